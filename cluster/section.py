@@ -1,0 +1,46 @@
+"""What every section of a recipe is: frozen, strict, closed to unknown keys."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Section(BaseModel):
+    """A part of the recipe. Values are validated strictly: "5" is not a number."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+def kind_first(value: Any) -> Any:
+    """Reads the short form of a choice: ``cosine`` stands for ``{kind: cosine}``."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("must be a duration such as 60s, 10m or 1h")
+        value = float(match[1]) * _SECONDS[match[2]]
+    if not 0 < value < float("inf"):
+        raise ValueError("must be a duration greater than zero")
+    return timedelta(seconds=value)
+
+
+def _spell(value: timedelta) -> str:
+    return f"{value.total_seconds():g}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_spell)]
+"""A time span, written ``60s``, ``10m`` or ``1h`` (a plain number is seconds)."""

@@ -1,0 +1,1 @@
+"""Proposes recipes and learns from their scores. Nothing stands here yet."""

@@ -1,0 +1,100 @@
+"""The words in which knowledge passes from teachers to a student.
+
+B batch, C classes, K teachers. Arrays that travel between processes are numpy;
+what a student computes with is torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Reduction = Literal["none", "pool"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples of a transfer set under one view.
+
+    ``inputs`` uint8 [B, channels, height, width]; ``targets`` int64 [B], -1 where the
+    student is given no label; ``sample_ids`` int64 [B], of the whole data set.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    sample_ids: npt.NDArray[np.int64]
+    view: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """Names samples, not pixels: which samples [B] under which view."""
+
+    view: int
+    sample_ids: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A layer of a network, by module name, and what is kept of it per sample.
+
+    ``none`` keeps the output as it is; ``pool`` averages all spatial positions,
+    (C, H, W) to (C).
+    """
+
+    layer: str
+    reduction: Reduction = "none"
+
+    @property
+    def name(self) -> str:
+        """How answers and stores refer to the tap: ``layer3`` or ``layer3:pool``."""
+        return self.layer if self.reduction == "none" else f"{self.layer}:{self.reduction}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One teacher on one question.
+
+    ``logits`` float16 [B, C], not softened; ``taps`` float16 [B, ...] by tap name;
+    ``seconds`` is the teacher's own computing time.
+    """
+
+    logits: npt.NDArray[np.float16]
+    taps: Mapping[str, npt.NDArray[np.float16]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What K teachers say about one micro-batch.
+
+    ``logits`` float32 [K, B, C]; ``known`` bool [K, C], the classes a teacher knows;
+    ``present`` bool [K, B], who answered; ``weights`` float32 [K, B], summing to one over the
+    teachers present; ``taps`` by teacher's name, then by tap's name, float32 [B, ...].
+    With K = 0 there is no teacher and nothing to learn from.
+    """
+
+    logits: Tensor
+    known: Tensor
+    present: Tensor
+    weights: Tensor
+    taps: Mapping[str, Mapping[str, Tensor]]
+
+
+class Lessons(Protocol):
+    """What a trainer needs from whoever teaches."""
+
+    def attend(
+        self, questions: Iterable[Question]
+    ) -> AbstractContextManager[Iterator[Knowledge]]:
+        """Answers to ``questions``, one for each, in their order.
+
+        Leaving the context frees every teacher, however many answers were taken.
+        """
+        ...
