@@ -1,0 +1,120 @@
+"""Where roles run: the protocol of a runtime and the typed handles it gives out.
+
+A *role* is an ordinary object that works in one process. A runtime starts it somewhere
+and gives back a ``Handle``; nothing else knows where the role lives. Handles can be passed
+to other roles, which then call without going through the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+R = TypeVar("R")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a role needs: logical ``cpus`` and ``gpus``, ``streams`` answered at one time,
+    and ``environment`` variables that must stand before its process starts."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    streams: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Future(Protocol[T_co]):
+    """The answer to one call."""
+
+    def result(self, timeout: float | None = None) -> T_co:
+        """Waits for the answer.
+
+        Raises:
+            RoleLost: the role's process is gone.
+            RoleSilent: no answer within ``timeout`` seconds.
+            Exception: whatever the role raised.
+        """
+        ...
+
+
+class Stream(Protocol[T_co]):
+    """The answers of a role's generator, in order, a bounded number of them ahead."""
+
+    def next(self, timeout: float | None = None) -> T_co:
+        """The next answer.
+
+        Raises:
+            StopIteration: the generator has ended.
+            RoleLost, RoleSilent: as for ``Future.result``.
+            Exception: whatever the role raised.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the role, however many answers were taken. May be called twice."""
+        ...
+
+
+class Handle(Protocol[R]):
+    """A role somewhere. Methods are named by the role's own class, so mypy checks the call."""
+
+    def call(
+        self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Calls ``method`` of the role, after the calls made before it."""
+        ...
+
+    def control(
+        self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Calls ``method`` beside whatever the role is doing: for questions of health."""
+        ...
+
+    def stream(
+        self,
+        ahead: int,
+        method: Callable[Concatenate[R, P], Iterator[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Stream[T]:
+        """Runs the generator ``method``, which may work ``ahead`` answers ahead of its reader."""
+        ...
+
+    def revive(self) -> None:
+        """Builds a lost role anew from what it was started with; does nothing to a live one."""
+        ...
+
+
+class Runtime(Protocol):
+    """Starts roles and ends them. Closing it ends every role it started."""
+
+    parallel: bool
+    """Whether roles of several stages can work at one time."""
+
+    def start(
+        self,
+        demand: Demand,
+        name: str,
+        role: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Handle[R]:
+        """Starts ``role(*args, **kwargs)`` under ``name`` where ``demand`` is met."""
+        ...
+
+    def retire(self, handle: Handle[Any]) -> None:
+        """Ends a role in good order; its process may serve another role."""
+        ...
+
+    def kill(self, handle: Handle[Any]) -> None:
+        """Ends a role and its process at once."""
+        ...
+
+    def close(self) -> None:
+        """Ends every role. May be called twice."""
+        ...

@@ -1,0 +1,125 @@
+"""The recipe's section ``student`` without its model and objective: how it is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from cluster.section import Section, kind_first
+from students.models.config import ModelConfig, OptionalWeights
+from students.objectives.config import ObjectiveConfig
+
+Positive = Annotated[int, Field(ge=1)]
+Threads = Literal["auto"] | Annotated[int, Field(ge=1, le=1024)]
+
+
+class Resources(Section):
+    """What a role occupies on its machine; it only places, it changes no bit."""
+
+    cpus: Annotated[float, Field(gt=0)] | None = Field(None, description="as many as threads")
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Sgd(Section):
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: Annotated[float, Field(gt=0)] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class AdamW(Section):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: Annotated[float, Field(gt=0)] = 0.001
+    betas: tuple[
+        Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]
+    ] = (0.9, 0.999)
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+
+
+class Constant(Section):
+    """One learning rate for all steps."""
+
+    kind: Literal["constant"] = "constant"
+    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
+
+
+class Cosine(Section):
+    """Half a cosine from the learning rate down to zero."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
+
+
+class StepDecay(Section):
+    """Times ``factor`` at each of ``milestones`` (epochs)."""
+
+    kind: Literal["step"] = "step"
+    milestones: tuple[Positive, ...] = Field(min_length=1)
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
+
+
+class CheckpointConfig(Section):
+    """When a checkpoint is committed, and how many stay."""
+
+    every: Literal["epoch"] | Positive = Field("epoch", description="epoch, or steps")
+    keep: Positive = 2
+
+
+Optimizer = Annotated[
+    Annotated[Sgd | AdamW, Field(discriminator="kind")], BeforeValidator(kind_first)
+]
+LrSchedule = Annotated[
+    Annotated[Constant | Cosine | StepDecay, Field(discriminator="kind")],
+    BeforeValidator(kind_first),
+]
+
+
+class TrainConfig(Section):
+    """How a student is trained. ``batch_size`` = ranks x accumulation x ``micro_batch_size``."""
+
+    epochs: Positive = 60
+    batch_size: Positive = 64
+    micro_batch_size: Positive | None = Field(None, description="the batch size, if not said")
+    threads: Threads = "auto"
+    seed: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    optimizer: Optimizer = Sgd()
+    lr_schedule: LrSchedule = Cosine()
+    gradient_clipping: Annotated[float, Field(gt=0)] | Literal["none"] = 1.0
+    max_norm: Annotated[float, Field(gt=0)] | Literal["none"] = Field(
+        "none", description="largest norm of the weights into one unit (Hinton et al., 2012)"
+    )
+    checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @property
+    def micro(self) -> int:
+        """Samples in one micro-batch."""
+        return self.micro_batch_size or self.batch_size
+
+
+class EngineConfig(Section):
+    """What carries out the steps; it places, it does not change what is learnt."""
+
+    kind: Literal["deepspeed", "torch"] = "deepspeed"
+    ranks: Positive = 1
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    deepspeed: dict[str, Any] = Field({}, description="the user's own DeepSpeed settings")
+
+
+class StudentConfig(Section):
+    """The section ``student``."""
+
+    model: ModelConfig
+    weights: OptionalWeights = "none"
+    objective: ObjectiveConfig
+    train: TrainConfig = TrainConfig()
+    engine: EngineConfig = EngineConfig()
+    resources: Resources = Resources()

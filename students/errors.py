@@ -1,0 +1,50 @@
+"""What can go wrong while a student is made ready or learns."""
+
+from __future__ import annotations
+
+
+class StudentError(Exception):
+    """Yours to fix: one sentence with the place, the value, the rule and the remedy.
+
+    ``path`` is the dotted place in the recipe, relative to the section that was given.
+    """
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_again, (type(self), self.message, self.path))
+
+
+def _again(kind: type[StudentError], message: str, path: str) -> StudentError:
+    return kind(message, path=path)
+
+
+class TransferSetError(StudentError):
+    """A transfer set that is absent, unreadable or not what the recipe says."""
+
+
+class ModelError(StudentError):
+    """A model that cannot be built, or a layer that it does not have."""
+
+
+class WeightsError(StudentError):
+    """A weights file that is missing, damaged, unsafe or of another architecture."""
+
+
+class ObjectiveError(StudentError):
+    """Terms that cannot be computed with these models."""
+
+
+class TrainingError(StudentError):
+    """Training that cannot go on: gradients that stay not finite, a lost rank."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be written or read; the last committed one still stands."""
+
+
+class StaleAttempt(CheckpointError):
+    """A commit of an attempt that is no longer the current one."""

@@ -1,0 +1,110 @@
+"""The recipe's section ``transfer_set``: the examples on which knowledge passes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from cluster.section import Section, kind_first
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class NoAugment(Section):
+    """Every view of a sample is the sample itself."""
+
+    kind: Literal["none"] = "none"
+
+
+class CropFlip(Section):
+    """Random crop after zero padding, and a random left-right flip."""
+
+    kind: Literal["crop_flip"] = "crop_flip"
+    padding: int = Field(4, ge=0, le=64, description="pixels of zeros on each side")
+    flip: bool = True
+
+
+class Shift(Section):
+    """Random shift by up to ``pixels`` in each direction; zeros come in."""
+
+    kind: Literal["shift"] = "shift"
+    pixels: int = Field(2, ge=1, le=64)
+
+
+Augment = Annotated[
+    Annotated[NoAugment | CropFlip | Shift, Field(discriminator="kind")],
+    BeforeValidator(kind_first),
+]
+
+
+class TransferSetBase(Section):
+    """What all transfer sets have."""
+
+    seed: int = Field(0, ge=0, description="of the split, the fraction and the views")
+    validation: Literal["none"] | Annotated[int, Field(ge=1)] | Annotated[
+        float, Field(gt=0, lt=1)
+    ] = Field(0.1, description="share or count of the training part that all choosing is done on")
+    augment: Augment = NoAugment()
+    views: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    fraction: Share = 1.0
+    labelled: Annotated[float, Field(ge=0, le=1)] = 1.0
+    omit: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+
+class Digits(TransferSetBase):
+    """Scikit-learn's 8x8 digits; they come with the package."""
+
+    kind: Literal["digits"] = "digits"
+
+
+class Rooted(TransferSetBase):
+    """A transfer set that lies in a folder."""
+
+    root: str = Field("~/data", min_length=1, description="where it lies, or is downloaded to")
+
+
+class Mnist(Rooted):
+    """MNIST: 60,000 and 10,000 grey pictures of 28x28."""
+
+    kind: Literal["mnist"] = "mnist"
+
+
+class FashionMnist(Rooted):
+    """Fashion-MNIST: 60,000 and 10,000 grey pictures of 28x28."""
+
+    kind: Literal["fashion_mnist"] = "fashion_mnist"
+
+
+class Cifar10(Rooted):
+    """CIFAR-10: 50,000 and 10,000 colour pictures of 32x32."""
+
+    kind: Literal["cifar10"] = "cifar10"
+
+
+class Cifar100(Rooted):
+    """CIFAR-100: 50,000 and 10,000 colour pictures of 32x32."""
+
+    kind: Literal["cifar100"] = "cifar100"
+
+
+class ImageFolder(Rooted):
+    """``root/train/CLASS/*`` and ``root/test/CLASS/*``, brought to one size."""
+
+    kind: Literal["image_folder"] = "image_folder"
+    size: int = Field(32, ge=1, le=1024, description="height and width of every picture")
+    channels: Literal[1, 3] = 3
+
+
+class CustomTransferSet(TransferSetBase):
+    """``file.py:function`` beside the recipe returns the pictures."""
+
+    kind: Literal["custom"] = "custom"
+    source: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")
+    options: dict[str, str | int | float | bool | None] = {}
+
+
+TransferSetConfig = Annotated[
+    Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | ImageFolder | CustomTransferSet,
+    Field(discriminator="kind"),
+]

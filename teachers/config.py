@@ -1,0 +1,91 @@
+"""The recipe's sections ``teachers`` and ``ensemble``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cluster.section import Section, kind_first
+from students.config import EngineConfig, Resources, Threads, TrainConfig
+from students.models.config import ModelConfig, WeightsConfig
+from students.objectives.config import ObjectiveConfig, Task
+from students.transfer_sets.config import Augment, Share
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class TeacherTrain(TrainConfig):
+    """How a teacher is trained, in a stage of its own; its seed comes from its name."""
+
+    epochs: Positive = 15
+    seed: Annotated[int, Field(ge=0)] | None = Field(  # type: ignore[assignment]
+        None, description="from the recipe's seed and the teacher's name, if not said"
+    )
+    augment: Augment | None = Field(None, description="the transfer set's, if not said")
+    fraction: Share = Field(1.0, description="of the training samples, per class")
+    objective: ObjectiveConfig = {"task": Task()}
+
+
+class TeacherConfig(Section):
+    """One teacher: trained here (``train``), or loaded (``weights``)."""
+
+    model: ModelConfig
+    train: TeacherTrain | None = None
+    engine: EngineConfig = EngineConfig()
+    weights: WeightsConfig | None = None
+    seen: Literal["train", "none"] = Field(
+        "train", description="whether these weights have seen the training samples"
+    )
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: Threads = "auto"
+    replicas: Positive = 1
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _made_or_loaded(self) -> TeacherConfig:
+        if (self.train is None) == (self.weights is None):
+            raise ValueError("must have either train (trained here) or weights (loaded)")
+        return self
+
+
+class Uniform(Section):
+    """Every teacher counts the same."""
+
+    kind: Literal["uniform"] = "uniform"
+
+
+class Fixed(Section):
+    """Every teacher counts as the recipe says."""
+
+    kind: Literal["fixed"] = "fixed"
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
+
+
+class Wait(Section):
+    """A lost teacher is restarted and goes on where the student is: the same result."""
+
+    kind: Literal["wait"] = "wait"
+
+
+class Fail(Section):
+    """A lost teacher ends the run."""
+
+    kind: Literal["fail"] = "fail"
+
+
+Weighting = Annotated[
+    Annotated[Uniform | Fixed, Field(discriminator="kind")], BeforeValidator(kind_first)
+]
+OnTeacherLoss = Annotated[
+    Annotated[Wait | Fail, Field(discriminator="kind")], BeforeValidator(kind_first)
+]
+
+
+class EnsembleConfig(Section):
+    """How K teachers agree."""
+
+    weighting: Weighting = Uniform()
+    mean: Literal["arithmetic", "geometric"] = "arithmetic"
+    temperature: Annotated[float, Field(gt=0, le=1000)] = 4.0
+    on_teacher_loss: OnTeacherLoss = Wait()
