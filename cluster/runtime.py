@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 P = ParamSpec("P")
@@ -60,17 +61,17 @@ class Stream(Protocol[T_co]):
         ...
 
 
-class Handle(Protocol[R]):
+class Handle(Protocol[R_co]):
     """A role somewhere. Methods are named by the role's own class, so mypy checks the call."""
 
     def call(
-        self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
+        self, method: Callable[Concatenate[R_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
         ...
 
     def control(
-        self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
+        self, method: Callable[Concatenate[R_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` beside whatever the role is doing: for questions of health."""
         ...
@@ -78,7 +79,7 @@ class Handle(Protocol[R]):
     def stream(
         self,
         ahead: int,
-        method: Callable[Concatenate[R, P], Iterator[T]],
+        method: Callable[Concatenate[R_co, P], Iterator[T]],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Stream[T]:
