@@ -1,0 +1,32 @@
+"""Lessons of nobody: what a trainer attends when its student has no teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from students.knowledge import Knowledge, Question
+
+
+@dataclass(frozen=True)
+class NoLessons:
+    """Lessons of nobody: knowledge of zero teachers for each question."""
+
+    classes: int
+
+    @contextmanager
+    def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
+        """Empty knowledge [0, B, C] for each question."""
+        yield (self._nothing(len(question.sample_ids)) for question in questions)
+
+    def _nothing(self, samples: int) -> Knowledge:
+        return Knowledge(
+            logits=torch.empty(0, samples, self.classes),
+            known=torch.empty(0, self.classes, dtype=torch.bool),
+            present=torch.empty(0, samples, dtype=torch.bool),
+            weights=torch.empty(0, samples),
+            taps={},
+        )

@@ -1,0 +1,75 @@
+"""What a student in training tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One optimizer step. ``terms`` are unweighted means over the batch; times in seconds.
+
+    ``wait_seconds`` is the time starved of knowledge, part of ``step_seconds``.
+    """
+
+    step: int
+    loss: float
+    terms: Mapping[str, float]
+    learning_rate: float
+    gradient_norm: float
+    samples: int
+    step_seconds: float
+    wait_seconds: float
+    skipped: int
+
+    def values(self) -> dict[str, float]:
+        """The figures by the names under which they are logged."""
+        return {
+            "loss": self.loss,
+            **{f"terms/{name}": value for name, value in self.terms.items()},
+            "learning_rate": self.learning_rate,
+            "gradient_norm": self.gradient_norm,
+            "samples": float(self.samples),
+            "step_seconds": self.step_seconds,
+            "wait_seconds": self.wait_seconds,
+            "skipped": float(self.skipped),
+        }
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """The validation part after an epoch, none where there is none; ``step`` counts steps done."""
+
+    epoch: int
+    step: int
+    accuracy: float | None
+    nll: float | None
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Training goes on at ``step`` of ``total_steps``."""
+
+    step: int
+    total_steps: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """``steps`` are done; told now and then, so that a silence means something is stuck."""
+
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A checkpoint stands; ``segments`` name the part of the spool that belongs to it."""
+
+    step: int
+    segments: tuple[tuple[int, int], ...]
+
+
+Event = Resumed | Advanced | EpochReport | Committed

@@ -1,0 +1,206 @@
+"""The training loop: takes lessons, makes steps, validates, commits.
+
+Where it waits:
+
+| waits for            | in                      | who frees it                              |
+|----------------------|-------------------------|-------------------------------------------|
+| the next knowledge   | ``next(knowledge)``     | the lessons, within the teacher's timeout |
+| the other ranks      | ``engine.step`` and all | the group's timeout for collectives       |
+|                      | collective calls        |                                           |
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from students.checkpoint import CheckpointFolder
+from students.config import TrainConfig
+from students.engine import Engine, StepOutcome
+from students.errors import TrainingError
+from students.faults import Fault
+from students.knowledge import Batch, Knowledge, Lessons, Question
+from students.lr_schedule import learning_rate
+from students.max_norm import limited_to
+from students.objectives.objective import Objective
+from students.order import MicroBatch, Order
+from students.randomness import seed_of
+from students.reports import Advanced, Committed, EpochReport, Event, Resumed, StepReport
+from students.spool import SpoolWriter
+from students.transfer_sets.config import Augment
+from students.transfer_sets.transfer_set import TransferSet
+from students.validation import validate
+
+MOST_SKIPS_IN_A_ROW = 10
+SECONDS_BETWEEN_SIGNS = 1.0
+
+
+@dataclass
+class Progress:
+    """How far training has come: what a checkpoint remembers beside the engine's state."""
+
+    step: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    segments: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass
+class Trainer:
+    """Trains one learner to the end of its order, as one rank of ``engine.group``.
+
+    ``spool`` is written by rank 0 alone; ``labels_of_student`` says whether samples keep
+    only the labels that the student is given (a teacher in training sees all of them).
+    """
+
+    engine: Engine
+    objective: Objective
+    transfer_set: TransferSet
+    augment: Augment
+    order: Order
+    lessons: Lessons
+    config: TrainConfig
+    seed: int
+    attempt: int
+    checkpoints: CheckpointFolder
+    spool: SpoolWriter
+    labels_of_student: bool
+    progress: Progress = field(default_factory=Progress)
+    fault: Fault | None = None
+
+    def train(self) -> Iterator[Event]:
+        """Trains from where ``progress`` stands to the end; tells what happens.
+
+        Raises:
+            TrainingError: gradients were not finite ten times in a row.
+        """
+        yield Resumed(self.progress.step, self.order.total_steps, self.order.epochs)
+        earlier, last_sign = self.progress.segments, time.monotonic()
+        with self.lessons.attend(self._questions()) as knowledge:
+            for micro_batches in self._steps():
+                report = self._step(micro_batches, knowledge)
+                if self.leads:
+                    self.spool.step(report.step, report.values())
+                if self.progress.step % self.order.steps_per_epoch == 0:
+                    yield self._end_of_epoch()
+                if self._checkpoint_is_due():
+                    yield self._commit(earlier)
+                if time.monotonic() - last_sign > SECONDS_BETWEEN_SIGNS:
+                    last_sign = time.monotonic()
+                    yield Advanced(self.progress.step, report.loss)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank writes: checkpoints, spool, outcome."""
+        return self.engine.group.rank == 0
+
+    def _my_micro_batches(self) -> Iterator[MicroBatch]:
+        group = self.engine.group
+        return self.order.micro_batches_of(group.rank, group.ranks, self.progress.step)
+
+    def _steps(self) -> Iterator[tuple[MicroBatch, ...]]:
+        share = self.order.micro_batches // self.engine.group.ranks
+        every = self._my_micro_batches()
+        return iter(lambda: tuple(islice(every, share)), ())
+
+    def _questions(self) -> Iterator[Question]:
+        return (micro.question for micro in self._my_micro_batches())
+
+    def _step(self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]) -> StepReport:
+        began, waited, step = time.perf_counter(), 0.0, self.progress.step
+        if self.fault is not None:
+            self.fault.strike(step)
+        rate = learning_rate(
+            self.config.optimizer.lr,
+            self.config.lr_schedule,
+            step,
+            self.order.steps_per_epoch,
+            self.order.epochs,
+        )
+        figures: list[Tensor] = []
+        for micro in micro_batches:
+            asked = time.perf_counter()
+            knowledge = next(lessons)
+            waited += time.perf_counter() - asked
+            figures.append(self._learn(micro, knowledge))
+        outcome = self.engine.step(rate)
+        self._count(outcome)
+        if self.config.max_norm != "none":
+            self.engine.constrain(limited_to(self.config.max_norm))
+        seen = torch.stack([*figures]).sum(0)
+        sums = self.engine.sum(torch.cat([seen, seen.new_tensor([waited])]))
+        loss, *terms, wait = (sums / self.order.micro_batches).tolist()
+        return StepReport(
+            step=step,
+            loss=loss,
+            terms=dict(zip(self.objective.names, terms, strict=True)),
+            learning_rate=rate,
+            gradient_norm=outcome.gradient_norm,
+            samples=self.order.batch_size,
+            step_seconds=time.perf_counter() - began,
+            wait_seconds=wait * self.order.micro_batches / self.engine.group.ranks,
+            skipped=self.progress.skipped,
+        )
+
+    def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> Tensor:
+        """Gradients of one micro-batch; the loss and the terms, as one tensor on the CPU."""
+        batch = self._batch(micro.question)
+        # Dropout is a function of the place in training, on whatever rank it is drawn.
+        torch.manual_seed(seed_of(self.seed, "micro-batch", micro.step, micro.index))
+        outputs = self.engine.forward(batch.inputs)
+        loss, terms = self.objective(outputs, batch, knowledge)
+        self.engine.backward(loss)
+        values = [loss.detach(), *(terms[name] for name in self.objective.names)]
+        return torch.stack([value.double() for value in values]).cpu()
+
+    def _batch(self, question: Question) -> Batch:
+        batch = self.transfer_set.batch(
+            question.sample_ids,
+            question.view,
+            augment=self.augment,
+            student_labels=self.labels_of_student,
+        )
+        device = self.engine.device
+        return Batch(
+            batch.inputs.to(device), batch.targets.to(device), batch.sample_ids, batch.view
+        )
+
+    def _count(self, outcome: StepOutcome) -> None:
+        progress = self.progress
+        progress.step += 1
+        progress.skipped += not outcome.finite
+        progress.skipped_in_a_row = 0 if outcome.finite else progress.skipped_in_a_row + 1
+        if progress.skipped_in_a_row >= MOST_SKIPS_IN_A_ROW:
+            raise TrainingError(
+                f"gradients were not finite in {MOST_SKIPS_IN_A_ROW} steps in a row, up to step "
+                f"{progress.step}; lower optimizer.lr, or clip gradients (gradient_clipping: 1.0)",
+                path="train",
+            )
+
+    def _end_of_epoch(self) -> EpochReport:
+        self.engine.settle()
+        accuracy, nll = validate(self.engine, self.transfer_set)
+        epoch = self.progress.step // self.order.steps_per_epoch - 1
+        if self.leads and accuracy is not None and nll is not None:
+            values = {"validation/accuracy": accuracy, "validation/nll": nll}
+            self.spool.epoch(epoch, self.progress.step - 1, values)
+        return EpochReport(epoch, self.progress.step, accuracy, nll)
+
+    def _checkpoint_is_due(self) -> bool:
+        every = self.config.checkpoint.every
+        period = self.order.steps_per_epoch if every == "epoch" else every
+        done = self.progress.step
+        return done % period == 0 or done == self.order.total_steps
+
+    def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
+        self.engine.settle()
+        state = self.engine.state()
+        if self.leads:
+            self.progress.segments = (*earlier, (self.attempt, self.spool.commit_point()))
+            self.checkpoints.commit(state, vars(self.progress))
+        return Committed(self.progress.step, self.progress.segments)

@@ -1,0 +1,28 @@
+"""How an answer is kept and shipped: half precision, finite, as the student will get it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+LARGEST = float(np.finfo(np.float16).max)
+
+
+def encoded(values: Tensor) -> npt.NDArray[np.float16]:
+    """Float tensor [B, ...] to float16, rounded to nearest; beyond its range the largest value.
+
+    Raises:
+        ValueError: a value is not a number, which no student can learn from.
+    """
+    if bool(torch.isnan(values).any()):
+        raise ValueError("a teacher answered with values that are not numbers (NaN)")
+    clamped = values.detach().float().clamp(-LARGEST, LARGEST)
+    result: npt.NDArray[np.float16] = clamped.to(torch.float16).cpu().numpy()
+    return result
+
+
+def decoded(values: npt.NDArray[np.float16]) -> Tensor:
+    """The float32 tensor that ``values`` stand for (a copy; shipped arrays are read-only)."""
+    return torch.from_numpy(values.astype(np.float32))
