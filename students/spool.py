@@ -1,0 +1,186 @@
+"""The spool: what each step of a stage measured, of which only committed rows are ever read.
+
+Each attempt at a stage appends to a file of its own, ``spool/attempt-0001.jsonl``. A
+checkpoint's manifest names the committed history as segments: of which attempt, up to which
+byte. What an attempt wrote after its last commit, or what the actors of a killed driver still
+write, lies beyond every segment. So a resumed stage has each step once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, NamedTuple, cast
+
+from students.errors import CheckpointError
+
+Kind = Literal["step", "epoch"]
+
+
+class Segment(NamedTuple):
+    """The rows of one attempt's spool up to a byte offset, which is the end of a line."""
+
+    attempt: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured at one optimizer step, or after one epoch.
+
+    ``time_ms`` is the wall clock in milliseconds since 1970; ``epoch`` is -1 for steps.
+    ``values`` are finite; ``nonfinite`` among them counts those that were not and are left out.
+    """
+
+    kind: Kind
+    step: int
+    time_ms: int
+    values: Mapping[str, float]
+    epoch: int = -1
+
+
+def spool_path(folder: Path, attempt: int) -> Path:
+    """Where one attempt at the stage in ``folder`` writes its rows."""
+    return folder / "spool" / f"attempt-{attempt:04d}.jsonl"
+
+
+class SpoolWriter:
+    """Appends the rows of one attempt at the stage in ``folder``.
+
+    Raises:
+        CheckpointError: the attempt has a spool already, or the disk takes no more.
+    """
+
+    def __init__(self, folder: Path, attempt: int) -> None:
+        self.attempt = attempt
+        self.path = spool_path(folder, attempt)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("xb")
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def step(self, step: int, values: Mapping[str, float]) -> None:
+        """Notes one optimizer step: ``loss``, ``terms/NAME``, ``learning_rate``, ``samples``,
+        ``step_seconds``, ``wait_seconds``, ``skipped`` and what else there is."""
+        self._append({"kind": "step", "step": step}, values)
+
+    def epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        """Notes the validation after an epoch, whose last step was ``step``."""
+        self._append({"kind": "epoch", "epoch": epoch, "step": step}, values)
+
+    def commit_point(self) -> int:
+        """Brings all rows to the disk and gives the byte offset behind the last one."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Closes the file; rows after the last commit point may be lost. May be called twice."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def __enter__(self) -> SpoolWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, head: dict[str, object], values: Mapping[str, float]) -> None:
+        row = {**head, "time_ms": time.time_ns() // 1_000_000, "values": finite(values)}
+        line = json.dumps(row, separators=(",", ":"), allow_nan=False)
+        try:
+            self._file.write(line.encode() + b"\n")
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float]:
+    """The finite ones of ``values``; ``nonfinite`` counts the others, if there are any."""
+    kept = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+    lost = len(values) - len(kept)
+    return {**kept, "nonfinite": kept.get("nonfinite", 0.0) + lost} if lost else kept
+
+
+def extended(segments: Sequence[tuple[int, int]], attempt: int, offset: int) -> list[Segment]:
+    """The committed history after a commit: what it was when ``attempt`` began, and its rows.
+
+    ``segments`` may already hold an earlier commit of the same attempt.
+    """
+    before = [Segment(*segment) for segment in segments if segment[0] != attempt]
+    return [*before, Segment(attempt, offset)] if offset else before
+
+
+def read_committed(
+    folder: Path,
+    segments: Sequence[tuple[int, int]],
+    after: Sequence[tuple[int, int]] = (),
+) -> Iterator[Row]:
+    """The committed rows of the stage in ``folder``, in order.
+
+    ``after`` leaves out what an earlier reading of these segments has given already.
+
+    Raises:
+        CheckpointError: a spool is shorter than its segment, or a segment ends within a line.
+    """
+    seen = dict(after)
+    for attempt, offset in segments:
+        yield from _rows(spool_path(folder, attempt), seen.get(attempt, 0), offset)
+
+
+def _rows(path: Path, start: int, end: int) -> Iterator[Row]:
+    if start >= end:
+        return
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(end - start)
+    except OSError as error:
+        raise CheckpointError(
+            f"`{path}` cannot be read ({error.strerror}), but a checkpoint names it; "
+            "delete the stage's folder to run the stage again"
+        ) from error
+    if len(data) < end - start or not data.endswith(b"\n"):
+        raise CheckpointError(
+            f"`{path}` has no end of a line at byte {end}, but a checkpoint says so; "
+            "delete the stage's folder to run the stage again"
+        )
+    yield from map(_row, data.splitlines())
+
+
+def _row(line: bytes) -> Row:
+    raw = json.loads(line)
+    return Row(
+        kind=cast("Kind", raw["kind"]),
+        step=raw["step"],
+        time_ms=raw["time_ms"],
+        values=raw["values"],
+        epoch=raw.get("epoch", -1),
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> CheckpointError:
+    if isinstance(error, FileExistsError):
+        return CheckpointError(
+            f"`{path}` is there already; each attempt at a stage writes a spool of its own"
+        )
+    return CheckpointError(
+        f"`{path}` cannot be written ({error.strerror}); make room or mend it and run again: "
+        "the last committed checkpoint stands"
+    )
