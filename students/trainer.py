@@ -31,7 +31,7 @@ from students.objectives.objective import Objective
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
 from students.reports import Advanced, Committed, EpochReport, Event, Resumed, StepReport
-from students.spool import SpoolWriter
+from students.spool import SpoolWriter, extended
 from students.transfer_sets.config import Augment
 from students.transfer_sets.transfer_set import TransferSet
 from students.validation import validate
@@ -54,7 +54,7 @@ class Progress:
 class Trainer:
     """Trains one learner to the end of its order, as one rank of ``engine.group``.
 
-    ``spool`` is written by rank 0 alone; ``labels_of_student`` says whether samples keep
+    ``spool``, and with it every checkpoint, is rank 0's alone; ``labels_of_student`` says whether samples keep
     only the labels that the student is given (a teacher in training sees all of them).
     """
 
@@ -68,7 +68,7 @@ class Trainer:
     seed: int
     attempt: int
     checkpoints: CheckpointFolder
-    spool: SpoolWriter
+    spool: SpoolWriter | None
     labels_of_student: bool
     progress: Progress = field(default_factory=Progress)
     fault: Fault | None = None
@@ -84,7 +84,7 @@ class Trainer:
         with self.lessons.attend(self._questions()) as knowledge:
             for micro_batches in self._steps():
                 report = self._step(micro_batches, knowledge)
-                if self.leads:
+                if self.spool is not None:
                     self.spool.step(report.step, report.values())
                 if self.progress.step % self.order.steps_per_epoch == 0:
                     yield self._end_of_epoch()
@@ -93,11 +93,6 @@ class Trainer:
                 if time.monotonic() - last_sign > SECONDS_BETWEEN_SIGNS:
                     last_sign = time.monotonic()
                     yield Advanced(self.progress.step, report.loss)
-
-    @property
-    def leads(self) -> bool:
-        """Whether this rank writes: checkpoints, spool, outcome."""
-        return self.engine.group.rank == 0
 
     def _my_micro_batches(self) -> Iterator[MicroBatch]:
         group = self.engine.group
@@ -186,7 +181,7 @@ class Trainer:
         self.engine.settle()
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.order.steps_per_epoch - 1
-        if self.leads and accuracy is not None and nll is not None:
+        if self.spool is not None and accuracy is not None and nll is not None:
             values = {"validation/accuracy": accuracy, "validation/nll": nll}
             self.spool.epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
@@ -200,7 +195,8 @@ class Trainer:
     def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
         self.engine.settle()
         state = self.engine.state()
-        if self.leads:
-            self.progress.segments = (*earlier, (self.attempt, self.spool.commit_point()))
+        if self.spool is not None:
+            offset = self.spool.commit_point()
+            self.progress.segments = tuple(extended(earlier, self.attempt, offset))
             self.checkpoints.commit(state, vars(self.progress))
         return Committed(self.progress.step, self.progress.segments)

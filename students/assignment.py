@@ -1,0 +1,68 @@
+"""What a student's rank is told: which student, from which samples, where its work is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from students.config import EngineConfig, TrainConfig
+from students.engine import Group
+from students.faults import Fault
+from students.models.config import ModelConfig, Weights
+from students.objectives.config import TermConfig
+from students.transfer_sets.config import Augment, TransferSetConfig
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Which samples are learnt from, under which views.
+
+    A ``student`` is given the fraction, labels and classes that the transfer set says; a
+    ``teacher`` its own ``fraction`` of all training samples, with all labels.
+    """
+
+    audience: Literal["student", "teacher"]
+    augment: Augment
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """One student of a cohort, as far as the result depends on it.
+
+    ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe.
+    """
+
+    path: str
+    model: ModelConfig
+    weights: Weights | None
+    objective: Mapping[str, TermConfig]
+    train: TrainConfig
+    engine: EngineConfig
+    seed: int
+    samples: Samples
+    temperature: float
+    mean: Literal["arithmetic", "geometric"]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A pupil, and where and with what this rank works on it.
+
+    ``hint_shapes`` are the per-sample shapes of the teachers' layers that hint terms refer
+    to; ``folder`` is the recipe's, ``cache`` the transfer set's, ``stage_folder`` this stage's.
+    """
+
+    pupil: Pupil
+    transfer_set: TransferSetConfig
+    folder: Path
+    cache: Path
+    stage_folder: Path
+    attempt: int
+    threads: int
+    device: str = "cpu"
+    group: Group = Group()
+    hint_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    fault: Fault | None = None

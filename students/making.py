@@ -1,0 +1,79 @@
+"""Makes a student from its assignment: network, adapters, the samples it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from students.adapters import build_adapter
+from students.assignment import Assignment, Samples
+from students.engine import EngineState
+from students.learner import Learner
+from students.models.catalog import build_model
+from students.network import Preprocess, preprocess
+from students.order import Ids
+from students.taps import probe_shapes
+from students.transfer_sets.transfer_set import TransferSet
+from students.weights import load_weights, read_weights
+
+
+def build_learner(
+    task: Assignment, transfer_set: TransferSet, guided: Mapping[str, str]
+) -> Learner:
+    """The module that an engine trains: the student with the adapters of its hint terms.
+
+    ``guided`` gives for each hint term the student's layer.
+    """
+    model = build_student_model(task, transfer_set)
+    shapes = probe_shapes(model, transfer_set.input_shape, tuple(guided.values()))
+    adapters: dict[str, nn.Module] = {
+        term: build_adapter(
+            shapes[layer], task.hint_shapes[term], seed=task.pupil.seed, name=term
+        )
+        for term, layer in guided.items()
+    }
+    return Learner(student_preprocess(task, transfer_set), model, guided, adapters)
+
+
+def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Module:
+    """The student's own network, with the weights it starts from."""
+    pupil = task.pupil
+    model = build_model(
+        pupil.model,
+        input_shape=transfer_set.input_shape,
+        classes=transfer_set.classes,
+        seed=pupil.seed,
+        folder=task.folder,
+    )
+    if pupil.weights is not None:
+        place = f"{pupil.path}.weights"
+        tensors = read_weights(pupil.weights, path_in_recipe=place, folder=task.folder)
+        load_weights(model, tensors, path_in_recipe=place)
+    return model
+
+
+def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preprocess:
+    """What the student does with a picture before its first layer."""
+    return preprocess(
+        task.pupil.model.preprocessing,
+        mean=transfer_set.mean,
+        std=transfer_set.std,
+        channels=transfer_set.input_shape[0],
+    )
+
+
+def deployed_weights(state: EngineState) -> dict[str, Tensor]:
+    """The student's own parameters and buffers, without adapters."""
+    return {
+        name.removeprefix("model."): value
+        for name, value in state.module.items()
+        if name.startswith("model.")
+    }
+
+
+def sample_ids(transfer_set: TransferSet, samples: Samples) -> Ids:
+    """The samples that a student, or a teacher in training, learns from."""
+    if samples.audience == "student":
+        return transfer_set.student_ids()
+    return transfer_set.teacher_ids(samples.fraction)

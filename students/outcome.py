@@ -1,0 +1,114 @@
+"""What a finished stage leaves: weights, answers on the held-out parts, the learning curve."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from students.attempts import fenced
+from students.durable import sync
+
+FILE = "outcome.json"
+WEIGHTS = "model.safetensors"
+ANSWERS = "answers.safetensors"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One epoch: mean training loss, and the validation part's figures where there is one."""
+
+    epoch: int
+    step: int
+    loss: float | None
+    accuracy: float | None
+    nll: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a finished model. ``macs`` and ``bytes`` are those of one sample's
+    forward pass and of the deployed weights; ``segments`` name the committed spool."""
+
+    weights_sha256: str
+    parameters: int
+    macs: int
+    bytes: int
+    steps: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    curve: tuple[CurvePoint, ...] = ()
+    segments: tuple[tuple[int, int], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_outcome(
+    stage_folder: Path,
+    attempt: int,
+    outcome: Outcome,
+    *,
+    weights: Mapping[str, Tensor],
+    answers: Mapping[str, Tensor],
+) -> None:
+    """Commits a stage's outcome, whole or not at all.
+
+    Args:
+        stage_folder: where the stage keeps its work.
+        attempt: whose outcome this is.
+        outcome: the figures; ``files`` is filled in here.
+        weights: the deployed model's state dict (none for a model whose weights lie elsewhere).
+        answers: logits float32 [n, C] by part (``validation``, ``test``).
+
+    Raises:
+        StaleAttempt: another attempt has begun since.
+    """
+    partial = stage_folder / f".outcome-{attempt}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if weights:
+        save_file({name: t.contiguous() for name, t in weights.items()}, partial / WEIGHTS)
+    save_file({name: t.contiguous() for name, t in answers.items()}, partial / ANSWERS)
+    files = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+    content = json.dumps(asdict(outcome) | {"files": files}, indent=1)
+    (partial / FILE).write_text(content)
+    sync(partial)
+    with fenced(stage_folder, attempt):
+        os.replace(partial, stage_folder / "outcome")
+        sync(stage_folder)
+
+
+def read_outcome(stage_folder: Path) -> Outcome | None:
+    """The outcome that stands in ``stage_folder``; none where there is none, or a damaged one."""
+    folder = stage_folder / "outcome"
+    try:
+        fields = json.loads((folder / FILE).read_text())
+        if any(_sha256(folder / name) != sha for name, sha in fields["files"].items()):
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
+    fields["segments"] = tuple((attempt, offset) for attempt, offset in fields["segments"])
+    return Outcome(**fields)
+
+
+def weights_file(stage_folder: Path) -> Path:
+    """Where a finished stage keeps the deployed model's weights."""
+    return stage_folder / "outcome" / WEIGHTS
+
+
+def read_answers(stage_folder: Path) -> dict[str, Tensor]:
+    """The finished model's logits float32 [n, C] by part."""
+    answers: dict[str, Tensor] = load_file(stage_folder / "outcome" / ANSWERS)
+    return answers
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

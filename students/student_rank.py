@@ -1,0 +1,152 @@
+"""One rank of a student in training, from assignment to outcome: the role a runtime starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from students.assignment import Assignment
+from students.catalog import build_engine
+from students.checkpoint import CheckpointFolder
+from students.engine import Engine, EngineState
+from students.examination import examine
+from students.knowledge import Lessons
+from students.learning_curve import learning_curve
+from students.making import (
+    build_learner,
+    build_student_model,
+    deployed_weights,
+    sample_ids,
+    student_preprocess,
+)
+from students.network import Network
+from students.objectives.catalog import build_objective
+from students.objectives.objective import Objective
+from students.order import Order
+from students.outcome import Outcome, write_outcome
+from students.reports import Event
+from students.spool import SpoolWriter, read_committed
+from students.threads import computing_on
+from students.trainer import Progress, Trainer
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.transfer_set import TransferSet
+
+
+class StudentRank:
+    """Builds everything that one rank needs, trains, and (rank 0) leaves the outcome."""
+
+    def __init__(self, assignment: Assignment, lessons: Lessons) -> None:
+        self.assignment = assignment
+        self.lessons = lessons
+        self.steps_done = 0
+
+    def train(self) -> Iterator[Event]:
+        """Trains to the end, going on from the last committed checkpoint; tells what happens."""
+        began, task = time.monotonic(), self.assignment
+        with computing_on(task.threads):
+            transfer_set = load_transfer_set(
+                task.transfer_set, folder=task.folder, cache=task.cache
+            )
+            objective = build_objective(
+                task.pupil.objective, temperature=task.pupil.temperature, mean=task.pupil.mean
+            )
+            checkpoints = CheckpointFolder(
+                task.stage_folder, task.attempt, task.pupil.train.checkpoint.keep
+            )
+            found = checkpoints.latest()
+            progress = Progress() if found is None else progress_from(found.progress)
+            state = None if found is None else found.state()
+            engine = self._engine(transfer_set, objective, state)
+            try:
+                trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
+                for event in trainer.train():
+                    self.steps_done = progress.step
+                    yield event
+                final = engine.state()
+            finally:
+                engine.close()
+            if trainer.spool is not None:
+                trainer.spool.close()
+                seconds = time.monotonic() - began
+                self._leave_outcome(transfer_set, final, trainer, seconds)
+
+    def heartbeat(self) -> int:
+        """Steps done so far; answers while training goes on."""
+        return self.steps_done
+
+    def _engine(
+        self, transfer_set: TransferSet, objective: Objective, state: EngineState | None
+    ) -> Engine:
+        task, train = self.assignment, self.assignment.pupil.train
+        return build_engine(
+            task.pupil.engine,
+            train,
+            build_learner(task, transfer_set, objective.guided),
+            group=task.group,
+            device=task.device,
+            accumulation=train.batch_size // (train.micro * task.group.ranks),
+            state=state,
+        )
+
+    def _trainer(
+        self,
+        engine: Engine,
+        objective: Objective,
+        transfer_set: TransferSet,
+        checkpoints: CheckpointFolder,
+        progress: Progress,
+    ) -> Trainer:
+        task, pupil = self.assignment, self.assignment.pupil
+        leads = task.group.rank == 0
+        order = Order(
+            sample_ids(transfer_set, pupil.samples),
+            pupil.train.batch_size,
+            pupil.train.micro,
+            pupil.train.epochs,
+            pupil.seed,
+            transfer_set.view_of,
+        )
+        return Trainer(
+            engine=engine,
+            objective=objective,
+            transfer_set=transfer_set,
+            augment=pupil.samples.augment,
+            order=order,
+            lessons=self.lessons,
+            config=pupil.train,
+            seed=pupil.seed,
+            attempt=task.attempt,
+            checkpoints=checkpoints,
+            spool=SpoolWriter(task.stage_folder, task.attempt) if leads else None,
+            labels_of_student=pupil.samples.audience == "student",
+            progress=progress,
+            fault=task.fault if leads else None,
+        )
+
+    def _leave_outcome(
+        self, transfer_set: TransferSet, state: EngineState, trainer: Trainer, seconds: float
+    ) -> None:
+        task, progress = self.assignment, trainer.progress
+        weights = deployed_weights(state)
+        model = build_student_model(task, transfer_set)
+        model.load_state_dict(weights)
+        examined = examine(Network(student_preprocess(task, transfer_set), model), transfer_set)
+        rows = read_committed(task.stage_folder, progress.segments)
+        outcome = Outcome(
+            **vars(examined.figures),
+            steps=progress.step,
+            skipped=progress.skipped,
+            seconds=seconds,
+            curve=learning_curve(rows, trainer.order.steps_per_epoch),
+            segments=progress.segments,
+        )
+        write_outcome(
+            task.stage_folder, task.attempt, outcome, weights=weights, answers=examined.answers
+        )
+
+
+def progress_from(remembered: Mapping[str, Any]) -> Progress:
+    """The progress that a checkpoint's manifest holds."""
+    segments = tuple((int(attempt), int(offset)) for attempt, offset in remembered["segments"])
+    return Progress(**{**remembered, "segments": segments})
