@@ -1,0 +1,102 @@
+"""Adapters: what brings a student's guided layer to the shape of a teacher's hint.
+
+An adapter is a regressor that learns with the student and is thrown away after training
+(Romero et al., 2015, section 2.2). It is one linear map per position and a change of size,
+nothing more: batch normalisation would tie the hint to the rest of the micro-batch, and a
+ReLU at the end (both are in RepDistiller's ConvReg) could not reach the negative values of a
+hint that is taken before its activation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from students.errors import ObjectiveError
+from students.randomness import seed_of
+
+Shape = tuple[int, ...]
+
+
+def can_bridge(guided_shape: Shape, hint_shape: Shape) -> str | None:
+    """What stands against an adapter between these shapes per sample, with the remedy; or none."""
+    guided, hint = len(guided_shape), len(hint_shape)
+    if hint == 1 and guided in (1, 3):
+        return None
+    if guided == 3 and hint == 3:
+        return None
+    if guided == 2 and hint == 2 and guided_shape[0] == hint_shape[0]:
+        return None
+    between = f"a guided layer of shape {guided_shape} cannot be brought to a hint of shape "
+    if guided == 1 and hint == 3:
+        remedy = "set `reduction: pool`, or guide a layer that has positions"
+    elif guided == 2 and hint == 2:
+        remedy = "name layers with the same number of positions"
+    else:
+        remedy = "name layers of shape (C, H, W) or (D)"
+    return f"{between}{hint_shape}; {remedy}"
+
+
+def build_adapter(
+    guided_shape: Shape,
+    hint_shape: Shape,
+    *,
+    seed: int,
+    name: str = "",
+    place: str = "objective",
+) -> nn.Module:
+    """An adapter from ``guided_shape`` to ``hint_shape`` (both per sample, ``hint`` reduced).
+
+    - (C, H, W) to (C', H', W'): a 1x1 convolution, after average pooling where the hint is
+      smaller, before bilinear interpolation where it is larger. Either commutes with the
+      convolution, so this is only the cheaper order.
+    - (C, H, W) to (D'): the mean over all positions, then a linear map.
+    - (D) to (D'), (L, D) to (L, D'): a linear map of the last axis.
+
+    Initial weights depend on ``seed`` and ``name`` (the term's) alone.
+
+    Raises:
+        ObjectiveError: the shapes cannot be bridged.
+    """
+    problem = can_bridge(guided_shape, hint_shape)
+    if problem is not None:
+        raise ObjectiveError(f"`{place}` asks for the impossible: {problem}.", path=place)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "adapters", name))
+        if len(hint_shape) == 3:
+            return _between_maps(guided_shape, hint_shape)
+        if len(guided_shape) == 3:
+            pool = (nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
+            return nn.Sequential(*pool, nn.Linear(guided_shape[0], hint_shape[0]))
+        return nn.Linear(guided_shape[-1], hint_shape[-1])
+
+
+class Enlarge(nn.Module):
+    """Bilinear interpolation of [B, C, H, W] to ``size``, which may be larger on one side only."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, C, *size]."""
+        return interpolate(maps, size=self.size, mode="bilinear", align_corners=False)
+
+    def extra_repr(self) -> str:
+        """The size, for printing."""
+        return f"size={self.size}"
+
+
+def _between_maps(guided_shape: Shape, hint_shape: Shape) -> nn.Module:
+    channels, height, width = guided_shape
+    hint_channels, hint_height, hint_width = hint_shape
+    convolution = nn.Conv2d(channels, hint_channels, kernel_size=1)
+    if (height, width) == (hint_height, hint_width):
+        return convolution
+    if height < hint_height or width < hint_width:
+        return nn.Sequential(convolution, Enlarge((hint_height, hint_width)))
+    if height % hint_height == 0 and width % hint_width == 0:
+        window = (height // hint_height, width // hint_width)
+        return nn.Sequential(nn.AvgPool2d(window), convolution)
+    return nn.Sequential(nn.AdaptiveAvgPool2d((hint_height, hint_width)), convolution)

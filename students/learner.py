@@ -1,0 +1,71 @@
+"""The learner: the student together with what it needs only while it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from students.taps import Recorder
+
+LOGITS = "logits"
+
+
+class Learner(nn.Module):
+    """The one module that an engine trains: preprocessing, the student, its adapters.
+
+    Adapters run inside ``forward``, since under ZeRO-3 parameters are whole only while their
+    module runs. In the state dict the student's weights are ``model.*``, an adapter's
+    ``adapters.TERM.*``; a term whose name is no module's name (it has a dot, or is one that
+    ``nn.ModuleDict`` uses itself) is spelt with per cent signs there. ``model`` carries no
+    hooks outside ``forward``, so it can be exported as it is.
+    """
+
+    def __init__(
+        self,
+        preprocess: nn.Module,
+        model: nn.Module,
+        guided: Mapping[str, str] | None = None,
+        adapters: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        """``guided``: the student's layer by hint term; ``adapters``: one for each such term.
+
+        Raises:
+            ValueError: ``guided`` and ``adapters`` do not name the same terms.
+            ModelError: a guided layer that ``model`` does not have.
+        """
+        super().__init__()
+        guided, adapters = guided or {}, adapters or {}
+        if set(guided) != set(adapters) or LOGITS in guided:
+            raise ValueError(
+                f"`adapters` are for {sorted(adapters)} and `guided` for {sorted(guided)}; give "
+                f"one adapter for each guided layer, and call no term {LOGITS!r}."
+            )
+        self.preprocess = preprocess
+        self.model = model
+        self.adapters = nn.ModuleDict({module_name(term): adapters[term] for term in guided})
+        self._guided = dict(guided)
+        self._recorder = Recorder(model, dict.fromkeys(guided.values()))
+
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], and under each
+        hint term's name the adapted guided layer [B, ...]."""
+        with self._recorder as recorded:
+            outputs = {LOGITS: self.model(self.preprocess(inputs))}
+            for term, layer in self._guided.items():
+                outputs[term] = self.adapters[module_name(term)](recorded[layer])
+        return outputs
+
+
+def module_name(term: str) -> str:
+    """The term's name as a sub-module may be called; different terms get different names.
+
+    Raises:
+        ValueError: the name is empty.
+    """
+    if not term:
+        raise ValueError("`term` is '', which names nothing; give the term a name.")
+    spelt = term.replace("%", "%25").replace(".", "%2E")
+    if hasattr(nn.ModuleDict(), spelt):
+        return f"%{ord(spelt[0]):02X}{spelt[1:]}"
+    return spelt

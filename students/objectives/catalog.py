@@ -1,0 +1,100 @@
+"""The closed table of terms, and how an objective is built from its section of the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from students.errors import ObjectiveError
+from students.knowledge import Tap
+from students.objectives.config import Hint, LogitL2, SoftTargets, Task, TermConfig
+from students.objectives.hint import HintTerm
+from students.objectives.logit_l2 import LogitL2Term
+from students.objectives.objective import Objective, Term, WeightedTerm
+from students.objectives.soft_targets import SoftTargetsTerm
+from students.objectives.task import TaskTerm
+from students.softening import Mean
+
+
+def build_objective(
+    config: Mapping[str, TermConfig],
+    *,
+    temperature: float,
+    mean: Mean,
+    teachers: Sequence[str] = (),
+) -> Objective:
+    """The objective that ``config`` describes.
+
+    ``temperature`` and ``mean`` are the ensemble's: the first for terms that name none.
+    ``teachers`` are the names of the K teachers in the order in which ``Knowledge`` holds them.
+
+    Raises:
+        ObjectiveError: no term has a weight above zero, or a term learns from a teacher that
+            is not there.
+    """
+    counted = {name: term for name, term in config.items() if term.weight > 0}
+    if not counted:
+        raise ObjectiveError(
+            f"`objective` has {len(config)} terms, of which none has a weight above zero; "
+            "give one of them a weight.",
+            path="objective",
+        )
+    terms = {
+        name: WeightedTerm(
+            term.weight,
+            _build_term(name, term, temperature=temperature, mean=mean, teachers=teachers),
+            taught=not isinstance(term, Task),
+        )
+        for name, term in counted.items()
+    }
+    return Objective(
+        MappingProxyType(terms),
+        taps=MappingProxyType(taps_of(config)),
+        guided=MappingProxyType(guided_of(config)),
+    )
+
+
+def taps_of(config: Mapping[str, TermConfig]) -> dict[str, tuple[Tap, ...]]:
+    """What each teacher, by name, hands over beside its logits: each tap once, in order."""
+    taps: dict[str, dict[Tap, None]] = {}
+    for term in config.values():
+        if isinstance(term, Hint) and term.weight > 0:
+            taps.setdefault(term.teacher, {})[Tap(term.hint, term.reduction)] = None
+    return {teacher: tuple(wanted) for teacher, wanted in taps.items()}
+
+
+def guided_of(config: Mapping[str, TermConfig]) -> dict[str, str]:
+    """The student's layer that each hint term guides, by the term's name."""
+    return {
+        name: term.guided
+        for name, term in config.items()
+        if isinstance(term, Hint) and term.weight > 0
+    }
+
+
+def _build_term(
+    name: str, term: TermConfig, *, temperature: float, mean: Mean, teachers: Sequence[str]
+) -> Term:
+    match term:
+        case Task():
+            return TaskTerm(term.label_smoothing)
+        case SoftTargets():
+            return SoftTargetsTerm(
+                temperature if term.temperature is None else term.temperature, mean
+            )
+        case LogitL2():
+            return LogitL2Term()
+        case Hint():
+            position = _position(name, term, teachers)
+            return HintTerm(name, term.teacher, position, Tap(term.hint, term.reduction))
+
+
+def _position(name: str, term: Hint, teachers: Sequence[str]) -> int:
+    if term.teacher in teachers:
+        return list(teachers).index(term.teacher)
+    there = ", ".join(teachers) if teachers else "none"
+    raise ObjectiveError(
+        f"`objective.{name}.teacher` is {term.teacher!r}, which is not among the teachers "
+        f"({there}); name one of them or add it.",
+        path=f"objective.{name}.teacher",
+    )

@@ -1,0 +1,67 @@
+"""The logit term: squared distance between the student's and the teachers' mean logits.
+
+B batch, C classes, K teachers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from students.knowledge import Batch, Knowledge
+from students.precision import at_least_single
+from students.softening import among_present
+
+
+def logit_l2_loss(
+    student_logits: Float[Tensor, "batch classes"],
+    teacher_logits: Float[Tensor, "batch classes"],
+    told: Bool[Tensor, "batch classes"] | None = None,
+) -> Float[Tensor, ""]:
+    """1/2 ||z_s - z_t||^2, summed over classes, mean over the batch; >= 0, 0 when equal.
+
+    Both sides as they are, without centring, softening or standardising. Where ``told`` is
+    false nobody has said what the logit should be, and it does not count.
+    The gradient is (z_s - z_t) / B.
+    Source: Ba & Caruana (2014), section 2.1.
+    """
+    distance = at_least_single(student_logits) - at_least_single(teacher_logits)
+    if told is not None:
+        distance = torch.where(told, distance, 0.0)
+    return 0.5 * distance.square().sum(dim=-1).mean()
+
+
+def mean_logits(
+    teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
+    weights_KB: Float[Tensor, "teachers batch"],
+    known_KC: Bool[Tensor, "teachers classes"],
+    present_KB: Bool[Tensor, "teachers batch"],
+) -> tuple[Float[Tensor, "batch classes"], Bool[Tensor, "batch classes"]]:
+    """The weighted mean logits, and for which samples and classes there is one.
+
+    For each class the mean is over the teachers present that know it.
+    """
+    logits_KBC = at_least_single(teacher_logits_KBC)
+    heard_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
+    weights_KB = among_present(weights_KB.to(logits_KBC.dtype), present_KB)
+    shares_KBC = weights_KB.unsqueeze(2) * heard_KBC
+    total_BC = shares_KBC.sum(dim=0)
+    told_BC = total_BC > 0
+    summed_BC = (shares_KBC * torch.where(heard_KBC, logits_KBC, 0.0)).sum(dim=0)
+    return summed_BC / torch.where(told_BC, total_BC, 1.0), told_BC
+
+
+@dataclass(frozen=True)
+class LogitL2Term:
+    """Asks for the teachers' mean logits."""
+
+    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+        """``logit_l2_loss`` of the student's logits [B, C]."""
+        target, told = mean_logits(
+            knowledge.logits, knowledge.weights, knowledge.known, knowledge.present
+        )
+        return logit_l2_loss(outputs["logits"], target, told)
