@@ -10,13 +10,15 @@ from cluster.section import Section
 
 Width = Annotated[int, Field(ge=1, le=65536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Options = dict[str, str | int | float | bool | None]
 
 
 class Preprocessing(Section):
     """What a model does with a view (uint8) before its first layer; part of its identity.
 
     ``mean`` and ``std`` are per channel, of pictures scaled to [0, 1]; left out, they are
-    the transfer set's own. ``size`` resizes (bilinear), ``channels`` reorders.
+    the transfer set's own. ``size`` resizes (bilinear), ``channels`` reorders; mean and std
+    stand in the order that ``channels`` says.
     """
 
     size: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -65,7 +67,7 @@ class PlainCnn(ModelBase):
     """
 
     kind: Literal["plain_cnn"] = "plain_cnn"
-    channels: tuple[Width, ...] | None = None
+    channels: Annotated[tuple[Width, ...], Field(min_length=1)] | None = None
     depth: Annotated[int, Field(ge=1, le=32)] | None = None
     width: Width | None = None
 
@@ -82,7 +84,7 @@ class ResNetCifar(ModelBase):
     """The CIFAR ResNets of He et al. (2016, section 4.2): depth 6n+2, three stages."""
 
     kind: Literal["resnet_cifar"] = "resnet_cifar"
-    depth: Annotated[int, Field(ge=8, le=1202, multiple_of=1)] = 20
+    depth: Annotated[int, Field(ge=8, le=1202)] = 20
     width: Width = 16
     shortcut: Literal["A", "B"] = "A"
 
@@ -120,7 +122,7 @@ class TorchvisionModel(ModelBase):
 
     kind: Literal["torchvision"] = "torchvision"
     name: Annotated[str, Field(min_length=1)]
-    options: dict[str, str | int | float | bool | None] = {}
+    options: Options = Field({}, description="what torchvision's function takes")
 
 
 class CustomModel(ModelBase):
@@ -132,7 +134,7 @@ class CustomModel(ModelBase):
 
     kind: Literal["custom"] = "custom"
     source: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")
-    options: dict[str, str | int | float | bool | None] = {}
+    options: Options = Field({}, description="what the function takes beside")
 
 
 ModelConfig = Annotated[
@@ -159,4 +161,3 @@ def _path_first(value: object) -> object:
 
 WeightsConfig = Annotated[Weights, BeforeValidator(_path_first)]
 OptionalWeights = Annotated[Literal["none"] | Weights, BeforeValidator(_path_first)]
-

@@ -1,0 +1,90 @@
+"""Functions that stand in a Python file beside the recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from students.errors import StudentError
+
+
+def source_digest(source: str, folder: Path) -> str:
+    """The sha256 of the file in ``file.py:function``; a relative path is taken from ``folder``.
+
+    Raises:
+        StudentError: the file is not there or cannot be read.
+    """
+    return hashlib.sha256(_read(source, folder)).hexdigest()
+
+
+def load_function(source: str, folder: Path) -> Callable[..., Any]:
+    """The function that ``file.py:function`` names.
+
+    The file is run once per contents, as a module with a private name. No folder is added to
+    ``sys.path``, so a file beside the recipe can replace no module of anybody else, and nothing
+    is written beside it.
+
+    Raises:
+        StudentError: the file or the function is not there, or the file cannot be run.
+    """
+    text = _read(source, folder)
+    _, _, name = source.rpartition(":")
+    function = getattr(_module(source, folder, text), name, None)
+    if not callable(function):
+        raise StudentError(
+            f"`source` is {source!r}, but that file has no function {name!r};"
+            " write it there, or name the one that is meant",
+            path="source",
+        )
+    found: Callable[..., Any] = function
+    return found
+
+
+def _path(source: str, folder: Path) -> Path:
+    return (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
+
+
+def _read(source: str, folder: Path) -> bytes:
+    path = _path(source, folder)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise StudentError(
+            f"`source` is {source!r}, but {str(path)!r} {problem};"
+            " give file.py:function, the file relative to the recipe",
+            path="source",
+        ) from error
+
+
+def _module(source: str, folder: Path, text: bytes) -> ModuleType:
+    path = _path(source, folder)
+    identity = hashlib.sha256(str(path).encode() + b"\0" + text).hexdigest()
+    name = f"_stillhouse_custom_{identity[:32]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    # Data classes and pickles look their module up by its name while the file still runs.
+    sys.modules[name] = module
+    try:
+        # Compiled from the very bytes that were hashed, and nothing cached on the disk.
+        exec(compile(text, str(path), "exec"), module.__dict__)
+    except Exception as error:  # somebody else's code may raise anything
+        del sys.modules[name]
+        raise StudentError(
+            f"`source` is {source!r}, but running the file raises"
+            f" {type(error).__name__}: {error}{_remedy(error)}",
+            path="source",
+        ) from error
+    return module
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return "; install that module, or, if it is a file beside the recipe, put all in one file"
+    return "; mend it"

@@ -1,0 +1,97 @@
+"""Residual networks for small pictures.
+
+He et al. (2016, "Deep Residual Learning for Image Recognition", section 4.2): three stages
+of n blocks with w, 2w and 4w channels, the second and third at half the size. Modules
+are named as in the usual PyTorch version, so that its weights load strictly.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from students.models.config import ResNetCifar
+
+Shape = tuple[int, int, int]
+
+
+class PaddedShortcut(nn.Module):
+    """Option A: every second pixel, zeros for the channels that are new; no parameters.
+
+    The zeros stand in halves before and after the old channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        before = (outputs - inputs) // 2
+        self._padding = (0, 0, 0, 0, before, outputs - inputs - before)
+        self._stride = stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, inputs, H, W] to [B, outputs, ceil(H / stride), ceil(W / stride)]."""
+        return functional.pad(features[:, :, :: self._stride, :: self._stride], self._padding)
+
+
+def _shortcut(inputs: int, outputs: int, stride: int, option: Literal["A", "B"]) -> nn.Module:
+    if inputs == outputs and stride == 1:
+        return nn.Identity()
+    if option == "A":
+        return PaddedShortcut(inputs, outputs, stride)
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class Block(nn.Module):
+    """Two convolutions and the shortcut around them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, option: Literal["A", "B"]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.shortcut = _shortcut(inputs, outputs, stride, option)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, inputs, H, W] to [B, outputs, H', W'], not negative."""
+        inner = torch.relu(self.bn1(self.conv1(features)))
+        return torch.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
+
+
+class ResNetCifarNetwork(nn.Module):
+    """Layers ``layer1``, ``layer2``, ``layer3`` and ``linear``."""
+
+    def __init__(
+        self, blocks: int, width: int, option: Literal["A", "B"], channels: int, classes: int
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = _layer(width, width, blocks, 1, option)
+        self.layer2 = _layer(width, 2 * width, blocks, 2, option)
+        self.layer3 = _layer(2 * width, 4 * width, blocks, 2, option)
+        self.linear = nn.Linear(4 * width, classes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[B, C, H, W] to logits [B, classes]."""
+        features = torch.relu(self.bn1(self.conv1(pictures)))
+        features = self.layer3(self.layer2(self.layer1(features)))
+        logits: Tensor = self.linear(features.mean((2, 3)))
+        return logits
+
+
+def _layer(
+    inputs: int, outputs: int, blocks: int, stride: int, option: Literal["A", "B"]
+) -> nn.Sequential:
+    first = Block(inputs, outputs, stride, option)
+    return nn.Sequential(first, *(Block(outputs, outputs, 1, option) for _ in range(blocks - 1)))
+
+
+def build(config: ResNetCifar, input_shape: Shape, classes: int) -> nn.Module:
+    """The network for pictures of ``input_shape`` (channels, height, width)."""
+    blocks = (config.depth - 2) // 6
+    return ResNetCifarNetwork(blocks, config.width, config.shortcut, input_shape[0], classes)

@@ -1,0 +1,72 @@
+"""Residual networks that are wide rather than deep.
+
+Zagoruyko & Komodakis (2016, "Wide Residual Networks", table 1): depth 6n+4, three stages
+of n blocks with 16k, 32k and 64k channels, normalisation and ReLU before each
+convolution, dropout between the two convolutions of a block.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from students.models.config import WideResNet
+
+Shape = tuple[int, int, int]
+
+
+class Block(nn.Module):
+    """Two pre-activated convolutions and the shortcut around them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.shortcut: nn.Module = nn.Identity()
+        self._projects = inputs != outputs or stride != 1
+        if self._projects:
+            self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, inputs, H, W] to [B, outputs, H', W']."""
+        active = torch.relu(self.bn1(features))
+        inner = self.dropout(torch.relu(self.bn2(self.conv1(active))))
+        # A projection sees the activated features, an identity the plain ones (the authors' code).
+        around = self.shortcut(active if self._projects else features)
+        summed: Tensor = self.conv2(inner) + around
+        return summed
+
+
+class WideResNetNetwork(nn.Module):
+    """Layers ``layer1``, ``layer2``, ``layer3`` and ``linear``."""
+
+    def __init__(
+        self, blocks: int, widen: int, dropout: float, channels: int, classes: int
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
+        self.layer1 = _layer(16, 16 * widen, blocks, 1, dropout)
+        self.layer2 = _layer(16 * widen, 32 * widen, blocks, 2, dropout)
+        self.layer3 = _layer(32 * widen, 64 * widen, blocks, 2, dropout)
+        self.bn1 = nn.BatchNorm2d(64 * widen)
+        self.linear = nn.Linear(64 * widen, classes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[B, C, H, W] to logits [B, classes]."""
+        features = self.layer3(self.layer2(self.layer1(self.conv1(pictures))))
+        logits: Tensor = self.linear(torch.relu(self.bn1(features)).mean((2, 3)))
+        return logits
+
+
+def _layer(inputs: int, outputs: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:
+    first = Block(inputs, outputs, stride, dropout)
+    return nn.Sequential(first, *(Block(outputs, outputs, 1, dropout) for _ in range(blocks - 1)))
+
+
+def build(config: WideResNet, input_shape: Shape, classes: int) -> nn.Module:
+    """The network for pictures of ``input_shape`` (channels, height, width)."""
+    blocks = (config.depth - 4) // 6
+    return WideResNetNetwork(blocks, config.widen, config.dropout, input_shape[0], classes)

@@ -1,0 +1,84 @@
+"""The only door to torchvision.
+
+Where torch is a CPU build and torchvision's wheel was built for CUDA, torchvision's library
+of operators cannot be loaded (it wants CUDA's own libraries). ``import torchvision`` then
+stops, because it attaches shapes to two operators that do not exist. Nothing here uses them,
+so their schemas alone are declared first, and models, data sets and transforms work.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_MISSING = {
+    "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+
+
+def models() -> Any:
+    """The module ``torchvision.models``.
+
+    Raises:
+        ImportError: torchvision is not installed.
+    """
+    _open()
+    return importlib.import_module("torchvision.models")
+
+
+def datasets() -> Any:
+    """The module ``torchvision.datasets``.
+
+    Raises:
+        ImportError: torchvision is not installed.
+    """
+    _open()
+    return importlib.import_module("torchvision.datasets")
+
+
+@functools.cache
+def _open() -> Any:
+    """Declares what is missing, once; the library must live as long as its schemas."""
+    if "torchvision" in sys.modules or _operators_load():
+        return None
+    untyped: Any = torch.library
+    library = untyped.Library("torchvision", "FRAGMENT")
+    for name, schema in _MISSING.items():
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(name + schema)
+    return library
+
+
+def _operators_load() -> bool:
+    """Whether torchvision's library of operators can be loaded here.
+
+    The library is found and loaded by path, as torchvision does it, before any of torchvision's
+    Python runs: a failed import would leave half of its modules behind. If it loads,
+    torchvision's own loading finds it there already.
+    """
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        raise ImportError("torchvision is not installed; install it to use its models and data")
+    folder = Path(spec.origin).parent
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        path = folder / f"_C{suffix}"
+        if path.is_file():
+            return _loads(path)
+    return False
+
+
+def _loads(path: Path) -> bool:
+    untyped: Any = torch.ops
+    try:
+        untyped.load_library(str(path))
+    except (ImportError, OSError):
+        return False
+    return True
