@@ -1,0 +1,206 @@
+"""A recipe as a graph of stages, each with the digest of what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator import what
+from orchestrator.config import Recipe
+from orchestrator.digest import digest_of
+from students.assignment import Pupil, Samples
+from students.objectives.config import Hint, Task, TermConfig
+from students.randomness import seed_of
+from students.transfer_sets.identity import identify
+from teachers.config import EnsembleConfig, TeacherConfig, Uniform
+
+LABEL_SMOOTHING = 0.1
+"""The control's smoothing, the usual value (Szegedy et al., 2016)."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One node of the graph.
+
+    A ``teach`` stage teaches its cohort (here always of one); an ``examine`` stage has none:
+    it only asks a teacher that was loaded. ``name`` is where the recipe names it; ``repeat``
+    counts the seeds of ``--repeat``. ``teachers`` are names; ``needs`` are digests of stages.
+    """
+
+    name: str
+    kind: Literal["teach", "examine"]
+    what: Mapping[str, Any]
+    cohort: tuple[Pupil, ...] = ()
+    teachers: tuple[str, ...] = ()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    needs: tuple[str, ...] = ()
+    repeat: int = 0
+
+    @property
+    def digest(self) -> str:
+        """What the stage's outcome is stored under."""
+        return digest_of(self.what)
+
+    @property
+    def title(self) -> str:
+        """The name, with the repeat's number from the second one on."""
+        return self.name if self.repeat == 0 else f"{self.name}#{self.repeat + 1}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of a recipe, teachers before those they teach."""
+
+    recipe: Recipe
+    folder: Path
+    stages: tuple[Stage, ...]
+    identity: str
+    repeats: int = 1
+
+    @property
+    def digest(self) -> str:
+        """Tells one run from another: by name, by what all its stages are, by what is measured.
+
+        Where it runs is not in it, so the same work elsewhere, or with other resources, is the
+        same run.
+        """
+        stages = [[stage.title, stage.digest] for stage in self.stages]
+        measured = self.recipe.evaluate.model_dump(mode="json")
+        return digest_of({"name": self.recipe.name, "stages": stages, "evaluate": measured})
+
+    @property
+    def run_name(self) -> str:
+        """``name@`` and the beginning of the digest."""
+        return f"{self.recipe.name}@{self.digest[:12]}"
+
+    def stage(self, name: str, repeat: int = 0) -> Stage:
+        """The stage of that name; teachers are shared by all repeats."""
+        return next(s for s in self.stages if s.name == name and s.repeat in (repeat, 0))
+
+
+def make_plan(recipe: Recipe, *, folder: Path, cache: Path, repeats: int = 1) -> Plan:
+    """Plans ``recipe``, which lies in ``folder``; the student is taught with ``repeats`` seeds.
+
+    Raises:
+        TransferSetError: the data are not there, so what is asked for cannot be told.
+        WeightsError, OSError: weights of a teacher are not there.
+    """
+    identity = identify(recipe.transfer_set, folder=folder, cache=cache)
+    around = what.Surroundings(folder, cache, identity)
+    teachers = {name: _teacher(recipe, name, around) for name in recipe.teachers}
+    students = [
+        stage for repeat in range(repeats) for stage in _students(recipe, teachers, around, repeat)
+    ]
+    return Plan(recipe, folder, (*teachers.values(), *students), identity, repeats)
+
+
+def _teacher(recipe: Recipe, name: str, around: what.Surroundings) -> Stage:
+    config, title = recipe.teachers[name], f"teachers.{name}"
+    if config.train is None:
+        return Stage(title, "examine", what.examining(config, recipe.transfer_set, around))
+    pupil = teacher_as_pupil(recipe, name, config)
+    asked = what.teaching(pupil, recipe.transfer_set, (), recipe.ensemble, around)
+    return Stage(title, "teach", asked, cohort=(pupil,))
+
+
+def teacher_as_pupil(recipe: Recipe, name: str, config: TeacherConfig) -> Pupil:
+    """A teacher that is trained here, before it has graduated."""
+    train = config.train
+    assert train is not None
+    seed = seed_of(recipe.seed, "teachers", name) if train.seed is None else train.seed
+    return Pupil(
+        path=f"teachers.{name}",
+        model=config.model,
+        weights=None,
+        objective=counting(train.objective),
+        train=train,
+        engine=config.engine,
+        seed=seed,
+        samples=Samples("teacher", train.augment or recipe.transfer_set.augment, train.fraction),
+        temperature=recipe.ensemble.temperature,
+        mean=recipe.ensemble.mean,
+    )
+
+
+def student_as_pupil(recipe: Recipe, repeat: int = 0) -> Pupil:
+    """The student, with the seed of one repeat."""
+    student = recipe.student
+    train = student.train.model_copy(update={"seed": student.train.seed + repeat})
+    return Pupil(
+        path="student",
+        model=student.model,
+        weights=None if student.weights == "none" else student.weights,
+        objective=counting(student.objective),
+        train=train,
+        engine=student.engine,
+        seed=train.seed,
+        samples=Samples("student", recipe.transfer_set.augment),
+        temperature=recipe.ensemble.temperature,
+        mean=recipe.ensemble.mean,
+    )
+
+
+def _students(
+    recipe: Recipe, teachers: Mapping[str, Stage], around: what.Surroundings, repeat: int
+) -> Iterator[Stage]:
+    pupil = student_as_pupil(recipe, repeat)
+
+    def stage(name: str, pupil: Pupil, taught_by: tuple[str, ...], ensemble: EnsembleConfig) -> Stage:
+        fingerprints = [
+            what.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
+        ]
+        return Stage(
+            name,
+            "teach",
+            what.teaching(pupil, recipe.transfer_set, fingerprints, ensemble, around),
+            cohort=(pupil,),
+            teachers=taught_by,
+            ensemble=ensemble,
+            needs=tuple(teachers[t].digest for t in taught_by),
+            repeat=repeat,
+        )
+
+    everyone = tuple(teachers) if needs_teachers(pupil.objective) else ()
+    yield stage("student", pupil, everyone, recipe.ensemble)
+    if "untaught" in recipe.controls:
+        alone = _with_objective(pupil, {"task": Task(weight=1.0)}, "controls.untaught")
+        yield stage("controls.untaught", alone, (), recipe.ensemble)
+    if "label_smoothing" in recipe.controls:
+        smooth = Task(weight=1.0, label_smoothing=LABEL_SMOOTHING)
+        smoothed = _with_objective(pupil, {"task": smooth}, "controls.label_smoothing")
+        yield stage("controls.label_smoothing", smoothed, (), recipe.ensemble)
+    if "single_teachers" in recipe.controls:
+        for name in teachers:
+            path = f"controls.single_teachers.{name}"
+            taught = _with_objective(pupil, taught_by_one(pupil.objective, name), path)
+            yield stage(path, taught, (name,), single(recipe.ensemble))
+
+
+def _with_objective(pupil: Pupil, objective: Mapping[str, TermConfig], path: str) -> Pupil:
+    return replace(pupil, objective=objective, path=path)
+
+
+def counting(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:
+    """The terms that count, in order of name: the order of a recipe's lines changes no bit."""
+    return {name: term for name, term in sorted(objective.items()) if term.weight > 0}
+
+
+def needs_teachers(objective: Mapping[str, TermConfig]) -> bool:
+    """Whether a term that counts asks the teachers."""
+    return any(not isinstance(term, Task) for term in counting(objective).values())
+
+
+def taught_by_one(objective: Mapping[str, TermConfig], name: str) -> dict[str, TermConfig]:
+    """The objective without the hints of all teachers but ``name``."""
+    return {
+        key: term
+        for key, term in objective.items()
+        if not isinstance(term, Hint) or term.teacher == name
+    }
+
+
+def single(ensemble: EnsembleConfig) -> EnsembleConfig:
+    """The same ensemble when one teacher is all of it."""
+    return ensemble.model_copy(update={"weighting": Uniform()})

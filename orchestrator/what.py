@@ -1,0 +1,180 @@
+"""What a stage was asked for, as plain data: all that its result depends on, nothing else.
+
+*What* is in: models, preprocessing, initial weights, objective, training with precision,
+micro-batch, threads and the checkpoints' cadence (buffers are averaged there), seeds, the
+samples and their views, the teachers' own digests, sources of custom code. *Where* is out:
+engine, ZeRO stage, ranks, replicas, resources, tracking, cluster, timeouts, how many
+checkpoints are kept, names of recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from students.assignment import Pupil
+from students.custom_code import source_digest
+from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
+from students.objectives.config import SoftTargets, Task, TermConfig
+from students.transfer_sets.config import CustomTransferSet, ImageFolder, NoAugment, TransferSetConfig
+from students.transfer_sets.file_hashes import hashes_of
+from teachers.config import EnsembleConfig, TeacherConfig
+from teachers.weighting import teacher_weights
+
+STAGE_FORMAT = 1
+"""Raised by hand when the same words come to mean another result."""
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where files are looked for while a request is spelled out.
+
+    ``folder`` is the recipe's, ``cache`` remembers the hashes of files, ``identity`` is the
+    transfer set's.
+    """
+
+    folder: Path
+    cache: Path
+    identity: str
+
+
+def teaching(
+    pupil: Pupil,
+    transfer_set: TransferSetConfig,
+    teachers: Sequence[Plain],
+    ensemble: EnsembleConfig,
+    around: Surroundings,
+) -> Plain:
+    """A stage that teaches one student; ``teachers`` are their fingerprints, in order."""
+    asked: Plain = {
+        "format": STAGE_FORMAT,
+        "kind": "teach",
+        "model": model(pupil.model, around),
+        "weights": None if pupil.weights is None else weights(pupil.weights, around),
+        "objective": objective(pupil),
+        "train": training(pupil),
+        "seed": pupil.seed,
+        "samples": samples(pupil, transfer_set, around),
+        "teachers": list(teachers),
+    }
+    if teachers:
+        names = [teacher["name"] for teacher in teachers]
+        asked["ensemble"] = {
+            "weights": teacher_weights(ensemble.weighting, names),
+            "mean": ensemble.mean,
+        }
+    return asked
+
+
+def examining(
+    config: TeacherConfig, transfer_set: TransferSetConfig, around: Surroundings
+) -> Plain:
+    """A stage that examines a teacher whose weights were trained elsewhere."""
+    assert config.weights is not None
+    return {
+        "format": STAGE_FORMAT,
+        "kind": "examine",
+        "model": model(config.model, around),
+        "weights": weights(config.weights, around),
+        "threads": config.threads,
+        "parts": data(transfer_set, around),
+    }
+
+
+def fingerprint(name: str, config: TeacherConfig, stage: str) -> Plain:
+    """A teacher as the stages that it teaches see it; ``stage`` is its own stage's digest."""
+    return {
+        "name": name,
+        "stage": stage,
+        "precision": config.precision,
+        "threads": config.threads,
+    }
+
+
+def model(config: ModelConfig, around: Surroundings) -> Plain:
+    """A network; two ways of writing the same one are one."""
+    asked: Plain = config.model_dump(mode="json")
+    if isinstance(config, Mlp):
+        asked = {key: asked[key] for key in ("kind", "dropout", "preprocessing")}
+        asked["widths"] = list(config.widths)
+    if isinstance(config, PlainCnn):
+        asked = {key: asked[key] for key in ("kind", "preprocessing")}
+        asked["channels"] = list(config.widths)
+    if isinstance(config, CustomModel):
+        asked["source"] = _custom(config.source, around.folder)
+    return asked
+
+
+def weights(config: Weights, around: Surroundings) -> Plain:
+    """Weights by the content of their file, wherever it lies."""
+    path = (around.folder / Path(config.path).expanduser()).resolve()
+    sha256 = hashes_of(path.parent, [path.name], cache=around.cache)[path.name]
+    return {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
+
+
+def objective(pupil: Pupil) -> Plain:
+    """The terms, each with all that it is computed with."""
+    return {name: _term(term, pupil) for name, term in pupil.objective.items()}
+
+
+def _term(term: TermConfig, pupil: Pupil) -> Plain:
+    asked: Plain = term.model_dump(mode="json")
+    if isinstance(term, SoftTargets):
+        asked["temperature"] = term.temperature or pupil.temperature
+    return asked
+
+
+def training(pupil: Pupil) -> Plain:
+    """How it is trained, without what only places it or keeps it."""
+    train = pupil.train
+    asked: Plain = train.model_dump(
+        mode="json",
+        include={
+            "epochs", "batch_size", "threads", "precision", "optimizer", "lr_schedule",
+            "gradient_clipping", "max_norm",
+        },
+    )  # fmt: skip
+    asked["micro_batch_size"] = train.micro
+    asked["checkpoint"] = train.checkpoint.every
+    if pupil.engine.deepspeed:
+        # The user's own settings may change bits (a communication type, say).
+        asked["deepspeed"] = pupil.engine.deepspeed
+    return asked
+
+
+def samples(pupil: Pupil, transfer_set: TransferSetConfig, around: Surroundings) -> Plain:
+    """Which samples it learns from, and under which views."""
+    given = pupil.samples
+    asked = data(transfer_set, around)
+    asked["augment"] = given.augment.model_dump(mode="json")
+    asked["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
+    if given.audience == "teacher":
+        return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []}
+    labels_count = any(isinstance(term, Task) for term in pupil.objective.values())
+    return asked | {
+        "fraction": transfer_set.fraction,
+        "labelled": transfer_set.labelled if labels_count else None,
+        "omit": sorted(transfer_set.omit),
+    }
+
+
+def data(transfer_set: TransferSetConfig, around: Surroundings) -> Plain:
+    """The pictures themselves, and how they are parted."""
+    asked: Plain = {
+        "identity": around.identity,
+        "seed": transfer_set.seed,
+        "validation": transfer_set.validation,
+    }
+    if isinstance(transfer_set, ImageFolder):
+        asked |= {"size": transfer_set.size, "channels": transfer_set.channels}
+    if isinstance(transfer_set, CustomTransferSet):
+        asked["source"] = _custom(transfer_set.source, around.folder)
+    return asked
+
+
+def _custom(source: str, folder: Path) -> Mapping[str, str]:
+    return {"function": source.rpartition(":")[2], "sha256": source_digest(source, folder)}
