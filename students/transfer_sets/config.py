@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cluster.section import Section, kind_first
 
@@ -24,6 +24,12 @@ class CropFlip(Section):
     padding: int = Field(4, ge=0, le=64, description="pixels of zeros on each side")
     flip: bool = True
 
+    @model_validator(mode="after")
+    def _does_something(self) -> CropFlip:
+        if self.padding == 0 and not self.flip:
+            raise ValueError("changes nothing with padding 0 and no flip; say none instead")
+        return self
+
 
 class Shift(Section):
     """Random shift by up to ``pixels`` in each direction; zeros come in."""
@@ -42,14 +48,21 @@ class TransferSetBase(Section):
     """What all transfer sets have."""
 
     seed: int = Field(0, ge=0, description="of the split, the fraction and the views")
-    validation: Literal["none"] | Annotated[int, Field(ge=1)] | Annotated[
-        float, Field(gt=0, lt=1)
-    ] = Field(0.1, description="share or count of the training part that all choosing is done on")
+    validation: (
+        Literal["none"] | Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+    ) = Field(0.1, description="share or count of the training part that all choosing is done on")
     augment: Augment = NoAugment()
     views: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
     fraction: Share = 1.0
     labelled: Annotated[float, Field(ge=0, le=1)] = 1.0
     omit: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+    @field_validator("omit")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("must name each class once")
+        return value
 
 
 class Digits(TransferSetBase):
@@ -101,7 +114,7 @@ class CustomTransferSet(TransferSetBase):
 
     kind: Literal["custom"] = "custom"
     source: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")
-    options: dict[str, str | int | float | bool | None] = {}
+    options: dict[str, str | int | float | bool | None] = Field({}, description="its arguments")
 
 
 TransferSetConfig = Annotated[

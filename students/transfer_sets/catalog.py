@@ -1,0 +1,159 @@
+"""Loads a transfer set by its kind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from students.errors import TransferSetError
+from students.transfer_sets.config import (
+    CustomTransferSet,
+    Digits,
+    ImageFolder,
+    Shift,
+    TransferSetConfig,
+)
+from students.transfer_sets.custom_set import load_custom
+from students.transfer_sets.digits import content_of, load_digits
+from students.transfer_sets.examples import Examples, check_examples, measured
+from students.transfer_sets.identity import identify
+from students.transfer_sets.picture_folder import read_layout
+from students.transfer_sets.pictures import decode_into
+from students.transfer_sets.places import Published, root_of
+from students.transfer_sets.prepared import empty_array, prepared
+from students.transfer_sets.published import download, load_published
+from students.transfer_sets.splits import class_counts
+from students.transfer_sets.transfer_set import TransferSet
+
+Loaded = tuple[Examples, str]
+"""Examples, and the identity of what was loaded."""
+
+
+def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -> TransferSet:
+    """The transfer set that ``config`` names, checked; ``folder`` is the recipe's.
+
+    A published set is downloaded if it is absent. Decoded pictures are kept in ``cache``
+    and mapped, so that processes on one machine share them.
+
+    Raises:
+        TransferSetError: the data are absent, damaged, or do not allow the parts asked for.
+        StudentError: the file of a custom set cannot be run.
+    """
+    examples, identity = _LOADERS[config.kind](config, folder, cache)
+    check_examples(examples)
+    loaded = TransferSet(
+        config=config,
+        inputs=torch.from_numpy(examples.inputs),
+        targets=examples.targets,
+        class_names=examples.class_names,
+        train_count=examples.train_count,
+        identity=identity,
+        mean=examples.mean,
+        std=examples.std,
+    )
+    _check_parts(loaded)
+    return loaded
+
+
+def _digits(config: Digits, folder: Path, cache: Path) -> Loaded:
+    return load_digits(), identify(config, folder=folder, cache=cache)
+
+
+def _published(config: Published, folder: Path, cache: Path) -> Loaded:
+    root = root_of(config, folder)
+    download(config, root)
+    identity = identify(config, folder=folder, cache=cache)
+    make = partial(_make_published, config, root)
+    return prepared([config.kind, identity], cache=cache, make=make), identity
+
+
+def _make_published(config: Published, root: Path, scratch: Path) -> Examples:
+    return load_published(config, root)
+
+
+def _image_folder(config: ImageFolder, folder: Path, cache: Path) -> Loaded:
+    identity = identify(config, folder=folder, cache=cache)
+    key: list[object] = [config.kind, identity, config.size, config.channels]
+    make = partial(_make_image_folder, config, root_of(config, folder))
+    return prepared(key, cache=cache, make=make), identity
+
+
+def _make_image_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
+    layout = read_layout(root)
+    names = layout.names
+    inputs = empty_array(scratch, (len(names), config.channels, config.size, config.size))
+    decode_into(inputs, (root / name for name in names))
+    targets = np.array([number for _, number in (*layout.train, *layout.test)], np.int64)
+    return measured(inputs, targets, layout.class_names, len(layout.train))
+
+
+def _custom(config: CustomTransferSet, folder: Path, cache: Path) -> Loaded:
+    examples = load_custom(config, folder)
+    source = identify(config, folder=folder, cache=cache)
+    return examples, hashlib.sha256(f"{source} {content_of(examples)}".encode()).hexdigest()
+
+
+_LOADERS: Mapping[str, Callable[[Any, Path, Path], Loaded]] = {
+    "digits": _digits,
+    "mnist": _published,
+    "fashion_mnist": _published,
+    "cifar10": _published,
+    "cifar100": _published,
+    "image_folder": _image_folder,
+    "custom": _custom,
+}
+
+
+def _check_parts(loaded: TransferSet) -> None:
+    """Holds the parts that the recipe asks for to what the data allow."""
+    config = loaded.config
+    unknown = [name for name in config.omit if name >= loaded.classes]
+    if unknown:
+        raise TransferSetError(
+            f"`transfer_set.omit` names class {unknown[0]}, but the classes are 0 to "
+            f"{loaded.classes - 1}; take it out.",
+            path="omit",
+        )
+    if len(config.omit) == loaded.classes:
+        raise TransferSetError(
+            f"`transfer_set.omit` names all {loaded.classes} classes, so the student is given "
+            "nothing; leave at least one.",
+            path="omit",
+        )
+    largest = min(loaded.shape[1:])
+    if isinstance(config.augment, Shift) and config.augment.pixels >= largest:
+        raise TransferSetError(
+            f"`transfer_set.augment.pixels` is {config.augment.pixels}, but the pictures are "
+            f"{largest} pixels small; shift by less.",
+            path="augment.pixels",
+        )
+    _check_validation(loaded)
+
+
+def _check_validation(loaded: TransferSet) -> None:
+    asked = loaded.config.validation
+    if isinstance(asked, int) and asked >= loaded.train_count:
+        raise TransferSetError(
+            f"`transfer_set.validation` is {asked}, but the training part has "
+            f"{loaded.train_count} samples; ask for fewer.",
+            path="validation",
+        )
+    if asked != "none" and len(loaded.validation_ids()) == 0:
+        raise TransferSetError(
+            f"`transfer_set.validation` is {asked}, which is no sample of the "
+            f"{loaded.train_count} in the training part; give a larger share, or say none.",
+            path="validation",
+        )
+    left = class_counts(loaded.targets[loaded.teacher_ids()], loaded.classes)
+    if left.min() == 0:
+        raise TransferSetError(
+            f"`transfer_set.validation` is {asked}, which takes every training sample of class "
+            f"{int(left.argmin())}; ask for less, or say none.",
+            path="validation",
+        )

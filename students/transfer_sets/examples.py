@@ -1,0 +1,115 @@
+"""Pictures with their classes, as a source gives them, and the rules that they keep.
+
+N samples, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from students.errors import TransferSetError
+
+Pictures = npt.NDArray[np.uint8]
+Targets = npt.NDArray[np.int64]
+_PORTION = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """``inputs`` uint8 [N, C, H, W] and ``targets`` int64 [N], the training part first.
+
+    ``mean`` and ``std`` [C] are of the training part, scaled to [0, 1].
+    """
+
+    inputs: Pictures
+    targets: Targets
+    class_names: tuple[str, ...]
+    train_count: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def measured(
+    inputs: Pictures, targets: Targets, class_names: tuple[str, ...], train_count: int
+) -> Examples:
+    """The examples with their mean and deviation."""
+    mean, std = channel_statistics(inputs[:train_count])
+    return Examples(inputs, targets, class_names, train_count, mean, std)
+
+
+def joined(
+    train: tuple[Pictures, Targets], test: tuple[Pictures, Targets], class_names: tuple[str, ...]
+) -> Examples:
+    """Both parts in one, the training part first."""
+    return measured(
+        np.concatenate((train[0], test[0])),
+        np.concatenate((train[1], test[1])).astype(np.int64),
+        class_names,
+        len(train[1]),
+    )
+
+
+def check_examples(examples: Examples) -> None:
+    """Holds examples to their rules: uint8 [N, C, H, W], a target each, no class unseen.
+
+    Raises:
+        TransferSetError: naming the first rule that is broken.
+    """
+    inputs, targets = examples.inputs, examples.targets
+    classes = len(examples.class_names)
+    if inputs.dtype != np.uint8 or inputs.ndim != 4 or 0 in inputs.shape:
+        raise TransferSetError(
+            f"The pictures are {inputs.dtype} {list(inputs.shape)}, but must be "
+            "uint8 [samples, channels, height, width]; convert them."
+        )
+    if targets.shape != (len(inputs),):
+        raise TransferSetError(
+            f"There are {len(inputs)} pictures, but targets of shape {list(targets.shape)}; "
+            "give one class number for each picture."
+        )
+    if not 0 < examples.train_count < len(targets):
+        raise TransferSetError(
+            f"The training part has {examples.train_count} of {len(targets)} samples; "
+            "both the training and the test part need some."
+        )
+    _check_classes(targets, examples.train_count, classes)
+
+
+def _check_classes(targets: Targets, train_count: int, classes: int) -> None:
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high >= classes or classes < 2:
+        raise TransferSetError(
+            f"The targets run from {low} to {high}, but there are {classes} classes; "
+            "number at least two classes from 0 without gaps."
+        )
+    absent = np.setdiff1d(np.arange(classes), targets[:train_count])
+    if len(absent):
+        raise TransferSetError(
+            f"Class {absent[0]} has no sample in the training part; number the classes from 0 "
+            "without gaps, or add samples of it."
+        )
+
+
+def channel_statistics(pictures: Pictures) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of [N, C, H, W], scaled to [0, 1].
+
+    Counted in whole numbers and given to four decimals, so equal on every machine. A
+    channel that never changes gets a deviation of 1, by which one can divide.
+    """
+    moments = [_moments(pictures[:, channel]) for channel in range(pictures.shape[1])]
+    means = tuple(round(mean, 4) for mean, _ in moments)
+    return means, tuple(round(deviation, 4) or 1.0 for _, deviation in moments)
+
+
+def _moments(values: Pictures) -> tuple[float, float]:
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(values), _PORTION):
+        counts += np.bincount(values[start : start + _PORTION].ravel(), minlength=256)
+    levels = np.arange(256, dtype=np.int64)
+    total, first = int(counts.sum()), int((counts * levels).sum())
+    second = int((counts * levels * levels).sum())
+    variance = (total * second - first * first) / (total * total)
+    return first / total / 255, float(np.sqrt(variance)) / 255

@@ -1,0 +1,86 @@
+"""Remembers the content hashes of files, so that unchanged files are not read again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+_SETTLED_NS = 50_000_000
+"""A file changed less than this ago could change again within one tick of its clock."""
+
+Stamp = list[int]
+
+
+def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str]:
+    """sha256, in hex, of each file ``root/name``, by name.
+
+    A file is read only if its size or one of its times differs from what ``cache`` (a
+    folder) remembers of it; the memory is written whole or not at all, one file per root.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    memory = _memory_of(root, cache)
+    known = _recall(memory)
+    now = time.time_ns()
+    found: dict[str, str] = {}
+    fresh: dict[str, list[object]] = {}
+    for name in names:
+        before = _stamp(root / name)
+        remembered = known.get(name)
+        if remembered is not None and remembered[0] == before:
+            found[name] = str(remembered[1])
+        else:
+            found[name] = _sha256(root / name)
+            if _stamp(root / name) == before and now - max(before[1:]) > _SETTLED_NS:
+                fresh[name] = [before, found[name]]
+    if fresh:
+        # A memory that cannot be kept costs time only; an unwritable home is told elsewhere.
+        with contextlib.suppress(OSError):
+            write_whole(memory, json.dumps({**known, **fresh}).encode())
+    return found
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader finds the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "wb") as sink:
+            sink.write(content)
+            sink.flush()
+            os.fsync(sink.fileno())
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _memory_of(root: Path, cache: Path) -> Path:
+    place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+    return cache / "file_hashes" / f"{place}.json"
+
+
+def _recall(memory: Path) -> dict[str, list[object]]:
+    try:
+        known = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _stamp(path: Path) -> Stamp:
+    """Size, time of the content, time of the entry: the last cannot be set back by hand."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()

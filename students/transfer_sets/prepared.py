@@ -1,0 +1,103 @@
+"""Keeps decoded pictures in the cache, so that every later process maps them and decodes none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from students.errors import TransferSetError
+from students.transfer_sets.examples import Examples, Pictures
+
+PREPARED_FORMAT = 1
+"""Raised by hand when the meaning of what is kept changes."""
+_LONGEST_WAIT = 3600.0
+
+
+def prepared(key: list[object], *, cache: Path, make: Callable[[Path], Examples]) -> Examples:
+    """The examples known by ``key``, made by ``make`` if the cache has none.
+
+    ``make`` is given a folder in which it may lay out large arrays. Processes that want
+    the same examples wait for the first (at most an hour; its end or death frees them).
+
+    Raises:
+        TransferSetError: the cache cannot be written, or the first takes too long.
+    """
+    name = hashlib.sha256(json.dumps([PREPARED_FORMAT, *key]).encode()).hexdigest()[:32]
+    place = cache / "transfer_sets" / name
+    found = _read(place)
+    if found is not None:
+        return found
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_suffix(".lock"), timeout=_LONGEST_WAIT):
+            return _read(place) or _make(place, make)
+    except Timeout as problem:
+        raise TransferSetError(
+            f"Another process has been preparing the pictures in '{place}' for over an hour; "
+            "end it and run again."
+        ) from problem
+    except OSError as problem:
+        raise TransferSetError(
+            f"The prepared pictures cannot be written to '{place}' ({problem}); "
+            "make room there or choose another home."
+        ) from problem
+
+
+def empty_array(folder: Path, shape: tuple[int, ...]) -> Pictures:
+    """A new uint8 array that lies in a file of ``folder``, to be filled by a ``make``."""
+    file = folder / "inputs.npy"
+    array: Pictures = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        # A full disk is an error here; met while a page is written, it kills the process.
+        with file.open("r+b") as sink:
+            os.posix_fallocate(sink.fileno(), 0, file.stat().st_size)
+    return array
+
+
+def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
+    """Makes the examples beside ``place`` and moves them there in one step."""
+    shutil.rmtree(place, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=place.name))
+    try:
+        examples = make(folder)
+        if isinstance(examples.inputs, np.memmap):
+            examples.inputs.flush()
+        else:
+            np.save(folder / "inputs.npy", examples.inputs)
+        np.save(folder / "targets.npy", examples.targets)
+        told = ("class_names", "train_count", "mean", "std")
+        facts = {name: getattr(examples, name) for name in told}
+        (folder / "facts.json").write_text(json.dumps(facts))
+        for file in folder.iterdir():
+            _settle(file)
+        folder.replace(place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    made = _read(place)
+    return examples if made is None else made
+
+
+def _settle(path: Path) -> None:
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _read(place: Path) -> Examples | None:
+    """What lies at ``place``, or none where it is absent or damaged."""
+    try:
+        facts = json.loads((place / "facts.json").read_text())
+        # Copy on write: pages are shared by all processes, and torch wants a writable array.
+        inputs = np.load(place / "inputs.npy", mmap_mode="c")
+        targets = np.load(place / "targets.npy")
+        words = {name: tuple(facts[name]) for name in ("class_names", "mean", "std")}
+        return Examples(inputs, targets, train_count=facts["train_count"], **words)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,141 @@
+"""A transfer set in memory: its pictures, its parts, and its batches.
+
+N samples, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from students.knowledge import Batch
+from students.transfer_sets.config import Augment, TransferSetConfig
+from students.transfer_sets.splits import apportion, class_counts, share_of, take
+from students.views import augmented
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TransferSet:
+    """The examples on which knowledge passes.
+
+    ``inputs`` uint8 [N, C, H, W] and ``targets`` int64 [N] of the whole data set: first the
+    training part (``train_count`` samples), then the test part. A sample's id is its place
+    there. ``mean`` and ``std`` [C] are of the training part's pictures scaled to [0, 1].
+    ``identity`` is a sha256, in hex, of the data themselves, wherever they lie.
+    """
+
+    config: TransferSetConfig
+    inputs: Tensor
+    targets: Ids
+    class_names: tuple[str, ...]
+    train_count: int
+    identity: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are; targets are 0 to ``classes`` - 1."""
+        return len(self.class_names)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """A picture's channels, height and width."""
+        _, channels, height, width = self.inputs.shape
+        return channels, height, width
+
+    def test_ids(self) -> Ids:
+        """The test part; it chooses nothing."""
+        return np.arange(self.train_count, len(self.targets), dtype=np.int64)
+
+    def validation_ids(self) -> Ids:
+        """The part on which all choosing is done: a share or a count of the training part."""
+        return self._validation
+
+    def student_ids(self) -> Ids:
+        """What the student is given: ``fraction`` of each class that is not omitted."""
+        return self._student
+
+    def teacher_ids(self, fraction: float = 1.0) -> Ids:
+        """What a teacher is trained on: ``fraction`` of each class; none is omitted."""
+        return self._per_class(self._remaining, fraction, "fraction")
+
+    @property
+    def labelled(self) -> Ids:
+        """Those of the student's ids that come with labels."""
+        return self._labelled
+
+    def view_of(self, epoch: int) -> int:
+        """Which view the samples have in ``epoch``, counted from zero."""
+        views = self.config.views
+        return epoch if views == "all" else epoch % views
+
+    def batch(
+        self,
+        sample_ids: Ids,
+        view: int,
+        *,
+        augment: Augment | None = None,
+        student_labels: bool = True,
+    ) -> Batch:
+        """The samples [B] under ``view``, augmented as ``augment`` or the set itself says.
+
+        With ``student_labels`` the targets of samples that the student has without a label
+        are -1.
+        """
+        ids = np.asarray(sample_ids, np.int64)
+        pictures = self.inputs[torch.from_numpy(ids)]
+        how = self.config.augment if augment is None else augment
+        targets = self._student_targets if student_labels else self.targets
+        return Batch(
+            inputs=augmented(pictures, ids, how, seed=self.config.seed, view=view),
+            targets=torch.from_numpy(targets[ids]),
+            sample_ids=ids,
+            view=view,
+        )
+
+    def _per_class(self, ids: Ids, share: float, part: str) -> Ids:
+        targets = self.targets[ids]
+        quotas = share_of(share, class_counts(targets, self.classes))
+        return take(ids, targets, quotas, seed=self.config.seed, part=part)
+
+    @cached_property
+    def _validation(self) -> Ids:
+        asked = self.config.validation
+        if asked == "none":
+            return np.empty(0, np.int64)
+        count = asked if isinstance(asked, int) else round(asked * self.train_count)
+        train = np.arange(self.train_count, dtype=np.int64)
+        targets = self.targets[: self.train_count]
+        quotas = apportion(count, class_counts(targets, self.classes))
+        return take(train, targets, quotas, seed=self.config.seed, part="validation")
+
+    @cached_property
+    def _remaining(self) -> Ids:
+        train = np.arange(self.train_count, dtype=np.int64)
+        return np.setdiff1d(train, self._validation, assume_unique=True)
+
+    @cached_property
+    def _student(self) -> Ids:
+        given = self._per_class(self._remaining, self.config.fraction, "fraction")
+        shown: Ids = given[~np.isin(self.targets[given], self.config.omit)]
+        return shown
+
+    @cached_property
+    def _labelled(self) -> Ids:
+        if self.config.labelled == 0:
+            return np.empty(0, np.int64)
+        return self._per_class(self._student, self.config.labelled, "labelled")
+
+    @cached_property
+    def _student_targets(self) -> Ids:
+        targets = self.targets.copy()
+        targets[np.setdiff1d(self._student, self._labelled, assume_unique=True)] = -1
+        return targets
