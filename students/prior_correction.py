@@ -12,7 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 TOLERANCE = 1e-6
-MOST_ITERATIONS = 500
+MOST_ITERATIONS = 200
+_TOLERANCE_ON_THE_WAY = 0.01
+_GENTLE_SPREAD = 20.0
 
 
 def prior_correction(
@@ -25,7 +27,7 @@ def prior_correction(
 
     ``scores_BC`` are logits or log-probabilities of the validation samples, all finite; no
     label is used. It stops when no class's mean is further than ``tolerance``/C from 1/C, or
-    after ``most_iterations`` with the best shift found.
+    after ``most_iterations`` at each of a few softnesses with the best shift found.
 
     The shift minimises mean_b logsumexp(z_b + s) - mean_c s_c, which is convex and whose
     gradient is the deviation itself; it is unique up to a constant. s - log(C mean p) lowers
@@ -42,15 +44,39 @@ def prior_correction(
             f"`scores_BC` of shape {tuple(scores_BC.shape)} has no samples or holds a value that "
             "is not finite; give the logits of the validation samples."
         )
+    shift_C = torch.zeros(scores_BC.shape[1], dtype=torch.float64, device=scores_BC.device)
+    for softness in _softnesses(scores_BC):
+        near = tolerance if softness == 1.0 else _TOLERANCE_ON_THE_WAY
+        shift_C = softness * _settle(
+            scores_BC / softness, shift_C / softness, near, most_iterations
+        )
+    return shift_C - shift_C.mean()
+
+
+def _softnesses(scores_BC: Float[Tensor, "batch classes"]) -> list[float]:
+    """Powers of two down to 1: very sharp predictions are made uniform in gentler versions first.
+
+    Each version's shift, scaled, is where the next one starts.
+    """
+    spread = float((scores_BC.amax(dim=1) - scores_BC.amin(dim=1)).mean())
+    halvings = max(0, math.ceil(math.log2(max(spread, 1.0) / _GENTLE_SPREAD)))
+    return [2.0**power for power in range(halvings, -1, -1)]
+
+
+def _settle(
+    scores_BC: Float[Tensor, "batch classes"],
+    shift_C: Float[Tensor, " classes"],
+    tolerance: float,
+    most_iterations: int,
+) -> Float[Tensor, " classes"]:
     classes = scores_BC.shape[1]
-    shift_C = torch.zeros(classes, dtype=torch.float64, device=scores_BC.device)
     for _ in range(most_iterations):
         log_mean_C, newton_C = _deviation(scores_BC + shift_C)
-        if float(((log_mean_C + math.log(classes)).expm1()).abs().max()) <= tolerance:
-            break
         sinkhorn_C = -(log_mean_C + math.log(classes))
+        if float(sinkhorn_C.neg().expm1().abs().max()) <= tolerance:
+            break
         shift_C = _best(scores_BC, shift_C + sinkhorn_C, shift_C + newton_C)
-    return shift_C - shift_C.mean()
+    return shift_C
 
 
 def _deviation(
