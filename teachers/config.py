@@ -89,3 +89,4 @@ class EnsembleConfig(Section):
     mean: Literal["arithmetic", "geometric"] = "arithmetic"
     temperature: Annotated[float, Field(gt=0, le=1000)] = 4.0
     on_teacher_loss: OnTeacherLoss = Wait()
+    noise: Literal["none"] = "none"

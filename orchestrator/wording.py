@@ -1,0 +1,60 @@
+"""How a sentence about a recipe spells places, values and the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+_LONGEST = 80
+
+
+def dotted(path: Path) -> str:
+    """``teachers.wide.train.epochs``."""
+    return ".".join(str(part) for part in path)
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence shows it, cut to one short line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(value) if isinstance(value, (str, float)) else _compact(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 4] + " ..."
+
+
+def _compact(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False).replace('"', "")
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``name`` was probably meant to be, if any is near."""
+    by_lower = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    given = list(names)
+    if len(given) < 2:
+        return "".join(given)
+    return f"{', '.join(given[:-1])} {last} {given[-1]}"
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """The remedy for a wrong name: the nearest one, or all there are."""
+    there = list(names)
+    near = nearest(name, there)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    if not there:
+        return "there is none to choose from; take it out"
+    return f"choose from {listed(there)}"
