@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from students.precision import at_least_single
+from students.single_precision import at_least_single
 
 Mean = Literal["arithmetic", "geometric"]
 

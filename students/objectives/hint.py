@@ -11,7 +11,7 @@ from torch import Tensor
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
-from students.precision import at_least_single
+from students.single_precision import at_least_single
 
 
 def hint_loss(

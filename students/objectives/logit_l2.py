@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.precision import at_least_single
+from students.single_precision import at_least_single
 from students.softening import among_present
 
 

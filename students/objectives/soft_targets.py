@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.precision import at_least_single
+from students.single_precision import at_least_single
 from students.softening import Mean, soften
 
 
