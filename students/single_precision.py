@@ -1,39 +1,17 @@
-"""Computes a learner's outputs in the recipe's precision."""
+"""The precision losses are computed in: single at least, whatever the network ran in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+_HALF = (torch.float16, torch.bfloat16)
 
 
-class InPrecision(nn.Module):
-    """A learner under ``fp32`` or ``bf16``; weights, buffers and outputs are float32 either way.
+def at_least_single(tensor: Tensor) -> Tensor:
+    """``tensor`` in float32 if it was of a half type, else as it is (float64 stays).
 
-    In bf16 the *module* opens autocast, not the engine around it: DeepSpeed's own setting would
-    also send some gradients as bf16, at some ZeRO stages, and so give other bits.
+    Under autocast a network's logits are bfloat16, whose eight bits are too few for
+    logarithms of probabilities.
     """
-
-    def __init__(self, learner: nn.Module, precision: str, device_type: str) -> None:
-        super().__init__()
-        self.learner = learner
-        self._bf16 = precision == "bf16"
-        self._device_type = device_type
-
-    def forward(self, inputs: Tensor) -> Any:
-        """The learner's outputs, floating-point ones in float32."""
-        if not self._bf16:
-            return self.learner(inputs)
-        with torch.autocast(self._device_type, torch.bfloat16):
-            outputs = self.learner(inputs)
-        return _float32(outputs)
-
-
-def _float32(outputs: Any) -> Any:
-    if isinstance(outputs, Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    if isinstance(outputs, Mapping):
-        return {name: _float32(value) for name, value in outputs.items()}
-    return outputs
+    return tensor.float() if tensor.dtype in _HALF else tensor
