@@ -1,0 +1,86 @@
+"""The command line: its commands by name, each in a module of its own, read when it is used.
+
+``stillhouse`` answers ``--help`` without importing what its commands need.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "init": ("orchestrator.cli_init", "Writes a commented recipe to start from."),
+    "check": ("orchestrator.cli_check", "Judges a recipe and prints its plan; starts nothing."),
+}
+"""Each command's module, in which it is called ``command``, and its line in the help."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all commands share: ``home``, where state lives."""
+
+    home: Path
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when asked for, and whose errors end by one rule."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, from its module."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, and names the nearest command for a misspelt one."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from orchestrator.wording import suggest
+
+            ctx.fail(f"'{name}' is no command; {suggest(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command; an error that is no defect ends it in sentences and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (Exception, KeyboardInterrupt) as error:
+            from orchestrator.exit_codes import ending_of
+
+            ending = None if isinstance(error, click.ClickException) else ending_of(error)
+            if ending is None:
+                raise
+            for sentence in ending.sentences:
+                click.echo(sentence, err=True)
+            ctx.exit(ending.code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="STILLHOUSE_HOME",
+    default=Path(".stillhouse"),
+    show_default=True,
+    help="Where stages, runs and the tracker's database live.  [env: STILLHOUSE_HOME]",
+)
+@click.pass_context
+def main(ctx: click.Context, home: Path) -> None:
+    """Distils several teachers into one small student, from one recipe."""
+    ctx.obj = Settings(home.expanduser().absolute())

@@ -1,0 +1,61 @@
+"""Says with which exit code, and in which sentences, a command ends.
+
+0 done; 2 yours to fix, a sentence for each problem and no traceback; 130 interrupted;
+1 ours or the machine's. What is not named here is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from cluster.errors import CannotPlace, ClusterError
+from orchestrator.errors import RecipeProblems
+from students.errors import CheckpointError, StudentError
+
+DONE, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_YOURS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ends: its exit code and what it says on standard error."""
+
+    code: int
+    sentences: tuple[str, ...] = ()
+
+
+def ending_of(error: BaseException) -> Ending | None:
+    """The ending that ``error`` stands for; None for a defect, whose traceback is wanted."""
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(INTERRUPTED, ("interrupted; the same command goes on from here",))
+    if isinstance(error, RecipeProblems):
+        return Ending(YOURS, tuple(problem.message for problem in error.problems))
+    if isinstance(error, (StudentError, CannotPlace)):
+        return Ending(YOURS, (str(error),))
+    if isinstance(error, (ClusterError, CheckpointError)):
+        return Ending(OURS, (str(error),))
+    return _of_system(error) if isinstance(error, OSError) else None
+
+
+def _of_system(error: OSError) -> Ending | None:
+    where = f"'{error.filename}'" if error.filename else "a file"
+    if error.errno in _FULL:
+        return Ending(
+            OURS,
+            (
+                f"the disk is full ({where}); make room and give the same command again: the last "
+                f"committed checkpoint stands",
+            ),
+        )
+    if error.errno in _YOURS:
+        reason = (error.strerror or "no access").lower()
+        return Ending(
+            YOURS, (f"{where} cannot be used: {reason}; see to it or choose another place",)
+        )
+    return None
