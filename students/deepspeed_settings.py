@@ -1,0 +1,67 @@
+"""Merges the user's own DeepSpeed settings with those that the recipe decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+OWNED: Mapping[str, str] = {
+    "train_batch_size": "`train.batch_size` says it",
+    "train_micro_batch_size_per_gpu": "`train.micro_batch_size` says it",
+    "gradient_accumulation_steps": "it follows from the batch sizes and the ranks",
+    "managed_gradient_accumulation": "the engine decides it",
+    "gradient_clipping": "`train.gradient_clipping` says it",
+    "optimizer": "`train.optimizer` says it",
+    "scheduler": "`train.lr_schedule` says it",
+    "fp16": "`train.precision` says it",
+    "bf16": "`train.precision` says it",
+    "torch_autocast": "`train.precision` says it",
+    "data_types": "`train.precision` says it",
+    "zero_optimization.stage": "`engine.zero_stage` says it",
+    "zero_optimization.offload_optimizer": "gradients are clipped where they are made",
+    "zero_optimization.offload_param": "parameters stay where they are used",
+}
+"""Settings that are not the user's, and why; dotted."""
+
+LARGEST_BUCKET = 500_000_000
+_BUCKET_UNIT = 1024  # DeepSpeed wants an even number
+
+
+def owned_settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Those of the user's settings that the recipe owns: dotted path, value, reason."""
+    for path, reason in OWNED.items():
+        value: Any = settings
+        for part in path.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                break
+            value = value[part]
+        else:
+            yield path, value, reason
+
+
+def merged_settings(
+    settings: Mapping[str, Any], *, zero_stage: int, micro: int, accumulation: int, weights: int
+) -> dict[str, Any]:
+    """The settings to start DeepSpeed with, for a learner of ``weights`` parameters.
+
+    The user's stand over our defaults, what the recipe owns stands over the user's. Buckets
+    are no larger than the learner: DeepSpeed would reserve 2 GB for the smallest student.
+    """
+    bucket = min(-(-weights // _BUCKET_UNIT) * _BUCKET_UNIT, LARGEST_BUCKET)
+    zero = {
+        "reduce_bucket_size": bucket,
+        "allgather_bucket_size": bucket,
+        "overlap_comm": False,
+        **settings.get("zero_optimization", {}),
+        "stage": zero_stage,
+    }
+    return {
+        "steps_per_print": None,
+        **settings,
+        "zero_optimization": zero,
+        "train_micro_batch_size_per_gpu": micro,
+        "gradient_accumulation_steps": accumulation,
+        "gradient_clipping": 0.0,
+        # Plain torch optimizers work element by element, so they may be given flat pieces.
+        "zero_allow_untested_optimizer": True,
+    }

@@ -1,0 +1,48 @@
+"""Builds the optimizers, in the one form whose bits every engine can give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from students.config import AdamW, Optimizer, Sgd
+
+
+def build_optimizer(
+    config: Optimizer, named_parameters: Iterable[tuple[str, nn.Parameter]]
+) -> torch.optim.Optimizer:
+    """An optimizer over the parameters that learn, all in one group.
+
+    Neither fused nor ``foreach``: these reorder the arithmetic, and an engine that keeps all
+    parameters in one flat tensor would no longer give the bits of one that does not.
+    """
+    parameters = [parameter for _, parameter in named_parameters if parameter.requires_grad]
+    match config:
+        case Sgd():
+            return torch.optim.SGD(
+                parameters,
+                lr=config.lr,
+                momentum=config.momentum,
+                nesterov=config.nesterov,
+                weight_decay=config.weight_decay,
+                foreach=False,
+                fused=False,
+            )
+        case AdamW():
+            return torch.optim.AdamW(
+                parameters,
+                lr=config.lr,
+                betas=config.betas,
+                eps=config.eps,
+                weight_decay=config.weight_decay,
+                foreach=False,
+                fused=False,
+            )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Lets the next step of ``optimizer`` use ``rate``."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,108 @@
+"""Joins and leaves the process group in which ranks add up their gradients."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore, Store, TCPStore
+
+from students.engine import Group
+from students.errors import TrainingError
+
+_INTERFACE = "GLOO_SOCKET_IFNAME"
+
+
+def join(group: Group, device: torch.device) -> None:
+    """Makes this process a member of ``group``; leaves a group it was still in.
+
+    A group of one needs no port. In a larger one rank 0 listens on ``group.address`` alone.
+
+    Raises:
+        TrainingError: the ranks did not meet within ``group.timeout_seconds``.
+    """
+    leave()
+    timeout = timedelta(seconds=group.timeout_seconds)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    excepthook = sys.excepthook
+    try:
+        store = _store(group, timeout)
+        with _interface(group.address):
+            dist.init_process_group(
+                backend, store=store, rank=group.rank, world_size=group.ranks, timeout=timeout
+            )
+    except (RuntimeError, OSError) as error:
+        leave()
+        raise TrainingError(
+            f"rank {group.rank} of {group.ranks} did not meet the others at "
+            f"{group.address}:{group.port} within {group.timeout_seconds:g} s ({error}); "
+            "see whether a rank ended early, or raise `timeouts.collective`",
+            path="timeouts.collective",
+        ) from error
+    finally:
+        # Torch hangs a prefix before every line of a traceback, and one more for each group.
+        sys.excepthook = excepthook
+
+
+def leave() -> None:
+    """Leaves the process group, if this process is in one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def add_up(values: torch.Tensor, group: Group) -> torch.Tensor:
+    """The sum of ``values`` over the ranks, in place; nothing to do in a group of one."""
+    if group.ranks > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def _store(group: Group, timeout: timedelta) -> Store:
+    if group.ranks == 1:
+        return HashStore()
+    if group.rank > 0:
+        return TCPStore(group.address, group.port, group.ranks, False, timeout)
+    # Left to itself the store would listen on every interface of the machine.
+    family = socket.AF_INET6 if ":" in group.address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((group.address, group.port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return TCPStore(
+        group.address,
+        group.port,
+        group.ranks,
+        True,
+        timeout,
+        wait_for_workers=False,
+        master_listen_fd=listener.detach(),
+    )
+
+
+@contextmanager
+def _interface(address: str) -> Iterator[None]:
+    """Keeps gloo's own sockets on loopback where the ranks meet on loopback.
+
+    Gloo takes the interface from the environment alone, when a group is made; what the user
+    has set there stands.
+    """
+    loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
+    local = address in ("127.0.0.1", "::1", "localhost")
+    if not (local and loopback) or _INTERFACE in os.environ:
+        yield
+        return
+    os.environ[_INTERFACE] = loopback[0]
+    try:
+        yield
+    finally:
+        del os.environ[_INTERFACE]
