@@ -7,7 +7,7 @@ to other roles, which then call without going through the driver.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -87,7 +87,14 @@ class Handle(Protocol[R_co]):
         ...
 
     def revive(self) -> None:
-        """Builds a lost role anew from what it was started with; does nothing to a live one."""
+        """Builds a lost role anew from what it was started with; does nothing to a live one.
+
+        Safe from several processes at once.
+
+        Raises:
+            RoleLost: the role was retired, or its runtime is closed.
+            Exception: whatever the role's constructor raised.
+        """
         ...
 
 
@@ -105,15 +112,33 @@ class Runtime(Protocol):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Handle[R]:
-        """Starts ``role(*args, **kwargs)`` under ``name`` where ``demand`` is met."""
+        """Starts ``role(*args, **kwargs)`` under ``name`` where ``demand`` is met.
+
+        Returns when the role is built, so its constructor must not wait for another role.
+        Roles run elsewhere: paths in ``args`` are absolute, arrays may arrive read-only.
+
+        Raises:
+            CannotPlace: the machine does not have what is demanded.
+            Exception: whatever the constructor raised.
+        """
+        ...
+
+    def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
+        """Makes processes ready for roles like ``demand``, until ``count`` stand idle.
+
+        They import ``modules`` meanwhile; the call itself does not wait.
+        """
         ...
 
     def retire(self, handle: Handle[Any]) -> None:
-        """Ends a role in good order; its process may serve another role."""
+        """Ends a role for good and in order; its process may serve another role.
+
+        May be called twice, and on a role that is lost.
+        """
         ...
 
     def kill(self, handle: Handle[Any]) -> None:
-        """Ends a role and its process at once."""
+        """Ends a role and its process at once, as a crash would; ``revive`` builds it anew."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,23 @@
+"""The closed table from a cluster's mode to the runtime it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cluster.config import ClusterConfig
+from cluster.in_process import InProcessRuntime
+from cluster.runtime import Runtime
+
+
+def build_runtime(config: ClusterConfig, *, cpus: int, gpus: int = 0, home: Path) -> Runtime:
+    """The runtime that ``cluster.mode`` names, with ``cpus`` logical CPUs and ``gpus`` GPUs.
+
+    Raises:
+        ClusterError: Ray does not start, or ``home`` cannot be written.
+    """
+    if config.mode == "in_process":
+        return InProcessRuntime()
+    # Ray takes a second to import; a run in one process does without it.
+    from cluster.local import LocalRuntime
+
+    return LocalRuntime(cpus, gpus, home=home)

@@ -1,0 +1,164 @@
+"""The runtime without processes: roles are plain objects, called on the caller's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+from cluster.errors import ClusterError, RoleLost
+from cluster.runtime import Demand, Future, Handle, Stream
+
+R = TypeVar("R")
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class InProcessRuntime:
+    """Starts roles as objects of this process, for debugging and for small runs.
+
+    Nothing is placed and nothing is waited for: ``Demand`` is not looked at, also not its
+    ``environment``, since the variables of this process stand already.
+    """
+
+    parallel = False
+
+    def __init__(self) -> None:
+        self._handles: list[_Handle[Any]] = []
+        self._closed = False
+
+    def start(
+        self,
+        demand: Demand,
+        name: str,
+        role: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Handle[R]:
+        """Builds ``role(*args, **kwargs)`` here; what its constructor raises is raised here."""
+        if self._closed:
+            raise ClusterError(f"role '{name}' cannot start, for the runtime is closed")
+        handle = _Handle(name, lambda: role(*args, **kwargs))
+        self._handles.append(handle)
+        return cast(Handle[R], handle)
+
+    def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
+        """Does nothing: there are no processes to make ready."""
+
+    def retire(self, handle: Handle[Any]) -> None:
+        """Drops the role for good. May be called twice."""
+        self._own(handle).drop("it was retired", for_good=True)
+
+    def kill(self, handle: Handle[Any]) -> None:
+        """Drops the role as a crash would; ``revive`` builds it anew."""
+        self._own(handle).drop("it was killed", for_good=False)
+
+    def close(self) -> None:
+        """Drops every role. May be called twice."""
+        self._closed = True
+        for handle in self._handles:
+            handle.drop("the runtime is closed", for_good=True)
+        self._handles.clear()
+
+    def _own(self, handle: Handle[Any]) -> _Handle[Any]:
+        if not isinstance(handle, _Handle):
+            raise ClusterError(f"{handle!r} was not started by this runtime; give one that was")
+        return handle
+
+
+class _Handle(Generic[R]):
+    """A role of this process, or the reason why it is gone."""
+
+    def __init__(self, name: str, build: Callable[[], R]) -> None:
+        self.name = name
+        self._build = build
+        self._role: R | None = build()
+        self._reason = ""
+        self._for_good = False
+
+    def call(
+        self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        try:
+            return _Done(getattr(self.role(), method.__name__)(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - an answer's error belongs to its future
+            return _Failed(error)
+
+    control = call
+
+    def stream(
+        self,
+        ahead: int,
+        method: Callable[Concatenate[R, P], Iterator[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Stream[T]:
+        if ahead < 1:
+            raise ValueError(f"`ahead` is {ahead}; it must be at least 1")
+        return _Stream(self, lambda: getattr(self.role(), method.__name__)(*args, **kwargs))
+
+    def revive(self) -> None:
+        if self._for_good:
+            raise self.lost()
+        if self._role is None:
+            self._role = self._build()
+
+    def role(self) -> R:
+        if self._role is None:
+            raise self.lost()
+        return self._role
+
+    def lost(self) -> RoleLost:
+        return RoleLost(f"role '{self.name}' is gone: {self._reason}")
+
+    def drop(self, reason: str, *, for_good: bool) -> None:
+        if not self._for_good:
+            self._role, self._reason, self._for_good = None, reason, for_good
+
+
+class _Done(Generic[T]):
+    """An answer that is there."""
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def result(self, timeout: float | None = None) -> T:
+        return self._value
+
+
+class _Failed(Generic[T]):
+    """An error that is there."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def result(self, timeout: float | None = None) -> T:
+        raise self._error
+
+
+class _Stream(Generic[T]):
+    """A lazy generator: each answer is made when it is asked for."""
+
+    def __init__(self, handle: _Handle[Any], begin: Callable[[], Iterator[T]]) -> None:
+        self._handle = handle
+        self._begin = begin
+        self._answers: Iterator[T] | None = None
+        self._role: object = None
+        self._closed = False
+
+    def next(self, timeout: float | None = None) -> T:
+        if self._closed:
+            raise StopIteration
+        if self._answers is None:
+            self._role = self._handle.role()
+            self._answers = self._begin()
+        elif self._handle.role() is not self._role:
+            # A revived role knows nothing of the streams of the one before it.
+            raise self._handle.lost()
+        return next(self._answers)
+
+    def close(self) -> None:
+        self._closed = True
+        end = getattr(self._answers, "close", None)
+        self._answers = None
+        if end is not None:
+            end()

@@ -1,0 +1,208 @@
+"""The runtime of one machine: each role in a process of its own, kept warm for the next."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+import ray
+from ray import exceptions
+
+from cluster.errors import ClusterError, RoleLost, RoleSilent
+from cluster.placement import Ledger
+from cluster.ray_handle import RayHandle
+from cluster.ray_host import Host, Occupied
+from cluster.ray_session import RaySession
+from cluster.runtime import Demand, Handle
+
+R = TypeVar("R")
+P = ParamSpec("P")
+
+_GRACE = 5.0
+"""Seconds that a retired role's last calls, or a killed process, are given to end."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What cannot change once a process stands, so only roles of one kind share processes."""
+
+    environment: tuple[tuple[str, str], ...]
+    streams: int
+    gpus: float
+
+    @classmethod
+    def of(cls, demand: Demand) -> _Kind:
+        return cls(tuple(sorted(demand.environment.items())), demand.streams, demand.gpus)
+
+
+class LocalRuntime:
+    """Starts roles as Ray actors on a one-node Ray, which it starts and ends itself.
+
+    ``cpus`` are logical and may exceed the machine's cores. One role after another may live in
+    one process (``Host``). Used from several threads.
+    """
+
+    parallel = True
+
+    def __init__(
+        self,
+        cpus: int,
+        gpus: int = 0,
+        *,
+        home: Path,
+        object_store_bytes: int = 256 * 2**20,
+        patience: float = 600.0,
+    ) -> None:
+        self._session = RaySession(
+            cpus=cpus, gpus=gpus, home=home, object_store_bytes=object_store_bytes
+        )
+        self._ledger = Ledger(cpus, gpus, patience=patience)
+        self._serials = itertools.count(1)
+        self._lock = threading.Lock()
+        self._idle: dict[_Kind, list[Any]] = {}
+        self._placed: dict[int, _Kind] = {}
+        self._closed = False
+
+    def start(
+        self,
+        demand: Demand,
+        name: str,
+        role: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Handle[R]:
+        """Builds ``role(*args, **kwargs)`` in a process of its own; waits until it stands."""
+        serial = next(self._serials)
+        self._ledger.take(serial, name, demand)
+        try:
+            handle = self._settle(_Kind.of(demand), serial, name, (role, args, kwargs))
+        except BaseException:
+            self._ledger.give_back(serial)
+            raise
+        return cast(Handle[R], handle)
+
+    def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
+        """Starts processes until ``count`` stand idle for roles like ``demand``."""
+        kind = _Kind.of(demand or Demand())
+        with self._lock:
+            self._refuse_if_closed()
+            idle = self._idle.setdefault(kind, [])
+            for _ in range(count - len(idle)):
+                host = _new_host(kind)
+                host.prepare.options(concurrency_group="control").remote(tuple(modules))
+                idle.append(host)
+
+    def retire(self, handle: Handle[Any]) -> None:
+        """Ends a role in good order and keeps its process, unless the role does not let go."""
+        owned = _own(handle)
+        with self._lock:
+            kind = self._placed.pop(owned.serial, None)
+        if kind is None and self._closed:
+            return
+        free = _vacated(owned)
+        if kind is not None:
+            # A process that has used a GPU keeps memory there; only its end gives that back.
+            self._put_back(kind, owned.host, keep=free and not kind.gpus)
+            self._ledger.give_back(owned.serial)
+
+    def kill(self, handle: Handle[Any]) -> None:
+        """Ends a role and its process at once; returns when the process is gone."""
+        owned = _own(handle)
+        with self._lock:
+            self._refuse_if_closed()
+            kind = self._placed.pop(owned.serial, None)
+        tether = owned.host.tether.options(concurrency_group="tether").remote()
+        ray.kill(owned.host, no_restart=False)
+        ray.wait([tether], timeout=_GRACE)
+        if kind is not None:
+            self._put_back(kind, owned.host, keep=True)
+            self._ledger.give_back(owned.serial)
+
+    def close(self) -> None:
+        """Ends every role and every process. May be called twice."""
+        with self._lock:
+            self._closed = True
+            self._idle.clear()
+            self._placed.clear()
+        self._ledger.close()
+        self._session.close()
+
+    def _settle(self, kind: _Kind, serial: int, name: str, construction: Any) -> RayHandle[Any]:
+        reference = ray.put(construction)
+        while True:
+            host = self._take_host(kind)
+            handle: RayHandle[Any] = RayHandle(name, serial, host, reference)
+            try:
+                handle.become(fresh=True)
+            except Occupied:
+                # Its role was killed and has been revived by somebody; it is not idle at all.
+                continue
+            except (RoleLost, RoleSilent):
+                self._put_back(kind, host, keep=False)
+                raise
+            except BaseException:
+                self._put_back(kind, host, keep=True)
+                raise
+            with self._lock:
+                self._placed[serial] = kind
+            return handle
+
+    def _take_host(self, kind: _Kind) -> Any:
+        with self._lock:
+            self._refuse_if_closed()
+            idle = self._idle.get(kind)
+            if idle:
+                return idle.pop(0)
+            if kind.gpus:
+                self._free_gpus()
+            return _new_host(kind)
+
+    def _free_gpus(self) -> None:
+        """Ends idle processes that occupy GPUs for roles of another kind."""
+        for kind in [kind for kind in self._idle if kind.gpus]:
+            for host in self._idle.pop(kind):
+                ray.kill(host)
+
+    def _put_back(self, kind: _Kind, host: Any, *, keep: bool) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if keep:
+                self._idle.setdefault(kind, []).append(host)
+            else:
+                ray.kill(host)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ClusterError("the runtime is closed; open another one")
+
+
+def _new_host(kind: _Kind) -> Any:
+    actor = ray.remote(
+        # The ledger counts CPUs, so that a process may serve roles of different demands.
+        num_cpus=0,
+        num_gpus=kind.gpus,
+        max_restarts=-1,
+        max_task_retries=0,
+        concurrency_groups={"streams": kind.streams, "control": 1, "tether": 1},
+        runtime_env={"env_vars": dict(kind.environment)} if kind.environment else None,
+    )(Host)
+    return actor.remote()
+
+
+def _vacated(handle: RayHandle[Any]) -> bool:
+    answer = handle.host.vacate.options(concurrency_group="control").remote(handle.serial, _GRACE)
+    try:
+        return bool(ray.get(answer, timeout=2 * _GRACE))
+    except exceptions.RayError:
+        return False
+
+
+def _own(handle: Handle[Any]) -> RayHandle[Any]:
+    if not isinstance(handle, RayHandle):
+        raise ClusterError(f"{handle!r} was not started by this runtime; give one that was")
+    return handle
