@@ -51,6 +51,7 @@ class Pupil:
 class Assignment:
     """A pupil, and where and with what this rank works on it.
 
+    ``teachers`` are the names of its teachers, in the order in which knowledge holds them;
     ``hint_shapes`` are the per-sample shapes of the teachers' layers that hint terms refer
     to; ``folder`` is the recipe's, ``cache`` the transfer set's, ``stage_folder`` this stage's.
     """
@@ -62,6 +63,7 @@ class Assignment:
     stage_folder: Path
     attempt: int
     threads: int
+    teachers: tuple[str, ...] = ()
     device: str = "cpu"
     group: Group = Group()
     hint_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

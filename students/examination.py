@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from students.costs import costs_of
+from students.costs import costs
 from students.network import Network, weights_sha256
 from students.order import Ids
 from students.transfer_sets.config import NoAugment
@@ -38,10 +38,10 @@ class Examined:
 def examine(network: Network, transfer_set: TransferSet) -> Examined:
     """Asks ``network`` (fp32, evaluation mode) for the validation and the test part."""
     network.eval()
-    costs = costs_of(network, transfer_set.input_shape)
+    cost = costs(network, transfer_set.shape)
     parts = {"validation": transfer_set.validation_ids(), "test": transfer_set.test_ids()}
     return Examined(
-        Figures(weights_sha256(network.model), costs.parameters, costs.macs, costs.bytes),
+        Figures(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes),
         {part: _logits(network, transfer_set, ids) for part, ids in parts.items()},
     )
 

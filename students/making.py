@@ -10,7 +10,7 @@ from students.adapters import build_adapter
 from students.assignment import Assignment, Samples
 from students.engine import EngineState
 from students.learner import Learner
-from students.models.catalog import build_model
+from students.models.catalog import build_model, model_shape
 from students.network import Preprocess, preprocess
 from students.order import Ids
 from students.taps import probe_shapes
@@ -26,7 +26,8 @@ def build_learner(
     ``guided`` gives for each hint term the student's layer.
     """
     model = build_student_model(task, transfer_set)
-    shapes = probe_shapes(model, transfer_set.input_shape, tuple(guided.values()))
+    shape = model_shape(task.pupil.model, transfer_set.shape)
+    shapes = probe_shapes(model, shape, guided.values())
     adapters: dict[str, nn.Module] = {
         term: build_adapter(
             shapes[layer], task.hint_shapes[term], seed=task.pupil.seed, name=term
@@ -41,7 +42,7 @@ def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Modul
     pupil = task.pupil
     model = build_model(
         pupil.model,
-        input_shape=transfer_set.input_shape,
+        input_shape=transfer_set.shape,
         classes=transfer_set.classes,
         seed=pupil.seed,
         folder=task.folder,
@@ -59,7 +60,7 @@ def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preproces
         task.pupil.model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,
-        channels=transfer_set.input_shape[0],
+        channels=transfer_set.shape[0],
     )
 
 

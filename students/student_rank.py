@@ -49,7 +49,10 @@ class StudentRank:
                 task.transfer_set, folder=task.folder, cache=task.cache
             )
             objective = build_objective(
-                task.pupil.objective, temperature=task.pupil.temperature, mean=task.pupil.mean
+                task.pupil.objective,
+                temperature=task.pupil.temperature,
+                mean=task.pupil.mean,
+                teachers=task.teachers,
             )
             checkpoints = CheckpointFolder(
                 task.stage_folder, task.attempt, task.pupil.train.checkpoint.keep
@@ -70,6 +73,11 @@ class StudentRank:
                 trainer.spool.close()
                 seconds = time.monotonic() - began
                 self._leave_outcome(transfer_set, final, trainer, seconds)
+
+    def follow(self) -> None:
+        """Trains to the end as a rank that nobody listens to."""
+        for _ in self.train():
+            pass
 
     def heartbeat(self) -> int:
         """Steps done so far; answers while training goes on."""

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from students.knowledge import Answer, Question, Tap
 from students.models.config import ModelConfig, Weights
-from students.network import load_network
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
+from teachers.loading import load_network
 from teachers.teacher import FORWARD_BATCH, Teacher
 
 
@@ -52,7 +52,7 @@ class TeacherHost:
             spec.weights,
             transfer_set=self.transfer_set,
             folder=spec.folder,
-            path_in_recipe=f"teachers.{spec.name}",
+            path=f"teachers.{spec.name}.weights",
         )
         self.teacher = Teacher(
             network,

@@ -1,0 +1,143 @@
+"""The deep check: data, models on the meta device, layers and shapes, headers of weights files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from orchestrator.config import Recipe
+from orchestrator.errors import Problem
+from orchestrator.plan import counting
+from students.adapters import can_bridge
+from students.errors import StudentError, TransferSetError
+from students.models.catalog import model_shape, probe
+from students.models.config import ModelConfig, Weights
+from students.network import preprocess
+from students.objectives.config import Hint
+from students.taps import probe_shapes, reduced_shape
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.transfer_set import TransferSet
+from students.weights import check_weights_header
+
+if TYPE_CHECKING:
+    from orchestrator.loading import LoadedRecipe
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Probed:
+    """What the deep check found: problems; the data, if they are there; hints' shapes by term."""
+
+    problems: list[Problem] = field(default_factory=list)
+    transfer_set: TransferSet | None = None
+    hint_shapes: dict[str, Shape] = field(default_factory=dict)
+
+
+def deep_problems(loaded: LoadedRecipe, home: Path) -> list[Problem]:
+    """All problems that only data, models and files can show."""
+    return probe_recipe(loaded.recipe, folder=loaded.folder, cache=home / "cache").problems
+
+
+def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
+    """Looks at everything that a run of ``recipe`` will need, without training anything."""
+    found = Probed()
+    try:
+        data = load_transfer_set(recipe.transfer_set, folder=folder, cache=cache)
+    except TransferSetError as error:
+        found.problems.append(_problem(error, "transfer_set"))
+        return found
+    found.transfer_set = data
+    found.problems += _sample_problems(recipe, data)
+    models: dict[str, nn.Module] = {}
+    for place, config, weights in _models(recipe):
+        try:
+            models[place] = _probe_model(place, config, weights, data, folder)
+        except StudentError as error:
+            found.problems.append(_problem(error, f"{place}.model"))
+    _probe_hints(recipe, models, data, found)
+    return found
+
+
+def _models(recipe: Recipe) -> Iterator[tuple[str, ModelConfig, Weights | None]]:
+    for name, teacher in recipe.teachers.items():
+        yield f"teachers.{name}", teacher.model, teacher.weights
+    student = recipe.student
+    yield "student", student.model, None if student.weights == "none" else student.weights
+
+
+def _probe_model(
+    place: str, config: ModelConfig, weights: Weights | None, data: TransferSet, folder: Path
+) -> nn.Module:
+    model = probe(config, input_shape=data.shape, classes=data.classes, folder=folder)
+    preprocess(config.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
+    if weights is not None:
+        check_weights_header(model, weights, path_in_recipe=f"{place}.weights", folder=folder)
+    return model
+
+
+def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
+    unknown = [number for number in recipe.transfer_set.omit if number >= data.classes]
+    if unknown:
+        yield Problem(
+            "transfer_set.omit",
+            f"`transfer_set.omit` names class {unknown[0]}, but the classes are 0 to "
+            f"{data.classes - 1}; take it out",
+        )
+        return
+    given = [("student.train", recipe.student.train.batch_size, len(data.student_ids()))]
+    for name, teacher in recipe.teachers.items():
+        if teacher.train is not None:
+            samples = len(data.teacher_ids(teacher.train.fraction))
+            given.append((f"teachers.{name}.train", teacher.train.batch_size, samples))
+    for place, batch, samples in given:
+        if batch > samples:
+            yield Problem(
+                f"{place}.batch_size",
+                f"`{place}.batch_size` is {batch}, but there are only {samples} samples to learn "
+                "from; lower it, or give more of them",
+            )
+
+
+def _probe_hints(
+    recipe: Recipe, models: Mapping[str, nn.Module], data: TransferSet, found: Probed
+) -> None:
+    for term, hint in counting(recipe.student.objective).items():
+        if not isinstance(hint, Hint):
+            continue
+        teacher, place = f"teachers.{hint.teacher}", f"student.objective.{term}"
+        if teacher not in models or "student" not in models:
+            continue
+        config = recipe.teachers[hint.teacher].model
+        try:
+            whole = _shape(models[teacher], config, data, hint.hint, f"{place}.hint")
+            shape = reduced_shape(whole, hint.reduction, place=f"{place}.reduction")
+            own = recipe.student.model
+            guided = _shape(models["student"], own, data, hint.guided, f"{place}.guided")
+        except StudentError as error:
+            found.problems.append(_problem(error, place))
+            continue
+        trouble = can_bridge(guided, shape)
+        if trouble is None:
+            found.hint_shapes[term] = shape
+        else:
+            found.problems.append(Problem(place, f"`{place}` cannot be computed: {trouble}"))
+
+
+def _shape(
+    model: nn.Module, config: ModelConfig, data: TransferSet, layer: str, place: str
+) -> Shape:
+    return probe_shapes(model, model_shape(config, data.shape), [layer], place=place)[layer]
+
+
+def _problem(error: StudentError, section: str) -> Problem:
+    """The error as a problem of the recipe; places in its sentence become whole ones."""
+    inside = error.path
+    if not inside or inside.startswith(("transfer_set", "teachers.", "student")):
+        return Problem(inside or section, error.message)
+    whole = f"{section}.{inside}"
+    return Problem(whole, error.message.replace(f"`{inside}`", f"`{whole}`"))

@@ -1,0 +1,53 @@
+"""Resolves ``threads: auto``: the cores shared out among the roles that work at once."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from orchestrator.plan import Plan, Stage
+from students.config import Threads
+
+
+class Resolved(TypedDict):
+    """Threads of each rank of the student (or of the examined model), and of each teacher."""
+
+    student: int
+    teachers: dict[str, int]
+
+
+def stages_at_once(cores: int) -> int:
+    """How many stages may run beside each other: starting up one hides behind another."""
+    return max(2, cores)
+
+
+def resolve(stage: Stage, plan: Plan, cores: int) -> Resolved:
+    """The threads of ``stage``'s roles on a machine of ``cores`` cores.
+
+    All roles of the stage work at once, and beside them at least one role of each stage
+    that may run at the same time.
+    """
+    beside = [other for other in plan.stages if other is not stage and apart(stage, other)]
+    at_once = roles_of(stage, plan) + min(len(beside), stages_at_once(cores) - 1)
+    share = max(1, cores // at_once)
+
+    def threads(asked: Threads) -> int:
+        return share if asked == "auto" else asked
+
+    own = stage.cohort[0].train.threads if stage.cohort else _examined(stage, plan)
+    teachers = {name: threads(plan.recipe.teachers[name].threads) for name in stage.teachers}
+    return Resolved(student=threads(own), teachers=teachers)
+
+
+def roles_of(stage: Stage, plan: Plan) -> int:
+    """How many processes a stage occupies: its ranks and its teachers' replicas."""
+    ranks = sum(pupil.engine.ranks for pupil in stage.cohort) or 1
+    return ranks + sum(plan.recipe.teachers[name].replicas for name in stage.teachers)
+
+
+def apart(one: Stage, other: Stage) -> bool:
+    """Whether neither stage waits for the other, so that they may run at the same time."""
+    return one.digest not in other.needs and other.digest not in one.needs
+
+
+def _examined(stage: Stage, plan: Plan) -> Threads:
+    return plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads

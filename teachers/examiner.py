@@ -1,0 +1,42 @@
+"""Examines a teacher whose weights were trained elsewhere: the role a runtime starts for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from students.examination import examine
+from students.outcome import Outcome, write_outcome
+from students.threads import computing_on
+from students.transfer_sets.catalog import load_transfer_set
+from teachers.host import TeacherSpec
+from teachers.loading import load_network
+
+
+class Examiner:
+    """Asks a loaded teacher, in plain fp32, for the validation and the test part."""
+
+    def __init__(self, spec: TeacherSpec, stage_folder: Path, attempt: int) -> None:
+        self.spec = spec
+        self.stage_folder = stage_folder
+        self.attempt = attempt
+
+    def examine(self) -> None:
+        """Leaves the outcome: what the teacher is, and what it answers; no weights of its own."""
+        began, spec = time.monotonic(), self.spec
+        with computing_on(spec.threads):
+            transfer_set = load_transfer_set(
+                spec.transfer_set, folder=spec.folder, cache=spec.cache
+            )
+            network = load_network(
+                spec.model,
+                spec.weights,
+                transfer_set=transfer_set,
+                folder=spec.folder,
+                path=f"teachers.{spec.name}.weights",
+            )
+            examined = examine(network, transfer_set)
+        outcome = Outcome(**vars(examined.figures), seconds=time.monotonic() - began)
+        write_outcome(
+            self.stage_folder, self.attempt, outcome, weights={}, answers=examined.answers
+        )

@@ -1,0 +1,40 @@
+"""Loads a finished model: architecture from the recipe, weights from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from students.models.catalog import build_model
+from students.models.config import ModelConfig, Weights
+from students.network import Network, preprocess
+from students.transfer_sets.transfer_set import TransferSet
+from students.weights import load_weights, read_weights
+
+
+def load_network(
+    model: ModelConfig, weights: Weights, *, transfer_set: TransferSet, folder: Path, path: str
+) -> Network:
+    """The network of ``model`` with ``weights``, for pictures of ``transfer_set``.
+
+    ``folder`` is the recipe's; ``path`` is the weights' place in it, for messages.
+
+    Raises:
+        ModelError, WeightsError: the two do not fit together, or the file cannot be read.
+    """
+    built = build_model(
+        model,
+        input_shape=transfer_set.shape,
+        classes=transfer_set.classes,
+        seed=0,
+        folder=folder,
+    )
+    load_weights(
+        built, read_weights(weights, path_in_recipe=path, folder=folder), path_in_recipe=path
+    )
+    first = preprocess(
+        model.preprocessing,
+        mean=transfer_set.mean,
+        std=transfer_set.std,
+        channels=transfer_set.shape[0],
+    )
+    return Network(first, built).eval()
