@@ -1,0 +1,108 @@
+import pytest
+import torch
+from beartype import beartype
+from jaxtyping import TypeCheckError, jaxtyped
+
+from students.objectives.soft_targets import soft_target_loss
+from students.softening import soften, soften_one
+from tests.golden.cases import golden, tensor
+
+CASES = ["kd_kl_T1", "kd_kl_T2", "kd_kl_T4", "kd_kl_T20"]
+
+
+def _loss_and_gradient(student, probabilities, temperature):
+    student = student.clone().requires_grad_()
+    loss = soft_target_loss(student, probabilities, temperature=temperature)
+    (gradient,) = torch.autograd.grad(loss, student)
+    return loss.detach(), gradient
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loss_and_gradient_are_those_computed_independently(name):
+    case = golden(name)
+    temperature = case.params["T"]
+    teacher = soften_one(tensor(case.inputs["teacher_logits"]), temperature)
+    loss, gradient = _loss_and_gradient(tensor(case.inputs["student_logits"]), teacher, temperature)
+    assert loss.item() == pytest.approx(case.expected["loss"], abs=case.tol)
+    torch.testing.assert_close(
+        gradient, tensor(case.expected["grad_student"]), atol=case.tol, rtol=0
+    )
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_loss_against_an_ensemble_is_that_computed_independently(mean):
+    case = golden("ensemble_average")
+    logits, temperature = tensor(case.inputs["teacher_logits"]), case.params["T"]
+    everybody = torch.ones(logits.shape[:2], dtype=torch.bool)
+    target = soften(
+        logits,
+        everybody.double(),
+        torch.ones(logits.shape[0], logits.shape[2], dtype=torch.bool),
+        everybody,
+        temperature=temperature,
+        mean=mean,
+    )
+    loss = soft_target_loss(tensor(case.inputs["student_logits"]), target, temperature=temperature)
+    assert loss.item() == pytest.approx(case.expected[f"kd_loss_{mean}"], abs=case.tol)
+
+
+def test_gradient_tends_to_the_difference_of_logits_at_high_temperature():
+    case = golden("kd_high_temperature_limit")
+    student = tensor(case.inputs["student_logits_zero_mean"])
+    teacher = tensor(case.inputs["teacher_logits_zero_mean"])
+    batch, classes = student.shape
+    for name, expected in case.expected["at"].items():
+        temperature = float(name.removeprefix("T="))
+        _, gradient = _loss_and_gradient(student, soften_one(teacher, temperature), temperature)
+        scaled = gradient * batch * classes
+        torch.testing.assert_close(
+            scaled, tensor(expected["grad_times_N_T2"]), atol=case.tol, rtol=0
+        )
+        error = float((scaled - tensor(case.expected["limit"])).abs().max())
+        assert error == pytest.approx(expected["max_abs_error"], abs=case.tol)
+
+
+def test_gradient_keeps_its_size_from_low_to_high_temperature():
+    case = golden("kd_kl_T1")
+    student, teacher = (tensor(case.inputs[f"{who}_logits"]) for who in ("student", "teacher"))
+    sizes = [
+        _loss_and_gradient(student, soften_one(teacher, temperature), temperature)[1].norm()
+        for temperature in (1.0, 20.0)
+    ]
+    assert 0.3 < float(sizes[1] / sizes[0]) < 3
+
+
+def test_a_student_that_agrees_has_no_loss_and_no_gradient():
+    logits = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    loss, gradient = _loss_and_gradient(logits + 3.0, soften_one(logits, 4.0), 4.0)
+    assert abs(loss.item()) < 1e-14 and float(gradient.abs().max()) < 1e-15
+
+
+def test_classes_without_probability_and_extreme_logits_stay_finite():
+    student = torch.tensor([[1e4, -1e4, 0.0]])
+    loss, gradient = _loss_and_gradient(student, torch.tensor([[0.0, 0.0, 1.0]]), 1.0)
+    assert loss.item() == pytest.approx(1e4) and gradient.isfinite().all()
+
+
+def test_a_row_of_zeros_teaches_nothing_but_counts_in_the_mean():
+    student = torch.randn(2, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    target = soften_one(tensor([[1.0, 2.0, 3.0]]), 2.0)
+    alone, _ = _loss_and_gradient(student[:1], target, 2.0)
+    loss, gradient = _loss_and_gradient(student, torch.cat([target, torch.zeros_like(target)]), 2.0)
+    torch.testing.assert_close(loss, alone / 2)
+    assert torch.equal(gradient[1], torch.zeros(3, dtype=torch.float64))
+
+
+def test_half_precision_students_are_judged_in_single():
+    student = torch.randn(4, 5, generator=torch.Generator().manual_seed(2)).bfloat16()
+    target = soften_one(torch.zeros(4, 5), 4.0)
+    loss = soft_target_loss(student, target, temperature=4.0)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, soft_target_loss(student.float(), target, temperature=4.0))
+
+
+def test_a_target_of_one_row_for_a_batch_of_students_is_refused():
+    checked = jaxtyped(typechecker=beartype)(soft_target_loss)
+    checked(torch.zeros(4, 5), torch.full((4, 5), 0.2), temperature=1.0)
+    with pytest.raises(TypeCheckError):
+        checked(torch.zeros(4, 5), torch.full((1, 5), 0.2), temperature=1.0)
