@@ -1,0 +1,89 @@
+"""Turns a stage's committed rows into metrics: one mean for each window of steps.
+
+Window w holds the steps from w * every up to (w + 1) * every. It is told when it is complete,
+or when the stage is finished; so a window that a resume cuts in two is told once, from rows of
+both attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from orchestrator.tracking import Cursor, Metric, key
+from students.spool import Row
+
+_SUMS = frozenset({"wait_seconds", "skipped", "nonfinite"})
+_RATE = frozenset({"samples", "step_seconds"})
+
+
+@dataclass(frozen=True)
+class Told:
+    """Metrics that belong together, and how far they reach."""
+
+    metrics: tuple[Metric, ...]
+    cursor: Cursor
+
+
+class Windows:
+    """Takes the rows of one stage in order and tells what lies beyond ``cursor``."""
+
+    def __init__(self, every: int, cursor: Cursor) -> None:
+        self._every = every
+        self._cursor = cursor
+        self._open: list[Row] = []
+
+    def take(self, rows: Iterable[Row]) -> Iterator[Told]:
+        """The windows and epochs that ``rows`` complete."""
+        for row in rows:
+            yield from self._epoch(row) if row.kind == "epoch" else self._step(row)
+
+    def close(self) -> Iterator[Told]:
+        """The last window, complete or not: the stage is finished."""
+        if self._open:
+            yield self._tell(self._open[-1].step + 1)
+
+    def _step(self, row: Row) -> Iterator[Told]:
+        if row.step < self._cursor.step:
+            return
+        if self._open and row.step // self._every != self._open[0].step // self._every:
+            yield self._tell(self._open[-1].step + 1)
+        self._open.append(row)
+        if (row.step + 1) % self._every == 0:
+            yield self._tell(row.step + 1)
+
+    def _tell(self, until: int) -> Told:
+        rows, self._open = self._open, []
+        self._cursor = Cursor(until, self._cursor.epoch)
+        last = rows[-1]
+        values = window_values([row.values for row in rows])
+        return Told(_metrics(values, last.step, last.time_ms), self._cursor)
+
+    def _epoch(self, row: Row) -> Iterator[Told]:
+        if row.epoch < self._cursor.epoch:
+            return
+        self._cursor = Cursor(self._cursor.step, row.epoch + 1)
+        values = {f"validation/{name}": value for name, value in row.values.items()}
+        yield Told(_metrics(values, row.step, row.time_ms), self._cursor)
+
+
+def window_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What one window says: means, but sums of waiting and of what was skipped or not finite.
+
+    ``samples_per_second`` is all samples over all seconds of the steps. A mean is over the rows
+    that have the value; it lacks those that were not finite.
+    """
+    names = sorted(set(chain.from_iterable(rows)) - _RATE)
+    values: dict[str, float] = {}
+    for name in names:
+        present = [row[name] for row in rows if name in row]
+        values[name] = sum(present) if name in _SUMS else sum(present) / len(present)
+    seconds = sum(row.get("step_seconds", 0.0) for row in rows)
+    if seconds > 0:
+        values["samples_per_second"] = sum(row.get("samples", 0.0) for row in rows) / seconds
+    return values
+
+
+def _metrics(values: Mapping[str, float], step: int, time_ms: int) -> tuple[Metric, ...]:
+    return tuple(Metric(key(name), value, step, time_ms) for name, value in values.items())

@@ -1,0 +1,217 @@
+"""The tracker's promises hold on a real MLflow with sqlite."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from orchestrator.tracking import Cursor, Metric, RunSpec
+from orchestrator.tracking_mlflow import MlflowTracker, Place, place
+from orchestrator.tracking_writer import StageRun, TrackingWriter
+from students.spool import SpoolWriter, extended
+
+RUN = RunSpec(
+    "digits",
+    ("stillhouse.recipe", "abc"),
+    {"student.model.hidden": "[16]", "long": "x" * 9000, "empty": ""},
+    {"stillhouse.digest.data": "d" * 64},
+)
+STAGE = RunSpec("student", ("stillhouse.stage", "0123:student"))
+
+
+def at(home):
+    return place(home, "digits", uri=None, experiment=None, environment={})
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    home = tmp_path_factory.mktemp("migrated")
+    MlflowTracker(Place(f"sqlite:///{home}/mlflow.db", "other", None, home / "mlflow.db"))
+    return home / "mlflow.db"
+
+
+@pytest.fixture
+def home(migrated, tmp_path):
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    return tmp_path
+
+
+@pytest.fixture
+def tracker(home):
+    return MlflowTracker(at(home))
+
+
+def history(tracker, run_id, name):
+    return [
+        (point.step, point.value, point.timestamp)
+        for point in tracker._client.get_metric_history(run_id, name)
+    ]
+
+
+def test_a_run_is_found_by_its_tag_before_it_is_made(tracker, home):
+    first = tracker.open(RUN, None)
+    nested = tracker.open(STAGE, first.run_id)
+    elsewhere = MlflowTracker(at(home))
+    assert elsewhere.open(RUN, None).run_id == first.run_id
+    assert elsewhere.open(STAGE, first.run_id).run_id == nested.run_id
+    other = elsewhere.open(RunSpec("digits", ("stillhouse.recipe", "def")), None)
+    assert other.run_id != first.run_id
+    assert elsewhere.open(STAGE, other.run_id).run_id != nested.run_id
+    kept = tracker._client.get_run(nested.run_id)
+    assert kept.data.tags["mlflow.parentRunId"] == first.run_id
+    assert kept.info.run_name == "student"
+
+
+def test_parameters_are_cut_to_the_limits_and_never_changed(tracker):
+    run_id = tracker.open(RUN, None).run_id
+    changed = RunSpec("digits", RUN.identity, {"student.model.hidden": "[32]", "new": "1"})
+    assert tracker.open(changed, None).run_id == run_id
+    params = tracker._client.get_run(run_id).data.params
+    assert params == {
+        "student.model.hidden": "[16]",
+        "long": "x" * 6000,
+        "empty": "",
+        "new": "1",
+    }
+
+
+def test_more_parameters_than_one_batch_holds_are_all_kept(tracker):
+    spec = RunSpec("many", ("stillhouse.recipe", "many"), {f"p{n}": str(n) for n in range(250)})
+    run_id = tracker.open(spec, None).run_id
+    assert len(tracker._client.get_run(run_id).data.params) == 250
+
+
+def test_metrics_that_are_sent_twice_are_there_once(tracker):
+    run_id = tracker.open(RUN, None).run_id
+    metrics = [Metric("terms/soft_targets", 0.5, 49, 1000), Metric("loss", 0.25, 49, 1000)]
+    for _ in range(2):
+        tracker.log(run_id, metrics, Cursor(50, 1))
+    assert history(tracker, run_id, "loss") == [(49, 0.25, 1000)]
+    assert tracker.open(RUN, None).cursor == Cursor(50, 1)
+
+
+def test_a_run_says_how_it_ended_and_that_it_goes_on(tracker):
+    run_id = tracker.open(RUN, None).run_id
+    assert tracker.open(RUN, None).status == "RUNNING"
+    for status in ("KILLED", "FAILED", "RUNNING", "FINISHED"):
+        tracker.set_status(run_id, status)
+        assert tracker.open(RUN, None).status == status
+
+
+def test_the_database_is_its_owners_alone_and_files_lie_beside_it(tracker, home, migrated):
+    run_id = tracker.open(RUN, None).run_id
+    (home / "report.md").write_text("words")
+    tracker.log_artifact(run_id, home / "report.md", "report")
+    assert stat.S_IMODE(migrated.stat().st_mode) == 0o600
+    assert stat.S_IMODE((home / "mlflow.db").stat().st_mode) == 0o600
+    (stored,) = (home / "mlartifacts").rglob("report.md")
+    assert stored.read_text() == "words"
+    assert stored.parent.name == "report"
+
+
+def test_nothing_is_sent_home_and_nothing_is_unpickled(tracker):
+    from mlflow.environment_variables import (
+        MLFLOW_ALLOW_PICKLE_DESERIALIZATION,
+        MLFLOW_DISABLE_TELEMETRY,
+    )
+
+    assert MLFLOW_DISABLE_TELEMETRY.get() is True
+    assert MLFLOW_ALLOW_PICKLE_DESERIALIZATION.get() is False
+
+
+class Deployed(nn.Module):
+    """A student as it is deployed: preprocessing inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.normalise = nn.BatchNorm2d(1)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, pictures):
+        return self.head(self.normalise(pictures.float() / 255).flatten(1))
+
+
+def test_the_student_is_stored_once_and_takes_any_number_of_pictures(tracker, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+
+    run_id = tracker.open(RUN, None).run_id
+    tracker.log(run_id, [Metric("student/accuracy", 0.5, 0, 7)], Cursor(1, 0))
+    network = Deployed().eval()
+    example = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
+    for _ in range(2):
+        tracker.log_student(run_id, network, example, "f00d")
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
+    assert "MLFLOW_EXPERIMENT_ID" not in os.environ
+    (model,) = tracker._client.search_logged_models([tracker._experiment])
+    assert history(tracker, run_id, "student/accuracy") == [(0, 0.5, 7)]
+    stored = mlflow.pyfunc.load_model(model.artifact_location)
+    for count in (1, 2, 5):
+        pictures = np.random.default_rng(0).integers(0, 256, (count, 1, 8, 8), dtype=np.uint8)
+        with torch.no_grad():
+            expected = network(torch.from_numpy(pictures)).numpy()
+        assert np.allclose(stored.predict(pictures), expected, atol=1e-6)
+    tracker.log_student(run_id, network, example, "beef")
+    assert len(tracker._client.search_logged_models([tracker._experiment])) == 2
+
+
+def test_a_half_stored_student_is_replaced(tracker):
+    run_id = tracker.open(RUN, None).run_id
+    client, experiment = tracker._client, tracker._experiment
+    half = client.create_logged_model(
+        experiment, name="student", source_run_id=run_id, tags={"stillhouse.student": "f00d"}
+    )
+    example = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    tracker.log_student(run_id, Deployed().eval(), example, "f00d")
+    (model,) = client.search_logged_models([experiment])
+    assert model.model_id != half.model_id
+
+
+def test_a_resumed_run_is_told_once_in_a_real_mlflow(home):
+    folder = home / "stage"
+    segments = []
+    for attempt, steps in ((1, range(0, 7)), (2, range(7, 10))):
+        with SpoolWriter(folder, attempt) as spool:
+            for step in steps:
+                spool.step(step, {"loss": float(step)})
+            segments = extended(segments, attempt, spool.commit_point())
+        for _ in range(2):
+            writer = TrackingWriter(lambda: MlflowTracker(at(home)), RUN, 4)
+            writer.register(StageRun("student", "0123", folder))
+            writer.notify("student", segments, "FINISHED" if attempt == 2 else "RUNNING")
+            writer.finish("FINISHED" if attempt == 2 else "KILLED")
+            assert writer.drain(60) == ()
+    tracker = MlflowTracker(at(home))
+    parent = tracker.open(RUN, None)
+    nested = tracker.open(STAGE, parent.run_id)
+    points = history(tracker, nested.run_id, "loss")
+    assert [point[:2] for point in points] == [(3, 1.5), (7, 5.5), (9, 8.5)]
+    assert (parent.status, nested.status) == ("FINISHED", "FINISHED")
+
+
+def test_a_dead_server_is_told_of_and_holds_nobody_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    where = Place("http://ann:secret@127.0.0.1:9", "digits")
+    writer = TrackingWriter(lambda: MlflowTracker(where), RUN, 4)
+    sentences = writer.drain(1.5)
+    assert len(sentences) == 1
+    assert "was not sent" in sentences[0]
+    assert "secret" not in sentences[0]
+
+
+def test_the_place_is_the_recipes_then_the_environments_then_the_home(tmp_path):
+    environment = {"MLFLOW_TRACKING_URI": "http://b", "MLFLOW_EXPERIMENT_NAME": "theirs"}
+    said = place(tmp_path, "n", uri="http://a", experiment="mine", environment=environment)
+    assert said == Place("http://a", "mine")
+    heard = place(tmp_path, "n", uri=None, experiment=None, environment=environment)
+    assert heard == Place("http://b", "theirs")
+    ours = place(tmp_path, "n", uri=None, experiment=None, environment={})
+    assert (ours.uri, ours.experiment) == (f"sqlite:///{tmp_path}/mlflow.db", "n")
