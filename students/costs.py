@@ -1,0 +1,125 @@
+"""What a network costs: its size, its arithmetic, its time."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+Shape = tuple[int, int, int]
+
+_BATCHES = (1, 64)
+_SECONDS = 0.2
+_WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class Costs:
+    """``parameters`` of a network; ``macs``, multiplications with additions for one sample;
+    ``bytes`` of parameters and buffers as stored."""
+
+    parameters: int
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median time in milliseconds per sample, at a batch of 1 and of 64 samples."""
+
+    batch_1: float
+    batch_64: float
+
+    def as_json(self) -> dict[str, float]:
+        """By batch size, as a report holds it."""
+        return {"1": self.batch_1, "64": self.batch_64}
+
+
+def costs(network: nn.Module, input_shape: Shape) -> Costs:
+    """What ``network`` costs for one uint8 picture of ``input_shape`` (channels, height, width).
+
+    Half of the floating-point operations of its convolutions and matrix products, as PyTorch
+    counts them; normalisation, activation and preprocessing do not count. Works on the meta
+    device too. The network is left in the mode it was in.
+    """
+    sample = _pictures(network, (1, *input_shape))
+    counter = FlopCounterMode(display=False)
+    with _evaluating(network), torch.no_grad(), _plain_attention(), counter:
+        network(sample)
+    stored = network.state_dict().values()
+    return Costs(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        macs=counter.get_total_flops() // 2,
+        bytes=sum(tensor.numel() * tensor.element_size() for tensor in stored),
+    )
+
+
+def latency_ms(network: nn.Module, input_shape: Shape, *, seconds: float = _SECONDS) -> Latency:
+    """Times ``network`` on black pictures of ``input_shape``, with the threads torch has now.
+
+    Spends about ``seconds`` on each batch size after a short warm-up, and at least one forward pass
+    however long that takes. The network is left in the mode it was in.
+    """
+    with _evaluating(network), torch.inference_mode():
+        one, many = (
+            _median_seconds(network, _pictures(network, (batch, *input_shape)), seconds) / batch
+            for batch in _BATCHES
+        )
+    return Latency(batch_1=1000.0 * one, batch_64=1000.0 * many)
+
+
+def _median_seconds(network: nn.Module, pictures: Tensor, seconds: float) -> float:
+    end = time.perf_counter() + seconds
+    for _ in range(_WARM_UP):
+        first = _timed(network, pictures)
+        if time.perf_counter() > end:
+            return first
+    end = time.perf_counter() + seconds
+    times = [_timed(network, pictures)]
+    while time.perf_counter() < end:
+        times.append(_timed(network, pictures))
+    return statistics.median(times)
+
+
+def _timed(network: nn.Module, pictures: Tensor) -> float:
+    start = time.perf_counter()
+    network(pictures)
+    if pictures.is_cuda:
+        torch.cuda.synchronize(pictures.device)
+    return time.perf_counter() - start
+
+
+def _pictures(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    tensor = next(network.parameters(), None)
+    device = torch.device("cpu") if tensor is None else tensor.device
+    return torch.zeros(shape, dtype=torch.uint8, device=device)
+
+
+@contextlib.contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """The fused forms of attention are one operation whose products nobody counts."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

@@ -1,0 +1,123 @@
+"""A network as it is deployed: pictures as bytes in, logits out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from students.errors import ModelError
+from students.models.config import Preprocessing
+
+
+class Preprocess(nn.Module):
+    """What a model does with uint8 pictures before its first layer.
+
+    In this order: scale to [0, 1], resize to a square of ``size`` pixels (bilinear, antialiased),
+    reverse the channels, subtract ``mean`` and divide by ``std`` (each one number per channel,
+    in the order that the model sees).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, *, mean: Sequence[float], std: Sequence[float], size: int | None, reverse: bool
+    ) -> None:
+        super().__init__()
+        # Not persistent: they are settings of the recipe, no part of what was learnt.
+        self.register_buffer("mean", _per_channel(mean), persistent=False)
+        self.register_buffer("std", _per_channel(std), persistent=False)
+        self._size = size
+        self._reverse = reverse
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] to float32 [B, C, H', W']."""
+        scaled = pictures.to(torch.float32) / 255.0
+        if self._size is not None and tuple(scaled.shape[-2:]) != (self._size, self._size):
+            scaled = functional.interpolate(
+                scaled, (self._size, self._size), mode="bilinear", antialias=True
+            )
+        if self._reverse:
+            scaled = scaled.flip(1)
+        return (scaled - self.mean) / self.std
+
+
+class Network(nn.Module):
+    """Preprocessing and model in one: what is trained, stored beside its report, deployed."""
+
+    def __init__(self, preprocess: Preprocess, model: nn.Module) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+        self.model = model
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """uint8 [B, C, H, W], any B, to logits float32 [B, classes], not softened."""
+        logits: Tensor = self.model(self.preprocess(pictures))
+        return logits.to(torch.float32)
+
+
+def preprocess(
+    config: Preprocessing, *, mean: Sequence[float], std: Sequence[float], channels: int
+) -> Preprocess:
+    """The preprocessing that ``config`` describes, for pictures of ``channels`` channels.
+
+    ``mean`` and ``std`` are the transfer set's own (of pictures in [0, 1], in the transfer set's
+    order of channels); each is used where ``config`` says nothing.
+
+    Raises:
+        ModelError: the figures are not one per channel, or there is no order to reverse.
+    """
+    reverse = config.channels == "bgr"
+    if reverse and channels != 3:
+        raise ModelError(
+            f"`preprocessing.channels` is 'bgr', but the pictures have {channels} channel(s);"
+            " leave it out",
+            path="preprocessing.channels",
+        )
+    return Preprocess(
+        mean=_chosen("mean", config.mean, mean, channels, reverse),
+        std=_chosen("std", config.std, std, channels, reverse),
+        size=config.size,
+        reverse=reverse,
+    )
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """The sha256 of a model's parameters and buffers.
+
+    In the order of their names: name, type, shape, bytes (contiguous, little endian). To be
+    called with the inner model, so that adapters and preprocessing do not count.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        stored = tensor.detach().cpu().contiguous()
+        kind = str(stored.dtype).removeprefix("torch.")
+        digest.update(f"{name}\0{kind}\0{list(stored.shape)}\0".encode())
+        digest.update(stored.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.float32).reshape(1, -1, 1, 1)
+
+
+def _chosen(
+    name: str,
+    said: Sequence[float] | None,
+    own: Sequence[float],
+    channels: int,
+    reverse: bool,
+) -> tuple[float, ...]:
+    if said is None:
+        return tuple(reversed(own)) if reverse else tuple(own)
+    if len(said) != channels:
+        raise ModelError(
+            f"`preprocessing.{name}` is {list(said)}, but the pictures have {channels} channel(s);"
+            " give one number for each",
+            path=f"preprocessing.{name}",
+        )
+    return tuple(said)
