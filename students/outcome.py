@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+import safetensors.torch
 from torch import Tensor
 
-from students.attempts import fenced
-from students.durable import sync
+from students.attempts import only_current, sync_folder
+from students.errors import CheckpointError
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
@@ -68,20 +68,31 @@ def write_outcome(
 
     Raises:
         StaleAttempt: another attempt has begun since.
+        CheckpointError: it cannot be written, as on a full disk.
     """
-    partial = stage_folder / f".outcome-{attempt}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    contents = {ANSWERS: safetensors.torch.save(_contiguous(answers))}
     if weights:
-        save_file({name: t.contiguous() for name, t in weights.items()}, partial / WEIGHTS)
-    save_file({name: t.contiguous() for name, t in answers.items()}, partial / ANSWERS)
-    files = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
-    content = json.dumps(asdict(outcome) | {"files": files}, indent=1)
-    (partial / FILE).write_text(content)
-    sync(partial)
-    with fenced(stage_folder, attempt):
-        os.replace(partial, stage_folder / "outcome")
-        sync(stage_folder)
+        contents[WEIGHTS] = safetensors.torch.save(_contiguous(weights))
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    contents[FILE] = json.dumps(asdict(outcome) | {"files": files}, indent=1).encode()
+    partial, final = stage_folder / f".outcome-{attempt}", stage_folder / "outcome"
+    try:
+        partial.mkdir(parents=True)
+        for name, content in contents.items():
+            _write(partial / name, content)
+        sync_folder(partial)
+        with only_current(stage_folder, attempt):
+            # A damaged outcome may stand there; a whole one would not have been made again.
+            shutil.rmtree(final, ignore_errors=True)
+            partial.replace(final)
+            sync_folder(stage_folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"{final} cannot be written ({error.strerror or error}); make room there and run "
+            "again: the last committed checkpoint stands"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_outcome(stage_folder: Path) -> Outcome | None:
@@ -105,8 +116,20 @@ def weights_file(stage_folder: Path) -> Path:
 
 def read_answers(stage_folder: Path) -> dict[str, Tensor]:
     """The finished model's logits float32 [n, C] by part."""
-    answers: dict[str, Tensor] = load_file(stage_folder / "outcome" / ANSWERS)
+    answers: dict[str, Tensor] = safetensors.torch.load_file(stage_folder / "outcome" / ANSWERS)
     return answers
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sha256(path: Path) -> str:

@@ -59,7 +59,7 @@ class StudentRank:
             )
             found = checkpoints.latest()
             progress = Progress() if found is None else progress_from(found.progress)
-            state = None if found is None else found.state()
+            state = None if found is None else found.load()
             engine = self._engine(transfer_set, objective, state)
             try:
                 trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)

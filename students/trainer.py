@@ -113,9 +113,9 @@ class Trainer:
         rate = learning_rate(
             self.config.optimizer.lr,
             self.config.lr_schedule,
-            step,
-            self.order.steps_per_epoch,
-            self.order.epochs,
+            step=step,
+            steps_per_epoch=self.order.steps_per_epoch,
+            epochs=self.order.epochs,
         )
         figures: list[Tensor] = []
         for micro in micro_batches:
@@ -198,5 +198,5 @@ class Trainer:
         if self.spool is not None:
             offset = self.spool.commit_point()
             self.progress.segments = tuple(extended(earlier, self.attempt, offset))
-            self.checkpoints.commit(state, vars(self.progress))
+            self.checkpoints.commit(state, vars(self.progress), step=self.progress.step)
         return Committed(self.progress.step, self.progress.segments)

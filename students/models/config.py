@@ -79,6 +79,14 @@ class PlainCnn(ModelBase):
             raise ValueError("must give either channels, or both depth and width")
         return self
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The channels of each convolution, however they were said."""
+        if self.channels is not None:
+            return self.channels
+        assert self.depth is not None and self.width is not None
+        return tuple(self.width * 2 ** (index // 2) for index in range(self.depth))
+
 
 class ResNetCifar(ModelBase):
     """The CIFAR ResNets of He et al. (2016, section 4.2): depth 6n+2, three stages."""

@@ -17,14 +17,6 @@ from students.models.config import PlainCnn
 Shape = tuple[int, int, int]
 
 
-def channels_of(config: PlainCnn) -> tuple[int, ...]:
-    """Channels of each convolution, however the recipe said them."""
-    if config.channels is not None:
-        return config.channels
-    assert config.depth is not None and config.width is not None
-    return tuple(config.width * 2 ** (index // 2) for index in range(config.depth))
-
-
 def _stage(inputs: int, channels: tuple[int, ...], *, pool: bool) -> nn.Sequential:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for index, (before, after) in enumerate(itertools.pairwise((inputs, *channels)), start=1):
@@ -70,4 +62,4 @@ class PlainCnnNetwork(nn.Module):
 
 def build(config: PlainCnn, input_shape: Shape, classes: int) -> nn.Module:
     """The network for pictures of ``input_shape`` (channels, height, width)."""
-    return PlainCnnNetwork(channels_of(config), input_shape, classes)
+    return PlainCnnNetwork(config.widths, input_shape, classes)
