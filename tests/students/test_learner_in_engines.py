@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import nn
+
+from students.adapters import build_adapter
+from students.catalog import build_engine
+from students.config import EngineConfig, TrainConfig
+from students.engine import Group
+from students.learner import Learner
+
+
+class Scale(nn.Module):
+    def forward(self, pictures):
+        return pictures.float() / 255
+
+
+def _learner():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(1),
+        nn.Linear(4, 3),
+    )
+    return Learner(
+        Scale(), model, {"near": "1"}, {"near": build_adapter((4, 8, 8), (5, 4, 4), seed=0)}
+    )
+
+
+def _taught(kind, zero_stage, with_task):
+    engine = build_engine(
+        EngineConfig(kind=kind, zero_stage=zero_stage), TrainConfig(), _learner(), group=Group()
+    )
+    generator = torch.Generator().manual_seed(1)
+    try:
+        for _ in range(3):
+            pictures = torch.randint(0, 256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
+            outputs = engine.forward(pictures)
+            loss = outputs["near"].square().mean()
+            if with_task:
+                loss = loss + outputs["logits"].logsumexp(1).mean()
+            engine.backward(loss)
+            engine.step(0.1)
+        return engine.state().module
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("with_task", [True, False], ids=["hint_and_task", "hint_alone"])
+def test_hints_teach_the_same_bits_where_weights_are_in_pieces(with_task):
+    whole = _taught("torch", 1, with_task)
+    pieces = _taught("deepspeed", 3, with_task)
+    start = _learner().state_dict()
+    assert set(whole) == set(pieces) == set(start)
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+    assert not torch.equal(whole["adapters.near.1.weight"], start["adapters.near.1.weight"])
+    assert torch.equal(whole["model.5.weight"], start["model.5.weight"]) != with_task
