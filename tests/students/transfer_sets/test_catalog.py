@@ -1,0 +1,285 @@
+import hashlib
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+
+from students.errors import TransferSetError
+from students.torchvision_door import datasets
+from students.transfer_sets import published
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.config import (
+    Cifar10,
+    Cifar100,
+    CustomTransferSet,
+    Digits,
+    FashionMnist,
+    Mnist,
+    Shift,
+)
+from students.transfer_sets.digits import load_digits
+from students.transfer_sets.identity import identify
+from students.transfer_sets.places import PUBLISHED_FILES
+
+
+@pytest.fixture
+def load(tmp_path):
+    def of(config):
+        return load_transfer_set(config, folder=tmp_path, cache=tmp_path / "cache")
+
+    return of
+
+
+@pytest.fixture
+def custom(tmp_path, load):
+    """Loads what a body of ``function(**options)`` returns; ``good`` stands ready in it."""
+
+    def of(body, **options):
+        (tmp_path / "mine.py").write_text(
+            "import numpy as np, torch\n"
+            "def part(n, seed):\n"
+            "    noise = np.random.default_rng(seed).integers(0, 256, (n, 3, 4, 4), np.uint8)\n"
+            "    return noise, np.arange(n) % 2\n"
+            "def function(**options):\n"
+            "    good = {'train': part(20, 0), 'test': part(6, 1)}\n"
+            f"    {body}\n"
+        )
+        return load(CustomTransferSet(source="mine.py:function", options=options))
+
+    return of
+
+
+def write_idx(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+def write_mnist(root, kind="mnist", seed=0):
+    """A small set in the form of MNIST: 40 and 20 pictures."""
+    noise = np.random.default_rng(seed)
+    names = PUBLISHED_FILES[kind]
+    for count, images, labels in ((40, names[0], names[1]), (20, names[2], names[3])):
+        write_idx(root / images, noise.integers(0, 256, (count, 28, 28)))
+        write_idx(root / labels, np.arange(count) % 10)
+
+
+def test_the_digits_are_scikit_learns_own():
+    from sklearn.datasets import load_digits as original
+
+    given, taken = original(), load_digits()
+    scaled = (given.images * 255 / 16 + 0.5).astype(np.uint8)
+    rows = {
+        (picture.tobytes(), int(digit)) for picture, digit in zip(scaled, given.target, strict=True)
+    }
+    assert len(rows) == 1797
+    assert rows == {(p.tobytes(), int(t)) for p, t in zip(taken.inputs, taken.targets, strict=True)}
+
+
+def test_mean_and_deviation_are_of_the_training_part(load):
+    found = load(Digits())
+    pictures = found.inputs[:1347].double() / 255
+    assert found.mean == (round(float(pictures.mean()), 4),)
+    assert found.std == (round(float(pictures.std(correction=0)), 4),)
+
+
+@pytest.mark.parametrize("config", [Mnist(root="d"), FashionMnist(root="d")])
+def test_a_set_in_mnists_form_is_read_as_it_lies_there(load, config, tmp_path):
+    write_mnist(tmp_path / "d", config.kind)
+    found = load(config)
+    raw = (tmp_path / "d" / PUBLISHED_FILES[config.kind][2]).read_bytes()[16:]
+    assert found.shape == (1, 28, 28) and found.train_count == 40 and found.classes == 10
+    assert found.inputs[40:].numpy().tobytes() == raw
+    assert found.identity == identify(config, folder=tmp_path, cache=tmp_path / "c")
+
+
+def test_pictures_are_decoded_once(load, tmp_path, monkeypatch):
+    write_mnist(tmp_path / "d")
+    first = load(Mnist(root="d"))
+    monkeypatch.setattr("students.transfer_sets.catalog.load_published", None)
+    second = load(Mnist(root="d", fraction=0.5))
+    assert torch.equal(first.inputs, second.inputs)
+    assert np.array_equal(first.targets, second.targets)
+    assert (first.mean, first.std, first.class_names) == (
+        second.mean,
+        second.std,
+        second.class_names,
+    )
+
+
+def test_other_files_are_not_mistaken_for_those_decoded_before(load, tmp_path):
+    write_mnist(tmp_path / "d", seed=0)
+    first = load(Mnist(root="d"))
+    write_mnist(tmp_path / "d", seed=1)
+    assert not torch.equal(load(Mnist(root="d")).inputs, first.inputs)
+
+
+def test_a_damaged_cache_is_made_anew(load, tmp_path):
+    write_mnist(tmp_path / "d")
+    first = load(Mnist(root="d")).inputs.clone()
+    (kept,) = (tmp_path / "cache" / "transfer_sets").glob("*/inputs.npy")
+    kept.write_bytes(kept.read_bytes()[:500])
+    assert torch.equal(load(Mnist(root="d")).inputs, first)
+
+
+def test_nobody_can_change_the_cache_through_the_pictures(load, tmp_path):
+    write_mnist(tmp_path / "d")
+    before = load(Mnist(root="d")).inputs.clone()
+    load(Mnist(root="d")).inputs.zero_()
+    assert torch.equal(load(Mnist(root="d")).inputs, before)
+
+
+def test_truncated_files_are_a_problem_that_names_their_folder(load, tmp_path):
+    write_mnist(tmp_path / "d")
+    file = tmp_path / "d" / PUBLISHED_FILES["mnist"][0]
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(TransferSetError, match=r"damaged.*delete '.*MNIST/raw'") as caught:
+        load(Mnist(root="d"))
+    assert caught.value.path == "root"
+
+
+@pytest.mark.parametrize("config", [Mnist(root="d"), Cifar10(root="d"), Cifar100(root="d")])
+def test_without_data_and_network_the_problem_says_what_to_do(load, config, tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise URLError("Name or service not known")
+
+    for module in (datasets().mnist, datasets().cifar):
+        monkeypatch.setattr(module, "download_and_extract_archive", no_network)
+    with pytest.raises(TransferSetError) as caught:
+        load(config)
+    message = str(caught.value)
+    assert caught.value.path == "root"
+    for part in (
+        "`transfer_set.root` is 'd'",
+        str(tmp_path / "d"),
+        PUBLISHED_FILES[config.kind][0],
+        "Name or service not known",
+        "network",
+    ):
+        assert part in message
+    assert [entry.name for entry in (tmp_path / "d").iterdir() if entry.is_dir()] == []
+
+
+def test_what_is_absent_is_downloaded_once_and_whole(load, tmp_path, monkeypatch):
+    fetched = []
+
+    def from_afar(url, download_root, filename, md5):
+        fetched.append(filename)
+        name = next(name for name in PUBLISHED_FILES["mnist"] if filename.startswith(name[10:]))
+        write_mnist(tmp_path / "afar")
+        (tmp_path / "afar" / name).rename(f"{download_root}/{filename.removesuffix('.gz')}")
+
+    monkeypatch.setattr(datasets().mnist, "download_and_extract_archive", from_afar)
+    found = load(Mnist(root="d"))
+    assert len(found.targets) == 60 and len(fetched) == 4
+    load(Mnist(root="d", seed=1))
+    assert len(fetched) == 4
+
+
+def test_an_unwritable_root_is_a_problem(load, tmp_path):
+    (tmp_path / "d").write_text("a file where a folder should be")
+    with pytest.raises(TransferSetError, match="could not be downloaded") as caught:
+        load(Mnist(root="d"))
+    assert caught.value.path == "root"
+
+
+def test_an_unwritable_cache_is_a_problem(load, tmp_path):
+    write_mnist(tmp_path / "d")
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    with pytest.raises(TransferSetError, match="choose another home"):
+        load(Mnist(root="d"))
+
+
+def test_a_silent_network_is_given_up(monkeypatch):
+    import socket
+
+    before = socket.getdefaulttimeout()
+    with published._bounded():
+        assert socket.getdefaulttimeout() == 30
+    assert socket.getdefaulttimeout() == before
+
+
+def test_a_custom_set_may_be_numpy_or_torch_grey_or_colour(custom):
+    found = custom("return good")
+    assert found.shape == (3, 4, 4) and found.class_names == ("0", "1")
+    grey = custom(
+        "return {name: (torch.from_numpy(x[:, 0]), torch.from_numpy(y)) "
+        "for name, (x, y) in good.items()}"
+    )
+    assert grey.shape == (1, 4, 4)
+    assert torch.equal(grey.inputs[:, 0], found.inputs[:, 0])
+    named = custom("return {**good, 'class_names': ['cat', 'dog']}")
+    assert named.class_names == ("cat", "dog")
+
+
+def test_a_custom_sets_identity_covers_its_arrays(custom, tmp_path):
+    body = "good['train'][0][0, 0, 0, 0] = options['value']; return good"
+    assert custom(body, value=1).identity == custom(body, value=1).identity
+    assert custom(body, value=1).identity != custom(body, value=2).identity
+    stored = tmp_path / "stored.npy"
+    body = f"good['test'][0][0] = np.load({str(stored)!r}); return good"
+    np.save(stored, np.full((3, 4, 4), 1, np.uint8))
+    first = custom(body).identity
+    np.save(stored, np.full((3, 4, 4), 2, np.uint8))
+    assert custom(body).identity != first
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("return None", "returned nothing"),
+        ("return [1]", "returned a list"),
+        ("return {'train': good['train']}", "the keys train"),
+        ("return {**good, 'valid': 1}", "the keys test, train, valid"),
+        ("return {**good, 'test': 5}", "returned a int as test"),
+        ("x, y = good['train']; return {**good, 'train': (x / 255, y)}", "float64"),
+        ("x, y = good['train']; return {**good, 'train': (x[0, 0], y)}", r"uint8 \[4, 4\]"),
+        ("x, y = good['train']; return {**good, 'train': (x, y[1:])}", r"\[19\] for 20"),
+        ("x, y = good['train']; return {**good, 'train': (x, y / 1)}", "targets of float64"),
+        ("x, y = good['test']; return {**good, 'test': (x[..., 1:], y)}", "bring them to one"),
+        ("x, y = good['train']; return {**good, 'train': (x, y - 1)}", "from -1 to 1"),
+        ("x, y = good['train']; return {**good, 'train': (x, y * 2)}", "Class 1 has no sample"),
+        (
+            "x, y = good['test']; return {**good, 'test': (x, y + 1)}",
+            "from 0 to 2, but there are 2",
+        ),
+        ("return {**good, 'class_names': 'ab'}", "class_names 'ab'"),
+        ("return {**good, 'class_names': ['a', 'b', 'c']}", "Class 2 has no sample"),
+        ("raise KeyError('lost')", "raised KeyError: 'lost'"),
+    ],
+)
+def test_what_a_custom_function_may_not_return(custom, body, told):
+    with pytest.raises(TransferSetError, match=told):
+        custom(body)
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "told"),
+    [
+        ({"omit": (3, 10)}, "omit", "class 10, but the classes are 0 to 9"),
+        ({"omit": tuple(range(10))}, "omit", "all 10 classes"),
+        ({"validation": 1347}, "validation", "is 1347, but the training part has 1347"),
+        ({"validation": 1346}, "validation", "every training sample of class"),
+        ({"validation": 1e-4}, "validation", "no sample of the 1347"),
+        ({"augment": Shift(pixels=8)}, "augment.pixels", "is 8, but the pictures are 8"),
+    ],
+)
+def test_parts_that_the_data_do_not_allow_are_problems(load, options, path, told):
+    with pytest.raises(TransferSetError, match=told) as caught:
+        load(Digits(**options))
+    assert caught.value.path == path
+
+
+def test_mnist_and_cifar10_are_the_published_ones(load, published_root):
+    mnist = load(Mnist(root=str(published_root)))
+    assert (mnist.train_count, len(mnist.test_ids()), mnist.shape) == (60000, 10000, (1, 28, 28))
+    assert (mnist.mean, mnist.std) == ((0.1307,), (0.3081,))
+    assert mnist.targets[:5].tolist() == [5, 0, 4, 1, 9]
+    cifar = load(Cifar10(root=str(published_root)))
+    assert (cifar.train_count, len(cifar.test_ids()), cifar.shape) == (50000, 10000, (3, 32, 32))
+    assert cifar.mean == (0.4914, 0.4822, 0.4465) and cifar.std == (0.247, 0.2435, 0.2616)
+    assert cifar.class_names[3] == "cat" and cifar.targets[50000] == 3
+    batch = (published_root / "cifar-10-batches-py" / "test_batch").read_bytes()
+    assert cifar.inputs[50000].numpy().tobytes() in batch
+    assert len(hashlib.sha256(batch).hexdigest()) == len(cifar.identity)
