@@ -21,8 +21,18 @@ class Section(BaseModel):
 
 
 def kind_first(value: Any) -> Any:
-    """Reads the short form of a choice: ``cosine`` stands for ``{kind: cosine}``."""
-    return {"kind": value} if isinstance(value, str) else value
+    """Reads the short form of a choice: ``cosine`` stands for ``{kind: cosine}``.
+
+    Its lists become tuples here: what a validator has seen counts as Python's own, and there a
+    list is strictly no tuple.
+    """
+    if isinstance(value, str):
+        return {"kind": value}
+    if isinstance(value, dict):
+        return {
+            name: tuple(each) if isinstance(each, list) else each for name, each in value.items()
+        }
+    return value
 
 
 def _duration(value: Any) -> Any:

@@ -130,7 +130,7 @@ def _without_faults(data: Mapping[str, Any], errors: Iterable[Located]) -> Mappi
     """What is left without the faults, so that the rules can judge the rest at the same time."""
     for error in errors:
         data = without(data, error.path) if error.path else data
-    return data
+    return {"name": "unnamed", **data}
 
 
 def _touches(path: Path, places: Iterable[Path]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def _mask(value: Any) -> Any:
 def print_recipe(loaded: LoadedRecipe) -> None:
     """The recipe as YAML on standard output, in colour where that is a terminal."""
     text = dump_yaml(printable(loaded))
-    if not click.get_text_stream("stdout").isatty():
+    if not sys.stdout.isatty():
         click.echo(text, nl=False)
         return
     from rich.console import Console

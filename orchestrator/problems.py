@@ -57,7 +57,8 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
     shape, path, owner = shape_of(recipe), [], None
     siblings: Mapping[str, type[Section]] = {}
     of_choice = False
-    for part in error["loc"]:
+    last = len(error["loc"]) - 1
+    for index, part in enumerate(error["loc"]):
         if part == "[key]":
             break
         if shape.kinds:
@@ -66,7 +67,7 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
             continue
         if shape.choices:
             branch = _branch(shape, str(part))
-            if branch is not None and not isinstance(error["input"], str):
+            if branch is not None and index < last:
                 shape, owner = branch, branch.section
                 continue
             if _is_mapping_branch_elsewhere(shape, error["input"]):

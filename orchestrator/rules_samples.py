@@ -40,9 +40,6 @@ def _parts(recipe: Recipe) -> Iterator[Problem]:
 def _omitted(recipe: Recipe) -> Iterator[Problem]:
     omit, classes = recipe.transfer_set.omit, _CLASSES.get(recipe.transfer_set.kind)
     place = "transfer_set.omit"
-    twice = sorted({each for each in omit if omit.count(each) > 1})
-    if twice:
-        yield Problem(place, f"`{place}` names {listed(map(str, twice))} twice; name each once")
     if classes is None:
         return
     beyond = [each for each in omit if each >= classes]

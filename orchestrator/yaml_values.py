@@ -28,13 +28,14 @@ class _Loader(yaml.SafeLoader):
     """The safe loader, with YAML 1.2's numbers (``1e-3`` is one) and with keys that stand once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        lines: dict[Any, int] = {}
+        lines: dict[str | None, int] = {}
         for key, _ in node.value:
             name, line = getattr(key, "value", None), key.start_mark.line + 1
-            if isinstance(name, str) and name != "<<" and lines.setdefault(name, line) != line:
+            if isinstance(name, str) and name in lines and name != "<<":
                 raise YamlProblem(
                     f"has the key `{name}` twice, in lines {lines[name]} and {line}; keep one"
                 )
+            lines[name] = line
         return super().construct_mapping(node, deep=deep)
 
 
