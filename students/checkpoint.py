@@ -1,0 +1,206 @@
+"""Keeps an engine's canonical state on disk so that what was committed can be read.
+
+A stage's folder holds ``checkpoints/step-000123/`` with ``model.safetensors``,
+``optimizer.safetensors`` and ``manifest.json`` (step, progress, size and sha256 of each file,
+attempt, versions), and ``checkpoints/LATEST``. A commit writes a temporary folder, flushes it,
+renames it, and then replaces ``LATEST``; whatever is interrupted, the last commit stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from students.attempts import only_current, replace_durably, sync_folder, write_durably
+from students.engine import EngineState
+from students.errors import CheckpointError
+
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
+
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_MODEL = "model.safetensors"
+_OPTIMIZER = "optimizer.safetensors"
+_LATEST = "LATEST"
+_STEP = re.compile(r"step-(\d{6,})")
+_TEMPORARY = re.compile(r"\.tmp-\d+-(\d+)")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A committed checkpoint whose files have been verified."""
+
+    step: int
+    progress: Mapping[str, JSON]
+    folder: Path
+
+    def load(self) -> EngineState:
+        """The engine's state, on the CPU."""
+        slots: dict[str, dict[str, Tensor]] = {}
+        for key, value in safetensors.torch.load_file(self.folder / _OPTIMIZER).items():
+            slot, _, name = key.partition(":")
+            slots.setdefault(slot, {})[name] = value
+        return EngineState(safetensors.torch.load_file(self.folder / _MODEL), slots)
+
+
+def _say_nothing(sentence: str) -> None:
+    del sentence
+
+
+class CheckpointFolder:
+    """The checkpoints of one attempt at the stage in ``folder``; only rank 0 holds one."""
+
+    def __init__(self, folder: Path, attempt: int, keep: int) -> None:
+        self._stage = folder
+        self._attempt = attempt
+        self._keep = keep
+        self._folder = folder / "checkpoints"
+
+    def commit(self, state: EngineState, progress: Mapping[str, JSON], *, step: int) -> Path:
+        """Commits ``state`` after ``step`` steps, with what the trainer must know to go on.
+
+        Returns the checkpoint's folder. Only then are older ones removed, all but ``keep``.
+
+        Raises:
+            StaleAttempt: a later attempt has begun; nothing has changed.
+            CheckpointError: it cannot be written, as on a full disk; the last commit stands.
+        """
+        temporary = self._folder / f".tmp-{step}-{self._attempt}"
+        target = self._folder / _name(step)
+        try:
+            temporary.mkdir(parents=True)
+            self._write(temporary, state, progress, step)
+            with only_current(self._stage, self._attempt):
+                self._publish(temporary, target)
+                self._forget(step)
+        except OSError as error:
+            # A later attempt sweeps away what this one was writing: that is the better reason.
+            with only_current(self._stage, self._attempt):
+                pass
+            raise CheckpointError(
+                f"{target} cannot be written ({error.strerror or error}); "
+                "make room there and run again: the last committed checkpoint stands"
+            ) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return target
+
+    def latest(self, tell: Callable[[str], None] = _say_nothing) -> Checkpoint | None:
+        """The newest committed checkpoint that is whole, or none.
+
+        Removes what earlier attempts have left unfinished. ``tell`` is given a sentence for
+        each checkpoint that had to be passed over.
+
+        Raises:
+            StaleAttempt: a later attempt has begun.
+        """
+        if not self._folder.is_dir():
+            return None
+        with only_current(self._stage, self._attempt):
+            self._sweep()
+        for step in self._committed():
+            folder = self._folder / _name(step)
+            try:
+                return _verified(folder)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                tell(f"{folder} is passed over ({error}); the checkpoint before it is taken")
+        return None
+
+    def _write(
+        self, folder: Path, state: EngineState, progress: Mapping[str, JSON], step: int
+    ) -> None:
+        slots = {
+            f"{slot}:{name}": value
+            for slot, values in state.optimizer.items()
+            for name, value in values.items()
+        }
+        contents = {
+            _MODEL: safetensors.torch.save(dict(state.module)),
+            _OPTIMIZER: safetensors.torch.save(slots),
+        }
+        manifest = {
+            "format": _FORMAT,
+            "step": step,
+            "attempt": self._attempt,
+            "progress": progress,
+            "files": {name: _fingerprint(content) for name, content in contents.items()},
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "safetensors": safetensors.__version__,
+            },
+        }
+        contents[_MANIFEST] = json.dumps(manifest, indent=1, allow_nan=False).encode()
+        for name, content in contents.items():
+            write_durably(folder / name, content)
+        sync_folder(folder)
+
+    def _publish(self, temporary: Path, target: Path) -> None:
+        if target.exists():
+            # Left by an attempt that was killed before it could name it LATEST, or damaged.
+            shutil.rmtree(target)
+        temporary.replace(target)
+        sync_folder(self._folder)
+        replace_durably(self._folder / _LATEST, target.name.encode())
+
+    def _forget(self, newest: int) -> None:
+        """Removes checkpoints beyond the newest, which were never committed, and old ones."""
+        steps = self._steps()
+        kept = [step for step in steps if step <= newest][: self._keep]
+        for step in steps:
+            if step not in kept:
+                shutil.rmtree(self._folder / _name(step), ignore_errors=True)
+
+    def _sweep(self) -> None:
+        for path in self._folder.iterdir():
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and int(match[1]) < self._attempt:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _steps(self) -> list[int]:
+        """The steps of which there is a folder, newest first."""
+        names = (_STEP.fullmatch(path.name) for path in self._folder.iterdir())
+        return sorted((int(match[1]) for match in names if match), reverse=True)
+
+    def _committed(self) -> Iterator[int]:
+        """The steps from LATEST backwards; all, where LATEST is missing or damaged."""
+        try:
+            match = _STEP.fullmatch((self._folder / _LATEST).read_text().strip())
+        except (OSError, UnicodeDecodeError):
+            match = None
+        for step in self._steps():
+            if match is None or step <= int(match[1]):
+                yield step
+
+
+def _name(step: int) -> str:
+    return f"step-{step:06d}"
+
+
+def _fingerprint(content: bytes) -> dict[str, JSON]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _verified(folder: Path) -> Checkpoint:
+    """The checkpoint in ``folder``, if every file is as the manifest says."""
+    manifest = json.loads((folder / _MANIFEST).read_bytes())
+    if manifest["format"] != _FORMAT:
+        raise ValueError(f"its format is {manifest['format']}, not {_FORMAT}")
+    if set(manifest["files"]) != {_MODEL, _OPTIMIZER}:
+        raise ValueError(f"its manifest does not name {_MODEL} and {_OPTIMIZER}")
+    for name, expected in manifest["files"].items():
+        if _fingerprint((folder / name).read_bytes()) != expected:
+            raise ValueError(f"{name} is not what the manifest says")
+    return Checkpoint(int(manifest["step"]), dict(manifest["progress"]), folder)
