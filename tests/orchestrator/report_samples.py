@@ -1,0 +1,76 @@
+"""A run's report as tests know it: figures of the digits demo."""
+
+from __future__ import annotations
+
+import math
+
+from orchestrator.run_report import (
+    DarkKnowledge,
+    LearningCurve,
+    ModelReport,
+    PartScores,
+    RunReport,
+    StageReport,
+    ensemble_report,
+)
+
+
+def model(name, role, accuracy, parameters=1210, **more):
+    return ModelReport(
+        name=name,
+        role=role,
+        test=PartScores(accuracy, 0.3, 0.02, 0.9, tuple([accuracy] * 10)),
+        validation=PartScores(accuracy - 0.01, 0.35, 0.03, 0.9),
+        parameters=parameters,
+        macs=parameters - 26,
+        bytes=4 * parameters,
+        latency_ms={"1": 0.0312, "64": 0.00071},
+        weights_sha256="0" * 64,
+        **more,
+    )
+
+
+def curve(name, top):
+    epochs = tuple(range(1, 61))
+    accuracy = tuple(top * (1 - math.exp(-epoch / 8)) for epoch in epochs)
+    return LearningCurve(name, epochs, accuracy, tuple(2.3 * (1 - a) + 0.1 for a in accuracy))
+
+
+def dark_knowledge(classes=10):
+    rows = []
+    for true in range(classes):
+        row = [
+            math.exp(-abs(true - other) - (other * 7 + true * 3) % 5) for other in range(classes)
+        ]
+        row[true] = 9 * sum(row)
+        rows.append(tuple(value / sum(row) for value in row))
+    return DarkKnowledge(tuple(str(index) for index in range(classes)), 4.0, tuple(rows))
+
+
+def report(student=0.9289, untaught=0.8889, **more):
+    teachers = {
+        "wide": model("wide", "teacher", 0.9733, 85002, seen_training=True),
+        "cnn": model("cnn", "teacher", 0.9867, 21_210, seen_training=True),
+        "deep": model("deep", "teacher", 0.9911, 78_042, seen_training=True),
+    }
+    ensemble = ensemble_report(
+        teachers.values(), PartScores(0.9922, 0.05, 0.01), PartScores(0.9926, 0.05, 0.01)
+    )
+    fields = {
+        "name": "digits",
+        "recipe_digest": "89abcdef" * 8,
+        "outcome": "done",
+        "seconds": 51.25,
+        "student": model("student", "student", student),
+        "untaught": model("untaught", "control", untaught),
+        "teachers": teachers,
+        "ensemble": ensemble,
+        "controls": {"label_smoothing": model("label_smoothing", "control", 0.9022)},
+        "stages": (
+            StageReport("teachers.wide", "1" * 64, False, 0.0),
+            StageReport("student", "2" * 64, True, 9.5),
+        ),
+        "curves": (curve("student", 0.93), curve("untaught", 0.89), curve("label_smoothing", 0.9)),
+        "dark_knowledge": dark_knowledge(),
+    }
+    return RunReport(**{**fields, **more})
