@@ -5,9 +5,8 @@ B batch, C channels, H height, W width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -15,11 +14,8 @@ from torch import Tensor
 from students.randomness import hash_ids, seed_of
 from students.transfer_sets.config import Augment, CropFlip, NoAugment
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Pictures = npt.NDArray[np.uint8]
-    Offsets = npt.NDArray[np.int64]
+Pictures = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
 
 
 def augmented(

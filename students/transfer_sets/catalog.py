@@ -13,9 +13,13 @@ import torch
 
 from students.errors import TransferSetError
 from students.transfer_sets.config import (
+    Cifar10,
+    Cifar100,
     CustomTransferSet,
     Digits,
+    FashionMnist,
     ImageFolder,
+    Mnist,
     Shift,
     TransferSetConfig,
 )
@@ -59,6 +63,16 @@ def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -
     )
     _check_parts(loaded)
     return loaded
+
+
+def obtain(config: TransferSetConfig, *, folder: Path) -> None:
+    """Downloads a published set that is absent, so that it can be identified.
+
+    Raises:
+        TransferSetError: there is no network, or the root cannot be written.
+    """
+    if isinstance(config, (Mnist, FashionMnist, Cifar10, Cifar100)):
+        download(config, root_of(config, folder))
 
 
 def _digits(config: Digits, folder: Path, cache: Path) -> Loaded:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from students.errors import TransferSetError
 from students.transfer_sets.digits_identity import DIGITS_IDENTITY
@@ -68,7 +69,7 @@ def _packaged_file() -> Path:
     return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
-def _read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _read(path: Path) -> npt.NDArray[np.int64]:
     try:
         with gzip.open(path, "rt") as lines:
             return np.loadtxt(lines, delimiter=",", dtype=np.float64).astype(np.int64)

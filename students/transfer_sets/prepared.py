@@ -63,8 +63,13 @@ def empty_array(folder: Path, shape: tuple[int, ...]) -> Pictures:
 
 
 def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
-    """Makes the examples beside ``place`` and moves them there in one step."""
-    shutil.rmtree(place, ignore_errors=True)
+    """Makes the examples beside ``place`` and moves them there in one step.
+
+    Only one process at a time makes these, so what lies there is damaged or was left
+    behind by one that was killed.
+    """
+    for left_behind in place.parent.glob(f"{place.name}*/"):
+        shutil.rmtree(left_behind, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=place.name))
     try:
         examples = make(folder)

@@ -1,4 +1,6 @@
 import hashlib
+import pickle
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from students.errors import TransferSetError
 from students.torchvision_door import datasets
 from students.transfer_sets import published
-from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.catalog import load_transfer_set, obtain
 from students.transfer_sets.config import (
     Cifar10,
     Cifar100,
@@ -94,6 +96,29 @@ def test_a_set_in_mnists_form_is_read_as_it_lies_there(load, config, tmp_path):
     assert found.identity == identify(config, folder=tmp_path, cache=tmp_path / "c")
 
 
+def test_raw_files_count_and_not_what_torchvision_once_made_of_them(load, tmp_path):
+    write_mnist(tmp_path / "d")
+    (tmp_path / "d" / "MNIST" / "processed").mkdir()
+    for name in ("training.pt", "test.pt"):
+        other = (torch.zeros(30, 28, 28, dtype=torch.uint8), torch.arange(30) % 10)
+        torch.save(other, tmp_path / "d" / "MNIST" / "processed" / name)
+    found = load(Mnist(root="d"))
+    assert len(found.targets) == 60 and found.inputs.any()
+
+
+def test_a_pickle_that_is_not_the_published_one_is_not_opened(load, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    for name in PUBLISHED_FILES["cifar10"]:
+        (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / name).write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(TransferSetError, match="damaged"):
+        load(Cifar10(root="d"))
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_pictures_are_decoded_once(load, tmp_path, monkeypatch):
     write_mnist(tmp_path / "d")
     first = load(Mnist(root="d"))
@@ -175,6 +200,18 @@ def test_what_is_absent_is_downloaded_once_and_whole(load, tmp_path, monkeypatch
     assert len(found.targets) == 60 and len(fetched) == 4
     load(Mnist(root="d", seed=1))
     assert len(fetched) == 4
+
+
+def test_obtaining_brings_what_is_absent_before_it_is_identified(tmp_path, monkeypatch):
+    config = Mnist(root="d")
+    with pytest.raises(TransferSetError):
+        identify(config, folder=tmp_path, cache=tmp_path)
+    monkeypatch.setattr(
+        "students.transfer_sets.catalog.download", lambda config, root: write_mnist(root)
+    )
+    obtain(config, folder=tmp_path)
+    assert len(identify(config, folder=tmp_path, cache=tmp_path)) == 64
+    obtain(Digits(), folder=tmp_path)
 
 
 def test_an_unwritable_root_is_a_problem(load, tmp_path):
@@ -271,15 +308,16 @@ def test_parts_that_the_data_do_not_allow_are_problems(load, options, path, told
     assert caught.value.path == path
 
 
-def test_mnist_and_cifar10_are_the_published_ones(load, published_root):
-    mnist = load(Mnist(root=str(published_root)))
+def test_mnist_and_cifar10_are_the_published_ones(load, data_root):
+    root = data_root.resolve()
+    mnist = load(Mnist(root=str(root)))
     assert (mnist.train_count, len(mnist.test_ids()), mnist.shape) == (60000, 10000, (1, 28, 28))
     assert (mnist.mean, mnist.std) == ((0.1307,), (0.3081,))
     assert mnist.targets[:5].tolist() == [5, 0, 4, 1, 9]
-    cifar = load(Cifar10(root=str(published_root)))
+    cifar = load(Cifar10(root=str(root)))
     assert (cifar.train_count, len(cifar.test_ids()), cifar.shape) == (50000, 10000, (3, 32, 32))
     assert cifar.mean == (0.4914, 0.4822, 0.4465) and cifar.std == (0.247, 0.2435, 0.2616)
     assert cifar.class_names[3] == "cat" and cifar.targets[50000] == 3
-    batch = (published_root / "cifar-10-batches-py" / "test_batch").read_bytes()
+    batch = (root / "cifar-10-batches-py" / "test_batch").read_bytes()
     assert cifar.inputs[50000].numpy().tobytes() in batch
     assert len(hashlib.sha256(batch).hexdigest()) == len(cifar.identity)

@@ -1,0 +1,61 @@
+import threading
+
+import numpy as np
+import pytest
+
+from students.transfer_sets.examples import measured
+from students.transfer_sets.prepared import empty_array, prepared
+
+
+def make(folder):
+    inputs = empty_array(folder, (6, 1, 2, 2))
+    inputs[:] = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    return measured(inputs, np.arange(6) % 2, ("a", "b"), 4)
+
+
+def test_those_who_come_while_it_is_made_wait_for_it(tmp_path):
+    begun, may_end, made, found = threading.Event(), threading.Event(), [], []
+
+    def slowly(folder):
+        made.append(folder)
+        begun.set()
+        may_end.wait(10)
+        return make(folder)
+
+    def ask():
+        found.append(prepared(["x"], cache=tmp_path, make=slowly))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    threads[0].start()
+    begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    may_end.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(made) == 1
+    assert [examples.inputs[:, 0, 0, 0].tolist() for examples in found] == [list(range(6))] * 3
+
+
+def test_another_key_is_made_apart(tmp_path):
+    prepared(["x"], cache=tmp_path, make=make)
+    with pytest.raises(ZeroDivisionError):
+        prepared(["y"], cache=tmp_path, make=lambda folder: 1 // 0)
+    again = prepared(["x"], cache=tmp_path, make=lambda folder: 1 // 0)
+    assert (again.class_names, again.train_count) == (("a", "b"), 4)
+    assert again.targets.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path):
+    examples = prepared(["x"], cache=tmp_path, make=make)
+    (place,) = (entry for entry in (tmp_path / "transfer_sets").iterdir() if entry.is_dir())
+    left_behind = place.with_name(place.name + "abc")
+    place.rename(left_behind)
+    again = prepared(["x"], cache=tmp_path, make=make)
+    assert np.array_equal(again.inputs, examples.inputs)
+    assert not left_behind.exists()
+
+
+def test_the_file_is_shared_and_not_read_whole(tmp_path):
+    prepared(["x"], cache=tmp_path, make=make)
+    assert isinstance(prepared(["x"], cache=tmp_path, make=make).inputs, np.memmap)
