@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    # Words alone: a plan is made, and a recipe checked, without torch.
+    import torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -92,4 +94,6 @@ class Engine(Protocol):
 class EngineBuilder(Protocol):
     """Builds an engine around a learner; ``state`` is where it goes on from."""
 
-    def __call__(self, learner: nn.Module, state: EngineState | None) -> Engine: ...
+    def __call__(self, learner: nn.Module, state: EngineState | None) -> Engine:
+        """The engine, ready for its first step."""
+        ...
