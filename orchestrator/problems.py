@@ -24,8 +24,8 @@ from orchestrator.wording import Path, dotted, listed, nearest, shown, suggest
 class Located:
     """One of pydantic's errors at its place in the recipe.
 
-    ``owner`` is the section whose setting it is; ``siblings`` are the other kinds that could
-    stand where the owner does; ``of_choice`` is true where one of several forms was tried.
+    ``owner`` is the section whose setting it is; ``siblings`` are the kinds that could stand
+    where the owner does; ``said`` is the sentence of a section's own validator.
     """
 
     path: Path
@@ -34,7 +34,6 @@ class Located:
     shape: Shape
     owner: type[Section] | None
     siblings: Mapping[str, type[Section]]
-    of_choice: bool
     said: str
 
 
@@ -56,7 +55,6 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
     """Follows an error's location down the sections, leaving out tags and names of branches."""
     shape, path, owner = shape_of(recipe), [], None
     siblings: Mapping[str, type[Section]] = {}
-    of_choice = False
     last = len(error["loc"]) - 1
     for index, part in enumerate(error["loc"]):
         if part == "[key]":
@@ -72,7 +70,6 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
                 continue
             if _is_mapping_branch_elsewhere(shape, error["input"]):
                 return
-            of_choice = True
             break
         path.append(part)
         if shape.section is not None and shape.section is not owner:
@@ -82,7 +79,7 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
             break
         shape = deeper
     yield Located(
-        tuple(path), str(error["type"]), error["input"], shape, owner, siblings, of_choice,
+        tuple(path), str(error["type"]), error["input"], shape, owner, siblings,
         str(error["msg"]).removeprefix("Value error, "),
     )  # fmt: skip
 

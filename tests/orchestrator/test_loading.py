@@ -47,6 +47,12 @@ def test_example_without_these_is_accepted_with_every_value_that_it_says() -> No
     assert recipe.timeouts.teacher.total_seconds() == 60
 
 
+def test_every_other_recipe_that_ships_is_accepted() -> None:
+    for file in sorted(EXAMPLE.parent.glob("*.yaml")):
+        if file != EXAMPLE:
+            assert load_recipe(file).recipe.name
+
+
 def test_template_is_accepted_and_its_lists_become_tuples(tmp_path: Path) -> None:
     recipe = load(tmp_path).recipe
     assert recipe.teachers["wide"].model.hidden == (256, 256)
