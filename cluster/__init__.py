@@ -9,6 +9,7 @@
 - ``local``: roles as processes of this machine, kept warm for the next.
 - ``placement``: who holds how many logical CPUs and GPUs.
 - ``ray_session``: a Ray of our own on loopback, started and stopped.
+- ``session_folder``: where such a Ray keeps its token and its files.
 - ``ray_host``: what stands in a process and holds one role at a time.
 - ``ray_handle``: handles of such roles, and Ray's errors in our words.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,7 +104,14 @@ class Host:
         """Yields what a generator of the role yields."""
         role = self._role(serial)
         with self._counted(), _portable_errors():
-            yield from getattr(role, method)(*args, **kwargs)
+            answers = getattr(role, method)(*args, **kwargs)
+            try:
+                # Not ``yield from``: Ray sends values, which plain iterators do not take.
+                for answer in answers:  # noqa: UP028
+                    yield answer
+            finally:
+                if isinstance(answers, Generator):
+                    answers.close()
 
     def tether(self) -> None:
         """Never answers: whoever waits for it learns when the process has ended."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import secrets
-import shutil
 import signal
 import sys
 import sysconfig
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,13 +19,13 @@ from ray import _raylet
 from ray._private import ray_constants
 
 from cluster.errors import ClusterError
+from cluster.session_folder import session_folders
 
 _LOOPBACK = "127.0.0.1"
 _ATTEMPTS = 3
-_SHORT = 40
-"""Longest temporary folder for which Ray's socket paths fit into the system's 107 bytes."""
-_FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_NAMESPACE")
+_FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
 """Variables that would lead our Ray, or its processes, to somebody else's."""
+_SET_BY_RAY = ("PYTHONBREAKPOINT",)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,7 +54,7 @@ class RaySession:
         self._undo.close()
 
     def _start(self, cpus: int, gpus: int, home: Path, object_store_bytes: int) -> None:
-        token, temp = self._undo.enter_context(_folders(home))
+        token, temp = self._undo.enter_context(session_folders(home))
         self._undo.enter_context(_environment(_variables(token)))
         self._undo.enter_context(_loopback())
         self._undo.callback(_stop, temp)
@@ -136,7 +132,7 @@ def _search_path() -> list[str]:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in (*variables, *_FOREIGN)}
+    before = {name: os.environ.get(name) for name in (*variables, *_FOREIGN, *_SET_BY_RAY)}
     for name in _FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(variables)
@@ -154,8 +150,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _read_again() -> None:
     """Ray has read these variables when it was imported, and keeps the token it used last."""
-    _raylet.Config.initialize("")
-    _raylet.AuthenticationTokenLoader.instance().reset_cache()
+    _raylet.Config.initialize("")  # type: ignore[attr-defined]
+    _raylet.AuthenticationTokenLoader.instance().reset_cache()  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -197,61 +193,3 @@ def _handlers_kept() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _folders(home: Path) -> Iterator[tuple[Path, Path]]:
-    """A token file under ``home`` and a folder for Ray's files; both are gone afterwards."""
-    sessions = home.absolute() / "session"
-    name = secrets.token_hex(4)
-    folder, temp = sessions / name, _temp(name)
-    try:
-        sessions.mkdir(parents=True, exist_ok=True)
-        with _locked(sessions, os.O_RDONLY):
-            _sweep(sessions)
-            folder.mkdir(mode=0o700)
-            token = folder / "token"
-            held = os.open(token, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            fcntl.flock(held, fcntl.LOCK_EX)
-    except OSError as error:
-        raise ClusterError(
-            f"`home` is '{home}', where no session can be kept ({error.strerror}); "
-            "give a folder that can be written"
-        ) from error
-    try:
-        os.write(held, secrets.token_hex(32).encode())
-        temp.mkdir(mode=0o700)
-        yield token, temp
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
-
-
-def _temp(name: str) -> Path:
-    system = tempfile.gettempdir()
-    folder = Path(system, f"stillhouse-{name}")
-    return folder if len(str(folder)) <= _SHORT else Path("/tmp", f"stillhouse-{name}")
-
-
-@contextlib.contextmanager
-def _locked(path: Path, flags: int) -> Iterator[None]:
-    held = os.open(path, flags)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
-
-
-def _sweep(sessions: Path) -> None:
-    """Removes what drivers left that were killed: their tokens are locked no more."""
-    for folder in sessions.iterdir():
-        with contextlib.suppress(OSError):
-            held = os.open(folder / "token", os.O_RDWR)
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(_temp(folder.name), ignore_errors=True)
-                shutil.rmtree(folder)
-            finally:
-                os.close(held)

@@ -1,0 +1,75 @@
+"""Where a Ray session keeps its token and its files, and what removes both."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cluster.errors import ClusterError
+
+_SHORT = 40
+"""Longest temporary folder for which Ray's socket paths fit into the system's 107 bytes."""
+
+
+@contextlib.contextmanager
+def session_folders(home: Path) -> Iterator[tuple[Path, Path]]:
+    """A token file under ``home`` and a folder for Ray's files; both are gone afterwards."""
+    sessions = home.absolute() / "session"
+    name = secrets.token_hex(4)
+    folder, temp = sessions / name, _temp(name)
+    try:
+        sessions.mkdir(parents=True, exist_ok=True)
+        with _locked(sessions, os.O_RDONLY):
+            sweep(sessions)
+            folder.mkdir(mode=0o700)
+            token = folder / "token"
+            held = os.open(token, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            fcntl.flock(held, fcntl.LOCK_EX)
+    except OSError as error:
+        raise ClusterError(
+            f"`home` is '{home}', where no session can be kept ({error.strerror}); "
+            "give a folder that can be written"
+        ) from error
+    try:
+        os.write(held, secrets.token_hex(32).encode())
+        temp.mkdir(mode=0o700)
+        yield token, temp
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _temp(name: str) -> Path:
+    system = tempfile.gettempdir()
+    folder = Path(system, f"stillhouse-{name}")
+    return folder if len(str(folder)) <= _SHORT else Path("/tmp", f"stillhouse-{name}")
+
+
+@contextlib.contextmanager
+def _locked(path: Path, flags: int) -> Iterator[None]:
+    held = os.open(path, flags)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def sweep(sessions: Path) -> None:
+    """Removes what drivers left that were killed: their tokens are locked no more."""
+    for folder in sessions.iterdir():
+        with contextlib.suppress(OSError):
+            held = os.open(folder / "token", os.O_RDWR)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(_temp(folder.name), ignore_errors=True)
+                shutil.rmtree(folder)
+            finally:
+                os.close(held)

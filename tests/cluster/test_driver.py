@@ -1,0 +1,109 @@
+"""How a driver of its own process ends: in order, or by force."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cluster.session_folder import sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def driver(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A driver that stands in ``folder``, once its runtime is open, and what it says then."""
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), RAY_ADDRESS="203.0.113.1:6379")
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
+        environment.pop(name, None)
+    script = folder / "scripts" / "start.py"
+    script.parent.mkdir()
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom tests.cluster.driver import main\n"
+        "main(Path(sys.argv[1]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(home)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "user"
+    folder.mkdir()
+    (folder / "cluster.py").write_text("raise SystemExit('the user has a cluster.py, too')\n")
+    with driver(home, folder) as (process, told):
+        assert told["folder"] == str(folder), "the driver stands where it stood"
+        role = told["role"]
+        assert role["packages"] == str(ROOT / "cluster")
+        assert not {str(folder), str(folder / "scripts"), ""} & set(role["search"])
+        assert role["folder"] != str(folder)
+        process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert process.stdout is not None
+        last = json.loads(process.stdout.readline())
+        assert time.monotonic() - begun < 8
+        assert process.wait(timeout=5) == 0
+    assert last["ended"] == "SIGTERM"
+    assert last["left"] == []
+    assert last["changed"] == []
+    assert not of_session(told["session"][0])
+    assert list((home / "session").iterdir()) == []
+    assert not temp(told["session"][0]).exists()
+
+
+def test_a_killed_driver_takes_its_roles_along_and_the_next_session_sweeps(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "user"
+    folder.mkdir()
+    with driver(home, folder) as (process, told):
+        name = told["session"][0]
+        sweep(home / "session")
+        assert temp(name).exists(), "a living session is not swept"
+        assert psutil.pid_exists(told["role"]["pid"])
+        assert len(of_session(name)) > 3
+        os.killpg(process.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(of_session(name), timeout=8)
+    assert alive == []
+    assert not psutil.pid_exists(told["role"]["pid"])
+    sweep(home / "session")
+    assert list((home / "session").iterdir()) == []
+    assert not temp(name).exists()
+
+
+def temp(session: str) -> Path:
+    return Path(tempfile.gettempdir(), f"stillhouse-{session}")
+
+
+def of_session(session: str) -> list[psutil.Process]:
+    """The processes that name the session's folder, in their command or their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if any(session in word for word in words):
+            found.append(process)
+    return found

@@ -1,0 +1,226 @@
+"""What the runtime of one machine promises beyond the contract."""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cluster.errors import CannotPlace, ClusterError, RoleLost, RoleSilent
+from cluster.local import LocalRuntime
+from cluster.runtime import Demand, Handle
+from tests.cluster.roles import Counter, Unlucky
+
+Start = Callable[..., Handle[Counter]]
+
+
+@pytest.fixture
+def start(local_runtime: LocalRuntime) -> Iterator[Start]:
+    handles: list[Handle[Any]] = []
+
+    def begin(*args: Any, demand: Demand | None = None, **kwargs: Any) -> Handle[Counter]:
+        demand = demand or Demand()
+        handles.append(local_runtime.start(demand, "counter", Counter, *args, **kwargs))
+        return handles[-1]
+
+    yield begin
+    for handle in handles:
+        local_runtime.retire(handle)
+
+
+def pid_of(counter: Handle[Counter]) -> int:
+    return int(str(counter.control(Counter.where).result(timeout=20)["pid"]))
+
+
+def test_every_socket_is_on_loopback(start: Start) -> None:
+    start()
+    listening = [
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in psutil.Process().children(recursive=True)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) > 3
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_the_token_is_ours_alone(local_runtime: LocalRuntime) -> None:
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+    assert len(token.read_text()) == 64
+
+
+def test_a_second_runtime_in_one_process_is_refused(
+    local_runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    with pytest.raises(ClusterError, match="running in this process already"):
+        LocalRuntime(1, home=tmp_path)
+
+
+def test_a_retired_roles_process_serves_the_next_one(
+    start: Start, local_runtime: LocalRuntime
+) -> None:
+    demand = Demand(environment={"STILLHOUSE_POOL": "a"})
+    first = start(1, demand=demand)
+    process = pid_of(first)
+    local_runtime.retire(first)
+    second = start(2, demand=demand)
+    assert pid_of(second) == process
+    assert second.call(Counter.add, 0).result(timeout=20) == 2
+    with pytest.raises(RoleLost, match="retired"):
+        first.call(Counter.add, 1).result(timeout=20)
+    with pytest.raises(RoleLost, match="retired"):
+        first.revive()
+
+
+def test_a_role_that_does_not_let_go_loses_its_process(
+    start: Start, local_runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.local._GRACE", 0.1)
+    demand = Demand(environment={"STILLHOUSE_POOL": "b"})
+    stuck = start(demand=demand)
+    process = pid_of(stuck)
+    stuck.call(Counter.nap, 60)
+    stuck.control(Counter.progress).result(timeout=20)
+    local_runtime.retire(stuck)
+    assert pid_of(start(demand=demand)) != process
+
+
+def test_environment_stands_before_the_process_starts_and_is_not_shared(start: Start) -> None:
+    two = start(demand=Demand(environment={"OMP_NUM_THREADS": "2"}))
+    plain = start()
+    assert two.call(Counter.where).result(timeout=20)["threads"] == "2"
+    assert pid_of(two) != pid_of(plain)
+
+
+def test_warm_processes_stand_before_a_role_asks(start: Start, local_runtime: LocalRuntime) -> None:
+    demand = Demand(environment={"STILLHOUSE_POOL": "c"})
+    local_runtime.warm(1, demand, modules=("json",))
+    local_runtime.warm(1, demand)
+    kind = [kind for kind in local_runtime._idle if ("STILLHOUSE_POOL", "c") in kind.environment]
+    assert len(local_runtime._idle[kind[0]]) == 1
+    start(demand=demand)
+    assert local_runtime._idle[kind[0]] == []
+
+
+def test_what_cannot_be_placed_is_refused_and_what_failed_gives_its_place_back(
+    start: Start,
+) -> None:
+    with pytest.raises(CannotPlace, match=r"demands 17 CPUs, but the runtime has 16 CPUs"):
+        start(demand=Demand(cpus=17))
+    for _ in range(2):
+        with pytest.raises(Unlucky):
+            start(fail=True, demand=Demand(cpus=16))
+    start(demand=Demand(cpus=16))
+
+
+def test_two_readers_of_one_teacher_do_not_starve_each_other(start: Start) -> None:
+    teacher = start(demand=Demand(streams=2))
+    unread = teacher.stream(1, Counter.count, 0, 100)
+    unread.next(timeout=20)
+    other = teacher.stream(1, Counter.count, 0, 100)
+    assert [other.next(timeout=20) for _ in range(5)] == [0, 1, 2, 3, 4]
+    third = teacher.stream(1, Counter.count, 0, 100)
+    with pytest.raises(RoleSilent):
+        third.next(timeout=0.3)
+    unread.close()
+    assert third.next(timeout=20) == 0
+    other.close()
+    third.close()
+
+
+def test_an_abandoned_stream_frees_its_role(start: Start) -> None:
+    teacher = start()
+    stream = teacher.stream(1, Counter.count, 0, 100)
+    stream.next(timeout=20)
+    del stream
+    gc.collect()
+    assert teacher.stream(1, Counter.count, 5, 6).next(timeout=5) == 5
+
+
+def test_a_killed_reader_frees_the_role_it_read_from(
+    start: Start, local_runtime: LocalRuntime
+) -> None:
+    teacher, reader = start(), start()
+    assert reader.call(Counter.begin, teacher).result(timeout=20) == 0
+    with pytest.raises(RoleSilent):
+        teacher.stream(1, Counter.count, 5, 6).next(timeout=0.3)
+    local_runtime.kill(reader)
+    assert teacher.stream(1, Counter.count, 5, 6).next(timeout=5) == 5
+
+
+def test_arrays_arrive_without_a_copy(start: Start) -> None:
+    stream = start().stream(2, Counter.parcels, 3)
+    parcels = [stream.next(timeout=20) for _ in range(3)]
+    assert [parcel.array[-1] for parcel in parcels] == [0, 1, 2]
+    assert not any(parcel.array.flags.writeable or parcel.array.flags.owndata for parcel in parcels)
+
+
+def test_silence_is_told_within_its_bound_and_the_answer_can_still_come(start: Start) -> None:
+    future = start().call(Counter.nap, 0.5)
+    begun = time.monotonic()
+    with pytest.raises(RoleSilent, match="'counter'"):
+        future.result(timeout=0.1)
+    assert time.monotonic() - begun < 0.4
+    assert future.result(timeout=20) == "awake"
+
+
+def test_a_process_that_dies_loses_its_calls_and_two_roles_may_revive_it(start: Start) -> None:
+    teacher, left, right = start(100), start(), start()
+    call = teacher.call(Counter.end_process)
+    with pytest.raises(RoleLost, match="'counter'"):
+        call.result(timeout=20)
+    revived = [reader.call(Counter.revive, teacher, 1) for reader in (left, right)]
+    # Built anew once: both added to the same counter.
+    assert {future.result(timeout=20) for future in revived} == {101, 102}
+
+
+def test_a_killed_roles_place_can_be_taken_unless_it_was_revived(
+    start: Start, local_runtime: LocalRuntime
+) -> None:
+    demand = Demand(environment={"STILLHOUSE_POOL": "d"})
+    first = start(1, demand=demand)
+    local_runtime.kill(first)
+    first.revive()
+    second = start(2, demand=demand)
+    assert pid_of(second) != pid_of(first)
+    assert first.call(Counter.add, 0).result(timeout=20) == 1
+
+
+def test_a_role_that_leaves_by_exit_is_an_error_not_a_loss(start: Start) -> None:
+    counter = start()
+    with pytest.raises(ClusterError, match="SystemExit: 3"):
+        counter.call(Counter.leave).result(timeout=20)
+    assert counter.call(Counter.add, 1).result(timeout=20) == 1
+
+
+def test_an_error_that_cannot_travel_is_told_in_words(start: Start) -> None:
+    with pytest.raises(ClusterError, match="Unportable: black cat"):
+        start().call(Counter.fail_unportably).result(timeout=20)
+
+
+def test_roles_can_be_started_from_several_threads(local_runtime: LocalRuntime) -> None:
+    started: list[Handle[Counter]] = []
+
+    def begin(number: int) -> None:
+        started.append(local_runtime.start(Demand(), f"counter {number}", Counter, number))
+
+    threads = [threading.Thread(target=begin, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = [counter.call(Counter.add, 0).result(timeout=20) for counter in started]
+    for counter in started:
+        local_runtime.retire(counter)
+    assert sorted(answers) == [0, 1, 2]
