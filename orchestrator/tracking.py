@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_\-. :/]")
 _KEY_LENGTH = 250
 

@@ -232,4 +232,5 @@ def _silence() -> None:
 def _requirements() -> list[str]:
     from importlib.metadata import version
 
-    return [f"{name}=={version(name)}" for name in ("torch", "numpy")]
+    # Without the build's own mark, such as +cpu: no index has that.
+    return [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "numpy")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 
@@ -15,6 +16,7 @@ from orchestrator.tracking import Cursor, Metric, RunSpec
 from orchestrator.tracking_mlflow import MlflowTracker, Place, place
 from orchestrator.tracking_writer import StageRun, TrackingWriter
 from students.spool import SpoolWriter, extended
+from tests.orchestrator.tracker_contract import hold_to_contract
 
 RUN = RunSpec(
     "digits",
@@ -52,6 +54,10 @@ def history(tracker, run_id, name):
         (point.step, point.value, point.timestamp)
         for point in tracker._client.get_metric_history(run_id, name)
     ]
+
+
+def test_mlflow_keeps_the_contract(tracker, tmp_path):
+    hold_to_contract(tracker, tmp_path)
 
 
 def test_a_run_is_found_by_its_tag_before_it_is_made(tracker, home):
@@ -137,7 +143,7 @@ class Deployed(nn.Module):
         return self.head(self.normalise(pictures.float() / 255).flatten(1))
 
 
-def test_the_student_is_stored_once_and_takes_any_number_of_pictures(tracker, monkeypatch):
+def test_the_student_is_stored_once_and_takes_any_number_of_pictures(tracker, home, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
@@ -154,6 +160,8 @@ def test_the_student_is_stored_once_and_takes_any_number_of_pictures(tracker, mo
     (model,) = tracker._client.search_logged_models([tracker._experiment])
     assert history(tracker, run_id, "student/accuracy") == [(0, 0.5, 7)]
     stored = mlflow.pyfunc.load_model(model.artifact_location)
+    (needs,) = (home / "mlartifacts").rglob("requirements.txt")
+    assert re.search(r"^torch==[0-9.]+$", needs.read_text(), re.MULTILINE)
     for count in (1, 2, 5):
         pictures = np.random.default_rng(0).integers(0, 256, (count, 1, 8, 8), dtype=np.uint8)
         with torch.no_grad():
