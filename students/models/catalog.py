@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
@@ -67,12 +68,17 @@ def skeleton(config: ModelConfig, *, input_shape: Shape, classes: int, folder: P
         ModelError: the model cannot be built; the sentence says why.
     """
     shape = model_shape(config, input_shape)
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return _construct(config, shape, classes, folder).to("meta")
+    foreign = isinstance(config, (TorchvisionModel, CustomModel))
+    # Some compute with tensors while they are built, which the meta device cannot.
+    with contextlib.suppress(ModelError) if foreign else contextlib.nullcontext():
+        return _on("meta", config, shape, classes, folder)
+    return _on("cpu", config, shape, classes, folder).to("meta")
 
 
 def probe(config: ModelConfig, *, input_shape: Shape, classes: int, folder: Path) -> nn.Module:
     """The skeleton, after it has shown that two pictures make logits [2, classes].
+
+    A model that cannot compute on the meta device is asked on the CPU.
 
     Raises:
         ModelError: the model cannot be built, refuses pictures of this shape, or gives anything
@@ -82,8 +88,7 @@ def probe(config: ModelConfig, *, input_shape: Shape, classes: int, folder: Path
     shape = model_shape(config, input_shape)
     spelled = "x".join(map(str, shape))
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            output = model.eval()(torch.empty(2, *shape, device="meta"))
+        output = _output(model, config, shape, classes, folder)
     except Exception as error:  # a custom or unusual model may raise anything
         raise ModelError(
             f"`kind` is {config.kind!r}, but the model fails on pictures of {spelled}"
@@ -98,7 +103,31 @@ def probe(config: ModelConfig, *, input_shape: Shape, classes: int, folder: Path
             f" must make logits [2, {classes}]",
             path="kind",
         )
-    return model.train()
+    return model
+
+
+def _output(
+    model: nn.Module, config: ModelConfig, shape: Shape, classes: int, folder: Path
+) -> object:
+    with contextlib.suppress(Exception):
+        return _forward(model, "meta", shape)
+    return _forward(_on("cpu", config, shape, classes, folder), "cpu", shape)
+
+
+def _forward(model: nn.Module, device: str, shape: Shape) -> object:
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            output: object = model.eval()(torch.zeros(2, *shape, device=device))
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return output
+
+
+def _on(device: str, config: ModelConfig, shape: Shape, classes: int, folder: Path) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        return _construct(config, shape, classes, folder).to(device)
 
 
 def model_shape(config: ModelConfig, input_shape: Shape) -> Shape:

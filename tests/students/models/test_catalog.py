@@ -229,7 +229,7 @@ def test_a_probe_finds_a_model_that_refuses_the_size() -> None:
     probe(config(fitting), input_shape=CIFAR, classes=10, folder=Path("/nowhere"))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "googlenet", "vgg11"])
+@pytest.mark.parametrize("name", ["resnet18", "regnet_x_400mf", "googlenet", "squeezenet1_1"])
 def test_torchvisions_models_take_grey_pictures_and_give_logits(name: str) -> None:
     settings = {"kind": "torchvision", "name": name, "preprocessing": {"size": 64}}
     model = probe(config(settings), input_shape=(1, 28, 28), classes=7, folder=Path("/nowhere"))
@@ -263,6 +263,11 @@ def build(input_shape, classes, width=3):
     return nn.Sequential(nn.Flatten(), nn.Linear(c * h * w, width), nn.Linear(width, classes))
 def wrong(input_shape, classes): return nn.Flatten()
 def nothing(input_shape, classes): return 5
+class Counting(nn.Flatten):
+    def forward(self, pictures):
+        assert pictures.sum().item() == 0
+        return super().forward(pictures)[:, :10]
+def counting(input_shape, classes): return Counting()
 def broken(input_shape, classes): raise RuntimeError("no luck\\nat all")
 """
 
@@ -275,6 +280,12 @@ def test_a_custom_model_is_built_by_its_function(tmp_path: Path) -> None:
     again = build(settings, DIGITS, folder=tmp_path).state_dict()
     assert first["1.weight"].shape == (5, 64)
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_a_custom_model_that_looks_at_values_can_be_probed(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(CUSTOM)
+    settings = {"kind": "custom", "source": "model.py:counting"}
+    probe(config(settings), input_shape=DIGITS, classes=10, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
