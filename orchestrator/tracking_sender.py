@@ -131,7 +131,8 @@ class Sender:
     def _jobs(
         self, tracker: Tracker, wanted: Wanted, *, over: bool
     ) -> Iterator[tuple[str, Callable[[], None]]]:
-        for name in wanted.stages:
+        begun = [name for name in wanted.stages if wanted.notices[name].status is not None]
+        for name in begun:
             yield f"stage '{name}'", partial(self._send_stage, tracker, wanted, name)
         for path, folder in wanted.files.items():
             yield f"file '{path.name}'", partial(self._send_file, tracker, path, folder)

@@ -63,7 +63,10 @@ class TrackingWriter:
         self._thread.start()
 
     def register(self, stage: StageRun) -> None:
-        """Makes a stage known, whether it runs now or was finished by an earlier run."""
+        """Makes a stage known, whether it runs now or was finished by an earlier run.
+
+        Its run is opened at the first notice; a stage that never begins leaves none.
+        """
         with self._change() as wanted:
             wanted.stages[stage.name] = stage
             wanted.notices.setdefault(stage.name, Notice())
@@ -98,9 +101,13 @@ class TrackingWriter:
             wanted.student = Student(network, example, weights_sha256)
 
     def finish(self, status: Status) -> None:
-        """Says how the whole run ended."""
+        """Says how the whole run ended, and with it the stages that it leaves unfinished."""
         with self._change() as wanted:
             wanted.status = status
+            if status in ("FAILED", "KILLED"):
+                for name, notice in wanted.notices.items():
+                    if notice.status == "RUNNING":
+                        wanted.notices[name] = Notice(notice.segments, status)
 
     def drain(self, timeout: float) -> tuple[str, ...]:
         """Sends what is left and ends the thread; gives a sentence for each thing not sent.

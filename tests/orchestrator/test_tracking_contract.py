@@ -281,10 +281,29 @@ def test_a_stage_nests_where_it_says(tmp_path):
     writer = writer_for(tracker)
     writer.register(stage_of(tmp_path, "student"))
     writer.register(replace(stage_of(tmp_path, "peer"), under="student"))
+    writer.notify("peer", [])
     assert writer.drain(10) == ()
     (peer,) = (run for run in tracker.runs if run.endswith(":peer"))
     assert tracker.parents[peer].endswith(":student")
     assert tracker.parents[tracker.parents[peer]] == "None/abc"
+
+
+def test_a_run_that_fails_leaves_no_stage_running_and_none_that_never_began(tmp_path):
+    tracker = MemoryTracker()
+    writer = writer_for(tracker)
+    for name in ("done", "student", "never"):
+        writer.register(stage_of(tmp_path / name, name))
+    writer.notify("done", write(tmp_path / "done", 1, range(10)), "FINISHED")
+    writer.notify("student", write(tmp_path / "student", 1, range(10)))
+    writer.finish("FAILED")
+    assert writer.drain(10) == ()
+    assert tracker.statuses == {
+        "None/abc": "FAILED",
+        "None/abc/0123:done": "FINISHED",
+        "None/abc/0123:student": "FAILED",
+    }
+    assert losses(tracker) == LOSSES[:2]
+    assert losses(tracker, "done") == LOSSES
 
 
 def test_files_scores_and_the_student_reach_the_recipes_run(tmp_path):
