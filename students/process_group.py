@@ -22,7 +22,8 @@ _INTERFACE = "GLOO_SOCKET_IFNAME"
 def join(group: Group, device: torch.device) -> None:
     """Makes this process a member of ``group``; leaves a group it was still in.
 
-    A group of one needs no port. In a larger one rank 0 listens on ``group.address`` alone.
+    A group of one needs no port. In a larger one rank 0 listens on ``group.address`` alone, on a
+    port that must be free: that of an earlier group may be held until its learner is gone.
 
     Raises:
         TrainingError: the ranks did not meet within ``group.timeout_seconds``.

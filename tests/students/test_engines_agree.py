@@ -1,0 +1,250 @@
+"""Whichever engine, ZeRO stage and number of ranks: the same student."""
+
+import multiprocessing
+import socket
+import traceback
+from dataclasses import replace
+
+import psutil
+import pytest
+import torch
+
+from students.config import AdamW, Sgd
+from students.engine import Group
+from students.threads import computing_on
+from tests.students.engine_cases import ENGINES, Learner, built, differing, flat, learn, micro_batch
+
+OPTIMIZERS = {"sgd": Sgd(weight_decay=1e-3), "adamw": AdamW(lr=0.001)}
+STAGES = [name for name in ENGINES if name != "torch"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with computing_on(1):
+        yield
+
+
+def after_twenty(engine, *, optimizer, clipping):
+    one = built(engine, optimizer=OPTIMIZERS[optimizer], gradient_clipping=clipping, accumulation=2)
+    results = learn(one, 0, 20, micro_batches=2)
+    state = one.state()
+    one.close()
+    return results, state
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("clipping", [1.0, "none"])
+def test_on_one_rank_all_give_the_same_bits(optimizer, clipping):
+    expected, expected_state = after_twenty("torch", optimizer=optimizer, clipping=clipping)
+    assert any(outcome.gradient_norm > 1 for _, outcome in expected)
+    for stage in STAGES:
+        results, state = after_twenty(stage, optimizer=optimizer, clipping=clipping)
+        assert results == expected, stage
+        assert differing(state, expected_state) == [], stage
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_state_goes_from_engine_to_engine_without_losing_a_bit(optimizer):
+    _, expected = after_twenty("torch", optimizer=optimizer, clipping=1.0)
+    state, done = None, 0
+    for engine in ("torch", "zero_2", "zero_0", "zero_3", "zero_1"):
+        one = built(engine, optimizer=OPTIMIZERS[optimizer], accumulation=2, state=state)
+        learn(one, done, done + 4, micro_batches=2)
+        state, done = one.state(), done + 4
+        one.close()
+    assert differing(state, expected) == []
+
+
+# --- two ranks: one pair of processes carries out every case, for each imports DeepSpeed anew
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def cases(ports):
+    return [(engine, name, next(ports), next(ports)) for engine in ENGINES for name in OPTIMIZERS]
+
+
+def listening_at():
+    """The addresses at which this process listens."""
+    found = psutil.Process().net_connections("tcp")
+    return {connection.laddr.ip for connection in found if connection.status == "LISTEN"}
+
+
+def one_rank_of_two(rank, ports, results):
+    try:
+        results.put((rank, carried_out(rank, iter(ports))))
+    except BaseException:
+        results.put((rank, traceback.format_exc()))
+        raise
+
+
+def carried_out(rank, ports):
+    """What every case gave on this rank."""
+    torch.set_num_threads(1)
+    found = {}
+    for engine, name, port, next_port in cases(ports):
+        group = Group(rank=rank, ranks=2, port=port, timeout_seconds=60)
+        seen, middle = taught(engine, name, group)
+        resumed = built(
+            engine,
+            optimizer=OPTIMIZERS[name],
+            group=replace(group, port=next_port),
+            state=middle,
+        )
+        learn(resumed, 10, 20, micro_batches=2)
+        resumed.settle()
+        end = flat(resumed.state())
+        resumed.close()
+        same = end.keys() == seen["end"].keys()
+        seen["resumed"] = same and all(
+            (end[n].numpy() == value).all() for n, value in seen["end"].items()
+        )
+        found[engine, name] = seen
+    return found
+
+
+def taught(engine, name, group):
+    one = built(engine, optimizer=OPTIMIZERS[name], group=group)
+    losses = learn(one, 0, 10, micro_batches=2)
+    listening = listening_at()
+    unsettled = one.state().module["net.1.running_mean"]
+    one.settle()
+    middle = one.state()
+    losses += learn(one, 10, 20, micro_batches=2)
+    one.settle()
+    end = one.state()
+    one.settle()
+    settled_twice = differing(end, one.state())
+    ((_, skipped),) = learn(one, 20, 21, micro_batches=2, poisoned={(20, 1)})
+    one.settle()
+    after_skip = differing(end, one.state())
+    one.constrain(lambda name, value: value / 2 if name == "net.7.weight" else None)
+    halved = one.state().module["net.7.weight"]
+    one.close()
+    return {
+        "losses": [loss for loss, _ in losses],
+        "end": {n: v.numpy() for n, v in flat(end).items()},
+        "unsettled": unsettled.numpy(),
+        "settled": middle.module["net.1.running_mean"].numpy(),
+        "settled_twice": settled_twice,
+        "skipped": not skipped.finite,
+        "after_skip": after_skip,
+        "halved": halved.numpy(),
+        "listening": listening,
+    }, middle
+
+
+@pytest.fixture(scope="module")
+def pair():
+    context = multiprocessing.get_context("spawn")
+    ports = [free_port() for _ in range(2 * len(ENGINES) * len(OPTIMIZERS))]
+    results = context.Queue()
+    ranks = [
+        context.Process(target=one_rank_of_two, args=(rank, ports, results), daemon=True)
+        for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    found = {}
+    try:
+        while len(found) < 2:
+            rank, seen = results.get(timeout=150)
+            assert isinstance(seen, dict), seen
+            found[rank] = seen
+        for process in ranks:
+            process.join(30)
+        assert [process.exitcode for process in ranks] == [0, 0]
+    finally:
+        for process in ranks:
+            process.kill()
+            process.join()
+    return [found[0], found[1]]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    found = {}
+    with computing_on(1):
+        for name, optimizer in OPTIMIZERS.items():
+            one = built("torch", optimizer=optimizer, accumulation=2)
+            losses = learn(one, 0, 20, micro_batches=2)
+            found[name] = ([loss for loss, _ in losses], one.state())
+            one.close()
+    return found
+
+
+every_pair = pytest.mark.parametrize(
+    ("engine", "name"), [(engine, name) for engine in ENGINES for name in OPTIMIZERS]
+)
+
+
+def tensors(pair, engine, name, rank=0):
+    return {n: torch.from_numpy(v) for n, v in pair[rank][engine, name]["end"].items()}
+
+
+@every_pair
+def test_two_ranks_agree_with_one(pair, alone, engine, name):
+    losses, expected = alone[name]
+    found = tensors(pair, engine, name)
+    assert pair[0][engine, name]["losses"][0] == pytest.approx(losses[0], abs=1e-6)
+    parameters = [n for n, _ in Learner().named_parameters()]
+    if name == "sgd":
+        furthest = max(float((found[n] - expected.module[n]).abs().max()) for n in parameters)
+        assert furthest < 1e-5
+    pictures, _ = micro_batch(99)
+    assert outputs(found, pictures) == pytest.approx(
+        outputs(expected.module, pictures), abs=1e-5 if name == "sgd" else 1e-3
+    )
+
+
+def outputs(module, pictures):
+    """What the trained weights answer, on statistics of the pictures themselves."""
+    learner = Learner()
+    learner.load_state_dict({n: v for n, v in module.items() if n in learner.state_dict()})
+    with torch.no_grad():
+        return learner(pictures)["logits"].numpy()
+
+
+@every_pair
+def test_two_ranks_hold_the_same_state(pair, engine, name):
+    one, other = (tensors(pair, engine, name, rank) for rank in (0, 1))
+    assert [n for n in one if not torch.equal(one[n], other[n])] == []
+
+
+@every_pair
+def test_two_ranks_resume_exactly(pair, engine, name):
+    assert [rank[engine, name]["resumed"] for rank in pair] == [True, True]
+
+
+@every_pair
+def test_settling_averages_statistics_and_adds_up_counts(pair, engine, name):
+    found = tensors(pair, engine, name)
+    assert int(found["net.1.num_batches_tracked"]) == 40
+    assert pair[0][engine, name]["settled_twice"] == []
+    unsettled = [rank[engine, name]["unsettled"] for rank in pair]
+    assert (unsettled[0] != unsettled[1]).any()
+    assert pair[0][engine, name]["settled"] == pytest.approx(sum(unsettled) / 2, abs=1e-6)
+
+
+@every_pair
+def test_a_gradient_that_is_not_finite_on_one_rank_stops_both(pair, engine, name):
+    for rank in pair:
+        assert rank[engine, name]["skipped"]
+        assert all("running_" in n or "num_b" in n for n in rank[engine, name]["after_skip"])
+
+
+@every_pair
+def test_constrain_reaches_all_ranks(pair, engine, name):
+    for rank in pair:
+        weight = rank[engine, name]["end"]["net.7.weight"]
+        assert rank[engine, name]["halved"] == pytest.approx(weight / 2, abs=0)
+
+
+@every_pair
+def test_ranks_on_loopback_listen_nowhere_else(pair, engine, name):
+    for rank in pair:
+        assert rank[engine, name]["listening"] == {"127.0.0.1"}
