@@ -15,6 +15,7 @@ import click
 COMMANDS = {
     "init": ("orchestrator.cli_init", "Writes a commented recipe to start from."),
     "check": ("orchestrator.cli_check", "Judges a recipe and prints its plan; starts nothing."),
+    "run": ("orchestrator.cli_run", "Runs a recipe, or what is left of it; prints the report."),
 }
 """Each command's module, in which it is called ``command``, and its line in the help."""
 

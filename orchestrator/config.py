@@ -41,7 +41,7 @@ class Recipe(Section):
     name: Name
     seed: Annotated[int, Field(ge=0)] = 7
     transfer_set: TransferSetConfig
-    teachers: dict[Name, TeacherConfig] = {}
+    teachers: dict[Name, TeacherConfig] = Field({})
     ensemble: EnsembleConfig = EnsembleConfig()
     student: StudentConfig
     schedule: Annotated[Literal["offline"], BeforeValidator(_offline_only)] = "offline"

@@ -6,10 +6,11 @@ off), and for a stage that another process works on (freed by the end of that pr
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cluster.runtime import Runtime
@@ -62,6 +63,7 @@ class Executor:
     work: StageWork
     watcher: Watcher
     cores: int
+    broken_off: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> list[StageResult]:
         """Brings every stage to its end; results in the plan's order.
@@ -74,7 +76,6 @@ class Executor:
             return [self._stage(stage) for stage in self.plan.stages]
         done: dict[str, StageResult] = {}
         under_way: dict[Future[StageResult], Stage] = {}
-        # Threads are daemons of nobody: they end with their stage, or when the runtime closes.
         pool = ThreadPoolExecutor(stages_at_once(self.cores), "stage")
         try:
             while len(done) < len(self.plan.stages):
@@ -84,6 +85,7 @@ class Executor:
                 for future in finished:
                     done[under_way.pop(future).title] = future.result()
         finally:
+            self.broken_off.set()
             pool.shutdown(wait=False, cancel_futures=True)
         return [done[stage.title] for stage in self.plan.stages]
 
@@ -101,7 +103,11 @@ class Executor:
     def _stage(self, stage: Stage) -> StageResult:
         began = time.monotonic()
         folder = self.store.folder(stage.digest)
-        with self.store.lock(stage.digest, lambda: self.watcher.waits(stage)):
+
+        def say_so() -> None:
+            self.watcher.waits(stage)
+
+        with self.store.lock(stage.digest, say_so, self.broken_off):
             outcome = read_outcome(folder)
             ran = outcome is None
             if outcome is None:

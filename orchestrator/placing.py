@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cluster.runtime import Demand
 from orchestrator.plan import Plan, Stage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ class Stage:
     what: Mapping[str, Any]
     cohort: tuple[Pupil, ...] = ()
     teachers: tuple[str, ...] = ()
-    ensemble: EnsembleConfig = EnsembleConfig()
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     needs: tuple[str, ...] = ()
     repeat: int = 0
 
@@ -147,7 +147,9 @@ def _students(
 ) -> Iterator[Stage]:
     pupil = student_as_pupil(recipe, repeat)
 
-    def stage(name: str, pupil: Pupil, taught_by: tuple[str, ...], ensemble: EnsembleConfig) -> Stage:
+    def stage(
+        name: str, pupil: Pupil, taught_by: tuple[str, ...], ensemble: EnsembleConfig
+    ) -> Stage:
         fingerprints = [
             what.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]

@@ -38,9 +38,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path, repeats: int = 1) -> Iterator[di
     """One plain row for each stage; without digests where the data are not there yet."""
     store = Store(home)
     try:
-        plan = make_plan(
-            loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats
-        )
+        plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats)
     except (StudentError, RecipeProblems, OSError) as error:
         yield from _unknown(loaded, str(error))
         return

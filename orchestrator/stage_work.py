@@ -53,9 +53,7 @@ class StageWork:
             else:
                 self._teach(stage, attempt, resolved, roles, hear)
 
-    def _examine(
-        self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack
-    ) -> None:
+    def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
         name = stage.name.removeprefix("teachers.")
         spec = self.placing.teacher_spec(name, stage, resolved["student"])
         folder = self.placing.store.folder(stage.digest)

@@ -1,14 +1,14 @@
 """The digest store: what finished stages left, and the work of those under way.
 
-    HOME/stages/DIGEST/
-        request.json      what was asked for, readable
-        attempt.json      the number of the current attempt
-        resolved.json     what was chosen at the first attempt (threads: auto)
-        checkpoints/      committed checkpoints
-        spool/            what each attempt measured
-        outcome/          what the finished stage leaves
-    HOME/stages/DIGEST.lock   held by the one executor that works on it
-    HOME/runs/NAME@DIGEST/    the report of a run
+HOME/stages/DIGEST/
+request.json      what was asked for, readable
+attempt.json      the number of the current attempt
+resolved.json     what was chosen at the first attempt (threads: auto)
+checkpoints/      committed checkpoints
+spool/            what each attempt measured
+outcome/          what the finished stage leaves
+HOME/stages/DIGEST.lock   held by the one executor that works on it
+HOME/runs/NAME@DIGEST/    the report of a run
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -67,17 +68,25 @@ class Store:
         return self.home / "stages" / digest
 
     @contextmanager
-    def lock(self, digest: str, on_wait: Callable[[], None]) -> Iterator[None]:
+    def lock(self, digest: str, on_wait: Callable[[], None], broken_off: Event) -> Iterator[None]:
         """Holds the stage against other executors; ``on_wait`` is told if one has it.
 
         A killed process holds nothing: the operating system lets go for it.
+
+        Raises:
+            KeyboardInterrupt: the run was ``broken_off`` while it waited.
         """
-        lock = FileLock(self.home / "stages" / f"{digest}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire()
+        lock = FileLock(self.home / "stages" / f"{digest}.lock", thread_local=False)
+        patience = 0.0
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=patience)
+            except Timeout:
+                if patience == 0.0:
+                    on_wait()
+                if broken_off.is_set():
+                    raise KeyboardInterrupt from None
+                patience = 0.5
         try:
             yield
         finally:

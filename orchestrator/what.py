@@ -18,7 +18,12 @@ from students.assignment import Pupil
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
 from students.objectives.config import SoftTargets, Task, TermConfig
-from students.transfer_sets.config import CustomTransferSet, ImageFolder, NoAugment, TransferSetConfig
+from students.transfer_sets.config import (
+    CustomTransferSet,
+    ImageFolder,
+    NoAugment,
+    TransferSetConfig,
+)
 from students.transfer_sets.file_hashes import hashes_of
 from teachers.config import EnsembleConfig, TeacherConfig
 from teachers.weighting import teacher_weights

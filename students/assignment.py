@@ -65,6 +65,6 @@ class Assignment:
     threads: int
     teachers: tuple[str, ...] = ()
     device: str = "cpu"
-    group: Group = Group()
+    group: Group = field(default_factory=Group)
     hint_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     fault: Fault | None = None

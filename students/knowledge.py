@@ -90,9 +90,7 @@ class Knowledge:
 class Lessons(Protocol):
     """What a trainer needs from whoever teaches."""
 
-    def attend(
-        self, questions: Iterable[Question]
-    ) -> AbstractContextManager[Iterator[Knowledge]]:
+    def attend(self, questions: Iterable[Question]) -> AbstractContextManager[Iterator[Knowledge]]:
         """Answers to ``questions``, one for each, in their order.
 
         Leaving the context frees every teacher, however many answers were taken.

@@ -27,8 +27,8 @@ def learning_curve(rows: Iterable[Row], steps_per_epoch: int) -> tuple[CurvePoin
                 epoch=epoch,
                 step=(epoch + 1) * steps_per_epoch,
                 loss=sum(seen) / len(seen) if seen else None,
-                accuracy=found.get("validation/accuracy"),
-                nll=found.get("validation/nll"),
+                accuracy=found.get("accuracy"),
+                nll=found.get("nll"),
             )
         )
     return tuple(points)

@@ -29,9 +29,7 @@ def build_learner(
     shape = model_shape(task.pupil.model, transfer_set.shape)
     shapes = probe_shapes(model, shape, guided.values())
     adapters: dict[str, nn.Module] = {
-        term: build_adapter(
-            shapes[layer], task.hint_shapes[term], seed=task.pupil.seed, name=term
-        )
+        term: build_adapter(shapes[layer], task.hint_shapes[term], seed=task.pupil.seed, name=term)
         for term, layer in guided.items()
     }
     return Learner(student_preprocess(task, transfer_set), model, guided, adapters)

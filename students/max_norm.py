@@ -24,6 +24,7 @@ def limited_to(largest: float) -> Callable[[str, Tensor], Tensor | None]:
         if not bool((norms > largest).any()):
             return None
         scale = (largest / norms.clamp_min(1e-12)).clamp_max(1.0)
-        return value * scale.view(-1, *[1] * (value.ndim - 1))
+        limited: Tensor = value * scale.view(-1, *[1] * (value.ndim - 1))
+        return limited
 
     return change

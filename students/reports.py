@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class StepReport:
     """One optimizer step. ``terms`` are unweighted means over the batch; times in seconds.
 
-    ``wait_seconds`` is the time starved of knowledge, part of ``step_seconds``.
+    ``wait_seconds`` is the time starved of knowledge, part of ``step_seconds``; ``skipped`` is
+    1 where gradients were not finite.
     """
 
     step: int

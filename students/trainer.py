@@ -54,8 +54,9 @@ class Progress:
 class Trainer:
     """Trains one learner to the end of its order, as one rank of ``engine.group``.
 
-    ``spool``, and with it every checkpoint, is rank 0's alone; ``labels_of_student`` says whether samples keep
-    only the labels that the student is given (a teacher in training sees all of them).
+    ``spool``, and with it every checkpoint, is rank 0's alone; ``labels_of_student`` says
+    whether samples keep only the labels that the student is given (a teacher in training
+    sees all of them).
     """
 
     engine: Engine
@@ -106,7 +107,9 @@ class Trainer:
     def _questions(self) -> Iterator[Question]:
         return (micro.question for micro in self._my_micro_batches())
 
-    def _step(self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]) -> StepReport:
+    def _step(
+        self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]
+    ) -> StepReport:
         began, waited, step = time.perf_counter(), 0.0, self.progress.step
         if self.fault is not None:
             self.fault.strike(step)
@@ -127,7 +130,7 @@ class Trainer:
         self._count(outcome)
         if self.config.max_norm != "none":
             self.engine.constrain(limited_to(self.config.max_norm))
-        seen = torch.stack([*figures]).sum(0)
+        seen = torch.stack(figures).sum(0)
         sums = self.engine.sum(torch.cat([seen, seen.new_tensor([waited])]))
         loss, *terms, wait = (sums / self.order.micro_batches).tolist()
         return StepReport(
@@ -139,7 +142,7 @@ class Trainer:
             samples=self.order.batch_size,
             step_seconds=time.perf_counter() - began,
             wait_seconds=wait * self.order.micro_batches / self.engine.group.ranks,
-            skipped=self.progress.skipped,
+            skipped=int(not outcome.finite),
         )
 
     def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> Tensor:
@@ -182,7 +185,7 @@ class Trainer:
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.order.steps_per_epoch - 1
         if self.spool is not None and accuracy is not None and nll is not None:
-            values = {"validation/accuracy": accuracy, "validation/nll": nll}
+            values = {"accuracy": accuracy, "nll": nll}
             self.spool.epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import cross_entropy
 
 from students.engine import Engine
 from students.transfer_sets.config import NoAugment
@@ -35,7 +35,7 @@ def validate(engine: Engine, transfer_set: TransferSet) -> tuple[float | None, f
             logits = engine.forward(batch.inputs.to(engine.device))["logits"].float().cpu()
             if mine < len(starts):
                 sums[0] += (logits.argmax(1) == batch.targets).sum()
-                sums[1] += F.cross_entropy(logits, batch.targets, reduction="sum")
+                sums[1] += cross_entropy(logits, batch.targets, reduction="sum")
     engine.evaluating(False)
     correct, loss = (engine.sum(sums) / len(ids)).tolist()
     return correct, loss

@@ -24,7 +24,7 @@ class TeacherTrain(TrainConfig):
     )
     augment: Augment | None = Field(None, description="the transfer set's, if not said")
     fraction: Share = Field(1.0, description="of the training samples, per class")
-    objective: ObjectiveConfig = {"task": Task()}
+    objective: ObjectiveConfig = Field({"task": Task()})
 
 
 class TeacherConfig(Section):

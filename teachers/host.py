@@ -1,4 +1,4 @@
-"""A teacher with the transfer set beside it: asked for samples by name, it makes the views itself."""
+"""A teacher with the transfer set beside it: asked for samples, it makes the views itself."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 Who waits for whom, and who frees them:
 
-| waits          | for                              | freed by                                        |
-|----------------|----------------------------------|-------------------------------------------------|
-| a student rank | each teacher's next answer       | the answer; ``timeout`` seconds; the teacher's  |
-|                |                                  | loss, after which it is revived and asked again |
-| a teacher      | room in its bounded look-ahead   | the rank taking an answer, leaving ``attend``,  |
-|                | (``AHEAD`` answers per stream)   | or dying                                        |
-| a teacher      | another rank's forward pass      | the end of that pass (a lock, never held while  |
-|                |                                  | waiting for room)                               |
+| waits          | for                         | freed by                                        |
+|----------------|-----------------------------|-------------------------------------------------|
+| a student rank | each teacher's next answer  | the answer; ``timeout`` seconds; the teacher's  |
+|                |                             | loss, after which it is revived and asked again |
+| a teacher      | room in its look-ahead,     | the rank taking an answer, leaving ``attend``,  |
+|                | ``AHEAD`` for each stream   | or dying                                        |
+| a teacher      | another rank's forward pass | the end of that pass (a lock, never held while  |
+|                |                             | waiting for room)                               |
 """
 
 from __future__ import annotations

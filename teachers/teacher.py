@@ -45,7 +45,7 @@ class Teacher:
     def answer(self, inputs: Tensor) -> Answer:
         """Answers for ``inputs`` uint8 [B, channels, height, width], encoded as they are kept."""
         began = time.perf_counter()
-        parts = [self._forward(chunk) for chunk in inputs.split(FORWARD_BATCH)]
+        parts = [self._forward(chunk) for chunk in torch.split(inputs, FORWARD_BATCH)]
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         logits = encoded(whole.pop(""))
         taps = {name: encoded(values) for name, values in whole.items()}
@@ -55,14 +55,11 @@ class Teacher:
         """Logits (under the empty name) and taps of at most ``FORWARD_BATCH`` samples."""
         count = len(chunk)
         full = nn.functional.pad(chunk, (0, 0) * (chunk.ndim - 1) + (0, FORWARD_BATCH - count))
-        bf16 = torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.precision == "bf16"
-        )
-        with computing_on(self.threads), torch.inference_mode(), bf16:
-            with self._recorder as recorded:
-                logits = self.network(full.to(self.device))
-                answers = {
-                    tap.name: reduced(recorded[tap.layer], tap.reduction)[:count]
-                    for tap in self.taps
-                }
+        bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        frozen = torch.inference_mode()
+        with computing_on(self.threads), frozen, bf16, self._recorder as recorded:
+            logits = self.network(full.to(self.device))
+            answers = {
+                tap.name: reduced(recorded[tap.layer], tap.reduction)[:count] for tap in self.taps
+            }
         return {"": logits[:count], **answers}

@@ -1,0 +1,239 @@
+"""A run: judges the recipe, plans it, runs what is not stored, reports, tells the tracker."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from cluster.catalog import build_runtime
+from cluster.runtime import Runtime
+from orchestrator.deep_check import Probed, probe_recipe
+from orchestrator.errors import RecipeProblems
+from orchestrator.executor import Executor, StageResult, Watcher
+from orchestrator.files import missing_files
+from orchestrator.latency import latencies
+from orchestrator.placing import Placing, demand
+from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.printing import printable
+from orchestrator.progress import ProgressBars
+from orchestrator.repeats import RepeatReport, repeat_report
+from orchestrator.report_page import write_page
+from orchestrator.reporting import Reporting
+from orchestrator.resolution import resolve, roles_of, stages_at_once
+from orchestrator.run_report import RunReport
+from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
+from orchestrator.signals import interruptible
+from orchestrator.stage_work import StageWork
+from orchestrator.store import Store
+from orchestrator.tracking import Status
+from orchestrator.yaml_values import dump_yaml
+from students.faults import Fault
+from students.outcome import read_outcome
+from students.reports import Event
+from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.transfer_set import TransferSet
+
+if TYPE_CHECKING:
+    from orchestrator.loading import LoadedRecipe
+
+SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """One report for each repeat; ``repeats`` compares them where there are several."""
+
+    reports: tuple[RunReport, ...]
+    repeats: RepeatReport | None
+    folder: Path
+
+    @property
+    def report(self) -> RunReport:
+        """The report on the recipe's own seed."""
+        return self.reports[0]
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Several watchers as one."""
+
+    each: tuple[Watcher, ...]
+
+    def waits(self, stage: Stage) -> None:
+        """Tells all."""
+        for watcher in self.each:
+            watcher.waits(stage)
+
+    def begins(self, stage: Stage, attempt: int) -> None:
+        """Tells all."""
+        for watcher in self.each:
+            watcher.begins(stage, attempt)
+
+    def hears(self, stage: Stage, event: Event) -> None:
+        """Tells all."""
+        for watcher in self.each:
+            watcher.hears(stage, event)
+
+    def ends(self, result: StageResult) -> None:
+        """Tells all."""
+        for watcher in self.each:
+            watcher.ends(result)
+
+
+def run(
+    loaded: LoadedRecipe,
+    *,
+    home: Path,
+    repeats: int = 1,
+    console: Console,
+    environment: Mapping[str, str],
+    fault: Fault | None = None,
+) -> FinishedRun:
+    """Runs a recipe, or what is left of it.
+
+    Args:
+        loaded: the recipe, judged statically.
+        home: where state lives.
+        repeats: how many seeds the student is taught with.
+        console: where progress is shown.
+        environment: where a tracker's address is looked for, if the recipe gives none.
+        fault: ends the driver at a named step, for tests of resuming.
+
+    Raises:
+        RecipeProblems: everything that the deep check found.
+        KeyboardInterrupt: it was interrupted; all is stopped, and the last commits stand.
+    """
+    began = time.monotonic()
+    store = Store(home)
+    store.prepare()
+    with interruptible(), ProgressBars(console) as bars:
+        recipe, folder = loaded.recipe, loaded.folder
+        if missing := missing_files(loaded):
+            raise RecipeProblems(missing)
+        probed = probe_recipe(recipe, folder=folder, cache=store.cache)
+        if probed.problems or probed.transfer_set is None:
+            raise RecipeProblems(probed.problems)
+        plan = make_plan(recipe, folder=folder, cache=store.cache, repeats=repeats)
+        tracking = RunTracking(plan, store, printable(loaded), environment)
+        try:
+            watchers = Watchers((bars, tracking))
+            results = _results(plan, store, probed, probed.transfer_set, watchers, fault)
+            finished = _report(loaded, plan, store, probed.transfer_set, results, began)
+            files = [Path(path) for path in finished.report.artifacts.values()]
+            tracking.add_report(finished.report, files)
+            tracking.add_student(_student(results), probed.transfer_set)
+        except BaseException as error:
+            status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            tracking.close(status, bars.say, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
+            raise
+        tracking.close("FINISHED", bars.say, SECONDS_TO_SEND)
+    return finished
+
+
+def _results(
+    plan: Plan,
+    store: Store,
+    probed: Probed,
+    transfer_set: TransferSet,
+    watcher: Watcher,
+    fault: Fault | None,
+) -> list[StageResult]:
+    stored = _all_stored(plan, store, watcher)
+    if stored is not None:
+        return stored
+    cores = os.cpu_count() or 1
+    with ExitStack() as closing:
+        runtime = build_runtime(
+            plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
+        )
+        closing.callback(runtime.close)
+        _warm(runtime, plan, cores)
+        placing = Placing(plan, store, probed.hint_shapes, fault)
+        work = StageWork(runtime, placing, transfer_set.classes)
+        return Executor(plan, store, runtime, work, watcher, cores).run()
+
+
+def _all_stored(plan: Plan, store: Store, watcher: Watcher) -> list[StageResult] | None:
+    """The results of a plan of which nothing is left to do: no runtime is started for it."""
+    outcomes = [read_outcome(store.folder(stage.digest)) for stage in plan.stages]
+    results = [
+        StageResult(stage, outcome, ran=False, seconds=0.0)
+        for stage, outcome in zip(plan.stages, outcomes, strict=True)
+        if outcome is not None
+    ]
+    if len(results) < len(plan.stages):
+        return None
+    for result in results:
+        watcher.ends(result)
+    return results
+
+
+def logical_cpus(plan: Plan, cores: int) -> int:
+    """As many CPUs as the plan asks at its busiest; they may exceed the machine's."""
+    asked = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
+    return max(cores, int(sum(asked[: stages_at_once(cores)]) + 0.999))
+
+
+def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
+    resolved, recipe = resolve(stage, plan, cores), plan.recipe
+    kind, _, name = stage.name.partition(".")
+    own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
+    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
+    cpus = ranks * demand(own, resolved["student"]).cpus
+    for teacher, threads in resolved["teachers"].items():
+        config = recipe.teachers[teacher]
+        cpus += config.replicas * demand(config.resources, threads).cpus
+    return cpus
+
+
+def gpus(plan: Plan) -> int:
+    """How many GPUs the plan asks: all that its roles name, rounded up."""
+    recipe = plan.recipe
+    asked = recipe.student.resources.gpus * recipe.student.engine.ranks
+    asked += sum(teacher.resources.gpus * teacher.replicas for teacher in recipe.teachers.values())
+    return int(asked + 0.999)
+
+
+def _warm(runtime: Runtime, plan: Plan, cores: int) -> None:
+    """Lets the processes of the busiest stage start while the first stages are prepared."""
+    stage = max(plan.stages, key=lambda stage: roles_of(stage, plan))
+    resources = plan.recipe.student.resources
+    if resources.gpus == 0:
+        threads = resolve(stage, plan, cores)["student"]
+        modules = ("students.student_rank", "teachers.host")
+        runtime.warm(roles_of(stage, plan), demand(resources, threads), modules)
+
+
+def _report(
+    loaded: LoadedRecipe,
+    plan: Plan,
+    store: Store,
+    transfer_set: TransferSet,
+    results: Sequence[StageResult],
+    began: float,
+) -> FinishedRun:
+    latency = latencies(plan, store, results, transfer_set)
+    reporting = Reporting(plan, store, transfer_set, latency)
+    folder = store.runs / plan.run_name
+    folder.mkdir(parents=True, exist_ok=True)
+    resolved = folder / "recipe.yaml"
+    write_whole(resolved, dump_yaml(printable(loaded)).encode())
+    seconds = time.monotonic() - began
+    reports = [
+        reporting.report(results, seconds=seconds, repeat=repeat) for repeat in range(plan.repeats)
+    ]
+    first = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
+    reports[0] = write_page(first, folder)
+    repeats = repeat_report(reports) if plan.repeats > 1 else None
+    return FinishedRun(tuple(reports), repeats, folder)
+
+
+def _student(results: Sequence[StageResult]) -> StageResult:
+    return next(r for r in results if r.stage.name == "student" and r.stage.repeat == 0)

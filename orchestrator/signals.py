@@ -1,0 +1,38 @@
+"""Turns SIGINT and SIGTERM into one orderly way out."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While open, either signal raises ``KeyboardInterrupt`` in the main thread, once.
+
+    Set explicitly also for SIGINT: a child in the background of a script inherits it ignored.
+    A second signal changes nothing: everything is being stopped already.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    struck = False
+
+    def strike(number: int, frame: FrameType | None) -> None:
+        nonlocal struck
+        if not struck:
+            struck = True
+            raise KeyboardInterrupt
+
+    before: dict[signal.Signals, Any] = {one: signal.signal(one, strike) for one in _SIGNALS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
