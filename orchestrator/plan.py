@@ -77,7 +77,8 @@ class Plan:
 
     def stage(self, name: str, repeat: int = 0) -> Stage:
         """The stage of that name; teachers are shared by all repeats."""
-        return next(s for s in self.stages if s.name == name and s.repeat in (repeat, 0))
+        named = {stage.repeat: stage for stage in self.stages if stage.name == name}
+        return named.get(repeat, named[0])
 
 
 def make_plan(recipe: Recipe, *, folder: Path, cache: Path, repeats: int = 1) -> Plan:

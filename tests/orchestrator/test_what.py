@@ -1,0 +1,215 @@
+"""What belongs to a stage's digest, and what does not: each setting of a recipe by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small
+
+WIDE, DEEP, LOADED = "teachers.wide", "teachers.deep", "teachers.loaded"
+BY = {name: f"controls.single_teachers.{name}" for name in ("wide", "deep", "loaded")}
+ALONE = {"controls.untaught", "controls.label_smoothing"}
+TAUGHT = {"student", *BY.values()}
+STUDENTS = ALONE | TAUGHT
+TRAINED = {WIDE, DEEP} | STUDENTS
+ALL = TRAINED | {LOADED}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A recipe's folder, with the files that the recipe names."""
+    (tmp_path / "loaded.pt").write_bytes(b"weights of old")
+    (tmp_path / "net.py").write_text("def make(input_shape, classes): ...\n")
+    return tmp_path
+
+
+def data() -> dict[str, Any]:
+    recipe = small.recipe()
+    recipe["teachers"]["loaded"] = {
+        "model": {"kind": "resnet_cifar", "depth": 8},
+        "weights": "loaded.pt",
+        "threads": 1,
+    }
+    recipe["controls"] = ["untaught", "label_smoothing", "single_teachers"]
+    return recipe
+
+
+def digests(folder: Path, *overrides: str) -> dict[str, str]:
+    return small.digests(small.planned(folder, *overrides, data=data()))
+
+
+WHERE = [
+    "name=other",
+    "student.engine.kind=torch",
+    "student.engine.zero_stage=3",
+    "student.engine.ranks=2",
+    "student.resources={cpus: 2, gpus: 1}",
+    "student.train.checkpoint.keep=5",
+    "teachers.wide.engine.kind=torch",
+    "teachers.wide.engine.zero_stage=0",
+    "teachers.wide.resources.cpus=0.5",
+    "teachers.wide.replicas=2",
+    "teachers.wide.train.checkpoint.keep=1",
+    "teachers.loaded.replicas=3",
+    "teachers.loaded.seen=none",
+    "ensemble.on_teacher_loss=fail",
+    "evaluate.prior_correction=uniform",
+    "controls=[]",
+    "tracking={experiment: other, every: 7, uri: 'sqlite:///other.db'}",
+    "cluster.mode=in_process",
+    "timeouts={teacher: 5s, rank: 6s, collective: 7s}",
+]
+
+
+@pytest.mark.parametrize("setting", WHERE)
+def test_where_it_runs_and_how_it_is_watched_leaves_every_digest(
+    folder: Path, setting: str
+) -> None:
+    assert small.changed(digests(folder), digests(folder, setting)) == set()
+
+
+WHAT: list[tuple[str, set[str]]] = [
+    ("student.model.hidden=[17]", STUDENTS),
+    ("student.model.dropout=0.2", STUDENTS),
+    ("student.model={kind: plain_cnn, channels: [4]}", STUDENTS),
+    ("student.model.preprocessing.mean=[0.5]", STUDENTS),
+    ("student.model.preprocessing.size=16", STUDENTS),
+    ("student.weights=loaded.pt", STUDENTS),
+    ("student.objective.task.weight=0.2", TAUGHT),
+    ("student.objective.task.label_smoothing=0.1", TAUGHT),
+    ("student.objective.soft_targets.weight=0.5", TAUGHT),
+    ("student.objective.soft_targets.temperature=2", TAUGHT),
+    ("student.objective.near.weight=0.5", {"student", BY["wide"]}),
+    ("student.objective.near.reduction=pool", {"student", BY["wide"]}),
+    ("student.objective.more={kind: logit_l2}", TAUGHT),
+    ("student.train.epochs=4", STUDENTS),
+    ("student.train.batch_size=32", STUDENTS),
+    ("student.train.micro_batch_size=16", STUDENTS),
+    ("student.train.threads=2", STUDENTS),
+    ("student.train.threads=auto", STUDENTS),
+    ("student.train.seed=1", STUDENTS),
+    ("student.train.precision=bf16", STUDENTS),
+    ("student.train.optimizer.lr=0.2", STUDENTS),
+    ("student.train.optimizer.weight_decay=0.01", STUDENTS),
+    ("student.train.optimizer.kind=adamw", STUDENTS),
+    ("student.train.lr_schedule=constant", STUDENTS),
+    ("student.train.lr_schedule={kind: cosine, warmup: 1}", STUDENTS),
+    ("student.train.gradient_clipping=none", STUDENTS),
+    ("student.train.max_norm=3", STUDENTS),
+    ("student.train.checkpoint.every=3", STUDENTS),
+    ("student.engine.deepspeed={communication_data_type: fp16}", STUDENTS),
+    ("ensemble.temperature=2", TAUGHT),
+    ("ensemble.mean=geometric", TAUGHT),
+    ("ensemble.weighting={kind: fixed, weights: {wide: 1, deep: 2, loaded: 1}}", {"student"}),
+    ("seed=8", {WIDE, DEEP, "student", BY["wide"], BY["deep"]}),
+    ("transfer_set.seed=1", ALL),
+    ("transfer_set.validation=101", ALL),
+    ("transfer_set.augment.pixels=1", TRAINED),
+    ("transfer_set.augment=none", TRAINED),
+    ("transfer_set.views=2", TRAINED),
+    ("transfer_set.fraction=0.3", STUDENTS),
+    ("transfer_set.labelled=0.5", STUDENTS),
+    ("transfer_set.omit=[3]", STUDENTS),
+    ("transfer_set.kind=mnist", ALL),
+    ("teachers.wide.model.hidden=[65]", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.train.epochs=3", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.train.seed=3", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.train.fraction=0.5", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.train.augment=none", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.train.threads=2", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.train.objective.task.label_smoothing=0.1", {WIDE, "student", BY["wide"]}),
+    ("teachers.wide.precision=bf16", {"student", BY["wide"]}),
+    ("teachers.wide.threads=2", {"student", BY["wide"]}),
+    ("teachers.loaded.precision=bf16", {"student", BY["loaded"]}),
+    ("teachers.loaded.threads=2", {LOADED, "student", BY["loaded"]}),
+    ("teachers.loaded.weights.key=ema", {LOADED, "student", BY["loaded"]}),
+    ("teachers.loaded.weights.strip_prefix=net.", {LOADED, "student", BY["loaded"]}),
+    ("teachers.loaded.model.width=8", {LOADED, "student", BY["loaded"]}),
+]
+
+
+@pytest.mark.parametrize(("setting", "stages"), WHAT, ids=[setting for setting, _ in WHAT])
+def test_what_is_asked_changes_the_stages_it_reaches_and_no_others(
+    folder: Path, setting: str, stages: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "mnist" in setting:
+        monkeypatch.setattr("orchestrator.plan.identify", lambda *args, **kwargs: "mnist's")
+    after = digests(folder, setting)
+    monkeypatch.undo()
+    assert small.changed(digests(folder), after) == stages
+
+
+def test_temperature_of_a_term_is_the_ensembles_unless_it_has_its_own(folder: Path) -> None:
+    said = digests(folder, "student.objective.soft_targets.temperature=4.0")
+    assert said == digests(folder)
+    own = ("student.objective.soft_targets.temperature=3",)
+    assert digests(folder, *own) == digests(folder, *own, "ensemble.temperature=9")
+
+
+def test_views_and_labels_that_nobody_looks_at_are_not_asked(folder: Path) -> None:
+    plain = ("transfer_set.augment=none", "teachers.wide.train.augment=shift")
+    reached = small.changed(
+        digests(folder, *plain), digests(folder, *plain, "transfer_set.views=2")
+    )
+    assert reached == {WIDE, "student", BY["wide"]}
+    by_answers = ("student.objective.task=null", "controls=[]")
+    before = digests(folder, *by_answers)
+    assert digests(folder, *by_answers, "transfer_set.labelled=0.5") == before
+
+
+def test_terms_of_no_weight_and_their_order_are_not_asked(folder: Path) -> None:
+    terms = {"task": 0.1, "soft_targets": 0.9, "squared": {"kind": "logit_l2", "weight": 0}}
+    spellings = []
+    for names in (["task", "soft_targets"], ["soft_targets", "squared", "task"]):
+        recipe = data()
+        recipe["student"]["objective"] = {name: terms[name] for name in names}
+        spellings.append(small.digests(small.planned(folder, data=recipe)))
+    assert spellings[0] == spellings[1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{kind: mlp, hidden: [32, 32]}", "{kind: mlp, depth: 2, width: 32}"),
+        ("{kind: plain_cnn, channels: [4, 4, 8]}", "{kind: plain_cnn, depth: 3, width: 4}"),
+    ],
+)
+def test_two_spellings_of_one_network_are_one(folder: Path, one: str, other: str) -> None:
+    plain = ("student.objective.near=null",)
+    before = digests(folder, *plain, f"student.model={one}", f"teachers.wide.model={one}")
+    after = digests(folder, *plain, f"student.model={other}", f"teachers.wide.model={other}")
+    assert before == after != digests(folder, *plain)
+
+
+def test_batch_size_and_micro_batch_are_asked_and_not_how_they_were_said(folder: Path) -> None:
+    whole = digests(folder, "student.train.micro_batch_size=null")
+    assert whole == digests(folder, "student.train.micro_batch_size=64") != digests(folder)
+
+
+def test_other_weights_in_the_same_file_are_another_teacher(folder: Path) -> None:
+    before = digests(folder)
+    (folder / "loaded.pt").write_bytes(b"weights of now")
+    assert small.changed(before, digests(folder)) == {LOADED, "student", BY["loaded"]}
+
+
+def test_the_same_weights_in_another_place_are_the_same_teacher(folder: Path) -> None:
+    before = digests(folder)
+    elsewhere = folder / "elsewhere" / "renamed.safetensors"
+    elsewhere.parent.mkdir()
+    (folder / "loaded.pt").rename(elsewhere)
+    assert digests(folder, f"teachers.loaded.weights={elsewhere}") == before
+
+
+def test_source_of_a_custom_model_is_asked_and_not_where_it_lies(folder: Path) -> None:
+    def custom(path: str) -> dict[str, str]:
+        plain = "student.objective.near=null"
+        return digests(folder, plain, f"student.model={{kind: custom, source: '{path}:make'}}")
+
+    before = custom("net.py")
+    (folder / "moved.py").write_text((folder / "net.py").read_text())
+    assert custom("moved.py") == before
+    (folder / "net.py").write_text("def make(input_shape, classes): return None\n")
+    assert small.changed(before, custom("net.py")) == STUDENTS
