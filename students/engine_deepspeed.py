@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Literal
 
 import torch
@@ -23,6 +24,8 @@ from students.optimizers import build_optimizer, set_learning_rate
 from students.partitions import Partitions, partitions_of
 from students.precision import InPrecision
 from students.process_group import add_up, join, leave
+
+_NO_COMPILING = "TORCHDYNAMO_DISABLE"
 
 
 class DeepSpeedEngine:
@@ -215,6 +218,8 @@ def _quietly_import(device: torch.device) -> None:
     os.environ.setdefault("LOCAL_RANK", str(device.index or 0))
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     deepspeed = _deepspeed()
+    with _nothing_compiled(), suppress(ImportError):
+        importlib.import_module("deepspeed.runtime.zero.muon.original_muon")
     deepspeed.utils.logger.setLevel(logging.ERROR)
     # A compile of a minute at the first start; killed in the middle it blocks all later ones.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -225,6 +230,24 @@ def _deepspeed() -> Any:
     import deepspeed
 
     return deepspeed
+
+
+@contextmanager
+def _nothing_compiled() -> Iterator[None]:
+    """Makes ``torch.compile`` do nothing meanwhile.
+
+    DeepSpeed decorates an optimizer with it that we do not offer, at the first step of any other
+    one; to import the compiler then takes longer than to import DeepSpeed itself.
+    """
+    before = os.environ.get(_NO_COMPILING)
+    os.environ[_NO_COMPILING] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_COMPILING]
+        else:
+            os.environ[_NO_COMPILING] = before
 
 
 def _part() -> None:

@@ -31,6 +31,7 @@ from students.objectives.objective import Objective
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
 from students.reports import Advanced, Committed, EpochReport, Event, Resumed, StepReport
+from students.seeding import seed_generators
 from students.spool import SpoolWriter, extended
 from students.transfer_sets.config import Augment
 from students.transfer_sets.transfer_set import TransferSet
@@ -149,7 +150,8 @@ class Trainer:
         """Gradients of one micro-batch; the loss and the terms, as one tensor on the CPU."""
         batch = self._batch(micro.question)
         # Dropout is a function of the place in training, on whatever rank it is drawn.
-        torch.manual_seed(seed_of(self.seed, "micro-batch", micro.step, micro.index))
+        seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
+        seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
         loss, terms = self.objective(outputs, batch, knowledge)
         self.engine.backward(loss)
