@@ -73,7 +73,9 @@ def dark_knowledge_figure(knowledge: DarkKnowledge) -> Figure:
     axes.set_facecolor("#DDDDDD")
     norm = LogNorm(hidden.min(), hidden.max()) if hidden.count() and _spread(hidden) else None
     image = axes.imshow(hidden, cmap="viridis", norm=norm)
-    figure.colorbar(image, ax=axes, label="mean probability, %", format=_as_percent, shrink=0.85)
+    bar = figure.colorbar(image, ax=axes, label="mean probability, %", shrink=0.85)
+    bar.ax.yaxis.set_major_formatter(_as_percent)
+    bar.ax.yaxis.set_minor_formatter(_as_percent)
     if size <= _MOST_NAMES:
         slanted = max(map(len, knowledge.classes)) > 3
         axes.set_xticks(range(size), knowledge.classes, rotation=45 if slanted else 0)

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 Reduction = Literal["none", "pool"]
@@ -85,6 +86,19 @@ class Knowledge:
     present: Tensor
     weights: Tensor
     taps: Mapping[str, Mapping[str, Tensor]]
+
+    def on(self, device: torch.device) -> Knowledge:
+        """The same knowledge where the student computes."""
+        return Knowledge(
+            logits=self.logits.to(device),
+            known=self.known.to(device),
+            present=self.present.to(device),
+            weights=self.weights.to(device),
+            taps={
+                teacher: {tap: values.to(device) for tap, values in taps.items()}
+                for teacher, taps in self.taps.items()
+            },
+        )
 
 
 class Lessons(Protocol):

@@ -153,7 +153,7 @@ class Trainer:
         seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
-        loss, terms = self.objective(outputs, batch, knowledge)
+        loss, terms = self.objective(outputs, batch, knowledge.on(self.engine.device))
         self.engine.backward(loss)
         values = [loss.detach(), *(terms[name] for name in self.objective.names)]
         return torch.stack([value.double() for value in values]).cpu()
