@@ -16,6 +16,10 @@ COMMANDS = {
     "init": ("orchestrator.cli_init", "Writes a commented recipe to start from."),
     "check": ("orchestrator.cli_check", "Judges a recipe and prints its plan; starts nothing."),
     "run": ("orchestrator.cli_run", "Runs a recipe, or what is left of it; prints the report."),
+    "list": ("orchestrator.cli_list", "Lists the runs, and how many stages are stored."),
+    "report": ("orchestrator.cli_report", "Prints the report of a run that was made before."),
+    "compare": ("orchestrator.cli_compare", "Prints several runs side by side."),
+    "clean": ("orchestrator.cli_clean", "Says what is stored and what can go; deletes it."),
 }
 """Each command's module, in which it is called ``command``, and its line in the help."""
 

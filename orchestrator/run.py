@@ -27,6 +27,7 @@ from orchestrator.repeats import RepeatReport, repeat_report
 from orchestrator.report_page import write_page
 from orchestrator.reporting import Reporting
 from orchestrator.resolution import resolve, roles_of, stages_at_once
+from orchestrator.run_marks import marked
 from orchestrator.run_report import RunReport
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.signals import interruptible
@@ -113,7 +114,7 @@ def run(
     began = time.monotonic()
     store = Store(home)
     store.prepare()
-    with interruptible(), ProgressBars(console) as bars:
+    with interruptible(), ProgressBars(console) as bars, ExitStack() as closing:
         recipe, folder = loaded.recipe, loaded.folder
         if missing := missing_files(loaded):
             raise RecipeProblems(missing)
@@ -121,6 +122,7 @@ def run(
         if probed.problems or probed.transfer_set is None:
             raise RecipeProblems(probed.problems)
         plan = make_plan(recipe, folder=folder, cache=store.cache, repeats=repeats)
+        closing.enter_context(marked(plan, store))
         tracking = RunTracking(plan, store, printable(loaded), environment)
         try:
             watchers = Watchers((bars, tracking))

@@ -105,7 +105,7 @@ class RunReport:
     @property
     def title(self) -> str:
         """How the run is called: name, ``@`` and the beginning of its digest."""
-        return f"{self.name}@{self.recipe_digest[:8]}"
+        return f"{self.name}@{self.recipe_digest[:12]}"
 
     def models(self) -> tuple[ModelReport, ...]:
         """All models as tables show them: teachers, ensemble, students, controls."""

@@ -167,8 +167,8 @@ def test_the_ratio_is_that_to_the_largest_teacher():
 def test_runs_are_compared_side_by_side():
     other = replace(report(), student=None, outcome="failed", recipe_digest="f" * 64)
     first, second = compare_grid([report(), other]).rows
-    assert first[:5] == ("digits@89abcdef", "done", "92.89", "88.89", "+4.00")
-    assert second[:5] == ("digits@ffffffff", "failed", "-", "88.89", "-")
+    assert first[:5] == ("digits@89abcdef89ab", "done", "92.89", "88.89", "+4.00")
+    assert second[:5] == ("digits@ffffffffffff", "failed", "-", "88.89", "-")
     assert max(map(len, drawn(print_comparison, [report()]).splitlines())) <= 100
 
 

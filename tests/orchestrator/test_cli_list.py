@@ -1,0 +1,91 @@
+"""Claims about ``stillhouse list``."""
+
+import fcntl
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse
+from tests.orchestrator.report_samples import model
+from tests.orchestrator.stored_homes import add_run, add_stage, digest
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """One run that is done, an older one that was interrupted; three stages."""
+    add_run(tmp_path, "digits", "ab" * 16, age=3)
+    add_run(tmp_path, "early", "cd" * 16, age=8, outcome="interrupted", student=None, untaught=None)
+    add_stage(tmp_path, digest(1))
+    add_stage(tmp_path, digest(2), finished=False)
+    add_stage(tmp_path, digest(3), finished=False, checkpoints=False)
+    return tmp_path
+
+
+def test_list_shows_each_run_with_its_figures_newest_first(home: Path) -> None:
+    result = stillhouse(home, "list")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [line.split() for line in result.stdout.splitlines() if "@" in line]
+    assert [lines[0][0], *lines[0][3:]] == [
+        "digits@abababababab",
+        "done",
+        "92.89",
+        "88.89",
+        "+4.00",
+    ]
+    assert [lines[1][0], *lines[1][3:]] == ["early@cdcdcdcdcdcd", "interrupted", "-", "-", "-"]
+    assert lines[0][1:3] > lines[1][1:3]
+    assert "Stages: 1 stored, 1 under way.\n" in result.stdout
+
+
+def test_list_as_json_is_one_object_alone(home: Path) -> None:
+    result = stillhouse(home, "list", "--json")
+    told = json.loads(result.stdout)
+    assert told["stages"] == {"stored": 1, "under_way": 1}
+    assert told["unreadable"] == []
+    first, second = told["runs"]
+    assert first["gain"] == pytest.approx(0.04)
+    assert first["date"] == "2026-09-21T14:10:20+00:00"
+    assert (first["outcome"], first["under_way"]) == ("done", False)
+    assert (second["outcome"], second["student"], second["gain"]) == ("interrupted", None, None)
+
+
+def test_run_that_some_process_holds_is_under_way(home: Path) -> None:
+    with (home / "runs" / "early@cdcdcdcdcdcd" / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        told = json.loads(stillhouse(home, "list", "--json").stdout)
+        assert [run["under_way"] for run in told["runs"]] == [False, True]
+        assert "under way   " in stillhouse(home, "list").stdout
+    assert "under way   " not in stillhouse(home, "list").stdout
+
+
+def test_damaged_report_is_told_beside_the_others(home: Path) -> None:
+    (home / "runs" / "early@cdcdcdcdcdcd" / "report.json").write_text("not JSON")
+    result = stillhouse(home, "list")
+    assert result.exit_code == 0
+    assert "digits@abababababab" in result.stdout
+    assert result.stderr == "The report of 'early@cdcdcdcdcdcd' is damaged; run its recipe again.\n"
+
+
+def test_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    result = stillhouse(tmp_path / "absent", "list")
+    assert result.exit_code == 0
+    assert "remembers no run" in result.stdout
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("report", "latest"), ("compare", "digits", "early")], ids=" ".join
+)
+def test_looking_back_takes_no_framework_and_under_a_second(
+    home: Path, arguments: tuple[str, ...]
+) -> None:
+    assert seconds_without_frameworks(home, *arguments) < 1
+
+
+def test_run_without_control_has_a_student_and_no_gain(tmp_path: Path) -> None:
+    student = replace(model("student", "student", 0.5), validation=None)
+    add_run(tmp_path, untaught=None, student=student)
+    [run] = json.loads(stillhouse(tmp_path, "list", "--json").stdout)["runs"]
+    assert (run["student"], run["untaught"], run["gain"]) == (0.5, None, None)
