@@ -10,14 +10,18 @@ from torch import Tensor
 LARGEST = float(np.finfo(np.float16).max)
 
 
+class NotNumbers(ValueError):
+    """Answers that no student can learn from."""
+
+
 def encoded(values: Tensor) -> npt.NDArray[np.float16]:
     """Float tensor [B, ...] to float16, rounded to nearest; beyond its range the largest value.
 
     Raises:
-        ValueError: a value is not a number, which no student can learn from.
+        NotNumbers: a value is not a number.
     """
     if bool(torch.isnan(values).any()):
-        raise ValueError("a teacher answered with values that are not numbers (NaN)")
+        raise NotNumbers("answered with values that are not numbers (NaN)")
     clamped = values.detach().float().clamp(-LARGEST, LARGEST)
     result: npt.NDArray[np.float16] = clamped.to(torch.float16).cpu().numpy()
     return result

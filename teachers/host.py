@@ -15,6 +15,8 @@ from students.knowledge import Answer, Question, Tap
 from students.models.config import ModelConfig, Weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
+from teachers.encoding import NotNumbers
+from teachers.errors import TeacherError
 from teachers.loading import load_network
 from teachers.teacher import FORWARD_BATCH, Teacher
 
@@ -69,16 +71,30 @@ class TeacherHost:
         """One answer for each question, in their order.
 
         Small questions are computed together, ``FORWARD_BATCH`` samples at a time.
+
+        Raises:
+            TeacherError: an answer is not a number.
         """
         for group in grouped(questions):
             inputs = torch.cat([self._view(question) for question in group])
             with self._one_at_a_time:
-                answer = self.teacher.answer(inputs)
+                answer = self._answer(inputs)
             yield from split(answer, [len(question.sample_ids) for question in group])
 
     def health(self) -> str:
         """The teacher's name; answers while the teacher works."""
         return self.spec.name
+
+    def _answer(self, inputs: Tensor) -> Answer:
+        try:
+            return self.teacher.answer(inputs)
+        except NotNumbers as error:
+            place = f"teachers.{self.spec.name}"
+            raise TeacherError(
+                f"teacher '{self.spec.name}' {error}; see to its weights, or take "
+                f"`{place}.precision` back to fp32",
+                path=place,
+            ) from error
 
     def _view(self, question: Question) -> Tensor:
         return self.transfer_set.batch(question.sample_ids, question.view).inputs

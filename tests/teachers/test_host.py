@@ -1,0 +1,98 @@
+"""A teacher beside its transfer set: asked for samples, it answers from its own views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import safetensors.torch
+
+from students.errors import WeightsError
+from students.knowledge import Answer, Question, Tap
+from students.models.catalog import build_model
+from students.models.config import PlainCnn, Weights
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.config import Digits, Shift
+from teachers.errors import TeacherError
+from teachers.host import TeacherHost, TeacherSpec, grouped, split
+from teachers.teacher import FORWARD_BATCH
+
+MODEL = PlainCnn(channels=(4, 8))
+SET = Digits(augment=Shift(pixels=2))
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
+    folder = tmp_path_factory.mktemp("host")
+    model = build_model(MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=folder)
+    safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
+    return TeacherSpec(
+        "wide",
+        MODEL,
+        Weights(path="model.safetensors"),
+        SET,
+        folder,
+        folder,
+        (Tap("stage1.conv1"),),
+    )
+
+
+@pytest.fixture(scope="module")
+def host(spec: TeacherSpec) -> TeacherHost:
+    return TeacherHost(spec)
+
+
+def asked(view: int, *ids: int) -> Question:
+    return Question(view, np.array(ids, np.int64))
+
+
+def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: TeacherSpec) -> None:
+    data = load_transfer_set(SET, folder=spec.folder, cache=spec.cache)
+    questions = [asked(0, 5, 6, 7), asked(3, 5, 1346), asked(0, 5)]
+    answers = list(host.answers(questions))
+    for question, answer in zip(questions, answers, strict=True):
+        pictures = data.batch(question.sample_ids, question.view).inputs
+        alone = host.teacher.answer(pictures)
+        assert np.array_equal(answer.logits, alone.logits)
+        for name, values in answer.taps.items():
+            assert np.array_equal(values, alone.taps[name])
+    assert np.array_equal(answers[0].logits[0], answers[2].logits[0])
+    assert not np.array_equal(answers[0].logits[0], answers[1].logits[0]), "another view"
+
+
+def test_questions_are_computed_together_as_far_as_one_forward_pass_reaches() -> None:
+    sizes = [32, 32, 32, 1, FORWARD_BATCH + 9, 3]
+    groups = [
+        [len(question.sample_ids) for question in group]
+        for group in grouped([asked(0, *range(size)) for size in sizes])
+    ]
+    assert groups == [[32, 32], [32, 1], [FORWARD_BATCH + 9], [3]]
+    assert list(grouped([])) == []
+
+
+def test_an_answer_is_cut_where_the_questions_end_and_time_is_shared_out() -> None:
+    logits = np.arange(10, dtype=np.float16)[:, None]
+    whole = Answer(logits, {"layer": logits * 2}, seconds=5.0)
+    parts = list(split(whole, [2, 5, 3]))
+    assert [part.logits[:, 0].tolist() for part in parts] == [
+        [0, 1], [2, 3, 4, 5, 6], [7, 8, 9],
+    ]  # fmt: skip
+    assert all(np.array_equal(part.taps["layer"], part.logits * 2) for part in parts)
+    assert [part.seconds for part in parts] == [1.0, 2.5, 1.5]
+
+
+def test_a_teacher_is_refused_the_weights_of_another_architecture(spec: TeacherSpec) -> None:
+    other = {**vars(spec), "model": PlainCnn(channels=(4, 9))}
+    with pytest.raises(WeightsError, match=r"teachers\.wide\.weights"):
+        TeacherHost(TeacherSpec(**other))
+
+
+def test_a_teacher_that_answers_with_no_numbers_is_named(host: TeacherHost) -> None:
+    bias = list(host.teacher.network.parameters())[-1]
+    before = bias.clone()
+    bias.fill_(float("nan"))
+    try:
+        with pytest.raises(TeacherError, match=r"teacher 'wide' .*NaN.*;") as caught:
+            next(host.answers([asked(0, 1)]))
+    finally:
+        bias.copy_(before)
+    assert caught.value.path == "teachers.wide"

@@ -1,0 +1,294 @@
+"""What the stream promises on every runtime: order, bounds, replicas, what becomes of the lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cluster.errors import RoleLost, RoleSilent
+from cluster.in_process import InProcessRuntime
+from cluster.runtime import Demand, Handle, Runtime
+from students.knowledge import Knowledge
+from teachers import stream
+from teachers.config import Fail, Uniform, Wait
+from teachers.ensemble import Ensemble
+from teachers.errors import TeacherLost
+from teachers.stream import AHEAD, LESSON, MOST_REVIVALS, StreamedLessons
+from tests.teachers.fakes import CLASSES, FakeTeacher, question
+
+Teaching = Callable[..., StreamedLessons]
+
+
+@pytest.fixture(params=["in_process", "local"])
+def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
+    if request.param == "local":
+        yield request.getfixturevalue("local_runtime")
+        return
+    in_process = InProcessRuntime()
+    yield in_process
+    in_process.close()
+
+
+@pytest.fixture
+def teaching(runtime: Runtime) -> Iterator[Teaching]:
+    """Lessons of teachers a, b, ..., each with so many replicas; marks count them through."""
+    handles: list[Handle[Any]] = []
+
+    def begin(
+        *replicas: int,
+        slow: dict[int, float] | None = None,
+        timeout: float = 20.0,
+        on_loss: Wait | Fail | None = None,
+    ) -> StreamedLessons:
+        names = tuple("abcdef"[: len(replicas)])
+        teachers: dict[str, Any] = {}
+        for name, count in zip(names, replicas, strict=True):
+            started = [
+                runtime.start(
+                    Demand(cpus=0.5), name, FakeTeacher, len(handles) + place,
+                    slow if name == "a" else None,
+                )
+                for place in range(count)
+            ]  # fmt: skip
+            handles.extend(started)
+            teachers[name] = tuple(started)
+        ensemble = Ensemble(names, CLASSES, Uniform())
+        return StreamedLessons(ensemble, teachers, timeout, on_loss or Wait())
+
+    yield begin
+    for handle in handles:
+        runtime.retire(handle)
+
+
+def views(knowledge: Knowledge) -> list[list[float]]:
+    """For each teacher, the view and the sample ids that it answered to."""
+    return [[k[0, 0].item(), *k[:, 1].tolist()] for k in knowledge.logits]
+
+
+def expected(number: int, teachers: int = 1) -> list[list[float]]:
+    return [[number, 2 * number, 2 * number + 1]] * teachers
+
+
+def told(lessons: StreamedLessons, name: str = "a", replica: int = 0) -> Any:
+    handle: Any = lessons.teachers[name][replica]
+    return handle.control(FakeTeacher.told).result(timeout=20)
+
+
+def until(claim: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not claim():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_stream_keeps_order_when_the_first_teacher_is_slow(teaching: Teaching) -> None:
+    lessons = teaching(1, 1, slow={0: 0.3, 5: 0.1})
+    with lessons.attend(question(n) for n in range(9)) as knowledge:
+        assert [views(each) for each in knowledge] == [expected(n, 2) for n in range(9)]
+
+
+def test_taps_come_with_the_answers_under_the_teachers_name(teaching: Teaching) -> None:
+    lessons = teaching(1, 1)
+    with lessons.attend([question(3)]) as knowledge:
+        (only,) = knowledge
+    for name in "ab":
+        assert torch.equal(only.taps[name]["layer"], torch.tensor([[3.5, 6.5], [3.5, 7.5]]))
+
+
+def test_replicas_answer_in_turn(teaching: Teaching) -> None:
+    lessons = teaching(2, 1)
+    with lessons.attend(question(n) for n in range(5)) as knowledge:
+        seen = list(knowledge)
+    assert [views(each) for each in seen] == [expected(n, 2) for n in range(5)]
+    marks = [[int(mark) for mark in each.logits[:, 0, 2]] for each in seen]
+    assert marks == [[0, 2], [1, 2], [0, 2], [1, 2], [0, 2]]
+    assert told(lessons, "a", 1)[2] == [1, 3]
+
+
+def test_more_replicas_than_questions_is_no_trouble(teaching: Teaching) -> None:
+    with teaching(2).attend([question(0)]) as knowledge:
+        assert [views(each) for each in knowledge] == [expected(0)]
+
+
+def test_no_questions_are_no_lessons(teaching: Teaching) -> None:
+    with teaching(1).attend([]) as knowledge:
+        assert list(knowledge) == []
+
+
+@pytest.mark.parametrize("way", ["leaves", "fails"])
+def test_leaving_in_mid_stream_frees_every_teacher_at_once(teaching: Teaching, way: str) -> None:
+    lessons = teaching(2, 1)
+    try:
+        with lessons.attend(question(n) for n in range(200)) as knowledge:
+            assert views(next(knowledge)) == expected(0, 2)
+            if way == "fails":
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    begun = time.monotonic()
+    with lessons.attend([question(7), question(8)]) as knowledge:
+        assert [views(each) for each in knowledge] == [expected(7, 2), expected(8, 2)]
+    # Ray by itself looks once a second whether a stream was cancelled.
+    assert time.monotonic() - begun < 0.6
+    for name, replica in (("a", 0), ("b", 0)):
+        assert until(lambda n=name, r=replica: told(lessons, n, r)[1] == 2)  # type: ignore[misc]
+
+
+def test_a_teacher_works_a_bounded_number_of_answers_ahead(
+    teaching: Teaching, runtime: Runtime
+) -> None:
+    lessons = teaching(1)
+    ahead = AHEAD if runtime.parallel else 0
+    with lessons.attend(question(n) for n in range(100)) as knowledge:
+        for _ in range(3):
+            next(knowledge)
+        assert until(lambda: len(told(lessons)[2]) == 3 + ahead)
+        time.sleep(0.1)
+        assert len(told(lessons)[2]) == 3 + ahead
+
+
+def test_two_ranks_attend_at_one_time(teaching: Teaching, runtime: Runtime) -> None:
+    handle = runtime.start(Demand(cpus=0.5, streams=2), "a", FakeTeacher, 0)
+    lessons = StreamedLessons(
+        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 20.0, Wait()  # type: ignore[dict-item]
+    )  # fmt: skip
+    try:
+        with (
+            lessons.attend(question(n) for n in range(50)) as one,
+            lessons.attend(question(n) for n in range(50, 100)) as other,
+        ):
+            for n in range(20):
+                assert views(next(one)) == expected(n)
+                assert views(next(other)) == expected(50 + n)
+    finally:
+        runtime.retire(handle)
+
+
+def test_lessons_longer_than_one_lesson_are_asked_piece_by_piece(teaching: Teaching) -> None:
+    lessons, asked = teaching(2), []
+
+    def questions():  # type: ignore[no-untyped-def]
+        for number in range(2 * LESSON + 30):
+            asked.append(number)
+            yield question(number)
+
+    with lessons.attend(questions()) as knowledge:
+        for number, each in enumerate(knowledge):
+            assert views(each) == expected(number)
+            assert len(asked) <= (number // LESSON + 1) * LESSON
+    assert number == 2 * LESSON + 29
+    for replica in range(2):
+        assert until(lambda r=replica: told(lessons, "a", r)[1] == 3)  # type: ignore[misc]
+        assert told(lessons, "a", replica)[0] == [replica + LESSON * n for n in range(3)]
+
+
+def test_a_killed_teacher_is_brought_back_and_goes_on_where_the_student_is(
+    teaching: Teaching, runtime: Runtime
+) -> None:
+    lessons = teaching(2)
+    with lessons.attend(question(n) for n in range(60)) as knowledge:
+        seen = [views(next(knowledge)) for _ in range(11)]
+        runtime.kill(lessons.teachers["a"][1])
+        seen += [views(each) for each in knowledge]
+    assert seen == [expected(n) for n in range(60)]
+    # What it had made ahead of its student may still have been taken from it.
+    [begun], _, asked = told(lessons, "a", 1)
+    assert 11 <= begun <= 11 + 2 * AHEAD
+    assert asked == list(range(begun, 60, 2))
+    assert told(lessons, "a", 0)[0] == [0], "the other replica never noticed"
+
+
+def test_a_killed_teacher_ends_the_lessons_where_nobody_may_wait(
+    teaching: Teaching, runtime: Runtime
+) -> None:
+    lessons = teaching(1, on_loss=Fail())
+    with lessons.attend(question(n) for n in range(60)) as knowledge:
+        next(knowledge)
+        runtime.kill(lessons.teachers["a"][0])
+        with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss") as caught:
+            list(knowledge)
+    assert caught.value.path == "teachers.a"
+
+
+# In one process nobody can wait for another.
+@pytest.mark.parametrize("runtime", ["local"], indirect=True)
+def test_a_teacher_that_says_nothing_is_found_within_the_timeout(
+    teaching: Teaching, runtime: Runtime
+) -> None:
+    lessons = teaching(1, slow={2: 30.0}, timeout=0.3)
+    with lessons.attend(question(n) for n in range(5)) as knowledge:
+        next(knowledge), next(knowledge)
+        begun = time.monotonic()
+        with pytest.raises(RoleSilent, match="'a' did not answer in time"):
+            next(knowledge)
+    assert 0.25 < time.monotonic() - begun < 3.0
+    runtime.kill(lessons.teachers["a"][0])
+
+
+class Doomed:
+    """A handle whose streams break after so many answers each, and that counts revivals."""
+
+    def __init__(self, answers: list[int]) -> None:
+        self.answers = answers
+        self.revived = 0
+        self.closed = 0
+
+    def stream(self, ahead: int, method: Any, questions: Any) -> Doomed:
+        self.left = iter(list(FakeTeacher(0).answers(questions))[: self.answers.pop(0)])
+        return self
+
+    def next(self, timeout: float) -> Any:
+        for answer in self.left:
+            return answer
+        raise RoleLost("role 'a' is gone: it fell")
+
+    def revive(self) -> None:
+        self.revived += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def attended(doomed: Doomed, count: int) -> list[list[list[float]]]:
+    lessons = StreamedLessons(
+        Ensemble(("a",), CLASSES, Uniform()), {"a": (doomed,)}, 1.0, Wait()  # type: ignore[dict-item]
+    )  # fmt: skip
+    with lessons.attend(question(n) for n in range(count)) as knowledge:
+        return [views(each) for each in knowledge]
+
+
+def test_a_teacher_is_brought_back_as_often_as_it_answers_between() -> None:
+    doomed = Doomed([2, 1, 1, 1, 1, 1, 1])
+    assert attended(doomed, 8) == [expected(n) for n in range(8)]
+    assert doomed.revived == 6 > MOST_REVIVALS
+    assert doomed.closed == 7, "each broken stream, and the last one"
+
+
+def test_a_teacher_that_falls_again_and_again_is_given_up() -> None:
+    doomed = Doomed([1] + [0] * 10)
+    with pytest.raises(TeacherLost, match="it fell"):
+        attended(doomed, 8)
+    assert doomed.revived == MOST_REVIVALS
+
+
+def test_restarting_a_teacher_is_told_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    attended(Doomed([1, 1]), 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"restarting teacher 'a' (1 of {MOST_REVIVALS}): role 'a' is gone: it fell"
+    ]
+    assert caplog.records[0].name == stream.log.name
+
+
+def test_an_answer_stays_what_it_was_when_the_next_one_comes(teaching: Teaching) -> None:
+    with teaching(1).attend(question(n) for n in range(3)) as knowledge:
+        first = next(knowledge)
+        kept = first.logits.clone()
+        list(knowledge)
+    assert np.array_equal(first.logits, kept)
