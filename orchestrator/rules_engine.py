@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.rules_training import trainings
 from orchestrator.wording import shown
 from students.config import EngineConfig
-
-OWNED: dict[tuple[str, ...], str] = {
-    ("train_batch_size",): "train.batch_size",
-    ("train_micro_batch_size_per_gpu",): "train.micro_batch_size",
-    ("gradient_accumulation_steps",): "train.micro_batch_size",
-    ("gradient_clipping",): "train.gradient_clipping",
-    ("optimizer",): "train.optimizer",
-    ("scheduler",): "train.lr_schedule",
-    ("zero_optimization", "stage"): "engine.zero_stage",
-    ("zero_force_ds_cpu_optimizer",): "train.optimizer",
-    ("bf16",): "train.precision",
-    ("bfloat16",): "train.precision",
-    ("fp16",): "train.precision",
-    ("torch_autocast",): "train.precision",
-}
-"""DeepSpeed's keys that belong to the recipe, and where, below the model's section."""
+from students.deepspeed_settings import owned_settings
 
 
 def _deepspeed_keys(recipe: Recipe) -> Iterator[Problem]:
     for place, _, engine in trainings(recipe):
         where = f"{place}.engine.deepspeed"
-        for path, owner in OWNED.items():
-            value: Any = engine.deepspeed
-            for key in path:
-                value = value.get(key) if isinstance(value, dict) else None
-            if value is not None:
-                yield Problem(
-                    f"{where}.{'.'.join(path)}",
-                    f"`{where}.{'.'.join(path)}` is {shown(value)}, but the recipe owns it; say "
-                    f"it as {place}.{owner}",
-                )
+        for path, value, reason in owned_settings(engine.deepspeed):
+            yield Problem(
+                f"{where}.{path}",
+                f"`{where}.{path}` is {shown(value)}, but it is not the user's to set ({reason}); "
+                "take it out",
+            )
 
 
 def _torch_engine(recipe: Recipe) -> Iterator[Problem]:

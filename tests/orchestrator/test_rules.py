@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import RecipeProblems
 from orchestrator.init import TEMPLATE
 from orchestrator.loading import load_recipe
-from orchestrator.rules_engine import OWNED
+from students.deepspeed_settings import OWNED
 
 HINT = "student.objective.look={kind: hint, teacher: %s, hint: layer3, guided: hidden.0}"
 LOADED = ("teachers.wide.train=null", "teachers.wide.weights=file")
@@ -112,17 +112,17 @@ def test_broken_rule_is_told_in_one_sentence_at_its_place(
     assert "\n" not in found[path]
 
 
-@pytest.mark.parametrize("keys", OWNED, ids=[".".join(each) for each in OWNED])
-def test_deepspeed_key_that_the_recipe_owns_names_the_recipes_place(
-    tmp_path: Path, keys: tuple[str, ...]
+@pytest.mark.parametrize("dotted", OWNED)
+def test_deepspeed_key_that_the_recipe_owns_is_a_problem_that_says_why(
+    tmp_path: Path, dotted: str
 ) -> None:
     setting = "1"
-    for key in reversed(keys):
+    for key in reversed(dotted.split(".")):
         setting = f"{{{key}: {setting}}}"
     found = problems(tmp_path, f"student.engine.deepspeed={setting}")
     [(path, message)] = found.items()
-    assert path == f"student.engine.deepspeed.{'.'.join(keys)}"
-    assert f"student.{OWNED[keys]}" in message
+    assert path == f"student.engine.deepspeed.{dotted}"
+    assert OWNED[dotted] in message
 
 
 FINE = [
