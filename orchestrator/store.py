@@ -14,7 +14,6 @@ HOME/runs/NAME@DIGEST/    the report of a run
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,8 +107,3 @@ class Store:
         if not folder.is_dir():
             return []
         return sorted(path.name for path in folder.iterdir() if path.is_dir())
-
-    def remove(self, digest: str) -> None:
-        """Deletes a stage: costs time when it is wanted again, nothing else."""
-        shutil.rmtree(self.folder(digest), ignore_errors=True)
-        (self.home / "stages" / f"{digest}.lock").unlink(missing_ok=True)
