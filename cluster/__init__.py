@@ -11,5 +11,6 @@
 - ``ray_session``: a Ray of our own on loopback, started and stopped.
 - ``session_folder``: where such a Ray keeps its token and its files.
 - ``ray_host``: what stands in a process and holds one role at a time.
+- ``ray_waits``: who waits for Ray in this process.
 - ``ray_handle``: handles of such roles, and Ray's errors in our words.
 """

@@ -17,6 +17,7 @@ from cluster.placement import Ledger
 from cluster.ray_handle import RayHandle
 from cluster.ray_host import Host, Occupied
 from cluster.ray_session import RaySession
+from cluster.ray_waits import WAITS
 from cluster.runtime import Demand, Handle
 
 R = TypeVar("R")
@@ -65,6 +66,7 @@ class LocalRuntime:
         self._lock = threading.Lock()
         self._idle: dict[_Kind, list[Any]] = {}
         self._placed: dict[int, _Kind] = {}
+        self._hosts: list[Any] = []
         self._closed = False
 
     def start(
@@ -92,7 +94,7 @@ class LocalRuntime:
             self._refuse_if_closed()
             idle = self._idle.setdefault(kind, [])
             for _ in range(count - len(idle)):
-                host = _new_host(kind)
+                host = self._new_host(kind)
                 host.prepare.options(concurrency_group="control").remote(tuple(modules))
                 idle.append(host)
 
@@ -125,10 +127,16 @@ class LocalRuntime:
     def close(self) -> None:
         """Ends every role and every process. May be called twice."""
         with self._lock:
+            hosts, self._hosts = self._hosts, []
             self._closed = True
             self._idle.clear()
             self._placed.clear()
         self._ledger.close()
+        if hosts and ray.is_initialized():
+            # Frees the threads that wait for an answer; under a Ray that is gone they would stay.
+            for host in hosts:
+                ray.kill(host)
+            WAITS.over(_GRACE)
         self._session.close()
 
     def _settle(self, kind: _Kind, serial: int, name: str, construction: Any) -> RayHandle[Any]:
@@ -159,7 +167,12 @@ class LocalRuntime:
                 return idle.pop(0)
             if kind.gpus:
                 self._free_gpus()
-            return _new_host(kind)
+            return self._new_host(kind)
+
+    def _new_host(self, kind: _Kind) -> Any:
+        host = _new_host(kind)
+        self._hosts.append(host)
+        return host
 
     def _free_gpus(self) -> None:
         """Ends idle processes that occupy GPUs for roles of another kind."""

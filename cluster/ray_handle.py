@@ -14,6 +14,7 @@ from ray import exceptions
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
 from cluster.ray_host import NotHeld
+from cluster.ray_waits import WAITS
 from cluster.runtime import Future, Stream
 
 R = TypeVar("R")
@@ -156,7 +157,8 @@ def told(name: str) -> Iterator[None]:
         Exception: what the role raised, with its own traceback as a note.
     """
     try:
-        yield
+        with WAITS.one():
+            yield
     except exceptions.GetTimeoutError as error:
         raise RoleSilent(f"role '{name}' did not answer in time: {error}") from None
     except exceptions.RayTaskError as error:
