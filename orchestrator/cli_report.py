@@ -27,6 +27,12 @@ def command(settings_of_all: Settings, run: str, as_json: bool) -> None:
 
     console = output()
     print_report(found.report, console)
+    kept = found.folder / "repeats.json"
+    if kept.is_file():
+        from orchestrator.cli_run import show_repeats
+        from orchestrator.repeats import RepeatReport
+
+        show_repeats(RepeatReport.from_json(kept.read_bytes()), console)
     if found.under_way:
         click.echo("It is under way now.")
     files = [file for pattern in ("*.md", "*.png") for file in sorted(found.folder.glob(pattern))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,9 @@ from orchestrator.cli import Settings
 from orchestrator.cli_recipe import overrides, recipe_arguments
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from orchestrator.repeats import RepeatReport
     from orchestrator.run import FinishedRun
     from students.faults import Fault
 
@@ -65,18 +67,23 @@ def command(
 
 def show(finished: FinishedRun) -> None:
     """Prints the report to standard output."""
-    from rich.console import Console
+    from orchestrator.report_table import print_report
+    from orchestrator.standard_output import output
 
-    from orchestrator.repeats import repeat_grid, repeat_sentence
-    from orchestrator.report_table import print_grid, print_report
-
-    # A pipe or a file has no width of its own; the tables are made for a hundred columns.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    console = output()
     print_report(finished.report, console)
     if finished.repeats is not None:
-        print_grid(repeat_grid(finished.repeats), console)
-        console.print(repeat_sentence(finished.repeats), markup=False)
+        show_repeats(finished.repeats, console)
     console.print(f"Page and pictures: {finished.folder}", markup=False, soft_wrap=True)
+
+
+def show_repeats(repeats: RepeatReport, console: Console) -> None:
+    """Prints what several seeds say together."""
+    from orchestrator.repeats import repeat_grid, repeat_sentence
+    from orchestrator.report_table import print_grid
+
+    print_grid(repeat_grid(repeats), console)
+    console.print(repeat_sentence(repeats), markup=False)
 
 
 def as_object(finished: FinishedRun) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from orchestrator.run_report import DarkKnowledge, LearningCurve, ModelReport, RunReport
 
@@ -74,8 +74,8 @@ def dark_knowledge_figure(knowledge: DarkKnowledge) -> Figure:
     norm = LogNorm(hidden.min(), hidden.max()) if hidden.count() and _spread(hidden) else None
     image = axes.imshow(hidden, cmap="viridis", norm=norm)
     bar = figure.colorbar(image, ax=axes, label="mean probability, %", shrink=0.85)
-    bar.ax.yaxis.set_major_formatter(_as_percent)
-    bar.ax.yaxis.set_minor_formatter(_as_percent)
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(_as_percent))
+    bar.ax.yaxis.set_minor_formatter(FuncFormatter(_as_percent))
     if size <= _MOST_NAMES:
         slanted = max(map(len, knowledge.classes)) > 3
         axes.set_xticks(range(size), knowledge.classes, rotation=45 if slanted else 0)

@@ -8,6 +8,7 @@ from functools import partial
 from statistics import fmean, stdev
 from typing import Any
 
+from pydantic import TypeAdapter
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from orchestrator.report_table import Grid
@@ -56,6 +57,15 @@ class RepeatReport:
     def to_json(self) -> dict[str, Any]:
         """Plain mappings and numbers."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RepeatReport:
+        """Reads the text of what ``to_json`` gave.
+
+        Raises:
+            ValueError: it is not such a report.
+        """
+        return TypeAdapter(RepeatReport).validate_json(text)
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.pictures import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictures
+from orchestrator.repeats import RepeatReport, repeat_grid, repeat_sentence
 from orchestrator.report_table import Grid, report_grids
 from orchestrator.report_words import notes
 from orchestrator.run_report import RunReport
 
 PAGE = "report.md"
 FIGURES = "report.json"
+REPEATS = "repeats.json"
 
 _CAPTIONS = {
     CURVES: "Learning curves: the validation part after each epoch.",
@@ -24,30 +26,42 @@ _CAPTIONS = {
 }
 
 
-def write_page(report: RunReport, folder: Path) -> RunReport:
+def write_page(report: RunReport, folder: Path, repeats: RepeatReport | None = None) -> RunReport:
     """Writes the page into ``folder``; gives the report with its artifacts' paths by file name.
 
-    The same report writes the same bytes but for the seconds in it.
+    The same report writes the same bytes but for the seconds in it. ``repeats`` is what several
+    seeds say together.
     """
     pictures = draw_pictures(report, folder)
     files = [folder / PAGE, folder / FIGURES, *pictures]
+    if repeats is not None:
+        files.append(folder / REPEATS)
+        _write(folder / REPEATS, json.dumps(repeats.to_json(), indent=1) + "\n")
     told = replace(report, artifacts={**report.artifacts, **{f.name: str(f) for f in files}})
-    _write(folder / PAGE, page(report, [picture.name for picture in pictures]))
+    _write(folder / PAGE, page(report, [picture.name for picture in pictures], repeats))
     _write(folder / FIGURES, json.dumps(told.to_json(), indent=1) + "\n")
     return told
 
 
-def page(report: RunReport, pictures: Sequence[str]) -> str:
+def page(report: RunReport, pictures: Sequence[str], repeats: RepeatReport | None = None) -> str:
     """The page's markdown; ``pictures`` are the names of files beside it."""
     parts = [
         f"# {_escaped(report.name)}",
         f"Recipe `{report.recipe_digest}`: {report.outcome} in {report.seconds:.1f} s.",
         *(f"## {grid.title}\n\n{grid_markdown(grid)}" for grid in report_grids(report)),
         *(_escaped(note) for note in notes(report)),
+        *_over_seeds(repeats),
         *(f"## {_CAPTIONS[name]}\n\n![{_CAPTIONS[name]}]({name})" for name in pictures),
         f"## Stages\n\n{grid_markdown(_stages(report))}" if report.stages else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _over_seeds(repeats: RepeatReport | None) -> tuple[str, ...]:
+    if repeats is None:
+        return ()
+    grid = repeat_grid(repeats)
+    return f"## {grid.title}\n\n{grid_markdown(grid)}", _escaped(repeat_sentence(repeats))
 
 
 def grid_markdown(grid: Grid) -> str:

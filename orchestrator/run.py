@@ -231,9 +231,9 @@ def _report(
     reports = [
         reporting.report(results, seconds=seconds, repeat=repeat) for repeat in range(plan.repeats)
     ]
-    first = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
-    reports[0] = write_page(first, folder)
     repeats = repeat_report(reports) if plan.repeats > 1 else None
+    first = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
+    reports[0] = write_page(first, folder, repeats)
     return FinishedRun(tuple(reports), repeats, folder)
 
 

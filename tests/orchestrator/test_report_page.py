@@ -10,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from orchestrator.pictures import dark_knowledge_figure, draw_pictures, sizes_figure
+from orchestrator.repeats import RepeatReport, repeat_report
 from orchestrator.report_page import grid_markdown, write_page
 from orchestrator.report_table import Grid
 from orchestrator.run_report import DarkKnowledge, LearningCurve, RunReport
@@ -111,3 +112,13 @@ def test_labels_of_models_of_one_size_do_not_write_over_each_other():
     assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
     inside = figure.bbox
     assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
+
+
+def test_what_several_seeds_say_is_on_the_page_and_can_be_read_again(tmp_path):
+    seeds = repeat_report([report(0.92, 0.88), report(0.93, 0.90)])
+    told = write_page(report(), tmp_path, seeds)
+    text = (tmp_path / "report.md").read_text()
+    assert "Over 2 seeds" in text
+    assert re.search(r"^\| untaught \|.*\+3\.50 \|.*\| 2 of 2 \|$", text, re.MULTILINE)
+    assert RepeatReport.from_json((tmp_path / "repeats.json").read_bytes()) == seeds
+    assert told.artifacts["repeats.json"] == str(tmp_path / "repeats.json")
