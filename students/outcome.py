@@ -102,11 +102,11 @@ def read_outcome(stage_folder: Path) -> Outcome | None:
         fields = json.loads((folder / FILE).read_text())
         if any(_sha256(folder / name) != sha for name, sha in fields["files"].items()):
             return None
-    except (OSError, ValueError, KeyError):
+        fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
+        fields["segments"] = tuple((attempt, offset) for attempt, offset in fields["segments"])
+        return Outcome(**fields)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
-    fields["segments"] = tuple((attempt, offset) for attempt, offset in fields["segments"])
-    return Outcome(**fields)
 
 
 def weights_file(stage_folder: Path) -> Path:

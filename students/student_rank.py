@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from students.assignment import Assignment
@@ -63,14 +64,14 @@ class StudentRank:
             engine = self._engine(transfer_set, objective, state)
             try:
                 trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
-                for event in trainer.train():
-                    self.steps_done = progress.step
-                    yield event
+                with trainer.spool or nullcontext():
+                    for event in trainer.train():
+                        self.steps_done = progress.step
+                        yield event
                 final = engine.state()
             finally:
                 engine.close()
             if trainer.spool is not None:
-                trainer.spool.close()
                 seconds = time.monotonic() - began
                 self._leave_outcome(transfer_set, final, trainer, seconds)
 

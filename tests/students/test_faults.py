@@ -1,0 +1,51 @@
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from students.faults import Fault, parse_fault
+
+
+def test_a_fault_names_stage_and_step():
+    assert parse_fault("student@37=kill", 5) == Fault("student", 37, 5)
+    dotted = parse_fault("controls.single_teachers.wide-2@0=kill", 9)
+    assert (dotted.stage, dotted.step) == ("controls.single_teachers.wide-2", 0)
+
+
+@pytest.mark.parametrize(
+    "spelled", ["", "student", "student@x=kill", "student@3", "student@3=crash", "student@-1=kill"]
+)
+def test_another_spelling_is_refused(spelled):
+    with pytest.raises(ValueError, match="STAGE@STEP=kill"):
+        parse_fault(spelled, 1)
+
+
+def test_it_strikes_the_whole_group_at_its_step_and_at_no_other():
+    code = """
+        import os, subprocess, sys
+        from students.faults import Fault
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        print(child.pid, flush=True)
+        fault = Fault("student", 3, os.getpgid(0))
+        for step in range(5):
+            fault.strike(step)
+            print(step, flush=True)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        start_new_session=True,
+        timeout=30,
+    )
+    child, *steps = ran.stdout.split()
+    assert ran.returncode == -9
+    assert steps == ["0", "1", "2"]
+    # The pipe that both held was closed by both ends; the child is gone or about to be reaped.
+    state = Path(f"/proc/{child}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"

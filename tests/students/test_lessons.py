@@ -1,0 +1,29 @@
+import numpy as np
+
+from students.knowledge import Question
+from students.lessons import NoLessons
+
+
+def test_lessons_of_nobody_answer_each_question_with_knowledge_of_no_teacher():
+    sizes = [3, 1, 4]
+    questions = [Question(0, np.arange(size)) for size in sizes]
+    with NoLessons(classes=7).attend(questions) as knowledge:
+        answers = list(knowledge)
+    assert [each.logits.shape for each in answers] == [(0, size, 7) for size in sizes]
+    for each, size in zip(answers, sizes, strict=True):
+        assert each.known.shape == (0, 7)
+        assert each.present.shape == each.weights.shape == (0, size)
+        assert each.taps == {}
+
+
+def test_questions_are_taken_one_at_a_time():
+    taken = []
+
+    def questions():
+        for number in range(5):
+            taken.append(number)
+            yield Question(0, np.arange(2))
+
+    with NoLessons(3).attend(questions()) as knowledge:
+        next(knowledge)
+        assert taken == [0]

@@ -1,0 +1,212 @@
+"""A student that is broken off anywhere ends as one that never was, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from students.assignment import Pupil, Samples
+from students.checkpoint import CheckpointFolder
+from students.errors import StaleAttempt
+from students.lessons import NoLessons
+from students.making import build_student_model
+from students.network import weights_sha256
+from students.outcome import read_answers, weights_file
+from students.reports import Committed, EpochReport, Resumed
+from students.student_rank import StudentRank
+from students.transfer_sets.catalog import load_transfer_set
+from tests.students import tiny
+
+STEPS = 8
+PUPILS = {
+    "dropout_and_checkpoints_in_mid_epoch": tiny.pupil(tiny.DROPOUT, lr_schedule="cosine"),
+    "batch_norms_and_adamw": tiny.pupil(
+        tiny.NORMS, optimizer={"kind": "adamw"}, checkpoint={"every": "epoch", "keep": 1}
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=PUPILS)
+def pupil(request: pytest.FixtureRequest) -> Pupil:
+    return PUPILS[request.param]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pupil: Pupil, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    stage = tmp_path_factory.mktemp("undisturbed") / "stage"
+    tiny.train(stage, pupil)
+    return stage
+
+
+def period(pupil: Pupil) -> int:
+    return 4 if pupil.train.checkpoint.every == "epoch" else int(pupil.train.checkpoint.every)
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_a_training_broken_off_at_any_step_ends_with_the_same_student_and_figures(
+    pupil: Pupil, undisturbed: Path, tmp_path: Path, step: int
+) -> None:
+    stage = tmp_path / "stage"
+    tiny.train(stage, pupil, until=step)
+    lessons = tiny.Lessons()
+    events = tiny.train(stage, pupil, lessons=lessons)
+    committed = step - step % period(pupil)
+    assert events[0] == Resumed(committed, STEPS, 2)
+    assert len(lessons.asked) == 2 * (STEPS - committed), "what was learnt is not asked again"
+    assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
+    assert weights_file(stage).read_bytes() == weights_file(undisturbed).read_bytes()
+    assert tiny.measured(stage) == tiny.measured(undisturbed)
+    assert tiny.outcome(stage).curve == tiny.outcome(undisturbed).curve
+    answers, others = read_answers(stage), read_answers(undisturbed)
+    assert all(torch.equal(answers[part], others[part]) for part in ("validation", "test"))
+
+
+def test_every_step_and_every_epoch_is_told_once(undisturbed: Path) -> None:
+    rows = tiny.measured(undisturbed)
+    assert [step for kind, step, _ in rows if kind == "step"] == list(range(STEPS))
+    assert [step for kind, step, _ in rows if kind == "epoch"] == [3, 7]
+    outcome = tiny.outcome(undisturbed)
+    assert (outcome.steps, outcome.skipped) == (STEPS, 0)
+    assert [(point.epoch, point.step) for point in outcome.curve] == [(0, 4), (1, 8)]
+
+
+def test_events_tell_of_epochs_and_of_commits(pupil: Pupil, tmp_path: Path) -> None:
+    events = tiny.train(tmp_path / "stage", pupil)
+    commits = [event.step for event in events if isinstance(event, Committed)]
+    assert commits == ([3, 6, 8] if period(pupil) == 3 else [4, 8])
+    epochs = [(e.epoch, e.step) for e in events if isinstance(e, EpochReport)]
+    assert epochs == [(0, 4), (1, 8)]
+
+
+def test_a_training_broken_off_again_and_again_ends_with_the_same_student(
+    pupil: Pupil, undisturbed: Path, tmp_path: Path
+) -> None:
+    stage = tmp_path / "stage"
+    for step in (5, 5, 6, 7):
+        tiny.train(stage, pupil, until=step)
+    tiny.train(stage, pupil)
+    assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
+    assert tiny.measured(stage) == tiny.measured(undisturbed)
+
+
+def test_a_finished_training_whose_outcome_was_lost_is_examined_again(
+    pupil: Pupil, undisturbed: Path, tmp_path: Path
+) -> None:
+    stage, lessons = tmp_path / "stage", tiny.Lessons()
+    tiny.train(stage, pupil)
+    (stage / "outcome" / "outcome.json").unlink()
+    assert tiny.train(stage, pupil, lessons=lessons) == [Resumed(STEPS, STEPS, 2)]
+    assert lessons.asked == []
+    assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
+    assert tiny.measured(stage) == tiny.measured(undisturbed)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors", "manifest.json"])
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_else(
+    tmp_path: Path, file: str
+) -> None:
+    pupil = PUPILS["dropout_and_checkpoints_in_mid_epoch"]
+    tiny.train(tmp_path / "undisturbed", pupil)
+    stage = tmp_path / "stage"
+    tiny.train(stage, pupil, until=7)
+    broken = stage / "checkpoints" / "step-000006" / file
+    broken.write_bytes(broken.read_bytes()[:-9])
+    events = tiny.train(stage, pupil)
+    assert events[0] == Resumed(3, STEPS, 2)
+    assert tiny.outcome(stage).weights_sha256 == (
+        tiny.outcome(tmp_path / "undisturbed").weights_sha256
+    )
+    assert tiny.measured(stage) == tiny.measured(tmp_path / "undisturbed")
+
+
+def test_an_outlived_attempt_leaves_nothing(tmp_path: Path) -> None:
+    pupil, stage = PUPILS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
+    outlived = StudentRank(tiny.assignment(stage, pupil), tiny.Lessons()).train()
+    assert isinstance(next(outlived), Resumed)
+    tiny.train(stage, pupil, until=4)
+    before = sorted(path.name for path in (stage / "checkpoints").iterdir())
+    with pytest.raises(StaleAttempt):
+        list(outlived)
+    assert sorted(path.name for path in (stage / "checkpoints").iterdir()) == before
+    tiny.train(stage, pupil)
+    tiny.train(tmp_path / "undisturbed", pupil)
+    assert tiny.outcome(stage).weights_sha256 == (
+        tiny.outcome(tmp_path / "undisturbed").weights_sha256
+    )
+    assert tiny.measured(stage) == tiny.measured(tmp_path / "undisturbed")
+
+
+def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
+    tmp_path: Path,
+) -> None:
+    class Overheard(tiny.Lessons):
+        def _knowledge(self, question, *, spoilt):  # type: ignore[no-untyped-def]
+            return NoLessons(tiny.CLASSES)._nothing(len(question.sample_ids))
+
+    taught, untaught = tiny.Lessons(), Overheard()
+    tiny.train(tmp_path / "taught", tiny.pupil(), lessons=taught)
+    tiny.train(tmp_path / "untaught", tiny.pupil(taught=False), lessons=untaught)
+    pairs = list(zip(taught.asked, untaught.asked, strict=True))
+    assert len(pairs) == 2 * STEPS
+    assert all(a.view == b.view for a, b in pairs)
+    assert all(np.array_equal(a.sample_ids, b.sample_ids) for a, b in pairs)
+    assert {question.view for question in taught.asked} == {0, 1}
+    data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
+    first = [
+        weights_sha256(build_student_model(tiny.assignment(tmp_path / name, pupil), data))
+        for name, pupil in (("taught", tiny.pupil()), ("untaught", tiny.pupil(taught=False)))
+    ]
+    assert first[0] == first[1]
+    rates = [
+        [values["learning_rate"] for kind, _, values in tiny.measured(tmp_path / name)
+         if kind == "step"]
+        for name in ("taught", "untaught")
+    ]  # fmt: skip
+    assert rates[0] == rates[1]
+    assert tiny.outcome(tmp_path / "taught").weights_sha256 != (
+        tiny.outcome(tmp_path / "untaught").weights_sha256
+    )
+
+
+def test_a_students_adapters_are_no_part_of_it(tmp_path: Path) -> None:
+    stage = tmp_path / "stage"
+    tiny.train(stage, tiny.pupil())
+    data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
+    model = build_student_model(tiny.assignment(stage, tiny.pupil()), data)
+    outcome = tiny.outcome(stage)
+    assert outcome.parameters == sum(each.numel() for each in model.parameters())
+    checkpoint = CheckpointFolder(stage, 2, 2).latest()
+    assert checkpoint is not None
+    assert any(name.startswith("adapters.near.") for name in checkpoint.load().module)
+
+
+def test_another_seed_is_another_student(tmp_path: Path) -> None:
+    shas = set()
+    for seed in (0, 1):
+        tiny.train(tmp_path / str(seed), tiny.pupil(seed=seed))
+        shas.add(tiny.outcome(tmp_path / str(seed)).weights_sha256)
+    assert len(shas) == 2
+
+
+def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
+    tmp_path: Path,
+) -> None:
+    data = tiny.DATA.model_copy(update={"labelled": 0.0})
+    samples = Samples("teacher", tiny.DATA.augment, fraction=0.05)
+    teacher = replace(tiny.pupil(taught=False), samples=samples)
+    lessons = tiny.Lessons()
+    task = tiny.assignment(tmp_path / "teacher", teacher, transfer_set=data)
+    list(StudentRank(task, lessons).train())
+    seen = {i for question in lessons.asked for i in question.sample_ids}
+    every = load_transfer_set(data, folder=tmp_path, cache=tmp_path)
+    assert seen == set(every.teacher_ids(0.05)) > set(every.student_ids())
+    losses = [
+        values["terms/task"]
+        for kind, _, values in tiny.measured(tmp_path / "teacher")
+        if kind == "step"
+    ]
+    assert min(losses) > 0.5, "without labels the task would be at no loss"

@@ -1,0 +1,158 @@
+"""The smallest training that has all that a resume must bring back, and teachers without a net."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from students.assignment import Assignment, Pupil, Samples
+from students.attempts import begin_attempt
+from students.config import EngineConfig, TrainConfig
+from students.knowledge import Knowledge, Question
+from students.models.config import Mlp, ModelConfig, PlainCnn
+from students.objectives.config import Hint, SoftTargets, Task
+from students.outcome import Outcome, read_outcome
+from students.reports import Event
+from students.spool import read_committed
+from students.student_rank import StudentRank
+from students.transfer_sets.config import Digits, Shift
+
+CLASSES = 10
+HINT = 5
+DATA = Digits(validation=20, fraction=0.04, augment=Shift(pixels=1))
+"""49 samples, that is 4 steps an epoch of 16, the last one filled up."""
+
+DROPOUT = Mlp(hidden=(8,), dropout=0.3)
+NORMS = PlainCnn(channels=(3, 3))
+LAYER = {"mlp": "hidden.0", "plain_cnn": "stage1"}
+
+
+class Broken(Exception):
+    """Stands for whatever ends a process at some step."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """In the place of a fault: breaks off when ``step`` is about to be computed."""
+
+    step: int
+    stage: str = "student"
+
+    def strike(self, step: int) -> None:
+        if step == self.step:
+            raise Broken
+
+
+@dataclass
+class Lessons:
+    """Knowledge of one teacher as a function of the question alone; remembers the questions.
+
+    From the micro-batches counted in ``spoilt`` on comes what makes gradients not finite.
+    """
+
+    spoilt: frozenset[int] = frozenset()
+    asked: list[Question] = field(default_factory=list)
+
+    @contextmanager
+    def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
+        yield self._answers(questions)
+
+    def _answers(self, questions: Iterable[Question]) -> Iterator[Knowledge]:
+        for question in questions:
+            self.asked.append(question)
+            yield self._knowledge(question, spoilt=len(self.asked) - 1 in self.spoilt)
+
+    def _knowledge(self, question: Question, *, spoilt: bool) -> Knowledge:
+        ids = torch.from_numpy(question.sample_ids).float()
+        waves = (ids[:, None] + question.view) * torch.arange(1.0, CLASSES + 1)
+        logits = waves.sin() * (float("inf") if spoilt else 3.0)
+        count = len(ids)
+        return Knowledge(
+            logits=logits[None],
+            known=torch.ones(1, CLASSES, dtype=torch.bool),
+            present=torch.ones(1, count, dtype=torch.bool),
+            weights=torch.ones(1, count),
+            taps={"wide": {"layer": waves[:, :HINT].cos()}},
+        )
+
+
+def pupil(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) -> Pupil:
+    """A student in one process on the torch engine: 8 steps, checkpoints after 3 and 6."""
+    settings: dict[str, Any] = {
+        "epochs": 2, "batch_size": 16, "micro_batch_size": 8, "threads": 1,
+        "checkpoint": {"every": 3, "keep": 2},
+    }  # fmt: skip
+    config = TrainConfig.model_validate(settings | train)
+    terms = {
+        "near": Hint(teacher="wide", hint="layer", guided=LAYER[model.kind], weight=0.5),
+        "soft_targets": SoftTargets(weight=0.9),
+        "task": Task(weight=0.1),
+    }
+    return Pupil(
+        path="student",
+        model=model,
+        weights=None,
+        objective=terms if taught else {"task": Task()},
+        train=config,
+        engine=EngineConfig(kind="torch"),
+        seed=config.seed,
+        samples=Samples("student", DATA.augment),
+        temperature=4.0,
+        mean="arithmetic",
+    )
+
+
+def assignment(stage: Path, of: Pupil, **changes: Any) -> Assignment:
+    """The next attempt at the stage in the folder ``stage``."""
+    hints = {"near": (HINT,)} if "near" in of.objective else {}
+    return replace(
+        Assignment(
+            pupil=of,
+            transfer_set=DATA,
+            folder=stage.parent,
+            cache=stage.parent / "cache",
+            stage_folder=stage,
+            attempt=begin_attempt(stage),
+            threads=1,
+            teachers=("wide",) if hints else (),
+            hint_shapes=hints,
+        ),
+        **changes,
+    )
+
+
+def train(
+    stage: Path, of: Pupil, *, until: int | None = None, lessons: Lessons | None = None
+) -> list[Event]:
+    """Trains to the end, or until it is broken off before step ``until``; what happened."""
+    fault = None if until is None else Break(until)
+    rank = StudentRank(assignment(stage, of, fault=fault), lessons or Lessons())
+    events = []
+    try:
+        for event in rank.train():
+            events.append(event)
+    except Broken:
+        return events
+    assert until is None, "the step at which to break off never came"
+    return events
+
+
+def outcome(stage: Path) -> Outcome:
+    """What the finished stage left."""
+    found = read_outcome(stage)
+    assert found is not None
+    return found
+
+
+def measured(stage: Path) -> list[tuple[str, int, dict[str, float]]]:
+    """The committed rows: kind, step and values but for times, which no two runs share."""
+    rows = read_committed(stage, outcome(stage).segments)
+    return [
+        (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
+        for row in rows
+    ]
