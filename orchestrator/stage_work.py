@@ -17,7 +17,6 @@ from cluster.runtime import Future, Handle, Runtime
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
 from orchestrator.resolution import Resolved
-from students.errors import TrainingError
 from students.knowledge import Lessons
 from students.lessons import NoLessons
 from students.reports import Event
@@ -148,10 +147,9 @@ class StageWork:
             for follower in followers:
                 follower.result(patience)
         except RoleSilent as silent:
-            raise TrainingError(
-                f"stage '{stage.title}' said nothing for {patience:g} s (timeouts.rank) and was "
-                "ended; run the same command again to go on from its last checkpoint",
-                path=stage.name,
+            raise RoleSilent(
+                f"stage '{stage.title}' said nothing for {patience:g} s (`timeouts.rank`) and was "
+                "ended; run the same command again to go on from its last checkpoint"
             ) from silent
         finally:
             events.close()

@@ -81,10 +81,10 @@ class Replica:
     def _bring_back(self, revival: int, lost: RoleLost) -> None:
         self._stream.close()
         if isinstance(self._on_loss, Fail) or revival == MOST_REVIVALS:
-            remedy = "run the same command again to go on, or set ensemble.on_teacher_loss: wait"
-            raise TeacherLost(
-                f"teacher '{self._name}' is lost ({lost}); {remedy}", path=f"teachers.{self._name}"
-            ) from lost
+            remedy = (
+                "run the same command again to go on, or set `ensemble.on_teacher_loss` to wait"
+            )
+            raise TeacherLost(f"teacher '{self._name}' is lost ({lost}); {remedy}") from lost
         log.warning(
             "restarting teacher '%s' (%d of %d): %s", self._name, revival + 1, MOST_REVIVALS, lost
         )

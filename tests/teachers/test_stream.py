@@ -212,9 +212,8 @@ def test_a_killed_teacher_ends_the_lessons_where_nobody_may_wait(
     with lessons.attend(question(n) for n in range(60)) as knowledge:
         next(knowledge)
         runtime.kill(lessons.teachers["a"][0])
-        with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss") as caught:
+        with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss"):
             list(knowledge)
-    assert caught.value.path == "teachers.a"
 
 
 # In one process nobody can wait for another.
