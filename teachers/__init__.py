@@ -1,1 +1,13 @@
-"""Mapped below."""
+"""Answer: frozen models, ensembles and how they agree, the stream.
+
+config     the recipe's sections ``teachers`` and ``ensemble``
+errors     what can go wrong with teachers
+loading    a finished model: architecture from the recipe, weights from a file
+teacher    a frozen network that answers with logits and taps
+encoding   how an answer is kept and shipped: float16, finite
+host       a teacher with the transfer set beside it, as a runtime starts it
+examiner   asks a teacher that was loaded for its answers on the held-out parts
+weighting  the recipe's weighting as one weight per teacher
+ensemble   K answers gathered into knowledge
+stream     waiting for teachers: bounded, in order, closed cleanly
+"""
