@@ -1,0 +1,212 @@
+"""Runs of the small recipe: stage by stage on a given runtime, or as the command line runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from cluster.runtime import Runtime
+from orchestrator.cli import main
+from orchestrator.deep_check import probe_recipe
+from orchestrator.executor import Executor, StageResult
+from orchestrator.loading import LoadedRecipe
+from orchestrator.placing import Placing
+from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.stage_work import StageWork
+from orchestrator.store import Store
+from students.reports import Event
+from tests import small
+
+ROOT = Path(__file__).parents[1]
+IN_PROCESS = (
+    "cluster.mode=in_process",
+    "student.engine.kind=torch",
+    "teachers.wide.engine.kind=torch",
+    "teachers.deep.engine.kind=torch",
+)
+"""Everything in this process, in plain torch."""
+
+EACH_STEP = "tracking.every=1"
+
+
+@dataclass
+class Heard:
+    """A watcher that remembers: (what happened, stage's title, detail)."""
+
+    said: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def waits(self, stage: Stage) -> None:
+        self.said.append(("waits", stage.title, None))
+
+    def begins(self, stage: Stage, attempt: int) -> None:
+        self.said.append(("begins", stage.title, attempt))
+
+    def hears(self, stage: Stage, event: Event) -> None:
+        self.said.append(("hears", stage.title, event))
+
+    def ends(self, result: StageResult) -> None:
+        self.said.append(("ends", result.stage.title, result.ran))
+
+    def titles(self, what: str) -> list[str]:
+        return [title for kind, title, _ in self.said if kind == what]
+
+
+def executor(
+    runtime: Runtime, loaded: LoadedRecipe, home: Path, *, watcher: Heard | None = None
+) -> Executor:
+    """What runs the recipe on ``runtime``, as a run puts it together."""
+    store = Store(home)
+    store.prepare()
+    probed = probe_recipe(loaded.recipe, folder=loaded.folder, cache=store.cache)
+    assert probed.problems == []
+    assert probed.transfer_set is not None
+    plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
+    work = StageWork(runtime, Placing(plan, store, probed.hint_shapes), probed.transfer_set.classes)
+    return Executor(plan, store, runtime, work, watcher or Heard(), cores=2)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run in ``home`` of the recipe in ``folder``; ``object`` is what ``--json`` printed."""
+
+    folder: Path
+    home: Path
+    object: Mapping[str, Any]
+
+    def again(self, *arguments: str) -> Mapping[str, Any]:
+        """The same command with more behind it."""
+        return finished(self.folder, self.home, *arguments).object
+
+    def copied(self, folder: Path, *, without: Sequence[str] = ()) -> Path:
+        """A copy of the home, without the stages and files of those names."""
+        gone = [stage["digest"] for stage in self.object["stages"] if stage["name"] in without]
+        ignore = shutil.ignore_patterns("*.lock", *gone, *without)
+        return Path(shutil.copytree(self.home, folder / "home", ignore=ignore))
+
+    def ran(self) -> list[str]:
+        """The stages that were run, by name."""
+        return [stage["name"] for stage in self.object["stages"] if stage["ran"]]
+
+    def weights(self) -> dict[str, str]:
+        """Each stage's finished weights by its name."""
+        models = {
+            **{f"teachers.{name}": model for name, model in self.object["teachers"].items()},
+            "student": self.object["student"],
+            "controls.untaught": self.object["untaught"],
+        }
+        return {name: model["weights_sha256"] for name, model in models.items()}
+
+
+def finished(folder: Path, home: Path, *arguments: str) -> Finished:
+    """Runs the recipe in ``folder`` to its end, in this process."""
+    command = ["--home", str(home), "run", str(folder / "recipe.yaml"), *IN_PROCESS, EACH_STEP]
+    result = CliRunner().invoke(main, [*command, *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return Finished(folder, home, json.loads(result.stdout))
+
+
+_UNDISTURBED: list[Finished] = []
+
+
+def undisturbed(factory: pytest.TempPathFactory) -> Finished:
+    """The small recipe, run once in the whole session; nobody may change its home."""
+    if not _UNDISTURBED:
+        folder = factory.mktemp("undisturbed")
+        small.written(folder)
+        _UNDISTURBED.append(finished(folder, folder / "home"))
+    return _UNDISTURBED[0]
+
+
+class Command:
+    """The command line in a process group of its own, all of whose processes can be found."""
+
+    def __init__(self, *arguments: str, folder: Path, **environment: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.output = folder / f"output-{self.mark[:6]}"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments],
+                cwd=folder,
+                env={
+                    **os.environ, "PYTHONPATH": str(ROOT), "STILLHOUSE_TEST_MARK": self.mark,
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def __enter__(self) -> Command:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.living():
+            process.kill()
+        self.process.wait()
+
+    def ends(self, seconds: float) -> int:
+        """The exit code, which comes within so many seconds."""
+        return self.process.wait(timeout=seconds)
+
+    def said(self) -> str:
+        """What it has printed so far, on whichever output."""
+        return self.output.read_text()
+
+    def living(self) -> list[psutil.Process]:
+        """The processes that it started, or that these started, and that live still."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                marked = process.environ().get("STILLHOUSE_TEST_MARK") == self.mark
+                if marked and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def until(claim: Callable[[], bool], seconds: float) -> bool:
+    """Whether ``claim`` comes true within so many seconds."""
+    end = time.monotonic() + seconds
+    while not claim():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def metrics(home: Path, stage: str) -> dict[tuple[str, int], list[float]]:
+    """What MLflow was told of a stage: every value by (metric, step), as often as it was told."""
+    question = """
+        SELECT m.key, m.step, m.value FROM metrics m JOIN runs r ON r.run_uuid = m.run_uuid
+        WHERE r.name = ? ORDER BY m.key, m.step
+    """
+    told: dict[tuple[str, int], list[float]] = {}
+    with sqlite3.connect(f"file:{home}/mlflow.db?mode=ro", uri=True) as database:
+        for key, step, value in database.execute(question, (stage,)):
+            told.setdefault((key, step), []).append(value)
+    database.close()
+    return told
+
+
+def runs_of(home: Path) -> Sequence[tuple[str, str]]:
+    """Name and status of each run that MLflow knows."""
+    with sqlite3.connect(f"file:{home}/mlflow.db?mode=ro", uri=True) as database:
+        found = database.execute("SELECT name, status FROM runs ORDER BY start_time").fetchall()
+    database.close()
+    return found
