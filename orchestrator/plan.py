@@ -11,8 +11,10 @@ from orchestrator import what
 from orchestrator.config import Recipe
 from orchestrator.digest import digest_of
 from students.assignment import Pupil, Samples
+from students.errors import TransferSetError
 from students.objectives.config import Hint, Task, TermConfig
 from students.randomness import seed_of
+from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
 from teachers.config import EnsembleConfig, TeacherConfig, Uniform
 
@@ -81,20 +83,36 @@ class Plan:
         return named.get(repeat, named[0])
 
 
-def make_plan(recipe: Recipe, *, folder: Path, cache: Path, repeats: int = 1) -> Plan:
+def make_plan(
+    recipe: Recipe, *, folder: Path, cache: Path, repeats: int = 1, identity: str | None = None
+) -> Plan:
     """Plans ``recipe``, which lies in ``folder``; the student is taught with ``repeats`` seeds.
+
+    ``identity`` is the transfer set's, if it has been loaded; of one's own function that is the
+    only way to know it.
 
     Raises:
         TransferSetError: the data are not there, so what is asked for cannot be told.
         WeightsError, OSError: weights of a teacher are not there.
     """
-    identity = identify(recipe.transfer_set, folder=folder, cache=cache)
+    if identity is None:
+        identity = _identity(recipe, folder, cache)
     around = what.Surroundings(folder, cache, identity)
     teachers = {name: _teacher(recipe, name, around) for name in recipe.teachers}
     students = [
         stage for repeat in range(repeats) for stage in _students(recipe, teachers, around, repeat)
     ]
     return Plan(recipe, folder, (*teachers.values(), *students), identity, repeats)
+
+
+def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
+    if isinstance(recipe.transfer_set, CustomTransferSet):
+        raise TransferSetError(
+            f"what `transfer_set.source` ({recipe.transfer_set.source}) returns is known only when "
+            "it has run",
+            path="source",
+        )
+    return identify(recipe.transfer_set, folder=folder, cache=cache)
 
 
 def _teacher(recipe: Recipe, name: str, around: what.Surroundings) -> Stage:

@@ -6,32 +6,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from orchestrator.errors import RecipeProblems
 from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.report_table import Grid, print_grid
+from orchestrator.standard_output import output
 from orchestrator.store import Store
 from students.errors import StudentError
 
 if TYPE_CHECKING:
     from orchestrator.loading import LoadedRecipe
 
+_STORED = {True: "yes", False: "no", None: "not known"}
+
 
 def print_plan(loaded: LoadedRecipe, home: Path, repeats: int = 1) -> None:
     """Prints the plan of ``loaded`` to standard output."""
-    table = Table(title=f"Plan of {loaded.recipe.name}", title_justify="left")
-    for column in ("stage", "does", "taught by", "digest", "stored"):
-        table.add_column(column, overflow="fold")
     rows = list(plan_rows(loaded, home, repeats))
-    for row in rows:
-        stored = {True: "yes", False: "no", None: "not known"}[row["stored"]]
-        digest = (row["digest"] or "not known")[:12]
-        table.add_row(row["name"], row["does"], ", ".join(row["teachers"]), digest, stored)
-    Console().print(table)
-    reasons = {row["reason"] for row in rows if row["reason"]}
-    for reason in sorted(reasons):
-        Console().print(f"Digests are not known: {reason}", highlight=False, soft_wrap=True)
+    cells = tuple(
+        (
+            row["name"],
+            row["does"],
+            ", ".join(row["teachers"]),
+            (row["digest"] or "not known")[:12],
+            _STORED[row["stored"]],
+        )
+        for row in rows
+    )
+    title = f"Plan of {loaded.recipe.name}"
+    console = output()
+    headers = ("stage", "does", "taught by", "digest", "stored")
+    print_grid(Grid(title, headers, cells, words=len(headers)), console)
+    for reason in sorted({row["reason"] for row in rows if row["reason"]}):
+        console.print(f"Digests are not known yet: {reason}", markup=False, soft_wrap=True)
 
 
 def plan_rows(loaded: LoadedRecipe, home: Path, repeats: int = 1) -> Iterator[dict[str, Any]]:

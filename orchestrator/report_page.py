@@ -66,7 +66,7 @@ def _over_seeds(repeats: RepeatReport | None) -> tuple[str, ...]:
 
 def grid_markdown(grid: Grid) -> str:
     """A table in markdown; figures stand to the right."""
-    rule = ["---", *["---:"] * (len(grid.headers) - 1)]
+    rule = ["---"] * grid.words + ["---:"] * (len(grid.headers) - grid.words)
     lines = [grid.headers, rule, *grid.rows]
     return "\n".join(_line(line) for line in lines)
 

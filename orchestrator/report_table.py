@@ -18,11 +18,12 @@ _ABSENT = "-"
 
 @dataclass(frozen=True)
 class Grid:
-    """A table before it is drawn; the first column is words, the others are figures."""
+    """A table before it is drawn; its first ``words`` columns are words, the others figures."""
 
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: int = 1
 
 
 def report_grids(report: RunReport) -> tuple[Grid, ...]:
@@ -141,7 +142,7 @@ def print_grid(grid: Grid, console: Console) -> None:
     for number, header in enumerate(grid.headers):
         table.add_column(
             header,
-            justify="right" if number else "left",
+            justify="left" if number < grid.words else "right",
             overflow="fold",
             no_wrap=number > 0 and " " not in header,
         )

@@ -121,7 +121,13 @@ def run(
         probed = probe_recipe(recipe, folder=folder, cache=store.cache)
         if probed.problems or probed.transfer_set is None:
             raise RecipeProblems(probed.problems)
-        plan = make_plan(recipe, folder=folder, cache=store.cache, repeats=repeats)
+        plan = make_plan(
+            recipe,
+            folder=folder,
+            cache=store.cache,
+            repeats=repeats,
+            identity=probed.transfer_set.identity,
+        )
         closing.enter_context(marked(plan, store))
         tracking = RunTracking(plan, store, printable(loaded), environment)
         try:
