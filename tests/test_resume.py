@@ -1,0 +1,171 @@
+"""One student, killed and interrupted on its way: nothing lost, nothing twice, nobody left.
+
+The tests are a chain on one home, each goes on where the one before was broken off: killed,
+then Ctrl-C, then SIGTERM, all on a Ray in DeepSpeed; then to the end, in one process and torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster.in_process import InProcessRuntime
+from orchestrator.store import Store
+from students.outcome import Outcome, read_outcome
+from students.spool import read_committed
+from tests import small
+from tests.running import (
+    EACH_STEP,
+    IN_PROCESS,
+    Command,
+    Finished,
+    executor,
+    finished,
+    metrics,
+    runs_of,
+    undisturbed,
+    until,
+)
+
+EPOCHS, STEPS = 100, 400
+LONG = (f"student.train.epochs={EPOCHS}", "controls=[]")
+"""A commit after every fourth step, and some seconds of training: an outlived rank trains on for
+two of them after its driver was killed."""
+
+SECONDS_TO_START = 90
+"""For a Ray, and processes that import torch and DeepSpeed, on a machine that is busy."""
+SECONDS_TO_STOP = 10
+
+OF_TIME = {"samples_per_second", "wait_seconds", "step_seconds"}
+"""Metrics that no two runs share."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The home of the chain, and the stage whose student is broken off."""
+
+    folder: Path
+    home: Path
+    stage: Path
+
+    def command(self, **environment: str) -> Command:
+        recipe = str(small.written(self.folder))
+        settings = (*LONG, EACH_STEP)
+        return Command(
+            "--home", str(self.home), "run", recipe, *settings, folder=self.folder, **environment
+        )
+
+    def committed(self) -> int:
+        """The step of the last commit; 0 before the first one."""
+        file = self.stage / "checkpoints" / "LATEST"
+        return int(file.read_text().removeprefix("step-")) if file.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """Its teachers are stored already, those of the recipe run undisturbed."""
+    folder = tmp_path_factory.mktemp("chain")
+    others = ("student", "controls.untaught", "mlflow.db", "mlartifacts", "runs")
+    home = undisturbed(tmp_path_factory).copied(folder, without=others)
+    plan = small.planned(folder, *LONG)
+    return Chain(folder, home, Store(home).folder(plan.stage("student").digest))
+
+
+@pytest.fixture(scope="module")
+def never_broken_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """The same student in another home, whom nobody disturbed: its stage, and what it left."""
+    folder = tmp_path_factory.mktemp("other")
+    others = ("student", "controls.untaught", "mlflow.db", "mlartifacts", "runs")
+    home = undisturbed(tmp_path_factory).copied(folder, without=others)
+    running = executor(InProcessRuntime(), small.loaded(folder, *IN_PROCESS, *LONG), home)
+    student = running.run()[-1]
+    assert (student.stage.name, student.ran) == ("student", True)
+    return running.store.folder(student.stage.digest), student.outcome
+
+
+def test_a_killed_run_leaves_its_last_commit_and_no_process(chain: Chain) -> None:
+    with chain.command(STILLHOUSE_FAULT="student@37=kill") as run:
+        assert run.ends(SECONDS_TO_START) == -signal.SIGKILL, run.said()
+        assert 36 <= chain.committed() < STEPS, "one commit before step 37 at the least"
+        assert until(lambda: not run.living(), SECONDS_TO_STOP), run.living()
+    assert 36 <= chain.committed() < STEPS, "its rank has lived on for moments, not to the end"
+    assert read_outcome(chain.stage) is None
+
+
+def ctrl_c(run: Command) -> None:
+    """As a terminal does: every process of the group is told."""
+    os.killpg(run.process.pid, signal.SIGINT)
+
+
+def sigterm(run: Command) -> None:
+    """As ``kill`` does: the driver alone is told."""
+    run.process.terminate()
+
+
+@pytest.mark.parametrize("way", [ctrl_c, sigterm])
+def test_an_interrupted_run_goes_on_and_stops_within_seconds(
+    chain: Chain, way: Callable[[Command], None]
+) -> None:
+    before = chain.committed()
+    with chain.command() as run:
+        assert until(lambda: chain.committed() > before, SECONDS_TO_START), run.said()
+        began = time.monotonic()
+        way(run)
+        assert run.ends(SECONDS_TO_STOP) == 130, run.said()
+        assert until(lambda: not run.living(), 2.0), run.living()
+        assert time.monotonic() - began < SECONDS_TO_STOP
+    assert f"student: goes on at step {before} of {STEPS}" in run.said()
+    assert "interrupted; the same command goes on from here" in run.said()
+    assert "Traceback" not in run.said()
+    assert read_outcome(chain.stage) is None
+    manifest = chain.stage / "checkpoints" / f"step-{chain.committed():06d}" / "manifest.json"
+    assert before < json.loads(manifest.read_text())["step"] < STEPS
+    assert not list((chain.home / "session").iterdir()), "token and files of its Ray are gone"
+
+
+@pytest.fixture(scope="module")
+def resumed(chain: Chain) -> Finished:
+    return finished(chain.folder, chain.home, *LONG)
+
+
+def test_the_student_is_the_one_that_was_never_broken_off(
+    chain: Chain, resumed: Finished, never_broken_off: tuple[Path, Outcome]
+) -> None:
+    _, expected = never_broken_off
+    assert resumed.ran() == ["student"]
+    assert resumed.object["student"]["weights_sha256"] == expected.weights_sha256
+    outcome = read_outcome(chain.stage)
+    assert outcome is not None
+    assert outcome.curve == expected.curve
+    attempts = [attempt for attempt, _ in outcome.segments]
+    assert attempts == [1, 2, 3, 4], "each of them has done a part"
+
+
+def test_each_metric_is_in_mlflow_once(
+    chain: Chain, resumed: Finished, never_broken_off: tuple[Path, Outcome]
+) -> None:
+    told = metrics(chain.home, "student")
+    assert {at: len(values) for at, values in told.items() if len(values) != 1} == {}
+    stage, outcome = never_broken_off
+    rows = list(read_committed(stage, outcome.segments))
+    expected = {
+        (name if row.kind == "step" else f"validation/{name}", row.step): [value]
+        for row in rows
+        for name, value in row.values.items()
+        if name not in OF_TIME | {"samples"}
+    }
+    assert {at: values for at, values in told.items() if at[0] not in OF_TIME} == expected
+    steps = Counter(key for key, _ in told)
+    assert steps["loss"] == steps["wait_seconds"] == STEPS
+    assert steps["validation/nll"] == EPOCHS
+    names = [name for name, _ in runs_of(chain.home)]
+    assert sorted(names) == ["small", "student", "teachers.deep", "teachers.wide"]
+    assert {status for _, status in runs_of(chain.home)} == {"FINISHED"}
