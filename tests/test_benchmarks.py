@@ -1,0 +1,48 @@
+"""Claims about what the benchmarks make of their measurements, and where they measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.mnist_hinton import PAPER, Errors
+from benchmarks.mnist_hinton import lines as hinton_lines
+from benchmarks.seeds import in_one_process
+from benchmarks.throughput import Turn
+from benchmarks.throughput import lines as throughput_lines
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+def test_seeds_are_run_in_one_process_on_torch_whatever_the_recipe_says() -> None:
+    overrides = ["cluster.mode=local", "student.engine.kind=deepspeed"]
+    recipe = in_one_process(RECIPES / "digits.yaml", overrides).recipe
+    assert recipe.cluster.mode == "in_process"
+    assert recipe.student.engine.kind == "torch"
+    assert {teacher.engine.kind for teacher in recipe.teachers.values()} == {"torch"}
+
+
+def test_teachers_that_are_loaded_get_no_engine_for_they_are_not_trained() -> None:
+    recipe = in_one_process(RECIPES / "cifar10_resnets.yaml", []).recipe
+    assert recipe.student.engine.kind == "torch"
+    assert {teacher.engine.kind for teacher in recipe.teachers.values()} == {"deepspeed"}
+
+
+def test_the_papers_student_closed_91_percent_of_its_gap() -> None:
+    assert round(100 * PAPER.closed) == 91
+    found = Errors(teacher=[70], untaught=[150, 160], taught=[90, 100])
+    assert found.closed == pytest.approx((155 - 95) / (155 - 70))
+    table = "\n".join(hinton_lines(found))
+    assert "155.0 (150, 160)" in table and "146" in table and "71%" in table
+
+
+def test_residue_is_what_waiting_does_not_explain_of_a_taught_step() -> None:
+    turns = {
+        "untaught": [Turn(0.100), Turn(0.200)],
+        "taught, local": [Turn(0.160, waited=0.050), Turn(0.270, waited=0.050)],
+    }
+    *_, explained = throughput_lines(turns)
+    # Round by round: 160 - 50 - 100 = 10 ms, and 270 - 50 - 200 = 20 ms.
+    assert "residue of a round +15.0 ms" in explained
+    assert "rounds +10.0 to +20.0" in explained
