@@ -23,11 +23,11 @@ from cluster.runtime import Runtime
 from orchestrator.cli import main
 from orchestrator.deep_check import probe_recipe
 from orchestrator.executor import Executor, StageResult
-from orchestrator.loading import LoadedRecipe
+from orchestrator.home.store import Store
 from orchestrator.placing import Placing
 from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.stage_work import StageWork
-from orchestrator.store import Store
 from students.reports import Event
 from tests import small
 
@@ -93,13 +93,17 @@ class Finished:
 
     def copied(self, folder: Path, *, without: Sequence[str] = ()) -> Path:
         """A copy of the home, without the stages and files of those names."""
-        gone = [stage["digest"] for stage in self.object["stages"] if stage["name"] in without]
+        gone = [digest for name, digest in self.digests().items() if name in without]
         ignore = shutil.ignore_patterns("*.lock", *gone, *without)
         return Path(shutil.copytree(self.home, folder / "home", ignore=ignore))
 
     def ran(self) -> list[str]:
         """The stages that were run, by name."""
         return [stage["name"] for stage in self.object["stages"] if stage["ran"]]
+
+    def digests(self) -> dict[str, str]:
+        """Each stage's digest by its name."""
+        return {stage["name"]: stage["digest"] for stage in self.object["stages"]}
 
     def weights(self) -> dict[str, str]:
         """Each stage's finished weights by its name."""
@@ -190,15 +194,15 @@ def until(claim: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def metrics(home: Path, stage: str) -> dict[tuple[str, int], list[float]]:
+def metrics(home: Path, digest: str) -> dict[tuple[str, int], list[float]]:
     """What MLflow was told of a stage: every value by (metric, step), as often as it was told."""
     question = """
-        SELECT m.key, m.step, m.value FROM metrics m JOIN runs r ON r.run_uuid = m.run_uuid
-        WHERE r.name = ? ORDER BY m.key, m.step
+        SELECT m.key, m.step, m.value FROM metrics m JOIN tags t ON t.run_uuid = m.run_uuid
+        WHERE t.key = 'stillhouse.stage' AND t.value LIKE ? ORDER BY m.key, m.step
     """
     told: dict[tuple[str, int], list[float]] = {}
     with sqlite3.connect(f"file:{home}/mlflow.db?mode=ro", uri=True) as database:
-        for key, step, value in database.execute(question, (stage,)):
+        for key, step, value in database.execute(question, (f"{digest}:%",)):
             told.setdefault((key, step), []).append(value)
     database.close()
     return told
