@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.loading import LoadedRecipe
+from orchestrator.recipe.loading import LoadedRecipe
 
 if TYPE_CHECKING:
     from orchestrator.run import FinishedRun
@@ -32,14 +32,14 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe
     Raises:
         RecipeProblems: with everything that is wrong, each at its place.
     """
-    from orchestrator.loading import load_recipe as load
+    from orchestrator.recipe.loading import load_recipe as load
 
     return load(path, overrides)
 
 
 def check(recipe: LoadedRecipe, *, home: str | Path = HOME) -> list[Problem]:
     """What only data, models and files can show to be wrong; empty where nothing is."""
-    from orchestrator.cli_check import deep_problems
+    from orchestrator.commands.check import deep_problems
 
     return deep_problems(recipe, Path(home).absolute())
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import stillhouse
-from orchestrator.loading import LoadedRecipe
-from orchestrator.repeats import repeat_report, repeat_sentence, spread
-from orchestrator.run_report import ModelReport, PartScores, RunReport
+from orchestrator.recipe.loading import LoadedRecipe
+from orchestrator.report.repeats import repeat_report, repeat_sentence, spread
+from orchestrator.report.run_report import ModelReport, PartScores, RunReport
 
 HOME = Path(".stillhouse")
 

@@ -13,15 +13,15 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "init": ("orchestrator.cli_init", "Writes a commented recipe to start from."),
-    "check": ("orchestrator.cli_check", "Judges a recipe and prints its plan; starts nothing."),
-    "run": ("orchestrator.cli_run", "Runs a recipe, or what is left of it; prints the report."),
-    "list": ("orchestrator.cli_list", "Lists the runs, and how many stages are stored."),
-    "report": ("orchestrator.cli_report", "Prints the report of a run that was made before."),
-    "compare": ("orchestrator.cli_compare", "Prints several runs side by side."),
-    "clean": ("orchestrator.cli_clean", "Says what is stored and what can go; deletes it."),
+    "init": "Writes a commented recipe to start from.",
+    "check": "Judges a recipe and prints its plan; starts nothing.",
+    "run": "Runs a recipe, or what is left of it; prints the report.",
+    "list": "Lists the runs, and how many stages are stored.",
+    "report": "Prints the report of a run that was made before.",
+    "compare": "Prints several runs side by side.",
+    "clean": "Says what is stored and what can go; deletes it.",
 }
-"""Each command's module, in which it is called ``command``, and its line in the help."""
+"""Each command's line in the help; the command itself is in the module of its name."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Commands(click.Group):
         """The command, from its module."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        module = importlib.import_module(f"orchestrator.commands.{cmd_name}")
+        command: click.Command = module.command
         return command
 
     def resolve_command(
@@ -51,7 +52,7 @@ class Commands(click.Group):
         """As click does, and names the nearest command for a misspelt one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            from orchestrator.wording import suggest
+            from orchestrator.recipe.wording import suggest
 
             ctx.fail(f"'{name}' is no command; {suggest(name, COMMANDS)}")
         return super().resolve_command(ctx, args)
@@ -59,7 +60,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error that is no defect ends it in sentences and an exit code."""

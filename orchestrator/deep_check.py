@@ -24,7 +24,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from students.weights import check_weights_header
 
 if TYPE_CHECKING:
-    from orchestrator.loading import LoadedRecipe
+    from orchestrator.recipe.loading import LoadedRecipe
 
 Shape = tuple[int, ...]
 

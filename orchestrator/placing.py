@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.runtime import Demand
+from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
 from orchestrator.resolution import Resolved
-from orchestrator.store import Store
 from students.assignment import Assignment
 from students.config import Resources
 from students.engine import Group

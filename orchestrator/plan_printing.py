@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.commands.standard_output import output
 from orchestrator.errors import RecipeProblems
+from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage, make_plan
-from orchestrator.report_table import Grid, print_grid
-from orchestrator.standard_output import output
-from orchestrator.store import Store
+from orchestrator.report.report_table import Grid, print_grid
 from students.errors import StudentError
 
 if TYPE_CHECKING:
-    from orchestrator.loading import LoadedRecipe
+    from orchestrator.recipe.loading import LoadedRecipe
 
 _STORED = {True: "yes", False: "no", None: "not known"}
 

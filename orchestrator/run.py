@@ -17,24 +17,24 @@ from cluster.runtime import Runtime
 from orchestrator.deep_check import Probed, probe_recipe
 from orchestrator.errors import RecipeProblems
 from orchestrator.executor import Executor, StageResult, Watcher
-from orchestrator.files import missing_files
-from orchestrator.latency import latencies
+from orchestrator.home.run_marks import marked
+from orchestrator.home.store import Store
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Plan, Stage, make_plan
-from orchestrator.printing import printable
 from orchestrator.progress import ProgressBars
-from orchestrator.repeats import RepeatReport, repeat_report
-from orchestrator.report_page import write_page
-from orchestrator.reporting import Reporting
+from orchestrator.recipe.files import missing_files
+from orchestrator.recipe.printing import printable
+from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.report.latency import latencies
+from orchestrator.report.repeats import RepeatReport, repeat_report
+from orchestrator.report.report_page import write_page
+from orchestrator.report.reporting import Reporting
+from orchestrator.report.run_report import RunReport
 from orchestrator.resolution import resolve, roles_of, stages_at_once
-from orchestrator.run_marks import marked
-from orchestrator.run_report import RunReport
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.signals import interruptible
 from orchestrator.stage_work import StageWork
-from orchestrator.store import Store
 from orchestrator.tracking import Status
-from orchestrator.yaml_values import dump_yaml
 from students.faults import Fault
 from students.outcome import read_outcome
 from students.reports import Event
@@ -42,7 +42,7 @@ from students.transfer_sets.file_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:
-    from orchestrator.loading import LoadedRecipe
+    from orchestrator.recipe.loading import LoadedRecipe
 
 SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 

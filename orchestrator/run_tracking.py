@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from orchestrator.executor import StageResult
-from orchestrator.latency import finished_network
+from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
-from orchestrator.run_report import RunReport
-from orchestrator.store import Store
+from orchestrator.report.latency import finished_network
+from orchestrator.report.run_report import RunReport
 from orchestrator.tracking import Status, Tracker, flattened, recipe_run
 from orchestrator.tracking_mlflow import MlflowTracker, place
 from orchestrator.tracking_writer import StageRun, TrackingWriter

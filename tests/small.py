@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from orchestrator.loading import LoadedRecipe, load_recipe
 from orchestrator.plan import Plan, make_plan
+from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 
 
 def recipe() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import stillhouse
-from orchestrator.loading import LoadedRecipe
+from orchestrator.recipe.loading import LoadedRecipe
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.run_report import (
+from orchestrator.report.run_report import (
     DarkKnowledge,
     LearningCurve,
     ModelReport,

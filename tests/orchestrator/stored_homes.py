@@ -8,8 +8,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.run_report import RunReport, StageReport
-from orchestrator.stored_stages import StoredStage
+from orchestrator.home.stored_stages import StoredStage
+from orchestrator.report.run_report import RunReport, StageReport
 from tests.orchestrator.report_samples import report
 
 DIGEST = "0123456789abcdef" * 2

@@ -1,0 +1,104 @@
+"""The command ``stillhouse check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import Settings
+from orchestrator.commands.recipe_arguments import overrides, recipe_arguments
+
+if TYPE_CHECKING:
+    from orchestrator.errors import Problem
+    from orchestrator.recipe.loading import LoadedRecipe
+
+
+@click.command("check")
+@recipe_arguments
+@click.option("--deep", is_flag=True, help="Also build the models and look at files and data.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def command(
+    settings_of_all: Settings,
+    recipe: Path,
+    bare: tuple[str, ...],
+    settings: tuple[str, ...],
+    deep: bool,
+    as_json: bool,
+) -> None:
+    """Judges RECIPE, prints it in full and its plan of stages; starts nothing."""
+    from orchestrator.errors import RecipeProblems
+    from orchestrator.recipe.loading import load_recipe
+
+    try:
+        loaded = load_recipe(recipe, overrides(bare, settings))
+        problems = deep_problems(loaded, settings_of_all.home) if deep else []
+        if problems:
+            raise RecipeProblems(problems)
+    except RecipeProblems as found:
+        if as_json:
+            click.echo(json.dumps({"outcome": "problems", "problems": _plain(found.problems)}))
+        raise
+    if as_json:
+        click.echo(json.dumps(_verdict(loaded, settings_of_all.home, deep)))
+    else:
+        _print(loaded, settings_of_all.home, deep)
+
+
+def deep_problems(loaded: LoadedRecipe, home: Path) -> list[Problem]:
+    """What only files, models and data can tell."""
+    from orchestrator.recipe.files import missing_files
+
+    missing = missing_files(loaded)
+    if missing:
+        return missing
+    from orchestrator.deep_check import deep_problems as probe
+
+    return list(probe(loaded, home))
+
+
+def not_looked_at(loaded: LoadedRecipe) -> list[str]:
+    """What a static check leaves to ``--deep``, in sentences."""
+    from orchestrator.recipe.files import missing_files
+
+    kind = loaded.recipe.transfer_set.kind
+    rest = [
+        f"the data of {kind}, and its classes",
+        "whether the models can be built, and whether layers named in terms exist and fit",
+        "what is in files of weights and of code",
+    ]
+    return rest + [problem.message for problem in missing_files(loaded)]
+
+
+def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
+    from orchestrator.plan_printing import print_plan
+    from orchestrator.recipe.printing import print_recipe
+
+    print_recipe(loaded)
+    click.echo()
+    print_plan(loaded, home)
+    if not deep:
+        click.echo("\nNot looked at (check --deep does, and every run before it starts):")
+        for each in not_looked_at(loaded):
+            click.echo(f"- {each}")
+
+
+def _verdict(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
+    from orchestrator.plan_printing import plan_rows
+    from orchestrator.recipe.printing import printable
+
+    return {
+        "outcome": "done",
+        "name": loaded.recipe.name,
+        "problems": [],
+        "recipe": printable(loaded),
+        "stages": list(plan_rows(loaded, home)),
+        "not_looked_at": [] if deep else not_looked_at(loaded),
+    }
+
+
+def _plain(problems: tuple[Problem, ...]) -> list[dict[str, str]]:
+    return [{"path": problem.path, "message": problem.message} for problem in problems]

@@ -1,0 +1,141 @@
+"""The command ``stillhouse clean``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.home.cleaning import Item, Judgement, Kept
+    from orchestrator.home.holdings import Holding
+
+
+@click.command("clean")
+@click.option("--all", "everything", is_flag=True, help="Delete all stages, needed or not.")
+@click.option("--dry-run", is_flag=True, help="Only say what could go.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
+@click.pass_obj
+def command(
+    settings_of_all: Settings, everything: bool, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Says what is stored, how large it is and what can go, and deletes that after asking.
+
+    Stages that no run's report names can go, checkpoints of finished stages, and caches. It
+    costs time when they are wanted again, nothing else. Runs and their reports stay.
+    """
+    from orchestrator.home.cleaning import judge, take_away
+    from orchestrator.home.holdings import holdings
+
+    if dry_run and yes:
+        raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
+    home = settings_of_all.home
+    judgement = judge(home, everything=everything)
+    stored = holdings(home, judgement.going)
+    size = sum(holding.going_bytes for holding in stored)
+    if not as_json:
+        _print(home_name=str(home), stored=stored, judgement=judgement)
+        _tell_damaged(settings_of_all)
+    gone: list[Item] = []
+    kept: list[Kept] = []
+    if judgement.going and not dry_run and (yes or _agreed(len(judgement.going), size)):
+        gone, kept = take_away(home, judgement.going, everything=everything)
+    if as_json:
+        click.echo(json.dumps(_as_object(str(home), stored, judgement, gone, kept)))
+    else:
+        _print_end(judgement, gone, kept)
+
+
+def _agreed(count: int, size: int) -> bool:
+    """Asks whether to delete.
+
+    Raises:
+        RecipeProblems: there is nobody to ask.
+        KeyboardInterrupt: the answer was Ctrl-C, or the end of the input.
+    """
+    from orchestrator.errors import Problem, RecipeProblems
+    from orchestrator.home.holdings import in_words
+
+    if not _is_terminal():
+        message = (
+            f"`clean` would delete {_folders(count)} ({in_words(size)}) and asks before it does, "
+            "but standard input is no terminal; give --yes to delete, or --dry-run to look only"
+        )
+        raise RecipeProblems([Problem("", message)])
+    try:
+        return click.confirm(f"Delete {_folders(count)} ({in_words(size)})?", err=True)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> None:
+    from orchestrator.commands.standard_output import output
+    from orchestrator.home.holdings import WORDS, in_words
+    from orchestrator.report.report_table import Grid, print_grid
+
+    rows = tuple(
+        (
+            WORDS[holding.kind],
+            in_words(holding.bytes),
+            f"{in_words(holding.going_bytes)} in {holding.going}" if holding.going else "-",
+        )
+        for holding in stored
+    )
+    headers = ("what", "stored", "can go (folders)")
+    print_grid(Grid(f"What is stored in {home_name}", headers, rows), output())
+    for each in judgement.kept:
+        click.echo(f"Stays: '{each.path}', for {each.why}.")
+
+
+def _tell_damaged(settings_of_all: Settings) -> None:
+    from orchestrator.home.run_finder import find_runs
+
+    for folder in find_runs(settings_of_all.home).unreadable:
+        click.echo(
+            f"The report of '{folder.name}' is damaged, so it keeps no stage; to keep its stages, "
+            "run its recipe again first.",
+            err=True,
+        )
+
+
+def _print_end(judgement: Judgement, gone: Sequence[Item], kept: Sequence[Kept]) -> None:
+    for each in kept:
+        click.echo(f"Stays: '{each.path}', for {each.why}.")
+    if gone:
+        click.echo(f"Deleted {_folders(len(gone))}.")
+    elif judgement.going:
+        click.echo("Nothing was deleted.")
+    else:
+        click.echo("Nothing can go.")
+
+
+def _folders(count: int) -> str:
+    return "1 folder" if count == 1 else f"{count} folders"
+
+
+def _as_object(
+    home: str,
+    stored: Sequence[Holding],
+    judgement: Judgement,
+    gone: Sequence[Item],
+    kept: Sequence[Kept],
+) -> dict[str, Any]:
+    return {
+        "home": home,
+        "stored": [vars(holding) for holding in stored],
+        "can_go": [
+            {"kind": item.kind, "path": str(item.path), "why": item.why} for item in judgement.going
+        ],
+        "kept": [{"path": str(each.path), "why": each.why} for each in (*judgement.kept, *kept)],
+        "deleted": [str(item.path) for item in gone],
+    }

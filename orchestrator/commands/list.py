@@ -1,0 +1,97 @@
+"""The command ``stillhouse list``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.home.run_finder import StoredRun, StoredRuns
+    from orchestrator.report.run_report import ModelReport
+
+_NS = 10**9
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
+@click.pass_obj
+def command(settings_of_all: Settings, as_json: bool) -> None:
+    """Lists the runs, the newest first, and how many stages are stored or under way."""
+    from orchestrator.home.run_finder import find_runs
+    from orchestrator.home.stored_stages import stored_stages
+
+    stored = find_runs(settings_of_all.home)
+    stages = list(stored_stages(settings_of_all.home))
+    counts = {
+        "stored": sum(stage.finished for stage in stages),
+        "under_way": sum(stage.under_way for stage in stages),
+    }
+    if as_json:
+        click.echo(json.dumps(_as_object(stored, counts)))
+    else:
+        _print(stored, counts)
+
+
+def _print(stored: StoredRuns, counts: dict[str, int]) -> None:
+    from orchestrator.commands.standard_output import output
+    from orchestrator.report.report_table import Grid, compare_grid, print_grid
+
+    console = output()
+    if stored.runs:
+        figures = compare_grid([run.report for run in stored.runs]).rows
+        rows = tuple(
+            (run.title, _local_time(run), _outcome(run), *line[2:5])
+            for run, line in zip(stored.runs, figures, strict=True)
+        )
+        headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
+        print_grid(Grid("Runs", headers, rows), console)
+    else:
+        click.echo(f"'{stored.home}' remembers no run.")
+    click.echo(f"Stages: {counts['stored']} stored, {counts['under_way']} under way.")
+    for folder in stored.unreadable:
+        click.echo(f"The report of '{folder.name}' is damaged; run its recipe again.", err=True)
+
+
+def _as_object(stored: StoredRuns, counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "home": str(stored.home),
+        "runs": [_as_row(run) for run in stored.runs],
+        "stages": counts,
+        "unreadable": [str(folder) for folder in stored.unreadable],
+    }
+
+
+def _as_row(run: StoredRun) -> dict[str, Any]:
+    """A run's line in plain values: shares from 0 to 1, the gain their difference."""
+    report = run.report
+    student, untaught = _accuracy(report.student), _accuracy(report.untaught)
+    gain = None if student is None or untaught is None else student - untaught
+    return {
+        "run": run.title,
+        "name": report.name,
+        "recipe_digest": report.recipe_digest,
+        "date": datetime.fromtimestamp(run.written / _NS, UTC).isoformat(timespec="seconds"),
+        "outcome": report.outcome,
+        "under_way": run.under_way,
+        "student": student,
+        "untaught": untaught,
+        "gain": gain,
+        "folder": str(run.folder),
+    }
+
+
+def _accuracy(model: ModelReport | None) -> float | None:
+    return None if model is None else model.test.accuracy
+
+
+def _outcome(run: StoredRun) -> str:
+    return "under way" if run.under_way else run.report.outcome
+
+
+def _local_time(run: StoredRun) -> str:
+    return datetime.fromtimestamp(run.written / _NS).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,40 @@
+"""The command ``stillhouse report``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from orchestrator.cli import Settings
+
+
+@click.command("report")
+@click.argument("run", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
+@click.pass_obj
+def command(settings_of_all: Settings, run: str, as_json: bool) -> None:
+    """Prints the report of RUN: a run's name (the newest of it), NAME@ and the beginning of its
+    digest, or latest."""
+    from orchestrator.home.run_finder import find_run, find_runs
+
+    found = find_run(run, find_runs(settings_of_all.home))
+    if as_json:
+        click.echo(json.dumps(found.report.to_json()))
+        return
+    from orchestrator.commands.standard_output import output
+    from orchestrator.report.report_table import print_report
+
+    console = output()
+    print_report(found.report, console)
+    kept = found.folder / "repeats.json"
+    if kept.is_file():
+        from orchestrator.commands.run import show_repeats
+        from orchestrator.report.repeats import RepeatReport
+
+        show_repeats(RepeatReport.from_json(kept.read_bytes()), console)
+    if found.under_way:
+        click.echo("It is under way now.")
+    files = [file for pattern in ("*.md", "*.png") for file in sorted(found.folder.glob(pattern))]
+    names = ", ".join(file.name for file in files) if files else "none yet"
+    click.echo(f"Page and pictures ({names}): {found.folder}")

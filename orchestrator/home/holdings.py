@@ -1,0 +1,81 @@
+"""Counts what a home holds, and how large it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.home.cleaning import Item, Kind
+from orchestrator.home.stored_stages import stored_stages
+
+WORDS: dict[Kind | Literal["rest"], str] = {
+    "stages": "stages",
+    "checkpoints": "of these, checkpoints of finished ones",
+    "cache": "caches",
+    "remains": "left by a clean that was broken off",
+    "rest": "runs, the tracker's, all else",
+}
+_UNIT = 1000.0
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One kind of thing: how many bytes there are, and how many things and bytes can go."""
+
+    kind: Kind | Literal["rest"]
+    bytes: int
+    going: int = 0
+    going_bytes: int = 0
+
+
+def holdings(home: Path, going: Sequence[Item]) -> tuple[Holding, ...]:
+    """All that lies in ``home``, beside what of it can go; no thing is in two rows' ``going``."""
+    home = home.resolve()
+    sizes: dict[Kind, int] = {
+        "stages": size_of(home / "stages"),
+        "checkpoints": sum(
+            size_of(stage.checkpoints)
+            for stage in stored_stages(home)
+            if stage.finished and stage.checkpoints.resolve() == stage.checkpoints
+        ),
+        "cache": size_of(home / "cache"),
+        "remains": sum(size_of(item.path) for item in going if item.kind == "remains"),
+    }
+    rest = size_of(home) - sizes["stages"] - sizes["cache"]
+    return (
+        *(_holding(kind, size, going) for kind, size in sizes.items() if size),
+        Holding("rest", rest),
+    )
+
+
+def _holding(kind: Kind, size: int, going: Sequence[Item]) -> Holding:
+    items = [item for item in going if item.kind == kind]
+    return Holding(kind, size, len(items), sum(size_of(item.path) for item in items))
+
+
+def size_of(path: Path) -> int:
+    """The bytes of all files in a folder; links are not followed, what is gone meanwhile is 0."""
+    if path.is_symlink():
+        return 0
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += (Path(folder) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def in_words(size: int) -> str:
+    """A size as people read it: ``0 bytes``, ``12.3 MB``."""
+    if size < _UNIT:
+        return f"{size} bytes"
+    value, units = float(size), ["kB", "MB", "GB", "TB"]
+    unit = "bytes"
+    while units and value >= _UNIT - 0.05:
+        value, unit = value / _UNIT, units.pop(0)
+    return f"{value:.1f} {unit}"

@@ -1,0 +1,151 @@
+"""Finds the runs that a home remembers, and the one that a word of the command line means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.home.run_marks import REPORT, is_under_way
+from orchestrator.recipe.wording import listed
+from orchestrator.report.run_report import RunReport
+
+LATEST = "latest"
+_NAMED = 3
+"""So many names at most stand in a sentence."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run's folder and the report in it; ``written`` is the report's time, in ns since 1970."""
+
+    folder: Path
+    report: RunReport
+    written: int
+
+    @property
+    def title(self) -> str:
+        """``name@`` and the beginning of the digest, as its folder is called."""
+        return self.folder.name
+
+    @property
+    def under_way(self) -> bool:
+        """Whether some process has it under way now."""
+        return is_under_way(self.folder)
+
+
+@dataclass(frozen=True)
+class StoredRuns:
+    """All runs of a home, the newest first; ``unreadable`` are folders with a damaged report."""
+
+    home: Path
+    runs: tuple[StoredRun, ...]
+    unreadable: tuple[Path, ...]
+
+
+def find_runs(home: Path) -> StoredRuns:
+    """Reads the reports of all runs in ``home``."""
+    runs: list[StoredRun] = []
+    unreadable: list[Path] = []
+    for report in sorted(home.glob(f"runs/*@*/{REPORT}")):
+        try:
+            written = report.stat().st_mtime_ns
+            runs.append(StoredRun(report.parent, RunReport.from_json(report.read_bytes()), written))
+        except (OSError, ValueError):
+            unreadable.append(report.parent)
+    newest_first = sorted(runs, key=lambda run: run.written, reverse=True)
+    return StoredRuns(home, tuple(newest_first), tuple(unreadable))
+
+
+def find_run(word: str, stored: StoredRuns) -> StoredRun:
+    """The run that ``word`` means: a run's name (the newest of it), ``name@`` and the beginning
+    of its digest, or ``latest``.
+
+    Raises:
+        RecipeProblems: it means none, or several.
+    """
+    if not stored.runs and not stored.unreadable:
+        raise _problem(
+            f"`RUN` is '{word}', but '{stored.home}' remembers no run; run a recipe first, or "
+            "give another home with --home or STILLHOUSE_HOME"
+        )
+    name, at, beginning = word.partition("@")
+    if word == LATEST:
+        fitting = stored.runs[:1]
+    elif not at:
+        fitting = tuple(run for run in stored.runs if run.report.name == name)[:1]
+    else:
+        fitting = tuple(run for run in stored.runs if _fits(run, name, beginning))
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        titles = _some([run.title for run in fitting])
+        raise _problem(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
+    raise _not_found(word, stored)
+
+
+def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
+    """The runs that ``words`` mean, in their order; at least two, each once.
+
+    Raises:
+        RecipeProblems: with every word that means no run, or the same as one before.
+    """
+    if len(words) < 2:
+        given = "1 `RUN` is" if words else "0 `RUN` are"
+        raise _problem(f"{given} given, but it takes two to compare; name another")
+    found: list[StoredRun] = []
+    problems: list[Problem] = []
+    for word in words:
+        try:
+            run = find_run(word, stored)
+        except RecipeProblems as problem:
+            problems += problem.problems
+            continue
+        if run in found:
+            message = f"`RUN` is '{word}', but {run.title} is named already; name another run"
+            problems.append(Problem("", message))
+        found.append(run)
+    if problems:
+        raise RecipeProblems(problems)
+    return found
+
+
+def _fits(run: StoredRun, name: str, beginning: str) -> bool:
+    return run.report.name == name and run.report.recipe_digest.startswith(beginning)
+
+
+def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:
+    damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
+    if damaged or not stored.runs:
+        report = (damaged or stored.unreadable)[0] / REPORT
+        return _problem(
+            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again, which writes it "
+            "anew"
+        )
+    return _problem(f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}")
+
+
+def _nearest(word: str, runs: Sequence[StoredRun]) -> str:
+    """The remedy for a name that nobody has: the nearest ones, or the newest."""
+    name, at, _ = word.partition("@")
+    namesakes = [run.title for run in runs if run.report.name == name]
+    if namesakes:
+        return f"there is {_some(namesakes)}"
+    names = [run.title if at else run.report.name for run in runs]
+    near = difflib.get_close_matches(word, dict.fromkeys(names), n=_NAMED, cutoff=0.6)
+    if near:
+        return f"did you mean {_some(near, 'or')}?"
+    return f"there is {_some(list(dict.fromkeys(names)))}; `stillhouse list` shows all"
+
+
+def _some(names: Sequence[str], last: str = "and") -> str:
+    """The first names, and how many more there are."""
+    shown = [f"`{name}`" for name in names[:_NAMED]]
+    more = len(names) - len(shown)
+    return listed([*shown, f"{more} more"] if more else shown, last)
+
+
+def _problem(message: str) -> RecipeProblems:
+    return RecipeProblems([Problem("", message)])

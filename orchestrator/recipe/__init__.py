@@ -1,0 +1,25 @@
+"""From a file and the command line to a judged recipe: every problem at once, each at its place.
+
+Reading
+  loading         a file, with what the command line sets, as a judged recipe
+  yaml_values     YAML as plain values: bounded, without tags, each key once
+  overrides       single values from the command line
+  environment     ``${env:NAME}``, the one place that reads it
+  kinds           the kind where a recipe gives options alone
+  later           settings that are not there yet, refused by name
+
+Judging
+  fields          what a recipe can hold where
+  problems        what pydantic says, as problems
+  rules           judged across sections: all rules in order
+  rules_samples   about the transfer set
+  rules_teaching  about who teaches whom
+  rules_training  about how a model is trained
+  rules_engine    about engines and places
+  files           the files that it names, and which are not there
+  wording         how a sentence spells places, values and the nearest name
+
+Writing
+  printing        in full, with secrets kept out of sight
+  init            a commented recipe to start from
+"""

@@ -1,0 +1,153 @@
+"""What a recipe can hold where: its sections read as a tree of settings, kinds and choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from cluster.section import Section
+from orchestrator.config import NAME
+from orchestrator.recipe.wording import listed
+
+_PATTERNS = {
+    NAME: "a name of letters, digits, `_`, `.` and `-` that begins with a letter or digit",
+    r"^[^:]+\.py:[A-Za-z_]\w*$": "a function beside the recipe, written file.py:function",
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What may stand at one place of a recipe.
+
+    ``core`` is the type without its bounds and ``bounds`` are these; ``choices`` are the
+    members of a union (empty for one type alone), null left out.
+    """
+
+    core: Any
+    bounds: tuple[Any, ...] = ()
+    choices: tuple[Shape, ...] = ()
+    nullable: bool = False
+
+    @property
+    def section(self) -> type[Section] | None:
+        """The section that stands here, if it is one."""
+        return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
+
+    @property
+    def kinds(self) -> dict[str, type[Section]]:
+        """The sections to choose from by their ``kind``; empty if there is no such choice."""
+        sections = [choice.section for choice in self.choices]
+        named = {kind_of(section): section for section in sections if section is not None}
+        return {} if None in named or len(named) < len(self.choices) else named  # type: ignore[return-value]
+
+
+def kind_of(section: type[Section]) -> str | None:
+    """The word that chooses ``section`` among its like, if it is one of several."""
+    field = section.model_fields.get("kind")
+    if field is None or get_origin(field.annotation) is not Literal:
+        return None
+    words = get_args(field.annotation)
+    return words[0] if len(words) == 1 else None
+
+
+def shape_of(annotation: Any, *bounds: Any) -> Shape:
+    """Reads a type annotation as pydantic does."""
+    nullable = False
+    while get_origin(annotation) is Annotated:
+        annotation, *more = get_args(annotation)
+        bounds = (*bounds, *_bounds(more))
+    if get_origin(annotation) not in (Union, UnionType):
+        return Shape(annotation, bounds)
+    members = [member for member in get_args(annotation) if member is not NoneType]
+    nullable = len(members) < len(get_args(annotation))
+    if len(members) == 1:
+        inner = shape_of(members[0], *bounds)
+        return Shape(inner.core, inner.bounds, inner.choices, nullable)
+    return Shape(annotation, bounds, tuple(shape_of(member) for member in members), nullable)
+
+
+def _bounds(metadata: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for each in metadata:
+        found.extend(each.metadata if isinstance(each, FieldInfo) else [each])
+    return found
+
+
+def shape_of_field(field: FieldInfo) -> Shape:
+    """What a section's setting may be."""
+    return shape_of(field.annotation, *field.metadata)
+
+
+def inside(shape: Shape, key: str | int) -> Shape | None:
+    """What stands under ``key`` of a mapping or a list."""
+    origin, arguments = get_origin(shape.core), get_args(shape.core)
+    if shape.section is not None:
+        field = shape.section.model_fields.get(str(key))
+        return shape_of_field(field) if field is not None else None
+    if origin is dict:
+        return shape_of(arguments[1])
+    if origin is tuple and isinstance(key, int):
+        return shape_of(arguments[0] if arguments[-1] is Ellipsis else arguments[key])
+    return None
+
+
+def fixed_default(section: type[Section], name: str) -> Any:
+    """A setting's default, or None where it must be said."""
+    field = section.model_fields.get(name)
+    return None if field is None or field.is_required() else field.get_default()
+
+
+def requirement(shape: Shape) -> str:
+    """What must stand here, as the end of a sentence: ``a number greater than 0``."""
+    if shape.kinds:
+        return f"one of the kinds {listed(shape.kinds, 'or')}, as `kind: ...` with its options"
+    if shape.choices:
+        return ", or ".join(requirement(choice) for choice in shape.choices)
+    origin, arguments = get_origin(shape.core), get_args(shape.core)
+    if origin is Literal:
+        return listed(
+            [f"'{word}'" if isinstance(word, str) else str(word) for word in arguments], "or"
+        )
+    if origin is tuple:
+        return _list_requirement(shape, arguments)
+    if shape.section is not None:
+        names = list(shape.section.model_fields)
+        return f"a mapping of settings ({', '.join(names[:6])}{', ...' if names[6:] else ''})"
+    if origin is dict:
+        return "a mapping of names to values"
+    return _plain(shape)
+
+
+def _list_requirement(shape: Shape, arguments: tuple[Any, ...]) -> str:
+    each = requirement(shape_of(arguments[0]))
+    if arguments[-1] is not Ellipsis:
+        return f"a list of {len(arguments)} entries, each {each}"
+    fewest = max((getattr(bound, "min_length", 0) for bound in shape.bounds), default=0)
+    return f"a list{' that is not empty' if fewest else ''}, each entry {each}"
+
+
+def _plain(shape: Shape) -> str:
+    if shape.core is bool:
+        return "true or false"
+    if shape.core is timedelta:
+        return "a duration greater than zero, such as 60s, 10m or 1h"
+    if shape.core is str:
+        patterns = [getattr(bound, "pattern", None) for bound in shape.bounds]
+        return next((_PATTERNS[each] for each in patterns if each in _PATTERNS), "text")
+    word = {int: "a whole number", float: "a number"}.get(shape.core, "a plain value")
+    return word + _range(shape.bounds)
+
+
+def _range(bounds: tuple[Any, ...]) -> str:
+    words = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}
+    limits = {
+        name: getattr(bound, name) for bound in bounds for name in words if hasattr(bound, name)
+    }
+    if set(limits) == {"ge", "le"}:
+        return f" from {limits['ge']} to {limits['le']}"
+    said = " and ".join(f"{word} {limits[name]}" for name, word in words.items() if name in limits)
+    return "" if not said else f" {said}" if said.startswith("greater") else f" of {said}"

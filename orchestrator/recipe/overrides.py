@@ -1,0 +1,169 @@
+"""Sets single values of a recipe from the command line: ``student.train.epochs=5``.
+
+A place is a dotted path; its value is YAML. What stands in the way in its short form is
+unfolded: a word is ``{kind: word}``, under ``weights`` it is ``{path: word}``, and a number
+under ``objective`` is ``{weight: number}``. Sections that are not there are made.
+
+``null`` takes an entry out, which brings back its default. A value replaces what stood there,
+with one exception: setting ``kind`` alone keeps the options beside it that the new kind has
+too, and drops the file's others; options that were themselves set on the command line stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import Problem
+from orchestrator.recipe.wording import Path, dotted, shown, suggest
+from orchestrator.recipe.yaml_values import YamlProblem, read_yaml
+
+Options = Callable[[Path, str], frozenset[str] | None]
+"""The options that a kind has at a place, or None where that is not known."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """One setting from the command line, as it was written."""
+
+    place: str
+    value: Any
+    text: str
+
+
+class OverrideProblem(ValueError):
+    """An override that cannot be read or applied; the message is one sentence."""
+
+
+def any_options(place: Path, kind: str) -> frozenset[str] | None:
+    """Knows no kinds, so every option stays."""
+    return None
+
+
+def read_override(text: str) -> Override:
+    """Reads ``a.b=value``.
+
+    Raises:
+        OverrideProblem: there is no ``=``, no place, no value, or the value is not YAML.
+    """
+    place, equals, written = text.partition("=")
+    place = place.strip()
+    if not equals or not place or not all(place.split(".")):
+        raise OverrideProblem(f"'{text}' sets nothing; write it as section.setting=value")
+    if not written.strip():
+        raise OverrideProblem(f"'{text}' gives no value; write {place}=null to take it out")
+    try:
+        return Override(place, read_yaml(written), text)
+    except YamlProblem as problem:
+        raise OverrideProblem(f"'{text}' has a value that {problem}") from None
+
+
+def apply_overrides(
+    data: Mapping[str, Any], texts: Sequence[str], options: Options = any_options
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The recipe with ``texts`` applied in order, and a problem for each that cannot be."""
+    result, problems = dict(data), []
+    touched: set[Path] = set()
+    for text in texts:
+        try:
+            override = read_override(text)
+            result = _apply(result, override, options, touched)
+        except OverrideProblem as problem:
+            problems.append(Problem(text.partition("=")[0].strip(), str(problem)))
+    return result, problems
+
+
+def _apply(
+    data: Mapping[str, Any], override: Override, options: Options, touched: set[Path]
+) -> dict[str, Any]:
+    changed, path = _set(data, override.place.split("."), override, ())
+    touched.add(path)
+    if path[-1] == "kind" and isinstance(override.value, str):
+        allowed = options(path[:-1], override.value)
+        if allowed is not None:
+            changed = _keep_fitting(changed, path[:-1], allowed | {"kind"}, touched)
+    return dict(changed)
+
+
+def _set(data: Any, parts: list[str], override: Override, above: Path) -> tuple[Any, Path]:
+    """``data`` with the value at ``parts``, and the path that was taken."""
+    if isinstance(data, list):
+        return _set_in_list(data, parts, override, above)
+    if not isinstance(data, Mapping):
+        raise OverrideProblem(
+            f"'{override.text}' goes through `{dotted(above)}`, which is {shown(data)} and has "
+            f"nothing inside; set `{dotted(above)}` itself"
+        )
+    key, rest = _step(data, parts)
+    if not rest:
+        return _put(data, key, override, above), (*above, key)
+    inner = _unfold(data.get(key), (*above, key))
+    changed, path = _set(inner, rest, override, (*above, key))
+    return {**data, key: changed}, path
+
+
+def _step(data: Mapping[str, Any], parts: list[str]) -> tuple[str, list[str]]:
+    """The next key: the longest one that is there, since a name may have dots itself."""
+    for length in range(len(parts), 0, -1):
+        key = ".".join(parts[:length])
+        if key in data:
+            return key, parts[length:]
+    return parts[0], parts[1:]
+
+
+def _put(data: Mapping[str, Any], key: str, override: Override, above: Path) -> dict[str, Any]:
+    if override.value is not None:
+        return {**data, key: override.value}
+    if key not in data:
+        raise OverrideProblem(
+            f"'{override.text}' takes out `{dotted((*above, key))}`, which the recipe does not "
+            f"set; {suggest(key, data)}"
+        )
+    return {name: value for name, value in data.items() if name != key}
+
+
+def _unfold(value: Any, path: Path) -> Any:
+    """The long form of a value that an override goes into."""
+    if value is None or (value == "none" and path[-1] == "weights"):
+        return {}
+    if isinstance(value, str):
+        return {"path" if path[-1] == "weights" else "kind": value}
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and len(path) > 1 and path[-2] == "objective":
+        return {"weight": value}
+    return value
+
+
+def _set_in_list(
+    data: list[Any], parts: list[str], override: Override, above: Path
+) -> tuple[list[Any], Path]:
+    key, *rest = parts
+    if not key.isdecimal() or int(key) >= len(data):
+        raise OverrideProblem(
+            f"'{override.text}' names entry {key} of `{dotted(above)}`, which has "
+            f"{len(data)}, counted from 0; set the whole list"
+        )
+    index = int(key)
+    if not rest:
+        entries = [] if override.value is None else [override.value]
+        return [*data[:index], *entries, *data[index + 1 :]], (*above, index)
+    inner = _unfold(data[index], (*above, index))
+    changed, path = _set(inner, rest, override, (*above, index))
+    return [*data[:index], changed, *data[index + 1 :]], path
+
+
+def _keep_fitting(data: Any, place: Path, allowed: frozenset[str], touched: set[Path]) -> Any:
+    def prune(value: Any, rest: Path, above: Path) -> Any:
+        if rest:
+            inner = prune(value[rest[0]], rest[1:], (*above, rest[0]))
+            if isinstance(value, list):
+                return [inner if at == rest[0] else each for at, each in enumerate(value)]
+            return {**value, rest[0]: inner}
+        return {
+            name: each
+            for name, each in value.items()
+            if name in allowed or any(path[: len(above) + 1] == (*above, name) for path in touched)
+        }
+
+    return prune(data, place, ())

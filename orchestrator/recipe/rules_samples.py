@@ -1,0 +1,126 @@
+"""Rules about the transfer set: its parts, its views, how many samples a batch can have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from orchestrator.config import Recipe
+from orchestrator.errors import Problem
+from orchestrator.recipe.wording import listed
+from students.transfer_sets.config import Augment, CropFlip, NoAugment, Shift
+
+_TRAINING_SAMPLES = {
+    "digits": 1347,
+    "mnist": 60_000,
+    "fashion_mnist": 60_000,
+    "cifar10": 50_000,
+    "cifar100": 50_000,
+}
+_CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
+
+
+def _parts(recipe: Recipe) -> Iterator[Problem]:
+    asked = recipe.transfer_set.validation
+    there = _TRAINING_SAMPLES.get(recipe.transfer_set.kind)
+    if there is not None and isinstance(asked, int) and asked >= there:
+        yield Problem(
+            "transfer_set.validation",
+            f"`transfer_set.validation` is {asked}, but {recipe.transfer_set.kind} has {there} "
+            f"training samples; lower it",
+        )
+    if asked == "none" and recipe.evaluate.prior_correction != "none":
+        yield Problem(
+            "evaluate.prior_correction",
+            f"`evaluate.prior_correction` is '{recipe.evaluate.prior_correction}', which looks at "
+            f"validation pictures, but `transfer_set.validation` is 'none'; give it a share",
+        )
+
+
+def _omitted(recipe: Recipe) -> Iterator[Problem]:
+    omit, classes = recipe.transfer_set.omit, _CLASSES.get(recipe.transfer_set.kind)
+    place = "transfer_set.omit"
+    if classes is None:
+        return
+    beyond = [each for each in omit if each >= classes]
+    if beyond:
+        yield Problem(
+            place,
+            f"`{place}` names {listed(map(str, beyond))}, but the classes of "
+            f"{recipe.transfer_set.kind} are 0 to {classes - 1}; take it out",
+        )
+    if len(set(omit) - set(beyond)) == classes:
+        yield Problem(place, f"`{place}` names every class; leave one for the student")
+
+
+def _views(recipe: Recipe) -> Iterator[Problem]:
+    views = recipe.transfer_set.views
+    trained = [teacher.train for teacher in recipe.teachers.values() if teacher.train is not None]
+    augments = [recipe.transfer_set.augment, *(train.augment for train in trained)]
+    if views != "all" and not any(each is not None and _changes(each) for each in augments):
+        yield Problem(
+            "transfer_set.views",
+            f"`transfer_set.views` is {views}, which has no effect while "
+            f"`transfer_set.augment` changes nothing; take one out or choose an augmentation",
+        )
+    for place, augment in _augments(recipe):
+        if isinstance(augment, CropFlip) and not _changes(augment):
+            yield Problem(
+                place,
+                f"`{place}` has padding 0 and no flip, which changes nothing; write none instead",
+            )
+
+
+def _augments(recipe: Recipe) -> Iterator[tuple[str, Augment | None]]:
+    yield "transfer_set.augment", recipe.transfer_set.augment
+    for name, teacher in recipe.teachers.items():
+        if teacher.train is not None:
+            yield f"teachers.{name}.train.augment", teacher.train.augment
+
+
+def _changes(augment: NoAugment | CropFlip | Shift) -> bool:
+    if isinstance(augment, CropFlip):
+        return augment.padding > 0 or augment.flip
+    return not isinstance(augment, NoAugment)
+
+
+def _batches(recipe: Recipe) -> Iterator[Problem]:
+    """Only where the number of samples is known for sure; the deep check counts them."""
+    given = recipe.transfer_set.fraction
+    student = recipe.student.train
+    yield from _batch(recipe, "student.train", student.batch_size, "transfer_set.fraction", given)
+    for name, teacher in recipe.teachers.items():
+        train = teacher.train
+        if train is not None:
+            place = f"teachers.{name}.train"
+            yield from _batch(recipe, place, train.batch_size, f"{place}.fraction", train.fraction)
+
+
+def _batch(
+    recipe: Recipe, place: str, batch: int, share_place: str, share: float
+) -> Iterator[Problem]:
+    most = _most_samples(recipe, share)
+    if most is not None and batch > most:
+        yield Problem(
+            f"{place}.batch_size",
+            f"`{place}.batch_size` is {batch}, but {recipe.transfer_set.kind} has no more than "
+            f"{most} samples under `transfer_set.validation` and `{share_place}`; lower it",
+        )
+
+
+def _most_samples(recipe: Recipe, share: float) -> int | None:
+    """A bound from above: a share is taken per class, and each may round up."""
+    kind, asked = recipe.transfer_set.kind, recipe.transfer_set.validation
+    if kind not in _TRAINING_SAMPLES:
+        return None
+    training = _TRAINING_SAMPLES[kind]
+    if isinstance(asked, int):
+        training = max(0, training - asked)
+    elif isinstance(asked, float):
+        training = math.ceil(training * (1 - asked)) + _CLASSES[kind]
+    if share == 1.0:
+        return training
+    return min(training, math.ceil(training * share) + _CLASSES[kind])
+
+
+sample_rules = (_parts, _omitted, _views, _batches)

@@ -1,0 +1,172 @@
+"""Rules about who teaches whom: teachers, ensemble, objective, controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.config import Recipe
+from orchestrator.errors import Problem
+from orchestrator.recipe.wording import listed, suggest
+from students.objectives.config import Hint, SoftTargets, Task, TermConfig
+from teachers.config import EnsembleConfig, Fixed
+
+_OBJECTIVE = "student.objective"
+
+
+def _someone_teaches(recipe: Recipe) -> Iterator[Problem]:
+    if not recipe.teachers and recipe.transfer_set.labelled == 0:
+        yield Problem(
+            "teachers",
+            "`teachers` is empty and `transfer_set.labelled` is 0, so nothing is left to learn "
+            "from; add a teacher or give labels",
+        )
+
+
+def _terms(recipe: Recipe) -> Iterator[Problem]:
+    terms = recipe.student.objective
+    yield from _weighed(_OBJECTIVE, terms)
+    for name, term in terms.items():
+        place = f"{_OBJECTIVE}.{name}"
+        if isinstance(term, Task):
+            if recipe.teachers and recipe.transfer_set.labelled == 0 and term.weight > 0:
+                yield Problem(
+                    place,
+                    f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the "
+                    f"term out or give labels",
+                )
+        elif not recipe.teachers:
+            yield Problem(
+                place,
+                f"`{place}` is of kind '{term.kind}', which needs a teacher, but `teachers` is "
+                f"empty; add a teacher or take the term out",
+            )
+        elif isinstance(term, Hint) and term.teacher not in recipe.teachers:
+            yield Problem(
+                f"{place}.teacher",
+                f"`{place}.teacher` is '{term.teacher}', which is none of `teachers`; "
+                f"{suggest(term.teacher, recipe.teachers)}",
+            )
+
+
+def _weighed(place: str, terms: Mapping[str, TermConfig]) -> Iterator[Problem]:
+    if not terms:
+        yield Problem(place, f"`{place}` is empty; give it a term, such as task: {{weight: 1.0}}")
+    elif all(term.weight == 0 for term in terms.values()):
+        yield Problem(
+            place,
+            f"`{place}` has weight 0 for {listed(terms)}, so nothing would be learnt; give a "
+            f"term a weight above 0",
+        )
+
+
+def _teachers_terms(recipe: Recipe) -> Iterator[Problem]:
+    for name, teacher in recipe.teachers.items():
+        if teacher.train is None:
+            continue
+        place = f"teachers.{name}.train.objective"
+        yield from _weighed(place, teacher.train.objective)
+        for word, term in teacher.train.objective.items():
+            if not isinstance(term, Task):
+                yield Problem(
+                    f"{place}.{word}",
+                    f"`{place}.{word}` is of kind '{term.kind}', which needs a teacher, but a "
+                    f"teacher is trained by labels alone; take the term out",
+                )
+
+
+def _teachers_without_effect(recipe: Recipe) -> Iterator[Problem]:
+    for name, teacher in recipe.teachers.items():
+        place = f"teachers.{name}"
+        if teacher.train is not None and teacher.seen != "train":
+            yield Problem(
+                f"{place}.seen",
+                f"`{place}.seen` is '{teacher.seen}', but a teacher with `{place}.train` sees "
+                f"the training samples; take it out",
+            )
+        if teacher.train is None and teacher.engine != type(teacher.engine)():
+            yield Problem(
+                f"{place}.engine",
+                f"`{place}.engine` has no effect, since `{place}.weights` are loaded and nothing "
+                f"is trained; take it out",
+            )
+
+
+def _ensemble(recipe: Recipe) -> Iterator[Problem]:
+    ensemble = recipe.ensemble
+    if not recipe.teachers:
+        if ensemble != EnsembleConfig():
+            yield Problem(
+                "ensemble",
+                "`ensemble` has no effect, since `teachers` is empty; take it out or add a teacher",
+            )
+        return
+    terms = recipe.student.objective
+    default = EnsembleConfig().temperature
+    if ensemble.temperature != default and not any(
+        isinstance(term, SoftTargets) for term in terms.values()
+    ):
+        yield Problem(
+            "ensemble.temperature",
+            f"`ensemble.temperature` is {ensemble.temperature:g}, but no term of `{_OBJECTIVE}` "
+            f"softens; take it out or add soft_targets",
+        )
+    if isinstance(ensemble.weighting, Fixed):
+        yield from _fixed(ensemble.weighting, recipe)
+
+
+def _fixed(weighting: Fixed, recipe: Recipe) -> Iterator[Problem]:
+    place = "ensemble.weighting.weights"
+    for name in weighting.weights:
+        if name not in recipe.teachers:
+            yield Problem(
+                f"{place}.{name}",
+                f"`{place}.{name}` weighs a teacher that `teachers` does not have; "
+                f"{suggest(name, recipe.teachers)}",
+            )
+    missing = [name for name in recipe.teachers if name not in weighting.weights]
+    if missing:
+        yield Problem(
+            place,
+            f"`{place}` has no weight for {listed(missing)} of `teachers`; give each one "
+            f"(0 leaves a teacher out)",
+        )
+    if not missing and sum(weighting.weights.values()) == 0:
+        yield Problem(place, f"`{place}` are all 0; give a teacher a weight above 0")
+
+
+def _controls(recipe: Recipe) -> Iterator[Problem]:
+    asked, labelled = recipe.controls, recipe.transfer_set.labelled
+    explicit = "controls" in recipe.model_fields_set
+    if labelled == 0 and recipe.teachers:
+        for name in ("untaught", "label_smoothing"):
+            if name in asked:
+                yield Problem(
+                    "controls",
+                    f"`controls` has '{name}', which learns from labels, but "
+                    f"`transfer_set.labelled` is 0; write controls: "
+                    f"[{', '.join(each for each in asked if each == 'single_teachers')}]",
+                )
+    if not recipe.teachers and explicit:
+        for name in ("untaught", "single_teachers"):
+            if name in asked:
+                yield Problem(
+                    "controls",
+                    f"`controls` has '{name}', which is compared with a taught student, but "
+                    f"`teachers` is empty; take it out or add a teacher",
+                )
+    if "single_teachers" in asked and len(recipe.teachers) == 1:
+        yield Problem(
+            "controls",
+            "`controls` has 'single_teachers', but `teachers` has one alone, so it would be the "
+            "student again; take it out or add a teacher",
+        )
+
+
+teaching_rules = (
+    _someone_teaches,
+    _terms,
+    _teachers_terms,
+    _teachers_without_effect,
+    _ensemble,
+    _controls,
+)

@@ -1,0 +1,96 @@
+"""Writes a run's page: ``report.md`` with tables, its pictures and ``report.json`` beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.report.pictures import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictures
+from orchestrator.report.repeats import RepeatReport, repeat_grid, repeat_sentence
+from orchestrator.report.report_table import Grid, report_grids
+from orchestrator.report.report_words import notes
+from orchestrator.report.run_report import RunReport
+
+PAGE = "report.md"
+FIGURES = "report.json"
+REPEATS = "repeats.json"
+
+_CAPTIONS = {
+    CURVES: "Learning curves: the validation part after each epoch.",
+    DARK_KNOWLEDGE: "What the ensemble thinks of the classes: off the diagonal lies what labels "
+    "do not say.",
+    SIZES: "Accuracy against size: test part, parameters.",
+}
+
+
+def write_page(report: RunReport, folder: Path, repeats: RepeatReport | None = None) -> RunReport:
+    """Writes the page into ``folder``; gives the report with its artifacts' paths by file name.
+
+    The same report writes the same bytes but for the seconds in it. ``repeats`` is what several
+    seeds say together.
+    """
+    pictures = draw_pictures(report, folder)
+    files = [folder / PAGE, folder / FIGURES, *pictures]
+    if repeats is not None:
+        files.append(folder / REPEATS)
+        _write(folder / REPEATS, json.dumps(repeats.to_json(), indent=1) + "\n")
+    told = replace(report, artifacts={**report.artifacts, **{f.name: str(f) for f in files}})
+    _write(folder / PAGE, page(report, [picture.name for picture in pictures], repeats))
+    _write(folder / FIGURES, json.dumps(told.to_json(), indent=1) + "\n")
+    return told
+
+
+def page(report: RunReport, pictures: Sequence[str], repeats: RepeatReport | None = None) -> str:
+    """The page's markdown; ``pictures`` are the names of files beside it."""
+    parts = [
+        f"# {_escaped(report.name)}",
+        f"Recipe `{report.recipe_digest}`: {report.outcome} in {report.seconds:.1f} s.",
+        *(f"## {grid.title}\n\n{grid_markdown(grid)}" for grid in report_grids(report)),
+        *(_escaped(note) for note in notes(report)),
+        *_over_seeds(repeats),
+        *(f"## {_CAPTIONS[name]}\n\n![{_CAPTIONS[name]}]({name})" for name in pictures),
+        f"## Stages\n\n{grid_markdown(_stages(report))}" if report.stages else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _over_seeds(repeats: RepeatReport | None) -> tuple[str, ...]:
+    if repeats is None:
+        return ()
+    grid = repeat_grid(repeats)
+    return f"## {grid.title}\n\n{grid_markdown(grid)}", _escaped(repeat_sentence(repeats))
+
+
+def grid_markdown(grid: Grid) -> str:
+    """A table in markdown; figures stand to the right."""
+    rule = ["---"] * grid.words + ["---:"] * (len(grid.headers) - grid.words)
+    lines = [grid.headers, rule, *grid.rows]
+    return "\n".join(_line(line) for line in lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _escaped(text: str) -> str:
+    for mark in ("\\", "|", "*", "_", "<"):
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _stages(report: RunReport) -> Grid:
+    rows = tuple(
+        (stage.name, "ran" if stage.ran else "stored", f"{stage.seconds:.1f}", stage.digest[:12])
+        for stage in report.stages
+    )
+    return Grid("Stages", ("stage", "", "seconds", "digest"), rows)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replaces a file as a whole, so that no reader finds half a page."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

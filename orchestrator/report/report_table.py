@@ -1,0 +1,165 @@
+"""The report's tables: how well each model does, how large it is, and several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.report.report_words import is_flattered, notes, percent
+from orchestrator.report.run_report import ModelReport, PartScores, RunReport
+
+_ABSENT = "-"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table before it is drawn; its first ``words`` columns are words, the others figures."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+
+
+def report_grids(report: RunReport) -> tuple[Grid, ...]:
+    """The tables of one run."""
+    models = report.models()
+    return (_quality(models), _size(models, tuple(report.teachers.values()))) if models else ()
+
+
+def _quality(models: Sequence[ModelReport]) -> Grid:
+    headers = ("model", "test %", "NLL", "ECE %", "agreement %", "validation %")
+    rows: list[tuple[str, ...]] = []
+    for model in models:
+        held = percent(model.validation.accuracy) if model.validation else _ABSENT
+        mark = "*" if is_flattered(model) else ""
+        rows.append((_label(model), *_figures(model.test), held + mark))
+        if model.corrected is not None:
+            rows.append((f"{model.name}, prior corrected", *_figures(model.corrected), _ABSENT))
+    return Grid("How well they do", headers, tuple(rows))
+
+
+def _figures(scores: PartScores) -> tuple[str, ...]:
+    agreement = _ABSENT if scores.agreement is None else percent(scores.agreement)
+    return (percent(scores.accuracy), f"{scores.nll:.4f}", percent(scores.ece), agreement)
+
+
+def _label(model: ModelReport) -> str:
+    return f"teacher {model.name}" if model.role == "teacher" else model.name
+
+
+def _size(models: Sequence[ModelReport], teachers: Sequence[ModelReport]) -> Grid:
+    headers = (
+        "model",
+        "parameters",
+        "MACs",
+        "bytes",
+        "ms, batch 1",
+        "ms, batch 64",
+        "of largest",
+    )
+    largest = max((each.parameters for each in teachers), default=0)
+    rows = [
+        (
+            _label(model),
+            f"{model.parameters:,}",
+            f"{model.macs:,}",
+            f"{model.bytes:,}",
+            _milliseconds(model, "1"),
+            _milliseconds(model, "64"),
+            ratio(model.parameters, largest),
+        )
+        for model in models
+    ]
+    return Grid(
+        "How large they are (MACs and ms for one sample; parts of the largest teacher)",
+        headers,
+        tuple(rows),
+    )
+
+
+def _milliseconds(model: ModelReport, batch: str) -> str:
+    value = model.latency_ms.get(batch)
+    return _ABSENT if value is None else f"{value:.3g}"
+
+
+def ratio(parameters: int, largest: int) -> str:
+    """Parameters against those of the largest teacher: ``1/85``, ``1/1.3``, ``1`` or ``2.1``."""
+    if not parameters or not largest:
+        return _ABSENT
+    if parameters >= largest:
+        return f"{parameters / largest:.3g}"
+    parts = largest / parameters
+    return f"1/{parts:.0f}" if parts >= 10 else f"1/{parts:.2g}"
+
+
+def compare_grid(reports: Sequence[RunReport]) -> Grid:
+    """Several runs side by side, one a line."""
+    headers = (
+        "run",
+        "outcome",
+        "student %",
+        "untaught %",
+        "gain",
+        "ensemble %",
+        "NLL",
+        "parameters",
+    )
+    return Grid("Runs", headers, tuple(_run_line(report) for report in reports))
+
+
+def _run_line(report: RunReport) -> tuple[str, ...]:
+    student, untaught = report.student, report.untaught
+    gain = (
+        f"{100 * (student.test.accuracy - untaught.test.accuracy):+.2f}"
+        if student is not None and untaught is not None
+        else _ABSENT
+    )
+    return (
+        report.title,
+        report.outcome,
+        _accuracy(student),
+        _accuracy(untaught),
+        gain,
+        _accuracy(report.ensemble),
+        f"{student.test.nll:.4f}" if student else _ABSENT,
+        f"{student.parameters:,}" if student else _ABSENT,
+    )
+
+
+def _accuracy(model: ModelReport | None) -> str:
+    return _ABSENT if model is None else percent(model.test.accuracy)
+
+
+def print_grid(grid: Grid, console: Console) -> None:
+    """Draws one table."""
+    table = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, header in enumerate(grid.headers):
+        table.add_column(
+            header,
+            justify="left" if number < grid.words else "right",
+            overflow="fold",
+            no_wrap=number > 0 and " " not in header,
+        )
+    for row in grid.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def print_report(report: RunReport, console: Console) -> None:
+    """Draws the tables of one run and says its sentences; fits 100 columns."""
+    console.print(Text(f"{report.title}: {report.outcome} in {report.seconds:.1f} s"))
+    for grid in report_grids(report):
+        print_grid(grid, console)
+    for note in notes(report):
+        console.print(Text(note))
+
+
+def print_comparison(reports: Sequence[RunReport], console: Console) -> None:
+    """Draws several runs side by side."""
+    print_grid(compare_grid(reports), console)

@@ -1,0 +1,194 @@
+"""Claims about the command line: what it prints where, its exit codes, what it imports."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cluster.errors import CannotPlace, RoleLost
+from orchestrator import cli
+from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.exit_codes import ending_of
+from orchestrator.recipe.init import TEMPLATE
+from students.errors import CheckpointError, WeightsError
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("torch", "torchvision", "ray", "mlflow", "deepspeed", "optuna")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A good recipe's path, beside a plan and a deep check that only say what they are asked."""
+    plan = types.ModuleType("orchestrator.plan_printing")
+    plan.print_plan = lambda loaded, home: print(f"plan of {loaded.recipe.name} in {home}")  # type: ignore[attr-defined]
+    plan.plan_rows = lambda loaded, home: [{"name": "student"}]  # type: ignore[attr-defined]
+    deep = types.ModuleType("orchestrator.deep_check")
+    deep.deep_problems = lambda loaded, home: [Problem("student", "`student` is deep; mend it")]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "orchestrator.plan_printing", plan)
+    monkeypatch.setitem(sys.modules, "orchestrator.deep_check", deep)
+    file = tmp_path / "recipe.yaml"
+    file.write_text(TEMPLATE)
+    return str(file)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments)
+
+
+def test_check_prints_the_whole_recipe_its_plan_and_what_it_did_not_look_at(recipe: str) -> None:
+    result = run(
+        "--home", "/somewhere", "check", recipe, "student.train.epochs=5", "--set", "seed=3"
+    )
+    assert result.exit_code == 0
+    assert "epochs: 5\n" in result.stdout
+    assert "seed: 3\n" in result.stdout
+    assert "gradient_clipping: 1.0" in result.stdout
+    assert "plan of first in /somewhere" in result.stdout
+    assert "Not looked at" in result.stdout
+    assert result.stderr == ""
+
+
+def test_check_names_absent_weights_and_only_the_deep_check_refuses_them(recipe: str) -> None:
+    overrides = ("teachers.wide.train=null", "teachers.wide.weights=absent.pt")
+    static = run("check", recipe, *overrides)
+    assert static.exit_code == 0
+    sentence = "`teachers.wide.weights.path` is 'absent.pt', which does not exist"
+    assert sentence in static.stdout
+    deep = run("check", recipe, *overrides, "--deep")
+    assert deep.exit_code == 2
+    assert deep.stderr.startswith(sentence)
+    assert deep.stdout == ""
+
+
+def test_deep_check_asks_further_and_ends_with_what_it_hears(recipe: str) -> None:
+    result = run("check", recipe, "--deep")
+    assert (result.exit_code, result.stderr) == (2, "`student` is deep; mend it\n")
+
+
+def test_problems_are_a_line_each_on_standard_error(recipe: str) -> None:
+    result = run("check", recipe, "student.train.epochs=0", "studnt=1")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    assert all("`" in line and ";" in line for line in lines)
+
+
+def test_json_is_one_object_alone_on_standard_output(recipe: str) -> None:
+    good = json.loads(run("check", recipe, "--json").stdout)
+    assert good["name"] == "first"
+    assert good["problems"] == []
+    assert good["stages"] == [{"name": "student"}]
+    assert good["recipe"]["student"]["train"]["checkpoint"] == {"every": "epoch", "keep": 2}
+    bad = run("check", recipe, "--json", "student.train.epochs=0")
+    assert bad.exit_code == 2
+    [problem] = json.loads(bad.stdout)["problems"]
+    assert problem["path"] == "student.train.epochs"
+
+
+def test_init_then_check_works(recipe: str, tmp_path: Path) -> None:
+    file = str(tmp_path / "new.yaml")
+    assert run("init", file).exit_code == 0
+    assert run("check", file).exit_code == 0
+    again = run("init", file)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+    assert run("init", file, "--force").exit_code == 0
+
+
+def test_misspelt_command_names_the_nearest(recipe: str) -> None:
+    result = run("chek", recipe)
+    assert result.exit_code == 2
+    assert "'chek' is no command; did you mean `check`?" in result.stderr
+
+
+ENDINGS = [
+    (RecipeProblems([Problem("a", "`a` is 1; make it 2")]), 2, "`a` is 1; make it 2"),
+    (WeightsError("`w` is damaged; fetch it again"), 2, "`w` is damaged"),
+    (CannotPlace("`ranks` is 9; lower it"), 2, "`ranks` is 9"),
+    (RoleLost("teacher 'wide' is gone"), 1, "is gone"),
+    (CheckpointError("the checkpoint cannot be written"), 1, "cannot be written"),
+    (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "cannot be used: permission"),
+    (OSError(errno.EROFS, "Read-only file system", "/ro"), 2, "read-only file system"),
+    (OSError(errno.ENOSPC, "No space left on device", "/full"), 1, "the disk is full ('/full')"),
+    (KeyboardInterrupt(), 130, "interrupted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "code", "part"), ENDINGS, ids=lambda each: type(each).__name__)
+def test_error_ends_with_its_code_and_sentence_and_no_traceback(
+    recipe: str, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, part: str
+) -> None:
+    def fail(loaded: object, home: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules["orchestrator.plan_printing"], "print_plan", fail)
+    result = run("check", recipe)
+    assert result.exit_code == code
+    assert part in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_defect_keeps_its_traceback() -> None:
+    assert ending_of(ZeroDivisionError()) is None
+    assert ending_of(BrokenPipeError(errno.EPIPE, "Broken pipe")) is None
+
+
+def python(code: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=60,
+    )
+
+
+IMPORTED = f"""
+import sys
+from orchestrator.cli import main
+try:
+    main()
+finally:
+    heavy = [name for name in {HEAVY!r} if name in sys.modules]
+    assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("check", "--help"), ("check", "bad.yaml"), ("check", "good.yaml")]
+)
+def test_answers_come_without_the_frameworks_and_within_a_second(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "good.yaml").write_text(TEMPLATE)
+    (tmp_path / "bad.yaml").write_text(TEMPLATE.replace("epochs: 60", "epochs: none"))
+    seconds = []
+    # The fastest of some: the machine may be busy with other things.
+    for _ in range(3):
+        start = time.monotonic()
+        result = python(IMPORTED, *arguments, folder=tmp_path)
+        seconds.append(time.monotonic() - start)
+        assert result.returncode == (2 if "bad.yaml" in arguments else 0)
+        assert "Traceback" not in result.stderr
+        if seconds[-1] < 1:
+            break
+    assert min(seconds) < 1
+
+
+def test_home_comes_from_the_option_then_from_the_environment(
+    recipe: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STILLHOUSE_HOME", str(tmp_path / "env"))
+    assert f"in {tmp_path / 'env'}" in run("check", recipe).stdout
+    option = run("--home", str(tmp_path / "option"), "check", recipe)
+    assert f"in {tmp_path / 'option'}" in option.stdout

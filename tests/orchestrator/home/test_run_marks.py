@@ -1,0 +1,173 @@
+"""Claims about what a home remembers of a run that is under way, failed or was killed."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from orchestrator import run as running
+from orchestrator.home import run_marks
+from orchestrator.home.cleaning import judge
+from orchestrator.home.run_finder import StoredRun, find_runs
+from orchestrator.home.run_marks import marked, marking
+from orchestrator.home.store import Store
+from orchestrator.plan import Plan, make_plan
+from orchestrator.recipe.init import TEMPLATE
+from orchestrator.recipe.loading import LoadedRecipe, load_recipe
+from tests.orchestrator.stored_homes import add_run, add_stage
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> LoadedRecipe:
+    (tmp_path / "recipe.yaml").write_text(TEMPLATE)
+    return load_recipe(tmp_path / "recipe.yaml")
+
+
+@pytest.fixture
+def plan(loaded: LoadedRecipe, tmp_path: Path) -> Plan:
+    return make_plan(loaded.recipe, folder=loaded.folder, cache=tmp_path / "home" / "cache")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home")
+
+
+def only_run(store: Store) -> StoredRun:
+    [run] = find_runs(store.home).runs
+    return run
+
+
+def test_run_under_way_is_remembered_with_its_stages(plan: Plan, store: Store) -> None:
+    with marked(plan, store):
+        run = only_run(store)
+        assert run.under_way
+        assert run.report.outcome == "interrupted"
+        assert run.title == run.report.title == plan.run_name
+        assert [stage.digest for stage in run.report.stages] == [s.digest for s in plan.stages]
+    assert not only_run(store).under_way
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(KeyboardInterrupt(), "interrupted"), (RuntimeError("x"), "failed"), (SystemExit(), "failed")],
+    ids=lambda value: type(value).__name__,
+)
+def test_run_that_ends_early_says_how(
+    plan: Plan, store: Store, error: BaseException, outcome: str
+) -> None:
+    with pytest.raises(type(error)), marked(plan, store):
+        raise error
+    assert (only_run(store).report.outcome, only_run(store).under_way) == (outcome, False)
+
+
+def test_run_that_is_killed_was_interrupted(store: Store) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+from orchestrator.home.run_marks import marked
+from orchestrator.home.store import Store
+plan = SimpleNamespace(
+    run_name="a@" + "1" * 12, digest="1" * 32, stages=(), recipe=SimpleNamespace(name="a")
+)
+with marked(plan, Store(Path(sys.argv[1]))):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", code, str(store.home)]
+    assert subprocess.run(command, cwd=ROOT, timeout=60).returncode == -signal.SIGKILL
+    assert (only_run(store).report.outcome, only_run(store).under_way) == ("interrupted", False)
+
+
+def test_next_attempt_replaces_the_mark(plan: Plan, store: Store) -> None:
+    with pytest.raises(RuntimeError), marked(plan, store):
+        raise RuntimeError
+    with marked(plan, store):
+        assert only_run(store).report.outcome == "interrupted"
+
+
+def test_run_that_was_done_keeps_its_figures(plan: Plan, store: Store) -> None:
+    before = add_run(store.home, plan.recipe.name, plan.digest)
+    with pytest.raises(KeyboardInterrupt), marked(plan, store):
+        assert only_run(store).under_way
+        raise KeyboardInterrupt
+    assert only_run(store).report == before
+
+
+def test_damaged_report_is_replaced(plan: Plan, store: Store) -> None:
+    folder = store.runs / plan.run_name
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text("{")
+    with marked(plan, store):
+        assert only_run(store).report.outcome == "interrupted"
+
+
+def test_two_processes_may_have_the_same_run_under_way(plan: Plan, store: Store) -> None:
+    with marked(plan, store):
+        with marked(plan, store):
+            pass
+        assert only_run(store).under_way
+
+
+def test_mark_that_cannot_be_written_hides_no_reason(
+    plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ValueError, match="the reason"), marked(plan, store):
+        monkeypatch.setattr(run_marks, "write_whole", full)
+        raise ValueError("the reason")
+    assert only_run(store).report.outcome == "interrupted"
+
+
+def test_no_run_begins_while_a_clean_sets_stages_aside(plan: Plan, store: Store) -> None:
+    begun = threading.Event()
+
+    def begin() -> None:
+        with marked(plan, store):
+            begun.set()
+
+    thread = threading.Thread(target=begin)
+    with marking(store.runs):
+        thread.start()
+        assert not begun.wait(0.3)
+    assert begun.wait(10)
+    thread.join()
+
+
+def test_clean_keeps_what_an_interrupted_run_has_done_so_far(plan: Plan, store: Store) -> None:
+    stage = add_stage(store.home, plan.stages[0].digest, finished=False)
+    assert [item.path.name for item in judge(store.home, everything=False).going] == [stage.digest]
+    with pytest.raises(KeyboardInterrupt), marked(plan, store):
+        raise KeyboardInterrupt
+    assert judge(store.home, everything=False).going == ()
+
+
+def test_run_marks_itself_before_its_first_stage(
+    loaded: LoadedRecipe, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def break_down(*given: object) -> None:
+        seen.append((only_run(store).report.outcome, only_run(store).under_way))
+        raise RuntimeError("broken down")
+
+    silent = SimpleNamespace(close=lambda *given: None)
+    monkeypatch.setattr(running, "RunTracking", lambda *given: silent)
+    monkeypatch.setattr(running, "_results", break_down)
+    with pytest.raises(RuntimeError, match="broken down"), Path(os.devnull).open("w") as nowhere:
+        running.run(loaded, home=store.home, console=Console(file=nowhere), environment={})
+    assert seen == [("interrupted", True)]
+    assert only_run(store).report.outcome == "failed"
+    assert json.loads((only_run(store).folder / "report.json").read_text())["student"] is None

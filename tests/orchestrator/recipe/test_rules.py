@@ -1,0 +1,148 @@
+"""Claims about judging across sections: each rule on a recipe that breaks it alone."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import RecipeProblems
+from orchestrator.recipe.init import TEMPLATE
+from orchestrator.recipe.loading import load_recipe
+from students.deepspeed_settings import OWNED
+
+HINT = "student.objective.look={kind: hint, teacher: %s, hint: layer3, guided: hidden.0}"
+LOADED = ("teachers.wide.train=null", "teachers.wide.weights=file")
+
+
+def problems(folder: Path, *overrides: str) -> dict[str, str]:
+    file = folder / "recipe.yaml"
+    file.write_text(TEMPLATE)
+    try:
+        load_recipe(file, overrides, environment={})
+    except RecipeProblems as found:
+        return {problem.path: problem.message for problem in found.problems}
+    return {}
+
+
+BROKEN = [
+    (("teachers=null", "transfer_set.labelled=0", "student.objective={task: 1}", "controls=[]",
+      "ensemble=null"),
+     "teachers", ["is empty", "`transfer_set.labelled` is 0"]),
+    (("teachers=null", "student.objective.task=null", "controls=[]", "ensemble=null"),
+     "student.objective.soft_targets", ["needs a teacher"]),
+    (("transfer_set.labelled=0.0", "controls=[]"),
+     "student.objective.task", ["learns from labels", "`transfer_set.labelled` is 0"]),
+    (("student.objective={}",), "student.objective", ["is empty"]),
+    (("student.objective={task: 0, soft_targets: 0}",),
+     "student.objective", ["weight 0 for task and soft_targets"]),
+    ((HINT % "wid",), "student.objective.look.teacher", ["'wid'", "did you mean `wide`?"]),
+    (("teachers.wide.train.objective={soft_targets: 1}",),
+     "teachers.wide.train.objective.soft_targets", ["trained by labels alone"]),
+    (("teachers.wide.train.objective={task: 0}",),
+     "teachers.wide.train.objective", ["nothing would be learnt"]),
+    (("teachers.wide.seen=none",), "teachers.wide.seen", ["sees the training samples"]),
+    ((*LOADED, "teachers.wide.engine.ranks=2"), "teachers.wide.engine", ["has no effect"]),
+    (("teachers=null", "student.objective={task: 1}", "controls=[]", "ensemble.temperature=3.0"),
+     "ensemble", ["has no effect"]),
+    (("student.objective.soft_targets=null", "ensemble.temperature=2.0"),
+     "ensemble.temperature", ["is 2", "softens"]),
+    (("ensemble.weighting={kind: fixed, weights: {wide: 1, convolutional: 1, wid: 1}}",),
+     "ensemble.weighting.weights.wid", ["did you mean `wide`?"]),
+    (("ensemble.weighting={kind: fixed, weights: {wide: 1}}",),
+     "ensemble.weighting.weights", ["no weight for convolutional"]),
+    (("ensemble.weighting={kind: fixed, weights: {wide: 0, convolutional: 0}}",),
+     "ensemble.weighting.weights", ["all 0"]),
+    (("transfer_set.labelled=0", "student.objective.task=null"),
+     "controls", ["'untaught'", "labels", "controls: []"]),
+    (("teachers=null", "student.objective={task: 1}", "ensemble=null"),
+     "controls", ["'untaught'", "`teachers` is empty"]),
+    (("teachers.convolutional=null", "controls=[single_teachers]"),
+     "controls", ["'single_teachers'", "the student again"]),
+    (("student.train.batch_size=66", "student.engine.ranks=2"),
+     "student.train.batch_size", ["is 66", "`student.engine.ranks` (2)", "micro_batch_size 33"]),
+    (("student.train.micro_batch_size=48",),
+     "student.train.batch_size", ["is 64", "(48)", "micro_batch_size 32"]),
+    (("student.train.batch_size=65", "student.engine.ranks=2"),
+     "student.train.batch_size", ["make it 66 and micro_batch_size 33"]),
+    (("teachers.wide.engine.ranks=4",), "teachers.wide.train.batch_size", ["micro_batch_size 16"]),
+    (("student.train.batch_size=200",), "student.train.batch_size", ["is 200", "digits"]),
+    (("teachers.wide.train.batch_size=2000",), "teachers.wide.train.batch_size", ["1077 samples"]),
+    (("student.train.lr_schedule={kind: cosine, warmup: 61}",),
+     "student.train.lr_schedule.warmup", ["is 61 epochs", "60"]),
+    (("student.train.lr_schedule={kind: step, milestones: [20, 10]}",),
+     "student.train.lr_schedule.milestones", ["does not rise", "[10, 20]"]),
+    (("student.train.lr_schedule={kind: step, milestones: [20, 60]}",),
+     "student.train.lr_schedule.milestones", ["has 60", "no effect"]),
+    (("student.train.optimizer.nesterov=true", "student.train.optimizer.momentum=0"),
+     "student.train.optimizer.nesterov", ["`student.train.optimizer.momentum` is 0"]),
+    (("student.engine={kind: torch, zero_stage: 2}",),
+     "student.engine.zero_stage", ["is 2", "has no effect", "'torch'"]),
+    (("student.engine={kind: torch, deepspeed: {wall_clock_breakdown: true}}",),
+     "student.engine.deepspeed", ["has no effect"]),
+    (("cluster.mode=in_process", "student.engine.ranks=2", "student.train.micro_batch_size=32"),
+     "student.engine.ranks", ["is 2", "one process"]),
+    (("cluster.mode=in_process", "teachers.wide.replicas=2"),
+     "teachers.wide.replicas", ["is 2", "one process"]),
+    (("transfer_set.omit=[3, 3]",), "transfer_set.omit", ["must name each class once"]),
+    (("transfer_set.omit=[10]",), "transfer_set.omit", ["names 10", "0 to 9"]),
+    (("transfer_set.omit=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",), "transfer_set.omit", ["every class"]),
+    (("transfer_set.views=4",), "transfer_set.views", ["is 4", "no effect"]),
+    (("transfer_set.augment={kind: crop_flip, padding: 0, flip: false}",),
+     "transfer_set.augment", ["changes nothing"]),
+    (("transfer_set.validation=1347", "transfer_set.fraction=1.0", "student.train.batch_size=1",
+      "teachers.wide=null", "teachers.convolutional=null", "student.objective={task: 1}",
+      "controls=[]", "ensemble=null"),
+     "transfer_set.validation", ["is 1347", "digits has 1347"]),
+    (("transfer_set.validation=none", "evaluate.prior_correction=uniform"),
+     "evaluate.prior_correction", ["validation pictures"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path", "parts"), BROKEN, ids=[" ".join(each[0])[:60] for each in BROKEN]
+)
+def test_broken_rule_is_told_in_one_sentence_at_its_place(
+    tmp_path: Path, overrides: tuple[str, ...], path: str, parts: list[str]
+) -> None:
+    found = problems(tmp_path, *overrides)
+    assert path in found
+    others = set(found) - {path}
+    # Without samples every batch is too large; no other recipe here breaks two rules.
+    assert not others or path == "transfer_set.validation", found
+    assert all(part in found[path] for part in parts), found[path]
+    assert "\n" not in found[path]
+
+
+@pytest.mark.parametrize("dotted", OWNED)
+def test_deepspeed_key_that_the_recipe_owns_is_a_problem_that_says_why(
+    tmp_path: Path, dotted: str
+) -> None:
+    setting = "1"
+    for key in reversed(dotted.split(".")):
+        setting = f"{{{key}: {setting}}}"
+    found = problems(tmp_path, f"student.engine.deepspeed={setting}")
+    [(path, message)] = found.items()
+    assert path == f"student.engine.deepspeed.{dotted}"
+    assert OWNED[dotted] in message
+
+
+FINE = [
+    ("student.objective.task.weight=0",),
+    ("student.objective={task: 0, soft_targets: 1}",),
+    ("transfer_set.views=4", "transfer_set.augment={kind: shift, pixels: 1}"),
+    ("transfer_set.views=4", "teachers.wide.train.augment=crop_flip"),
+    ("student.engine.deepspeed={zero_optimization: {overlap_comm: false}}",),
+    ("student.engine.kind=torch",),
+    ("student.engine.ranks=2", "student.train.micro_batch_size=32"),
+    ("transfer_set.labelled=0", "student.objective.task=null", "controls=[single_teachers]"),
+    ("ensemble.weighting={kind: fixed, weights: {wide: 0, convolutional: 1}}",),
+    (HINT % "wide",),
+    ("student.train.lr_schedule={kind: step, milestones: [30, 45]}",),
+    ("student.train.batch_size=109",),
+    (*LOADED, "teachers.wide.seen=none"),
+    ("controls=[untaught, single_teachers, label_smoothing]",),
+]
+
+
+@pytest.mark.parametrize("overrides", FINE, ids=[" ".join(each) for each in FINE])
+def test_recipe_that_breaks_no_rule_is_accepted(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    assert problems(tmp_path, *overrides) == {}
