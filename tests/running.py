@@ -167,6 +167,12 @@ class Command:
         """The exit code, which comes within so many seconds."""
         return self.process.wait(timeout=seconds)
 
+    def waits_for(self, claim: Callable[[], bool], seconds: float) -> None:
+        """Returns when ``claim`` is true, within so many seconds and while the command runs."""
+        over = until(lambda: claim() or self.process.poll() is not None, seconds)
+        assert over, f"not within {seconds} s: {self.said()}"
+        assert self.process.poll() is None, f"ended too soon: {self.said()}"
+
     def said(self) -> str:
         """What it has printed so far, on whichever output."""
         return self.output.read_text()
