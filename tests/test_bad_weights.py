@@ -1,0 +1,117 @@
+"""Weights that are no weights, of another network, or a trap: refused in a sentence, never run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from students.models.catalog import build_model
+from students.models.config import Mlp, ModelConfig, ResNetCifar
+from tests.refusals import invoke, refused
+
+LOADED = ("teachers.wide.train=null", "teachers.wide.engine=null")
+
+
+def weights(model: ModelConfig, classes: int = 10) -> dict[str, torch.Tensor]:
+    shape = (1, 8, 8)
+    return build_model(
+        model, input_shape=shape, classes=classes, seed=0, folder=Path()
+    ).state_dict()
+
+
+class Evil:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self.command,)
+
+
+def truncated(folder: Path) -> None:
+    whole = folder / "whole"
+    torch.save(weights(Mlp(hidden=(64,))), whole)
+    (folder / "w").write_bytes(whole.read_bytes()[:-100])
+
+
+def truncated_safetensors(folder: Path) -> None:
+    whole = safetensors.torch.save(weights(Mlp(hidden=(64,))))
+    (folder / "w").write_bytes(whole[:-100])
+
+
+def empty(folder: Path) -> None:
+    (folder / "w").touch()
+
+
+def other_architecture(folder: Path) -> None:
+    torch.save(weights(ResNetCifar(depth=8)), folder / "w")
+
+
+def other_classes(folder: Path) -> None:
+    torch.save(weights(Mlp(hidden=(64,)), classes=100), folder / "w")
+
+
+def a_folder(folder: Path) -> None:
+    (folder / "w").mkdir()
+
+
+def nothing(folder: Path) -> None:
+    """Leaves nothing where the recipe looks."""
+
+
+WEIGHTS: list[tuple[Callable[[Path], None], str]] = [
+    (nothing, r"does not exist; give the path of a weights file"),
+    (a_folder, r"is a folder; give the path of a weights file"),
+    (empty, r"cannot be read: it is damaged, cut short, .*; fetch it again"),
+    (truncated, r"cannot be read: it is damaged, cut short, .*; fetch it again"),
+    (truncated_safetensors, r"cannot be read: it is damaged, cut short, .*; fetch it again"),
+    (
+        other_architecture,
+        r"does not fit this model: 4 missing \(hidden\.0\.linear\.weight, .*\n.*44 unexpected"
+        r".*\n.*; give the weights of this very model, or change the model",
+    ),
+    (other_classes, r"2 of another shape \(output\.weight \[100, 64\], not \[10, 64\].*; give"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "reason"), WEIGHTS, ids=[case[0].__name__ for case in WEIGHTS])
+def test_weights_that_cannot_be_used_are_told_by_run_and_by_the_deep_check(
+    tmp_path: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    spoil(tmp_path)
+    settings = (*LOADED, "teachers.wide.weights=w")
+    said = refused(tmp_path, *settings)
+    assert said.startswith("`teachers.wide.weights.path` is 'w', which ")
+    assert re.search(reason, said), said
+    checked = invoke(tmp_path, "check", "--deep", *settings)
+    assert (checked.exit_code, checked.stderr.rstrip("\n")) == (2, said)
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle", "safetensors_by_name"])
+def test_a_malicious_pickle_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
+    trap = tmp_path / "sprung"
+    content = {"state_dict": weights(Mlp(hidden=(64,))), "more": Evil(f"touch {trap}")}
+    file = tmp_path / ("w.safetensors" if form == "safetensors_by_name" else "w")
+    if form in ("zip", "legacy"):
+        torch.save(content, file, _use_new_zipfile_serialization=form == "zip")
+    else:
+        file.write_bytes(pickle.dumps(Evil(f"touch {trap}")))
+    for place in (f"teachers.wide.weights={file}", f"student.weights={file}"):
+        settings = (*LOADED, place) if "teachers" in place else (place,)
+        said = refused(tmp_path, *settings)
+        assert "`" + place.partition("=")[0] + ".path` is" in said
+        if form != "safetensors_by_name":
+            assert "nothing of it was run" in said
+    assert not trap.exists()
+    if form == "pickle":
+        pickle.loads(file.read_bytes())  # noqa: S301
+        assert trap.exists(), "the trap itself is a real one"
