@@ -21,6 +21,8 @@ from ray._private import ray_constants
 from cluster.errors import ClusterError
 from cluster.session_folder import session_folders
 
+log = logging.getLogger("stillhouse.ray")
+
 _LOOPBACK = "127.0.0.1"
 _ATTEMPTS = 3
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
@@ -57,6 +59,7 @@ class RaySession:
         token, temp = self._undo.enter_context(session_folders(home))
         self._undo.enter_context(_environment(_variables(token)))
         self._undo.enter_context(_loopback())
+        self._undo.enter_context(_printing_nothing())
         self._undo.callback(_stop, temp)
         with _standing_apart(temp / "empty"), _handlers_kept():
             _begin(
@@ -72,6 +75,28 @@ class RaySession:
                 # Processes start when a role, or ``warm``, asks for them.
                 _system_config={"enable_worker_prestart": False},
             )
+
+
+@contextlib.contextmanager
+def _printing_nothing() -> Iterator[None]:
+    """Sends to our log what Ray would print of a process that died.
+
+    It prints on standard output, which is for what a command was asked for; whoever waits for
+    the role is told by ``RoleLost``.
+    """
+    module = ray._private.worker
+    before = module.print_to_stdstream
+
+    def note(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+        del ignore_prefix
+        for line in data["lines"]:
+            log.info("%s", line)
+
+    module.print_to_stdstream = note
+    try:
+        yield
+    finally:
+        module.print_to_stdstream = before
 
 
 def _begin(**settings: Any) -> None:

@@ -17,7 +17,7 @@ from rich.progress import (
 
 from orchestrator.executor import StageResult
 from orchestrator.plan import Stage
-from students.reports import Advanced, Committed, EpochReport, Event, Resumed
+from students.reports import Advanced, Committed, EpochReport, Event, Noticed, Resumed
 
 
 class ProgressBars:
@@ -80,6 +80,8 @@ class ProgressBars:
                 self._bars.update(task, completed=step, note=f"epoch {epoch + 1}{said}")
             case Advanced(step, _) | Committed(step, _):
                 self._bars.update(task, completed=step)
+            case Noticed(text):
+                self.say(f"{stage.title}: {text}")
 
     def ends(self, result: StageResult) -> None:
         """Takes the bar away and leaves a line."""

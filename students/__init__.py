@@ -38,6 +38,7 @@ How it is trained
   lr_schedule         the learning rate of a step
   max_norm            the max-norm constraint
   threads             a role's own number of threads
+  notices             warnings, carried to whoever watches
   faults              faults on purpose, to prove that resuming works
 
 Engines

@@ -73,4 +73,11 @@ class Committed:
     segments: tuple[tuple[int, int], ...]
 
 
-Event = Resumed | Advanced | EpochReport | Committed
+@dataclass(frozen=True)
+class Noticed:
+    """Something that whoever watches should read, such as a teacher that was restarted."""
+
+    text: str
+
+
+Event = Resumed | Advanced | EpochReport | Committed | Noticed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
@@ -22,16 +23,19 @@ from students.making import (
     student_preprocess,
 )
 from students.network import Network
+from students.notices import noticing
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
 from students.order import Order
 from students.outcome import Outcome, write_outcome
-from students.reports import Event
+from students.reports import Event, Noticed
 from students.spool import SpoolWriter, read_committed
 from students.threads import computing_on
 from students.trainer import Progress, Trainer
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
+
+log = logging.getLogger("stillhouse.student")
 
 
 class StudentRank:
@@ -44,36 +48,37 @@ class StudentRank:
 
     def train(self) -> Iterator[Event]:
         """Trains to the end, going on from the last committed checkpoint; tells what happens."""
+        with computing_on(self.assignment.threads), noticing() as notices:
+            for event in self._train():
+                yield from map(Noticed, notices.taken())
+                yield event
+
+    def _train(self) -> Iterator[Event]:
         began, task = time.monotonic(), self.assignment
-        with computing_on(task.threads):
-            transfer_set = load_transfer_set(
-                task.transfer_set, folder=task.folder, cache=task.cache
-            )
-            objective = build_objective(
-                task.pupil.objective,
-                temperature=task.pupil.temperature,
-                mean=task.pupil.mean,
-                teachers=task.teachers,
-            )
-            checkpoints = CheckpointFolder(
-                task.stage_folder, task.attempt, task.pupil.train.checkpoint.keep
-            )
-            found = checkpoints.latest()
-            progress = Progress() if found is None else progress_from(found.progress)
-            state = None if found is None else found.load()
-            engine = self._engine(transfer_set, objective, state)
-            try:
-                trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
-                with trainer.spool or nullcontext():
-                    for event in trainer.train():
-                        self.steps_done = progress.step
-                        yield event
-                final = engine.state()
-            finally:
-                engine.close()
-            if trainer.spool is not None:
-                seconds = time.monotonic() - began
-                self._leave_outcome(transfer_set, final, trainer, seconds)
+        transfer_set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
+        objective = build_objective(
+            task.pupil.objective,
+            temperature=task.pupil.temperature,
+            mean=task.pupil.mean,
+            teachers=task.teachers,
+        )
+        checkpoints = CheckpointFolder(
+            task.stage_folder, task.attempt, task.pupil.train.checkpoint.keep
+        )
+        found = checkpoints.latest(tell=log.warning)
+        progress = Progress() if found is None else progress_from(found.progress)
+        engine = self._engine(transfer_set, objective, None if found is None else found.load())
+        try:
+            trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
+            with trainer.spool or nullcontext():
+                for event in trainer.train():
+                    self.steps_done = progress.step
+                    yield event
+            final = engine.state()
+        finally:
+            engine.close()
+        if trainer.spool is not None:
+            self._leave_outcome(transfer_set, final, trainer, time.monotonic() - began)
 
     def follow(self) -> None:
         """Trains to the end as a rank that nobody listens to."""

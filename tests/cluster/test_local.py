@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
 
 from cluster.errors import CannotPlace, ClusterError, RoleLost, RoleSilent
 from cluster.local import LocalRuntime
@@ -224,3 +225,11 @@ def test_roles_can_be_started_from_several_threads(local_runtime: LocalRuntime) 
     for counter in started:
         local_runtime.retire(counter)
     assert sorted(answers) == [0, 1, 2]
+
+
+def test_what_ray_says_of_dead_processes_stays_off_standard_output(
+    local_runtime: LocalRuntime, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = {"lines": ["A process died."], "pid": "raylet", "is_err": False}
+    ray._private.worker.print_to_stdstream(said, ignore_prefix=False)
+    assert capfd.readouterr() == ("", "")
