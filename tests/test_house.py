@@ -1,0 +1,134 @@
+"""The house's own rules: sizes, names, maps, where the environment is looked at."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("orchestrator", "search", "teachers", "students", "cluster")
+
+LARGEST_FILE = 300
+LARGEST_TEST_FILE = 400
+"""A contract suite or a table of cases may be longer than what it holds to account."""
+LARGEST_FUNCTION = 60
+
+DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "base", "core", "manager"}
+"""Names of files that say nothing of what is in them."""
+UNSAID = {"alpha", "beta", "worker", "workers", "manager", "utils"}
+"""Words that mean something else in each library of this field."""
+
+DOORS_TO_THE_ENVIRONMENT = {
+    "stillhouse", "orchestrator.commands.run", "orchestrator.recipe.environment",
+    "orchestrator.tracking_mlflow", "students.engine_deepspeed", "students.process_group",
+    "cluster.ray_session",
+}  # fmt: skip
+"""The command line, the recipe's ``${env:NAME}``, and the doors to libraries that are set by it."""
+
+
+def modules() -> list[Path]:
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [ROOT / "stillhouse.py", *found]
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def beside_the_house() -> list[Path]:
+    return [p for folder in ("tests", "benchmarks") for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            yield f"{name_of(path)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_no_file_is_longer_than_one_idea() -> None:
+    sizes = {name_of(path): len(path.read_text().splitlines()) for path in modules()}
+    assert {name: lines for name, lines in sizes.items() if lines > LARGEST_FILE} == {}
+    sizes = {name_of(path): len(path.read_text().splitlines()) for path in beside_the_house()}
+    assert {name: lines for name, lines in sizes.items() if lines > LARGEST_TEST_FILE} == {}
+
+
+def test_no_function_is_longer_than_the_eye_can_hold() -> None:
+    every = [each for path in modules() for each in functions(path)]
+    assert len(every) > 500, "they were found"
+    assert [(name, lines) for name, lines in every if lines > LARGEST_FUNCTION] == []
+
+
+def test_no_file_is_a_drawer() -> None:
+    paths = [*modules(), *beside_the_house()]
+    names = {part for path in paths for part in path.relative_to(ROOT).with_suffix("").parts}
+    assert names & DRAWERS == set()
+
+
+def test_words_that_mean_many_things_are_not_used() -> None:
+    used = {
+        (name_of(path), word)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        for word in (getattr(node, kind, None) for kind in ("id", "arg", "name"))
+        if word in UNSAID
+    }
+    assert used == set()
+
+
+def packages() -> list[Path]:
+    return sorted(path.parent for path in modules() if path.name == "__init__.py")
+
+
+@pytest.mark.parametrize("package", packages(), ids=name_of)
+def test_a_package_is_a_docstring_that_maps_it(package: Path) -> None:
+    found = tree(package / "__init__.py")
+    text = ast.get_docstring(found)
+    assert text is not None
+    assert len(found.body) == 1, "nothing but the docstring"
+    words = set(text.replace("`", " ").replace(",", " ").split())
+    inside = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    inside |= {path.parent.name for path in package.glob("*/__init__.py")}
+    assert inside - words == set(), "not on the map"
+
+
+def test_every_module_says_its_idea_in_one_sentence() -> None:
+    for path in modules():
+        text = ast.get_docstring(tree(path))
+        assert text, name_of(path)
+        first = text.split("\n\n")[0].replace("\n", " ")
+        assert first.rstrip().endswith((".", ":", "?")), name_of(path)
+
+
+def test_the_environment_is_looked_at_through_few_doors() -> None:
+    looking = {
+        name_of(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "putenv")
+    }
+    assert looking == DOORS_TO_THE_ENVIRONMENT
+
+
+def test_nobody_sleeps_and_nobody_prints_past_the_console() -> None:
+    called = {
+        (name_of(path), ast.unparse(node.func))
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+    }
+    forbidden = {
+        "time.sleep", "sleep", "print", "eval", "exec", "pickle.load", "pickle.loads", "os.system",
+    }  # fmt: skip
+    found = {(module, call) for module, call in called if call in forbidden}
+    # A user's own file is run, after its bytes were hashed.
+    assert found == {("students.custom_code", "exec")}
