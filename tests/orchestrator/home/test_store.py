@@ -1,0 +1,113 @@
+"""What lies where in a home, and who may work on a stage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from orchestrator.errors import RecipeProblems
+from orchestrator.home.store import Store
+from tests.running import ROOT
+
+DIGEST = "d" * 32
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "home")
+    made.prepare()
+    return made
+
+
+def test_a_home_is_made_with_its_folders_and_again_without_harm(store: Store) -> None:
+    (store.folder(DIGEST)).mkdir()
+    store.prepare()
+    assert {path.name for path in store.home.iterdir()} == {"stages", "runs", "cache"}
+    assert store.stage_digests() == [DIGEST]
+
+
+def test_a_home_below_a_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RecipeProblems) as caught:
+        Store(tmp_path / "file" / "home").prepare()
+    [problem] = caught.value.problems
+    assert "cannot be written (Not a directory); make it writable, or give" in problem.message
+
+
+def test_a_home_that_is_not_there_has_no_stages(tmp_path: Path) -> None:
+    assert Store(tmp_path / "absent").stage_digests() == []
+
+
+def test_what_was_resolved_at_first_is_kept(store: Store) -> None:
+    first = store.begin(DIGEST, {"kind": "teach"}, {"student": 2})
+    assert first == {"student": 2}
+    assert store.begin(DIGEST, {"kind": "teach"}, {"student": 8}) == {"student": 2}
+    assert json.loads((store.folder(DIGEST) / "request.json").read_text()) == {"kind": "teach"}
+
+
+def test_a_request_of_which_nothing_was_resolved_is_begun_anew(store: Store) -> None:
+    # Killed between the two files.
+    store.folder(DIGEST).mkdir()
+    (store.folder(DIGEST) / "request.json").write_text("{}")
+    assert store.begin(DIGEST, {"kind": "teach"}, {"student": 3}) == {"student": 3}
+
+
+def nobody_waits() -> None:
+    raise AssertionError("nobody else has the stage")
+
+
+def test_a_free_stage_is_held_at_once_and_let_go(store: Store) -> None:
+    for _ in range(2):
+        with store.lock(DIGEST, nobody_waits, threading.Event()):
+            other = FileLock(store.home / "stages" / f"{DIGEST}.lock", thread_local=False)
+            with pytest.raises(TimeoutError):
+                other.acquire(timeout=0)
+
+
+def test_whoever_waits_for_a_stage_says_so_once_and_gets_it(store: Store) -> None:
+    told: list[str] = []
+    held, let_go = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with store.lock(DIGEST, nobody_waits, threading.Event()):
+            held.set()
+            assert let_go.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert held.wait(10)
+    threading.Timer(0.7, let_go.set).start()
+    with store.lock(DIGEST, lambda: told.append("waits"), threading.Event()):
+        assert let_go.is_set()
+    thread.join()
+    assert told == ["waits"]
+
+
+def test_a_run_that_is_broken_off_waits_no_longer(store: Store) -> None:
+    broken_off = threading.Event()
+    with (
+        store.lock(DIGEST, nobody_waits, threading.Event()),
+        pytest.raises(KeyboardInterrupt),
+        store.lock(DIGEST, broken_off.set, broken_off),
+    ):
+        raise AssertionError("held twice")
+
+
+def test_a_killed_process_holds_nothing(store: Store) -> None:
+    code = f"""
+import os, signal, threading
+from pathlib import Path
+from orchestrator.home.store import Store
+with Store(Path({str(store.home)!r})).lock({DIGEST!r}, lambda: None, threading.Event()):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
+    assert ran.returncode == -9
+    with store.lock(DIGEST, nobody_waits, threading.Event()):
+        pass

@@ -1,0 +1,132 @@
+"""What only data, models and files can show: every problem at once, each at its whole place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from orchestrator.deep_check import Probed, deep_problems, probe_recipe
+from students.models.catalog import build_model
+from students.models.config import Mlp
+from tests import small
+
+
+def probed(folder: Path, *overrides: str) -> Probed:
+    loaded = small.loaded(folder, *overrides)
+    return probe_recipe(loaded.recipe, folder=loaded.folder, cache=folder / "cache")
+
+
+def problems(folder: Path, *overrides: str) -> dict[str, str]:
+    """The sentences by their places."""
+    found = probed(folder, *overrides).problems
+    assert len({problem.path for problem in found}) == len(found)
+    return {problem.path: problem.message for problem in found}
+
+
+def test_a_good_recipe_has_no_problems_and_its_hints_have_shapes(tmp_path: Path) -> None:
+    found = probed(tmp_path)
+    assert found.problems == []
+    assert found.hint_shapes == {"near": (64,)}
+    assert found.transfer_set is not None
+    assert found.transfer_set.classes == 10
+
+
+def test_hints_have_the_shape_in_which_the_teacher_hands_them_over(tmp_path: Path) -> None:
+    student = "student.model={kind: plain_cnn, channels: [4, 4]}"
+    hint = "{kind: hint, teacher: deep, hint: stage1, guided: stage1"
+    whole, pooled = (
+        probed(tmp_path, student, f"student.objective.near={hint}{end}")
+        for end in ("}", ", reduction: pool}")
+    )
+    assert whole.problems == pooled.problems == []
+    assert (whole.hint_shapes["near"], pooled.hint_shapes["near"]) == ((4, 4, 4), (4,))
+
+
+def test_hints_of_no_weight_are_not_looked_at(tmp_path: Path) -> None:
+    found = probed(
+        tmp_path, "student.objective.near.weight=0", "student.objective.near.hint=nowhere"
+    )
+    assert (found.problems, found.hint_shapes) == ([], {})
+
+
+def test_all_problems_are_told_at_once_each_at_its_whole_place(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        "student.model={kind: custom, source: 'absent.py:make'}",
+        "teachers.wide.model={kind: torchvision, name: resnet17}",
+        "teachers.deep.train=null",
+        "teachers.deep.weights=absent.pt",
+    )
+    assert set(found) == {
+        "student.model.source", "teachers.wide.model.name", "teachers.deep.weights.path",
+    }  # fmt: skip
+    for place, sentence in found.items():
+        assert sentence.startswith(f"`{place}` is "), sentence
+        assert ";" in sentence
+
+
+def test_both_ends_of_a_hint_are_named_by_their_places(tmp_path: Path) -> None:
+    for end in ("hint", "guided"):
+        [(place, sentence)] = problems(tmp_path, f"student.objective.near.{end}=hidden.1").items()
+        assert place == f"student.objective.near.{end}"
+        assert "'hidden.0'" in sentence
+
+
+def test_layers_that_cannot_be_bridged_are_told_with_both_shapes(tmp_path: Path) -> None:
+    hint = "{kind: hint, teacher: deep, hint: stage1, guided: hidden.0}"
+    found = problems(tmp_path, f"student.objective.near={hint}")
+    assert "(16,)" in found["student.objective.near"]
+    assert "(4, 4, 4)" in found["student.objective.near"]
+
+
+def test_a_reduction_that_has_nothing_to_reduce_is_told(tmp_path: Path) -> None:
+    [(place, sentence)] = problems(tmp_path, "student.objective.near.reduction=pool").items()
+    assert place == "student.objective.near.reduction"
+    assert ";" in sentence
+
+
+def test_a_batch_larger_than_the_samples_is_told_where_only_the_data_can_show_it(
+    tmp_path: Path,
+) -> None:
+    # Statically ten classes' shares may each round up, and classes that are left out still count.
+    omit = "transfer_set.omit=[0, 1, 2, 3, 4, 5, 6, 7]"
+    found = problems(tmp_path, omit)
+    assert set(found) == {"student.train.batch_size"}
+    assert "is 64, but there are only " in found["student.train.batch_size"]
+    few = ("teachers.wide.train.fraction=0.05", "teachers.wide.train.batch_size=64")
+    assert set(problems(tmp_path, *few)) == {"teachers.wide.train.batch_size"}
+
+
+def test_data_that_cannot_be_read_are_the_only_problem(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        "transfer_set.kind=image_folder",
+        "transfer_set.root=nowhere",
+        "student.objective.near.hint=nowhere",
+    )
+    assert set(found) == {"transfer_set.root"}
+
+
+def test_headers_of_weights_are_looked_at_for_teachers_and_the_student(tmp_path: Path) -> None:
+    other = build_model(
+        Mlp(hidden=(64,)), input_shape=(1, 8, 8), classes=100, seed=0, folder=tmp_path
+    )
+    safetensors.torch.save_file(other.state_dict(), tmp_path / "w.safetensors")
+    found = problems(
+        tmp_path,
+        "teachers.wide.train=null",
+        "teachers.wide.weights=w.safetensors",
+        "student.weights=w.safetensors",
+    )
+    assert {"teachers.wide.weights.path", "student.weights.path"} == set(found)
+    assert all("does not fit this model" in sentence for sentence in found.values())
+
+
+def test_nothing_is_drawn_and_no_thread_is_changed(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    assert deep_problems(small.loaded(tmp_path), tmp_path) == []
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads

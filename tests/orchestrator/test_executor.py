@@ -1,0 +1,200 @@
+"""Each stage once it can, and what is stored already not at all; with work that is only told of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from orchestrator.executor import Executor
+from orchestrator.home.store import Store
+from orchestrator.plan import Plan, Stage
+from students.outcome import Outcome, read_outcome, write_outcome
+from tests import small
+from tests.running import Heard
+
+STAGES = ["teachers.wide", "teachers.deep", "student", "controls.untaught"]
+
+
+class Unlucky(Exception):
+    """What a stage fails with."""
+
+
+@dataclass
+class Runtime:
+    """All that an executor asks of a runtime."""
+
+    parallel: bool
+
+
+@dataclass
+class Work:
+    """Leaves an outcome for each stage; ``meanwhile`` is done while a stage is under way."""
+
+    store: Store
+    meanwhile: Callable[[Stage], None] = lambda stage: None
+    carried: list[str] = field(default_factory=list)
+    resolved: list[Any] = field(default_factory=list)
+
+    def carry_out(self, stage: Stage, attempt: int, resolved: Any, hear: Any) -> None:
+        done = [read_outcome(self.store.folder(need)) for need in stage.needs]
+        assert None not in done, "its teachers are not done"
+        self.carried.append(stage.title)
+        self.resolved.append(resolved)
+        self.meanwhile(stage)
+        folder = self.store.folder(stage.digest)
+        answers = {"test": torch.zeros(1, 2)}
+        write_outcome(folder, attempt, Outcome("ab", 1, 1, 1), weights={}, answers=answers)
+
+
+@dataclass
+class Bench:
+    """One plan on one home, run as often as wanted."""
+
+    plan: Plan
+    store: Store
+    parallel: bool
+
+    def run(
+        self, meanwhile: Callable[[Stage], None] = lambda stage: None, *, cores: int = 2
+    ) -> tuple[Work, Heard, dict[str, bool]]:
+        """The work, what was heard, and which stages ran by title."""
+        work, heard = Work(self.store, meanwhile), Heard()
+        results = self.executor(work, heard, cores).run()
+        assert [result.stage for result in results] == list(self.plan.stages)
+        return work, heard, {result.stage.title: result.ran for result in results}
+
+    def executor(self, work: Work, heard: Heard, cores: int = 2) -> Executor:
+        runtime: Any = Runtime(self.parallel)
+        carrying: Any = work
+        return Executor(self.plan, self.store, runtime, carrying, heard, cores)
+
+
+@pytest.fixture(params=[True, False], ids=["parallel", "one_by_one"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    return Bench(small.planned(tmp_path), store, request.param)
+
+
+def test_every_stage_is_carried_out_once_its_teachers_are_done(bench: Bench) -> None:
+    work, heard, ran = bench.run()
+    assert sorted(work.carried) == sorted(STAGES)
+    assert ran == dict.fromkeys(STAGES, True)
+    assert sorted(heard.titles("begins")) == sorted(heard.titles("ends")) == sorted(STAGES)
+
+
+def test_what_is_stored_is_not_carried_out_again(bench: Bench) -> None:
+    bench.run()
+    work, heard, ran = bench.run()
+    assert work.carried == []
+    assert ran == dict.fromkeys(STAGES, False)
+    assert heard.titles("begins") == []
+    assert sorted(heard.titles("ends")) == sorted(STAGES)
+
+
+def test_a_stage_whose_outcome_is_damaged_is_carried_out_again_alone(bench: Bench) -> None:
+    bench.run()
+    student = bench.store.folder(bench.plan.stage("student").digest)
+    (student / "outcome" / "answers.safetensors").write_bytes(b"gone")
+    work, heard, _ = bench.run()
+    assert work.carried == ["student"]
+    assert ("begins", "student", 2) in heard.said, "the second attempt"
+
+
+def test_threads_are_resolved_at_the_first_attempt_and_kept(bench: Bench) -> None:
+    auto = ("student.train.threads=auto", "teachers.wide.threads=auto")
+    bench.plan = small.planned(bench.store.home.parent, *auto)
+
+    def fall(stage: Stage) -> None:
+        if stage.name == "student":
+            raise Unlucky
+
+    with pytest.raises(Unlucky):
+        bench.run(fall, cores=16)
+    work, _, _ = bench.run(cores=2)
+    kept = work.resolved[work.carried.index("student")]
+    assert kept["student"] > 1, "as sixteen cores were shared out"
+    assert kept["teachers"] == {"wide": kept["student"], "deep": 1}
+
+
+def test_the_error_of_a_stage_ends_the_run_and_the_same_run_goes_on(bench: Bench) -> None:
+    def fall(stage: Stage) -> None:
+        if stage.name == "teachers.deep":
+            raise Unlucky("it fell")
+
+    with pytest.raises(Unlucky, match="it fell"):
+        bench.run(fall)
+    assert read_outcome(bench.store.folder(bench.plan.stage("student").digest)) is None
+    work, _, ran = bench.run()
+    assert "student" in work.carried
+    assert "teachers.deep" in work.carried
+    assert not ran["teachers.wide"] or bench.parallel
+
+
+def test_stages_that_ask_the_same_are_carried_out_once(bench: Bench) -> None:
+    data = small.recipe()
+    data["teachers"]["deep"] = data["teachers"]["wide"]
+    for name in ("wide", "deep"):
+        data["teachers"][name] = {**data["teachers"][name], "train": {"epochs": 2, "seed": 3}}
+    bench.plan = small.planned(bench.store.home.parent, data=data)
+    assert len({stage.digest for stage in bench.plan.stages}) == 3
+    work, heard, ran = bench.run()
+    assert sum(title.startswith("teachers.") for title in work.carried) == 1
+    assert sorted(ran.values()) == [False, True, True, True]
+    assert sorted(heard.titles("ends")) == sorted(STAGES)
+
+
+def test_an_outcome_that_does_not_come_is_an_error(bench: Bench) -> None:
+    class Idle(Work):
+        def carry_out(self, *args: Any) -> None:
+            """Leaves nothing."""
+
+    with pytest.raises(RuntimeError, match=r"stage 'teachers\.\w+' ended, but its"):
+        bench.executor(Idle(bench.store), Heard()).run()
+
+
+def test_stages_that_do_not_need_each_other_run_beside_each_other(tmp_path: Path) -> None:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    both = threading.Barrier(2, timeout=10)
+
+    def meet(stage: Stage) -> None:
+        if stage.name.startswith("teachers."):
+            both.wait()
+
+    work, _, _ = Bench(small.planned(tmp_path), store, parallel=True).run(meet)
+    assert work.carried.index("student") > 1
+
+
+def test_what_another_process_works_on_is_waited_for_and_taken(tmp_path: Path) -> None:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    plan = small.planned(tmp_path)
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def slowly(stage: Stage) -> None:
+        if stage.name == "teachers.wide":
+            under_way.set()
+            assert go_on.wait(10)
+
+    class Impatient(Heard):
+        def waits(self, stage: Stage) -> None:
+            super().waits(stage)
+            go_on.set()
+
+    other = threading.Thread(target=Bench(plan, store, parallel=False).run, args=(slowly,))
+    other.start()
+    assert under_way.wait(10)
+    work, heard = Work(store), Impatient()
+    results = Bench(plan, store, parallel=False).executor(work, heard).run()
+    other.join()
+    assert ("waits", "teachers.wide", None) in heard.said
+    assert "teachers.wide" not in work.carried
+    assert not results[0].ran
+    assert results[0].outcome.weights_sha256 == "ab"

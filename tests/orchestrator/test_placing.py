@@ -1,0 +1,120 @@
+"""What roles are told and where they are put: from a plan's stage to specs and assignments."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchestrator.home.store import Store
+from orchestrator.placing import Placing, demand, device, free_port
+from orchestrator.plan import Plan
+from orchestrator.resolution import Resolved
+from students.config import Resources
+from students.faults import Fault
+from students.knowledge import Tap
+from tests import small
+
+RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})
+SHAPES = {"near": (64,)}
+
+
+def placing(folder: Path, *overrides: str, fault: Fault | None = None) -> Placing:
+    plan: Plan = small.planned(folder, *overrides)
+    return Placing(plan, Store(folder / "home"), SHAPES, fault)
+
+
+def test_a_rank_is_told_its_pupil_and_where_its_work_is_kept(tmp_path: Path) -> None:
+    made = placing(tmp_path)
+    stage = made.plan.stage("student")
+    [only] = made.assignments(stage, 4, RESOLVED)
+    assert only.pupil is stage.cohort[0]
+    assert (only.folder, only.cache) == (tmp_path, tmp_path / "home" / "cache")
+    assert only.stage_folder == tmp_path / "home" / "stages" / stage.digest
+    assert (only.attempt, only.threads, only.teachers) == (4, 3, ("wide", "deep"))
+    assert only.hint_shapes == SHAPES
+    assert (only.group.rank, only.group.ranks, only.device, only.fault) == (0, 1, "cpu", None)
+
+
+def test_ranks_of_one_student_meet_on_loopback_at_one_port(tmp_path: Path) -> None:
+    made = placing(tmp_path, "student.engine.ranks=2", "timeouts.collective=7s")
+    told = made.assignments(made.plan.stage("student"), 1, RESOLVED)
+    assert [each.group.rank for each in told] == [0, 1]
+    assert {each.group.ranks for each in told} == {2}
+    [(address, port, seconds)] = {
+        (each.group.address, each.group.port, each.group.timeout_seconds) for each in told
+    }
+    assert address == "127.0.0.1"
+    assert port > 1023
+    assert seconds == 7.0
+
+
+def test_a_fault_reaches_the_stage_that_it_names_alone(tmp_path: Path) -> None:
+    fault = Fault("controls.untaught", 5, group=1)
+    made = placing(tmp_path, fault=fault)
+    for name in ("student", "controls.untaught"):
+        [told] = made.assignments(made.plan.stage(name), 1, RESOLVED)
+        assert told.fault == (fault if name == fault.stage else None)
+
+
+def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Path) -> None:
+    made = placing(tmp_path)
+    spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2)
+    stage = made.plan.stage("teachers.wide").digest
+    expected = tmp_path / "home" / "stages" / stage / "outcome" / "model.safetensors"
+    assert spec.weights.path == str(expected)
+    assert (spec.name, spec.threads, spec.device, spec.precision) == ("wide", 2, "cpu", "fp32")
+    assert spec.model == made.plan.recipe.teachers["wide"].model
+    assert spec.transfer_set == made.plan.recipe.transfer_set
+
+
+def test_a_teacher_is_asked_for_the_taps_of_the_stage_that_it_teaches(tmp_path: Path) -> None:
+    made = placing(tmp_path, "controls=[untaught, single_teachers]")
+
+    def taps(name: str, stage: str) -> tuple[Tap, ...]:
+        return made.teacher_spec(name, made.plan.stage(stage), threads=1).taps
+
+    assert taps("wide", "student") == (Tap("hidden.0"),)
+    assert taps("deep", "student") == ()
+    assert taps("wide", "controls.single_teachers.wide") == (Tap("hidden.0"),)
+    assert taps("deep", "controls.single_teachers.deep") == ()
+
+
+def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(b"weights")
+    made = placing(
+        tmp_path,
+        "teachers.wide={model: {kind: mlp, hidden: [64]}, weights: {path: w, key: ema}, "
+        "precision: bf16, resources: {gpus: 1}}",
+    )
+    spec = made.teacher_spec("wide", made.plan.stage("teachers.wide"), threads=1)
+    assert (spec.weights.path, spec.weights.key, spec.folder) == ("w", "ema", tmp_path)
+    assert (spec.precision, spec.device, spec.taps) == ("bf16", "cuda", ())
+
+
+def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path) -> None:
+    made = placing(
+        tmp_path, "student.resources.cpus=2", "teachers.wide.resources={cpus: 0.5, gpus: 1}"
+    )
+    cpus = {stage.name: made.resources(stage).cpus for stage in made.plan.stages}
+    assert cpus == {
+        "teachers.wide": 0.5, "teachers.deep": None, "student": 2.0, "controls.untaught": 2.0,
+    }  # fmt: skip
+    [told] = made.assignments(made.plan.stage("teachers.wide"), 1, RESOLVED)
+    assert told.device == "cuda"
+
+
+def test_a_role_occupies_as_many_cpus_as_threads_if_nothing_else_is_said() -> None:
+    said, unsaid = Resources(cpus=0.5, gpus=1.0), Resources()
+    assert (demand(unsaid, 3).cpus, demand(unsaid, 3).gpus) == (3.0, 0.0)
+    assert (demand(said, 3, streams=2).cpus, demand(said, 3, streams=2).streams) == (0.5, 2)
+    assert demand(unsaid, 3).environment == {"OMP_NUM_THREADS": "3"}
+    assert [device(each) for each in (said, unsaid)] == ["cuda", "cpu"]
+
+
+def test_a_free_port_is_one_that_can_be_listened_on() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", free_port()))
+        with pytest.raises(OSError, match="in use"), socket.socket() as second:
+            second.bind(listening.getsockname())

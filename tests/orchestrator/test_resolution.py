@@ -1,0 +1,68 @@
+"""How cores are shared out among the roles that work at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan import Plan
+from orchestrator.resolution import resolve, roles_of, stages_at_once
+from tests import small
+
+AUTO = tuple(
+    f"{place}=auto"
+    for place in (
+        "student.train.threads", "teachers.wide.threads", "teachers.deep.threads",
+        "teachers.wide.train.threads", "teachers.deep.train.threads",
+    )
+)  # fmt: skip
+
+
+def plan(folder: Path, *overrides: str) -> Plan:
+    return small.planned(folder, *AUTO, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("cores", "student", "teacher"),
+    [
+        # The student's 3 roles beside at least its control's one; a teacher beside the others.
+        (1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 2, 2), (16, 4, 5), (64, 16, 21),
+    ],
+)  # fmt: skip
+def test_cores_are_shared_out_among_roles_that_work_at_once(
+    tmp_path: Path, cores: int, student: int, teacher: int
+) -> None:
+    made = plan(tmp_path)
+    resolved = resolve(made.stage("student"), made, cores)
+    assert resolved == {"student": student, "teachers": {"wide": student, "deep": student}}
+    assert resolve(made.stage("teachers.wide"), made, cores)["student"] == teacher
+
+
+def test_a_number_is_what_it_is_on_any_machine(tmp_path: Path) -> None:
+    made = plan(tmp_path, "student.train.threads=3", "teachers.deep.threads=5")
+    for cores in (1, 64):
+        resolved = resolve(made.stage("student"), made, cores)
+        assert resolved["student"] == 3
+        assert resolved["teachers"]["deep"] == 5
+
+
+def test_replicas_and_ranks_are_roles(tmp_path: Path) -> None:
+    made = plan(tmp_path, "teachers.wide.replicas=3", "student.engine.ranks=2")
+    assert roles_of(made.stage("student"), made) == 2 + 3 + 1
+    assert roles_of(made.stage("controls.untaught"), made) == 2
+    assert roles_of(made.stage("teachers.wide"), made) == 1
+    alone = plan(tmp_path, "controls=[]", "teachers.wide.replicas=3")
+    # Alone: nothing runs beside it, for its teachers are done by then.
+    assert resolve(alone.stage("student"), alone, 10)["student"] == 2
+
+
+def test_a_loaded_teacher_is_examined_on_its_own_threads(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(b"weights")
+    loaded = ("teachers.wide.train=null", "teachers.wide.weights=w", "teachers.wide.threads=3")
+    made = plan(tmp_path, *loaded)
+    assert resolve(made.stage("teachers.wide"), made, 64) == {"student": 3, "teachers": {}}
+
+
+def test_at_least_two_stages_run_at_once() -> None:
+    assert [stages_at_once(cores) for cores in (1, 2, 8)] == [2, 2, 8]
