@@ -205,7 +205,9 @@ def gpus(plan: Plan) -> int:
     """How many GPUs the plan asks: all that its roles name, rounded up."""
     recipe = plan.recipe
     asked = recipe.student.resources.gpus * recipe.student.engine.ranks
-    asked += sum(teacher.resources.gpus * teacher.replicas for teacher in recipe.teachers.values())
+    for teacher in recipe.teachers.values():
+        # While it is trained it has ranks; when it teaches, replicas.
+        asked += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
     return int(asked + 0.999)
 
 

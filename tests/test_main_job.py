@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from cluster.in_process import InProcessRuntime
 from cluster.local import LocalRuntime
 from orchestrator import run as run_module
 from orchestrator.home.store import Store
-from students.outcome import read_answers, read_outcome
+from students.outcome import read_answers, read_outcome, weights_file
+from students.spool import read_committed
 from tests import small
-from tests.running import Finished, Heard, executor, metrics, runs_of, undisturbed
+from tests.running import IN_PROCESS, Finished, Heard, executor, metrics, runs_of, undisturbed
 
 STAGES = ["teachers.wide", "teachers.deep", "student", "controls.untaught"]
 STEPS = 12
@@ -99,6 +102,31 @@ def test_a_ray_and_deepspeed_give_the_same_bits_as_one_process_and_torch(
         assert mine is not None
         assert other is not None
         assert mine.curve == other.curve
+
+
+def test_two_ranks_are_taught_the_same_as_one(
+    local_runtime: LocalRuntime, finished: Finished, tmp_path: Path
+) -> None:
+    """Each rank has its own stream from the one teacher, and its own half of each batch."""
+    outcomes = {}
+    for ranks in (1, 2):
+        folder = tmp_path / str(ranks)
+        folder.mkdir()
+        home = finished.copied(folder, without=("student", "controls.untaught"))
+        settings = ("teachers.deep=null", "controls=[]", f"student.engine.ranks={ranks}")
+        one = (*IN_PROCESS, *settings) if ranks == 1 else settings
+        runtime = InProcessRuntime() if ranks == 1 else local_runtime
+        running = executor(runtime, small.loaded(folder, *one), home)
+        student = running.run()[-1]
+        stage = running.store.folder(student.stage.digest)
+        rows = [row.values for row in read_committed(stage, student.outcome.segments)]
+        outcomes[ranks] = (student.stage.digest, rows, load_file(weights_file(stage)))
+    (digest, alone, whole), (same, shared, halves) = outcomes[1], outcomes[2]
+    assert digest == same
+    assert len(shared) == len(alone) == STEPS + 3
+    assert shared[0]["loss"] == pytest.approx(alone[0]["loss"], abs=1e-6)
+    assert shared[0]["terms/soft_targets"] == pytest.approx(alone[0]["terms/soft_targets"])
+    assert all(torch.allclose(whole[name], halves[name], atol=1e-5) for name in whole)
 
 
 def test_mlflow_has_each_step_and_each_epoch_once(finished: Finished) -> None:

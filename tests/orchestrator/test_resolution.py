@@ -1,4 +1,4 @@
-"""How cores are shared out among the roles that work at once."""
+"""How cores are shared out among the roles that work at once, and how many there must be."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.plan import Plan
 from orchestrator.resolution import resolve, roles_of, stages_at_once
+from orchestrator.run import gpus, logical_cpus
 from tests import small
 
 AUTO = tuple(
@@ -66,3 +67,24 @@ def test_a_loaded_teacher_is_examined_on_its_own_threads(tmp_path: Path) -> None
 
 def test_at_least_two_stages_run_at_once() -> None:
     assert [stages_at_once(cores) for cores in (1, 2, 8)] == [2, 2, 8]
+
+
+def test_there_are_as_many_cpus_as_the_busiest_stages_ask(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    # The student with two teachers, and beside it its control.
+    assert logical_cpus(made, cores=1) == logical_cpus(made, cores=2) == 3 + 1
+    assert logical_cpus(made, cores=64) >= 64
+    assert logical_cpus(plan(tmp_path, "student.resources.cpus=2.5"), 2) == 2 * 2.5 + 2
+    many = plan(tmp_path, "teachers.wide.replicas=4", "student.engine.ranks=2")
+    assert logical_cpus(many, cores=2) == 2 + 4 + 1 + 2
+
+
+def test_there_are_as_many_gpus_as_roles_name(tmp_path: Path) -> None:
+    def asked(*overrides: str) -> int:
+        return gpus(plan(tmp_path, *overrides))
+
+    assert asked() == 0
+    assert asked("student.resources.gpus=1", "student.engine.ranks=2") == 2
+    assert asked("teachers.wide.resources.gpus=0.5", "teachers.wide.replicas=3") == 2
+    ranks = ("teachers.wide.engine.ranks=2", "teachers.wide.train.micro_batch_size=32")
+    assert asked("teachers.wide.resources.gpus=1", *ranks) == 2

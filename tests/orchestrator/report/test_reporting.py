@@ -1,0 +1,227 @@
+"""From finished stages to a report: every figure against one computed by hand, in numpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from orchestrator.executor import StageResult
+from orchestrator.home.store import Store
+from orchestrator.plan import Plan
+from orchestrator.report.reporting import Reporting
+from orchestrator.report.run_report import RunReport
+from students.attempts import begin_attempt
+from students.outcome import CurvePoint, Outcome, read_outcome, write_outcome
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.transfer_set import TransferSet
+from tests import small
+
+CURVE = (
+    CurvePoint(0, 4, 2.0, 0.5, 1.5),
+    CurvePoint(1, 8, 1.0, None, None),
+    CurvePoint(2, 12, 0.5, 0.75, 1.25),
+)
+
+
+class Finished:
+    """A plan whose stages all left answers that are drawn, each from its own seed."""
+
+    def __init__(self, folder: Path, *overrides: str, repeats: int = 1) -> None:
+        (folder / "w").write_bytes(b"weights")
+        self.plan: Plan = small.planned(folder, *overrides, repeats=repeats)
+        store = Store(folder / "home")
+        store.prepare()
+        config = self.plan.recipe.transfer_set
+        self.data: TransferSet = load_transfer_set(config, folder=folder, cache=store.cache)
+        self.ids = {"validation": self.data.validation_ids(), "test": self.data.test_ids()}
+        self.logits: dict[str, dict[str, Any]] = {}
+        results = []
+        for number, stage in enumerate(self.plan.stages):
+            drawn = np.random.default_rng(number)
+            self.logits[stage.title] = {
+                part: drawn.normal(size=(len(ids), 10)).astype(np.float32) * 2
+                for part, ids in self.ids.items()
+            }
+            outcome = Outcome(f"sha of {stage.title}", 10 + number, 20 + number, 40, curve=CURVE)
+            answers = {n: torch.from_numpy(v) for n, v in self.logits[stage.title].items()}
+            stage_folder = store.folder(stage.digest)
+            attempt = begin_attempt(stage_folder)
+            write_outcome(stage_folder, attempt, outcome, weights={}, answers=answers)
+            kept = read_outcome(stage_folder)
+            assert kept is not None
+            results.append(StageResult(stage, kept, ran=number % 2 == 0, seconds=float(number)))
+        self.results = results
+        latency = {stage.digest: {"1": 0.5, "64": 0.25} for stage in self.plan.stages}
+        self.reporting = Reporting(self.plan, store, self.data, latency)
+
+    def report(self, repeat: int = 0) -> RunReport:
+        return self.reporting.report(self.results, seconds=9.0, repeat=repeat)
+
+    def chances(self, title: str, part: str, temperature: float = 1.0) -> Any:
+        return softmax(self.logits[title][part] / temperature)
+
+    def labels(self, part: str) -> Any:
+        return self.data.targets[self.ids[part]]
+
+
+def softmax(logits: Any) -> Any:
+    powers = np.exp(np.asarray(logits, np.float64) - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def accuracy(chances: Any, labels: Any) -> float:
+    return float((chances.argmax(1) == labels).mean())
+
+
+def nll(chances: Any, labels: Any) -> float:
+    return float(-np.log(chances[np.arange(len(labels)), labels]).mean())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    return Finished(tmp_path_factory.mktemp("finished"))
+
+
+def test_each_models_figures_are_those_of_its_own_answers(finished: Finished) -> None:
+    report = finished.report()
+    models = {
+        "teachers.wide": report.teachers["wide"], "teachers.deep": report.teachers["deep"],
+        "student": report.student, "controls.untaught": report.untaught,
+    }  # fmt: skip
+    for title, model in models.items():
+        assert model is not None
+        for part in ("test", "validation"):
+            chances, labels = finished.chances(title, part), finished.labels(part)
+            scores = getattr(model, part)
+            assert scores.accuracy == pytest.approx(accuracy(chances, labels))
+            assert scores.nll == pytest.approx(nll(chances, labels), rel=1e-6)
+            of_threes = labels == 3
+            share = accuracy(chances[of_threes], labels[of_threes])
+            assert scores.per_class[3] == pytest.approx(share)
+        assert model.weights_sha256 == f"sha of {title}"
+        assert model.latency_ms == {"1": 0.5, "64": 0.25}
+        assert not model.seen_training
+    assert models["student"].parameters == 12  # type: ignore[union-attr]
+    assert models["student"].macs == 22  # type: ignore[union-attr]
+
+
+def by_hand(finished: Finished, weights: dict[str, float], mean: str, temperature: float) -> Any:
+    each = {n: finished.chances(f"teachers.{n}", "test", temperature) for n in weights}
+    if mean == "arithmetic":
+        return sum(weight * each[name] for name, weight in weights.items())
+    powers = np.exp(sum(weight * np.log(each[name]) for name, weight in weights.items()))
+    return powers / powers.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+@pytest.mark.parametrize("weights", [{"wide": 0.5, "deep": 0.5}, {"wide": 0.9, "deep": 0.1}])
+def test_the_ensemble_is_the_weighted_mean_of_plain_distributions(
+    tmp_path: Path, mean: str, weights: dict[str, float]
+) -> None:
+    spelled = ", ".join(f"{name}: {weight * 3}" for name, weight in weights.items())
+    weighting = f"ensemble.weighting={{kind: fixed, weights: {{{spelled}}}}}"
+    made = Finished(tmp_path, weighting, f"ensemble.mean={mean}")
+    report, labels = made.report(), made.labels("test")
+    ensemble = by_hand(made, weights, mean, temperature=1.0)
+    assert report.ensemble is not None
+    assert report.ensemble.test.accuracy == pytest.approx(accuracy(ensemble, labels))
+    assert report.ensemble.test.nll == pytest.approx(nll(ensemble, labels), rel=1e-6)
+    assert report.ensemble.test.agreement == 1.0
+    assert report.ensemble.weights_sha256 is None
+    assert report.ensemble.parameters == 10 + 11
+    assert report.ensemble.latency_ms == {"1": 1.0, "64": 0.5}
+    assert report.student is not None
+    student = made.chances("student", "test")
+    agreement = float((student.argmax(1) == ensemble.argmax(1)).mean())
+    assert report.student.test.agreement == pytest.approx(agreement)
+
+
+def test_dark_knowledge_is_the_mean_soft_target_of_each_class(finished: Finished) -> None:
+    dark = finished.report().dark_knowledge
+    assert dark is not None
+    labels = finished.labels("validation")
+    soft = sum(finished.chances(f"teachers.{n}", "validation", 4.0) for n in ("wide", "deep")) / 2
+    expected = np.stack([soft[labels == number].mean(0) for number in range(10)])
+    assert np.allclose(np.array(dark.mean), expected, atol=1e-6)
+    assert (dark.temperature, len(dark.classes)) == (4.0, 10)
+
+
+def test_stages_are_told_in_order_with_what_ran(finished: Finished) -> None:
+    report = finished.report()
+    told = [(stage.name, stage.ran, stage.seconds) for stage in report.stages]
+    assert told == [
+        ("teachers.wide", True, 0.0), ("teachers.deep", False, 1.0), ("student", True, 2.0),
+        ("controls.untaught", False, 3.0),
+    ]  # fmt: skip
+    assert [stage.digest for stage in report.stages] == [s.digest for s in finished.plan.stages]
+    assert (report.name, report.recipe_digest) == ("small", finished.plan.digest)
+    assert (report.outcome, report.seconds) == ("done", 9.0)
+
+
+def test_curves_are_of_students_alone_where_there_was_validation(finished: Finished) -> None:
+    curves = {curve.name: curve for curve in finished.report().curves}
+    assert set(curves) == {"student", "untaught"}
+    assert curves["student"].epochs == (1, 3)
+    assert curves["student"].accuracy == (0.5, 0.75)
+    assert curves["student"].nll == (1.5, 1.25)
+
+
+def test_weights_that_have_seen_the_training_samples_are_marked(tmp_path: Path) -> None:
+    for seen, marked in (("train", True), ("none", False)):
+        loaded = f"teachers.deep={{model: {{kind: mlp, hidden: [8]}}, weights: w, seen: {seen}}}"
+        report = Finished(tmp_path, loaded).report()
+        assert report.teachers["deep"].seen_training is marked
+        assert not report.teachers["wide"].seen_training
+        assert report.ensemble is not None
+        assert report.ensemble.seen_training is marked
+
+
+def test_prior_correction_makes_the_mean_prediction_on_validation_uniform(tmp_path: Path) -> None:
+    made = Finished(tmp_path, "evaluate.prior_correction=uniform", "transfer_set.omit=[3]")
+    report = made.report()
+    assert report.omitted == (3,)
+    assert report.student is not None
+    assert report.untaught is not None
+    assert all(model.corrected is None for model in report.teachers.values())
+    for title, model in (("student", report.student), ("controls.untaught", report.untaught)):
+        # The shift by one number per class, found by iteration until the mean is uniform.
+        shift = np.zeros(10)
+        for _ in range(2000):
+            mean = softmax(made.logits[title]["validation"] + shift).mean(0)
+            shift -= np.log(mean * 10)
+        corrected = softmax(made.logits[title]["test"] + shift)
+        assert model.corrected is not None
+        assert model.corrected.nll == pytest.approx(nll(corrected, made.labels("test")), abs=1e-3)
+        assert model.corrected.nll != pytest.approx(model.test.nll, abs=1e-3)
+
+
+def test_without_teachers_there_is_no_ensemble_and_nobody_to_agree_with(tmp_path: Path) -> None:
+    alone = ("teachers=null", "student.objective={task: 1.0}", "controls=[]")
+    report = Finished(tmp_path, *alone).report()
+    assert (report.ensemble, report.dark_knowledge, report.teachers) == (None, None, {})
+    assert report.untaught is None
+    assert report.student is not None
+    assert report.student.test.agreement is None
+
+
+def test_without_a_validation_part_there_are_no_figures_of_it(tmp_path: Path) -> None:
+    report = Finished(tmp_path, "transfer_set.validation=none").report()
+    assert all(model.validation is None for model in report.models())
+    assert report.dark_knowledge is not None, "then of the test part"
+
+
+def test_a_repeat_is_reported_beside_the_same_teachers(tmp_path: Path) -> None:
+    made = Finished(tmp_path, "controls=[untaught, label_smoothing]", repeats=2)
+    first, second = made.report(), made.report(repeat=1)
+    assert first.student is not None
+    assert second.student is not None
+    assert second.student.weights_sha256 == "sha of student#2"
+    assert second.untaught is not None
+    assert second.untaught.weights_sha256 == "sha of controls.untaught#2"
+    assert second.controls["label_smoothing"].weights_sha256 == "sha of controls.label_smoothing#2"
+    assert second.teachers == first.teachers
+    assert len(second.stages) == len(first.stages) == 2 + 2 * 3
