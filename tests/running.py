@@ -214,9 +214,13 @@ def metrics(home: Path, digest: str) -> dict[tuple[str, int], list[float]]:
     return told
 
 
-def runs_of(home: Path) -> Sequence[tuple[str, str]]:
-    """Name and status of each run that MLflow knows."""
+def runs_of(home: Path, experiment: str = "small") -> Sequence[tuple[str, str]]:
+    """Name and status of each run that MLflow knows of the experiment."""
+    question = """
+        SELECT r.name, r.status FROM runs r JOIN experiments e USING (experiment_id)
+        WHERE e.name = ? ORDER BY r.start_time
+    """
     with sqlite3.connect(f"file:{home}/mlflow.db?mode=ro", uri=True) as database:
-        found = database.execute("SELECT name, status FROM runs ORDER BY start_time").fetchall()
+        found = database.execute(question, (experiment,)).fetchall()
     database.close()
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import resource
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from orchestrator.home.store import Store
 from students.checkpoint import CheckpointFolder
 from tests import small
 from tests.refusals import invoke, refused
-from tests.running import Command
+from tests.running import Command, undisturbed
 
 NO_HINT = "student.objective.near=null"
 
@@ -171,14 +172,19 @@ def test_a_recipe_that_is_not_there_or_is_none(tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_a_disk_that_fills_up_ends_the_run_and_leaves_its_last_commit(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_ends_the_run_and_leaves_its_last_commit(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     settings = (
         "teachers=null", "student.objective={task: 1.0}", "controls=[]",
         "student.model.hidden=[512]", "student.train.epochs=2000", "cluster.mode=in_process",
         "student.engine.kind=torch",
     )  # fmt: skip
     plan = small.planned(tmp_path, *settings)
+    # Its database is there already, which saves the seconds to make one.
     home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(undisturbed(tmp_path_factory).home / "mlflow.db", home)
     stage = Store(home).folder(plan.stage("student").digest)
     latest = stage / "checkpoints" / "LATEST"
     recipe = str(tmp_path / "recipe.yaml")
