@@ -42,21 +42,22 @@ class Recording:
 
 
 @dataclass
-class AtACommit(Heard):
-    """Does something once, when the student has committed its first checkpoint."""
+class AtCommits(Heard):
+    """Kills a role, by name, when the student has committed that step or a later one."""
 
-    act: Callable[[], None] = lambda: None
-    done: bool = False
+    kill: Callable[[str], None] = lambda name: None
+    doomed: dict[int, str] = field(default_factory=dict)
 
     def hears(self, stage: Stage, event: Event) -> None:
         super().hears(stage, event)
-        if isinstance(event, Committed) and not self.done:
-            self.done = True
-            self.act()
+        for step in sorted(self.doomed):
+            if isinstance(event, Committed) and event.step >= step:
+                self.kill(self.doomed.pop(step))
+                return
 
-    def resumed(self) -> list[int]:
-        """The steps at which the student began or went on."""
-        return [event.step for _, _, event in self.said if isinstance(event, Resumed)]
+    def heard(self, kind: type[Event]) -> list[Any]:
+        """The events of one kind."""
+        return [event for _, _, event in self.said if isinstance(event, kind)]
 
 
 @pytest.fixture(scope="module")
@@ -75,32 +76,23 @@ def expected(whole: Finished, tmp_path_factory: pytest.TempPathFactory) -> Outco
     return executor(InProcessRuntime(), loaded, home(whole, folder)).run()[-1].outcome
 
 
-def test_a_teacher_killed_in_mid_training_is_brought_back_and_changes_nothing(
+def test_a_killed_teacher_is_brought_back_and_a_killed_rank_goes_on_in_the_next_run(
     whole: Finished, expected: Outcome, local_runtime: LocalRuntime, tmp_path: Path
 ) -> None:
     runtime: Any = Recording(local_runtime)
-    heard = AtACommit(act=lambda: runtime.kill("teacher wide"))
-    run = executor(runtime, small.loaded(tmp_path, *ALONE), home(whole, tmp_path), watcher=heard)
-    student = run.run()[-1].outcome
-    assert heard.resumed() == [0], "the student went on, it did not begin again"
-    [noticed] = [event.text for _, _, event in heard.said if isinstance(event, Noticed)]
-    assert noticed.startswith("restarting teacher 'wide' (1 of ")
-    assert (student.weights_sha256, student.curve) == (expected.weights_sha256, expected.curve)
-
-
-def test_a_rank_killed_in_mid_training_ends_the_run_and_the_next_one_goes_on(
-    whole: Finished, expected: Outcome, local_runtime: LocalRuntime, tmp_path: Path
-) -> None:
-    runtime: Any = Recording(local_runtime)
-    heard = AtACommit(act=lambda: runtime.kill("student, rank 0"))
+    doomed = {4: "teacher wide", 20: "student, rank 0"}
+    first, second = AtCommits(kill=runtime.kill, doomed=doomed), AtCommits()
     folder = home(whole, tmp_path)
     loaded = small.loaded(tmp_path, *ALONE)
     with pytest.raises(RoleLost, match="student, rank 0"):
-        executor(runtime, loaded, folder, watcher=heard).run()
-    again = AtACommit()
-    student = executor(runtime, loaded, folder, watcher=again).run()[-1].outcome
-    assert heard.resumed() == [0]
-    [step] = again.resumed()
-    assert 4 <= step < STEPS
-    assert step % 4 == 0
+        executor(runtime, loaded, folder, watcher=first).run()
+    [begun] = first.heard(Resumed)
+    assert begun.step == 0, "with its teacher lost the student went on, it did not begin again"
+    [noticed] = first.heard(Noticed)
+    assert noticed.text.startswith("restarting teacher 'wide' (1 of ")
+
+    student = executor(runtime, loaded, folder, watcher=second).run()[-1].outcome
+    [resumed] = second.heard(Resumed)
+    assert 20 <= resumed.step < STEPS
+    assert resumed.step % 4 == 0
     assert (student.weights_sha256, student.curve) == (expected.weights_sha256, expected.curve)
