@@ -225,8 +225,9 @@ def _quieten() -> None:
 
 
 def _silence() -> None:
+    # What fails is raised too, and the writer tells it in one sentence; MLflow prints tracebacks.
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _requirements() -> list[str]:
