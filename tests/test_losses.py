@@ -18,6 +18,8 @@ from students.reports import Committed, Event, Noticed, Resumed
 from tests import small
 from tests.running import IN_PROCESS, Finished, Heard, executor, undisturbed
 
+pytestmark = pytest.mark.slow
+
 ALONE = ("teachers.deep=null", "controls=[]", "student.train.epochs=20")
 STEPS = 80
 
