@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     repeat: int = 0
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What the stage's outcome is stored under."""
         return digest_of(self.what)
@@ -61,7 +62,7 @@ class Plan:
     identity: str
     repeats: int = 1
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Tells one run from another: by name, by what all its stages are, by what is measured.
 

@@ -44,7 +44,6 @@ class StudentRank:
     def __init__(self, assignment: Assignment, lessons: Lessons) -> None:
         self.assignment = assignment
         self.lessons = lessons
-        self.steps_done = 0
 
     def train(self) -> Iterator[Event]:
         """Trains to the end, going on from the last committed checkpoint; tells what happens."""
@@ -71,9 +70,7 @@ class StudentRank:
         try:
             trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
             with trainer.spool or nullcontext():
-                for event in trainer.train():
-                    self.steps_done = progress.step
-                    yield event
+                yield from trainer.train()
             final = engine.state()
         finally:
             engine.close()
@@ -84,10 +81,6 @@ class StudentRank:
         """Trains to the end as a rank that nobody listens to."""
         for _ in self.train():
             pass
-
-    def heartbeat(self) -> int:
-        """Steps done so far; answers while training goes on."""
-        return self.steps_done
 
     def _engine(
         self, transfer_set: TransferSet, objective: Objective, state: EngineState | None

@@ -81,10 +81,6 @@ class TeacherHost:
                 answer = self._answer(inputs)
             yield from split(answer, [len(question.sample_ids) for question in group])
 
-    def health(self) -> str:
-        """The teacher's name; answers while the teacher works."""
-        return self.spec.name
-
     def _answer(self, inputs: Tensor) -> Answer:
         try:
             return self.teacher.answer(inputs)
