@@ -3,6 +3,7 @@
 config     the recipe's sections ``teachers`` and ``ensemble``
 errors     what can go wrong with teachers
 loading    a finished model: architecture from the recipe, weights from a file
+manner     how a teacher is run: everything beside its weights that an answer's bits depend on
 teacher    a frozen network that answers with logits and taps
 encoding   how an answer is kept and shipped: float16, finite
 host       a teacher with the transfer set beside it, as a runtime starts it

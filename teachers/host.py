@@ -18,7 +18,8 @@ from students.transfer_sets.config import TransferSetConfig
 from teachers.encoding import NotNumbers
 from teachers.errors import TeacherError
 from teachers.loading import load_network
-from teachers.teacher import FORWARD_BATCH, Teacher
+from teachers.manner import PLAIN_BATCH, Precision, plain
+from teachers.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class TeacherSpec:
     folder: Path
     cache: Path
     taps: tuple[Tap, ...] = ()
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     threads: int = 1
     device: str = "cpu"
 
@@ -59,8 +60,7 @@ class TeacherHost:
         self.teacher = Teacher(
             network,
             spec.taps,
-            precision=spec.precision,
-            threads=spec.threads,
+            manner=plain(spec.threads, spec.precision),
             device=spec.device,
         )
         # Several ranks may stream at one time; the network answers one of them at a time,
@@ -70,7 +70,7 @@ class TeacherHost:
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         """One answer for each question, in their order.
 
-        Small questions are computed together, ``FORWARD_BATCH`` samples at a time.
+        Small questions are computed together, ``PLAIN_BATCH`` samples at a time.
 
         Raises:
             TeacherError: an answer is not a number.
@@ -97,12 +97,12 @@ class TeacherHost:
 
 
 def grouped(questions: Sequence[Question]) -> Iterator[list[Question]]:
-    """Runs of questions that together have at most ``FORWARD_BATCH`` samples (or one question)."""
+    """Runs of questions that together have at most ``PLAIN_BATCH`` samples (or one question)."""
     group: list[Question] = []
     samples = 0
     for question in questions:
         count = len(question.sample_ids)
-        if group and samples + count > FORWARD_BATCH:
+        if group and samples + count > PLAIN_BATCH:
             yield group
             group, samples = [], 0
         group.append(question)

@@ -14,7 +14,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from teachers.errors import TeacherError
 from teachers.host import TeacherHost, TeacherSpec, grouped, split
-from teachers.teacher import FORWARD_BATCH
+from teachers.manner import PLAIN_BATCH
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))
@@ -60,12 +60,12 @@ def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: Te
 
 
 def test_questions_are_computed_together_as_far_as_one_forward_pass_reaches() -> None:
-    sizes = [32, 32, 32, 1, FORWARD_BATCH + 9, 3]
+    sizes = [32, 32, 32, 1, PLAIN_BATCH + 9, 3]
     groups = [
         [len(question.sample_ids) for question in group]
         for group in grouped([asked(0, *range(size)) for size in sizes])
     ]
-    assert groups == [[32, 32], [32, 1], [FORWARD_BATCH + 9], [3]]
+    assert groups == [[32, 32], [32, 1], [PLAIN_BATCH + 9], [3]]
     assert list(grouped([])) == []
 
 

@@ -15,7 +15,8 @@ from students.knowledge import Answer, Tap
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, PlainCnn, ResNetCifar
 from students.network import Network, Preprocess
-from teachers.teacher import FORWARD_BATCH, Teacher
+from teachers.manner import PLAIN_BATCH, Precision, plain
+from teachers.teacher import Teacher
 
 COUNT = 150
 PICTURES = torch.randint(
@@ -34,8 +35,8 @@ def network(kind: str) -> Network:
     return Network(Preprocess(mean=[0.3], std=[0.3], size=None, reverse=False), model)
 
 
-def teacher(kind: str, precision: str = "fp32") -> Teacher:
-    return Teacher(network(kind), NETS[kind][1], precision=precision, threads=1)
+def teacher(kind: str, precision: Precision = "fp32") -> Teacher:
+    return Teacher(network(kind), NETS[kind][1], manner=plain(1, precision))
 
 
 def differing(one: Answer, other: Answer) -> list[str]:
@@ -52,7 +53,7 @@ def rows(answer: Answer, places: list[int]) -> Answer:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", NETS)
 def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
-    kind: str, precision: str
+    kind: str, precision: Precision
 ) -> None:
     asked = teacher(kind, precision)
     whole = asked.answer(PICTURES)
@@ -66,14 +67,14 @@ def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
     holds()
 
 
-@pytest.mark.parametrize("count", [1, FORWARD_BATCH - 1, FORWARD_BATCH, FORWARD_BATCH + 1])
+@pytest.mark.parametrize("count", [1, PLAIN_BATCH - 1, PLAIN_BATCH, PLAIN_BATCH + 1])
 def test_every_forward_pass_has_one_shape_and_no_filling_is_answered(count: int) -> None:
     asked, shapes = teacher("resnet"), []
     hook = asked.network.register_forward_hook(lambda net, args, out: shapes.append(out.shape))
     answer = asked.answer(PICTURES[:count])
     hook.remove()
-    assert set(shapes) == {(FORWARD_BATCH, 10)}
-    assert len(shapes) == -(-count // FORWARD_BATCH)
+    assert set(shapes) == {(PLAIN_BATCH, 10)}
+    assert len(shapes) == -(-count // PLAIN_BATCH)
     assert answer.logits.shape == (count, 10)
     assert answer.taps["layer3"].shape == (count, 64, 2, 2)
     assert answer.taps["layer2:pool"].shape == (count, 32)
@@ -82,7 +83,7 @@ def test_every_forward_pass_has_one_shape_and_no_filling_is_answered(count: int)
 def test_a_teacher_is_frozen_and_evaluates() -> None:
     net = network("resnet").train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    asked = Teacher(net, (Tap("layer3"),))
+    asked = Teacher(net, (Tap("layer3"),), manner=plain(1))
     asked.answer(PICTURES)
     assert not any(module.training for module in net.modules())
     assert not any(parameter.requires_grad for parameter in net.parameters())
@@ -103,8 +104,8 @@ def test_logits_and_taps_are_the_networks_own() -> None:
         layer: nn.Module = net.model.get_submodule(name)
         layer.register_forward_hook(lambda m, a, out, name=name: kept.__setitem__(name, out))
     with torch.no_grad():
-        logits = net(PICTURES[:FORWARD_BATCH])
-    answer = asked.answer(PICTURES[:FORWARD_BATCH])
+        logits = net(PICTURES[:PLAIN_BATCH])
+    answer = asked.answer(PICTURES[:PLAIN_BATCH])
     for got, wanted in (
         (answer.logits, logits),
         (answer.taps["layer3"], kept["layer3"]),
@@ -122,5 +123,5 @@ def test_bf16_is_close_to_fp32_and_not_the_same() -> None:
 
 def test_a_teacher_leaves_the_callers_threads_as_they_were() -> None:
     before = torch.get_num_threads()
-    Teacher(network("mlp"), threads=before + 1).answer(PICTURES[:1])
+    Teacher(network("mlp"), manner=plain(before + 1)).answer(PICTURES[:1])
     assert torch.get_num_threads() == before
