@@ -10,5 +10,6 @@ host       a teacher with the transfer set beside it, as a runtime starts it
 examiner   asks a teacher that was loaded for its answers on the held-out parts
 weighting  the recipe's weighting as one weight per teacher
 ensemble   K answers gathered into knowledge
+bank       answers that are kept, so that none is computed twice
 stream     waiting for teachers: bounded, in order, closed cleanly
 """

@@ -12,3 +12,11 @@ class TeacherError(StudentError):
 
 class TeacherLost(ClusterError):
     """A teacher is gone and does not come back, or the recipe says not to wait for it."""
+
+
+class BankError(TeacherError):
+    """A bank that cannot be used: another format, no rights, too small a budget."""
+
+
+class AnswersGone(ClusterError):
+    """Stored answers that a stage was begun with are spoilt or evicted; teachers are needed."""

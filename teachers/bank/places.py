@@ -1,0 +1,62 @@
+"""Where the files of a shelf lie: a folder for each view, in it files for each column.
+
+``view-3/logits.sealed``, ``view-3/logits.0f3a....journal``, and ``view-3/lock`` for the sealer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from teachers.bank import journal, sealed
+
+_VIEW = re.compile(r"view-(\d+)")
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+
+
+def view_folder(shelf: Path, view: int) -> Path:
+    """Where the answers to one view lie."""
+    return shelf / f"view-{view}"
+
+
+def views_of(shelf: Path) -> Iterator[tuple[int, Path]]:
+    """The views for which the shelf's folder has a folder, and those, ascending."""
+    found = [(match, path) for path in shelf.iterdir() if (match := _VIEW.fullmatch(path.name))]
+    yield from sorted((int(match[1]), path) for match, path in found)
+
+
+def shelves_of(bank: Path) -> list[Path]:
+    """The folders of all shelves of a bank."""
+    if not bank.is_dir():
+        return []
+    folders = (path for path in bank.iterdir() if _DIGEST.fullmatch(path.name))
+    return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
+
+
+def spelt(column: str) -> str:
+    """A column's name as a part of a file's name."""
+    return quote(column, safe="")
+
+
+def sealed_path(folder: Path, column: str) -> Path:
+    """Where a column of the view in ``folder`` lies sealed."""
+    return folder / f"{spelt(column)}{sealed.SUFFIX}"
+
+
+def column_of(path: Path) -> str:
+    """The column that a sealed file holds."""
+    return unquote(path.name.removesuffix(sealed.SUFFIX))
+
+
+def journals_in(folder: Path, column: str | None = None) -> list[Path]:
+    """The journals of a view, or of one column of it, in order of their names."""
+    ending = re.compile(
+        (re.escape(spelt(column)) if column is not None else ".*")
+        + rf"\.[0-9a-f]+{re.escape(journal.SUFFIX)}"
+    )
+    try:
+        return sorted(path for path in folder.iterdir() if ending.fullmatch(path.name))
+    except FileNotFoundError:
+        return []

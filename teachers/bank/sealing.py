@@ -1,0 +1,179 @@
+"""Seals: merges the journals of dead writers with what is sealed, into another sealed file.
+
+One sealer at a time, under the view's lock. The new file is written beside, flushed and renamed;
+only then do journals go. So a crash at any moment leaves what was sealed, and the journals.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from students.attempts import sync_folder
+from teachers.bank.budget import evict
+from teachers.bank.columns import Column
+from teachers.bank.gathered import Gathered
+from teachers.bank.holding import TEMPORARY, holding
+from teachers.bank.journal import Ids, JournalTail
+from teachers.bank.places import journals_in, sealed_path, view_folder, views_of
+from teachers.bank.presence import Presence, words_of
+from teachers.bank.sealed import FileSpoilt, SealedFile, index_of, rows_in_block
+from teachers.bank.shelf import Shelf, file_identity
+
+log = logging.getLogger("stillhouse.bank")
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """How it went: ``done`` unless another was at it or the disk refused (``trouble`` says why).
+
+    ``conflicts`` counts the answers that two writers gave with different bits.
+    """
+
+    done: bool
+    trouble: str = ""
+    conflicts: int = 0
+
+
+def seal_all(shelf: Shelf) -> list[Sealing]:
+    """Seals whatever dead writers left on the shelf, in all views."""
+    try:
+        views = [view for view, folder in views_of(shelf.folder) if journals_in(folder)]
+    except FileNotFoundError:
+        return []
+    return [seal(shelf, view) for view in views]
+
+
+def seal(shelf: Shelf, view: int, *, mend: bool = False) -> Sealing:
+    """Seals what dead writers left of one view; waits for nobody.
+
+    To ``mend`` is to go through it though nobody left anything, and to leave spoilt blocks out.
+    """
+    folder = view_folder(shelf.folder, view)
+    if not mend and not journals_in(folder):
+        return Sealing(True)
+    try:
+        with holding(folder) as held:
+            if not held:
+                return Sealing(False)
+            for path in folder.glob(f"{TEMPORARY}*"):
+                path.unlink(missing_ok=True)
+            conflicts = sum(_seal(shelf, view, column, mend) for column in shelf.columns)
+            evict(shelf.bank, shelf.budget, keep=folder)
+    except OSError as error:
+        return Sealing(False, trouble_of(shelf, error))
+    if conflicts:
+        log.warning(
+            "the teacher of the bank's shelf '%s' is not deterministic: of %d answers it gave "
+            "two that differ; the first are kept",
+            shelf.folder.name,
+            conflicts,
+        )
+    return Sealing(True, conflicts=conflicts)
+
+
+def trouble_of(shelf: Shelf, error: OSError) -> str:
+    """What to say when the bank cannot be written."""
+    reason = (error.strerror or str(error)).lower()
+    return f"the bank in '{shelf.bank}' cannot be written ({reason}); it goes on without storing"
+
+
+def open_sealed(shelf: Shelf, view: int, column: Column) -> SealedFile | None:
+    """What is sealed of a column of a view; None if there is none that can be read."""
+    path = sealed_path(view_folder(shelf.folder, view), column.name)
+    identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
+    try:
+        return SealedFile(path, identity, column.row_bytes, shelf.samples)
+    except (FileSpoilt, FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+
+
+def open_journal(shelf: Shelf, view: int, column: Column, path: Path) -> JournalTail | None:
+    """A journal, to be read; None if it went meanwhile or may not be read."""
+    identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
+    try:
+        return JournalTail(path, identity, column.row_bytes, shelf.samples)
+    except (FileNotFoundError, PermissionError):
+        return None
+
+
+def _seal(shelf: Shelf, view: int, column: Column, mend: bool) -> int:
+    """Seals one column, its view's lock being held; gives the number of conflicts."""
+    folder = view_folder(shelf.folder, view)
+    path = sealed_path(folder, column.name)
+    with _dead(shelf, view, column) as dead:
+        if not dead and not mend:
+            return 0
+        gathered = Gathered(shelf.samples, column.row_bytes)
+        gathered.sealed = open_sealed(shelf, view, column)
+        before = 0 if gathered.sealed is None else gathered.sealed.presence.total
+        conflicts = sum(_take_in(gathered, tail) for tail in dead)
+        ids = gathered.all_ids()
+        if len(ids) == 0:
+            path.unlink(missing_ok=True)
+        elif len(ids) != before or (gathered.sealed and len(gathered.sealed.spoilt_blocks())):
+            identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
+            _write(path, gathered, ids, identity, shelf.samples, column.row_bytes)
+        for tail in dead:
+            tail.path.unlink(missing_ok=True)
+    return conflicts
+
+
+@contextmanager
+def _dead(shelf: Shelf, view: int, column: Column) -> Iterator[list[JournalTail]]:
+    """The journals whose writers are dead, held meanwhile."""
+    with ExitStack() as opened:
+        dead = []
+        for path in journals_in(view_folder(shelf.folder, view), column.name):
+            tail = open_journal(shelf, view, column, path)
+            if tail is not None and opened.enter_context(tail).take():
+                dead.append(tail)
+        yield dead
+
+
+def _take_in(gathered: Gathered, tail: JournalTail) -> int:
+    """Adds what a journal holds beyond the rest; gives how many of its rows differ from that."""
+    number = gathered.join(tail)
+    conflicts = 0
+    for ids, offset in tail.records():
+        again = gathered.present(ids)
+        if again.any():
+            offsets = offset + np.flatnonzero(again) * gathered.row_bytes
+            differ = gathered.rows(ids[again]) != tail.rows(offsets)
+            conflicts += int(differ.any(axis=1).sum())
+        gathered.told(number, ids, offset)
+    return conflicts
+
+
+def _write(
+    path: Path, gathered: Gathered, ids: Ids, identity: bytes, samples: int, row_bytes: int
+) -> None:
+    """Puts the rows of ``ids`` (ascending) in the place of what is at ``path``."""
+    presence = Presence(words_of(ids, samples))
+    step = rows_in_block(row_bytes)
+    sums = np.zeros(-(-len(ids) // step), "<u4")
+    fresh = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        with fresh.open("wb") as file:
+            file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))
+            for block in range(len(sums)):
+                rows = gathered.rows(ids[block * step : (block + 1) * step])
+                sums[block] = zlib.crc32(rows.data)
+                file.write(rows.data)
+            file.seek(0)
+            file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+    sync_folder(path.parent)

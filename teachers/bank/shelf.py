@@ -1,0 +1,136 @@
+"""A shelf: the answers of one teacher, as asked, to the views of one transfer set.
+
+``HOME/bank/<digest>/`` holds ``about.json`` (all that may change what is stored; the digest is
+its digest), ``manner.json`` (how the teacher is run) and a folder for each view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from teachers.bank.columns import Column
+from teachers.bank.holding import write_whole
+from teachers.errors import BankError
+
+BANK_FORMAT = 1
+"""Raised by hand when the meaning of what is stored changes."""
+ABOUT, MANNER = "about.json", "manner.json"
+_BANKS_FORMAT = "format.json"
+_PLACE = "ensemble.bank"
+_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the answers of one teacher are kept; to make one touches no disk.
+
+    ``identity`` stands in every file, so that none is read which does not belong; ``samples``
+    says that ids are 0 .. samples-1; ``budget`` is in bytes, of the whole bank.
+    """
+
+    folder: Path
+    identity: str
+    samples: int
+    budget: int
+    columns: tuple[Column, ...]
+
+    @property
+    def bank(self) -> Path:
+        """The folder of all shelves."""
+        return self.folder.parent
+
+
+def shelf_digest(about: Mapping[str, Any]) -> str:
+    """What a shelf's folder is called."""
+    return hashlib.sha256(_spelt(about)).hexdigest()[:_DIGITS]
+
+
+def identity_of(about: Mapping[str, Any], manner: Mapping[str, Any]) -> str:
+    """The identity (hex) of what is stored about ``about`` by a teacher run in ``manner``."""
+    return hashlib.sha256(_spelt({"about": about, "manner": manner})).hexdigest()
+
+
+def file_identity(identity: str, view: int, column: str, row_bytes: int) -> bytes:
+    """What stands in the head of the files of one column of one view (32 bytes)."""
+    return hashlib.sha256(_spelt([identity, view, column, row_bytes])).digest()
+
+
+def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
+    """Makes the shelf's folder with ``about.json`` in it, if it is not there.
+
+    Raises:
+        BankError: the bank has another format, or may not be written here.
+        OSError: the machine's doing, as a full disk.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _hold_to_the_format(folder.parent / _BANKS_FORMAT)
+        stored = read_about(folder)
+        if stored is not None and stored.get("format") not in (None, about.get("format")):
+            raise _other_format(folder, stored["format"])
+        if stored != _plain(about):
+            write_whole(folder / ABOUT, json.dumps(_plain(about), indent=1).encode())
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise _no_rights(folder, error.strerror) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise _no_rights(folder, "no right to read and write")
+
+
+def read_about(folder: Path) -> dict[str, Any] | None:
+    """What the shelf in ``folder`` says of itself; None if that is absent or damaged."""
+    return _read(folder / ABOUT)
+
+
+def read_manner(folder: Path) -> dict[str, Any] | None:
+    """How the teacher of the shelf in ``folder`` is run; None if it is not settled."""
+    return _read(folder / MANNER)
+
+
+def _hold_to_the_format(file: Path) -> None:
+    """Marks the bank with its format, or finds it marked."""
+    stored = _read(file)
+    if stored is None:
+        write_whole(file, json.dumps({"format": BANK_FORMAT}).encode())
+    elif stored.get("format") != BANK_FORMAT:
+        raise _other_format(file.parent, stored.get("format"))
+
+
+def _other_format(folder: Path, given: Any) -> BankError:
+    return BankError(
+        f"the bank in '{folder}' is of format {given}, but this version reads format "
+        f"{BANK_FORMAT}; delete it (that costs time, nothing else), give another home, or take "
+        f"`{_PLACE}: none`",
+        path=_PLACE,
+    )
+
+
+def _no_rights(folder: Path, reason: str | None) -> BankError:
+    return BankError(
+        f"the bank in '{folder}' cannot be used: {(reason or 'no access').lower()}; see to its "
+        f"rights, give another home, or take `{_PLACE}: none`",
+        path=_PLACE,
+    )
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as it comes back from a JSON file."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _spelt(value: Any) -> bytes:
+    """One spelling of plain data, whatever the order of their keys."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
