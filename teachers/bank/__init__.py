@@ -10,6 +10,8 @@ sealing    journals of dead writers into sealed files
 gathered   one column, wherever it lies
 reading    what is sealed, for a student's rank
 writing    what anybody has stored, for a teacher's host
+writing_column   one column of that
+claims     who is computing what
 budget     who goes first when it is full
 holding    locks that end with their process; files that appear whole
 """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from teachers.bank.claims import FILE as CLAIMS
 from teachers.bank.columns import Column
 from teachers.bank.holding import LOCK, hold, holding
 from teachers.bank.places import journals_in, shelves_of, views_of
@@ -82,5 +83,5 @@ def _delete(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All that is stored of a view; its lock is nothing."""
-    return sorted(path for path in folder.iterdir() if path.name != LOCK)
+    """All that is stored of a view; its locks are nothing."""
+    return sorted(path for path in folder.iterdir() if path.name not in (LOCK, CLAIMS))

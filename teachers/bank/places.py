@@ -58,5 +58,5 @@ def journals_in(folder: Path, column: str | None = None) -> list[Path]:
     )
     try:
         return sorted(path for path in folder.iterdir() if ending.fullmatch(path.name))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []

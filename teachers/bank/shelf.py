@@ -6,6 +6,7 @@ its digest), ``manner.json`` (how the teacher is run) and a folder for each view
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ ABOUT, MANNER = "about.json", "manner.json"
 _BANKS_FORMAT = "format.json"
 _PLACE = "ensemble.bank"
 _DIGITS = 32
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ def file_identity(identity: str, view: int, column: str, row_bytes: int) -> byte
 def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
     """Makes the shelf's folder with ``about.json`` in it, if it is not there.
 
+    On a full disk nothing is made, and nothing raised.
+
     Raises:
-        BankError: the bank has another format, or may not be written here.
-        OSError: the machine's doing, as a full disk.
+        BankError: the bank has another format, or cannot be used here.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +79,10 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
             raise _other_format(folder, stored["format"])
         if stored != _plain(about):
             write_whole(folder / ABOUT, json.dumps(_plain(about), indent=1).encode())
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise _no_rights(folder, error.strerror) from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise _no_rights(folder, error.strerror) from error
+        return  # Nothing will be stored, and whoever tries says so once.
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise _no_rights(folder, "no right to read and write")
 
