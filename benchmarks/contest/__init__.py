@@ -1,0 +1,14 @@
+"""What ``benchmarks.peers`` sets to the same work, each in a process of its own.
+
+setting        the work itself: samples, networks, objective, optimizer, and its budget
+pictures       the usual input pipeline of the peers: PIL pictures, transforms, a DataLoader
+meter          counts and times optimizer steps, and ends a turn
+hand_written   a training loop as one writes it by hand, with any number of teachers
+textbrewer     TextBrewer's distillers
+torchdistill   torchdistill's distillation box, in the loop of its examples
+modelopt       NVIDIA ModelOpt's distillation model
+teachers_alone the teachers, and no student
+contenders     all of these by name, and one turn of one of them
+our_runs       this project's own command, and what its spool says
+figures        medians, spreads and the goals
+"""

@@ -1,0 +1,228 @@
+"""This project's own command, run on the same work, and what its spool says of the steps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from benchmarks.contest.setting import (
+    BATCH,
+    LEARNING_RATE,
+    MEAN,
+    MOMENTUM,
+    SOFT,
+    STD,
+    STUDENT_DEPTH,
+    TASK,
+    TEACHERS,
+    TEMPERATURE,
+    VALIDATION,
+    WEIGHT_DECAY,
+)
+
+COMMAND = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
+REPOSITORY = Path(__file__).parents[2]
+LONGEST = 1800.0
+"""Seconds after which a run is given up."""
+
+
+@dataclass(frozen=True)
+class OurRun:
+    """What to run: ``bank`` none, emptied before, or as the runs before have left it."""
+
+    teachers: int
+    bank: Literal["none", "emptied", "kept"] = "kept"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    teachers_precision: Literal["auto", "fp32"] = "auto"
+
+
+OURS = {
+    "untaught, fp32": OurRun(0),
+    "untaught, bf16": OurRun(0, precision="bf16"),
+    "live, fp32": OurRun(3, bank="none"),
+    "filling, fp32": OurRun(3, bank="emptied"),
+    "filled, fp32": OurRun(3),
+    "filling, bf16": OurRun(3, bank="emptied", precision="bf16"),
+    "filled, bf16": OurRun(3, precision="bf16"),
+    "filled by one, fp32": OurRun(1),
+    "live, fp32 teachers": OurRun(3, bank="none", teachers_precision="fp32"),
+}
+"""In the order of a round: a filled bank is what the filling before it has left."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much each run does, and where: ``fraction`` of the samples, ``epochs`` of them."""
+
+    root: Path
+    home: Path
+    fraction: float
+    epochs: int
+    warm_up: int = 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: pictures a second and the median step of those that counted; ``waited`` is the
+    share of the steps' time; ``first_step`` and ``seconds`` count from the command's start."""
+
+    images_per_second: float
+    milliseconds: float
+    steps: int
+    waited: float
+    first_step: float
+    seconds: float
+    accuracy: float
+
+
+def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
+    """Runs the command with a student of ``seed``, which must be new to the home.
+
+    Raises:
+        RuntimeError: the command failed; the message is the last it said.
+    """
+    if run.bank == "emptied":
+        forget_answers(work.home)
+    began = time.time()
+    report, seconds = command(run, work, seed=seed)
+    (stage,) = [each for each in report["stages"] if each["name"] == "student"]
+    rows = list(_rows(work.home / "stages" / stage["digest"]))
+    return Measured(
+        **_rates(rows, work.warm_up),
+        first_step=_first_step(rows) - began,
+        seconds=seconds,
+        accuracy=report["student"]["test"]["accuracy"],
+    )
+
+
+def command(
+    run: OurRun, work: Work, *, seed: int, repeats: int = 1
+) -> tuple[Mapping[str, Any], float]:
+    """The report of ``stillhouse run``, and how long the whole command took.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    work.home.mkdir(parents=True, exist_ok=True)
+    path = work.home / "peers.yaml"
+    path.write_text(yaml.safe_dump(recipe(run, work, seed=seed)))
+    began = time.perf_counter()
+    done = subprocess.run(
+        [*COMMAND, "--home", str(work.home), "run", str(path), "--json", "--repeat", str(repeats)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode != 0:
+        raise RuntimeError(f"exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-1500:]}")
+    return json.loads(done.stdout), seconds
+
+
+def recipe(run: OurRun, work: Work, *, seed: int) -> dict[str, Any]:
+    """The recipe of ``run``; what it does not say is the default."""
+    taught = {"task": TASK, "soft_targets": SOFT}
+    whole: dict[str, Any] = {
+        "name": "peers",
+        "transfer_set": {
+            "kind": "cifar10",
+            "root": str(work.root),
+            "augment": "crop_flip",
+            "validation": VALIDATION,
+            "fraction": work.fraction,
+        },
+        "student": {
+            "model": _model(STUDENT_DEPTH),
+            "objective": taught if run.teachers else {"task": 1.0},
+            "train": {
+                "epochs": work.epochs,
+                "batch_size": BATCH,
+                "seed": seed,
+                "precision": run.precision,
+                "optimizer": {
+                    "kind": "sgd",
+                    "lr": LEARNING_RATE,
+                    "momentum": MOMENTUM,
+                    "weight_decay": WEIGHT_DECAY,
+                },
+                "gradient_clipping": "none",
+            },
+        },
+        "controls": [],
+    }
+    if run.teachers:
+        whole["teachers"] = {
+            f"resnet{depth}": {
+                "model": _model(depth),
+                "weights": str(work.root / file),
+                "precision": run.teachers_precision,
+            }
+            for depth, file in list(TEACHERS.items())[: run.teachers]
+        }
+        whole["ensemble"] = {"temperature": TEMPERATURE}
+        if run.bank == "none":
+            whole["ensemble"]["bank"] = "none"
+    return whole
+
+
+def forget_answers(home: Path) -> None:
+    """Deletes every stored answer; how the teachers are run, and the gate's verdicts, stay."""
+    for folder in (home / "bank").glob("*/view-*"):
+        shutil.rmtree(folder)
+
+
+def stored_bytes(home: Path) -> int:
+    """The bytes of sealed answers."""
+    return sum(path.stat().st_size for path in (home / "bank").glob("*/view-*/*.sealed"))
+
+
+def _model(depth: int) -> dict[str, Any]:
+    return {
+        "kind": "resnet_cifar",
+        "depth": depth,
+        "preprocessing": {"mean": list(MEAN), "std": list(STD)},
+    }
+
+
+def _rows(folder: Path) -> Iterator[Any]:
+    from students.outcome import read_outcome
+    from students.spool import read_committed
+
+    outcome = read_outcome(folder)
+    if outcome is None:
+        raise RuntimeError(f"{folder} holds no outcome, though the run is done")
+    return read_committed(folder, outcome.segments)
+
+
+def _rates(rows: list[Any], warm_up: int) -> dict[str, Any]:
+    """From the ends of steps that follow each other; validation and checkpoints are between
+    epochs, and are not counted, as the others do neither."""
+    pairs = [
+        (before, after)
+        for before, after in zip(rows, rows[1:], strict=False)
+        if before.kind == after.kind == "step" and before.step >= warm_up - 1
+    ]
+    took = [(after.time_ms - before.time_ms) / 1000 for before, after in pairs]
+    waited = sum(after.values["wait_seconds"] for _, after in pairs)
+    return {
+        "images_per_second": BATCH * len(took) / sum(took),
+        "milliseconds": 1000 * sorted(took)[len(took) // 2],
+        "steps": len(took),
+        "waited": waited / sum(took),
+    }
+
+
+def _first_step(rows: list[Any]) -> float:
+    """When the first step began, in seconds since 1970."""
+    first = next(row for row in rows if row.kind == "step")
+    return float(first.time_ms / 1000 - first.values["step_seconds"])
