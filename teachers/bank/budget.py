@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def views_on_disk(shelf: Path) -> list[ViewOnDisk]:
     """The views of a shelf of which anything is stored, and what they take."""
     found = []
     for view, folder in views_of(shelf):
-        states = [path.stat() for path in _files(folder)]
+        states = list(_states(folder))
         if states:
             size = sum(state.st_size for state in states)
             found.append(ViewOnDisk(folder, view, size, max(state.st_mtime for state in states)))
@@ -74,14 +75,28 @@ def is_being_written(folder: Path) -> bool:
 
 
 def _delete(folder: Path) -> bool:
-    with holding(folder) as held:
-        if not held or is_being_written(folder):
-            return False
-        for path in _files(folder):
-            path.unlink(missing_ok=True)
+    """Deletes what is stored of a view, unless it is in use or may not be deleted."""
+    try:
+        with holding(folder) as held:
+            if not held or is_being_written(folder):
+                return False
+            for path in _files(folder):
+                path.unlink(missing_ok=True)
+    except OSError:
+        return False  # Another's, or gone meanwhile: the bank is larger than it should be, no more.
     return True
+
+
+def _states(folder: Path) -> Iterator[os.stat_result]:
+    """The state of each file; what another process deletes meanwhile is nothing."""
+    for path in _files(folder):
+        with suppress(FileNotFoundError):
+            yield path.stat()
 
 
 def _files(folder: Path) -> list[Path]:
     """All that is stored of a view; its locks are nothing."""
-    return sorted(path for path in folder.iterdir() if path.name not in (LOCK, CLAIMS))
+    try:
+        return sorted(path for path in folder.iterdir() if path.name not in (LOCK, CLAIMS))
+    except FileNotFoundError:
+        return []

@@ -23,7 +23,11 @@ def view_folder(shelf: Path, view: int) -> Path:
 
 def views_of(shelf: Path) -> Iterator[tuple[int, Path]]:
     """The views for which the shelf's folder has a folder, and those, ascending."""
-    found = [(match, path) for path in shelf.iterdir() if (match := _VIEW.fullmatch(path.name))]
+    try:
+        paths = list(shelf.iterdir())
+    except FileNotFoundError:
+        return
+    found = [(match, path) for path in paths if (match := _VIEW.fullmatch(path.name))]
     yield from sorted((int(match[1]), path) for match, path in found)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from teachers.bank.columns import Column, Halves
 from teachers.bank.presence import Ids
 from teachers.bank.sealed import BlocksSpoilt, SealedFile
-from teachers.bank.sealing import open_sealed, seal
+from teachers.bank.sealing import is_sealed, open_sealed, seal
 from teachers.bank.shelf import Shelf
 
 
@@ -37,10 +37,12 @@ class StoredView:
         """Opens what is sealed, after sealing what dead writers left; marks it as used now."""
         seal(shelf, view)
         files = {column: open_sealed(shelf, view, column) for column in shelf.columns}
-        for file in files.values():
+        for column, file in files.items():
             if file is not None:
                 with suppress(OSError):
                     os.utime(file.path)
+            elif is_sealed(shelf, view, column):
+                seal(shelf, view, mend=True)
         return cls(shelf, view, files)
 
     def present(self, ids: Ids) -> npt.NDArray[np.bool_]:

@@ -45,10 +45,7 @@ class Sealing:
 
 def seal_all(shelf: Shelf) -> list[Sealing]:
     """Seals whatever dead writers left on the shelf, in all views."""
-    try:
-        views = [view for view, folder in views_of(shelf.folder) if journals_in(folder)]
-    except FileNotFoundError:
-        return []
+    views = [view for view, folder in views_of(shelf.folder) if journals_in(folder)]
     return [seal(shelf, view) for view in views]
 
 
@@ -96,6 +93,11 @@ def open_sealed(shelf: Shelf, view: int, column: Column) -> SealedFile | None:
         return None
 
 
+def is_sealed(shelf: Shelf, view: int, column: Column) -> bool:
+    """Whether there is a sealed file of that column, readable or not."""
+    return sealed_path(view_folder(shelf.folder, view), column.name).exists()
+
+
 def open_journal(shelf: Shelf, view: int, column: Column, path: Path) -> JournalTail | None:
     """A journal, to be read; None if it went meanwhile or may not be read."""
     identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
@@ -114,17 +116,28 @@ def _seal(shelf: Shelf, view: int, column: Column, mend: bool) -> int:
             return 0
         gathered = Gathered(shelf.samples, column.row_bytes)
         gathered.sealed = open_sealed(shelf, view, column)
-        before = 0 if gathered.sealed is None else gathered.sealed.presence.total
+        before, spoilt = _state(path, gathered.sealed)
         conflicts = sum(_take_in(gathered, tail) for tail in dead)
         ids = gathered.all_ids()
         if len(ids) == 0:
             path.unlink(missing_ok=True)
-        elif len(ids) != before or (gathered.sealed and len(gathered.sealed.spoilt_blocks())):
+        elif spoilt or len(ids) != before:
             identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
             _write(path, gathered, ids, identity, shelf.samples, column.row_bytes)
         for tail in dead:
             tail.path.unlink(missing_ok=True)
     return conflicts
+
+
+def _state(path: Path, sealed: SealedFile | None) -> tuple[int, bool]:
+    """How many rows are sealed, and whether any of them are spoilt, which is told."""
+    if sealed is None:
+        if spoilt := path.exists():
+            log.warning("'%s' is spoilt or belongs elsewhere; its answers are made anew", path)
+        return 0, spoilt
+    if blocks := len(sealed.spoilt_blocks()):
+        log.warning("%d block(s) of '%s' are spoilt; their answers are made anew", blocks, path)
+    return sealed.presence.total, blocks > 0
 
 
 @contextmanager
