@@ -79,7 +79,8 @@ class FreshView:
     def release(self, ids: Ids) -> None:
         """Ends the claims on ``ids`` [B], which will not be computed here after all."""
         with self._changed:
-            self._open_claims().let_go(ids)
+            if self._claims is not None:
+                self._claims.let_go(ids)
             self._changed.notify_all()
 
     def wait(self, ids: Ids, seconds: float) -> None:
