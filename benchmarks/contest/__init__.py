@@ -8,7 +8,8 @@ textbrewer     TextBrewer's distillers
 torchdistill   torchdistill's distillation box, in the loop of its examples
 modelopt       NVIDIA ModelOpt's distillation model
 teachers_alone the teachers, and no student
-contenders     all of these by name, and one turn of one of them
+one_turn       one turn of one of these, as a program
+peer_turns     all of these by name; has them take their turns
 our_runs       this project's own command, and what its spool says
 figures        medians, spreads and the goals
 """

@@ -1,4 +1,4 @@
-"""One turn of one contender in this process: ``python -m benchmarks.contest.one_turn``.
+"""One turn of one peer in this process: ``python -m benchmarks.contest.one_turn``.
 
 Prints one line of JSON, the last on standard output.
 """
@@ -6,41 +6,72 @@ Prints one line of JSON, the last on standard output.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import logging
+import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.contest.contenders import CONTENDERS, take_turn
-from benchmarks.contest.meter import Meter
+import torch
+
+from benchmarks.contest.meter import Meter, TurnOver
+from benchmarks.contest.peer_turns import PEERS
+from benchmarks.contest.pictures import test_accuracy
 from benchmarks.contest.setting import Setting
+from students import torchvision_door
+
+
+def take_turn(module: str, setting: Setting, meter: Meter, threads: int) -> dict[str, Any]:
+    """Trains as ``module`` does, on ``threads``, until ``meter`` ends the turn or all is learnt.
+
+    ``accuracy`` (test, 0 to 1) is there only of a turn that was not ended.
+    """
+    began, accuracy = time.perf_counter(), None
+    torch.set_num_threads(threads)
+    torch.manual_seed(setting.seed)
+    torchvision_door.datasets()  # before a peer imports torchvision past the door
+    train = importlib.import_module(f"benchmarks.contest.{module}").train
+    try:
+        student = train(setting, meter)
+    except TurnOver:
+        pass
+    else:
+        accuracy = test_accuracy(student, setting)
+    return {
+        "images_per_second": meter.images_per_second,
+        "milliseconds": meter.milliseconds,
+        "steps": meter.steps,
+        "seconds": time.perf_counter() - began,
+        "accuracy": accuracy,
+    }
 
 
 def main() -> None:
     """Takes the turn that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", choices=CONTENDERS)
+    parser.add_argument("name", choices=PEERS)
     parser.add_argument("root", type=Path)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--loaders", type=int, default=0)
+    parser.add_argument("--loaders", type=int, default=0, help="processes of the DataLoader")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--warm-up", type=int, default=6)
+    parser.add_argument("--warm-up", type=int, default=6, help="steps that do not count")
     parser.add_argument("--seconds", type=float, help="none: to the end of all epochs")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--fraction", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
+    peer = PEERS[asked.name]
     setting = Setting(
         root=asked.root,
-        teachers=CONTENDERS[asked.name].teachers,
+        teachers=peer.teachers,
         epochs=asked.epochs,
         fraction=asked.fraction,
         loaders=asked.loaders,
         seed=asked.seed,
         cache=asked.cache,
     )
-    turn = take_turn(asked.name, setting, Meter(asked.warm_up, asked.seconds), asked.threads)
-    print(json.dumps(turn.to_json()))
+    turn = take_turn(peer.module, setting, Meter(asked.warm_up, asked.seconds), asked.threads)
+    print(json.dumps(turn))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""This project's own command, run on the same work, and what its spool says of the steps."""
+"""Runs the same work by stillhouse's own command, and reads from its spool what a step took."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ from benchmarks.contest.setting import (
     TEMPERATURE,
     VALIDATION,
     WEIGHT_DECAY,
+    Setting,
 )
 
 COMMAND = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
@@ -35,13 +37,16 @@ LONGEST = 1800.0
 """Seconds after which a run is given up."""
 
 
+Precision = Literal["fp32", "bf16"]
+
+
 @dataclass(frozen=True)
 class OurRun:
     """What to run: ``bank`` none, emptied before, or as the runs before have left it."""
 
     teachers: int
     bank: Literal["none", "emptied", "kept"] = "kept"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     teachers_precision: Literal["auto", "fp32"] = "auto"
 
 
@@ -69,6 +74,10 @@ class Work:
     epochs: int
     warm_up: int = 8
 
+    def setting(self, teachers: int) -> Setting:
+        """The same work as the peers know it."""
+        return Setting(self.root, teachers, self.epochs, self.fraction, 0, 0, self.home / "cache")
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -95,6 +104,8 @@ def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
     began = time.time()
     report, seconds = command(run, work, seed=seed)
     (stage,) = [each for each in report["stages"] if each["name"] == "student"]
+    if not stage["ran"]:
+        raise RuntimeError(f"the student of seed {seed} is stored already; give another seed")
     rows = list(_rows(work.home / "stages" / stage["digest"]))
     return Measured(
         **_rates(rows, work.warm_up),
@@ -181,9 +192,14 @@ def forget_answers(home: Path) -> None:
         shutil.rmtree(folder)
 
 
-def stored_bytes(home: Path) -> int:
-    """The bytes of sealed answers."""
-    return sum(path.stat().st_size for path in (home / "bank").glob("*/view-*/*.sealed"))
+def share_of_raw_bytes(work: Work) -> float | None:
+    """Sealed bytes over those of the same logits as raw fp16; none where nothing is sealed."""
+    views = list((work.home / "bank").glob("*/view-*"))
+    sealed = sum(path.stat().st_size for view in views for path in view.glob("*.sealed"))
+    if not sealed:
+        return None
+    data = work.setting(0).transfer_set
+    return sealed / (len(views) * len(data.student_ids()) * data.classes * 2)
 
 
 def _model(depth: int) -> dict[str, Any]:
@@ -209,7 +225,7 @@ def _rates(rows: list[Any], warm_up: int) -> dict[str, Any]:
     epochs, and are not counted, as the others do neither."""
     pairs = [
         (before, after)
-        for before, after in zip(rows, rows[1:], strict=False)
+        for before, after in itertools.pairwise(rows)
         if before.kind == after.kind == "step" and before.step >= warm_up - 1
     ]
     took = [(after.time_ms - before.time_ms) / 1000 for before, after in pairs]

@@ -1,0 +1,128 @@
+"""Claims about the contest with peers: how turns are timed, what rounds say, who does what work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+from torch.nn import functional
+
+import stillhouse
+from benchmarks.contest.figures import TO_BEAT, Contest, goals, table
+from benchmarks.contest.meter import Meter, TurnOver
+from benchmarks.contest.our_runs import OURS, Work, _rates, forget_answers, recipe
+from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
+from students.spool import Row
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_of_our_runs_is_a_recipe_that_check_accepts(name: str, tmp_path: Path) -> None:
+    work = Work(root=tmp_path, home=tmp_path / "home", fraction=0.1, epochs=2)
+    path = tmp_path / "peers.yaml"
+    path.write_text(yaml.safe_dump(recipe(OURS[name], work, seed=3)))
+    read = stillhouse.load_recipe(path).recipe
+    assert len(read.teachers) == OURS[name].teachers
+    assert (read.ensemble.bank == "none") == (OURS[name].bank == "none")
+    assert read.student.train.precision == OURS[name].precision
+    assert read.student.train.batch_size == 128
+
+
+def test_answers_are_forgotten_but_not_how_the_teachers_are_run(tmp_path: Path) -> None:
+    shelf = tmp_path / "bank" / "abc"
+    (shelf / "view-0").mkdir(parents=True)
+    (shelf / "view-0" / "logits.sealed").write_bytes(b"1")
+    (shelf / "manner.json").write_text("{}")
+    forget_answers(tmp_path)
+    assert [path.name for path in shelf.iterdir()] == ["manner.json"]
+
+
+def test_a_turn_ends_when_its_time_is_over_and_the_first_steps_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([10.0, 12.0, 12.5, 13.0, 14.0, 15.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    meter = Meter(warm_up=2, seconds=1.5)
+    meter.attach(optimizer)
+    with pytest.raises(TurnOver):
+        for _ in range(6):
+            optimizer.step()
+    assert meter.steps == 3
+    assert meter.images_per_second == pytest.approx(3 * 128 / 2.0)
+    assert meter.milliseconds == pytest.approx(500)
+
+
+def test_time_between_epochs_is_no_steps() -> None:
+    values = {"wait_seconds": 0.02}
+    ends = [0, 100, 200, 300, 9_000, 9_100, 9_200]
+    kinds = ["step", "step", "step", "step", "epoch", "step", "step"]
+    steps = [0, 1, 2, 3, 3, 4, 5]
+    rows = [Row(k, s, t, values) for k, s, t in zip(kinds, steps, ends, strict=True)]  # type: ignore[arg-type]
+    found = _rates(rows, warm_up=2)
+    assert found["steps"] == 3
+    assert found["milliseconds"] == pytest.approx(100)
+    assert found["images_per_second"] == pytest.approx(1280)
+    assert found["waited"] == pytest.approx(0.2)
+
+
+def rounds() -> Contest:
+    contest = Contest()
+    for rate in (100.0, 200.0):  # the machine is twice as fast in the second round
+        for name, factor in ((TO_BEAT, 1), ("untaught, fp32", 10), ("filled, fp32", 9.6)):
+            speed = rate * factor
+            figures = {"images_per_second": speed, "milliseconds": 128e3 / speed}
+            contest.note(name, figures)
+    return contest
+
+
+def test_contenders_are_compared_within_a_round() -> None:
+    assert rounds().ratios("filled, fp32", TO_BEAT) == pytest.approx([9.6, 9.6])
+    by_words = {goal.words: goal for goal in goals(rounds(), stored=1.04)}
+    assert by_words["filled, against our untaught student (fp32)"].reached
+    assert not by_words["filled (fp32), against TextBrewer with three"].reached
+    assert by_words["sealed bytes, against raw fp16 logits"].reached
+    assert "not measured" in by_words["filling (bf16), against TextBrewer with three"].line()
+
+
+def test_a_contender_that_failed_is_a_line_that_says_why() -> None:
+    contest = rounds()
+    contest.note("ModelOpt, 1 teacher", None)
+    contest.failures["ModelOpt, 1 teacher"] = "exit 1: no such module"
+    lines = {line[:19].strip(): line for line in table(contest)}
+    assert "no such module" in lines["ModelOpt, 1 teacher"]
+    assert "9.60" in lines["filled, fp32"] and "96.0%" in lines["filled, fp32"]
+
+
+@dataclass
+class Logits:
+    student: torch.Tensor
+    teacher: torch.Tensor
+
+    def gradient(self, loss: torch.Tensor) -> torch.Tensor:
+        (found,) = torch.autograd.grad(loss, self.student)
+        return found
+
+
+@pytest.fixture
+def logits() -> Logits:
+    torch.manual_seed(0)
+    return Logits(torch.randn(16, 10, requires_grad=True), 3 * torch.randn(16, 10))
+
+
+def test_the_loss_by_hand_is_ours(logits: Logits) -> None:
+    from students.objectives.soft_targets import soft_target_loss
+
+    by_hand = soft_loss(logits.student, softened(logits.teacher))
+    ours = soft_target_loss(logits.student, softened(logits.teacher), temperature=TEMPERATURE)
+    assert torch.allclose(by_hand, ours, atol=1e-6)
+
+
+def test_textbrewers_loss_has_our_gradient_at_its_weight(logits: Logits) -> None:
+    cross_entropy = functional.cross_entropy(logits.student / TEMPERATURE, softened(logits.teacher))
+    ours = logits.gradient(soft_loss(logits.student, softened(logits.teacher)))
+    theirs = logits.gradient(cross_entropy * TEMPERATURE**2)
+    assert torch.allclose(ours, theirs, atol=1e-6)
