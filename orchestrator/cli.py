@@ -19,6 +19,7 @@ COMMANDS = {
     "list": "Lists the runs, and how many stages are stored.",
     "report": "Prints the report of a run that was made before.",
     "compare": "Prints several runs side by side.",
+    "bank": "Says what teachers' answers are stored; verifies, clears.",
     "clean": "Says what is stored and what can go; deletes it.",
 }
 """Each command's line in the help; the command itself is in the module of its name."""

@@ -93,6 +93,10 @@ def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> N
     )
     headers = ("what", "stored", "can go (folders)")
     print_grid(Grid(f"What is stored in {home_name}", headers, rows), output())
+    if any(holding.kind == "bank" for holding in stored):
+        click.echo(
+            "Of the bank, `stillhouse bank` tells more, and `stillhouse bank clear` frees it."
+        )
     for each in judgement.kept:
         click.echo(f"Stays: '{each.path}', for {each.why}.")
 

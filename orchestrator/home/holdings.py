@@ -11,11 +11,14 @@ from typing import Literal
 from orchestrator.home.cleaning import Item, Kind
 from orchestrator.home.stored_stages import stored_stages
 
-WORDS: dict[Kind | Literal["rest"], str] = {
+Counted = Kind | Literal["bank", "rest"]
+
+WORDS: dict[Counted, str] = {
     "stages": "stages",
     "checkpoints": "of these, checkpoints of finished ones",
     "cache": "caches",
     "remains": "left by a clean that was broken off",
+    "bank": "the bank: teachers' answers",
     "rest": "runs, the tracker's, all else",
 }
 _UNIT = 1000.0
@@ -25,7 +28,7 @@ _UNIT = 1000.0
 class Holding:
     """One kind of thing: how many bytes there are, and how many things and bytes can go."""
 
-    kind: Kind | Literal["rest"]
+    kind: Counted
     bytes: int
     going: int = 0
     going_bytes: int = 0
@@ -44,9 +47,11 @@ def holdings(home: Path, going: Sequence[Item]) -> tuple[Holding, ...]:
         "cache": size_of(home / "cache"),
         "remains": sum(size_of(item.path) for item in going if item.kind == "remains"),
     }
-    rest = size_of(home) - sizes["stages"] - sizes["cache"]
+    bank = size_of(home / "bank")
+    rest = size_of(home) - sizes["stages"] - sizes["cache"] - bank
     return (
         *(_holding(kind, size, going) for kind, size in sizes.items() if size),
+        *([Holding("bank", bank)] if bank else []),
         Holding("rest", rest),
     )
 

@@ -13,5 +13,6 @@ writing    what anybody has stored, for a teacher's host
 writing_column   one column of that
 claims     who is computing what
 budget     who goes first when it is full
-holding    locks that end with their process; files that appear whole
+upkeep     from outside: what there is, verified, cleared
+holding    locks that end with their process
 """

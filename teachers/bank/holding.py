@@ -1,19 +1,15 @@
-"""Holds files by locks that end with their process, and makes files that appear whole."""
+"""Holds files by locks that end with their process, however it ends."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from students.attempts import sync_folder, write_durably
-
 LOCK = "lock"
-TEMPORARY = ".tmp-"
 
 
 @contextmanager
@@ -47,17 +43,6 @@ def is_at(handle: int, path: Path) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(handle), named)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes ``path`` so that it holds the old content or this, though others do the same."""
-    fresh = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
-    try:
-        write_durably(fresh, content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def _try_to_hold(lock: Path) -> int | None:

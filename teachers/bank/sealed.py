@@ -61,6 +61,23 @@ def index_of(
     return index + _SUM.pack(zlib.crc32(index))
 
 
+def head_of(path: Path) -> tuple[int, int, int]:
+    """What a file's head says: bytes of a row, samples that have an id, rows.
+
+    Raises:
+        FileNotFoundError: there is none.
+        FileSpoilt: it is no head of this format.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        raise FileSpoilt(f"'{path}' is cut off")
+    magic, version, row_bytes, _, samples, rows = _HEAD.unpack(head)
+    if (magic, version) != (_MAGIC, FORMAT) or row_bytes == 0:
+        raise FileSpoilt(f"'{path}' is no sealed file of this format, or its head is damaged")
+    return row_bytes, samples, rows
+
+
 class SealedFile:
     """A sealed file as it is at this moment.
 

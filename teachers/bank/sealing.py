@@ -21,13 +21,14 @@ from students.attempts import sync_folder
 from teachers.bank.budget import evict
 from teachers.bank.columns import Column
 from teachers.bank.gathered import Gathered
-from teachers.bank.holding import TEMPORARY, holding
+from teachers.bank.holding import holding
 from teachers.bank.journal import Ids, JournalTail
 from teachers.bank.places import journals_in, sealed_path, view_folder, views_of
 from teachers.bank.presence import Presence, words_of
 from teachers.bank.sealed import FileSpoilt, SealedFile, index_of, rows_in_block
 from teachers.bank.shelf import Shelf, file_identity
 
+TEMPORARY = ".tmp-"
 log = logging.getLogger("stillhouse.bank")
 
 

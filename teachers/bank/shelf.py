@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from students.transfer_sets.file_hashes import write_whole
 from teachers.bank.columns import Column
-from teachers.bank.holding import write_whole
 from teachers.errors import BankError
 
 BANK_FORMAT = 1
@@ -25,6 +25,8 @@ ABOUT, MANNER = "about.json", "manner.json"
 _BANKS_FORMAT = "format.json"
 _PLACE = "ensemble.bank"
 _DIGITS = 32
+_LABEL = "teacher"
+"""A teacher's name is told in ``about``, but the same teacher by another name is the same."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -49,13 +51,13 @@ class Shelf:
 
 
 def shelf_digest(about: Mapping[str, Any]) -> str:
-    """What a shelf's folder is called."""
-    return hashlib.sha256(_spelt(about)).hexdigest()[:_DIGITS]
+    """What a shelf's folder is called; the teacher's name makes no difference."""
+    return hashlib.sha256(_spelt(_asked(about))).hexdigest()[:_DIGITS]
 
 
 def identity_of(about: Mapping[str, Any], manner: Mapping[str, Any]) -> str:
     """The identity (hex) of what is stored about ``about`` by a teacher run in ``manner``."""
-    return hashlib.sha256(_spelt({"about": about, "manner": manner})).hexdigest()
+    return hashlib.sha256(_spelt({"about": _asked(about), "manner": manner})).hexdigest()
 
 
 def file_identity(identity: str, view: int, column: str, row_bytes: int) -> bytes:
@@ -77,7 +79,7 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
         stored = read_about(folder)
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])
-        if stored != _plain(about):
+        if stored is None or _asked(stored) != _plain(_asked(about)):
             write_whole(folder / ABOUT, json.dumps(_plain(about), indent=1).encode())
     except OSError as error:
         if error.errno not in _FULL:
@@ -129,6 +131,10 @@ def _read(file: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _asked(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in about.items() if key != _LABEL}
 
 
 def _plain(value: Any) -> Any:

@@ -27,6 +27,12 @@ def test_manner_makes_another_identity_in_the_same_place() -> None:
     assert identity_of(about(), {"threads": 1}) != identity_of(about(), {"threads": 2})
 
 
+def test_teacher_by_another_name_has_the_same_shelf(tmp_path: Path) -> None:
+    assert shelf_in(tmp_path, teacher="other") == shelf_in(tmp_path)
+    told = read_about(shelf_in(tmp_path).folder)
+    assert told == about(teacher="other"), "the name of who stored first"
+
+
 def test_order_of_keys_and_kind_of_lists_make_no_difference() -> None:
     one, two = {"a": (1, 2), "b": {"c": None}}, {"b": {"c": None}, "a": [1, 2]}
     assert shelf_digest(one) == shelf_digest(two)

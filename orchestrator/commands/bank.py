@@ -1,0 +1,233 @@
+"""The command ``stillhouse bank``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import Settings
+
+if TYPE_CHECKING:
+    from teachers.bank.upkeep import StoredShelf, Verified
+
+_SHOWN = 8
+"""So many digits of a digest are shown; they are enough to name it."""
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object alone.")
+_teacher = click.option(
+    "--teacher", "word", metavar="NAME", help="Only of this teacher, or this digest's beginning."
+)
+
+
+@click.group("bank", invoke_without_command=True)
+@_as_json
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """Looks after the teachers' stored answers: lists, measures, verifies, clears.
+
+    Without a subcommand it lists. The bank may be deleted: that costs time, nothing else.
+    """
+    if context.invoked_subcommand is None:
+        _list(context.obj.home, as_json)
+    elif as_json:
+        raise click.UsageError("--json stands after the subcommand")
+
+
+@command.command("list")
+@_as_json
+@click.pass_obj
+def list_command(settings_of_all: Settings, as_json: bool) -> None:
+    """Lists the shelves: whose answers, to how many views, how large, when used last."""
+    _list(settings_of_all.home, as_json)
+
+
+@command.command("size")
+@_as_json
+@click.pass_obj
+def size_command(settings_of_all: Settings, as_json: bool) -> None:
+    """Says how large the bank is, and how much of that is each teacher's."""
+    from orchestrator.home.holdings import in_words
+
+    shelves = _shelves(settings_of_all.home, None)
+    of_teachers: dict[str, int] = {}
+    for shelf in shelves:
+        of_teachers[shelf.teacher] = of_teachers.get(shelf.teacher, 0) + shelf.bytes
+    total = sum(of_teachers.values())
+    if as_json:
+        click.echo(json.dumps({"bytes": total, "teachers": of_teachers}))
+        return
+    for teacher, size in of_teachers.items():
+        click.echo(f"{teacher}: {in_words(size)}")
+    click.echo(f"In all: {in_words(total)}")
+
+
+@command.command("verify")
+@_teacher
+@_as_json
+@click.pass_context
+def verify_command(context: click.Context, word: str | None, as_json: bool) -> None:
+    """Reads everything and holds it to its checksums; exit code 1 if something is spoilt.
+
+    What is spoilt need not be mended: it is never read, and computed anew when it is wanted.
+    """
+    from orchestrator.exit_codes import OURS
+    from teachers.bank.upkeep import verify
+
+    verified = [(shelf, verify(shelf)) for shelf in _shelves(context.obj.home, word)]
+    if as_json:
+        click.echo(json.dumps({"shelves": [_verified_row(*each) for each in verified]}))
+    else:
+        _print_verified(verified)
+    if any(each.spoilt for _, each in verified):
+        context.exit(OURS)
+
+
+@command.command("clear")
+@_teacher
+@_as_json
+@click.pass_obj
+def clear_command(settings_of_all: Settings, word: str | None, as_json: bool) -> None:
+    """Deletes stored answers, all or one teacher's, and says what it freed; asks nothing."""
+    from orchestrator.home.holdings import in_words
+    from teachers.bank.upkeep import clear, sweep
+
+    bank = settings_of_all.home / "bank"
+    freed = sweep(bank) if word is None else 0
+    cleared: list[StoredShelf] = []
+    held: list[StoredShelf] = []
+    for shelf in _shelves(settings_of_all.home, word):
+        (cleared if clear(shelf) else held).append(shelf)
+    freed += sum(shelf.bytes for shelf in cleared)
+    if as_json:
+        names = {"cleared": [s.digest for s in cleared], "held": [s.digest for s in held]}
+        click.echo(json.dumps({**names, "freed_bytes": freed}))
+    else:
+        for shelf in held:
+            click.echo(
+                f"Stays: {shelf.teacher} ({shelf.digest[:_SHOWN]}), for a process writes it."
+            )
+        shelves = "1 shelf" if len(cleared) == 1 else f"{len(cleared)} shelves"
+        click.echo(f"Deleted {shelves}, which frees {in_words(freed)}.")
+
+
+def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
+    """The shelves of the bank, or those that ``word`` means.
+
+    Raises:
+        RecipeProblems: it means none.
+    """
+    from orchestrator.errors import Problem, RecipeProblems
+    from teachers.bank.upkeep import matching, stored_shelves
+
+    shelves = stored_shelves(home / "bank")
+    if word is None:
+        return shelves
+    if found := matching(shelves, word):
+        return found
+    stored = ", ".join(dict.fromkeys(f"'{shelf.teacher}'" for shelf in shelves)) or "none"
+    message = (
+        f"--teacher is '{word}', but the bank in '{home}' has no shelf of that name or digest; "
+        f"it has answers of: {stored}"
+    )
+    raise RecipeProblems([Problem("", message)])
+
+
+def _list(home: Path, as_json: bool) -> None:
+    from orchestrator.home.holdings import in_words
+
+    shelves = _shelves(home, None)
+    if as_json:
+        total = sum(shelf.bytes for shelf in shelves)
+        rows = [_row(shelf) for shelf in shelves]
+        click.echo(json.dumps({"home": str(home), "bytes": total, "shelves": rows}))
+        return
+    if not shelves:
+        click.echo(f"The bank in '{home}' is empty.")
+        return
+    _print(shelves)
+    click.echo(f"In all: {in_words(sum(shelf.bytes for shelf in shelves))}")
+
+
+def _print(shelves: Sequence[StoredShelf]) -> None:
+    from orchestrator.commands.standard_output import output
+    from orchestrator.home.holdings import in_words
+    from orchestrator.report.report_table import Grid, print_grid
+
+    rows = tuple(
+        (
+            shelf.teacher,
+            shelf.digest[:_SHOWN],
+            f"{_model(shelf)}, {_manner(shelf)}",
+            str(len(shelf.views)),
+            f"{shelf.answers:,}",
+            in_words(shelf.bytes),
+            "-" if shelf.used is None else f"{datetime.fromtimestamp(shelf.used):%Y-%m-%d}",
+        )
+        for shelf in shelves
+    )
+    headers = ("teacher", "shelf", "model, and run as", "views", "answers", "size", "used")
+    print_grid(Grid("The bank", headers, rows, words=3), output())
+
+
+def _model(shelf: StoredShelf) -> str:
+    model = shelf.about.get("model")
+    return str(model.get("kind", "?")) if isinstance(model, dict) else "?"
+
+
+def _manner(shelf: StoredShelf) -> str:
+    """How the teacher is run: the precision that was asked, and what became of it."""
+    asked = str(shelf.about.get("precision", "?"))
+    taken = str(shelf.manner.get("precision", "-"))
+    precision = taken if asked == taken else f"{asked}: {taken}"
+    ways = [name.replace("_", "-") for name in ("channels_last", "compiled") if _is(shelf, name)]
+    return " ".join([precision, *ways])
+
+
+def _is(shelf: StoredShelf, name: str) -> bool:
+    return shelf.manner.get(name) is True
+
+
+def _row(shelf: StoredShelf) -> dict[str, Any]:
+    used = None if shelf.used is None else datetime.fromtimestamp(shelf.used, UTC)
+    return {
+        "teacher": shelf.teacher,
+        "digest": shelf.digest,
+        "model": _model(shelf),
+        "precision": shelf.about.get("precision"),
+        "manner": shelf.manner,
+        "views": len(shelf.views),
+        "answers": shelf.answers,
+        "bytes": shelf.bytes,
+        "used": None if used is None else used.isoformat(timespec="seconds"),
+        "folder": str(shelf.folder),
+    }
+
+
+def _print_verified(verified: Sequence[tuple[StoredShelf, Verified]]) -> None:
+    for shelf, each in verified:
+        for spoilt in each.spoilt:
+            what = f"{spoilt.answers:,} answers" if spoilt.answers else "all"
+            click.echo(f"Spoilt: {what} in '{spoilt.path}', for {spoilt.why}.")
+        files = "1 file" if each.files == 1 else f"{each.files} files"
+        good = f"{each.answers:,} answers in {files} are as they were sealed"
+        click.echo(f"{shelf.teacher} ({shelf.digest[:_SHOWN]}): {good}.")
+    if any(each.spoilt for _, each in verified):
+        click.echo("What is spoilt is never read; it is computed anew when it is wanted.")
+    elif not verified:
+        click.echo("The bank is empty.")
+
+
+def _verified_row(shelf: StoredShelf, each: Verified) -> dict[str, Any]:
+    return {
+        "teacher": shelf.teacher,
+        "digest": shelf.digest,
+        "files": each.files,
+        "answers": each.answers,
+        "spoilt": [
+            {"path": str(one.path), "answers": one.answers, "why": one.why} for one in each.spoilt
+        ],
+    }

@@ -1,0 +1,150 @@
+"""Looks after a bank from the outside: says what there is, verifies it, takes it away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
+from teachers.bank.holding import holding
+from teachers.bank.places import column_of, shelves_of, views_of
+from teachers.bank.sealed import SUFFIX, FileSpoilt, SealedFile, head_of
+from teachers.bank.shelf import file_identity, identity_of, read_about, read_manner
+
+_ASIDE = ".removed-"
+
+
+@dataclass(frozen=True)
+class StoredShelf:
+    """A shelf on disk. ``about`` and ``manner`` are empty where they are damaged or not yet."""
+
+    folder: Path
+    about: dict[str, Any]
+    manner: dict[str, Any]
+    views: tuple[ViewOnDisk, ...]
+
+    @property
+    def digest(self) -> str:
+        """What it is called."""
+        return self.folder.name
+
+    @property
+    def teacher(self) -> str:
+        """The teacher's name in the recipe that stored first."""
+        return str(self.about.get("teacher", "?"))
+
+    @property
+    def bytes(self) -> int:
+        """What its views take."""
+        return sum(view.bytes for view in self.views)
+
+    @property
+    def used(self) -> float | None:
+        """When it was used last, in seconds since 1970; None if nothing is stored."""
+        return max((view.used for view in self.views), default=None)
+
+    @property
+    def answers(self) -> int:
+        """The answers that are sealed, over all views."""
+        return sum(max(_sealed_rows(view.folder), default=0) for view in self.views)
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """A file, or ``answers`` in it, that cannot be read."""
+
+    path: Path
+    answers: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What reading every checksum of a shelf came to."""
+
+    files: int
+    answers: int
+    spoilt: tuple[Spoilt, ...]
+
+
+def stored_shelves(bank: Path) -> list[StoredShelf]:
+    """All shelves of a bank, by teacher and digest."""
+    found = [
+        StoredShelf(
+            folder,
+            read_about(folder) or {},
+            read_manner(folder) or {},
+            tuple(views_on_disk(folder)),
+        )
+        for folder in shelves_of(bank)
+    ]
+    return sorted(found, key=lambda shelf: (shelf.teacher, shelf.digest))
+
+
+def verify(shelf: StoredShelf) -> Verified:
+    """Reads all that is sealed on a shelf, and holds it to its checksums; changes nothing."""
+    files, answers, spoilt = 0, 0, []
+    identity = identity_of(shelf.about, shelf.manner)
+    for view, folder in views_of(shelf.folder):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            files += 1
+            try:
+                sealed = _opened(path, identity, view)
+            except FileSpoilt as error:
+                spoilt.append(Spoilt(path, 0, str(error)))
+                continue
+            total, good = sealed.presence.total, len(sealed.good_ids())
+            answers += good
+            if good < total:
+                spoilt.append(Spoilt(path, total - good, "the bytes do not match their checksum"))
+    return Verified(files, answers, tuple(spoilt))
+
+
+def clear(shelf: StoredShelf) -> bool:
+    """Deletes a shelf, unless somebody is writing or sealing it; says whether it did.
+
+    Readers that have files of it open keep them.
+    """
+    aside = shelf.folder.with_name(_ASIDE + shelf.folder.name)
+    with ExitStack() as locks:
+        for _, folder in views_of(shelf.folder):
+            if not locks.enter_context(holding(folder)) or is_being_written(folder):
+                return False
+        if aside.exists():
+            shutil.rmtree(aside)
+        shelf.folder.replace(aside)
+    shutil.rmtree(aside)
+    return True
+
+
+def sweep(bank: Path) -> int:
+    """Deletes what a clearing that was broken off has left; gives the bytes."""
+    left = list(bank.glob(f"{_ASIDE}*")) if bank.is_dir() else []
+    freed = sum(view.bytes for folder in left for view in views_on_disk(folder))
+    for folder in left:
+        shutil.rmtree(folder)
+    return freed
+
+
+def matching(shelves: Sequence[StoredShelf], word: str) -> list[StoredShelf]:
+    """The shelves whose teacher is called ``word``, or whose digest begins with it."""
+    return [shelf for shelf in shelves if word in (shelf.teacher, shelf.digest[: len(word)])]
+
+
+def _opened(path: Path, identity: str, view: int) -> SealedFile:
+    row_bytes, samples, _ = head_of(path)
+    expected = file_identity(identity, view, column_of(path), row_bytes)
+    return SealedFile(path, expected, row_bytes, samples)
+
+
+def _sealed_rows(folder: Path) -> Iterator[int]:
+    """How many rows each sealed file of a view says that it has."""
+    for path in folder.glob(f"*{SUFFIX}"):
+        try:
+            yield head_of(path)[2]
+        except (FileNotFoundError, FileSpoilt):
+            continue
