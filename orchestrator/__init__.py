@@ -10,6 +10,7 @@ From the outside
 The recipe
   recipe            read and judged
   deep_check        data, models, layers and weights files looked at
+  measuring         roles timed for some seconds, and what a run will take
 
 The plan
   plan              stages, each with the digest of what is asked
@@ -21,6 +22,9 @@ The run
   run               judges, plans, runs what is not stored, reports
   executor          each stage once it can
   stage_work        one stage: starts its roles, listens, lets them go
+  faculty           the teachers of a stage made ready
+  shelving          where their answers are kept
+  gatekeeping       how a teacher is run, and whether it may teach
   placing           what roles are told, and where they are put
   resolution        ``threads: auto``
   progress          bars

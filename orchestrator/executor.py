@@ -16,11 +16,12 @@ from typing import Protocol
 from cluster.runtime import Runtime
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
-from orchestrator.resolution import resolve, stages_at_once
+from orchestrator.resolution import Resolved, resolve, stages_at_once
 from orchestrator.stage_work import StageWork
 from students.attempts import begin_attempt
 from students.outcome import Outcome, read_outcome
-from students.reports import Event
+from students.reports import Event, Noticed
+from teachers.errors import AnswersGone
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,25 @@ class Executor:
         return result
 
     def _carry_out(self, stage: Stage) -> Outcome:
-        chosen = resolve(stage, self.plan, self.cores)
+        chosen = resolve(stage, self.plan, self.cores, self.work.prospect(stage))
         resolved = self.store.begin(stage.digest, stage.what, chosen)
         folder = self.store.folder(stage.digest)
-        attempt = begin_attempt(folder)
-        self.watcher.begins(stage, attempt)
-        self.work.carry_out(
-            stage, attempt, resolved, lambda event: self.watcher.hears(stage, event)
-        )
+        try:
+            self._attempt(stage, resolved)
+        except AnswersGone as gone:
+            notice = f"{stage.title}: {gone}; it goes on with all its teachers"
+            self.watcher.hears(stage, Noticed(notice))
+            self._attempt(stage, resolved, everyone=True)
         outcome = read_outcome(folder)
         if outcome is None:
             raise RuntimeError(f"stage '{stage.title}' ended, but its outcome cannot be read")
         return outcome
+
+    def _attempt(self, stage: Stage, resolved: Resolved, *, everyone: bool = False) -> None:
+        attempt = begin_attempt(self.store.folder(stage.digest))
+        self.watcher.begins(stage, attempt)
+
+        def hear(event: Event) -> None:
+            self.watcher.hears(stage, event)
+
+        self.work.carry_out(stage, attempt, resolved, hear, everyone=everyone)

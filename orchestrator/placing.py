@@ -19,6 +19,8 @@ from students.objectives.catalog import taps_of
 from students.outcome import weights_file
 from teachers.config import TeacherConfig
 from teachers.host import TeacherSpec
+from teachers.lesson import Kept
+from teachers.stream import STREAMS
 
 LOOPBACK = "127.0.0.1"
 
@@ -33,8 +35,13 @@ class Placing:
     hint_shapes: Mapping[str, tuple[int, ...]]
     fault: Fault | None = None
 
-    def teacher_spec(self, name: str, stage: Stage, threads: int) -> TeacherSpec:
-        """What a replica of teacher ``name`` is built from, for the lessons of ``stage``."""
+    def teacher_spec(
+        self, name: str, stage: Stage, threads: int, kept: Kept | None = None
+    ) -> TeacherSpec:
+        """What a replica of teacher ``name`` is built from, for the lessons of ``stage``.
+
+        ``kept`` says how it is run, if that is settled.
+        """
         recipe = self.plan.recipe
         config = recipe.teachers[name]
         taps = taps_of(stage.cohort[0].objective) if stage.cohort else {}
@@ -46,9 +53,11 @@ class Placing:
             folder=self.plan.folder,
             cache=self.store.cache,
             taps=taps.get(name, ()),
-            precision=config.precision,
             threads=threads,
             device=device(config.resources),
+            manner=None if kept is None else kept.manner,
+            shelf=None if kept is None else kept.shelf,
+            top_k=stage.ensemble.top_k,
         )
 
     def _weights(self, name: str, config: TeacherConfig) -> Weights:
@@ -93,12 +102,15 @@ def device(resources: Resources) -> str:
     return "cuda" if resources.gpus else "cpu"
 
 
-def demand(resources: Resources, threads: int, *, streams: int = 1) -> Demand:
-    """What a role asks of the machine; ``streams`` is how many may be read from it at once."""
+def demand(resources: Resources, threads: int, *, readers: int = 1) -> Demand:
+    """What a role asks of the machine; ``readers`` is how many may read from it at once.
+
+    Roles without a reader are told so too: processes made ready for one role serve another.
+    """
     return Demand(
         cpus=float(threads) if resources.cpus is None else resources.cpus,
         gpus=resources.gpus,
-        streams=streams,
+        streams=STREAMS * readers,
         # Torch's own setting holds for its operators; this one for libraries below it.
         environment={"OMP_NUM_THREADS": str(threads)},
     )

@@ -164,7 +164,7 @@ def _results(
         closing.callback(runtime.close)
         _warm(runtime, plan, cores)
         placing = Placing(plan, store, probed.hint_shapes, fault)
-        work = StageWork(runtime, placing, transfer_set.classes)
+        work = StageWork(runtime, placing, transfer_set)
         return Executor(plan, store, runtime, work, watcher, cores).run()
 
 

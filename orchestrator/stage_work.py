@@ -10,39 +10,63 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from cluster.errors import RoleSilent
+from cluster.errors import ClusterError, RoleSilent
 from cluster.runtime import Future, Handle, Runtime
+from orchestrator.faculty import Faculty
+from orchestrator.gatekeeping import Gatekeeper
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
-from orchestrator.resolution import Resolved
+from orchestrator.resolution import Prospect, Resolved
+from orchestrator.shelving import Shelving
+from students.errors import StudentError
 from students.knowledge import Lessons
 from students.lessons import NoLessons
 from students.reports import Event
 from students.student_rank import StudentRank
-from teachers.ensemble import Ensemble
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.errors import AnswersGone
 from teachers.examiner import Examiner
-from teachers.host import TeacherHost
-from teachers.stream import StreamedLessons
 
 EVENTS_AHEAD = 64
+
+SECONDS_TO_SAY = 5.0
+"""How long a rank is given to say why it ended, once another one has failed."""
 
 
 @dataclass(frozen=True)
 class StageWork:
-    """Carries out stages on one runtime, for data of ``classes`` classes."""
+    """Carries out stages on one runtime, for the samples of ``transfer_set``."""
 
     runtime: Runtime
     placing: Placing
-    classes: int
+    transfer_set: TransferSet
+
+    def prospect(self, stage: Stage) -> Prospect:
+        """What is known of the stage's teachers before it begins.
+
+        Raises:
+            BankError: the bank cannot be used.
+        """
+        return self._faculty.prospect(stage)
 
     def carry_out(
-        self, stage: Stage, attempt: int, resolved: Resolved, hear: Callable[[Event], None]
+        self,
+        stage: Stage,
+        attempt: int,
+        resolved: Resolved,
+        hear: Callable[[Event], None],
+        *,
+        everyone: bool = False,
     ) -> None:
         """Leaves the stage's outcome in the store; ``hear`` is told of each event.
 
+        ``everyone`` says that all teachers are started, also those whose answers are stored.
+
         Raises:
+            AnswersGone: stored answers of a teacher that was not started are there no longer.
             StudentError: it cannot be made ready, or its training cannot go on.
             ClusterError: a role was lost, or was silent for too long.
         """
@@ -50,7 +74,14 @@ class StageWork:
             if stage.kind == "examine":
                 self._examine(stage, attempt, resolved, roles)
             else:
-                self._teach(stage, attempt, resolved, roles, hear)
+                self._teach(stage, attempt, resolved, roles, hear, everyone=everyone)
+
+    @cached_property
+    def _faculty(self) -> Faculty:
+        plan, store = self.placing.plan, self.placing.store
+        shelving = Shelving(plan, store, self.transfer_set, self.placing.hint_shapes)
+        gatekeeper = Gatekeeper(plan, store, self.transfer_set)
+        return Faculty(self.runtime, self.placing, shelving, gatekeeper, self._started)
 
     def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
         name = stage.name.removeprefix("teachers.")
@@ -68,8 +99,10 @@ class StageWork:
         resolved: Resolved,
         roles: ExitStack,
         hear: Callable[[Event], None],
+        *,
+        everyone: bool,
     ) -> None:
-        lessons = self._lessons(stage, resolved, roles)
+        lessons = self._lessons(stage, resolved, roles, everyone=everyone)
         place = demand(self.placing.resources(stage), resolved["student"])
         assignments = self.placing.assignments(stage, attempt, resolved)
         ranks = self._started(
@@ -85,38 +118,18 @@ class StageWork:
         followers = [rank.call(StudentRank.follow) for rank in others]
         self._listen(stage, first, followers, hear)
 
-    def _lessons(self, stage: Stage, resolved: Resolved, roles: ExitStack) -> Lessons:
+    def _lessons(
+        self, stage: Stage, resolved: Resolved, roles: ExitStack, *, everyone: bool
+    ) -> Lessons:
         if not stage.teachers:
-            return NoLessons(self.classes)
-        recipe, ranks = self.placing.plan.recipe, stage.cohort[0].engine.ranks
-        starts, owners = [], []
-        for name in stage.teachers:
-            config, threads = recipe.teachers[name], resolved["teachers"][name]
-            spec = self.placing.teacher_spec(name, stage, threads)
-            place = demand(config.resources, threads, streams=ranks)
-            for replica in range(config.replicas):
-                title = f"teacher {name}" + (f", replica {replica}" if replica else "")
-                starts.append(
-                    lambda p=place, t=title, s=spec: self.runtime.start(p, t, TeacherHost, s)
-                )
-                owners.append(name)
-        handles = self._started(roles, starts)
-        by_name = {
-            name: tuple(h for owner, h in zip(owners, handles, strict=True) if owner == name)
-            for name in stage.teachers
-        }
-        return StreamedLessons(
-            Ensemble(stage.teachers, self.classes, stage.ensemble.weighting),
-            by_name,
-            recipe.timeouts.teacher.total_seconds(),
-            stage.ensemble.on_teacher_loss,
-        )
+            return NoLessons(self.transfer_set.classes)
+        return self._faculty.lessons(stage, resolved, roles, everyone=everyone)
 
     def _started(
         self, roles: ExitStack, starts: Sequence[Callable[[], Handle[Any]]]
     ) -> list[Handle[Any]]:
         """Starts roles beside each other; all that came up are retired with ``roles``."""
-        if not self.runtime.parallel:
+        if not (self.runtime.parallel and starts):
             return [self._kept(roles, start()) for start in starts]
         with ThreadPoolExecutor(len(starts), "start") as pool:
             coming = [pool.submit(start) for start in starts]
@@ -151,5 +164,20 @@ class StageWork:
                 f"stage '{stage.title}' said nothing for {patience:g} s (`timeouts.rank`) and was "
                 "ended; run the same command again to go on from its last checkpoint"
             ) from silent
+        except Exception:
+            # A rank that finds answers gone takes rank 0 down with it, and its reason counts.
+            for gone in filter(None, map(_answers_gone, followers)):
+                raise gone from None
+            raise
         finally:
             events.close()
+
+
+def _answers_gone(follower: Future[None]) -> AnswersGone | None:
+    try:
+        follower.result(SECONDS_TO_SAY)
+    except AnswersGone as gone:
+        return gone
+    except (ClusterError, StudentError, RuntimeError, OSError):
+        return None
+    return None

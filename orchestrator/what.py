@@ -4,7 +4,7 @@
 micro-batch, threads and the checkpoints' cadence (buffers are averaged there), seeds, the
 samples and their views, the teachers' own digests, sources of custom code. *Where* is out:
 engine, ZeRO stage, ranks, replicas, resources, tracking, cluster, timeouts, how many
-checkpoints are kept, names of recipes.
+checkpoints are kept, names of recipes, the bank's budget.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def teaching(
         asked["ensemble"] = {
             "weights": teacher_weights(ensemble.weighting, names),
             "mean": ensemble.mean,
+            "top_k": ensemble.top_k,
         }
     return asked
 

@@ -63,12 +63,15 @@ class Answer:
     """One teacher on one question.
 
     ``logits`` float16 [B, C], not softened; ``taps`` float16 [B, ...] by tap name;
-    ``seconds`` is the teacher's own computing time.
+    ``seconds`` is the teacher's own computing time, in which it computed ``computed`` samples
+    (the others were known); ``remark`` is what it has to say once, such as a full disk.
     """
 
     logits: npt.NDArray[np.float16]
     taps: Mapping[str, npt.NDArray[np.float16]]
     seconds: float
+    computed: int = 0
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,22 @@ class Knowledge:
         )
 
 
+@dataclass(frozen=True)
+class AnswerCounts:
+    """How many samples' answers of one teacher were ``read`` from the bank and how many
+    ``asked`` of the teacher, which had to compute ``computed`` of these."""
+
+    read: int = 0
+    asked: int = 0
+    computed: int = 0
+
+
 class Lessons(Protocol):
     """What a trainer needs from whoever teaches."""
+
+    def counts(self) -> Mapping[str, AnswerCounts]:
+        """What was learnt from so far, by teacher's name."""
+        ...
 
     def attend(self, questions: Iterable[Question]) -> AbstractContextManager[Iterator[Knowledge]]:
         """Answers to ``questions``, one for each, in their order.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from students.knowledge import Knowledge, Question
+from students.knowledge import AnswerCounts, Knowledge, Question
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class NoLessons:
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Empty knowledge [0, B, C] for each question."""
         yield (self._nothing(len(question.sample_ids)) for question in questions)
+
+    def counts(self) -> Mapping[str, AnswerCounts]:
+        """There are no teachers."""
+        return {}
 
     def _nothing(self, samples: int) -> Knowledge:
         return Knowledge(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from students.attempts import only_current, sync_folder
 from students.errors import CheckpointError
+from students.knowledge import AnswerCounts
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
@@ -35,7 +36,8 @@ class CurvePoint:
 @dataclass(frozen=True)
 class Outcome:
     """What is known of a finished model. ``macs`` and ``bytes`` are those of one sample's
-    forward pass and of the deployed weights; ``segments`` name the committed spool."""
+    forward pass and of the deployed weights; ``segments`` name the committed spool; ``answers``
+    count, by teacher, what the last attempt learnt from."""
 
     weights_sha256: str
     parameters: int
@@ -47,6 +49,7 @@ class Outcome:
     curve: tuple[CurvePoint, ...] = ()
     segments: tuple[tuple[int, int], ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, AnswerCounts] = field(default_factory=dict)
 
 
 def write_outcome(
@@ -104,6 +107,8 @@ def read_outcome(stage_folder: Path) -> Outcome | None:
             return None
         fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
         fields["segments"] = tuple((attempt, offset) for attempt, offset in fields["segments"])
+        answers = fields.get("answers", {})
+        fields["answers"] = {name: AnswerCounts(**each) for name, each in answers.items()}
         return Outcome(**fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -6,14 +6,17 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
+
+import torch
 
 from students.assignment import Assignment
 from students.catalog import build_engine
 from students.checkpoint import CheckpointFolder
 from students.engine import Engine, EngineState
 from students.examination import examine
-from students.knowledge import Lessons
+from students.knowledge import AnswerCounts, Lessons
 from students.learning_curve import learning_curve
 from students.making import (
     build_learner,
@@ -71,11 +74,13 @@ class StudentRank:
             trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
             with trainer.spool or nullcontext():
                 yield from trainer.train()
+            answers = counted(self.lessons.counts(), engine)
             final = engine.state()
         finally:
             engine.close()
         if trainer.spool is not None:
-            self._leave_outcome(transfer_set, final, trainer, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            self._leave_outcome(transfer_set, final, trainer, answers, seconds)
 
     def follow(self) -> None:
         """Trains to the end as a rank that nobody listens to."""
@@ -112,7 +117,7 @@ class StudentRank:
             pupil.train.micro,
             pupil.train.epochs,
             pupil.seed,
-            transfer_set.view_of,
+            partial(transfer_set.view_of, augment=pupil.samples.augment),
         )
         return Trainer(
             engine=engine,
@@ -132,7 +137,12 @@ class StudentRank:
         )
 
     def _leave_outcome(
-        self, transfer_set: TransferSet, state: EngineState, trainer: Trainer, seconds: float
+        self,
+        transfer_set: TransferSet,
+        state: EngineState,
+        trainer: Trainer,
+        answers: Mapping[str, AnswerCounts],
+        seconds: float,
     ) -> None:
         task, progress = self.assignment, trainer.progress
         weights = deployed_weights(state)
@@ -147,10 +157,20 @@ class StudentRank:
             seconds=seconds,
             curve=learning_curve(rows, trainer.order.steps_per_epoch),
             segments=progress.segments,
+            answers=answers,
         )
         write_outcome(
             task.stage_folder, task.attempt, outcome, weights=weights, answers=examined.answers
         )
+
+
+def counted(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:
+    """The counts of this attempt, by teacher, over all ranks, each of which must ask."""
+    if not counts:
+        return {}
+    own = torch.tensor([[each.read, each.asked, each.computed] for each in counts.values()])
+    sums = engine.sum(own.double()).long().tolist()
+    return {name: AnswerCounts(*each) for name, each in zip(counts, sums, strict=True)}
 
 
 def progress_from(remembered: Mapping[str, Any]) -> Progress:

@@ -37,7 +37,14 @@ class TeacherConfig(Section):
     seen: Literal["train", "none"] = Field(
         "train", description="whether these weights have seen the training samples"
     )
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of its answers; auto: the fastest way that stays faithful to fp32"
+    )
+    gate: Literal["enforce", "warn"] = Field(
+        "enforce",
+        description="what a teacher that fails the parity gate does: end the run, or go"
+        " on with a warning",
+    )
     threads: Threads = "auto"
     replicas: Positive = 1
     resources: Resources = Resources()
@@ -82,11 +89,36 @@ OnTeacherLoss = Annotated[
 ]
 
 
+class BankConfig(Section):
+    """What of the teachers' answers is kept, for whoever asks the same again."""
+
+    budget_gb: Annotated[float, Field(gt=0)] = Field(
+        10, description="of the whole bank, 10^9 bytes"
+    )
+    top_k: Literal["none"] | Annotated[int, Field(ge=1, le=65535)] = Field(
+        "none", description="the largest logits that are kept; of the others their mean"
+    )
+    taps: bool = Field(False, description="whether tapped layers are kept beside the logits")
+
+    @property
+    def budget(self) -> int:
+        """The budget in bytes."""
+        return int(self.budget_gb * 1e9)
+
+
 class EnsembleConfig(Section):
-    """How K teachers agree."""
+    """How K teachers agree, and what of their answers is kept."""
 
     weighting: Weighting = Uniform()
     mean: Literal["arithmetic", "geometric"] = "arithmetic"
     temperature: Annotated[float, Field(gt=0, le=1000)] = 4.0
     on_teacher_loss: OnTeacherLoss = Wait()
     noise: Literal["none"] = "none"
+    bank: Literal["none"] | BankConfig = BankConfig()
+
+    @property
+    def top_k(self) -> int | None:
+        """How many of an answer's logits the student gets exactly; none: all of them."""
+        if self.bank == "none" or self.bank.top_k == "none":
+            return None
+        return self.bank.top_k

@@ -5,20 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from students.knowledge import Answer, Question, Tap
 from students.models.config import ModelConfig, Weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
+from teachers.answering import Answering
+from teachers.asked import Values, answer_of, logits_column, values_of, wanted
+from teachers.bank.shelf import Shelf
+from teachers.books import Books
 from teachers.encoding import NotNumbers
 from teachers.errors import TeacherError
 from teachers.loading import load_network
-from teachers.manner import PLAIN_BATCH, Precision, plain
+from teachers.manner import Manner, plain
 from teachers.teacher import Teacher
 
 
@@ -27,7 +32,9 @@ class TeacherSpec:
     """What a teacher is built from, wherever it runs.
 
     ``weights`` lie in a file; relative paths, and custom code, lie beside the recipe in
-    ``folder``; ``cache`` is where the transfer set keeps what it has decoded.
+    ``folder``; ``cache`` is where the transfer set keeps what it has decoded. Without a
+    ``manner`` it is run plainly on ``threads`` until it is told one (``TeacherHost.adopt``);
+    its answers are kept on the ``shelf``, if there is one, of the logits the ``top_k`` largest.
     """
 
     name: str
@@ -37,9 +44,11 @@ class TeacherSpec:
     folder: Path
     cache: Path
     taps: tuple[Tap, ...] = ()
-    precision: Precision = "fp32"
     threads: int = 1
     device: str = "cpu"
+    manner: Manner | None = None
+    shelf: Shelf | None = None
+    top_k: int | None = None
 
 
 class TeacherHost:
@@ -50,40 +59,70 @@ class TeacherHost:
         self.transfer_set = load_transfer_set(
             spec.transfer_set, folder=spec.folder, cache=spec.cache
         )
-        network = load_network(
+        self._network = load_network(
             spec.model,
             spec.weights,
             transfer_set=self.transfer_set,
             folder=spec.folder,
             path=f"teachers.{spec.name}.weights",
         )
-        self.teacher = Teacher(
-            network,
-            spec.taps,
-            manner=plain(spec.threads, spec.precision),
-            device=spec.device,
-        )
+        self._logits = logits_column(self.transfer_set.classes, spec.top_k)
+        self.teacher = self._run_in(spec.manner or plain(spec.threads))
+        self._shelf = spec.shelf
+        self._books = self._books_on(spec.shelf)
+        self._remarked = False
         # Several ranks may stream at one time; the network answers one of them at a time,
         # so that its threads are never shared.
         self._one_at_a_time = threading.Lock()
 
-    def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
-        """One answer for each question, in their order.
+    def adopt(self, manner: Manner, shelf: Shelf | None) -> None:
+        """From now on runs the teacher in ``manner`` and keeps its answers on ``shelf``.
 
-        Small questions are computed together, ``PLAIN_BATCH`` samples at a time.
+        Does nothing where it does so already, as for a teacher that was never lost.
+        """
+        with self._one_at_a_time:
+            if manner != self.teacher.manner:
+                self.teacher = self._run_in(manner)
+            if shelf != self._shelf:
+                self._books.close()
+                self._shelf, self._books = shelf, self._books_on(shelf)
+
+    def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
+        """One answer for each question, in their order; what is stored is not computed.
+
+        What is missing is computed a forward batch at a time, over several questions.
 
         Raises:
             TeacherError: an answer is not a number.
         """
-        for group in grouped(questions):
-            inputs = torch.cat([self._view(question) for question in group])
-            with self._one_at_a_time:
-                answer = self._answer(inputs)
-            yield from split(answer, [len(question.sample_ids) for question in group])
+        for view, about_it in groupby(questions, attrgetter("view")):
+            with self._books.opened(view) as book:
+                answering = Answering(
+                    view,
+                    book,
+                    self._compute,
+                    self.teacher.manner.forward_batch,
+                    self._one_at_a_time,
+                )
+                for found in answering.answers(about_it):
+                    yield answer_of(
+                        found.values,
+                        self._logits,
+                        self.spec.taps,
+                        seconds=found.seconds,
+                        computed=found.computed,
+                        remark=self._remark(book.trouble),
+                    )
 
-    def _answer(self, inputs: Tensor) -> Answer:
+    def probe(self, sample_ids: npt.NDArray[np.int64], view: int) -> Answer:
+        """Computes anew what it would answer to samples [B] under ``view``, past the bank."""
+        with self._one_at_a_time:
+            return answer_of(self._compute(sample_ids, view), self._logits, self.spec.taps)
+
+    def _compute(self, sample_ids: npt.NDArray[np.int64], view: int) -> Values:
+        pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
-            return self.teacher.answer(inputs)
+            return values_of(self.teacher.answer(pictures), self._logits)
         except NotNumbers as error:
             place = f"teachers.{self.spec.name}"
             raise TeacherError(
@@ -92,32 +131,14 @@ class TeacherHost:
                 path=place,
             ) from error
 
-    def _view(self, question: Question) -> Tensor:
-        return self.transfer_set.batch(question.sample_ids, question.view).inputs
+    def _run_in(self, manner: Manner) -> Teacher:
+        return Teacher(self._network, self.spec.taps, manner=manner, device=self.spec.device)
 
+    def _books_on(self, shelf: Shelf | None) -> Books:
+        return Books(shelf, wanted(self._logits, self.spec.taps))
 
-def grouped(questions: Sequence[Question]) -> Iterator[list[Question]]:
-    """Runs of questions that together have at most ``PLAIN_BATCH`` samples (or one question)."""
-    group: list[Question] = []
-    samples = 0
-    for question in questions:
-        count = len(question.sample_ids)
-        if group and samples + count > PLAIN_BATCH:
-            yield group
-            group, samples = [], 0
-        group.append(question)
-        samples += count
-    if group:
-        yield group
-
-
-def split(answer: Answer, counts: Sequence[int]) -> Iterator[Answer]:
-    """Cuts one answer into answers of ``counts`` samples; the seconds are shared out."""
-    ends = np.cumsum(counts)
-    for end, count in zip(ends, counts, strict=True):
-        part = slice(end - count, end)
-        yield Answer(
-            answer.logits[part],
-            {name: values[part] for name, values in answer.taps.items()},
-            answer.seconds * count / int(ends[-1]),
-        )
+    def _remark(self, trouble: str) -> str:
+        if self._remarked or not trouble:
+            return ""
+        self._remarked = True
+        return f"teacher '{self.spec.name}': {trouble}"

@@ -10,128 +10,113 @@ Who waits for whom, and who frees them:
 |                | ``AHEAD`` for each stream   | or dying                                        |
 | a teacher      | another rank's forward pass | the end of that pass (a lock, never held while  |
 |                |                             | waiting for room)                               |
+
+A lesson's last answers are still to be taken when the next lesson is asked for; so a rank has
+two streams from each teacher at one time, and a third for a question that it has to ask alone.
 """
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import attrgetter
 
-from cluster.errors import RoleLost
-from cluster.runtime import Handle, Stream
-from students.knowledge import Answer, Knowledge, Question
+from cluster.runtime import Handle
+from students.knowledge import AnswerCounts, Knowledge, Question
 from teachers.config import Fail, Wait
 from teachers.ensemble import Ensemble
-from teachers.errors import TeacherLost
 from teachers.host import TeacherHost
-
-AHEAD = 4
-"""Answers that a teacher may have ready before the student takes the first of them."""
+from teachers.lesson import AHEAD, Kept, Lesson, Source
 
 LESSON = 256
 """Questions sent at one time: few enough to be cheap to ask again, many enough to stream."""
 
-MOST_REVIVALS = 3
-"""Times in a row that a teacher is brought back without an answer between."""
-
-log = logging.getLogger("stillhouse.stream")
-
-
-class Replica:
-    """One replica's answers to a lesson, asked again from where the student is if it is lost."""
-
-    def __init__(
-        self,
-        name: str,
-        handle: Handle[TeacherHost],
-        questions: Sequence[Question],
-        timeout: float,
-        on_loss: Wait | Fail,
-    ) -> None:
-        self._name = name
-        self._handle = handle
-        self._questions = questions
-        self._timeout = timeout
-        self._on_loss = on_loss
-        self._taken = 0
-        self._stream = self._ask()
-
-    def _ask(self) -> Stream[Answer]:
-        return self._handle.stream(AHEAD, TeacherHost.answers, self._questions[self._taken :])
-
-    def next(self) -> Answer:
-        """The answer to the next question.
-
-        Raises:
-            TeacherLost: it is gone, and was not to be waited for or did not come back.
-        """
-        for revival in range(MOST_REVIVALS + 1):
-            try:
-                answer = self._stream.next(self._timeout)
-            except RoleLost as lost:
-                self._bring_back(revival, lost)
-            else:
-                self._taken += 1
-                return answer
-        raise AssertionError("the last revival returns or raises")
-
-    def _bring_back(self, revival: int, lost: RoleLost) -> None:
-        self._stream.close()
-        if isinstance(self._on_loss, Fail) or revival == MOST_REVIVALS:
-            remedy = (
-                "run the same command again to go on, or set `ensemble.on_teacher_loss` to wait"
-            )
-            raise TeacherLost(f"teacher '{self._name}' is lost ({lost}); {remedy}") from lost
-        log.warning(
-            "restarting teacher '%s' (%d of %d): %s", self._name, revival + 1, MOST_REVIVALS, lost
-        )
-        self._handle.revive()
-        self._stream = self._ask()
-
-    def close(self) -> None:
-        """Frees the teacher, however many answers were taken."""
-        self._stream.close()
+STREAMS = 3
+"""Streams that one rank may have from one teacher at one time."""
 
 
 @dataclass(frozen=True)
 class StreamedLessons:
     """Lessons from an ensemble whose teachers answer as streams, each from its replicas in turn.
 
-    ``teachers`` holds the replicas of each teacher by name; ``timeout`` bounds, in seconds,
-    the wait for one answer. Can be sent to another process.
+    ``teachers`` holds the replicas of each teacher by name, none where all that will be asked is
+    stored; ``timeout`` bounds, in seconds, the wait for one answer; ``kept`` says by name where
+    answers are stored. Can be sent to another process.
     """
 
     ensemble: Ensemble
     teachers: Mapping[str, tuple[Handle[TeacherHost], ...]]
     timeout: float
     on_loss: Wait | Fail
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    _tally: Counter[tuple[str, str]] = field(default_factory=Counter, init=False, repr=False)
 
     @contextmanager
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Knowledge for each question in order; leaving frees every teacher."""
-        with ExitStack() as open_streams:
-            yield self._knowledge(iter(questions), open_streams)
+        under_way: list[_Together] = []
+        try:
+            yield self._knowledge(_lessons(questions), under_way)
+        finally:
+            for lesson in under_way:
+                self._end(lesson)
+
+    def counts(self) -> Mapping[str, AnswerCounts]:
+        """What was read, asked and computed in lessons that have ended, by teacher."""
+        return {
+            name: AnswerCounts(
+                **{each: self._tally[name, each] for each in ("read", "asked", "computed")}
+            )
+            for name in self.ensemble.names
+        }
 
     def _knowledge(
-        self, questions: Iterator[Question], open_streams: ExitStack
+        self, lessons: Iterator[list[Question]], under_way: list[_Together]
     ) -> Iterator[Knowledge]:
-        while lesson := list(islice(questions, LESSON)):
-            asked = [self._ask(name, lesson, open_streams) for name in self.ensemble.names]
-            for turn in range(len(lesson)):
-                answers = [replicas[turn % len(replicas)].next() for replicas in asked]
-                yield self.ensemble.gather(answers)
-            # Closed here at the end of a lesson, by ``attend`` in the middle of one.
-            open_streams.close()
+        self._begin_next(lessons, under_way)
+        while under_way:
+            current = under_way[0]
+            for left in range(len(current), 0, -1):
+                # As soon as the teachers may be done with this lesson; so they never rest.
+                if left == min(AHEAD, len(current)):
+                    self._begin_next(lessons, under_way)
+                yield self.ensemble.gather([each.next() for each in current.parts])
+            self._end(under_way.pop(0))
 
-    def _ask(self, name: str, lesson: list[Question], open_streams: ExitStack) -> list[Replica]:
-        handles = self.teachers[name]
-        asked = []
-        for place, handle in enumerate(handles):
-            part = lesson[place :: len(handles)]
-            replica = Replica(name, handle, part, self.timeout, self.on_loss)
-            open_streams.callback(replica.close)
-            asked.append(replica)
-        return asked
+    def _begin_next(self, lessons: Iterator[list[Question]], under_way: list[_Together]) -> None:
+        with suppress(StopIteration):
+            questions = next(lessons)
+            lesson = _Together(questions)
+            under_way.append(lesson)
+            for name in self.ensemble.names:
+                source = Source(
+                    name, self.teachers[name], self.timeout, self.on_loss, self.kept.get(name)
+                )
+                lesson.parts.append(Lesson(source, questions))
+
+    def _end(self, lesson: _Together) -> None:
+        for name, part in zip(self.ensemble.names, lesson.parts, strict=False):
+            part.close()
+            for each in ("read", "asked", "computed"):
+                self._tally[name, each] += getattr(part, each)
+
+
+class _Together:
+    """All teachers' answers to one lesson."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.parts: list[Lesson] = []
+        self._count = len(questions)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def _lessons(questions: Iterable[Question]) -> Iterator[list[Question]]:
+    """Runs of at most ``LESSON`` questions about one view."""
+    for _, about_it in groupby(questions, attrgetter("view")):
+        while lesson := list(islice(about_it, LESSON)):
+            yield lesson

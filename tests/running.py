@@ -75,7 +75,7 @@ def executor(
     assert probed.problems == []
     assert probed.transfer_set is not None
     plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
-    work = StageWork(runtime, Placing(plan, store, probed.hint_shapes), probed.transfer_set.classes)
+    work = StageWork(runtime, Placing(plan, store, probed.hint_shapes), probed.transfer_set)
     return Executor(plan, store, runtime, work, watcher or Heard(), cores=2)
 
 

@@ -3,12 +3,13 @@
 HOME/stages/DIGEST/
 request.json      what was asked for, readable
 attempt.json      the number of the current attempt
-resolved.json     what was chosen at the first attempt (threads: auto)
+resolved.json     what was chosen at the first attempt (threads, precision: auto)
 checkpoints/      committed checkpoints
 spool/            what each attempt measured
 outcome/          what the finished stage leaves
 HOME/stages/DIGEST.lock   held by the one executor that works on it
 HOME/runs/NAME@DIGEST/    the report of a run
+HOME/bank/DIGEST/         answers of one teacher
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class Store:
     def cache(self) -> Path:
         """What transfer sets have decoded or hashed; may be deleted at any time."""
         return self.home / "cache"
+
+    @property
+    def bank(self) -> Path:
+        """One folder for each teacher, as asked, with its answers; may be deleted."""
+        return self.home / "bank"
 
     @property
     def runs(self) -> Path:
@@ -100,6 +106,11 @@ class Store:
             write_whole(folder / "request.json", json.dumps(what, indent=1).encode())
             write_whole(kept, json.dumps(resolved, indent=1).encode())
         return json.loads(kept.read_text())
+
+    def amend(self, digest: str, resolved: Mapping[str, Any]) -> None:
+        """Keeps what was resolved later in the first attempt, before anything depends on it."""
+        kept = self.folder(digest) / "resolved.json"
+        write_whole(kept, json.dumps(resolved, indent=1).encode())
 
     def stage_digests(self) -> list[str]:
         """The digests of all stages that there is a folder for."""

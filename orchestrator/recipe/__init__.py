@@ -14,6 +14,7 @@ Judging
   rules           judged across sections: all rules in order
   rules_samples   about the transfer set
   rules_teaching  about who teaches whom
+  rules_bank      about what is kept of answers
   rules_training  about how a model is trained
   rules_engine    about engines and places
   files           the files that it names, and which are not there

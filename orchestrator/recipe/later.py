@@ -12,7 +12,6 @@ Pattern = tuple[str, ...]
 
 SETTINGS: tuple[Pattern, ...] = (
     ("search",),
-    ("ensemble", "bank"),
     ("teachers", "*", "train", "stop_epoch"),
     ("teachers", "*", "host"),
     ("cluster", "address"),
@@ -33,7 +32,6 @@ WORDS: dict[Pattern, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("uniform", "fixed"),
     ),
     ("ensemble", "on_teacher_loss"): (("degrade",), ("wait", "fail")),
-    ("teachers", "*", "precision"): (("auto",), ("fp32", "bf16")),
     ("cluster", "mode"): (("ray",), ("in_process", "local")),
 }  # fmt: skip
 """Words for a value, or kinds, by place: those to come, then those that are there."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
+from orchestrator.recipe.rules_bank import bank_rules
 from orchestrator.recipe.rules_engine import engine_rules
 from orchestrator.recipe.rules_samples import sample_rules
 from orchestrator.recipe.rules_teaching import teaching_rules
@@ -19,7 +20,13 @@ from orchestrator.recipe.rules_training import training_rules
 
 Rule = Callable[[Recipe], Iterator[Problem]]
 
-RULES: tuple[Rule, ...] = (*sample_rules, *teaching_rules, *training_rules, *engine_rules)
+RULES: tuple[Rule, ...] = (
+    *sample_rules,
+    *teaching_rules,
+    *bank_rules,
+    *training_rules,
+    *engine_rules,
+)
 
 
 def judge(recipe: Recipe) -> list[Problem]:

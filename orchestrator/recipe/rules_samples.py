@@ -17,7 +17,7 @@ _TRAINING_SAMPLES = {
     "cifar10": 50_000,
     "cifar100": 50_000,
 }
-_CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
+CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
 
 
 def _parts(recipe: Recipe) -> Iterator[Problem]:
@@ -38,7 +38,7 @@ def _parts(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _omitted(recipe: Recipe) -> Iterator[Problem]:
-    omit, classes = recipe.transfer_set.omit, _CLASSES.get(recipe.transfer_set.kind)
+    omit, classes = recipe.transfer_set.omit, CLASSES.get(recipe.transfer_set.kind)
     place = "transfer_set.omit"
     if classes is None:
         return
@@ -117,10 +117,10 @@ def _most_samples(recipe: Recipe, share: float) -> int | None:
     if isinstance(asked, int):
         training = max(0, training - asked)
     elif isinstance(asked, float):
-        training = math.ceil(training * (1 - asked)) + _CLASSES[kind]
+        training = math.ceil(training * (1 - asked)) + CLASSES[kind]
     if share == 1.0:
         return training
-    return min(training, math.ceil(training * share) + _CLASSES[kind])
+    return min(training, math.ceil(training * share) + CLASSES[kind])
 
 
 sample_rules = (_parts, _omitted, _views, _batches)

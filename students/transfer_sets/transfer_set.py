@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Batch
-from students.transfer_sets.config import Augment, TransferSetConfig
+from students.transfer_sets.config import Augment, NoAugment, TransferSetConfig
 from students.transfer_sets.splits import apportion, class_counts, share_of, take
 from students.views import augmented
 
@@ -72,8 +72,13 @@ class TransferSet:
         """Those of the student's ids that come with labels."""
         return self._labelled
 
-    def view_of(self, epoch: int) -> int:
-        """Which view the samples have in ``epoch``, counted from zero."""
+    def view_of(self, epoch: int, *, augment: Augment | None = None) -> int:
+        """Which view the samples have in ``epoch``, counted from zero.
+
+        Where nothing is augmented (as ``augment`` or the set itself says) there is one.
+        """
+        if isinstance(self.config.augment if augment is None else augment, NoAugment):
+            return 0
         views = self.config.views
         return epoch if views == "all" else epoch % views
 

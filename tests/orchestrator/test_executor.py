@@ -14,6 +14,7 @@ import torch
 from orchestrator.executor import Executor
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
+from orchestrator.resolution import Prospect
 from students.outcome import Outcome, read_outcome, write_outcome
 from tests import small
 from tests.running import Heard
@@ -41,7 +42,12 @@ class Work:
     carried: list[str] = field(default_factory=list)
     resolved: list[Any] = field(default_factory=list)
 
-    def carry_out(self, stage: Stage, attempt: int, resolved: Any, hear: Any) -> None:
+    def prospect(self, stage: Stage) -> Prospect:
+        return Prospect()
+
+    def carry_out(
+        self, stage: Stage, attempt: int, resolved: Any, hear: Any, *, everyone: bool = False
+    ) -> None:
         done = [read_outcome(self.store.folder(need)) for need in stage.needs]
         assert None not in done, "its teachers are not done"
         self.carried.append(stage.title)
@@ -152,7 +158,7 @@ def test_stages_that_ask_the_same_are_carried_out_once(bench: Bench) -> None:
 
 def test_an_outcome_that_does_not_come_is_an_error(bench: Bench) -> None:
     class Idle(Work):
-        def carry_out(self, *args: Any) -> None:
+        def carry_out(self, *args: Any, **kwargs: Any) -> None:
             """Leaves nothing."""
 
     with pytest.raises(RuntimeError, match=r"stage 'teachers\.\w+' ended, but its"):

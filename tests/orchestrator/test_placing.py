@@ -14,6 +14,11 @@ from orchestrator.resolution import Resolved
 from students.config import Resources
 from students.faults import Fault
 from students.knowledge import Tap
+from teachers.asked import logits_column
+from teachers.bank.shelf import Shelf
+from teachers.lesson import Kept
+from teachers.manner import plain
+from teachers.stream import STREAMS
 from tests import small
 
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})
@@ -64,7 +69,8 @@ def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Pa
     stage = made.plan.stage("teachers.wide").digest
     expected = tmp_path / "home" / "stages" / stage / "outcome" / "model.safetensors"
     assert spec.weights.path == str(expected)
-    assert (spec.name, spec.threads, spec.device, spec.precision) == ("wide", 2, "cpu", "fp32")
+    assert (spec.name, spec.threads, spec.device, spec.top_k) == ("wide", 2, "cpu", None)
+    assert (spec.manner, spec.shelf) == (None, None), "not settled yet"
     assert spec.model == made.plan.recipe.teachers["wide"].model
     assert spec.transfer_set == made.plan.recipe.transfer_set
 
@@ -90,7 +96,18 @@ def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
     )
     spec = made.teacher_spec("wide", made.plan.stage("teachers.wide"), threads=1)
     assert (spec.weights.path, spec.weights.key, spec.folder) == ("w", "ema", tmp_path)
-    assert (spec.precision, spec.device, spec.taps) == ("bf16", "cuda", ())
+    assert (spec.device, spec.taps) == ("cuda", ())
+
+
+def test_a_teacher_that_is_settled_is_told_how_it_is_run_and_where_it_keeps_its_answers(
+    tmp_path: Path,
+) -> None:
+    made = placing(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
+    logits = logits_column(10, 3)
+    shelf = Shelf(tmp_path, "ab", 1797, 10**9, (logits,))
+    kept = Kept(plain(2), logits, (), shelf)
+    spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, kept=kept)
+    assert (spec.manner, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
 
 
 def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path) -> None:
@@ -108,7 +125,7 @@ def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path)
 def test_a_role_occupies_as_many_cpus_as_threads_if_nothing_else_is_said() -> None:
     said, unsaid = Resources(cpus=0.5, gpus=1.0), Resources()
     assert (demand(unsaid, 3).cpus, demand(unsaid, 3).gpus) == (3.0, 0.0)
-    assert (demand(said, 3, streams=2).cpus, demand(said, 3, streams=2).streams) == (0.5, 2)
+    assert (demand(said, 3).cpus, demand(said, 3, readers=2).streams) == (0.5, 2 * STREAMS)
     assert demand(unsaid, 3).environment == {"OMP_NUM_THREADS": "3"}
     assert [device(each) for each in (said, unsaid)] == ["cuda", "cpu"]
 

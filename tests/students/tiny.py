@@ -13,7 +13,7 @@ import torch
 from students.assignment import Assignment, Pupil, Samples
 from students.attempts import begin_attempt
 from students.config import EngineConfig, TrainConfig
-from students.knowledge import Knowledge, Question
+from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Mlp, ModelConfig, PlainCnn
 from students.objectives.config import Hint, SoftTargets, Task
 from students.outcome import Outcome, read_outcome
@@ -61,6 +61,9 @@ class Lessons:
     @contextmanager
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         yield self._answers(questions)
+
+    def counts(self) -> dict[str, AnswerCounts]:
+        return {"wide": AnswerCounts(asked=len(self.asked))}
 
     def _answers(self, questions: Iterable[Question]) -> Iterator[Knowledge]:
         for question in questions:

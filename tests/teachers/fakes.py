@@ -13,14 +13,19 @@ CLASSES = 3
 
 
 def question(number: int) -> Question:
-    """A question of two samples under view ``number``."""
-    return Question(view=number, sample_ids=np.array([2 * number, 2 * number + 1], np.int64))
+    """A question of two samples, by which its number can be told."""
+    return Question(view=0, sample_ids=np.array([2 * number, 2 * number + 1], np.int64))
+
+
+def number(asked: Question) -> int:
+    """The number that ``question`` was made with."""
+    return int(asked.sample_ids[0]) // 2
 
 
 class FakeTeacher:
-    """Answers with (view, sample id, its own mark), as often and as slowly as it is told.
+    """Answers with (question's number, sample id, its own mark), as slowly as it is told.
 
-    ``slow`` gives, by view, the seconds it takes to answer.
+    ``slow`` gives, by number, the seconds it takes to answer.
     """
 
     def __init__(self, mark: int, slow: dict[int, float] | None = None) -> None:
@@ -31,20 +36,20 @@ class FakeTeacher:
         self.ended = 0
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
-        self.begun.append(questions[0].view)
+        self.begun.append(number(questions[0]))
         try:
             for each in questions:
-                self.asked.append(each.view)
-                threading.Event().wait(self.slow.get(each.view, 0.0))
+                self.asked.append(number(each))
+                threading.Event().wait(self.slow.get(number(each), 0.0))
                 yield self.answer(each)
         finally:
             self.ended += 1
 
     def answer(self, asked: Question) -> Answer:
         logits = np.zeros((len(asked.sample_ids), CLASSES), np.float16)
-        logits[:, 0], logits[:, 1], logits[:, 2] = asked.view, asked.sample_ids, self.mark
+        logits[:, 0], logits[:, 1], logits[:, 2] = number(asked), asked.sample_ids, self.mark
         return Answer(logits, {"layer": logits[:, :2] + np.float16(0.5)}, 0.0)
 
     def told(self) -> tuple[list[int], int, list[int]]:
-        """First views of the streams begun, how many have ended, all views asked."""
+        """First numbers of the streams begun, how many have ended, all numbers asked."""
         return self.begun, self.ended, self.asked

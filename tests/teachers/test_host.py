@@ -7,14 +7,13 @@ import pytest
 import safetensors.torch
 
 from students.errors import WeightsError
-from students.knowledge import Answer, Question, Tap
+from students.knowledge import Question, Tap
 from students.models.catalog import build_model
 from students.models.config import PlainCnn, Weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from teachers.errors import TeacherError
-from teachers.host import TeacherHost, TeacherSpec, grouped, split
-from teachers.manner import PLAIN_BATCH
+from teachers.host import TeacherHost, TeacherSpec
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))
@@ -57,27 +56,6 @@ def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: Te
             assert np.array_equal(values, alone.taps[name])
     assert np.array_equal(answers[0].logits[0], answers[2].logits[0])
     assert not np.array_equal(answers[0].logits[0], answers[1].logits[0]), "another view"
-
-
-def test_questions_are_computed_together_as_far_as_one_forward_pass_reaches() -> None:
-    sizes = [32, 32, 32, 1, PLAIN_BATCH + 9, 3]
-    groups = [
-        [len(question.sample_ids) for question in group]
-        for group in grouped([asked(0, *range(size)) for size in sizes])
-    ]
-    assert groups == [[32, 32], [32, 1], [PLAIN_BATCH + 9], [3]]
-    assert list(grouped([])) == []
-
-
-def test_an_answer_is_cut_where_the_questions_end_and_time_is_shared_out() -> None:
-    logits = np.arange(10, dtype=np.float16)[:, None]
-    whole = Answer(logits, {"layer": logits * 2}, seconds=5.0)
-    parts = list(split(whole, [2, 5, 3]))
-    assert [part.logits[:, 0].tolist() for part in parts] == [
-        [0, 1], [2, 3, 4, 5, 6], [7, 8, 9],
-    ]  # fmt: skip
-    assert all(np.array_equal(part.taps["layer"], part.logits * 2) for part in parts)
-    assert [part.seconds for part in parts] == [1.0, 2.5, 1.5]
 
 
 def test_a_teacher_is_refused_the_weights_of_another_architecture(spec: TeacherSpec) -> None:

@@ -14,11 +14,12 @@ from cluster.errors import RoleLost, RoleSilent
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.knowledge import Knowledge
-from teachers import stream
+from teachers import lesson
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.errors import TeacherLost
-from teachers.stream import AHEAD, LESSON, MOST_REVIVALS, StreamedLessons
+from teachers.lesson import AHEAD, MOST_REVIVALS
+from teachers.stream import LESSON, StreamedLessons
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 
 Teaching = Callable[..., StreamedLessons]
@@ -66,7 +67,7 @@ def teaching(runtime: Runtime) -> Iterator[Teaching]:
 
 
 def views(knowledge: Knowledge) -> list[list[float]]:
-    """For each teacher, the view and the sample ids that it answered to."""
+    """For each teacher, the number and the sample ids that it answered to."""
     return [[k[0, 0].item(), *k[:, 1].tolist()] for k in knowledge.logits]
 
 
@@ -182,7 +183,8 @@ def test_lessons_longer_than_one_lesson_are_asked_piece_by_piece(teaching: Teach
     with lessons.attend(questions()) as knowledge:
         for number, each in enumerate(knowledge):
             assert views(each) == expected(number)
-            assert len(asked) <= (number // LESSON + 1) * LESSON
+            # The next lesson is asked for as soon as teachers may be done with this one.
+            assert len(asked) <= ((number + AHEAD) // LESSON + 1) * LESSON
     assert number == 2 * LESSON + 29
     for replica in range(2):
         assert until(lambda r=replica: told(lessons, "a", r)[1] == 3)  # type: ignore[misc]
@@ -282,7 +284,7 @@ def test_restarting_a_teacher_is_told_with_its_reason(caplog: pytest.LogCaptureF
     assert [record.getMessage() for record in caplog.records] == [
         f"restarting teacher 'a' (1 of {MOST_REVIVALS}): role 'a' is gone: it fell"
     ]
-    assert caplog.records[0].name == stream.log.name
+    assert caplog.records[0].name == lesson.log.name
 
 
 def test_an_answer_stays_what_it_was_when_the_next_one_comes(teaching: Teaching) -> None:

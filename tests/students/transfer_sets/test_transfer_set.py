@@ -130,8 +130,16 @@ def test_changing_a_batch_does_not_change_the_set(digits):
 
 
 def test_views_come_in_turn_or_are_new_in_each_epoch(digits):
-    assert [digits(views=3).view_of(epoch) for epoch in range(7)] == [0, 1, 2, 0, 1, 2, 0]
-    assert [digits().view_of(epoch) for epoch in (0, 5, 100)] == [0, 5, 100]
+    shifted = digits(augment="shift")
+    assert [shifted.view_of(epoch) for epoch in (0, 5, 100)] == [0, 5, 100]
+    three = digits(augment="shift", views=3)
+    assert [three.view_of(epoch) for epoch in range(7)] == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_without_augmentation_there_is_one_view(digits):
+    assert [digits().view_of(epoch) for epoch in (0, 5, 100)] == [0, 0, 0]
+    assert digits().view_of(5, augment=Shift()) == 5
+    assert digits(augment="shift").view_of(5, augment=NoAugment()) == 0
 
 
 def test_a_transfer_set_cannot_be_changed(digits):

@@ -1,0 +1,131 @@
+"""Where the answers of a stage's teachers are kept, and under what they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.home.store import Store
+from orchestrator.placing import device
+from orchestrator.plan import Plan, Stage
+from students.knowledge import Tap
+from students.making import sample_ids
+from students.objectives.catalog import taps_of
+from students.objectives.config import Hint
+from students.outcome import read_outcome
+from students.transfer_sets.config import NoAugment
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.asked import logits_column, tap_column
+from teachers.bank.columns import Column
+from teachers.bank.reading import filled
+from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, shelf_digest
+from teachers.errors import BankError
+from teachers.lesson import Kept
+from teachers.manner import Manner
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shelving:
+    """Finds the shelf of each teacher of a plan; ``hint_shapes`` are the shapes of the
+    teachers' layers per sample, by hint term."""
+
+    plan: Plan
+    store: Store
+    transfer_set: TransferSet
+    hint_shapes: Mapping[str, tuple[int, ...]]
+
+    def about(self, name: str) -> Plain:
+        """All that may change what teacher ``name``, which has graduated, answers."""
+        recipe, config = self.plan.recipe, self.plan.recipe.teachers[name]
+        own = self.plan.stage(f"teachers.{name}")
+        outcome = read_outcome(self.store.folder(own.digest))
+        if outcome is None:
+            raise RuntimeError(f"teacher '{name}' teaches, but its outcome cannot be read")
+        augment = recipe.transfer_set.augment
+        return {
+            "format": BANK_FORMAT,
+            "weights_sha256": outcome.weights_sha256,
+            "model": own.what["model"],
+            "classes": list(self.transfer_set.class_names),
+            "data": {
+                "identity": self.transfer_set.identity,
+                "shape": list(self.transfer_set.shape),
+            },
+            "views": None
+            if isinstance(augment, NoAugment)
+            else {"augment": augment.model_dump(mode="json"), "seed": recipe.transfer_set.seed},
+            "precision": config.precision,
+            "threads": config.threads,
+            "device": device(config.resources),
+        }
+
+    def folder(self, name: str) -> Path:
+        """The folder of the teacher's shelf, made if it was not there.
+
+        Without a bank it holds only how the teacher is run, and need not be in the bank.
+
+        Raises:
+            BankError: the bank cannot be used.
+        """
+        about = self.about(name)
+        digest = shelf_digest(about)
+        folder = self.store.bank / digest
+        try:
+            prepare_shelf(folder, about | {"teacher": name})
+        except BankError:
+            if self.plan.recipe.ensemble.bank != "none":
+                raise
+            folder = self.store.cache / "teachers" / digest
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def kept(self, stage: Stage, name: str, folder: Path, manner: Manner) -> Kept:
+        """What ``stage`` asks of the teacher, run in ``manner``, and what is kept of that."""
+        taps = taps_of(stage.cohort[0].objective).get(name, ())
+        logits = logits_column(self.transfer_set.classes, stage.ensemble.top_k)
+        bank = stage.ensemble.bank
+        if bank == "none":
+            return Kept(manner, logits, taps)
+        columns: tuple[Column, ...] = (logits,)
+        if bank.taps:
+            columns += tuple(tap_column(tap, self._shapes(stage)[name, tap]) for tap in taps)
+        identity = identity_of(self.about(name), manner.to_json())
+        samples = len(self.transfer_set.targets)
+        return Kept(manner, logits, taps, Shelf(folder, identity, samples, bank.budget, columns))
+
+    def stored(self, stage: Stage, kept: Kept) -> bool:
+        """Whether all that ``stage`` will ask of the teacher can be read from its shelf."""
+        return (
+            kept.shelf is not None
+            and kept.whole
+            and filled(kept.shelf, self.views(stage), self.sample_ids(stage))
+        )
+
+    def views(self, stage: Stage) -> list[int]:
+        """The views under which the stage's student sees its samples."""
+        pupil = stage.cohort[0]
+        augment = pupil.samples.augment
+        epochs = range(pupil.train.epochs)
+        return sorted({self.transfer_set.view_of(each, augment=augment) for each in epochs})
+
+    def sample_ids(self, stage: Stage) -> npt.NDArray[np.int64]:
+        """The samples that the stage's student learns from."""
+        return sample_ids(self.transfer_set, stage.cohort[0].samples)
+
+    def samples_to_answer(self, stage: Stage) -> int:
+        """How many answers the stage needs of each teacher, if none were stored."""
+        return len(self.views(stage)) * len(self.sample_ids(stage))
+
+    def _shapes(self, stage: Stage) -> dict[tuple[str, Tap], tuple[int, ...]]:
+        return {
+            (term.teacher, Tap(term.hint, term.reduction)): self.hint_shapes[name]
+            for name, term in stage.cohort[0].objective.items()
+            if isinstance(term, Hint) and name in self.hint_shapes
+        }
