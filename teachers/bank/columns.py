@@ -18,7 +18,7 @@ Rows: TypeAlias = npt.NDArray[np.uint8]
 MOST_CLASSES = 2**16
 """Class numbers are kept in two bytes."""
 _HALF, _CLASS = np.dtype("<f2"), np.dtype("<u2")
-_SIGN = 0x8000
+_SIGN = np.uint16(0x8000)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ class Column:
 
 
 def _top_rows(values_BC: Halves, k: int) -> Rows:
-    # -0.0 becomes 0.0: the two are one value, and must not be told apart by their bits.
-    values_BC = values_BC.astype(_HALF) + _HALF.type(0)
+    values_BC = _unsigned_noughts(values_BC)
     kept_Bk = _largest(values_BC, k)
     top_Bk = np.take_along_axis(values_BC, kept_Bk, axis=1)
     tail = values_BC.shape[1] - k
@@ -83,7 +82,7 @@ def _top_rows(values_BC: Halves, k: int) -> Rows:
     rows = np.empty((len(values_BC), 2 * (k + 1)), _CLASS)
     rows[:, :k] = kept_Bk
     rows[:, k : 2 * k] = top_Bk.view(_CLASS)
-    rows[:, 2 * k] = ((sums_B / tail).astype(_HALF) + _HALF.type(0)).view(_CLASS)
+    rows[:, 2 * k] = _unsigned_noughts((sums_B / tail).astype(_HALF)).view(_CLASS)
     rows[:, 2 * k + 1] = tail
     return rows.view(np.uint8)
 
@@ -97,13 +96,19 @@ def _top_values(rows: Rows, k: int, classes: int) -> Halves:
     return values_BC
 
 
+def _unsigned_noughts(values: Halves) -> Halves:
+    """-0.0 becomes 0.0: the two are one value, and must not be told apart by their bits."""
+    bits = np.ascontiguousarray(values, dtype=_HALF).view(_CLASS)
+    return np.where(bits == _SIGN, _CLASS.type(0), bits).view(_HALF)
+
+
 def _largest(values_BC: Halves, k: int) -> npt.NDArray[np.int64]:
     """The classes [B, k] of the k largest values, descending, the lower class first of equals."""
-    bits = values_BC.view(_CLASS).astype(np.int64)
-    ascending = np.where(bits & _SIGN, 0xFFFF - bits, bits + _SIGN)
-    classes = np.arange(values_BC.shape[1], dtype=np.int64)
+    bits = values_BC.view(_CLASS)
+    ascending = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint32)
+    classes = np.arange(values_BC.shape[1], dtype=np.uint32)
     # Value and class in one number, no two alike: so a partial sort is as good as a stable one.
-    keys_BC = (ascending << 16) | (MOST_CLASSES - 1 - classes)
+    keys_BC = (ascending << np.uint32(16)) | (np.uint32(MOST_CLASSES - 1) - classes)
     keys_Bk = np.partition(keys_BC, values_BC.shape[1] - k, axis=1)[:, -k:]
-    keys_Bk = -np.sort(-keys_Bk, axis=1)
-    return (MOST_CLASSES - 1) - (keys_Bk & 0xFFFF)
+    keys_Bk = np.sort(keys_Bk, axis=1)[:, ::-1]
+    return (MOST_CLASSES - 1) - (keys_Bk & np.uint32(0xFFFF)).astype(np.int64)

@@ -26,7 +26,7 @@ from teachers.bank.journal import Ids, JournalTail
 from teachers.bank.places import journals_in, sealed_path, view_folder, views_of
 from teachers.bank.presence import Presence, words_of
 from teachers.bank.sealed import FileSpoilt, SealedFile, index_of, rows_in_block
-from teachers.bank.shelf import Shelf, file_identity
+from teachers.bank.shelf import Shelf, file_identity, read_about
 
 TEMPORARY = ".tmp-"
 log = logging.getLogger("stillhouse.bank")
@@ -58,23 +58,22 @@ def seal(shelf: Shelf, view: int, *, mend: bool = False) -> Sealing:
     folder = view_folder(shelf.folder, view)
     if not mend and not journals_in(folder):
         return Sealing(True)
+    conflicts = 0
     try:
-        with holding(folder) as held:
-            if not held:
-                return Sealing(False)
-            for path in folder.glob(f"{TEMPORARY}*"):
-                path.unlink(missing_ok=True)
-            conflicts = sum(_seal(shelf, view, column, mend) for column in shelf.columns)
-            evict(shelf.bank, shelf.budget, keep=folder)
+        # Whoever found the lock held while this was at it left a journal: so look again.
+        while mend or any(_has_dead(shelf, view, column) for column in shelf.columns):
+            with holding(folder) as held:
+                if not held:
+                    return Sealing(False, conflicts=conflicts)
+                for path in folder.glob(f"{TEMPORARY}*"):
+                    path.unlink(missing_ok=True)
+                conflicts += sum(_seal(shelf, view, column, mend) for column in shelf.columns)
+                evict(shelf.bank, shelf.budget, keep=folder)
+            mend = False
     except OSError as error:
-        return Sealing(False, trouble_of(shelf, error))
+        return Sealing(False, trouble_of(shelf, error), conflicts)
     if conflicts:
-        log.warning(
-            "the teacher of the bank's shelf '%s' is not deterministic: of %d answers it gave "
-            "two that differ; the first are kept",
-            shelf.folder.name,
-            conflicts,
-        )
+        _tell_conflicts(shelf, conflicts)
     return Sealing(True, conflicts=conflicts)
 
 
@@ -128,6 +127,22 @@ def _seal(shelf: Shelf, view: int, column: Column, mend: bool) -> int:
         for tail in dead:
             tail.path.unlink(missing_ok=True)
     return conflicts
+
+
+def _has_dead(shelf: Shelf, view: int, column: Column) -> bool:
+    with _dead(shelf, view, column) as dead:
+        return bool(dead)
+
+
+def _tell_conflicts(shelf: Shelf, conflicts: int) -> None:
+    teacher = (read_about(shelf.folder) or {}).get("teacher", "?")
+    log.warning(
+        "teacher '%s' is not deterministic: %d answers in the bank's shelf %s were given twice "
+        "and differ; the first are kept",
+        teacher,
+        conflicts,
+        shelf.folder.name,
+    )
 
 
 def _state(path: Path, sealed: SealedFile | None) -> tuple[int, bool]:
