@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 @click.command("check")
 @recipe_arguments
 @click.option("--deep", is_flag=True, help="Also build the models and look at files and data.")
+@click.option(
+    "--measure",
+    "measured",
+    is_flag=True,
+    help="Time teachers, student and disk for some seconds, and say what a run will take.",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1, max=100),
+    default=1,
+    show_default=True,
+    help="With --measure: how many seeds the run will have.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def command(
@@ -27,17 +40,24 @@ def command(
     bare: tuple[str, ...],
     settings: tuple[str, ...],
     deep: bool,
+    measured: bool,
+    repeat: int,
     as_json: bool,
 ) -> None:
     """Judges RECIPE, prints it in full and its plan of stages; starts nothing."""
     from orchestrator.errors import RecipeProblems
     from orchestrator.recipe.loading import load_recipe
 
+    if repeat > 1 and not measured:
+        raise click.UsageError("--repeat has no effect without --measure; give both or neither")
     try:
         loaded = load_recipe(recipe, overrides(bare, settings))
         problems = deep_problems(loaded, settings_of_all.home) if deep else []
         if problems:
             raise RecipeProblems(problems)
+        if measured:
+            _measure(loaded, settings_of_all.home, repeat, as_json)
+            return
     except RecipeProblems as found:
         if as_json:
             click.echo(json.dumps({"outcome": "problems", "problems": _plain(found.problems)}))
@@ -46,6 +66,22 @@ def command(
         click.echo(json.dumps(_verdict(loaded, settings_of_all.home, deep)))
     else:
         _print(loaded, settings_of_all.home, deep)
+
+
+def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
+    """Measures, tells on standard error what is being timed, and prints what came of it."""
+    from orchestrator.commands.standard_output import output
+    from orchestrator.measuring.measured_table import print_measured
+    from orchestrator.measuring.measuring import measure
+
+    def say(what: str) -> None:
+        click.echo(f"{what} ...", err=True)
+
+    found = measure(loaded, home=home, repeats=repeats, say=say)
+    if as_json:
+        click.echo(json.dumps({"outcome": "done", "problems": [], **found.to_json()}))
+    else:
+        print_measured(found, output())
 
 
 def deep_problems(loaded: LoadedRecipe, home: Path) -> list[Problem]:

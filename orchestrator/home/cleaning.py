@@ -25,6 +25,8 @@ from orchestrator.home.stored_stages import StoredStage, stored_stages
 
 Kind = Literal["stages", "checkpoints", "cache", "remains"]
 
+MEASURING = "measuring"
+"""The folder of the cache that a measurement writes in; it holds ``measuring.lock`` meanwhile."""
 _ASIDE = ".removed-"
 _PREPARED = re.compile(rf"([0-9a-f]{{{LENGTH}}}).*")
 
@@ -128,8 +130,10 @@ def _of_stage(
 def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Item | Kept]:
     """Prepared pictures and remembered hashes of files; both are made again when wanted."""
     cache = home / "cache"
-    pictures, hashes = cache / "transfer_sets", cache / "file_hashes"
-    for folder in (cache, pictures, hashes):
+    pictures, hashes, measuring = (
+        cache / name for name in ("transfer_sets", "file_hashes", MEASURING)
+    )
+    for folder in (cache, pictures, hashes, measuring):
         if folder.is_symlink():
             yield _link(folder)
             return
@@ -142,6 +146,10 @@ def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Item | Kept]:
             yield Kept(folder, "a process is preparing it")
         elif match:
             yield Item("cache", folder, "it is made again when it is wanted", lock)
+    if measuring.is_dir() and is_held(lock := cache / f"{MEASURING}.lock"):
+        yield Kept(measuring, "a process is measuring there")
+    elif measuring.is_dir():
+        yield Item("cache", measuring, "it is made again when it is wanted", lock)
     if hashes.is_dir():
         yield Item("cache", hashes, "it is made again when it is wanted")
 

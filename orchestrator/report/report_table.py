@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.report.report_words import is_flattered, notes, percent
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport
+from orchestrator.report.teaching_report import TeacherRun
 
 _ABSENT = "-"
 
@@ -29,7 +30,11 @@ class Grid:
 def report_grids(report: RunReport) -> tuple[Grid, ...]:
     """The tables of one run."""
     models = report.models()
-    return (_quality(models), _size(models, tuple(report.teachers.values()))) if models else ()
+    if not models:
+        return ()
+    sizes = _size(models, tuple(report.teachers.values()))
+    teaching = report.teaching.teachers if report.teaching is not None else {}
+    return (_quality(models), sizes, *([_teaching(teaching)] if teaching else []))
 
 
 def _quality(models: Sequence[ModelReport]) -> Grid:
@@ -80,6 +85,26 @@ def _size(models: Sequence[ModelReport], teachers: Sequence[ModelReport]) -> Gri
         "How large they are (MACs and ms for one sample; parts of the largest teacher)",
         headers,
         tuple(rows),
+    )
+
+
+def _teaching(teachers: Mapping[str, TeacherRun]) -> Grid:
+    headers = ("teacher", "run in", "gained", "KL", "same %", "parity", "answers", "computed")
+    rows = tuple(_taught_by(name, each) for name, each in teachers.items())
+    title = "How they taught (gained on plain fp32; KL and same answers against it)"
+    return Grid(title, headers, rows, words=2)
+
+
+def _taught_by(name: str, run: TeacherRun) -> tuple[str, ...]:
+    return (
+        name,
+        run.manner or _ABSENT,
+        _ABSENT if run.gain is None else f"{run.gain:.1f}x",
+        _ABSENT if run.kl is None else f"{run.kl:.1e}",
+        _ABSENT if run.same_argmax is None else f"{100 * run.same_argmax:.1f}",
+        run.verdict or _ABSENT,
+        f"{run.read + run.asked:,}",
+        f"{run.computed:,}",
     )
 
 

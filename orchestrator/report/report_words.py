@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport
+from orchestrator.report.teaching_words import teaching_notes
 
 _SMALLEST = 0.00005  # A difference that two decimals of a percentage show as nothing.
 
@@ -66,6 +67,7 @@ def notes(report: RunReport) -> tuple[str, ...]:
         *_flattered(report),
         *_unseen(report),
         *_corrected(report),
+        *teaching_notes(report),
         closing_sentence(report),
     )
 

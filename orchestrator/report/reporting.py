@@ -22,6 +22,7 @@ from orchestrator.report.run_report import (
     StageReport,
     ensemble_report,
 )
+from orchestrator.report.teaching_figures import TeachingFigures
 from students.metrics import (
     mean_soft_targets,
     part_figures,
@@ -78,6 +79,7 @@ class Reporting:
             ),
             dark_knowledge=dark_knowledge,
             omitted=tuple(sorted(self.plan.recipe.transfer_set.omit)),
+            teaching=TeachingFigures(self.plan, self.store, self.transfer_set, mine).report(),
         )
 
     def _models(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from orchestrator.report.teaching_report import TeachingReport
 from students.spool import Row
 
 Role = Literal["student", "teacher", "ensemble", "control"]
@@ -84,7 +85,8 @@ class DarkKnowledge:
 @dataclass(frozen=True)
 class RunReport:
     """A run. ``controls`` are those beside ``untaught``; ``omitted`` are the indices of the classes
-    that the student was never shown; ``artifacts`` are paths by name."""
+    that the student was never shown; ``artifacts`` are paths by name; ``teaching`` is none in
+    reports of versions that did not know of it."""
 
     name: str
     recipe_digest: str
@@ -101,6 +103,7 @@ class RunReport:
     curves: tuple[LearningCurve, ...] = ()
     dark_knowledge: DarkKnowledge | None = None
     omitted: tuple[int, ...] = ()
+    teaching: TeachingReport | None = None
 
     @property
     def title(self) -> str:
@@ -131,7 +134,7 @@ class RunReport:
             if scores is not None
             for figure in ("accuracy", "nll", "ece", "agreement")
             if (value := getattr(scores, figure)) is not None
-        }
+        } | (self.teaching.scores() if self.teaching is not None else {})
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints: plain mappings, lists, numbers and texts."""

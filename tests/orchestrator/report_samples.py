@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from orchestrator.report.run_report import (
     DarkKnowledge,
@@ -13,6 +14,7 @@ from orchestrator.report.run_report import (
     StageReport,
     ensemble_report,
 )
+from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
 
 
 def model(name, role, accuracy, parameters=1210, **more):
@@ -45,6 +47,28 @@ def dark_knowledge(classes=10):
         row[true] = 9 * sum(row)
         rows.append(tuple(value / sum(row) for value in row))
     return DarkKnowledge(tuple(str(index) for index in range(classes)), 4.0, tuple(rows))
+
+
+def teaching(**more):
+    run = TeacherRun(
+        manner="bf16, channels-last, 128 at a time, 1 thread",
+        plain_rate=900.0,
+        chosen_rate=2340.0,
+        kl=6e-5,
+        same_argmax=0.998,
+        verdict="passed",
+        read=1000,
+        asked=500,
+        computed=250,
+    )
+    fields = {
+        "teachers": {"wide": run, "cnn": replace(run, manner=None, chosen_rate=None), "deep": run},
+        "student": StepSpeed(1500.0, 0.04),
+        "untaught": StepSpeed(1600.0, 0.0),
+        "bytes": 30_000_000,
+        "foretold": Foretold(60.0, 1550.0, {"student": 8.0, "teachers.wide": 3.0}, 29_000_000),
+    }
+    return TeachingReport(**{**fields, **more})
 
 
 def report(student=0.9289, untaught=0.8889, **more):

@@ -1,0 +1,30 @@
+"""What a prediction rests on, in sentences: whoever reads a figure may judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.measuring.expectation import Parts
+from orchestrator.measuring.measured_plan import MeasuredTeacher
+
+
+def assumptions(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> tuple[str, ...]:
+    """The assumptions of one prediction."""
+    return tuple(_sentences(parts, teachers))
+
+
+def _sentences(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> Iterator[str]:
+    cores = f"{parts.cores} core" + "s" * (parts.cores != 1)
+    yield (
+        f"Each role was timed alone, for a second or so; together they are taken to share {cores} "
+        "without loss, so what comes is rather slower."
+        if parts.parallel
+        else "Each role was timed alone, for a second or so; in one process they take turns."
+    )
+    if any(each.fresh for each in teachers.values()):
+        names = ", ".join(name for name, each in teachers.items() if each.fresh)
+        yield f"Still to be trained, so timed with fresh weights: {names}."
+    yield (
+        "Steps were timed on the torch engine; what DeepSpeed and several ranks add, starting "
+        "processes, and the way of answers between processes are not counted."
+    )

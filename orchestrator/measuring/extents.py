@@ -1,0 +1,41 @@
+"""How much there is to do in each stage of a plan: samples, epochs, views, held-out parts."""
+
+from __future__ import annotations
+
+import math
+
+from orchestrator.measuring.expectation import Extent
+from orchestrator.plan import Plan, Stage
+from students.assignment import Pupil
+from students.making import sample_ids
+from students.transfer_sets.transfer_set import TransferSet
+
+
+def extents(plan: Plan, transfer_set: TransferSet) -> dict[str, Extent]:
+    """The extent of each stage, by name; repeats of a stage are alike."""
+    return {stage.name: extent(stage, transfer_set) for stage in plan.stages}
+
+
+def extent(stage: Stage, transfer_set: TransferSet) -> Extent:
+    """How much there is to do in ``stage``."""
+    validation, test = len(transfer_set.validation_ids()), len(transfer_set.test_ids())
+    if not stage.cohort:
+        return Extent(0, 0, 0, validation, test)
+    pupil = stage.cohort[0]
+    train, count = pupil.train, len(sample_ids(transfer_set, pupil.samples))
+    per_epoch = math.ceil(count / train.batch_size)
+    steps, every = per_epoch * train.epochs, train.checkpoint.every
+    return Extent(
+        samples=steps * train.batch_size,
+        epochs=train.epochs,
+        commits=train.epochs if every == "epoch" else math.ceil(steps / every),
+        validation=validation,
+        test=test,
+        answers=dict.fromkeys(views(pupil, transfer_set), count) if stage.teachers else {},
+    )
+
+
+def views(pupil: Pupil, transfer_set: TransferSet) -> set[int]:
+    """The views that a pupil sees; without augmentation there is one."""
+    augment = pupil.samples.augment
+    return {transfer_set.view_of(epoch, augment=augment) for epoch in range(pupil.train.epochs)}

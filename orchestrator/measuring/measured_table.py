@@ -1,0 +1,86 @@
+"""Prints what was measured of a plan: teachers, the student's speeds, the run, what is assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from orchestrator.home.holdings import in_words
+from orchestrator.measuring.measured_plan import MeasuredPlan
+from orchestrator.report.quantities import duration, per_second
+from orchestrator.report.report_table import Grid, print_grid
+
+WAYS = {
+    "live": "taught live, nothing kept",
+    "filling": "taught, filling the bank",
+    "filled": "taught, the bank filled",
+}
+
+
+def print_measured(measured: MeasuredPlan, console: Console) -> None:
+    """Draws the tables and says the sentences; fits 100 columns."""
+    for grid in grids(measured):
+        print_grid(grid, console)
+    for sentence in sentences(measured):
+        console.print(sentence, markup=False, highlight=False)
+
+
+def grids(measured: MeasuredPlan) -> Iterator[Grid]:
+    """The teachers, the student, and the stages that are still to be run."""
+    if measured.teachers:
+        yield _teachers(measured)
+    yield _student(measured)
+    if measured.stages:
+        rows = tuple(
+            (stage.name, duration(stage.seconds), per_second(stage.samples_per_second))
+            for stage in measured.stages
+        )
+        yield Grid("Stages still to be run, each by itself", ("stage", "takes", "samples/s"), rows)
+
+
+def _teachers(measured: MeasuredPlan) -> Grid:
+    headers = ("teacher", "run in", "answers/s", "against plain fp32", "in training")
+    rows = tuple(
+        (
+            name,
+            each.manner,
+            per_second(each.rate),
+            "-" if each.gain is None else f"{each.gain:.2f} times",
+            per_second(each.training_rate),
+        )
+        for name, each in measured.teachers.items()
+    )
+    return Grid("Teachers, each by itself (samples/s)", headers, rows, words=2)
+
+
+def _student(measured: MeasuredPlan) -> Grid:
+    rows = [("untaught", per_second(measured.untaught_rate), "100 %")]
+    if measured.speeds is not None:
+        shares = measured.speeds.of_untaught()
+        for way, share in shares.items():
+            rate = per_second(share * measured.speeds.untaught)
+            rows.append((WAYS[way], rate, f"{100 * share:.0f} %"))
+    title = f"The student, as expected on {measured.cores} cores"
+    return Grid(title, ("student", "samples/s", "of untaught"), tuple(rows))
+
+
+def sentences(measured: MeasuredPlan) -> Iterator[str]:
+    """The whole run, the bank, and what all of it rests on."""
+    if measured.stages:
+        yield f"The whole run should take about {duration(measured.seconds)}."
+    else:
+        yield "All stages are stored: there is nothing left to run."
+    if (bank := measured.bank) is not None:
+        room = in_words(bank.budget)
+        size = f"All answers take {in_words(bank.bytes)} in the bank"
+        if bank.fits:
+            yield f"{size}, whose budget is {room}."
+        else:
+            yield (
+                f"{size}, more than its budget of {room}: answers that were stored first go "
+                "before they are read again. Raise `ensemble.bank.budget_gb`, lower "
+                "`transfer_set.views`, or keep less (`ensemble.bank.top_k`)."
+            )
+    yield from measured.assumed
+    yield f"Measured in {measured.measuring_seconds:.0f} s."

@@ -1,0 +1,121 @@
+"""Times the roles of a recipe in this process for some seconds, and says what its run will take.
+
+Each role computes on the threads that a run would give it, one role after the other; what they
+do together is arithmetic (``prediction``).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import torch
+from filelock import FileLock
+
+from orchestrator.deep_check import probe_recipe
+from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.home.cleaning import MEASURING
+from orchestrator.home.store import Store
+from orchestrator.measuring.assumptions import assumptions
+from orchestrator.measuring.expectation import Expectation, Extent
+from orchestrator.measuring.extents import extents
+from orchestrator.measuring.measured_plan import MeasuredPlan, keep
+from orchestrator.measuring.prediction import whole
+from orchestrator.measuring.roles_timing import Measured, RolesTiming
+from orchestrator.placing import Placing
+from orchestrator.plan import Plan, make_plan
+from orchestrator.recipe.files import missing_files
+
+if TYPE_CHECKING:
+    from orchestrator.recipe.loading import LoadedRecipe
+
+
+TURN_SECONDS = 0.4
+
+
+def measure(
+    loaded: LoadedRecipe,
+    *,
+    home: Path,
+    repeats: int = 1,
+    say: Callable[[str], None],
+    turn_seconds: float = TURN_SECONDS,
+) -> MeasuredPlan:
+    """Measures what a run of ``loaded`` will take, and keeps it where the run's report looks.
+
+    ``say`` is told what is being timed. With the default turns it takes some 15 seconds.
+
+    Raises:
+        RecipeProblems: what the deep check found, or a GPU that is not here.
+    """
+    store = Store(home)
+    store.prepare()
+    if missing := missing_files(loaded):
+        raise RecipeProblems(missing)
+    recipe, folder = loaded.recipe, loaded.folder
+    probed = probe_recipe(recipe, folder=folder, cache=store.cache)
+    if probed.problems or probed.transfer_set is None:
+        raise RecipeProblems(probed.problems)
+    plan = make_plan(
+        recipe,
+        folder=folder,
+        cache=store.cache,
+        repeats=repeats,
+        identity=probed.transfer_set.identity,
+    )
+    if without := list(_without_gpus(plan)):
+        raise RecipeProblems(without)
+    work = store.cache / MEASURING
+    work.mkdir(parents=True, exist_ok=True)
+    # Two measurements at once would measure each other.
+    with FileLock(f"{work}.lock"), TemporaryDirectory(dir=work) as scratch:
+        began, cores = time.monotonic(), os.cpu_count() or 1
+        placing = Placing(plan, store, probed.hint_shapes)
+        timing = RolesTiming(placing, probed.transfer_set, Path(scratch), cores, say, turn_seconds)
+        measured = timing.measured()
+    plan_measured = _put_together(
+        plan, measured, extents(plan, probed.transfer_set), time.monotonic() - began
+    )
+    keep(plan_measured, store.runs / plan.run_name)
+    return plan_measured
+
+
+def _without_gpus(plan: Plan) -> Iterator[Problem]:
+    """Roles that compute on a GPU cannot be timed where there is none."""
+    if torch.cuda.is_available():
+        return
+    asked = {f"teachers.{name}": each.resources for name, each in plan.recipe.teachers.items()}
+    for place, resources in {**asked, "student": plan.recipe.student.resources}.items():
+        if resources.gpus:
+            yield Problem(
+                f"{place}.resources.gpus",
+                f"`{place}.resources.gpus` is {resources.gpus:g}, but this machine has no GPU to "
+                "measure on; measure where it runs, or set it to 0",
+            )
+
+
+def _put_together(
+    plan: Plan, measured: Measured, extents: Mapping[str, Extent], seconds: float
+) -> MeasuredPlan:
+    parts, student = measured.parts, plan.stage("student")
+    left = [stage for stage in plan.stages if stage.digest not in measured.stored]
+    expected = list(Expectation(parts, extents, measured.views).of(left))
+    return MeasuredPlan(
+        name=plan.recipe.name,
+        recipe_digest=plan.digest,
+        cores=parts.cores,
+        measuring_seconds=seconds,
+        student_threads=parts.pupils["student"].threads,
+        student_rate=parts.pupils["student"].rate,
+        untaught_rate=parts.pupils["controls.untaught"].rate,
+        teachers=measured.teachers,
+        speeds=parts.speeds(student.teachers) if student.teachers else None,
+        bank=measured.bank,
+        stages=tuple(stage for stage, _ in expected),
+        seconds=whole([work for _, work in expected], parts.cores, parallel=parts.parallel),
+        assumed=assumptions(parts, measured.teachers),
+    )

@@ -1,0 +1,178 @@
+"""Times a pupil's steps in this process, with the trainer that a run trains it with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from orchestrator.measuring.expectation import PupilCosts
+from students.assignment import Assignment, Pupil
+from students.attempts import begin_attempt
+from students.catalog import build_engine
+from students.checkpoint import CheckpointFolder
+from students.config import CheckpointConfig, EngineConfig
+from students.engine import Group
+from students.knowledge import Lessons
+from students.making import build_learner, sample_ids
+from students.objectives.catalog import build_objective
+from students.order import Ids, Order
+from students.randomness import generator
+from students.reports import EpochReport
+from students.threads import computing_on
+from students.trainer import Trainer
+from students.transfer_sets.config import NoAugment
+from students.transfer_sets.transfer_set import TransferSet
+from students.validation import BATCH as VALIDATION_BATCH
+
+NEVER = 10**9
+"""Steps to the next checkpoint, and epochs, of a training that is broken off when it was timed."""
+STEPS = 2
+"""Steps of one epoch, after each of which the clock is looked at."""
+
+
+class DrawnOrder(Order):
+    """Samples drawn from all there are, in short epochs; else the order of a run."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Few enough."""
+        return STEPS
+
+    def epoch_ids(self, epoch: int) -> Ids:
+        """The ids of ``STEPS`` batches."""
+        random = generator(self.seed, "order", epoch)
+        drawn: Ids = random.choice(self.sample_ids, STEPS * self.batch_size)
+        return drawn
+
+
+class TimedPupil:
+    """One rank of a pupil, which trains a turn at a time.
+
+    It trains on the torch engine, on samples and views as in the run; all that it writes lies in
+    ``work``. ``task.pupil.engine.ranks`` share a batch, so this rank has its share of it.
+    """
+
+    def __init__(
+        self, task: Assignment, transfer_set: TransferSet, lessons: Lessons, work: Path
+    ) -> None:
+        self._ranks = task.pupil.engine.ranks
+        self.task = replace(task, pupil=one_rank(task.pupil), group=Group())
+        self._transfer_set = transfer_set
+        self._work = work
+        pupil = self.task.pupil
+        objective = build_objective(
+            pupil.objective,
+            temperature=pupil.temperature,
+            mean=pupil.mean,
+            teachers=task.teachers,
+        )
+        with computing_on(task.threads):
+            self._engine = build_engine(
+                pupil.engine,
+                pupil.train,
+                build_learner(self.task, transfer_set, objective.guided),
+                group=self.task.group,
+                device=task.device,
+                accumulation=pupil.train.batch_size // pupil.train.micro,
+                state=None,
+            )
+        trainer = Trainer(
+            engine=self._engine,
+            objective=objective,
+            transfer_set=without_validation(transfer_set),
+            augment=pupil.samples.augment,
+            order=DrawnOrder(
+                sample_ids(transfer_set, pupil.samples),
+                pupil.train.batch_size,
+                pupil.train.micro,
+                pupil.train.epochs,
+                pupil.seed,
+                partial(transfer_set.view_of, augment=pupil.samples.augment),
+            ),
+            lessons=lessons,
+            config=pupil.train,
+            seed=pupil.seed,
+            attempt=1,
+            checkpoints=CheckpointFolder(work, 1, 1),
+            spool=None,
+            labels_of_student=pupil.samples.audience == "student",
+        )
+        self._events = trainer.train()
+        self._steps = 0
+        self.rates: list[float] = []
+
+    def take_turn(self, seconds: float) -> None:
+        """Trains for about so long, and notes the samples/s; the first turn warms up."""
+        done, began = 0, time.perf_counter()
+        with computing_on(self.task.threads):
+            while done == 0 or time.perf_counter() - began < seconds:
+                next(event for event in self._events if isinstance(event, EpochReport))
+                done += STEPS
+            self._synchronise()
+        spent = time.perf_counter() - began
+        if self._steps:
+            self.rates.append(done * self.task.pupil.train.batch_size / spent)
+        self._steps += done
+
+    def costs(self) -> PupilCosts:
+        """What the turns say, of which there were two at least."""
+        return PupilCosts(
+            median(self.rates),
+            self._asking_rate(),
+            self._commit_seconds(),
+            self.task.threads,
+            self._ranks,
+        )
+
+    def _asking_rate(self) -> float:
+        ids = self._transfer_set.test_ids()[:VALIDATION_BATCH]
+        batch = self._transfer_set.batch(ids, 0, augment=NoAugment(), student_labels=False)
+        inputs = batch.inputs.to(self._engine.device)
+        self._engine.evaluating(True)
+        with computing_on(self.task.threads), torch.no_grad():
+            self._engine.forward(inputs)
+            began = time.perf_counter()
+            self._engine.forward(inputs)
+            self._synchronise()
+            seconds = time.perf_counter() - began
+        self._engine.evaluating(False)
+        return len(ids) / seconds
+
+    def _commit_seconds(self) -> float:
+        checkpoints = CheckpointFolder(self._work, begin_attempt(self._work), 1)
+        began = time.perf_counter()
+        checkpoints.commit(self._engine.state(), {}, step=self._steps)
+        return time.perf_counter() - began
+
+    def _synchronise(self) -> None:
+        if self._engine.device.type == "cuda":
+            torch.cuda.synchronize(self._engine.device)
+
+    def close(self) -> None:
+        """Ends the training in the middle."""
+        self._events.close()  # type: ignore[attr-defined]
+        self._engine.close()
+
+
+def one_rank(pupil: Pupil) -> Pupil:
+    """The pupil as one of its ranks trains it, on torch and without checkpoints."""
+    batch_size = pupil.train.batch_size // pupil.engine.ranks
+    changed = {
+        "batch_size": batch_size,
+        "micro_batch_size": pupil.train.micro,
+        "epochs": NEVER,
+        "checkpoint": CheckpointConfig(every=NEVER),
+    }
+    train = pupil.train.model_copy(update=changed)
+    return replace(pupil, train=train, engine=EngineConfig(kind="torch"))
+
+
+def without_validation(transfer_set: TransferSet) -> TransferSet:
+    """The same pictures, so that the end of an epoch takes no time."""
+    config = transfer_set.config.model_copy(update={"validation": "none"})
+    return replace(transfer_set, config=config)

@@ -1,0 +1,204 @@
+"""Times each role of a plan by itself: teachers, those still to be trained, student, bank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from orchestrator.measuring.bank_timing import BankTiming
+from orchestrator.measuring.canned import CannedLessons
+from orchestrator.measuring.expectation import Parts, PupilCosts
+from orchestrator.measuring.measured_plan import MeasuredBank, MeasuredTeacher
+from orchestrator.measuring.prediction import Role, role
+from orchestrator.measuring.pupil_timing import TimedPupil
+from orchestrator.measuring.shelves import Holdings, held
+from orchestrator.measuring.teacher_timing import TeacherTiming, TimedTeacher
+from orchestrator.placing import Placing
+from orchestrator.plan import Stage
+from orchestrator.resolution import resolve
+from orchestrator.shelving import Shelving
+from students.assignment import Pupil
+from students.knowledge import Lessons, Question
+from students.lessons import NoLessons
+from students.making import sample_ids
+from students.objectives.config import Task
+from students.outcome import read_outcome
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.ensemble import Ensemble
+
+ROUNDS = 7
+ROUNDS_OF_TEACHERS = 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The parts, and what is told of teachers and bank; ``stored`` are digests of stages, and
+    ``views`` those that the bank holds whole, by teacher."""
+
+    parts: Parts
+    teachers: Mapping[str, MeasuredTeacher]
+    bank: MeasuredBank | None
+    stored: frozenset[str]
+    views: Mapping[str, set[int]]
+
+
+@dataclass(frozen=True)
+class RolesTiming:
+    """Times the roles of ``placing.plan`` on ``cores`` cores; ``say`` is told what is timed.
+
+    What is written meanwhile lies in ``scratch``. One turn takes about ``seconds``: those who are
+    compared take turns, so that what else the machine does slows all of them.
+    """
+
+    placing: Placing
+    transfer_set: TransferSet
+    scratch: Path
+    cores: int
+    say: Callable[[str], None]
+    seconds: float
+
+    def measured(self) -> Measured:
+        """Times all that a run of the plan is made of."""
+        plan = self.placing.plan
+        student = plan.stage("student")
+        stored = frozenset(s.digest for s in plan.stages if self._is_stored(s))
+        holdings = held(self._shelving(), student, stored)
+        timed = self._teachers(student, stored, holdings)
+        trained = {s.name: self._trained(s) for s in plan.stages if _is_taught_here(s, stored)}
+        pupils, alone = self._students(student, timed, holdings)
+        taught_by = {name: timed[name] for name in student.teachers}
+        bank = BankTiming(student, taught_by, self.transfer_set)
+        if bank.is_used:
+            self.say("timing the bank's disk")
+        costs = bank.costs(self.scratch, self.seconds)
+        parts = Parts(
+            pupils=pupils | trained,
+            student_alone=alone,
+            teachers={name: self._as_role(name, each) for name, each in timed.items()},
+            examined={f"teachers.{name}": each.plain_rate for name, each in timed.items()},
+            bank=costs,
+            cores=self.cores,
+            parallel=plan.recipe.cluster.mode != "in_process",
+            unkept=bank.unkept,
+        )
+        told = {
+            name: replace(each.told, training_rate=trained[place].rate)
+            if (place := f"teachers.{name}") in trained
+            else each.told
+            for name, each in timed.items()
+        }
+        return Measured(parts, told, bank.measured(costs), stored, holdings.views)
+
+    def _is_stored(self, stage: Stage) -> bool:
+        return read_outcome(self.placing.store.folder(stage.digest)) is not None
+
+    def _shelving(self) -> Shelving:
+        placing = self.placing
+        return Shelving(placing.plan, placing.store, self.transfer_set, placing.hint_shapes)
+
+    def _teachers(
+        self, student: Stage, stored: frozenset[str], holdings: Holdings
+    ) -> dict[str, TimedTeacher]:
+        """The teachers of the student, and those that are only examined, each timed."""
+        timing = TeacherTiming(
+            self.placing, self._shelving(), self.cores, 2 * self.seconds, holdings
+        )
+        found = {}
+        for name in self.placing.plan.recipe.teachers:
+            own = self.placing.plan.stage(f"teachers.{name}")
+            if name in student.teachers or (own.kind == "examine" and own.digest not in stored):
+                self.say(f"timing teacher '{name}'")
+                found[name] = timing.timed(name, student, fresh=own.digest not in stored)
+        return found
+
+    def _as_role(self, name: str, timed: TimedTeacher) -> Role:
+        replicas = self.placing.plan.recipe.teachers[name].replicas
+        return role(
+            timed.told.rate, threads=timed.told.threads, processes=replicas, cores=self.cores
+        )
+
+    def _trained(self, stage: Stage) -> PupilCosts:
+        """A teacher that is still to be trained, in training."""
+        self.say(f"timing the training of {stage.name}")
+        threads = resolve(stage, self.placing.plan, self.cores)["student"]
+        lessons = NoLessons(self.transfer_set.classes)
+        with closing(self._pupil(stage, stage.cohort[0], threads, lessons)) as pupil:
+            for _ in range(ROUNDS_OF_TEACHERS + 1):
+                pupil.take_turn(self.seconds)
+            return pupil.costs()
+
+    def _students(
+        self, stage: Stage, timed: Mapping[str, TimedTeacher], holdings: Holdings
+    ) -> tuple[dict[str, PupilCosts], PupilCosts]:
+        """The student beside its teachers and the untaught one, by stage's name; and the student
+        on the threads that it has when no teacher is started."""
+        self.say("timing the student, taught and untaught")
+        beside, alone = self._threads(stage, holdings)
+        pupil = stage.cohort[0]
+        untaught = replace(pupil, objective={"task": Task(weight=1.0)}, path="controls.untaught")
+        nobody, lessons = NoLessons(self.transfer_set.classes), self._lessons(stage, timed)
+        with ExitStack() as stack:
+
+            def begun(pupil: Pupil, threads: int, lessons: Lessons) -> TimedPupil:
+                return stack.enter_context(closing(self._pupil(stage, pupil, threads, lessons)))
+
+            each = {"student": begun(pupil, beside, lessons)}
+            each["alone"] = each["student"] if alone == beside else begun(pupil, alone, lessons)
+            each["controls.untaught"] = begun(untaught, self._untaught_threads(alone), nobody)
+            for _ in range(ROUNDS + 1):
+                for one in dict.fromkeys(each.values()):
+                    one.take_turn(self.seconds)
+            base = each["controls.untaught"]
+            costs = {
+                name: replace(timed.costs(), rate=rate_beside(timed, base))
+                for name, timed in each.items()
+            }
+        alone_costs = costs.pop("alone")
+        smoothed = {"controls.label_smoothing": costs["controls.untaught"]}
+        return costs | smoothed, alone_costs
+
+    def _threads(self, stage: Stage, holdings: Holdings) -> tuple[int, int]:
+        """Of each rank of the student: beside its teachers, and when none is started."""
+        nobody = holdings.prospect(stage, stored=frozenset(stage.teachers))
+        beside, alone = (
+            resolve(stage, self.placing.plan, self.cores, known)["student"]
+            for known in (holdings.prospect(stage), nobody)
+        )
+        return beside, alone
+
+    def _untaught_threads(self, alone: int) -> int:
+        plan = self.placing.plan
+        own = [stage for stage in plan.stages if stage.name == "controls.untaught"]
+        return resolve(own[0], plan, self.cores)["student"] if own else alone
+
+    def _lessons(self, stage: Stage, timed: Mapping[str, TimedTeacher]) -> Lessons:
+        if not stage.teachers:
+            return NoLessons(self.transfer_set.classes)
+        pupil = stage.cohort[0]
+        question = Question(0, sample_ids(self.transfer_set, pupil.samples)[: pupil.train.micro])
+        ensemble = Ensemble(stage.teachers, self.transfer_set.classes, stage.ensemble.weighting)
+        answers = [timed[name].answer(question) for name in stage.teachers]
+        return CannedLessons(ensemble.gather(answers))
+
+    def _pupil(self, stage: Stage, pupil: Pupil, threads: int, lessons: Lessons) -> TimedPupil:
+        resolved = resolve(stage, self.placing.plan, self.cores)
+        task = self.placing.assignments(stage, 1, resolved)[0]
+        work = self.scratch / f"{pupil.path}-{threads}"
+        work.mkdir(parents=True)
+        told = replace(task, pupil=pupil, threads=threads)
+        return TimedPupil(told, self.transfer_set, lessons, work)
+
+
+def _is_taught_here(stage: Stage, stored: frozenset[str]) -> bool:
+    """Whether it is a teacher that is still to be trained."""
+    own = stage.kind == "teach" and stage.name.startswith("teachers.")
+    return own and stage.digest not in stored
+
+
+def rate_beside(one: TimedPupil, base: TimedPupil) -> float:
+    """The rate of ``one`` from its share of ``base``'s in the same rounds."""
+    shares = [own / other for own, other in zip(one.rates, base.rates, strict=True)]
+    return median(shares) * median(base.rates)

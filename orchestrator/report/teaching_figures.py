@@ -1,0 +1,111 @@
+"""Gathers how a student was taught, from what its stage, its teachers' shelves and a measurement
+before the run have left; what is absent there is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.executor import StageResult
+from orchestrator.home.store import Store
+from orchestrator.measuring.measured_plan import kept
+from orchestrator.plan import Plan
+from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.shelving import Shelving
+from students.errors import CheckpointError
+from students.knowledge import AnswerCounts
+from students.outcome import Outcome
+from students.spool import Row, read_committed
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.bank.budget import views_on_disk
+from teachers.bank.shelf import shelf_digest
+from teachers.manner import Manner
+
+
+@dataclass(frozen=True)
+class TeachingFigures:
+    """Gathers for one plan; ``finished`` are the stages of one repeat, by name."""
+
+    plan: Plan
+    store: Store
+    transfer_set: TransferSet
+    finished: Mapping[str, StageResult]
+
+    def report(self) -> TeachingReport:
+        """How the student was taught."""
+        student = self.finished["student"]
+        names = student.stage.teachers
+        shelves = {name: self._shelf(name) for name in names}
+        manners = _manners(self.store.folder(student.stage.digest))
+        teachers = {
+            name: teacher_run(manners.get(name), shelves[name], student.outcome.answers.get(name))
+            for name in names
+        }
+        return TeachingReport(
+            teachers=teachers,
+            student=self._speed("student"),
+            untaught=self._speed("controls.untaught"),
+            bytes=_stored_bytes(shelves.values()) if names else None,
+            foretold=self._foretold(student),
+        )
+
+    def _speed(self, name: str) -> StepSpeed | None:
+        result = self.finished.get(name)
+        if result is None:
+            return None
+        return step_speed(self._rows(result.stage.digest, result.outcome))
+
+    def _rows(self, digest: str, outcome: Outcome) -> list[Row]:
+        try:
+            return list(read_committed(self.store.folder(digest), outcome.segments))
+        except CheckpointError:
+            return []
+
+    def _shelf(self, name: str) -> Path:
+        about = Shelving(self.plan, self.store, self.transfer_set, {}).about(name)
+        return self.store.bank / shelf_digest(about)
+
+    def _foretold(self, student: StageResult) -> Foretold | None:
+        measured = kept(self.store.runs / self.plan.run_name)
+        if measured is None:
+            return None
+        own = measured.stage(student.stage.digest)
+        return Foretold(
+            seconds=measured.seconds,
+            samples_per_second=None if own is None else own.samples_per_second,
+            stages={stage.name: stage.seconds for stage in measured.stages},
+            bytes=None if measured.bank is None else measured.bank.bytes,
+        )
+
+
+def step_speed(rows: Iterable[Row]) -> StepSpeed | None:
+    """The speed of all steps but the first, in which things are made ready; none where there
+    are no others."""
+    counted = [row.values for row in rows if row.kind == "step"][1:]
+    seconds = sum(values["step_seconds"] for values in counted)
+    if not seconds:
+        return None
+    samples = sum(values["samples"] for values in counted)
+    waited = sum(values["wait_seconds"] for values in counted)
+    return StepSpeed(samples / seconds, waited / seconds)
+
+
+def teacher_run(manner: Manner | None, shelf: Path, counts: AnswerCounts | None) -> TeacherRun:
+    """One teacher of the student, as far as it is known; ``shelf`` is its folder in the bank."""
+    told = {} if counts is None else vars(counts)
+    return TeacherRun(manner=None if manner is None else str(manner), **told)
+
+
+def _manners(stage_folder: Path) -> dict[str, Manner]:
+    """How each teacher was run, as the stage's first attempt settled it."""
+    try:
+        resolved = json.loads((stage_folder / "resolved.json").read_text())
+        return {n: Manner.from_json(each) for n, each in resolved.get("manners", {}).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _stored_bytes(shelves: Iterable[Path]) -> int:
+    return sum(view.bytes for shelf in set(shelves) for view in views_on_disk(shelf))
