@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from teachers.bank.budget import evict, needed_for_one_view, views_on_disk
+from teachers.bank.columns import Column
 from teachers.bank.reading import StoredView, filled
 from teachers.bank.shelf import Shelf
 from teachers.bank.writing import FreshView
@@ -38,6 +39,14 @@ def test_bytes_that_a_view_needs_are_those_that_it_takes(tmp_path: Path) -> None
     fill(shelf, 0, some(700))
     ((view,)) = views_on_disk(shelf.folder)
     assert view.bytes == needed_for_one_view([LOGITS, TAP], SAMPLES, 700)
+
+
+def test_top_16_of_a_thousand_classes_take_a_thirtieth_of_them_all() -> None:
+    samples = 1_280_000
+    top, whole = Column("logits.top16", (1000,), 16), Column("logits", (1000,))
+    needed = needed_for_one_view([top], samples, samples)
+    assert 87e6 < needed < 88e6
+    assert needed < needed_for_one_view([whole], samples, samples) / 29
 
 
 def test_view_used_longest_ago_goes_when_sealing_exceeds_the_budget(tmp_path: Path) -> None:
