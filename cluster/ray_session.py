@@ -29,6 +29,16 @@ _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
 """Variables that would lead our Ray, or its processes, to somebody else's."""
 _SET_BY_RAY = ("PYTHONBREAKPOINT",)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_MEMORY_KEPT = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+}
+"""Has a role's process keep the memory that it frees, where the C library is GNU's.
+
+A training step takes the same tens of megabytes as the one before it. Given back in between, each
+page costs a fault when it comes again: about 5,000 and a twelfth of the step of a small student.
+"""
 
 
 class RaySession:
@@ -136,6 +146,7 @@ def _belongs(process: psutil.Process, temp: Path) -> bool:
 
 def _variables(token: Path) -> dict[str, str]:
     return {
+        **{name: os.environ.get(name, value) for name, value in _MEMORY_KEPT.items()},
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",

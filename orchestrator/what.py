@@ -28,7 +28,7 @@ from students.transfer_sets.file_hashes import hashes_of
 from teachers.config import EnsembleConfig, TeacherConfig
 from teachers.weighting import teacher_weights
 
-STAGE_FORMAT = 1
+STAGE_FORMAT = 2
 """Raised by hand when the same words come to mean another result."""
 
 Plain = dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from students.taps import Recorder
@@ -19,6 +20,11 @@ class Learner(nn.Module):
     ``adapters.TERM.*``; a term whose name is no module's name (it has a dot, or is one that
     ``nn.ModuleDict`` uses itself) is spelt with per cent signs there. ``model`` carries no
     hooks outside ``forward``, so it can be exported as it is.
+
+    With ``channels_last`` pictures are laid out so in memory, and all features follow: on the
+    CPU a convolution then need not rearrange its inputs and outputs. It is decided here and by
+    the model alone, so that every engine and every rank computes the same bits; weights stay
+    contiguous everywhere.
     """
 
     def __init__(
@@ -27,6 +33,8 @@ class Learner(nn.Module):
         model: nn.Module,
         guided: Mapping[str, str] | None = None,
         adapters: Mapping[str, nn.Module] | None = None,
+        *,
+        channels_last: bool = False,
     ) -> None:
         """``guided``: the student's layer by hint term; ``adapters``: one for each such term.
 
@@ -45,11 +53,16 @@ class Learner(nn.Module):
         self.model = model
         self.adapters = nn.ModuleDict({module_name(term): adapters[term] for term in guided})
         self._guided = dict(guided)
+        self._channels_last = channels_last
         self._recorder = Recorder(model, dict.fromkeys(guided.values()))
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], and under each
         hint term's name the adapted guided layer [B, ...]."""
+        if self._channels_last:
+            # While they are bytes, a quarter of what would have to be moved afterwards. A clone,
+            # for pictures of one channel pass for both layouts, and torch then takes the other.
+            inputs = inputs.clone(memory_format=torch.channels_last)
         with self._recorder as recorded:
             outputs = {LOGITS: self.model(self.preprocess(inputs))}
             for term, layer in self._guided.items():

@@ -11,6 +11,7 @@ from students.assignment import Assignment, Samples
 from students.engine import EngineState
 from students.learner import Learner
 from students.models.catalog import build_model, model_shape
+from students.models.config import CustomModel
 from students.network import Preprocess, preprocess
 from students.order import Ids
 from students.taps import probe_shapes
@@ -32,7 +33,14 @@ def build_learner(
         term: build_adapter(shapes[layer], task.hint_shapes[term], seed=task.pupil.seed, name=term)
         for term, layer in guided.items()
     }
-    return Learner(student_preprocess(task, transfer_set), model, guided, adapters)
+    return Learner(
+        student_preprocess(task, transfer_set),
+        model,
+        guided,
+        adapters,
+        # A model of the user's may flatten features by ``view``, which this layout forbids.
+        channels_last=not isinstance(task.pupil.model, CustomModel),
+    )
 
 
 def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Module:

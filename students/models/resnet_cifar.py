@@ -32,7 +32,10 @@ class PaddedShortcut(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, inputs, H, W] to [B, outputs, ceil(H / stride), ceil(W / stride)]."""
-        return functional.pad(features[:, :, :: self._stride, :: self._stride], self._padding)
+        # The mean over one pixel is that pixel. On the way back a slice would lay its gradient
+        # out with channels first, and all that meets it would be rearranged.
+        chosen = functional.avg_pool2d(features, 1, self._stride)
+        return functional.pad(chosen, self._padding)
 
 
 def _shortcut(inputs: int, outputs: int, stride: int, option: Literal["A", "B"]) -> nn.Module:

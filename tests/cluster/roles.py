@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -111,6 +112,18 @@ class Counter:
             "search": list(sys.path),
             "threads": os.environ.get("OMP_NUM_THREADS"),
         }
+
+    def faults(self) -> int:
+        """Pages that had to be fetched to take 32 MB and free them again, for ten times."""
+        self._take_and_free()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            self._take_and_free()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    def _take_and_free(self) -> None:
+        for piece in [b"x" * 2**23 for _ in range(4)]:
+            assert piece
 
     def end_process(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

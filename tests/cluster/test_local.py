@@ -68,6 +68,11 @@ def test_a_second_runtime_in_one_process_is_refused(
         LocalRuntime(1, home=tmp_path)
 
 
+def test_a_role_keeps_the_memory_it_frees_for_what_it_takes_next(start: Start) -> None:
+    in_all = 10 * 2**25 // os.sysconf("SC_PAGESIZE")
+    assert start().call(Counter.faults).result(timeout=20) < in_all / 20
+
+
 def test_a_retired_roles_process_serves_the_next_one(
     start: Start, local_runtime: LocalRuntime
 ) -> None:

@@ -14,7 +14,7 @@ class Scale(nn.Module):
         return pictures.float() / 255
 
 
-def _learner():
+def _learner(channels_last=False):
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
@@ -25,13 +25,20 @@ def _learner():
         nn.Linear(4, 3),
     )
     return Learner(
-        Scale(), model, {"near": "1"}, {"near": build_adapter((4, 8, 8), (5, 4, 4), seed=0)}
+        Scale(),
+        model,
+        {"near": "1"},
+        {"near": build_adapter((4, 8, 8), (5, 4, 4), seed=0)},
+        channels_last=channels_last,
     )
 
 
-def _taught(kind, zero_stage, with_task):
+def _taught(kind, zero_stage, with_task, *, channels_last=False, precision="fp32"):
     engine = build_engine(
-        EngineConfig(kind=kind, zero_stage=zero_stage), TrainConfig(), _learner(), group=Group()
+        EngineConfig(kind=kind, zero_stage=zero_stage),
+        TrainConfig(precision=precision),
+        _learner(channels_last),
+        group=Group(),
     )
     generator = torch.Generator().manual_seed(1)
     try:
@@ -57,3 +64,16 @@ def test_hints_teach_the_same_bits_where_weights_are_in_pieces(with_task):
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
     assert not torch.equal(whole["adapters.near.1.weight"], start["adapters.near.1.weight"])
     assert torch.equal(whole["model.5.weight"], start["model.5.weight"]) != with_task
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_channels_last_gives_every_engine_the_same_bits_and_contiguous_state(precision):
+    settings = {"channels_last": True, "precision": precision}
+    whole = _taught("torch", 1, True, **settings)
+    for stage in (0, 1, 3):
+        pieces = _taught("deepspeed", stage, True, **settings)
+        assert [name for name in whole if not torch.equal(whole[name], pieces[name])] == []
+    assert all(tensor.is_contiguous() for tensor in whole.values())
+    first = _taught("torch", 1, True, precision=precision)
+    close = {"fp32": 1e-5, "bf16": 1e-2}[precision]
+    torch.testing.assert_close(whole, first, atol=close, rtol=close)

@@ -1,0 +1,44 @@
+from dataclasses import replace
+
+import torch
+
+from students.making import build_learner
+from students.models.config import CustomModel, PlainCnn
+from students.transfer_sets.catalog import load_transfer_set
+from tests.students.tiny import DATA, assignment, pupil
+
+VIEWING = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.stage1 = nn.Conv2d(1, 3, 3, padding=1)
+        self.output = nn.Linear(192, classes)
+
+    def forward(self, pictures):
+        return self.output(self.stage1(pictures).view(len(pictures), -1))
+
+def net(input_shape, classes):
+    return Net(classes)
+"""
+
+
+def _features_are_channels_last(model, tmp_path):
+    """Of the learner's first stage, for digits of one channel, after one way forth and back."""
+    found = []
+    transfer_set = load_transfer_set(DATA, folder=tmp_path, cache=tmp_path / "cache")
+    of = replace(pupil(), model=model)
+    learner = build_learner(assignment(tmp_path / "stage", of), transfer_set, {})
+    learner.model.stage1.register_forward_hook(lambda _, args, output: found.append(output))
+    learner(transfer_set.inputs[:4])["logits"].sum().backward()
+    return found[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_our_own_models_compute_channels_last(tmp_path):
+    assert _features_are_channels_last(PlainCnn(channels=(3,)), tmp_path)
+
+
+def test_a_model_of_the_users_may_view_features_as_it_likes(tmp_path):
+    (tmp_path / "net.py").write_text(VIEWING)
+    assert not _features_are_channels_last(CustomModel(source="net.py:net"), tmp_path)
