@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ from torch import nn
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.plan import counting
+from orchestrator.plan import counting, needs_teachers
+from orchestrator.recipe.rules_bank import beyond_classes
+from orchestrator.recipe.rules_samples import CLASSES
 from students.adapters import can_bridge
 from students.errors import StudentError, TransferSetError
 from students.models.catalog import model_shape, probe
@@ -22,6 +25,8 @@ from students.taps import probe_shapes, reduced_shape
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 from students.weights import check_weights_header
+from teachers.asked import logits_column
+from teachers.bank.budget import needed_for_one_view
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -60,6 +65,7 @@ def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
         except StudentError as error:
             found.problems.append(_problem(error, f"{place}.model"))
     _probe_hints(recipe, models, data, found)
+    found.problems += _bank_problems(recipe, data)
     return found
 
 
@@ -101,6 +107,27 @@ def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
                 f"`{place}.batch_size` is {batch}, but there are only {samples} samples to learn "
                 "from; lower it, or give more of them",
             )
+
+
+def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
+    bank, top_k = recipe.ensemble.bank, recipe.ensemble.top_k
+    if bank == "none" or not recipe.teachers or not needs_teachers(recipe.student.objective):
+        return
+    if top_k is not None and top_k >= data.classes:
+        if data.config.kind not in CLASSES:  # Of the others it is known without their data.
+            yield beyond_classes(top_k, data.classes)
+        return
+    column = logits_column(data.classes, top_k)
+    of_one = needed_for_one_view([column], len(data.targets), len(data.student_ids()))
+    needed = of_one * len(recipe.teachers)
+    if bank.budget < needed:
+        yield Problem(
+            "ensemble.bank.budget_gb",
+            f"`ensemble.bank.budget_gb` is {bank.budget_gb:g}, but one view of "
+            f"{len(data.student_ids()):,} samples answered by {len(recipe.teachers)} teachers "
+            f"takes {needed:,} bytes; give at least {math.ceil(needed / 1e3) / 1e6:g}, or take "
+            "`ensemble.bank: none`",
+        )
 
 
 def _probe_hints(

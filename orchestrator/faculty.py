@@ -8,7 +8,7 @@ that settles the same teacher; freed by these, or by the runtime being closed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -178,8 +178,13 @@ class Faculty:
     @contextmanager
     def _alone_with(self, folder: Path) -> Iterator[None]:
         """Two stages that want the same teacher measure it once."""
-        with FileLock(folder / "settling.lock", thread_local=False):
+        lock = FileLock(folder / "settling.lock", thread_local=False)
+        with suppress(OSError):  # On a full disk both measure it.
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def _seal(self, kept: Mapping[str, Kept], name: str) -> None:
         """Seals what the stage has stored, when its teachers have let go of it."""

@@ -32,6 +32,7 @@ from orchestrator.report.reporting import Reporting
 from orchestrator.report.run_report import RunReport
 from orchestrator.resolution import resolve, roles_of, stages_at_once
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
+from orchestrator.shelving import prepare_for
 from orchestrator.signals import interruptible
 from orchestrator.stage_work import StageWork
 from orchestrator.tracking import Status
@@ -128,6 +129,7 @@ def run(
             repeats=repeats,
             identity=probed.transfer_set.identity,
         )
+        prepare_for(plan, store)
         closing.enter_context(marked(plan, store))
         tracking = RunTracking(plan, store, printable(loaded), environment)
         try:

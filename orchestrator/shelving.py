@@ -23,12 +23,32 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column, tap_column
 from teachers.bank.columns import Column
 from teachers.bank.reading import filled
-from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, shelf_digest
+from teachers.bank.shelf import (
+    BANK_FORMAT,
+    Shelf,
+    identity_of,
+    prepare_bank,
+    prepare_shelf,
+    shelf_digest,
+)
 from teachers.errors import BankError
 from teachers.lesson import Kept
 from teachers.manner import Manner
 
 Plain = dict[str, Any]
+
+
+def prepare_for(plan: Plan, store: Store) -> None:
+    """Sees before any stage begins that the bank is usable, if a stage is left that uses it.
+
+    Raises:
+        BankError: it has another format, or cannot be written.
+    """
+    if plan.recipe.ensemble.bank == "none":
+        return
+    taught = [store.folder(stage.digest) for stage in plan.stages if stage.teachers]
+    if any(read_outcome(folder) is None for folder in taught):
+        prepare_bank(store.bank)
 
 
 @dataclass(frozen=True)

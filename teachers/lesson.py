@@ -111,7 +111,8 @@ class Replica:
         )
         self._handle.revive()
         if kept is not None:
-            self._handle.call(TeacherHost.adopt, kept.manner, kept.shelf)
+            # Waited for: an answer in another manner would have other bits.
+            self._handle.call(TeacherHost.adopt, kept.manner, kept.shelf).result()
         self._stream = self._ask()
 
     def close(self) -> None:

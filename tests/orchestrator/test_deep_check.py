@@ -130,3 +130,31 @@ def test_nothing_is_drawn_and_no_thread_is_changed(tmp_path: Path) -> None:
     assert deep_problems(small.loaded(tmp_path), tmp_path) == []
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
+
+
+def test_a_budget_smaller_than_one_view_is_told_what_is_needed(tmp_path: Path) -> None:
+    found = problems(tmp_path, "ensemble.bank.budget_gb=1.0e-6")
+    assert list(found) == ["ensemble.bank.budget_gb"]
+    sentence = found["ensemble.bank.budget_gb"]
+    assert "one view of 249 samples answered by 2 teachers takes " in sentence
+    least = sentence.partition("give at least ")[2].partition(",")[0]
+    assert problems(tmp_path, f"ensemble.bank.budget_gb={least}") == {}
+    assert problems(tmp_path, "ensemble.bank=none") == {}
+
+
+def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "def make(**options):\n"
+        "    rng = np.random.default_rng(0)\n"
+        "    pictures = rng.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)\n"
+        "    classes = np.arange(300) % 3\n"
+        "    return {'train': (pictures, classes), 'test': (pictures[:30], classes[:30])}\n"
+    )
+    data = small.recipe()
+    data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
+    data["ensemble"] = {"bank": {"top_k": 3}}
+    loaded = small.loaded(tmp_path, data=data)
+    found = probe_recipe(loaded.recipe, folder=loaded.folder, cache=tmp_path / "cache").problems
+    assert [problem.path for problem in found] == ["ensemble.bank.top_k"]
+    assert "only 3 classes" in found[0].message

@@ -72,7 +72,9 @@ def refused(folder: Path, reason: str) -> None:
         prepare_shelf(folder, about())
     assert caught.value.path == "ensemble.bank"
     sentence = caught.value.message
-    assert sentence.startswith(f"the bank in '{folder.parent}' cannot be used: {reason}; see to its ")
+    assert sentence.startswith(
+        f"the bank in '{folder.parent}' cannot be used: {reason}; see to its "
+    )
 
 
 def test_bank_without_rights_is_refused(tmp_path: Path) -> None:
