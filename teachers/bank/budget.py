@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from teachers.bank.claims import FILE as CLAIMS
-from teachers.bank.columns import Column
-from teachers.bank.holding import LOCK, hold, holding
+from teachers.bank.holding import CLAIMS, LOCK, hold, holding
 from teachers.bank.places import journals_in, shelves_of, views_of
-from teachers.bank.sealed import sealed_bytes
+from teachers.bank.sealed_head import sealed_bytes
+
+if TYPE_CHECKING:
+    from teachers.bank.columns import Column
 
 
 @dataclass(frozen=True)

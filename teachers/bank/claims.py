@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from teachers.bank.holding import CLAIMS
 from teachers.bank.presence import Ids
 
-FILE = "claims"
 _FLOCK = struct.Struct("hhqqi")
 
 
@@ -31,7 +31,7 @@ class Claims:
         self._handle: int | None = None
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o666)
+            self._handle = os.open(folder / CLAIMS, os.O_RDWR | os.O_CREAT, 0o666)
         self._own: set[int] = set()
 
     def take(self, ids: Ids) -> npt.NDArray[np.bool_]:

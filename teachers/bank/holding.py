@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOCK = "lock"
+LOCK, CLAIMS = "lock", "claims"
 
 
 @contextmanager

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from teachers.bank.columns import Rows
 from teachers.bank.holding import hold, is_at
+from teachers.bank.places import JOURNAL
 
-SUFFIX = ".journal"
 FORMAT = 1
 _MAGIC = b"SHJOURNL"
 _RECORD_MAGIC = 0x4A524543
@@ -43,7 +43,7 @@ class Journal:
 
     def __init__(self, folder: Path, column: str, identity: bytes, row_bytes: int) -> None:
         while True:
-            self.path = folder / f"{column}.{secrets.token_hex(8)}{SUFFIX}"
+            self.path = folder / f"{column}.{secrets.token_hex(8)}{JOURNAL}"
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._handle = os.open(self.path, flags, 0o666)
             # A sealer that came between took it for a dead one's, and deletes it.

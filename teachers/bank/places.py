@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from teachers.bank import journal, sealed
-
+SEALED, JOURNAL = ".sealed", ".journal"
 _VIEW = re.compile(r"view-(\d+)")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
@@ -46,19 +45,19 @@ def spelt(column: str) -> str:
 
 def sealed_path(folder: Path, column: str) -> Path:
     """Where a column of the view in ``folder`` lies sealed."""
-    return folder / f"{spelt(column)}{sealed.SUFFIX}"
+    return folder / f"{spelt(column)}{SEALED}"
 
 
 def column_of(path: Path) -> str:
     """The column that a sealed file holds."""
-    return unquote(path.name.removesuffix(sealed.SUFFIX))
+    return unquote(path.name.removesuffix(SEALED))
 
 
 def journals_in(folder: Path, column: str | None = None) -> list[Path]:
     """The journals of a view, or of one column of it, in order of their names."""
     ending = re.compile(
         (re.escape(spelt(column)) if column is not None else ".*")
-        + rf"\.[0-9a-f]+{re.escape(journal.SUFFIX)}"
+        + rf"\.[0-9a-f]+{re.escape(JOURNAL)}"
     )
     try:
         return sorted(path for path in folder.iterdir() if ending.fullmatch(path.name))

@@ -8,16 +8,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-WORD = 64
+from teachers.bank.sealed_head import WORD, words_for
+
 _WORD = np.dtype("<u8")
 
 Ids = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
-
-
-def words_for(samples: int) -> int:
-    """How many words have a bit for each of ``samples`` ids."""
-    return -(-samples // WORD)
 
 
 def words_of(ids: Ids, samples: int) -> Words:

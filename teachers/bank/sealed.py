@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
 import zlib
 from pathlib import Path
 
@@ -17,20 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.columns import Rows
-from teachers.bank.presence import Ids, Presence, words_for
+from teachers.bank.presence import Ids, Presence
+from teachers.bank.sealed_head import (
+    FORMAT,
+    HEAD,
+    MAGIC,
+    SUM,
+    FileSpoilt,
+    blocks_of,
+    index_bytes,
+    rows_in_block,
+    sealed_bytes,
+    words_for,
+)  # fmt: skip
 
-SUFFIX = ".sealed"
-FORMAT = 1
-BLOCK_BYTES = 2**16
-"""About so many bytes have one checksum: some 30 us to verify on first touch."""
-_MAGIC = b"SHSEALED"
-_HEAD = struct.Struct("<8sII32sQQ")
-_SUM = struct.Struct("<I")
 _WORD, _SUMS = np.dtype("<u8"), np.dtype("<u4")
-
-
-class FileSpoilt(Exception):
-    """A sealed file that is damaged in its head, or belongs elsewhere: nothing in it is read."""
 
 
 class BlocksSpoilt(Exception):
@@ -42,40 +42,13 @@ class BlocksSpoilt(Exception):
         self.blocks = blocks
 
 
-def rows_in_block(row_bytes: int) -> int:
-    """How many rows share a checksum."""
-    return max(1, BLOCK_BYTES // row_bytes)
-
-
-def sealed_bytes(samples: int, rows: int, row_bytes: int) -> int:
-    """The size of a sealed file that holds ``rows`` of ``samples`` ids."""
-    return _index_bytes(samples, rows, row_bytes) + rows * row_bytes
-
-
 def index_of(
     identity: bytes, samples: int, row_bytes: int, presence: Presence, sums: bytes
 ) -> bytes:
     """All that stands before the rows; ``sums`` are the blocks' checksums (uint32 each)."""
-    head = _HEAD.pack(_MAGIC, FORMAT, row_bytes, identity, samples, presence.total)
+    head = HEAD.pack(MAGIC, FORMAT, row_bytes, identity, samples, presence.total)
     index = head + presence.words.tobytes() + sums
-    return index + _SUM.pack(zlib.crc32(index))
-
-
-def head_of(path: Path) -> tuple[int, int, int]:
-    """What a file's head says: bytes of a row, samples that have an id, rows.
-
-    Raises:
-        FileNotFoundError: there is none.
-        FileSpoilt: it is no head of this format.
-    """
-    with path.open("rb") as file:
-        head = file.read(_HEAD.size)
-    if len(head) < _HEAD.size:
-        raise FileSpoilt(f"'{path}' is cut off")
-    magic, version, row_bytes, _, samples, rows = _HEAD.unpack(head)
-    if (magic, version) != (_MAGIC, FORMAT) or row_bytes == 0:
-        raise FileSpoilt(f"'{path}' is no sealed file of this format, or its head is damaged")
-    return row_bytes, samples, rows
+    return index + SUM.pack(zlib.crc32(index))
 
 
 class SealedFile:
@@ -91,13 +64,13 @@ class SealedFile:
         handle = os.open(path, os.O_RDONLY)
         try:
             self.status = os.fstat(handle)
-            if self.status.st_size < _HEAD.size:
+            if self.status.st_size < HEAD.size:
                 raise FileSpoilt(f"'{path}' is cut off")
             self._map = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
         finally:
             os.close(handle)
-        expected = (_MAGIC, FORMAT, row_bytes, identity, samples)
-        *given, count = _HEAD.unpack_from(self._map)
+        expected = (MAGIC, FORMAT, row_bytes, identity, samples)
+        *given, count = HEAD.unpack_from(self._map)
         if tuple(given) != expected:
             raise FileSpoilt(f"'{path}' belongs elsewhere, or its head is damaged")
         self._open_index(samples, count, row_bytes)
@@ -108,14 +81,14 @@ class SealedFile:
     def _open_index(self, samples: int, count: int, row_bytes: int) -> None:
         if count > samples or self.status.st_size != sealed_bytes(samples, count, row_bytes):
             raise FileSpoilt(f"'{self.path}' is not as long as its head says")
-        end = _index_bytes(samples, count, row_bytes) - _SUM.size
-        if zlib.crc32(memoryview(self._map)[:end]) != _SUM.unpack_from(self._map, end)[0]:
+        end = index_bytes(samples, count, row_bytes) - SUM.size
+        if zlib.crc32(memoryview(self._map)[:end]) != SUM.unpack_from(self._map, end)[0]:
             raise FileSpoilt(f"the index of '{self.path}' is damaged")
         words = words_for(samples)
-        self.presence = Presence(np.frombuffer(self._map, _WORD, words, _HEAD.size))
-        blocks = _blocks(count, row_bytes)
-        self._sums = np.frombuffer(self._map, _SUMS, blocks, _HEAD.size + words * _WORD.itemsize)
-        rows = np.frombuffer(self._map, np.uint8, count * row_bytes, end + _SUM.size)
+        self.presence = Presence(np.frombuffer(self._map, _WORD, words, HEAD.size))
+        blocks = blocks_of(count, row_bytes)
+        self._sums = np.frombuffer(self._map, _SUMS, blocks, HEAD.size + words * _WORD.itemsize)
+        rows = np.frombuffer(self._map, np.uint8, count * row_bytes, end + SUM.size)
         self._rows = rows.reshape(count, row_bytes)
         if self.presence.total != count:
             raise FileSpoilt(f"'{self.path}' has {self.presence.total} ids for {count} rows")
@@ -163,12 +136,3 @@ class SealedFile:
             rows = self._rows[block * self.block_rows : (block + 1) * self.block_rows]
             self._spoilt[block] = zlib.crc32(rows.data) != self._sums[block]
             self._verified[block] = True
-
-
-def _blocks(rows: int, row_bytes: int) -> int:
-    return -(-rows // rows_in_block(row_bytes))
-
-
-def _index_bytes(samples: int, rows: int, row_bytes: int) -> int:
-    sums = _blocks(rows, row_bytes) * _SUMS.itemsize
-    return _HEAD.size + words_for(samples) * _WORD.itemsize + sums + _SUM.size

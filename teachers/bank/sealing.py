@@ -25,7 +25,8 @@ from teachers.bank.holding import holding
 from teachers.bank.journal import Ids, JournalTail
 from teachers.bank.places import journals_in, sealed_path, view_folder, views_of
 from teachers.bank.presence import Presence, words_of
-from teachers.bank.sealed import FileSpoilt, SealedFile, index_of, rows_in_block
+from teachers.bank.sealed import SealedFile, index_of
+from teachers.bank.sealed_head import FileSpoilt, rows_in_block
 from teachers.bank.shelf import Shelf, file_identity, read_about
 
 TEMPORARY = ".tmp-"

@@ -13,11 +13,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from students.transfer_sets.file_hashes import write_whole
-from teachers.bank.columns import Column
 from teachers.errors import BankError
+
+if TYPE_CHECKING:
+    from teachers.bank.columns import Column
 
 BANK_FORMAT = 1
 """Raised by hand when the meaning of what is stored changes."""
@@ -65,6 +67,27 @@ def file_identity(identity: str, view: int, column: str, row_bytes: int) -> byte
     return hashlib.sha256(_spelt([identity, view, column, row_bytes])).digest()
 
 
+def prepare_bank(bank: Path) -> None:
+    """Makes the folder of all shelves, if it is not there.
+
+    On a full disk nothing is made, and nothing raised.
+
+    Raises:
+        BankError: the bank has another format, or cannot be used here.
+    """
+    try:
+        bank.mkdir(parents=True, exist_ok=True)
+        _hold_to_the_format(bank / _BANKS_FORMAT)
+    except FileExistsError as error:
+        raise _no_rights(bank, "not a directory") from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise _no_rights(bank, error.strerror) from error
+        return
+    if not os.access(bank, os.R_OK | os.W_OK | os.X_OK):
+        raise _no_rights(bank, "no right to read and write")
+
+
 def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
     """Makes the shelf's folder with ``about.json`` in it, if it is not there.
 
@@ -73,9 +96,9 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
     Raises:
         BankError: the bank has another format, or cannot be used here.
     """
+    prepare_bank(folder.parent)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _hold_to_the_format(folder.parent / _BANKS_FORMAT)
         stored = read_about(folder)
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])

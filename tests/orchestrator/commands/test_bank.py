@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.home.holdings import holdings
-from teachers.bank.upkeep import stored_shelves
+from teachers.bank.stock import stored_shelves
 from teachers.bank.writing import FreshView
 from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse
 from tests.teachers.bank.shelves import LOGITS, SAMPLES, TAP, append, fill, flip, shelf_in, some

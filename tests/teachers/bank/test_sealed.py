@@ -12,7 +12,7 @@ from teachers.bank.columns import Column
 from teachers.bank.places import sealed_path, view_folder
 from teachers.bank.presence import Presence, words_of
 from teachers.bank.reading import BlockSpoilt, StoredView, filled
-from teachers.bank.sealed import BLOCK_BYTES, sealed_bytes
+from teachers.bank.sealed_head import BLOCK_BYTES, sealed_bytes
 from teachers.bank.shelf import Shelf
 from tests.teachers.bank.shelves import (
     CLASSES,

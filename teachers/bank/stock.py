@@ -1,4 +1,4 @@
-"""Looks after a bank from the outside: says what there is, verifies it, takes it away."""
+"""What a bank holds, seen from outside: said, and taken away."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
 from teachers.bank.holding import holding
-from teachers.bank.places import column_of, shelves_of, views_of
-from teachers.bank.sealed import SUFFIX, FileSpoilt, SealedFile, head_of
-from teachers.bank.shelf import file_identity, identity_of, read_about, read_manner
+from teachers.bank.places import SEALED, shelves_of, views_of
+from teachers.bank.sealed_head import FileSpoilt, head_of
+from teachers.bank.shelf import read_about, read_manner
 
 _ASIDE = ".removed-"
 
@@ -53,24 +53,6 @@ class StoredShelf:
         return sum(max(_sealed_rows(view.folder), default=0) for view in self.views)
 
 
-@dataclass(frozen=True)
-class Spoilt:
-    """A file, or ``answers`` in it, that cannot be read."""
-
-    path: Path
-    answers: int
-    why: str
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What reading every checksum of a shelf came to."""
-
-    files: int
-    answers: int
-    spoilt: tuple[Spoilt, ...]
-
-
 def stored_shelves(bank: Path) -> list[StoredShelf]:
     """All shelves of a bank, by teacher and digest."""
     found = [
@@ -83,25 +65,6 @@ def stored_shelves(bank: Path) -> list[StoredShelf]:
         for folder in shelves_of(bank)
     ]
     return sorted(found, key=lambda shelf: (shelf.teacher, shelf.digest))
-
-
-def verify(shelf: StoredShelf) -> Verified:
-    """Reads all that is sealed on a shelf, and holds it to its checksums; changes nothing."""
-    files, answers, spoilt = 0, 0, []
-    identity = identity_of(shelf.about, shelf.manner)
-    for view, folder in views_of(shelf.folder):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            files += 1
-            try:
-                sealed = _opened(path, identity, view)
-            except FileSpoilt as error:
-                spoilt.append(Spoilt(path, 0, str(error)))
-                continue
-            total, good = sealed.presence.total, len(sealed.good_ids())
-            answers += good
-            if good < total:
-                spoilt.append(Spoilt(path, total - good, "the bytes do not match their checksum"))
-    return Verified(files, answers, tuple(spoilt))
 
 
 def clear(shelf: StoredShelf) -> bool:
@@ -135,15 +98,9 @@ def matching(shelves: Sequence[StoredShelf], word: str) -> list[StoredShelf]:
     return [shelf for shelf in shelves if word in (shelf.teacher, shelf.digest[: len(word)])]
 
 
-def _opened(path: Path, identity: str, view: int) -> SealedFile:
-    row_bytes, samples, _ = head_of(path)
-    expected = file_identity(identity, view, column_of(path), row_bytes)
-    return SealedFile(path, expected, row_bytes, samples)
-
-
 def _sealed_rows(folder: Path) -> Iterator[int]:
     """How many rows each sealed file of a view says that it has."""
-    for path in folder.glob(f"*{SUFFIX}"):
+    for path in folder.glob(f"*{SEALED}"):
         try:
             yield head_of(path)[2]
         except (FileNotFoundError, FileSpoilt):
