@@ -32,7 +32,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.contest.figures import TO_BEAT, Contest, Figures, Goal, goals, spelt, table
+from benchmarks.contest.figures import TO_BEAT, Contest, Figures, Goal, goals, manners, spelt, table
 from benchmarks.contest.our_runs import (
     OURS,
     OurRun,
@@ -146,7 +146,7 @@ def main() -> None:
         course = _course(asked, Path(folder))
         race(course, asked.rounds)
         stored = share_of_raw_bytes(course.work)
-        print(*table(course.contest), sep="\n", flush=True)
+        print(*table(course.contest), *manners(course.contest, "filling, fp32"), sep="\n")
         longer = replace(course, work=replace(course.work, epochs=asked.repeat_epochs))
         more = list(repeats(longer, asked.textbrewer_runs)) if asked.textbrewer_runs else []
         found = (*goals(course.contest, stored=stored), *more)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import stillhouse
-from benchmarks.contest.figures import TO_BEAT, Contest, goals, table
+from benchmarks.contest.figures import TO_BEAT, Contest, goals, manners, table
 from benchmarks.contest.meter import Meter, TurnOver
 from benchmarks.contest.our_runs import OURS, Work, _rates, forget_answers, recipe
 from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
@@ -95,6 +95,15 @@ def test_a_contender_that_failed_is_a_line_that_says_why() -> None:
     lines = {line[:19].strip(): line for line in table(contest)}
     assert "no such module" in lines["ModelOpt, 1 teacher"]
     assert "9.60" in lines["filled, fp32"] and "96.0%" in lines["filled, fp32"]
+
+
+def test_what_a_manner_gained_stands_below_the_table() -> None:
+    contest, of = Contest(), {"manner": "bf16", "plain_rate": 500.0, "chosen_rate": 1250.0}
+    figures = {"teachers": {"resnet56": {**of, "kl": 6e-5, "same_argmax": 1.0}}}
+    contest.note("filling, fp32", figures)
+    (line,) = manners(contest, "filling, fp32")
+    assert "bf16: 1250 images/s alone, 2.50 x plain fp32; KL 6.0e-05" in line
+    assert list(manners(contest, "filled, fp32")) == []
 
 
 @dataclass

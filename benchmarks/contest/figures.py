@@ -89,6 +89,19 @@ def table(contest: Contest) -> Iterator[str]:
         )
 
 
+def manners(contest: Contest, name: str) -> Iterator[str]:
+    """How each teacher of ``name`` was run in the first round, and what that gained alone."""
+    turn = next((turn for turn in contest.turns.get(name, []) if turn is not None), {})
+    for teacher, of in turn.get("teachers", {}).items():
+        if not of["plain_rate"] or not of["chosen_rate"]:
+            yield f"{teacher:26s} {of['manner']}"
+            continue
+        gain, rate = of["chosen_rate"] / of["plain_rate"], of["chosen_rate"]
+        speed = f"{rate:.0f} images/s alone, {gain:.2f} x plain fp32"
+        nearness = f"KL {of['kl']:.1e}, same class {of['same_argmax']:.2%}" if of["kl"] else ""
+        yield f"{teacher:26s} {of['manner']}: {speed}; {nearness}"
+
+
 def untaught_of(name: str) -> str:
     """The untaught student at the same precision as ``name``; none of the peers has one."""
     return UNTAUGHT.format(precision=name.rpartition(", ")[2])

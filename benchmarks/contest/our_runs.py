@@ -33,6 +33,10 @@ from benchmarks.contest.setting import (
 
 COMMAND = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
 REPOSITORY = Path(__file__).parents[2]
+ANSWERS = ("computed", "read")
+REPEATED = 0.05
+"""Share of an epoch's answers that may be read while a bank is filled: the last batch is filled
+up with the epoch's first samples."""
 LONGEST = 1800.0
 """Seconds after which a run is given up."""
 
@@ -82,7 +86,10 @@ class Work:
 @dataclass(frozen=True)
 class Measured:
     """One run: pictures a second and the median step of those that counted; ``waited`` is the
-    share of the steps' time; ``first_step`` and ``seconds`` count from the command's start."""
+    share of the steps' time; ``first_step`` and ``seconds`` count from the command's start.
+
+    ``computed`` answers were asked of teachers, ``read`` ones were stored; ``teachers`` is what
+    the report says of each."""
 
     images_per_second: float
     milliseconds: float
@@ -91,13 +98,17 @@ class Measured:
     first_step: float
     seconds: float
     accuracy: float
+    computed: int
+    read: int
+    teachers: Mapping[str, Any]
 
 
 def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
     """Runs the command with a student of ``seed``, which must be new to the home.
 
     Raises:
-        RuntimeError: the command failed; the message is the last it said.
+        RuntimeError: the command failed, and the message is the last it said; or a bank that is
+            emptied had answers, or a filled one had not.
     """
     if run.bank == "emptied":
         forget_answers(work.home)
@@ -107,11 +118,18 @@ def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
     if not stage["ran"]:
         raise RuntimeError(f"the student of seed {seed} is stored already; give another seed")
     rows = list(_rows(work.home / "stages" / stage["digest"]))
+    teachers = (report.get("teaching") or {}).get("teachers", {})
+    computed, read = (sum(each[what] for each in teachers.values()) for what in ANSWERS)
+    if computed if run.bank == "kept" else read > REPEATED * computed:
+        raise RuntimeError(f"{computed} answers were computed and {read} read, against plan")
     return Measured(
         **_rates(rows, work.warm_up),
         first_step=_first_step(rows) - began,
         seconds=seconds,
         accuracy=report["student"]["test"]["accuracy"],
+        computed=computed,
+        read=read,
+        teachers=teachers,
     )
 
 
