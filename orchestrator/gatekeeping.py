@@ -1,8 +1,12 @@
-"""Settles how a teacher is run, and lets none teach that fails the parity gate."""
+"""Settles how a teacher is run, and lets none teach that fails the parity gate.
+
+Waits for the teacher's answers to the probe; freed by them, or by the runtime being closed.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 from collections.abc import Sequence
@@ -10,18 +14,38 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
+from students.models.config import Weights
+from students.network import Network
+from students.notices import LOGGER
+from students.outcome import read_outcome, weights_file
 from students.transfer_sets.transfer_set import TransferSet
+from teachers.asked import logits_column
 from teachers.bank.shelf import MANNER, read_manner
+from teachers.encoding import decoded
+from teachers.errors import TeacherError
 from teachers.host import TeacherHost
-from teachers.manner import Manner, plain
+from teachers.loading import load_network
+from teachers.manner import Manner, Precision, plain
+from teachers.papers import read_asked, read_verdict, write_tuning, write_verdict
+from teachers.probing import Asked, Probe, another_reading, at_temperature, judge, probe_of
+from teachers.teacher import Teacher
+from teachers.trials import Tuning
+from teachers.verdict import Verdict
+
+VIEW = 0
+"""Under which the probe is asked: all teachers of a set answer to its own views."""
 
 
 @dataclass(frozen=True)
 class Gatekeeper:
-    """Keeps what was settled beside the teacher's answers."""
+    """Keeps what was settled, and each verdict, beside the teacher's answers."""
 
     plan: Plan
     store: Store
@@ -30,7 +54,10 @@ class Gatekeeper:
     def settled(self, name: str, folder: Path) -> Manner | None:
         """How the teacher of the shelf in ``folder`` is run, if that is settled."""
         found = read_manner(folder)
-        return None if found is None else Manner.from_json(found)
+        try:
+            return None if found is None else Manner.from_json(found)
+        except (ValueError, TypeError):  # damaged: to be settled anew
+            return None
 
     def settle(
         self,
@@ -41,18 +68,39 @@ class Gatekeeper:
         threads: int,
         samples_to_answer: int,
     ) -> Manner:
-        """Settles how the teacher is run; the first to write it down decides."""
-        manner = plain(threads, "bf16" if asked == "bf16" else "fp32")
-        fresh = folder / f".manner-{secrets.token_hex(8)}"
-        fresh.write_text(json.dumps(manner.to_json()))
-        with suppress(FileExistsError):
-            os.link(fresh, folder / MANNER)
-        fresh.unlink()
-        return self.settled(name, folder) or manner
+        """Settles how the teacher is run; the first to write it down decides.
+
+        Args:
+            name: the teacher's.
+            handles: its replicas; the first is tried, under ``auto``.
+            folder: the shelf's.
+            asked: the precision as the recipe has it.
+            threads: on which it is run.
+            samples_to_answer: how many answers it is going to give.
+        """
+        if asked == "auto":
+            tuning = self._tuned(name, handles[0], samples_to_answer)
+        else:
+            precision: Precision = "bf16" if asked == "bf16" else "fp32"
+            tuning = Tuning(plain(threads, precision), None, None, (), f"the recipe says {asked}")
+        if self.settled(name, folder) is None:
+            _write_first(folder / MANNER, json.dumps(tuning.chosen.to_json()).encode())
+        manner = self.settled(name, folder)
+        if manner == tuning.chosen:
+            write_tuning(folder, tuning)
+        return manner or tuning.chosen
 
     def admitted(self, name: str, folder: Path, manner: Manner, temperature: float) -> bool:
-        """Whether the teacher has passed the gate."""
-        return True
+        """Whether the teacher, run in ``manner``, has passed the gate, or was waved through.
+
+        Another temperature needs no other answers.
+        """
+        verdict, answers = read_verdict(folder), read_asked(folder, manner)
+        if verdict is None or answers is None or verdict.manner != manner:
+            return False
+        if verdict.temperature != temperature:
+            verdict = at_temperature(name, verdict, answers, temperature)
+        return verdict.passes or self._waves_through(name)
 
     def admit(
         self,
@@ -61,5 +109,103 @@ class Gatekeeper:
         folder: Path,
         manner: Manner,
         temperature: float,
-    ) -> None:
-        """Has the teacher pass the gate."""
+    ) -> Verdict:
+        """Has the teacher pass the gate, and keeps the verdict.
+
+        Raises:
+            TeacherError: it fails, and its ``gate`` is not ``warn``.
+        """
+        network, probe = self._network(name), self._probe(name)
+        pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
+        own = Teacher(network, manner=plain(manner.threads)).answer(pictures)
+        answers = self._ask(handle, probe, decoded(own.logits))
+        better = self._other_reading(name, network, pictures, probe.labels, answers, manner.threads)
+        verdict = judge(name, answers, probe.labels, better, manner=manner, temperature=temperature)
+        write_verdict(folder, verdict, answers)
+        self._enforce(name, verdict)
+        return verdict
+
+    def _tuned(self, name: str, handle: Handle[TeacherHost], samples: int) -> Tuning:
+        ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
+        return handle.call(TeacherHost.tune, ids, temperature, samples).result()
+
+    def _ask(self, handle: Handle[TeacherHost], probe: Probe, plain_logits: Tensor) -> Asked:
+        """The teacher's answers to the probe, and some of them again in other company."""
+        ids = probe.sample_ids
+        given = handle.call(TeacherHost.probe, ids, VIEW).result().logits
+        backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
+        again = handle.call(TeacherHost.probe, ids[backward], VIEW).result().logits
+        # What is left out on purpose, by `top_k`, is left out of both.
+        kept = logits_column(self.transfer_set.classes, self.plan.recipe.ensemble.top_k)
+        reference = kept.decode(kept.encode(plain_logits.numpy().astype(np.float16)))
+        return Asked(
+            torch.from_numpy(given.astype(np.float32)),
+            torch.from_numpy(reference.astype(np.float32)),
+            np.array_equal(again, given[backward]),
+        )
+
+    def _other_reading(
+        self, name: str, network: Network, pictures: Tensor, labels: Tensor | None,
+        answers: Asked, threads: int,
+    ) -> tuple[str, str] | None:  # fmt: skip
+        """Another preprocessing that fits much better; one trained here knows no other."""
+        config = self.plan.recipe.teachers[name]
+        if labels is None or config.weights is None:
+            return None
+        return another_reading(
+            network,
+            config.model.preprocessing,
+            pictures,
+            labels,
+            mean=self.transfer_set.mean,
+            std=self.transfer_set.std,
+            plain=answers.plain,
+            threads=threads,
+        )
+
+    def _enforce(self, name: str, verdict: Verdict) -> None:
+        sentences = [*verdict.problems, *filter(None, [verdict.unfaithful])]
+        if not sentences:
+            return
+        if not self._waves_through(name):
+            raise TeacherError("\n".join(sentences), path=f"teachers.{name}")
+        for sentence in sentences:
+            logging.getLogger(LOGGER).warning(sentence)
+
+    def _waves_through(self, name: str) -> bool:
+        return self.plan.recipe.teachers[name].gate == "warn"
+
+    def _probe(self, name: str) -> Probe:
+        outcome = read_outcome(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
+        return probe_of(self.transfer_set, outcome.macs if outcome else 0)
+
+    def _network(self, name: str) -> Network:
+        config = self.plan.recipe.teachers[name]
+        trained = weights_file(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
+        return load_network(
+            config.model,
+            config.weights or Weights(path=str(trained)),
+            transfer_set=self.transfer_set,
+            folder=self.plan.folder,
+            path=f"teachers.{name}.weights",
+        )
+
+
+def _write_first(file: Path, content: bytes) -> None:
+    """Writes a file whole, unless somebody has; one that cannot be read is replaced."""
+    fresh = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    with suppress(OSError):  # On a full disk nothing is settled, and the bank keeps nothing.
+        fresh.write_bytes(content)
+        if file.exists() and not _is_json(file):
+            file.unlink(missing_ok=True)
+        with suppress(FileExistsError):
+            os.link(fresh, file)
+    fresh.unlink(missing_ok=True)
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        Manner.from_json(json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return False
+    return True

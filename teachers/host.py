@@ -25,6 +25,8 @@ from teachers.errors import TeacherError
 from teachers.loading import load_network
 from teachers.manner import Manner, plain
 from teachers.teacher import Teacher
+from teachers.trials import Tuning
+from teachers.tuning import tune
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,23 @@ class TeacherHost:
         with self._one_at_a_time:
             return answer_of(self._compute(sample_ids, view), self._logits, self.spec.taps)
 
+    def tune(
+        self, sample_ids: npt.NDArray[np.int64], temperature: float, samples_to_answer: int
+    ) -> Tuning:
+        """Tries how the teacher is best run, by samples [B]; it goes on as it was run before."""
+        pictures = self.transfer_set.batch(sample_ids, 0).inputs
+        with self._one_at_a_time:
+            return tune(
+                self._network,
+                self.spec.taps,
+                pictures,
+                threads=self.teacher.manner.threads,
+                device=self.spec.device,
+                temperature=temperature,
+                samples_to_answer=samples_to_answer,
+                cache=self.spec.cache,
+            )
+
     def _compute(self, sample_ids: npt.NDArray[np.int64], view: int) -> Values:
         pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
@@ -132,7 +151,17 @@ class TeacherHost:
             ) from error
 
     def _run_in(self, manner: Manner) -> Teacher:
-        return Teacher(self._network, self.spec.taps, manner=manner, device=self.spec.device)
+        teacher = Teacher(
+            self._network,
+            self.spec.taps,
+            manner=manner,
+            device=self.spec.device,
+            cache=self.spec.cache,
+        )
+        if manner.compiled:
+            # Now, and not when a student waits for an answer.
+            teacher.answer(self.transfer_set.inputs[:1])
+        return teacher
 
     def _books_on(self, shelf: Shelf | None) -> Books:
         return Books(shelf, wanted(self._logits, self.spec.taps))

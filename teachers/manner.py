@@ -18,7 +18,8 @@ class Manner:
 
     ``precision`` of its arithmetic; ``channels_last`` is how pictures lie in memory;
     ``compiled`` by torch.compile; ``forward_batch`` samples in every forward pass, the last
-    one filled up; on ``threads`` threads. Each of them may change the last bits of an answer,
+    one filled up; on ``threads`` threads; ``folded``: batch normalisation has gone into the
+    weights of the convolution before it. Each of them may change the last bits of an answer,
     so whoever fills one shelf of the bank runs in one manner.
     """
 
@@ -27,6 +28,7 @@ class Manner:
     compiled: bool
     forward_batch: int
     threads: int
+    folded: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Names and plain values."""
@@ -51,7 +53,8 @@ class Manner:
     def __str__(self) -> str:
         """In words: ``bf16, channels-last, compiled, 128 at a time, 2 threads``."""
         ways: list[str] = [self.precision]
-        ways += ["channels-last"] * self.channels_last + ["compiled"] * self.compiled
+        ways += ["channels-last"] * self.channels_last + ["folded"] * self.folded
+        ways += ["compiled"] * self.compiled
         threads = f"{self.threads} thread" + "s" * (self.threads != 1)
         return ", ".join([*ways, f"{self.forward_batch} at a time", threads])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from students.taps import Recorder, reduced
 from students.threads import computing_on
 from teachers.encoding import encoded
 from teachers.manner import Manner
+from teachers.prepared import prepared
 
 
 class Teacher:
@@ -21,6 +23,8 @@ class Teacher:
 
     It is run in one ``manner``: every forward pass has that many samples, the last one filled
     up with zeros, and that many threads, since either changes the last bits of an answer.
+    ``cache`` is a folder for what is compiled. A teacher that is compiled takes long over its
+    first answer.
     """
 
     def __init__(
@@ -30,12 +34,15 @@ class Teacher:
         *,
         manner: Manner,
         device: str = "cpu",
+        cache: Path | None = None,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.taps = tuple(taps)
         self.manner = manner
         self.device = torch.device(device)
-        self._recorder = Recorder(self.network.model, [tap.layer for tap in self.taps])
+        layers = [tap.layer for tap in self.taps]
+        self._prepared = prepared(self.network, manner, tapped=layers, cache=cache)
+        self._recorder = Recorder(self._prepared.network.model, layers)
 
     def answer(self, inputs: Tensor) -> Answer:
         """Answers for ``inputs`` uint8 [B, channels, height, width], encoded as they are kept."""
@@ -48,14 +55,32 @@ class Teacher:
 
     def _forward(self, chunk: Tensor) -> dict[str, Tensor]:
         """Logits (under the empty name) and taps of at most ``forward_batch`` samples."""
-        count, missing = len(chunk), self.manner.forward_batch - len(chunk)
-        full = nn.functional.pad(chunk, (0, 0) * (chunk.ndim - 1) + (0, missing))
+        count = len(chunk)
+        full = self._placed(chunk)
         low = self.manner.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
-        frozen = torch.inference_mode()
-        with computing_on(self.manner.threads), frozen, bf16, self._recorder as recorded:
-            logits = self.network(full.to(self.device))
-            answers = {
-                tap.name: reduced(recorded[tap.layer], tap.reduction)[:count] for tap in self.taps
-            }
-        return {"": logits[:count], **answers}
+        with computing_on(self.manner.threads), torch.inference_mode(), bf16:
+            if self._prepared.together:
+                logits, taps = self._observed(full)
+            else:
+                logits = self._prepared.run(full)
+                taps = self._observed(full)[1] if self.taps else {}
+        return {"": logits[:count]} | {name: values[:count] for name, values in taps.items()}
+
+    def _observed(self, full: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits and taps of one pass, the taps as they lie in memory by default."""
+        with self._recorder as recorded:
+            logits = self._prepared.network(full)
+            taps = {tap.name: reduced(recorded[tap.layer], tap.reduction) for tap in self.taps}
+        return logits, {name: values.contiguous() for name, values in taps.items()}
+
+    def _placed(self, chunk: Tensor) -> Tensor:
+        """A full forward batch, where the network is.
+
+        To a GPU it goes from pinned memory, so that the copy does not hold up the host.
+        """
+        missing = self.manner.forward_batch - len(chunk)
+        full = nn.functional.pad(chunk, (0, 0) * (chunk.ndim - 1) + (0, missing))
+        if self.device.type == "cpu":
+            return full
+        return full.pin_memory().to(self.device, non_blocking=True)

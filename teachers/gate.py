@@ -1,0 +1,188 @@
+"""The parity gate: whether a teacher's answers are its own, and whether they can be right.
+
+N samples, C classes. Pure functions of answers; who asks for them stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from students.softening import soften_one
+
+Labels = npt.NDArray[np.int64]
+
+LARGEST_KL = 1e-3
+"""Mean KL in nats at the ensemble's temperature. (ResNet-56 in bf16: 6e-5.)"""
+SMALLEST_AGREEMENT = 0.995
+DOUBT = 1e-3
+"""How improbable chance must be before something is said to be no chance."""
+MUCH_BETTER = 0.05
+"""How many more of all samples must be right under another reading to be `much better`."""
+MUCH_BETTER_ORDER = 0.10
+"""The same for another order of the classes; larger, since the best of C! orders is sought."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near answers are to those in plain fp32: ``mean_kl`` in nats, ``same_argmax`` as a
+    share, both over ``samples``."""
+
+    mean_kl: float
+    same_argmax: float
+    samples: int
+
+    @property
+    def passes(self) -> bool:
+        """One sample may always differ: a share of few samples has no finer steps."""
+        differing = round((1.0 - self.same_argmax) * self.samples)
+        allowed = max(1, math.floor((1.0 - SMALLEST_AGREEMENT) * self.samples + 1e-9))
+        return self.mean_kl <= LARGEST_KL and differing <= allowed
+
+
+@dataclass(frozen=True)
+class Plausibility:
+    """What labelled samples say of a teacher.
+
+    ``accuracy`` on ``samples``; ``by_chance``, the probability of so many right answers if
+    answers and labels had nothing to do with each other (at the shares that each has);
+    ``chance``, the accuracy expected then; ``reordered``, the accuracy under the best other
+    order of its classes; ``order``, that order where it is much better: the class at place c is
+    what the teacher calls c.
+    """
+
+    samples: int
+    accuracy: float
+    chance: float
+    by_chance: float
+    reordered: float
+    order: tuple[int, ...] | None = None
+
+    @property
+    def near_chance(self) -> bool:
+        """Whether nothing speaks for the teacher having learnt these classes."""
+        return self.by_chance > DOUBT
+
+
+def fidelity(
+    given_NC: Float[Tensor, "samples classes"],
+    plain_NC: Float[Tensor, "samples classes"],
+    temperature: float,
+) -> Fidelity:
+    """Compares logits as a student gets them with those in plain fp32.
+
+    KL from plain to given at ``temperature``, in nats, averaged over samples. Two classes that
+    plain gives the same logit, as float16 tells, are one argmax.
+    """
+    probabilities = soften_one(plain_NC.double(), temperature)
+    ours = torch.log_softmax(given_NC.double() / temperature, dim=1)
+    kl = (probabilities * (probabilities.clamp_min(1e-300).log() - ours)).sum(1)
+    chosen = plain_NC.half().gather(1, given_NC.argmax(1, keepdim=True)).squeeze(1)
+    same = chosen == plain_NC.half().amax(1)
+    return Fidelity(max(0.0, float(kl.mean())), float(same.double().mean()), len(given_NC))
+
+
+def plausibility(
+    logits_NC: Float[Tensor, "samples classes"], labels_N: Int[Tensor, " samples"]
+) -> Plausibility:
+    """Judges answers to labelled samples; every label is 0 .. C-1.
+
+    A better order of the classes is sought on one half of the samples and tried on the other,
+    in turn, so that an order which only fits the noise gains nothing.
+    """
+    answers, labels = logits_NC.argmax(1).numpy(), labels_N.numpy()
+    classes, right = logits_NC.shape[1], answers == labels
+    shares = np.bincount(answers, minlength=classes) * np.bincount(labels, minlength=classes)
+    chance = float(shares.sum()) / len(labels) ** 2
+    by_chance = _at_least(int(right.sum()), len(labels), max(chance, 1.0 / classes))
+    reordered = _reordered(answers, labels, classes)
+    better = much_better(reordered == labels, right, least=MUCH_BETTER_ORDER)
+    order = tuple(map(int, _best_order(answers, labels, classes))) if better else None
+    return Plausibility(
+        len(labels),
+        float(right.mean()),
+        chance,
+        by_chance,
+        float((reordered == labels).mean()),
+        order,
+    )
+
+
+def better_reading(
+    right_N: npt.NDArray[np.bool_], readings: Mapping[str, npt.NDArray[np.bool_]]
+) -> str | None:
+    """The reading of the same pictures under which a teacher is right much more often, or none.
+
+    ``right_N`` says which answers are right as the recipe has it; ``readings`` the same for
+    other normalisations or orders of channels, by name.
+    """
+    found = {
+        name: int(each.sum())
+        for name, each in readings.items()
+        if much_better(each, right_N, least=MUCH_BETTER, tries=len(readings))
+    }
+    return max(found, key=found.__getitem__) if found else None
+
+
+def much_better(
+    other_N: npt.NDArray[np.bool_],
+    own_N: npt.NDArray[np.bool_],
+    *,
+    least: float,
+    tries: int = 1,
+) -> bool:
+    """Whether ``other`` is right on more samples than ``own``, beyond noise and by a lot.
+
+    By a lot: ``least`` of all samples, and a quarter of what it gets right already or of what it
+    gets wrong, whichever is less. Beyond noise: a sign test on the samples that only one of them
+    has right, at ``DOUBT`` shared among ``tries``.
+    """
+    won, lost = int((other_N & ~own_N).sum()), int((own_N & ~other_N).sum())
+    gain, own = (won - lost) / len(own_N), float(own_N.mean())
+    if gain < max(least, 0.25 * min(own, 1.0 - own)):
+        return False
+    return _at_least(won, won + lost, 0.5) < DOUBT / tries
+
+
+def _at_least(count: int, among: int, each: float) -> float:
+    """The binomial probability of ``count`` or more among so many, of a probability ``each``."""
+    if count <= 0 or each >= 1.0:
+        return 1.0
+    logs = [
+        math.lgamma(among + 1) - math.lgamma(k + 1) - math.lgamma(among - k + 1)
+        + k * math.log(each) + (among - k) * math.log1p(-each)
+        for k in range(count, among + 1)
+    ]  # fmt: skip
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
+def _reordered(answers: Labels, labels: Labels, classes: int) -> Labels:
+    """The answers under the best order of the classes, found without the sample's own half."""
+    result = np.empty_like(answers)
+    # Every class falls to both halves, however the samples are sorted.
+    by_label = np.argsort(labels, kind="stable")
+    for half in (by_label[::2], by_label[1::2]):
+        others = np.setdiff1d(by_label, half, assume_unique=True)
+        result[half] = _best_order(answers[others], labels[others], classes)[answers[half]]
+    return result
+
+
+def _best_order(answers: Labels, labels: Labels, classes: int) -> Labels:
+    """For each class that is answered the label it most probably stands for, one to one.
+
+    Where it is all the same, a class stands for itself.
+    """
+    # Here, since it takes half a second, and most runs find their teachers admitted.
+    from scipy.optimize import linear_sum_assignment
+
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (answers, labels), 1.0)
+    _, order = linear_sum_assignment(counts + 0.5 * np.eye(classes), maximize=True)
+    return np.asarray(order, np.int64)
