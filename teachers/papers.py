@@ -42,7 +42,8 @@ def read_verdict(folder: Path) -> Verdict | None:
 
 def write_verdict(folder: Path, verdict: Verdict, asked: Asked) -> None:
     """Keeps a verdict, and the answers from which that at another temperature follows."""
-    tensors = {"given": asked.given.contiguous(), "plain": asked.plain.contiguous()}
+    # Copies: safetensors refuses tensors that share memory.
+    tensors = {"given": asked.given.clone(), "plain": asked.plain.clone()}
     told = {"manner": _spelt(verdict.manner), "deterministic": str(asked.deterministic)}
     _write(folder / PROBE, safetensors.torch.save(tensors, told))
     _write(folder / VERDICT, json.dumps(verdict.to_json(), indent=1).encode())
