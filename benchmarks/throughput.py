@@ -44,7 +44,8 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.config import Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.host import TeacherHost, TeacherSpec
-from teachers.stream import AHEAD, StreamedLessons
+from teachers.lesson import AHEAD
+from teachers.stream import STREAMS, StreamedLessons
 
 BATCH = 64
 WEIGHTS = {20: "weights/resnet20-12fca82f.th", 32: "weights/resnet32-d509ac18.th"}
@@ -142,8 +143,8 @@ class Bench:
             folder=self._root(),
             cache=self.work / "cache",
         )
-        # Two streams: the student's stays open while the teachers have their turn alone.
-        demand = Demand(streams=2, environment={"OMP_NUM_THREADS": "1"})
+        # The student's streams stay open while the teachers have their turn alone.
+        demand = Demand(streams=2 * STREAMS, environment={"OMP_NUM_THREADS": "1"})
         return runtime.start(demand, name, TeacherHost, spec)
 
     def student(

@@ -24,6 +24,8 @@ def _sentences(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> Iterato
     if any(each.fresh for each in teachers.values()):
         names = ", ".join(name for name, each in teachers.items() if each.fresh)
         yield f"Still to be trained, so timed with fresh weights: {names}."
+    if any("compiled" not in each.manner for each in teachers.values()):
+        yield "A run may also compile a teacher, where that repays its cost; here it was not tried."
     yield (
         "Steps were timed on the torch engine; what DeepSpeed and several ranks add, starting "
         "processes, and the way of answers between processes are not counted."

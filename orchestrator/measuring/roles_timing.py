@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from students.outcome import read_outcome
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble import Ensemble
 
-ROUNDS = 7
+ROUNDS = 5
 ROUNDS_OF_TEACHERS = 2
 
 
@@ -68,26 +68,28 @@ class RolesTiming:
         holdings = held(self._shelving(), student, stored)
         timed = self._teachers(student, stored, holdings)
         trained = {s.name: self._trained(s) for s in plan.stages if _is_taught_here(s, stored)}
-        pupils, alone = self._students(student, timed, holdings)
-        taught_by = {name: timed[name] for name in student.teachers}
-        bank = BankTiming(student, taught_by, self.transfer_set)
+        pupils, alone, rates = self._rounds(student, timed, holdings)
+        bank = BankTiming(
+            student, {name: timed[name] for name in student.teachers}, self.transfer_set
+        )
         if bank.is_used:
             self.say("timing the bank's disk")
         costs = bank.costs(self.scratch, self.seconds)
         parts = Parts(
             pupils=pupils | trained,
             student_alone=alone,
-            teachers={name: self._as_role(name, each) for name, each in timed.items()},
-            examined={f"teachers.{name}": each.plain_rate for name, each in timed.items()},
+            teachers={name: self._as_role(name, timed[name], rates[name]) for name in timed},
+            examined={
+                f"teachers.{name}": rates[name] / (each.gain or 1.0) for name, each in timed.items()
+            },
             bank=costs,
             cores=self.cores,
             parallel=plan.recipe.cluster.mode != "in_process",
             unkept=bank.unkept,
         )
+        training = {name: trained.get(f"teachers.{name}") for name in timed}
         told = {
-            name: replace(each.told, training_rate=trained[place].rate)
-            if (place := f"teachers.{name}") in trained
-            else each.told
+            name: each.told(rates[name], costs_of.rate if (costs_of := training[name]) else None)
             for name, each in timed.items()
         }
         return Measured(parts, told, bank.measured(costs), stored, holdings.views)
@@ -102,23 +104,20 @@ class RolesTiming:
     def _teachers(
         self, student: Stage, stored: frozenset[str], holdings: Holdings
     ) -> dict[str, TimedTeacher]:
-        """The teachers of the student, and those that are only examined, each timed."""
-        timing = TeacherTiming(
-            self.placing, self._shelving(), self.cores, 2 * self.seconds, holdings
-        )
+        """The teachers of the student, and those that are only examined, in their manners."""
+        timing = TeacherTiming(self.placing, self._shelving(), self.cores, holdings)
         found = {}
         for name in self.placing.plan.recipe.teachers:
             own = self.placing.plan.stage(f"teachers.{name}")
             if name in student.teachers or (own.kind == "examine" and own.digest not in stored):
-                self.say(f"timing teacher '{name}'")
-                found[name] = timing.timed(name, student, fresh=own.digest not in stored)
+                self.say(f"trying how teacher '{name}' is best run")
+                found[name] = timing.begun(name, student, fresh=own.digest not in stored)
         return found
 
-    def _as_role(self, name: str, timed: TimedTeacher) -> Role:
+    def _as_role(self, name: str, timed: TimedTeacher, rate: float) -> Role:
         replicas = self.placing.plan.recipe.teachers[name].replicas
-        return role(
-            timed.told.rate, threads=timed.told.threads, processes=replicas, cores=self.cores
-        )
+        threads = timed.teacher.manner.threads
+        return role(rate, threads=threads, processes=replicas, cores=self.cores)
 
     def _trained(self, stage: Stage) -> PupilCosts:
         """A teacher that is still to be trained, in training."""
@@ -130,12 +129,13 @@ class RolesTiming:
                 pupil.take_turn(self.seconds)
             return pupil.costs()
 
-    def _students(
+    def _rounds(
         self, stage: Stage, timed: Mapping[str, TimedTeacher], holdings: Holdings
-    ) -> tuple[dict[str, PupilCosts], PupilCosts]:
-        """The student beside its teachers and the untaught one, by stage's name; and the student
-        on the threads that it has when no teacher is started."""
-        self.say("timing the student, taught and untaught")
+    ) -> tuple[dict[str, PupilCosts], PupilCosts, dict[str, float]]:
+        """All take turns: the student beside its teachers and the untaught one, by stage's name;
+        the student on the threads that it has when no teacher is started; the teachers' rates.
+        """
+        self.say("timing teachers and student, taught and untaught, in turns")
         beside, alone = self._threads(stage, holdings)
         pupil = stage.cohort[0]
         untaught = replace(pupil, objective={"task": Task(weight=1.0)}, path="controls.untaught")
@@ -145,20 +145,23 @@ class RolesTiming:
             def begun(pupil: Pupil, threads: int, lessons: Lessons) -> TimedPupil:
                 return stack.enter_context(closing(self._pupil(stage, pupil, threads, lessons)))
 
+            base = begun(untaught, self._untaught_threads(alone), nobody)
             each = {"student": begun(pupil, beside, lessons)}
             each["alone"] = each["student"] if alone == beside else begun(pupil, alone, lessons)
-            each["controls.untaught"] = begun(untaught, self._untaught_threads(alone), nobody)
+            each["controls.untaught"] = base
             for _ in range(ROUNDS + 1):
-                for one in dict.fromkeys(each.values()):
-                    one.take_turn(self.seconds)
-            base = each["controls.untaught"]
+                for student in dict.fromkeys(each.values()):
+                    student.take_turn(self.seconds)
+                for teacher in timed.values():
+                    teacher.take_turn(self.seconds)
             costs = {
-                name: replace(timed.costs(), rate=rate_beside(timed, base))
-                for name, timed in each.items()
+                name: replace(one.costs(), rate=rate_beside(one.rates, base.rates))
+                for name, one in each.items()
             }
+        rates = {name: rate_beside(one.rates, base.rates) for name, one in timed.items()}
         alone_costs = costs.pop("alone")
-        smoothed = {"controls.label_smoothing": costs["controls.untaught"]}
-        return costs | smoothed, alone_costs
+        costs["controls.label_smoothing"] = costs["controls.untaught"]
+        return costs, alone_costs, rates
 
     def _threads(self, stage: Stage, holdings: Holdings) -> tuple[int, int]:
         """Of each rank of the student: beside its teachers, and when none is started."""
@@ -198,7 +201,6 @@ def _is_taught_here(stage: Stage, stored: frozenset[str]) -> bool:
     return own and stage.digest not in stored
 
 
-def rate_beside(one: TimedPupil, base: TimedPupil) -> float:
-    """The rate of ``one`` from its share of ``base``'s in the same rounds."""
-    shares = [own / other for own, other in zip(one.rates, base.rates, strict=True)]
-    return median(shares) * median(base.rates)
+def rate_beside(own: Sequence[float], base: Sequence[float]) -> float:
+    """A rate by its share of ``base``'s in the same rounds, which a busy machine leaves alone."""
+    return median(one / other for one, other in zip(own, base, strict=True)) * median(base)

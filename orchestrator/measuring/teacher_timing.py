@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from orchestrator.placing import Placing, device
 from orchestrator.plan import Stage
 from orchestrator.resolution import resolve
 from orchestrator.shelving import Shelving
+from students.costs import costs
 from students.knowledge import Answer, Question
 from students.making import build_student_model, student_preprocess
 from students.models.config import Weights
@@ -24,56 +24,78 @@ from students.outcome import weights_file
 from students.threads import computing_on
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network
-from teachers.manner import Manner, plain
+from teachers.manner import plain
+from teachers.papers import read_tuning
+from teachers.probing import probe_of
 from teachers.teacher import Teacher
+from teachers.trials import Tuning
+from teachers.tuning import WORTH_MACS, tune
 
-FEWEST = 3
-"""Forward passes that are timed, however long they take."""
 
-
-@dataclass(frozen=True)
+@dataclass
 class TimedTeacher:
-    """A teacher that was timed: what is told of it, samples/s in plain fp32, and itself."""
+    """A teacher that answers a turn at a time; ``gain`` is how many times faster than plain fp32
+    it was when its manner was chosen, ``fresh``: with weights that nobody has trained."""
 
-    told: MeasuredTeacher
-    plain_rate: float
     teacher: Teacher
     transfer_set: TransferSet
+    gain: float | None
+    fresh: bool
+    rates: list[float] = field(default_factory=list)
+    _asked: int = 0
 
     def answer(self, question: Question) -> Answer:
         """One answer, with the views it takes made first."""
-        return _answer(self.teacher, self.transfer_set, question)
+        batch = self.transfer_set.batch(question.sample_ids, question.view)
+        return self.teacher.answer(batch.inputs)
+
+    def take_turn(self, seconds: float) -> None:
+        """Answers for about so long, and notes the samples/s; the first turn warms up."""
+        first, began = self._asked == 0, time.perf_counter()
+        answered = 0
+        while answered == 0 or time.perf_counter() - began < seconds:
+            answered += len(self._next_question())
+        if not first:
+            self.rates.append(answered / (time.perf_counter() - began))
+
+    def _next_question(self) -> Ids:
+        """Answers one forward batch; gives its ids."""
+        samples, number = self.teacher.manner.forward_batch, self._asked
+        places = np.arange(number * samples, (number + 1) * samples)
+        ids: Ids = np.take(self.transfer_set.student_ids(), places, mode="wrap")
+        with computing_on(self.teacher.manner.threads):
+            self.answer(Question(number, ids))
+        self._asked += 1
+        return ids
+
+    def told(self, rate: float, training_rate: float | None) -> MeasuredTeacher:
+        """What is told of it."""
+        manner = self.teacher.manner
+        return MeasuredTeacher(
+            str(manner), manner.threads, rate, self.gain, training_rate, self.fresh
+        )
 
 
 @dataclass(frozen=True)
 class TeacherTiming:
-    """Builds and times the teachers of a plan, each for ``seconds``, on ``cores`` cores."""
+    """Builds the teachers of a plan as they are run, on a machine of ``cores`` cores."""
 
     placing: Placing
     shelving: Shelving
     cores: int
-    seconds: float
     holdings: Holdings
 
-    def timed(self, name: str, stage: Stage, *, fresh: bool) -> TimedTeacher:
+    def begun(self, name: str, stage: Stage, *, fresh: bool) -> TimedTeacher:
         """Teacher ``name`` as it answers in ``stage``; ``fresh``: with weights that nobody has
         trained yet, where it has no others."""
-        plan = self.placing.plan
-        config = plan.recipe.teachers[name]
-        threads, place = self._threads(name, stage), device(config.resources)
+        config = self.placing.plan.recipe.teachers[name]
         taps = taps_of(stage.cohort[0].objective).get(name, ()) if stage.teachers else ()
         fresh = fresh and config.weights is None
         network = self._fresh(name) if fresh else self._loaded(name)
-        slow = Teacher(network, taps, manner=plain(threads), device=place)
-        plain_rate = answering_rate(slow, self.shelving.transfer_set, self.seconds)
-        manner = self.holdings.settled.get(name) or self._manner(name, network, threads)
-        teacher, rate = slow, plain_rate
-        if manner != slow.manner:
-            teacher = Teacher(network, taps, manner=manner, device=place)
-            rate = answering_rate(teacher, self.shelving.transfer_set, self.seconds)
-        gain = None if teacher is slow else rate / plain_rate
-        told = MeasuredTeacher(str(manner), threads, rate, gain, fresh=fresh)
-        return TimedTeacher(told, plain_rate, teacher, self.shelving.transfer_set)
+        tuning = self._tuning(name, stage, network)
+        teacher = Teacher(network, taps, manner=tuning.chosen, device=device(config.resources))
+        gain = None if tuning.chosen == plain(tuning.chosen.threads) else tuning.gain
+        return TimedTeacher(teacher, self.shelving.transfer_set, gain, fresh)
 
     def _threads(self, name: str, stage: Stage) -> int:
         """The threads that it has beside the student, or those of its examination."""
@@ -103,31 +125,25 @@ class TeacherTiming:
         model = build_student_model(task, self.shelving.transfer_set)
         return Network(student_preprocess(task, self.shelving.transfer_set), model).eval()
 
-    def _manner(self, name: str, network: Network, threads: int) -> Manner:
-        asked = self.placing.plan.recipe.teachers[name].precision
-        return plain(threads, "fp32" if asked == "auto" else asked)
-
-
-def answering_rate(teacher: Teacher, transfer_set: TransferSet, seconds: float) -> float:
-    """Samples a second that one replica answers, measured for about ``seconds``."""
-    samples = teacher.manner.forward_batch
-    with computing_on(teacher.manner.threads):
-        _answer(teacher, transfer_set, _question(transfer_set, 0, samples))
-        began = time.perf_counter()
-        for number in count(1):
-            _answer(teacher, transfer_set, _question(transfer_set, number, samples))
-            spent = time.perf_counter() - began
-            if number >= FEWEST and spent >= seconds:
-                return number * samples / spent
-    raise AssertionError("it goes on until it returns")
-
-
-def _answer(teacher: Teacher, transfer_set: TransferSet, question: Question) -> Answer:
-    batch = transfer_set.batch(question.sample_ids, question.view)
-    return teacher.answer(batch.inputs)
-
-
-def _question(transfer_set: TransferSet, number: int, samples: int) -> Question:
-    places = np.arange(number * samples, (number + 1) * samples)
-    ids: Ids = np.take(transfer_set.student_ids(), places, mode="wrap")
-    return Question(number, ids)
+    def _tuning(self, name: str, stage: Stage, network: Network) -> Tuning:
+        """As a run has settled it, or would but for compiling, which takes longer than all this."""
+        config, data = self.placing.plan.recipe.teachers[name], self.shelving.transfer_set
+        settled, threads = self.holdings.settled.get(name), self._threads(name, stage)
+        if settled is not None:
+            found = read_tuning(self.shelving.folder(name))
+            same = found is not None and found.chosen == settled
+            return found if found and same else Tuning(settled, None, None)
+        if config.precision != "auto":
+            return Tuning(plain(threads, config.precision), None, None)
+        macs = costs(network, data.shape).macs
+        samples = self.shelving.samples_to_answer(stage) if stage.teachers else 0
+        return tune(
+            network,
+            taps_of(stage.cohort[0].objective).get(name, ()),
+            data.batch(probe_of(data, macs).sample_ids, 0).inputs,
+            threads=threads,
+            device=device(config.resources),
+            temperature=stage.ensemble.temperature,
+            # So many are worth a short search, and not worth compiling.
+            samples_to_answer=min(samples, int(2 * WORTH_MACS / max(1, macs))),
+        )

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from pydantic import TypeAdapter
-from scipy.special import stdtrit  # type: ignore[import-untyped]
+from scipy.special import stdtrit
 
 from orchestrator.report.report_table import Grid
 from orchestrator.report.report_words import percent

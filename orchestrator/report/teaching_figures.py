@@ -22,6 +22,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
 from teachers.manner import Manner
+from teachers.papers import read_tuning, read_verdict
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,23 @@ def step_speed(rows: Iterable[Row]) -> StepSpeed | None:
 
 
 def teacher_run(manner: Manner | None, shelf: Path, counts: AnswerCounts | None) -> TeacherRun:
-    """One teacher of the student, as far as it is known; ``shelf`` is its folder in the bank."""
+    """One teacher of the student, as far as it is known; ``shelf`` is its folder in the bank,
+    whose tuning and verdict count where they are of the same manner."""
     told = {} if counts is None else vars(counts)
-    return TeacherRun(manner=None if manner is None else str(manner), **told)
+    if manner is None:
+        return TeacherRun(**told)
+    tuning, verdict = read_tuning(shelf), read_verdict(shelf)
+    tuned = tuning is not None and tuning.chosen == manner
+    judged = verdict is not None and verdict.manner == manner
+    return TeacherRun(
+        manner=str(manner),
+        plain_rate=tuning.plain_rate if tuning and tuned else None,
+        chosen_rate=tuning.chosen_rate if tuning and tuned else None,
+        kl=verdict.fidelity.mean_kl if verdict and judged else None,
+        same_argmax=verdict.fidelity.same_argmax if verdict and judged else None,
+        verdict=str(verdict) if verdict and judged else None,
+        **told,
+    )
 
 
 def _manners(stage_folder: Path) -> dict[str, Manner]:

@@ -33,7 +33,7 @@ def test_it_times_every_role_and_says_which(measured) -> None:
     assert all(each.fresh and each.training_rate for each in found.teachers.values())
     assert found.speeds is not None
     assert min(found.speeds.live, found.speeds.filling, found.speeds.filled) > 0
-    assert len(said) == 6
+    assert len(said) == 6, said
 
 
 def test_it_foretells_every_stage_that_is_not_stored(measured) -> None:

@@ -1,0 +1,169 @@
+"""What teaching costs a student on a GPU: untaught, live, filling the bank, with it filled.
+
+    python -m benchmarks.gpu [ROOT] [--rounds 3] [--epochs 2] [a.b=value ...]
+
+Three ResNets (56, 44, 32) teach a ResNet-8, all on one GPU: teachers and student in one process,
+and each teacher in a process of its own (a one-node Ray, each role with a quarter of the GPU).
+``ROOT`` holds cifar-10-batches-py and the published weights under ``weights``; without it
+pictures and weights are drawn, which changes no speed. All runs are recipes through the product,
+so transfers are pinned and teachers are run as ``precision: auto`` finds (bf16, channels-last,
+compiled: the table says which); ``teachers.resnet56.precision=fp32`` and so on compare.
+
+Rates are those of the steps in each stage's spool, in samples/s and in % of the untaught
+student's of the same run. Without a GPU it says so and ends; ``--device cpu`` only shows that
+the benchmark itself works. Not measured yet: no machine that it was written on had a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import safetensors.torch
+import torch
+
+import stillhouse
+from benchmarks.seeds import in_one_process
+from benchmarks.views_count import RECIPE, WEIGHTS
+from orchestrator.recipe.loading import LoadedRecipe
+from orchestrator.report.run_report import RunReport
+from orchestrator.report.teaching_report import TeacherRun
+from students.models.catalog import build_model
+from students.models.config import ResNetCifar
+
+PLACES = {"in_process": "teachers in the student's process", "local": "each in its own process"}
+WAYS = ("live", "filling", "filled")
+DRAWN = """
+import numpy as np
+
+def pictures():
+    drawn = np.random.default_rng(0)
+    def part(count):
+        return drawn.integers(0, 256, (count, 3, 32, 32), np.uint8), np.arange(count) % 10
+    return {"train": part(50_000), "test": part(1_000)}
+"""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where pictures and weights lie (``data`` are the settings that say so), and what else is
+    set; all that is written lies in ``work``."""
+
+    work: Path
+    data: tuple[str, ...]
+    settings: tuple[str, ...]
+    device: str
+
+    def turn(self, place: str, way: str, seed: int) -> RunReport:
+        """One student, taught in one way, beside an untaught one; a filled bank is the one that
+        the turn before has filled."""
+        home = self.work / place
+        if way != "filled":
+            shutil.rmtree(home / "bank", ignore_errors=True)
+        recipe = self._recipe(place, [f"student.train.seed={seed}", *self._bank(way)])
+        return stillhouse.run(recipe, home=home).report
+
+    def _bank(self, way: str) -> list[str]:
+        return ["ensemble.bank=none"] if way == "live" else []
+
+    def _recipe(self, place: str, settings: Sequence[str]) -> LoadedRecipe:
+        share = 0.25 if self.device == "cuda" else 0
+        gpus = [f"teachers.{name}.resources.gpus={share}" for name in WEIGHTS]
+        # One view: the seeds of all rounds ask for the same answers.
+        all_of_them = [
+            *self.data, "transfer_set.views=1", "controls=[untaught]",
+            f"student.resources.gpus={share}", *gpus, *settings, *self.settings,
+        ]  # fmt: skip
+        if place == "in_process":
+            return in_one_process(RECIPE, all_of_them)
+        return stillhouse.load_recipe(RECIPE, all_of_them)
+
+
+def drawn_data(folder: Path) -> tuple[str, ...]:
+    """Settings for pictures and weights of chance, made in ``folder``."""
+    (folder / "drawn.py").write_text(DRAWN)
+    settings = [f"transfer_set={{kind: custom, source: {folder}/drawn.py:pictures}}"]
+    for name in WEIGHTS:
+        config = ResNetCifar(depth=int(name.removeprefix("resnet")))
+        model = build_model(config, input_shape=(3, 32, 32), classes=10, seed=0, folder=folder)
+        file = folder / f"{name}.safetensors"
+        safetensors.torch.save_file(model.state_dict(), file)
+        settings += [f"teachers.{name}.weights={file}", f"teachers.{name}.gate=warn"]
+    return (*settings, "transfer_set.augment=crop_flip", "transfer_set.validation=1000")
+
+
+def published_data(root: Path) -> tuple[str, ...]:
+    """Settings for CIFAR-10 and the published weights in ``root``."""
+    weights = [
+        f"teachers.{name}.weights={root / 'weights' / file}" for name, file in WEIGHTS.items()
+    ]
+    return (f"transfer_set.root={root}", *weights)
+
+
+def measure(bench: Bench, rounds: int) -> dict[tuple[str, str], list[RunReport]]:
+    """The reports of each way of teaching, by place, ways in turn within a round."""
+    found: dict[tuple[str, str], list[RunReport]] = {}
+    for number in range(rounds):
+        for place in PLACES:
+            for turn, way in enumerate(WAYS):
+                report = bench.turn(place, way, seed=len(WAYS) * number + turn)
+                found.setdefault((place, way), []).append(report)
+    return found
+
+
+def lines(found: Mapping[tuple[str, str], Sequence[RunReport]]) -> Iterator[str]:
+    """Medians over the rounds, and how the teachers were run."""
+    yield f"{'':36s} {'':8s} {'samples/s':>10s} {'of untaught':>12s} {'waiting':>8s}"
+    for (place, way), reports in found.items():
+        told = [each.teaching for each in reports if each.teaching and each.teaching.student]
+        rate = median(each.student.samples_per_second for each in told if each.student)
+        share = median(each.of_untaught for each in told if each.of_untaught)
+        waits = median(each.student.wait_share for each in told if each.student)
+        yield f"{PLACES[place]:36s} {way:8s} {rate:10,.0f} {share:12.1%} {waits:8.1%}"
+    for place in PLACES:
+        yield from (f"{PLACES[place]}: {said}" for said in _manners(found[place, "filling"][0]))
+
+
+def _manners(report: RunReport) -> Iterator[str]:
+    teachers: Mapping[str, TeacherRun] = report.teaching.teachers if report.teaching else {}
+    for name, run in teachers.items():
+        gain = "not compared" if run.gain is None else f"{run.gain:.2f} times plain fp32"
+        rate = "" if run.chosen_rate is None else f", {run.chosen_rate:,.0f} samples/s alone"
+        yield f"{name} run in {run.manner}: {gain}{rate}"
+
+
+def main() -> int:
+    """Prints the figures of one run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("given", nargs="*", metavar="[ROOT] [a.b=value ...]")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    asked = parser.parse_intermixed_args()
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        print("This machine has no GPU that torch can use; run it where there is one.")
+        return 1
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        root = next((Path(each).absolute() for each in asked.given if "=" not in each), None)
+        data = drawn_data(folder) if root is None else published_data(root)
+        changed = [each for each in asked.given if "=" in each]
+        settings = (f"student.train.epochs={asked.epochs}", *changed)
+        bench = Bench(folder, data, settings, asked.device)
+        for line in lines(measure(bench, asked.rounds)):
+            print(line)
+    where = torch.cuda.get_device_name() if asked.device == "cuda" else "cpu"
+    print(f"medians of {asked.rounds} rounds on {where}; {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""What the number of views does to accuracy and cost: three ResNets teach a ResNet-8 on CIFAR-10.
+
+    python -m benchmarks.views_count ROOT [--views 1 2 4 8 all] [--fraction 0.1] [--epochs 20]
+                                     [--seeds 5] [--minutes 35] [--home DIR] [a.b=value ...]
+
+``ROOT`` holds cifar-10-batches-py and the published weights under ``weights``. The recipe is
+recipes/cifar10_resnets.yaml, run through the product in this process on the torch engine; every
+seed teaches one student for each number of views, so a difference is one of the same seed. The
+bank is shared: a view is the same whatever their number, so each answer is computed once in all.
+
+After ``--minutes`` no further seed is begun. What is stored in ``--home`` is not computed again.
+Accuracy is that of the last epoch; a default is chosen by the validation column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import stillhouse
+from benchmarks.seeds import in_one_process
+from orchestrator.home.holdings import in_words
+from orchestrator.report.repeats import paired, spread
+from orchestrator.report.run_report import ModelReport, RunReport
+from teachers.bank.budget import views_on_disk
+from teachers.bank.places import shelves_of
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "cifar10_resnets.yaml"
+WEIGHTS = {
+    "resnet56": "resnet56-4bfd9763.th",
+    "resnet44": "resnet44-014dd654.th",
+    "resnet32": "resnet32-d509ac18.th",
+}
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared: ``views`` by their spelling in a recipe; ``settings`` hold for all."""
+
+    root: Path
+    views: tuple[str, ...]
+    epochs: int
+    settings: tuple[str, ...]
+    home: Path
+
+    def overrides(self, views: str) -> list[str]:
+        """What is set for one number of views."""
+        weights = self.root / "weights"
+        return [
+            f"transfer_set.root={self.root}",
+            f"transfer_set.views={views}",
+            f"student.train.epochs={self.epochs}",
+            "controls=[]",
+            *(f"teachers.{name}.weights={weights / file}" for name, file in WEIGHTS.items()),
+            *self.settings,
+        ]
+
+    def count(self, views: str) -> int:
+        """How many views a sample has in all epochs."""
+        return self.epochs if views == ALL else min(int(views), self.epochs)
+
+
+Found = dict[str, tuple[RunReport, ...]]
+
+
+def over_views(asked: Asked, *, seeds: int, minutes: float) -> Iterator[Found]:
+    """After each seed the reports of all seeds so far, by number of views."""
+    began = time.monotonic()
+    for seed in range(1, seeds + 1):
+        found = {}
+        for views in asked.views:
+            recipe = in_one_process(RECIPE, asked.overrides(views))
+            found[views] = stillhouse.run(recipe, home=asked.home, repeats=seed).reports
+        yield found
+        if time.monotonic() - began > 60 * minutes:
+            return
+
+
+def lines(asked: Asked, found: Mapping[str, Sequence[RunReport]]) -> Iterator[str]:
+    """The table: accuracies in %, differences to ``all`` in points with their 95 % interval."""
+    yield (
+        f"{'views':>5s} {'validation %':>15s} {'test %':>15s} {'test - all, points':>24s} "
+        f"{'answers':>9s} {'bytes':>9s}"
+    )
+    sizes = bytes_by_view(asked.home)
+    for views, reports in found.items():
+        test = [accuracy(report, "test") for report in reports]
+        base = [accuracy(report, "test") for report in found.get(ALL, reports)]
+        answers = asked.count(views) * answers_of_a_view(reports[0], asked)
+        size = sum(sizes.get(view, 0) for view in range(asked.count(views)))
+        yield (
+            f"{views:>5s} {spelt([accuracy(report, 'validation') for report in reports]):>15s} "
+            f"{spelt(test):>15s} {difference(test, base) if views != ALL else '':>24s} "
+            f"{answers:>9,d} {in_words(size):>9s}"
+        )
+    computed = sum(
+        run.computed
+        for reports in found.values()
+        for report in reports
+        for run in (report.teaching.teachers.values() if report.teaching else ())
+    )
+    yield f"computed in all, for every number of views and every seed: {computed:,} answers"
+
+
+def accuracy(report: RunReport, part: str) -> float:
+    """The student's, of the last epoch."""
+    assert report.student is not None
+    scores = getattr(model := report.student, part)
+    assert isinstance(model, ModelReport)
+    assert scores is not None, f"there is no {part} part"
+    return float(scores.accuracy)
+
+
+def answers_of_a_view(report: RunReport, asked: Asked) -> int:
+    """How many answers there are to one view: a sample's, of each teacher."""
+    recipe = in_one_process(RECIPE, asked.overrides(ALL)).recipe
+    data = recipe.transfer_set
+    assert isinstance(data.validation, float)
+    return round(50_000 * (1 - data.validation) * data.fraction) * len(report.teachers)
+
+
+def bytes_by_view(home: Path) -> dict[int, int]:
+    """What the bank holds of each view, of all teachers."""
+    sizes: dict[int, int] = {}
+    for shelf in shelves_of(home / "bank"):
+        for each in views_on_disk(shelf):
+            sizes[each.view] = sizes.get(each.view, 0) + each.bytes
+    return sizes
+
+
+def spelt(shares: Sequence[float]) -> str:
+    """Mean and spread in %."""
+    found = spread(shares)
+    deviation = "" if found.deviation is None else f" +- {100 * found.deviation:.2f}"
+    return f"{100 * found.mean:.2f}{deviation}"
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> str:
+    """The paired difference in points, with its interval."""
+    found = paired(first, second)
+    if found.low is None or found.high is None:
+        return f"{100 * found.mean:+.2f}"
+    return f"{100 * found.mean:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
+
+
+def main() -> None:
+    """Prints the table after each seed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("settings", nargs="*", metavar="a.b=value")
+    parser.add_argument("--views", nargs="+", default=["1", "2", "4", "8", ALL])
+    parser.add_argument("--fraction", type=float, default=0.1)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=35)
+    parser.add_argument("--home", type=Path, default=Path(".stillhouse"))
+    given = parser.parse_intermixed_args()
+    asked = Asked(
+        root=given.root.expanduser().absolute(),
+        views=tuple(given.views),
+        epochs=given.epochs,
+        settings=(f"transfer_set.fraction={given.fraction}", *given.settings),
+        home=given.home.absolute(),
+    )
+    began = time.monotonic()
+    for found in over_views(asked, seeds=given.seeds, minutes=given.minutes):
+        for line in lines(asked, found):
+            print(line)
+        seeds = len(next(iter(found.values())))
+        print(
+            f"{seeds} seeds, {asked.epochs} epochs, fraction {given.fraction:g}; "
+            f"{time.monotonic() - began:.0f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
