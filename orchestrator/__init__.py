@@ -27,6 +27,7 @@ The run
   gatekeeping       how a teacher is run, and whether it may teach
   placing           what roles are told, and where they are put
   resolution        ``threads: auto``
+  warming           processes made ready for what comes
   progress          bars
   signals           one orderly way out
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from cluster.catalog import build_runtime
-from cluster.runtime import Runtime
 from orchestrator.deep_check import Probed, probe_recipe
 from orchestrator.errors import RecipeProblems
 from orchestrator.executor import Executor, StageResult, Watcher
@@ -26,8 +25,6 @@ from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.latency import latencies
-from orchestrator.report.repeats import RepeatReport, repeat_report
-from orchestrator.report.report_page import write_page
 from orchestrator.report.reporting import Reporting
 from orchestrator.report.run_report import RunReport
 from orchestrator.resolution import resolve, roles_of, stages_at_once
@@ -36,6 +33,7 @@ from orchestrator.shelving import prepare_for
 from orchestrator.signals import interruptible
 from orchestrator.stage_work import StageWork
 from orchestrator.tracking import Status
+from orchestrator.warming import warm
 from students.faults import Fault
 from students.outcome import read_outcome
 from students.reports import Event
@@ -44,6 +42,7 @@ from students.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
+    from orchestrator.report.repeats import RepeatReport
 
 SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
@@ -164,9 +163,9 @@ def _results(
             plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
         )
         closing.callback(runtime.close)
-        _warm(runtime, plan, cores)
         placing = Placing(plan, store, probed.hint_shapes, fault)
         work = StageWork(runtime, placing, transfer_set)
+        warm(runtime, plan, store, work, cores)
         return Executor(plan, store, runtime, work, watcher, cores).run()
 
 
@@ -213,16 +212,6 @@ def gpus(plan: Plan) -> int:
     return int(asked + 0.999)
 
 
-def _warm(runtime: Runtime, plan: Plan, cores: int) -> None:
-    """Lets the processes of the busiest stage start while the first stages are prepared."""
-    stage = max(plan.stages, key=lambda stage: roles_of(stage, plan))
-    resources = plan.recipe.student.resources
-    if resources.gpus == 0:
-        threads = resolve(stage, plan, cores)["student"]
-        modules = ("students.student_rank", "teachers.host")
-        runtime.warm(roles_of(stage, plan), demand(resources, threads), modules)
-
-
 def _report(
     loaded: LoadedRecipe,
     plan: Plan,
@@ -231,6 +220,10 @@ def _report(
     results: Sequence[StageResult],
     began: float,
 ) -> FinishedRun:
+    # Pictures and statistics take most of a second to import, so not before the first step.
+    from orchestrator.report.repeats import repeat_report
+    from orchestrator.report.report_page import write_page
+
     latency = latencies(plan, store, results, transfer_set)
     reporting = Reporting(plan, store, transfer_set, latency)
     folder = store.runs / plan.run_name

@@ -60,14 +60,16 @@ class TrackingWriter:
         self._sender = Sender(connect, run, every)
         self._pause = pause
         self._thread = Thread(target=self._work, name="tracking", daemon=True)
-        self._thread.start()
+        self._begun = False
 
     def register(self, stage: StageRun) -> None:
         """Makes a stage known, whether it runs now or was finished by an earlier run.
 
-        Its run is opened at the first notice; a stage that never begins leaves none.
+        Its run is opened at the first notice; a stage that never begins leaves none. Nor does
+        this begin the thread: connecting takes seconds of a core, which a run needs that is still
+        getting its processes ready.
         """
-        with self._change() as wanted:
+        with self._change(begins=False) as wanted:
             wanted.stages[stage.name] = stage
             wanted.notices.setdefault(stage.name, Notice())
 
@@ -117,6 +119,7 @@ class TrackingWriter:
         with self._changed:
             self._draining = self._fresh = True
             self._changed.notify_all()
+            self._begin()
         self._thread.join(timeout)
         with self._changed:
             self._given_up = True
@@ -125,12 +128,19 @@ class TrackingWriter:
                 return (f"the tracker gave no answer within {timeout:g} s",)
             return self._unsent
 
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._thread.start()
+
     @contextmanager
-    def _change(self) -> Iterator[Wanted]:
+    def _change(self, *, begins: bool = True) -> Iterator[Wanted]:
         with self._changed:
             yield self._wanted
             self._fresh = True
             self._changed.notify_all()
+            if begins:
+                self._begin()
 
     def _work(self) -> None:
         pause = self._pause[0]

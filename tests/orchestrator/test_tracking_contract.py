@@ -368,3 +368,13 @@ def test_parameters_are_flat_and_hold_no_credentials():
     )
     assert flattened({"a": {"b": True}}) == {"a.b": "true"}
     assert key("terms/täsk|" + "x" * 300) == ("terms/t_sk_" + "x" * 300)[:250]
+
+
+def test_nobody_connects_before_a_stage_has_something_to_tell(tmp_path):
+    tracker = MemoryTracker()
+    writer = writer_for(tracker)
+    writer.register(stage_of(tmp_path))
+    assert not tracker.asked.acquire(timeout=0.2)
+    writer.notify("student", (), "RUNNING")
+    assert tracker.asked.acquire(timeout=5)
+    assert writer.drain(10) == ()

@@ -1,0 +1,99 @@
+"""Processes made ready before they are asked for: as many as will be needed, of the right kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+from cluster.runtime import Demand
+from orchestrator.home.store import Store
+from orchestrator.placing import demand
+from orchestrator.plan import Plan, Stage
+from orchestrator.resolution import Prospect
+from orchestrator.warming import warm
+from students.attempts import begin_attempt
+from students.outcome import Outcome, write_outcome
+from tests import small
+
+AUTO = tuple(
+    f"{place}=auto"
+    for place in ("student.train.threads", "teachers.wide.threads", "teachers.deep.threads")
+)
+
+
+@dataclass
+class Runtime:
+    """Remembers what it was asked to make ready."""
+
+    asked: list[tuple[int, Demand | None]] = field(default_factory=list)
+
+    def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
+        self.asked.append((count, demand))
+
+
+@dataclass
+class Work:
+    """Knows of which teachers all answers are stored."""
+
+    stored: frozenset[str] = frozenset()
+
+    def prospect(self, stage: Stage) -> Prospect:
+        return Prospect(stored=self.stored & set(stage.teachers))
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return small.planned(tmp_path, *AUTO)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "home")
+    made.prepare()
+    return made
+
+
+def finish(plan: Plan, store: Store, *titles: str) -> None:
+    for title in titles:
+        folder = store.folder(plan.stage(title).digest)
+        attempt = begin_attempt(folder)
+        answers = {"test": torch.zeros(1, 2)}
+        write_outcome(folder, attempt, Outcome("ab", 1, 1, 1), weights={}, answers=answers)
+
+
+def warmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
+    runtime = Runtime()
+    warm(cast(Any, runtime), plan, store, cast(Any, Work(frozenset(stored))), 4)
+    return runtime.asked
+
+
+def place(plan: Plan, threads: int) -> Demand:
+    return demand(plan.recipe.student.resources, threads)
+
+
+def test_a_student_and_its_teachers_are_made_ready_while_the_teachers_are_trained(
+    plan: Plan, store: Store
+) -> None:
+    assert warmed(plan, store) == [(3, place(plan, 1))]
+
+
+def test_nothing_is_made_ready_for_teachers_whose_answers_are_stored(
+    plan: Plan, store: Store
+) -> None:
+    finish(plan, store, "teachers.wide", "teachers.deep")
+    ((count, asked),) = warmed(plan, store, "wide", "deep")
+    # One process, and of the kind that is asked for when the cores are the student's alone.
+    assert (count, asked) == (1, place(plan, 2))
+    assert warmed(plan, store, "wide")[0][0] == 2
+
+
+def test_nothing_is_made_ready_for_stages_that_are_stored(plan: Plan, store: Store) -> None:
+    finish(plan, store, "teachers.wide", "teachers.deep", "student")
+    assert warmed(plan, store)[0][0] == 1
+    finish(plan, store, "controls.untaught")
+    assert warmed(plan, store) == []
