@@ -147,7 +147,8 @@ class Trainer:
         )
 
     def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> Tensor:
-        """Gradients of one micro-batch; the loss and the terms, as one tensor on the CPU."""
+        """Gradients of one micro-batch; the loss and the terms, as one tensor on the device,
+        which is not waited for until the step is done."""
         batch = self._batch(micro.question)
         # Dropout is a function of the place in training, on whatever rank it is drawn.
         seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
@@ -156,7 +157,7 @@ class Trainer:
         loss, terms = self.objective(outputs, batch, knowledge.on(self.engine.device))
         self.engine.backward(loss)
         values = [loss.detach(), *(terms[name] for name in self.objective.names)]
-        return torch.stack([value.double() for value in values]).cpu()
+        return torch.stack([value.double() for value in values])
 
     def _batch(self, question: Question) -> Batch:
         batch = self.transfer_set.batch(
@@ -166,9 +167,8 @@ class Trainer:
             student_labels=self.labels_of_student,
         )
         device = self.engine.device
-        return Batch(
-            batch.inputs.to(device), batch.targets.to(device), batch.sample_ids, batch.view
-        )
+        inputs, targets = (sent(each, device) for each in (batch.inputs, batch.targets))
+        return Batch(inputs, targets, batch.sample_ids, batch.view)
 
     def _count(self, outcome: StepOutcome) -> None:
         progress = self.progress
@@ -205,3 +205,10 @@ class Trainer:
             self.progress.segments = tuple(extended(earlier, self.attempt, offset))
             self.checkpoints.commit(state, vars(self.progress), step=self.progress.step)
         return Committed(self.progress.step, self.progress.segments)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on ``device``; an accelerator is sent it while it still computes."""
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

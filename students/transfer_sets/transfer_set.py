@@ -96,7 +96,8 @@ class TransferSet:
         are -1.
         """
         ids = np.asarray(sample_ids, np.int64)
-        pictures = self.inputs[torch.from_numpy(ids)]
+        # Whole rows at a time; an index in brackets would move byte by byte.
+        pictures = self.inputs.index_select(0, torch.from_numpy(ids))
         how = self.config.augment if augment is None else augment
         targets = self._student_targets if student_labels else self.targets
         return Batch(

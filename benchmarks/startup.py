@@ -1,0 +1,137 @@
+"""Measures what passes before anything is learnt: from the command to the first step.
+
+    python -m benchmarks.startup [RECIPE] [--rounds 3] [--home DIR] [--set a.b=c ...]
+
+The recipe is run once, into DIR (a temporary folder, if none is said). Then in each round take
+their turn: ``check``; the same run, with everything stored; and the same run after the folder of
+the student's stage was taken away, so that its teachers, and what they have answered, are stored.
+Of the last one are printed, from the start of its process: when the stage begins (recipe read,
+data and models looked at, processes asked for), when its rank has read its data and built its
+engine, and when its first step is done. Times are those of the files that a run writes anyway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+_MAIN = "from orchestrator.cli import main; main()"
+CHECK, STORED = "check", "everything stored"
+BEGINS, READY, STEP, DONE = "stage begins", "rank ready", "first step", "command over"
+STUDENT = "student's stage missing"
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command line on one recipe and one home; ``settings`` are overrides."""
+
+    recipe: Path
+    home: Path
+    settings: tuple[str, ...]
+
+    def __call__(self, name: str, *more: str) -> tuple[float, dict[str, Any]]:
+        """Runs one command; the wall clock before it, and what it printed."""
+        began = time.time()
+        line = [sys.executable, "-c", _MAIN, "--home", str(self.home)]
+        line += [name, str(self.recipe), *self.settings, "--json", *more]
+        run = subprocess.run(
+            line,
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if run.returncode:
+            raise SystemExit(f"`{name}` ended with {run.returncode}:\n{run.stderr}")
+        return began, json.loads(run.stdout)
+
+
+def took(command: Command, name: str) -> dict[str, float]:
+    """Seconds of a command, and those of a core that it and its children used."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began, _ = command(name)
+    seconds = time.time() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"": seconds, "of a core": used}
+
+
+def first_step(command: Command, digest: str) -> dict[str, float]:
+    """Seconds from the start of a run to its milestones, without the stage ``digest``."""
+    stage = command.home / "stages" / digest
+    shutil.rmtree(stage)
+    began, _ = command("run")
+    over = time.time()
+    with (stage / "spool" / "attempt-0001.jsonl").open() as rows:
+        step = json.loads(rows.readline())["time_ms"] / 1e3
+    return {
+        BEGINS: (stage / "attempt.json").stat().st_mtime - began,
+        READY: (stage / "spool").stat().st_mtime - began,
+        STEP: step - began,
+        DONE: over - began,
+    }
+
+
+def measure(command: Command, rounds: int) -> dict[tuple[str, str], list[float]]:
+    """Seconds by command and milestone, one of each round."""
+    _, report = command("run")
+    (short,) = (stage["digest"] for stage in report["stages"] if stage["name"] == "student")
+    (digest,) = (
+        folder.name
+        for folder in (command.home / "stages").iterdir()
+        if folder.is_dir() and (short.startswith(folder.name) or folder.name.startswith(short))
+    )
+    found: dict[tuple[str, str], list[float]] = {}
+    for _ in range(rounds):
+        for name, seconds in _round(command, digest):
+            for milestone, value in seconds.items():
+                found.setdefault((name, milestone), []).append(value)
+    return found
+
+
+def _round(command: Command, digest: str) -> Iterator[tuple[str, Mapping[str, float]]]:
+    yield CHECK, took(command, "check")
+    yield STORED, took(command, "run")
+    yield STUDENT, first_step(command, digest)
+
+
+def lines(found: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[str]:
+    """The median of the rounds, with the shortest and the longest."""
+    for (name, milestone), seconds in found.items():
+        label = f"{name}, {milestone}" if milestone else name
+        spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
+        yield f"{label:42s} {median(seconds):7.2f} s   ({spread})"
+
+
+def main() -> None:
+    """Prints the figures of one run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "digits.yaml")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        home = asked.home or Path(work)
+        command = Command(asked.recipe.absolute(), home.absolute(), tuple(asked.settings))
+        found = measure(command, asked.rounds)
+    for line in lines(found):
+        print(line)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()

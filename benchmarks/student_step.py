@@ -1,0 +1,223 @@
+"""Measures an untaught student's step beside a bare loop that does the same by hand.
+
+    python -m benchmarks.student_step ROOT [--rounds 5] [--steps 10] [--threads 2]
+
+``ROOT`` holds cifar-10-batches-py. A ResNet-8 learns CIFAR-10 under crop and flip, in batches of
+128: as a bare loop with the library's views (contiguous, and channels last), on the torch engine,
+and under DeepSpeed at ZeRO stage 1; each in fp32 and in bf16. Each lives in a process of its own
+and takes its turn of a few steps in each round, so a busy machine slows all of them; shares are
+taken round by round. The first steps of a turn do not count.
+
+Of our own steps is printed too how much lies outside the engine's forward and backward pass and
+its optimizer step: views, loss, reports, spool and all else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from cluster.local import LocalRuntime
+from cluster.runtime import Demand, Handle
+from students.assignment import Assignment, Pupil, Samples
+from students.attempts import begin_attempt
+from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
+from students.lessons import NoLessons
+from students.making import build_student_model, sample_ids, student_preprocess
+from students.models.config import ResNetCifar
+from students.objectives.config import Task
+from students.order import Order
+from students.reports import Committed
+from students.spool import read_committed
+from students.student_rank import StudentRank
+from students.threads import computing_on
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.config import Cifar10, CropFlip
+
+BATCH = 128
+UNCOUNTED = 3
+PRECISIONS = ("fp32", "bf16")
+ENGINES = {
+    "torch": EngineConfig(kind="torch"),
+    "zero_1": EngineConfig(kind="deepspeed", zero_stage=1),
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Mean seconds of one step in one turn; ``outside`` of them were not the engine's."""
+
+    seconds: float
+    outside: float = 0.0
+
+
+class BareLoop:
+    """What one would write by hand, on the same pictures; in the layout that is said."""
+
+    def __init__(self, task: Assignment, *, channels_last: bool) -> None:
+        self._task = task
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._layout = layout
+        self._set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
+        self._preprocess = student_preprocess(task, self._set)
+        self._model = build_student_model(task, self._set).to(memory_format=layout)
+        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9)
+        ids = sample_ids(self._set, task.pupil.samples)
+        order = Order(ids, BATCH, BATCH, 100, 0, self._set.view_of)
+        self._questions = (micro.question for micro in order.micro_batches_of(0, 1, 0))
+
+    def turn(self, steps: int) -> Turn:
+        """Seconds of a step."""
+        with computing_on(self._task.threads):
+            for _ in range(UNCOUNTED):
+                self._step()
+            began = time.perf_counter()
+            for _ in range(steps):
+                self._step()
+        return Turn((time.perf_counter() - began) / steps)
+
+    def _step(self) -> None:
+        question = next(self._questions)
+        batch = self._set.batch(question.sample_ids, question.view)
+        bf16 = self._task.pupil.train.precision == "bf16"
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = self._model(
+                self._preprocess(batch.inputs.contiguous(memory_format=self._layout))
+            )
+        loss = cross_entropy(logits.float(), batch.targets)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+
+
+class TimedRank(StudentRank):
+    """A student's rank that notes the seconds spent in its engine."""
+
+    spent = 0.0
+
+    def _engine(self, *args: Any) -> Any:
+        engine: Any = super()._engine(*args)
+        for name in ("forward", "backward", "step"):
+            setattr(engine, name, partial(self._timed, getattr(engine, name)))
+        return engine
+
+    def _timed(self, work: Callable[..., Any], *args: Any) -> Any:
+        began = time.perf_counter()
+        result = work(*args)
+        self.spent += time.perf_counter() - began
+        return result
+
+
+class OurLoop:
+    """A student's rank that pauses at each checkpoint; one stands at the end of each turn."""
+
+    def __init__(self, task: Assignment) -> None:
+        self._task = task
+        self._rank = TimedRank(task, NoLessons(10))
+        self._events = self._rank.train()
+        self._segments: tuple[tuple[int, int], ...] = ()
+
+    def turn(self, steps: int) -> Turn:
+        """Seconds of a step, by the times at which its rows were written."""
+        spent = self._rank.spent
+        committed = next(event for event in self._events if isinstance(event, Committed))
+        spent = (self._rank.spent - spent) / (steps + UNCOUNTED)
+        rows = list(read_committed(self._task.stage_folder, committed.segments, self._segments))
+        self._segments = committed.segments
+        counted = rows[UNCOUNTED - 1 :]
+        seconds = (counted[-1].time_ms - counted[0].time_ms) / 1e3 / steps
+        whole = fmean(row.values["step_seconds"] for row in rows)
+        return Turn(seconds, max(0.0, whole - spent))
+
+
+def assignment(root: Path, work: Path, name: str, precision: str, asked: Any) -> Assignment:
+    """The student of one contestant, which commits at the end of each turn."""
+    samples = Samples("student", CropFlip())
+    train = TrainConfig.model_validate(
+        {"epochs": 100, "batch_size": BATCH, "threads": asked.threads, "precision": precision,
+         "optimizer": Sgd(lr=0.1), "gradient_clipping": "none", "lr_schedule": "constant",
+         "checkpoint": CheckpointConfig(every=asked.steps + UNCOUNTED, keep=1)}
+    )  # fmt: skip
+    engine = ENGINES.get(name, ENGINES["torch"])
+    pupil = Pupil(
+        "student", ResNetCifar(depth=8), None, {"task": Task()}, train, engine, 0, samples, 4.0,
+        "arithmetic",
+    )  # fmt: skip
+    folder = work / f"{name}-{precision}"
+    data = Cifar10(root=str(root), augment=CropFlip(), validation="none")
+    return Assignment(
+        pupil, data, root, work / "cache", folder, begin_attempt(folder), asked.threads
+    )
+
+
+def measure(asked: argparse.Namespace, work: Path) -> dict[str, list[Turn]]:
+    """The turns of every contestant, by its name; the first round warms up."""
+    root = asked.root.expanduser().absolute()
+    demand = Demand(environment={"OMP_NUM_THREADS": str(asked.threads)})
+    turns: dict[str, list[Turn]] = {}
+    with closing(LocalRuntime(8, home=work)) as runtime:
+        contestants: dict[str, Handle[Any]] = {}
+        for precision in PRECISIONS:
+            for name in ("bare", "bare, channels last", *ENGINES):
+                task = assignment(root, work, name, precision, asked)
+                if name in ENGINES:
+                    handle: Handle[Any] = runtime.start(demand, name, OurLoop, task)
+                else:
+                    last = name != "bare"
+                    handle = runtime.start(demand, name, BareLoop, task, channels_last=last)
+                contestants[f"{name}, {precision}"] = handle
+        for round_number in range(asked.rounds + 1):
+            for name, handle in contestants.items():
+                kind = BareLoop if name.startswith("bare") else OurLoop
+                turn = handle.call(kind.turn, asked.steps).result(timeout=600)
+                if round_number:
+                    turns.setdefault(name, []).append(turn)
+    return turns
+
+
+def lines(turns: Mapping[str, Sequence[Turn]]) -> Iterator[str]:
+    """Medians over the rounds; the share of the faster bare loop's speed at that precision."""
+    yield f"{'':28s} {'samples/s':>10s} {'ms a step':>10s} {'of bare':>8s} {'outside':>8s}"
+    for name, each in turns.items():
+        precision = name.rpartition(", ")[2]
+        bare = (turns[f"{kind}, {precision}"] for kind in ("bare", "bare, channels last"))
+        fastest = min(bare, key=lambda one: median(turn.seconds for turn in one))
+        seconds = median(turn.seconds for turn in each)
+        share = median(
+            base.seconds / turn.seconds for base, turn in zip(fastest, each, strict=True)
+        )
+        outside = median(turn.outside / turn.seconds for turn in each)
+        yield (
+            f"{name:28s} {BATCH / seconds:10.0f} {1e3 * seconds:10.1f} {share:8.1%} "
+            + (f"{outside:8.1%}" if outside else f"{'':8s}")
+        )
+
+
+def main() -> None:
+    """Prints the figures of one run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=10, help="counted steps of a turn")
+    parser.add_argument("--threads", type=int, default=2)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        turns = measure(asked, Path(work))
+    for line in lines(turns):
+        print(line)
+    print(f"batches of {BATCH}, {asked.threads} threads, medians of {asked.rounds} rounds")
+
+
+if __name__ == "__main__":
+    main()
