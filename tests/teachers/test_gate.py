@@ -89,7 +89,7 @@ def test_one_answer_to_everything_is_chance_however_many_labels_are_so() -> None
     assert found.near_chance
 
 
-@pytest.mark.parametrize("share", [0.5, 0.95])
+@pytest.mark.parametrize("share", [0.6, 0.95])
 def test_another_order_of_the_classes_is_found_and_told(share: float) -> None:
     turned = right_on(share).roll(1, 1)
     found = plausibility(turned, LABELS)

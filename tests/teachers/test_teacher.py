@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from students.knowledge import Answer, Tap
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, PlainCnn, ResNetCifar
 from students.network import Network, Preprocess
-from teachers.manner import PLAIN_BATCH, Precision, plain
+from teachers.compiling import can_compile
+from teachers.manner import PLAIN_BATCH, Manner, plain
 from teachers.teacher import Teacher
 
 COUNT = 150
@@ -35,8 +37,20 @@ def network(kind: str) -> Network:
     return Network(Preprocess(mean=[0.3], std=[0.3], size=None, reverse=False), model)
 
 
-def teacher(kind: str, precision: Precision = "fp32") -> Teacher:
-    return Teacher(network(kind), NETS[kind][1], manner=plain(1, precision))
+LAID = {"channels_last": True, "folded": True}
+MANNERS = {
+    "fp32": plain(1),
+    "bf16": plain(1, "bf16"),
+    "fp32 laid": replace(plain(1), **LAID),  # type: ignore[arg-type]
+    "bf16 laid": replace(plain(1, "bf16"), **LAID),  # type: ignore[arg-type]
+    "wide": replace(plain(1), forward_batch=128),
+    "narrow": replace(plain(1), forward_batch=32, **LAID),  # type: ignore[arg-type]
+}
+"""The kinds of manner that tuning may choose; one that is compiled has a test of its own."""
+
+
+def teacher(kind: str, manner: Manner = MANNERS["fp32"]) -> Teacher:
+    return Teacher(network(kind), NETS[kind][1], manner=manner)
 
 
 def differing(one: Answer, other: Answer) -> list[str]:
@@ -50,12 +64,12 @@ def rows(answer: Answer, places: list[int]) -> Answer:
     return Answer(answer.logits[places], taps, 0.0)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize("kind", NETS)
 def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
-    kind: str, precision: Precision
+    kind: str, manner: str
 ) -> None:
-    asked = teacher(kind, precision)
+    asked = teacher(kind, MANNERS[manner])
     whole = asked.answer(PICTURES)
 
     @settings(max_examples=12, deadline=None, database=None)
@@ -116,9 +130,55 @@ def test_logits_and_taps_are_the_networks_own() -> None:
 
 
 def test_bf16_is_close_to_fp32_and_not_the_same() -> None:
-    plain, coarse = teacher("resnet").answer(PICTURES), teacher("resnet", "bf16").answer(PICTURES)
-    assert "logits" in differing(plain, coarse)
-    assert np.allclose(plain.logits, coarse.logits, atol=0.1)
+    fine = teacher("resnet").answer(PICTURES)
+    coarse = teacher("resnet", MANNERS["bf16"]).answer(PICTURES)
+    assert "logits" in differing(fine, coarse)
+    assert np.allclose(fine.logits, coarse.logits, atol=0.1)
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("layer", ["conv1", "bn1", "layer1.0.conv2", "layer3"])
+def test_in_every_manner_a_tap_is_the_layers_own_and_changes_no_logits(
+    layer: str, manner: str
+) -> None:
+    """Also of a convolution into which the normalisation after it was folded."""
+    taps, net = (Tap(layer),), network("resnet")
+    with torch.no_grad():
+        for each in net.modules():
+            if isinstance(each, nn.BatchNorm2d):
+                each.weight.mul_(1.5)
+                each.running_mean.add_(0.1)
+    wanted = Teacher(net, taps, manner=plain(1)).answer(PICTURES)
+    found = Teacher(net, taps, manner=MANNERS[manner]).answer(PICTURES)
+    error = np.abs(found.taps[layer].astype(np.float32) - wanted.taps[layer]).mean()
+    assert error < 0.02 * np.abs(wanted.taps[layer]).mean(dtype=np.float32)
+    assert found.taps[layer].flags.c_contiguous
+    untapped = Teacher(net, manner=MANNERS[manner]).answer(PICTURES)
+    assert differing(untapped, Answer(found.logits, {}, 0.0)) == []
+
+
+def test_one_manner_after_the_other_leaves_the_network_as_it_was() -> None:
+    net = network("resnet")
+    before = Teacher(net, manner=plain(1)).answer(PICTURES)
+    for manner in MANNERS.values():
+        Teacher(net, manner=manner).answer(PICTURES[:1])
+    assert differing(Teacher(net, manner=plain(1)).answer(PICTURES), before) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="no C++ compiler here")
+def test_a_compiled_teacher_answers_alike_in_every_company_with_taps_and_without(
+    tmp_path: Path,
+) -> None:
+    manner, taps = replace(plain(1), compiled=True, **LAID), NETS["resnet"][1]  # type: ignore[arg-type]
+    asked = Teacher(network("resnet"), taps, manner=manner, cache=tmp_path)
+    whole, wanted = asked.answer(PICTURES), teacher("resnet").answer(PICTURES)
+    assert np.allclose(whole.logits, wanted.logits, rtol=1e-2, atol=1e-2)
+    assert np.allclose(whole.taps["layer3"], wanted.taps["layer3"], rtol=1e-2, atol=1e-2)
+    for places in ([5, 3, 149], list(range(COUNT))[::-1]):
+        assert differing(asked.answer(PICTURES[places]), rows(whole, places)) == []
+    again = Teacher(network("resnet"), manner=manner, cache=tmp_path).answer(PICTURES)
+    assert differing(again, Answer(whole.logits, {}, 0.0)) == []
 
 
 def test_a_teacher_leaves_the_callers_threads_as_they_were() -> None:

@@ -1,0 +1,199 @@
+"""A teacher is settled once and passes the gate once; one that cannot be right ends the run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from cluster.in_process import InProcessRuntime
+from cluster.runtime import Handle
+from orchestrator.gatekeeping import Gatekeeper
+from orchestrator.home.store import Store
+from orchestrator.placing import demand
+from students.config import Resources
+from students.models.catalog import build_model
+from students.models.config import Mlp, Weights
+from students.network import Network, preprocess
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.config import Digits
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.errors import TeacherError
+from teachers.host import TeacherHost, TeacherSpec
+from teachers.manner import Manner, plain
+from teachers.papers import VERDICT, read_tuning, read_verdict
+from teachers.teacher import Teacher
+from tests import small
+
+MODEL = Mlp(hidden=(32,))
+MANNER = plain(1)
+WEIGHTS = "digits.safetensors"
+
+
+def recipe(**teacher: Any) -> dict[str, Any]:
+    """One teacher that was trained elsewhere."""
+    model = {"kind": "mlp", "hidden": [32]}
+    return {
+        "name": "gate",
+        "transfer_set": {"kind": "digits"},
+        "teachers": {"wide": {"model": model, "weights": WEIGHTS, "threads": 1} | teacher},
+        "student": {"model": {"kind": "mlp", "hidden": [8]}, "objective": {"soft_targets": {}}},
+    }
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    """The weights of a network that knows the digits."""
+    folder = tmp_path_factory.mktemp("taught")
+    held = load_transfer_set(Digits(), folder=folder, cache=folder)
+    model = build_model(MODEL, input_shape=held.shape, classes=10, seed=0, folder=folder)
+    first = preprocess(MODEL.preprocessing, mean=held.mean, std=held.std, channels=1)
+    batch = held.batch(held.student_ids(), 0)
+    network, optimizer = Network(first, model), torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(40):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(batch.inputs), batch.targets).backward()
+        optimizer.step()
+    return {name: value.detach() for name, value in model.state_dict().items()}
+
+
+@dataclass
+class Gate:
+    """A gatekeeper, a running teacher, and the folder of its shelf."""
+
+    keeper: Gatekeeper
+    handle: Handle[TeacherHost]
+    folder: Path
+
+    def settle(self, asked: str = "auto", samples: int = 1000) -> Manner:
+        return self.keeper.settle("wide", [self.handle], self.folder, asked, 1, samples)
+
+    def admitted(self, temperature: float = 4.0, manner: Manner = MANNER) -> bool:
+        return self.keeper.admitted("wide", self.folder, manner, temperature)
+
+    def admit(self) -> Any:
+        return self.keeper.admit("wide", self.handle, self.folder, MANNER, 4.0)
+
+
+@pytest.fixture
+def runtime() -> Iterator[InProcessRuntime]:
+    made = InProcessRuntime()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]):  # type: ignore[no-untyped-def]
+    def made(weights: dict[str, Tensor] = taught, **teacher: Any) -> Gate:
+        safetensors.torch.save_file(weights, tmp_path / WEIGHTS)
+        plan = small.planned(tmp_path, data=recipe(**teacher))
+        config = plan.recipe.teachers["wide"]
+        held: TransferSet = load_transfer_set(
+            plan.recipe.transfer_set, folder=tmp_path, cache=tmp_path
+        )
+        spec = TeacherSpec(
+            "wide", config.model, Weights(path=WEIGHTS), plan.recipe.transfer_set,
+            tmp_path, tmp_path,
+        )  # fmt: skip
+        handle = runtime.start(demand(Resources(), 1), "teacher wide", TeacherHost, spec)
+        folder = tmp_path / "home" / "bank" / "shelf"
+        folder.mkdir(parents=True, exist_ok=True)
+        return Gate(Gatekeeper(plan, Store(tmp_path / "home"), held), handle, folder)
+
+    return made
+
+
+def test_a_good_teacher_passes_once_and_needs_no_teacher_at_another_temperature(gate) -> None:  # type: ignore[no-untyped-def]
+    at = gate()
+    assert not at.admitted()
+    verdict = at.admit()
+    assert verdict.passes
+    assert verdict.deterministic
+    assert verdict.fidelity.mean_kl == 0.0
+    assert verdict.plausibility.accuracy > 0.8
+    assert read_verdict(at.folder) == verdict
+    assert at.admitted(4.0) and at.admitted(1.0) and at.admitted(20.0)
+    assert not at.admitted(manner=plain(2)), "run in another manner it is another teacher"
+
+
+def test_classes_in_another_order_end_the_run(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
+    last = list(taught)[-2:]
+    at = gate({n: value.roll(1, 0) if n in last else value for n, value in taught.items()})
+    with pytest.raises(TeacherError, match="classes in another order") as caught:
+        at.admit()
+    assert caught.value.path == "teachers.wide"
+    assert not at.admitted()
+    assert not read_verdict(at.folder).passes
+
+
+def test_another_normalisation_ends_the_run(gate) -> None:  # type: ignore[no-untyped-def]
+    wrong = {"kind": "mlp", "hidden": [32], "preprocessing": {"mean": [1.0], "std": [0.1]}}
+    with pytest.raises(TeacherError, match="the transfer set's own mean and std; set it to"):
+        gate(model=wrong).admit()
+
+
+def test_random_weights_end_the_run_or_are_warned_of(  # type: ignore[no-untyped-def]
+    gate, taught: dict[str, Tensor], caplog: pytest.LogCaptureFixture
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    random = {n: torch.randn(v.shape, generator=generator) for n, v in taught.items()}
+    with pytest.raises(TeacherError, match="where chance alone gives"):
+        gate(random).admit()
+    at = gate(random, gate="warn")
+    with caplog.at_level(logging.WARNING, "stillhouse"):
+        assert not at.admit().passes
+    assert "where chance alone gives" in caplog.text
+    assert at.admitted()
+
+
+def test_a_teacher_with_noise_of_its_own_ends_the_run(  # type: ignore[no-untyped-def]
+    gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Teacher.answer
+    count = iter(range(100))
+
+    def noisy(self: Teacher, inputs: Tensor) -> Any:
+        found = answer(self, inputs)
+        return type(found)(found.logits + np.float16(next(count)), found.taps, found.seconds)
+
+    monkeypatch.setattr(Teacher, "answer", noisy)
+    with pytest.raises(TeacherError, match="other answers when it is asked again"):
+        gate().admit()
+
+
+def test_without_labels_it_is_judged_by_fidelity_alone(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
+    at = gate()
+    bare = at.keeper.transfer_set.config.model_copy(update={"validation": "none", "labelled": 0.0})
+    held = load_transfer_set(bare, folder=at.folder, cache=at.folder)
+    verdict = Gate(Gatekeeper(at.keeper.plan, at.keeper.store, held), at.handle, at.folder).admit()
+    assert verdict.plausibility is None
+    assert str(verdict) == "passed (no labels to judge it by)"
+
+
+def test_the_first_to_settle_decides_for_all(gate) -> None:  # type: ignore[no-untyped-def]
+    at = gate()
+    assert at.keeper.settled("wide", at.folder) is None
+    assert at.settle("bf16") == plain(1, "bf16")
+    assert at.settle("fp32") == plain(1, "bf16"), "settled by another"
+    assert read_tuning(at.folder).chosen == plain(1, "bf16")
+    assert [each.name for each in at.folder.glob(".manner*")] == []
+
+
+def test_a_small_teacher_is_not_tuned_and_a_damaged_paper_is_written_anew(gate) -> None:  # type: ignore[no-untyped-def]
+    at = gate()
+    (at.folder / "manner.json").write_text('{"precision":')
+    assert at.settle() == MANNER
+    assert at.keeper.settled("wide", at.folder) == MANNER
+    assert read_tuning(at.folder).trials == ()
+    at.admit()
+    (at.folder / VERDICT).write_text(json.dumps({"manner": 1}))
+    assert not at.admitted()
