@@ -7,6 +7,7 @@ that settles the same teacher; freed by these, or by the runtime being closed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from cluster.runtime import Handle, Runtime
 from orchestrator.gatekeeping import Gatekeeper
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
-from orchestrator.resolution import Prospect, Resolved
+from orchestrator.resolution import Prospect, Resolved, resolve
 from orchestrator.shelving import Shelving
 from teachers.bank.sealing import seal_all
 from teachers.ensemble import Ensemble
@@ -136,11 +137,13 @@ class Faculty:
         kept: Mapping[str, Kept],
     ) -> Hosts:
         recipe, ranks = self.placing.plan.recipe, stage.cohort[0].engine.ranks
+        planned = resolve(stage, self.placing.plan, os.cpu_count() or 1)
         starts, owners = [], []
         for name in names:
             config, threads = recipe.teachers[name], resolved["teachers"][name]
             spec = self.placing.teacher_spec(name, stage, threads, kept.get(name))
-            place = demand(config.resources, threads, readers=ranks)
+            room = planned["teachers"][name]
+            place = demand(config.resources, threads, readers=ranks, counted=room)
             for replica in range(config.replicas):
                 title = f"teacher {name}" + (f", replica {replica}" if replica else "")
                 starts.append(partial(self.runtime.start, place, title, TeacherHost, spec))

@@ -102,13 +102,18 @@ def device(resources: Resources) -> str:
     return "cuda" if resources.gpus else "cpu"
 
 
-def demand(resources: Resources, threads: int, *, readers: int = 1) -> Demand:
+def demand(
+    resources: Resources, threads: int, *, readers: int = 1, counted: int | None = None
+) -> Demand:
     """What a role asks of the machine; ``readers`` is how many may read from it at once.
+
+    ``counted`` are the threads for which there must be room, where these are not those that it
+    computes on, which may have been chosen on another machine.
 
     Roles without a reader are told so too: processes made ready for one role serve another.
     """
     return Demand(
-        cpus=float(threads) if resources.cpus is None else resources.cpus,
+        cpus=float(counted or threads) if resources.cpus is None else resources.cpus,
         gpus=resources.gpus,
         streams=STREAMS * readers,
         # Torch's own setting holds for its operators; this one for libraries below it.

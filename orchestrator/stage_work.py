@@ -6,6 +6,7 @@ rank's loss, or by the runtime being closed. Then for the other ranks' ends, lik
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from orchestrator.faculty import Faculty
 from orchestrator.gatekeeping import Gatekeeper
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
-from orchestrator.resolution import Prospect, Resolved
+from orchestrator.resolution import Prospect, Resolved, resolve
 from orchestrator.shelving import Shelving
 from students.errors import StudentError
 from students.knowledge import Lessons
@@ -103,7 +104,10 @@ class StageWork:
         everyone: bool,
     ) -> None:
         lessons = self._lessons(stage, resolved, roles, everyone=everyone)
-        place = demand(self.placing.resources(stage), resolved["student"])
+        planned = resolve(stage, self.placing.plan, os.cpu_count() or 1)
+        place = demand(
+            self.placing.resources(stage), resolved["student"], counted=planned["student"]
+        )
         assignments = self.placing.assignments(stage, attempt, resolved)
         ranks = self._started(
             roles,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from students.knowledge import Answer, Knowledge
@@ -23,7 +24,8 @@ class Ensemble:
 
     def gather(self, answers: Sequence[Answer]) -> Knowledge:
         """Knowledge from one answer [B, C] of each teacher, in the order of ``names``."""
-        logits = torch.stack([decoded(answer.logits) for answer in answers])
+        # In one thread: a student's threads would wait for each other longer than this takes.
+        logits = decoded(np.stack([answer.logits for answer in answers]))
         teachers, samples, _ = logits.shape
         weights = torch.tensor(teacher_weights(self.weighting, self.names))
         return Knowledge(

@@ -16,6 +16,8 @@ from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
 from orchestrator.resolution import Prospect
 from students.outcome import Outcome, read_outcome, write_outcome
+from students.reports import Noticed
+from teachers.errors import AnswersGone
 from tests import small
 from tests.running import Heard
 
@@ -163,6 +165,22 @@ def test_an_outcome_that_does_not_come_is_an_error(bench: Bench) -> None:
 
     with pytest.raises(RuntimeError, match=r"stage 'teachers\.\w+' ended, but its"):
         bench.executor(Idle(bench.store), Heard()).run()
+
+
+def test_stored_answers_that_are_gone_cost_an_attempt_with_all_teachers(bench: Bench) -> None:
+    class Forgetful(Work):
+        def carry_out(self, stage: Stage, *args: Any, everyone: bool = False) -> None:
+            if stage.name == "student" and not everyone:
+                raise AnswersGone("they are gone")
+            super().carry_out(stage, *args, everyone=everyone)
+
+    work, heard = Forgetful(bench.store), Heard()
+    bench.executor(work, heard).run()
+    assert "student" in work.carried
+    attempts = [each for each in heard.said if each[:2] == ("begins", "student")]
+    assert [attempt for _, _, attempt in attempts] == [1, 2]
+    notice = Noticed("student: they are gone; it goes on with all its teachers")
+    assert ("hears", "student", notice) in heard.said
 
 
 def test_stages_that_do_not_need_each_other_run_beside_each_other(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan import Plan
-from orchestrator.resolution import resolve, roles_of, stages_at_once
+from orchestrator.resolution import Prospect, Resolved, resolve, roles_of, stages_at_once
 from orchestrator.run import gpus, logical_cpus
+from teachers.manner import plain
 from tests import small
 
 AUTO = tuple(
@@ -38,6 +39,21 @@ def test_cores_are_shared_out_among_roles_that_work_at_once(
     resolved = resolve(made.stage("student"), made, cores)
     assert resolved == {"student": student, "teachers": {"wide": student, "deep": student}}
     assert resolve(made.stage("teachers.wide"), made, cores)["student"] == teacher
+
+
+def test_teachers_that_need_not_be_started_leave_their_cores_to_the_others(
+    tmp_path: Path,
+) -> None:
+    made = plan(tmp_path)
+    student, settled = made.stage("student"), {"wide": plain(5)}
+
+    def shared(*stored: str) -> Resolved:
+        return resolve(student, made, 12, Prospect(settled, frozenset(stored)))
+
+    # Beside the roles of the stage there is its control.
+    assert shared() == {"student": 3, "teachers": {"wide": 5, "deep": 3}}
+    assert shared("wide") == {"student": 4, "teachers": {"wide": 5, "deep": 4}}
+    assert shared("wide", "deep")["student"] == 6
 
 
 def test_a_number_is_what_it_is_on_any_machine(tmp_path: Path) -> None:

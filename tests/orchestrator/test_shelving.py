@@ -1,0 +1,130 @@
+"""Which shelf a teacher's answers are on: another one for all that may change them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from orchestrator.home.store import Store
+from orchestrator.shelving import Shelving
+from students.attempts import begin_attempt
+from students.outcome import Outcome, write_outcome
+from students.transfer_sets.catalog import load_transfer_set
+from teachers.bank.shelf import identity_of, shelf_digest
+from teachers.manner import plain
+from tests import small
+
+HOME_WEIGHTS = "ab"
+
+
+def shelving(
+    folder: Path, *overrides: str, weights: str = HOME_WEIGHTS, classes: str = "0123456789"
+) -> Shelving:
+    """A plan whose teachers have graduated, with weights of that hash."""
+    plan, store = small.planned(folder, *overrides), Store(folder / "home")
+    for name in plan.recipe.teachers:
+        stage = store.folder(plan.stage(f"teachers.{name}").digest)
+        outcome = Outcome(weights, 1, 1, 1)
+        answers = {"test": torch.zeros(1, 2)}
+        write_outcome(stage, begin_attempt(stage), outcome, weights={}, answers=answers)
+    data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder)
+    object.__setattr__(data, "class_names", tuple(classes))
+    return Shelving(plan, store, data, {"near": (64,)})
+
+
+def digests(made: Shelving) -> dict[str, str]:
+    return {name: shelf_digest(made.about(name)) for name in ("wide", "deep")}
+
+
+OTHERS = [
+    "transfer_set.augment={kind: shift, pixels: 1}",
+    "transfer_set.augment=none",
+    "transfer_set.seed=1",
+    "teachers.wide.precision=fp32",
+    "teachers.wide.threads=2",
+    "teachers.wide.model.hidden=[32]",
+    "teachers.wide.model.preprocessing={mean: [0.5], std: [0.5]}",
+    "teachers.wide.resources.gpus=1",
+]
+
+
+@pytest.mark.parametrize("override", OTHERS)
+def test_another_shelf_for_what_may_change_an_answer(tmp_path: Path, override: str) -> None:
+    before, after = digests(shelving(tmp_path)), digests(shelving(tmp_path, override))
+    assert before["wide"] != after["wide"]
+    assert (before["deep"] != after["deep"]) == override.startswith("transfer_set")
+
+
+def test_another_shelf_for_other_weights_classes_and_pictures(tmp_path: Path) -> None:
+    before = digests(shelving(tmp_path))
+    assert digests(shelving(tmp_path, weights="cd"))["wide"] != before["wide"]
+    assert digests(shelving(tmp_path, classes="0132456789"))["wide"] != before["wide"]
+    other = shelving(tmp_path)
+    object.__setattr__(other.transfer_set, "identity", "other pictures")
+    assert digests(other)["wide"] != before["wide"]
+
+
+SAME = [
+    "transfer_set.views=3",
+    "transfer_set.fraction=0.5",
+    "transfer_set.labelled=0.5",
+    "transfer_set.omit=[3]",
+    "student.train.seed=9",
+    "student.train.batch_size=32",
+    "student.objective.near=null",
+    "ensemble.temperature=2.0",
+    "ensemble.bank.top_k=3",
+    "ensemble.bank.budget_gb=1",
+    "teachers.wide.replicas=2",
+    "seed=8",
+]
+
+
+@pytest.mark.parametrize("override", SAME)
+def test_the_same_shelf_for_what_changes_no_answer(tmp_path: Path, override: str) -> None:
+    extra = ("student.objective.near=null",) if "top_k" in override else ()
+    assert digests(shelving(tmp_path)) == digests(shelving(tmp_path, override, *extra))
+
+
+def test_without_augmentation_the_seed_of_the_views_does_not_matter(tmp_path: Path) -> None:
+    none = "transfer_set.augment=none"
+    assert digests(shelving(tmp_path, none)) == digests(
+        shelving(tmp_path, none, "transfer_set.seed=1")
+    )
+
+
+def test_a_shelf_holds_what_is_asked_and_belongs_to_one_manner(tmp_path: Path) -> None:
+    made = shelving(tmp_path, "ensemble.bank={taps: true, top_k: 3, budget_gb: 2}")
+    stage, folder = made.plan.stage("student"), tmp_path / "shelf"
+    wide, deep = (made.kept(stage, name, folder, plain(1)) for name in ("wide", "deep"))
+    assert wide.shelf is not None
+    assert deep.shelf is not None
+    assert [each.name for each in wide.shelf.columns] == ["logits.top3", "tap.hidden.0"]
+    assert [each.name for each in deep.shelf.columns] == ["logits.top3"]
+    assert wide.shelf.columns[1].shape == (64,)
+    assert (wide.shelf.samples, wide.shelf.budget) == (1797, 2 * 10**9)
+    assert wide.shelf.identity == identity_of(made.about("wide"), plain(1).to_json())
+    other = made.kept(stage, "wide", folder, plain(2)).shelf
+    assert other is not None
+    assert other.identity != wide.shelf.identity
+
+
+def test_taps_that_are_not_stored_make_an_answer_that_is_not_whole(tmp_path: Path) -> None:
+    made = shelving(tmp_path)
+    kept = [
+        made.kept(made.plan.stage("student"), name, tmp_path, plain(1)) for name in ("wide", "deep")
+    ]
+    assert [each.whole for each in kept] == [False, True]
+
+
+def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) -> None:
+    made = shelving(tmp_path)
+    stage = made.plan.stage("student")
+    assert made.views(stage) == [0, 1, 2]
+    assert made.samples_to_answer(stage) == 3 * len(made.sample_ids(stage))
+    turns = shelving(tmp_path, "transfer_set.views=2")
+    assert turns.views(turns.plan.stage("student")) == [0, 1]
+    still = shelving(tmp_path, "transfer_set.augment=none")
+    assert still.views(still.plan.stage("student")) == [0]

@@ -1,0 +1,183 @@
+"""What a rank reads itself and what it asks: counted, and asked anew where it is spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cluster.errors import RoleLost
+from students.knowledge import Answer, AnswerCounts, Question
+from teachers.bank.columns import Column
+from teachers.bank.places import sealed_path, view_folder
+from teachers.bank.shelf import Shelf, prepare_shelf
+from teachers.bank.writing import FreshView
+from teachers.config import Uniform, Wait
+from teachers.ensemble import Ensemble
+from teachers.errors import AnswersGone
+from teachers.lesson import Kept
+from teachers.manner import plain
+from teachers.stream import LESSON, StreamedLessons
+from tests.teachers.fakes import CLASSES
+
+SAMPLES, EACH = 600, 2
+LOGITS = Column("logits", (CLASSES,))
+
+
+def truth(ids: np.ndarray, view: int) -> np.ndarray:
+    return np.stack([ids + 0.0, ids * 0.0 + view, ids % 7], axis=1).astype(np.float16)
+
+
+def asked(number: int, view: int = 0) -> Question:
+    return Question(view, np.arange(EACH * number, EACH * (number + 1), dtype=np.int64))
+
+
+class Asked:
+    """A handle of a teacher that computes whatever it is asked, and remembers the questions.
+
+    Its stream breaks after ``breaks`` answers, once.
+    """
+
+    def __init__(self, breaks: int | None = None, remark: str = "") -> None:
+        self.lessons: list[list[int]] = []
+        self.adopted: list[Any] = []
+        self.breaks = breaks
+        self.remark = remark
+
+    def stream(self, ahead: int, method: Any, questions: Sequence[Question]) -> Stream:
+        self.lessons.append([int(each.sample_ids[0]) // EACH for each in questions])
+        breaks, self.breaks = self.breaks, None
+        return Stream(iter(questions), breaks, self)
+
+    def revive(self) -> None:
+        self.adopted.clear()
+
+    def call(self, method: Any, *arguments: Any) -> Asked:
+        self.adopted.append(arguments)
+        return self
+
+    def result(self) -> None:
+        """It is told at once."""
+
+
+class Stream:
+    def __init__(self, left: Iterator[Question], breaks: int | None, handle: Asked) -> None:
+        self.left, self.breaks, self.handle = left, breaks, handle
+
+    def next(self, timeout: float) -> Answer:
+        if self.breaks == 0:
+            raise RoleLost("it fell")
+        if self.breaks is not None:
+            self.breaks -= 1
+        question = next(self.left)
+        remark, self.handle.remark = self.handle.remark, ""
+        logits = truth(question.sample_ids, question.view)
+        return Answer(logits, {}, 0.0, computed=1, remark=remark)
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    folder = tmp_path / "bank" / "ab"
+    prepare_shelf(folder, {"format": 1})
+    return Shelf(folder, "cd" * 32, SAMPLES, 10**9, (LOGITS,))
+
+
+def store(shelf: Shelf, view: int, ids: np.ndarray) -> None:
+    fresh = FreshView(shelf, view)
+    fresh.append(ids, {"logits": truth(ids, view)})
+    fresh.close()
+
+
+def lessons(shelf: Shelf | None, *handles: Asked) -> StreamedLessons:
+    kept = {"a": Kept(plain(1), LOGITS, (), shelf)}
+    ensemble = Ensemble(("a",), CLASSES, Uniform())
+    return StreamedLessons(ensemble, {"a": handles}, 1.0, Wait(), kept)  # type: ignore[dict-item]
+
+
+def learnt(taught: StreamedLessons, questions: Sequence[Question]) -> AnswerCounts:
+    with taught.attend(questions) as knowledge:
+        for question, each in zip(questions, knowledge, strict=True):
+            assert np.array_equal(each.logits[0], truth(question.sample_ids, question.view))
+    return taught.counts()["a"]
+
+
+def test_what_is_wholly_stored_is_read_and_the_rest_asked_in_order(shelf: Shelf) -> None:
+    store(shelf, 0, np.delete(np.arange(20), [5, 6, 13]))
+    handle = Asked()
+    assert learnt(lessons(shelf, handle), [asked(n) for n in range(10)]) == AnswerCounts(14, 6, 3)
+    assert handle.lessons == [[2, 3, 6]]
+
+
+def test_replicas_share_what_is_asked(shelf: Shelf) -> None:
+    store(shelf, 0, np.arange(8))
+    one, other = Asked(), Asked()
+    learnt(lessons(shelf, one, other), [asked(n) for n in range(10)])
+    assert (one.lessons, other.lessons) == ([[4, 6, 8]], [[5, 7, 9]])
+
+
+def test_lessons_end_where_the_view_changes(shelf: Shelf) -> None:
+    store(shelf, 1, np.arange(6))
+    handle = Asked()
+    questions = [asked(n, view) for view in (0, 1, 2) for n in range(3)]
+    assert learnt(lessons(shelf, handle), questions) == AnswerCounts(6, 12, 6)
+    assert handle.lessons == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_no_teacher_is_needed_where_all_is_stored(shelf: Shelf) -> None:
+    store(shelf, 0, np.arange(SAMPLES))
+    questions = [asked(n) for n in range(SAMPLES // EACH)]
+    assert len(questions) > LESSON
+    assert learnt(lessons(shelf), questions) == AnswerCounts(read=SAMPLES)
+
+
+def test_what_is_missing_of_a_teacher_that_was_not_started_is_said(shelf: Shelf) -> None:
+    store(shelf, 0, np.arange(10))
+    with pytest.raises(AnswersGone, match="stored answers of teacher 'a' are spoilt or were"):
+        learnt(lessons(shelf), [asked(n) for n in range(6)])
+
+
+def flip(shelf: Shelf) -> None:
+    path = sealed_path(view_folder(shelf.folder, 0), "logits")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_what_is_spoilt_is_asked_alone(shelf: Shelf) -> None:
+    store(shelf, 0, np.arange(8))
+    flip(shelf)
+    handle = Asked()
+    assert learnt(lessons(shelf, handle), [asked(n) for n in range(5)]) == AnswerCounts(0, 10, 5)
+    assert handle.lessons == [[4], [0], [1], [2], [3]]
+
+
+def test_what_is_spoilt_is_gone_without_a_teacher(shelf: Shelf) -> None:
+    store(shelf, 0, np.arange(8))
+    flip(shelf)
+    with pytest.raises(AnswersGone):
+        learnt(lessons(shelf), [asked(n) for n in range(4)])
+
+
+def test_a_teacher_that_is_brought_back_is_told_how_it_is_run(shelf: Shelf) -> None:
+    handle = Asked(breaks=2)
+    learnt(lessons(shelf, handle), [asked(n) for n in range(5)])
+    assert handle.adopted == [(plain(1), shelf)]
+    assert handle.lessons == [[0, 1, 2, 3, 4], [2, 3, 4]]
+
+
+def test_what_a_teacher_has_to_say_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    learnt(lessons(None, Asked(remark="the disk is full")), [asked(n) for n in range(5)])
+    assert [record.getMessage() for record in caplog.records] == ["the disk is full"]
+
+
+def test_the_next_lesson_is_asked_before_the_last_answers_are_taken() -> None:
+    handle = Asked()
+    with lessons(None, handle).attend([asked(n, view=n // 10) for n in range(30)]) as knowledge:
+        for number, _ in enumerate(knowledge):
+            assert len(handle.lessons) == 1 + (number + 4) // 10 - (number >= 26)
