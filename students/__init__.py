@@ -46,6 +46,7 @@ Engines
   catalog             the engines there are, by kind
   engine_torch        nothing but torch
   engine_deepspeed    DeepSpeed's ZeRO, stages 0 to 3; the only door to deepspeed
+  withheld            a package withheld from an import
   deepspeed_settings  the user's own settings merged with the recipe's
   partitions          where each ZeRO stage keeps its pieces
   canonical           tensors under their canonical names

@@ -24,6 +24,7 @@ from students.optimizers import build_optimizer, set_learning_rate
 from students.partitions import Partitions, partitions_of
 from students.precision import InPrecision
 from students.process_group import add_up, join, leave
+from students.withheld import withheld
 
 _NO_COMPILING = "TORCHDYNAMO_DISABLE"
 
@@ -217,7 +218,9 @@ def _quietly_import(device: torch.device) -> None:
     os.environ.setdefault("LOCAL_SIZE", "1")  # or it starts numactl to count
     os.environ.setdefault("LOCAL_RANK", str(device.index or 0))
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
-    deepspeed = _deepspeed()
+    # For an autotuner that we do not use, and most of what there is to import.
+    with withheld("mlflow"):
+        deepspeed = _deepspeed()
     with _nothing_compiled(), suppress(ImportError):
         importlib.import_module("deepspeed.runtime.zero.muon.original_muon")
     deepspeed.utils.logger.setLevel(logging.ERROR)

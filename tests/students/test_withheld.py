@@ -1,0 +1,46 @@
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from students.withheld import withheld
+
+
+def test_a_package_is_withheld_from_one_thread_and_only_meanwhile(tmp_path, monkeypatch):
+    for name in ("aside", "withheld_one"):
+        (tmp_path / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    with withheld("withheld_one"):
+        import aside  # noqa: F401
+
+        with pytest.raises(ImportError):
+            import withheld_one
+        other = threading.Thread(target=lambda: found.append(__import__("withheld_one")))
+        other.start()
+        other.join()
+    assert [module.__name__ for module in found] == ["withheld_one"]
+    import withheld_one  # noqa: F401
+
+    monkeypatch.delitem(sys.modules, "withheld_one")
+    monkeypatch.delitem(sys.modules, "aside")
+
+
+def test_a_rank_that_imports_deepspeed_does_not_import_the_tracker():
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, torch\n"
+            "from students.engine_deepspeed import _quietly_import\n"
+            "_quietly_import(torch.device('cpu'))\n"
+            "print('deepspeed' in sys.modules, 'mlflow' in sys.modules)",
+        ],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert told.stdout.split() == ["True", "False"]
