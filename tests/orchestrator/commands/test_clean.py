@@ -167,6 +167,15 @@ def test_pictures_that_a_process_prepares_stay(home: Path) -> None:
         assert kept(home) == {digest(9): "a process is preparing it"}
 
 
+def test_what_a_measurement_left_goes_unless_one_is_under_way(home: Path) -> None:
+    (home / "cache" / "measuring" / "tmp1").mkdir(parents=True)
+    with (home / "cache" / "measuring.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert kept(home) == {"measuring": "a process is measuring there"}
+    assert stillhouse(home, "clean", "--yes").exit_code == 0
+    assert not (home / "cache" / "measuring").exists()
+
+
 def test_what_is_no_stage_and_no_cache_is_never_touched(home: Path) -> None:
     for place in ("stages/notes", "cache/transfer_sets/mine", "cache/mine", "bank", "session"):
         (home / place).mkdir()

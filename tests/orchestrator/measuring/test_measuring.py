@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from orchestrator.errors import RecipeProblems
+from orchestrator.measuring import measuring
 from orchestrator.measuring.measured_plan import FILE, MeasuredPlan, kept
 from orchestrator.measuring.measured_table import grids, sentences
 from orchestrator.measuring.measuring import measure
 from tests import running, small
+from tests.orchestrator.command_line import stillhouse
 
 QUICK = 0.01
 
@@ -100,3 +103,26 @@ def test_a_gpu_that_is_not_here_is_a_problem(tmp_path: Path) -> None:
             home=tmp_path / "home",
             say=lambda _: None,
         )
+
+
+def test_the_command_prints_one_object_and_tells_what_it_times_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "measure", partial(measure, turn_seconds=QUICK))
+    recipe = small.written(tmp_path)
+    result = stillhouse(tmp_path / "home", "check", str(recipe), "--measure", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["outcome"] == "done"
+    assert told["of_untaught"]["live"] == told["speeds"]["live"] / told["speeds"]["untaught"]
+    assert "timing the bank's disk ...\n" in result.stderr
+    printed = stillhouse(tmp_path / "home", "check", str(recipe), "--measure", "--repeat", "2")
+    assert "student#2" in printed.stdout
+    assert "The whole run should take about" in printed.stdout
+
+
+def test_repeats_are_measured_or_not_asked_for(tmp_path: Path) -> None:
+    recipe = small.written(tmp_path)
+    result = stillhouse(tmp_path / "home", "check", str(recipe), "--repeat", "2")
+    assert result.exit_code == 2
+    assert "--repeat has no effect without --measure" in result.stderr
