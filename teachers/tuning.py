@@ -34,8 +34,10 @@ FORWARD_BATCHES = {"cpu": (32, 128), "cuda": (256, 512)}
 """Tried beside the plain manner's own. On a CPU larger ones fall out of its cache (measured:
 ResNet-56 at 256 is never the fastest); a GPU is not busy with less."""
 SECONDS = 4.0
-"""About how long the turns take, once each candidate has been tried twice."""
+"""About how long the turns take, once each candidate has been tried."""
 TURNS = 12
+LONGEST_SECONDS, LONGEST_SHARE = 15.0, 0.02
+"""After these, or this share of the time that plain fp32 would take, no more is tried."""
 SLOW = 0.8
 """A candidate that is slower than this share of the fastest is not looked at again."""
 COMPILING_SAVES = 0.2
@@ -106,7 +108,8 @@ class _Probe:
     cache: Path | None
 
     def enter(self, candidate: _Candidate) -> None:
-        """Builds its teacher and has it answer once; what it cannot do is told in its trial."""
+        """Builds its teacher and has it answer, which makes ready what later passes find ready;
+        what it cannot do is told in its trial."""
         began = time.perf_counter()
         try:
             candidate.teacher = Teacher(
@@ -122,8 +125,6 @@ class _Probe:
         except RuntimeError as error:  # also torch's own for what its compiler cannot do
             reason = str(error).strip().splitlines()[0][:200]
             candidate.trial = replace(candidate.trial, rejected=f"does not run ({reason})")
-        else:
-            self.turn(candidate)
         candidate.compiling = time.perf_counter() - began if candidate.manner.compiled else 0.0
 
     def turn(self, candidate: _Candidate) -> None:
@@ -162,6 +163,7 @@ class _Search:
     temperature: float
     samples: int
     tried: list[_Candidate] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
 
     def tuning(self) -> Tuning:
         first = self._try([self.usual])[0]
@@ -191,18 +193,25 @@ class _Search:
         ]
 
     def _try(self, manners: Iterable[Manner]) -> list[_Candidate]:
-        entered = [_Candidate(manner) for manner in manners]
-        for candidate in entered:
+        entered = []
+        for manner in manners:
+            if self.tried and time.perf_counter() > self._end():
+                break
+            entered.append(candidate := _Candidate(manner))
+            self.tried.append(candidate)
             self.probe.enter(candidate)
-        # The first pass of each has also made ready what the others find ready.
-        for candidate in self._running(entered):
-            self.probe.turn(candidate)
-            del candidate.passes[0]
-        self.tried += entered
+            if not candidate.trial.rejected:
+                self.probe.turn(candidate)
         return entered
 
-    def _running(self, among: Iterable[_Candidate] | None = None) -> list[_Candidate]:
-        return [each for each in (self.tried if among is None else among) if each.passes]
+    def _end(self) -> float:
+        """When nothing more is tried: a network that takes minutes to probe is worth them only
+        if it has hours to answer."""
+        plain_seconds = self.samples / self.tried[0].rate
+        return self.began + max(LONGEST_SECONDS, LONGEST_SHARE * plain_seconds)
+
+    def _running(self) -> list[_Candidate]:
+        return [each for each in self.tried if each.passes]
 
     def _fastest(self) -> _Candidate:
         return max(self._running(), key=lambda each: each.rate)
