@@ -92,9 +92,7 @@ class Faculty:
                     for handle in hosts[name]:
                         handle.call(TeacherHost.adopt, manners[name], kept[name].shelf).result()
                 self._admit(stage, name, folders[name], manners[name], hosts[name][0])
-        if "manners" not in resolved:
-            resolved["manners"] = {name: each.to_json() for name, each in manners.items()}
-            self.placing.store.amend(stage.digest, resolved)
+        self._remember(stage, resolved, manners)
         return StreamedLessons(
             Ensemble(stage.teachers, self.shelving.transfer_set.classes, stage.ensemble.weighting),
             {name: hosts.get(name, ()) for name in stage.teachers},
@@ -102,6 +100,11 @@ class Faculty:
             stage.ensemble.on_teacher_loss,
             kept,
         )
+
+    def _remember(self, stage: Stage, resolved: Resolved, manners: Mapping[str, Manner]) -> None:
+        if "manners" not in resolved:
+            resolved["manners"] = {name: each.to_json() for name, each in manners.items()}
+            self.placing.store.amend(stage.digest, resolved)
 
     def _manners(
         self, stage: Stage, resolved: Resolved, folders: Mapping[str, Path]
@@ -162,7 +165,8 @@ class Faculty:
         resolved: Resolved,
         handles: Sequence[Handle[TeacherHost]],
     ) -> Manner:
-        return self.gatekeeper.settle(
+        # Another stage may have settled it while this one's teachers started.
+        return self.gatekeeper.settled(name, folder) or self.gatekeeper.settle(
             name,
             handles,
             folder,
