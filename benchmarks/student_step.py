@@ -1,6 +1,7 @@
 """Measures an untaught student's step beside a bare loop that does the same by hand.
 
     python -m benchmarks.student_step ROOT [--rounds 5] [--steps 10] [--threads 2]
+        [--precision fp32]
 
 ``ROOT`` holds cifar-10-batches-py. A ResNet-8 learns CIFAR-10 under crop and flip, in batches of
 128: as a bare loop with the library's views (contiguous, and channels last), on the torch engine,
@@ -168,7 +169,7 @@ def measure(asked: argparse.Namespace, work: Path) -> dict[str, list[Turn]]:
     turns: dict[str, list[Turn]] = {}
     with closing(LocalRuntime(8, home=work)) as runtime:
         contestants: dict[str, Handle[Any]] = {}
-        for precision in PRECISIONS:
+        for precision in asked.precision or PRECISIONS:
             for name in ("bare", "bare, channels last", *ENGINES):
                 task = assignment(root, work, name, precision, asked)
                 if name in ENGINES:
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="counted steps of a turn")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=PRECISIONS, action="append")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         turns = measure(asked, Path(work))
