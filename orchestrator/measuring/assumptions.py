@@ -16,15 +16,16 @@ def assumptions(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> tuple[
 def _sentences(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> Iterator[str]:
     cores = f"{parts.cores} core" + "s" * (parts.cores != 1)
     yield (
-        f"Each role was timed alone, for a second or so; together they are taken to share {cores} "
+        f"Each role was timed alone, for some seconds; together they are taken to share {cores} "
         "without loss, so what comes is rather slower."
         if parts.parallel
-        else "Each role was timed alone, for a second or so; in one process they take turns."
+        else "Each role was timed alone, for some seconds; in one process they take turns."
     )
     if any(each.fresh for each in teachers.values()):
         names = ", ".join(name for name, each in teachers.items() if each.fresh)
         yield f"Still to be trained, so timed with fresh weights: {names}."
-    if any("compiled" not in each.manner for each in teachers.values()):
+    tried = [each for each in teachers.values() if each.gain is not None]
+    if any("compiled" not in each.manner for each in tried):
         yield "A run may also compile a teacher, where that repays its cost; here it was not tried."
     yield (
         "Steps were timed on the torch engine; what DeepSpeed and several ranks add, starting "

@@ -15,6 +15,8 @@ from orchestrator.report.run_report import ModelReport, PartScores, RunReport
 from orchestrator.report.teaching_report import TeacherRun
 
 _ABSENT = "-"
+_SMALLEST_KL = 1e-12
+"""Less than that is rounding."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,16 @@ def _taught_by(name: str, run: TeacherRun) -> tuple[str, ...]:
         name,
         run.manner or _ABSENT,
         _ABSENT if run.gain is None else f"{run.gain:.1f}x",
-        _ABSENT if run.kl is None else f"{run.kl:.1e}",
+        _ABSENT if run.kl is None else _divergence(run.kl),
         _ABSENT if run.same_argmax is None else f"{100 * run.same_argmax:.1f}",
         run.verdict or _ABSENT,
         f"{run.read + run.asked:,}",
         f"{run.computed:,}",
     )
+
+
+def _divergence(kl: float) -> str:
+    return f"{kl:.1e}" if kl >= _SMALLEST_KL else "0"
 
 
 def _milliseconds(model: ModelReport, batch: str) -> str:
