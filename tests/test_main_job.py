@@ -14,6 +14,7 @@ from cluster.in_process import InProcessRuntime
 from cluster.local import LocalRuntime
 from orchestrator import run as run_module
 from orchestrator.home.store import Store
+from students.knowledge import AnswerCounts
 from students.outcome import read_answers, read_outcome, weights_file
 from students.spool import read_committed
 from tests import small
@@ -102,6 +103,12 @@ def test_a_ray_and_deepspeed_give_the_same_bits_as_one_process_and_torch(
         assert mine is not None
         assert other is not None
         assert mine.curve == other.curve
+    # Another seed on the same views: only the teacher whose taps are not kept is asked at all.
+    again = small.loaded(tmp_path, "student.train.seed=3", "controls=[]")
+    student = executor(local_runtime, again, tmp_path / "home").run()[-1].outcome
+    asked = STEPS * 64
+    assert student.answers["deep"] == AnswerCounts(read=asked)
+    assert student.answers["wide"] == AnswerCounts(asked=asked, computed=asked)
 
 
 def test_two_ranks_are_taught_the_same_as_one(

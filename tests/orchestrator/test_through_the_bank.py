@@ -244,28 +244,47 @@ def test_two_runs_beside_each_other_compute_each_answer_once(home: Home, tmp_pat
         assert sum(each.answers[name].computed for each in found) == NEW
 
 
+class Killed(Exception):
+    """Ends the driver in the middle."""
+
+
+class Fatal(Fault):
+    """Strikes in this process, which lives on."""
+
+    def strike(self, step: int) -> None:
+        if step == self.step:
+            raise Killed
+
+
+def killed(home: Home, step: int) -> None:
+    """Runs the recipe until the student is about to compute ``step``."""
+    runtime = InProcessRuntime()
+    running = executor(runtime, small.loaded(home.folder, *IN_PROCESS, NO_HINT), home.store.home)
+    object.__setattr__(running.work.placing, "fault", Fatal("student", step, 0))
+    with pytest.raises(Killed):
+        running.run()
+    runtime.close()
+
+
 def test_a_killed_student_goes_on_with_a_filled_bank_to_the_same_bits(home: Home) -> None:
     whole = home.student()
     home.forget_students()
-    runtime = InProcessRuntime()
-    recipe = small.loaded(home.folder, *IN_PROCESS, NO_HINT)
-    begun = executor(runtime, recipe, home.store.home)
+    killed(home, step=6)
+    resumed = home.run()["student"].outcome
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.answers == counts(read=2 * 256)
 
-    class Killed(Exception):
-        """Ends the driver in the middle."""
 
-    class Fatal(Fault):
-        def strike(self, step: int) -> None:
-            if step == 6:
-                raise Killed
-
-    object.__setattr__(begun.work.placing, "fault", Fatal("student", 6, 0))
-    with pytest.raises(Killed):
-        begun.run()
-    runtime.close()
-    result = home.run()["student"]
-    assert result.outcome.weights_sha256 == whole.weights_sha256
-    assert result.outcome.answers == counts(read=2 * 256)
+def test_what_a_killed_stage_stored_is_not_computed_again(home: Home) -> None:
+    whole = home.student()
+    home.forget_students()
+    shutil.rmtree(home.store.bank)
+    killed(home, step=6)
+    assert not list(home.store.bank.glob("*/view-*/*.journal")), "all is sealed"
+    resumed = home.run()["student"].outcome
+    assert resumed.weights_sha256 == whole.weights_sha256
+    # It goes on at step 4, with the second view, of which two steps had been answered.
+    assert resumed.answers == counts(2 * 64, 2 * 256 - 2 * 64, 2 * 249 - 2 * 64)
 
 
 def test_how_teachers_are_run_is_kept_with_the_stage(home: Home) -> None:

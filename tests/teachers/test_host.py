@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import safetensors.torch
@@ -12,8 +15,11 @@ from students.models.catalog import build_model
 from students.models.config import PlainCnn, Weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
+from teachers.bank.columns import Column
+from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.errors import TeacherError
 from teachers.host import TeacherHost, TeacherSpec
+from teachers.manner import plain
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))
@@ -74,3 +80,36 @@ def test_a_teacher_that_answers_with_no_numbers_is_named(host: TeacherHost) -> N
     finally:
         bias.copy_(before)
     assert caught.value.path == "teachers.wide"
+
+
+def test_a_teacher_goes_on_as_it_is_told_and_keeps_its_answers_there(
+    spec: TeacherSpec, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bank" / "ab"
+    prepare_shelf(folder, {"format": 1})
+    columns = (Column("logits", (10,)), Column("tap.stage1.conv1", (4, 8, 8)))
+    shelf, manner = (
+        Shelf(folder, "cd" * 32, 1797, 10**9, columns),
+        replace(plain(1), forward_batch=8),
+    )
+    host, question = TeacherHost(spec), asked(3, *range(20))
+    plainly = host.probe(question.sample_ids, 3)
+    host.adopt(manner, shelf)
+    [answer], teacher = list(host.answers([question])), host.teacher
+    assert (answer.computed, host.teacher.manner) == (20, manner)
+    host.adopt(manner, shelf)
+    assert host.teacher is teacher, "it is run so already"
+    [again] = host.answers([question])
+    assert again.computed == 0
+    assert np.array_equal(again.logits, answer.logits)
+    assert np.array_equal(again.taps["stage1.conv1"], answer.taps["stage1.conv1"])
+    assert np.allclose(answer.logits, plainly.logits, atol=1e-2)
+    assert host.probe(question.sample_ids, 3).computed == 0, "a probe goes past the bank"
+
+
+def test_of_many_classes_only_the_largest_logits_come_exactly(spec: TeacherSpec) -> None:
+    whole, [some] = TeacherHost(spec), TeacherHost(replace(spec, top_k=3)).answers([asked(0, 7)])
+    [every] = whole.answers([asked(0, 7)])
+    largest = np.argsort(every.logits[0])[-3:]
+    assert np.array_equal(some.logits[0, largest], every.logits[0, largest])
+    assert len(set(some.logits[0].tolist())) == 3 + 1, "and the mean of the others"
