@@ -139,6 +139,10 @@ class RunReport:
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints: plain mappings, lists, numbers and texts."""
         plain: dict[str, Any] = _REPORT.dump_python(self, mode="json")
+        if self.teaching is not None:
+            plain["teaching"]["of_untaught"] = self.teaching.of_untaught
+            for name, run in self.teaching.teachers.items():
+                plain["teaching"]["teachers"][name]["gain"] = run.gain
         return plain
 
     @classmethod

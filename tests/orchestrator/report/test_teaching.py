@@ -30,6 +30,13 @@ def test_a_report_with_its_teaching_comes_back_from_its_json() -> None:
     assert RunReport.from_json(json.dumps(before.to_json())) == before
 
 
+def test_the_json_tells_what_was_gained() -> None:
+    told = report(teaching=teaching()).to_json()["teaching"]
+    assert told["of_untaught"] == pytest.approx(0.9375)
+    assert told["teachers"]["wide"]["gain"] == pytest.approx(2.6)
+    assert told["teachers"]["cnn"]["gain"] is None
+
+
 def test_a_report_of_an_older_version_is_read_without_it() -> None:
     plain = report().to_json()
     del plain["teaching"]
