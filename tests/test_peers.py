@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import stillhouse
-from benchmarks.contest.figures import TO_BEAT, Contest, goals, manners, table
+from benchmarks.contest.figures import TO_BEAT, Contest, goals, manners, table, untaught_of
 from benchmarks.contest.meter import Meter, TurnOver
 from benchmarks.contest.our_runs import OURS, Work, _rates, forget_answers, recipe
 from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
@@ -86,6 +86,13 @@ def test_contenders_are_compared_within_a_round() -> None:
     assert not by_words["filled (fp32), against TextBrewer with three"].reached
     assert by_words["sealed bytes, against raw fp16 logits"].reached
     assert "not measured" in by_words["filling (bf16), against TextBrewer with three"].line()
+
+
+def test_ours_are_set_beside_our_untaught_student_and_peers_beside_the_loop_without_teachers() -> (
+    None
+):
+    assert untaught_of("filling, bf16") == "untaught, bf16"
+    assert untaught_of("ModelOpt, 1 teacher") == untaught_of(TO_BEAT) == "untaught, by hand"
 
 
 def test_a_contender_that_failed_is_a_line_that_says_why() -> None:

@@ -8,7 +8,7 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 TO_BEAT = "TextBrewer, 3 teachers"
-UNTAUGHT = "untaught, {precision}"
+BY_HAND = "untaught, by hand"
 Figures = Mapping[str, Any]
 
 
@@ -103,8 +103,9 @@ def manners(contest: Contest, name: str) -> Iterator[str]:
 
 
 def untaught_of(name: str) -> str:
-    """The untaught student at the same precision as ``name``; none of the peers has one."""
-    return UNTAUGHT.format(precision=name.rpartition(", ")[2])
+    """The untaught student to compare ``name`` with: ours at the same precision, or the loop."""
+    precision = name.rpartition(", ")[2]
+    return f"untaught, {precision}" if precision in ("fp32", "bf16") else BY_HAND
 
 
 def goals(contest: Contest, *, stored: float | None) -> Iterator[Goal]:
