@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import gpu, views_count
 from benchmarks.mnist_hinton import PAPER, Errors
 from benchmarks.mnist_hinton import lines as hinton_lines
 from benchmarks.seeds import in_one_process
 from benchmarks.throughput import Turn
 from benchmarks.throughput import lines as throughput_lines
+from tests.orchestrator.report_samples import report, teaching
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -46,3 +48,26 @@ def test_residue_is_what_waiting_does_not_explain_of_a_taught_step() -> None:
     # Round by round: 160 - 50 - 100 = 10 ms, and 270 - 50 - 200 = 20 ms.
     assert "residue of a round +15.0 ms" in explained
     assert "rounds +10.0 to +20.0" in explained
+
+
+def test_views_are_compared_with_all_of_them_over_the_same_seeds(tmp_path: Path) -> None:
+    asked = views_count.Asked(
+        tmp_path, ("2", "all"), 20, ("transfer_set.fraction=0.1",), tmp_path / "home"
+    )
+    found = {
+        "2": [report(student=0.90, teaching=teaching()), report(student=0.91)],
+        "all": [report(student=0.91), report(student=0.92)],
+    }
+    _, two, every, computed = views_count.lines(asked, found)
+    assert "-1.00 (-1.00 to -1.00)" in two
+    assert f"{2 * 4500 * 3:,d}" in two
+    assert f"{20 * 4500 * 3:,d}" in every
+    assert computed.endswith("750 answers")
+
+
+def test_the_comparison_on_a_gpu_shows_rates_shares_and_manners() -> None:
+    ways = {(place, way): [report(teaching=teaching())] for place in gpu.PLACES for way in gpu.WAYS}
+    table = list(gpu.lines(ways))
+    assert len(table) == 1 + 6 + 2 * 3
+    assert all(part in table[1] for part in ("live", "1,500", "93.8%", "4.0%"))
+    assert "bf16, channels-last, 128 at a time, 1 thread: 2.60 times plain fp32" in table[7]
