@@ -12,7 +12,8 @@ Every contender has a process of its own. The peers train for some seconds, in t
 fastest for them of 0, 1 .. DataLoader processes. This project runs a recipe of some epochs of a
 fraction of the samples by its command. Rates are of the steps after the first few, from one
 step's end to the next one's. A bank is emptied before each filling; what that leaves is read by
-the filled runs after it, whose students have other seeds. ``filled by one`` has one teacher.
+the filled runs after it, whose students have other seeds. ``filled by one`` has one teacher. How
+the teachers are run is settled before, by a run of full length that is then broken off.
 
 Then five students by one command, from an empty bank, against five separate runs of TextBrewer,
 of which ``--textbrewer-runs`` are measured: whole wall times, process starts included, with what
@@ -44,6 +45,7 @@ from benchmarks.contest.our_runs import (
     share_of_raw_bytes,
 )
 from benchmarks.contest.peer_turns import Turns, best_loaders, installed
+from benchmarks.contest.settling import settle
 
 REPEATS = 5
 LIVE_IN_FP32 = "live, fp32 teachers"
@@ -163,7 +165,7 @@ def main() -> None:
 
 
 def _course(asked: argparse.Namespace, folder: Path) -> Course:
-    """Where all takes place, after a first run that leaves what is stored of the teachers."""
+    """Where all takes place, after it is settled how the teachers are run."""
     work = Work(asked.root.absolute(), folder / "home", asked.fraction, asked.epochs)
     if asked.loaders is not None:
         loaders = dict.fromkeys((0, 1, 3), asked.loaders)
@@ -171,8 +173,7 @@ def _course(asked: argparse.Namespace, folder: Path) -> Course:
         rates = best_loaders(work.root, folder, range(len(os.sched_getaffinity(0)) + 1))
         said(f"images/s by DataLoader processes, with no, one and three teachers: {rates}")
         loaders = {teachers: max(each, key=each.__getitem__) for teachers, each in rates.items()}
-    _, seconds = command(OurRun(3), work, seed=1)
-    said(f"a first run, from nothing: {seconds:.1f} s")
+    said(f"teachers examined, tuned and through the gate after {settle(work):.1f} s")
     return Course(Turns(work.root, folder, loaders), work, asked.seconds, Contest())
 
 

@@ -11,5 +11,6 @@ teachers_alone the teachers, and no student
 one_turn       one turn of one of these, as a program
 peer_turns     all of these by name; has them take their turns
 our_runs       this project's own command, and what its spool says
+settling       how the teachers are run, settled by a run of full length
 figures        medians, spreads and the goals
 """

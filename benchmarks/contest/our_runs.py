@@ -141,12 +141,10 @@ def command(
     Raises:
         RuntimeError: it failed.
     """
-    work.home.mkdir(parents=True, exist_ok=True)
-    path = work.home / "peers.yaml"
-    path.write_text(yaml.safe_dump(recipe(run, work, seed=seed)))
+    asked = arguments(run, work, seed=seed)
     began = time.perf_counter()
     done = subprocess.run(
-        [*COMMAND, "--home", str(work.home), "run", str(path), "--json", "--repeat", str(repeats)],
+        [*asked, "--repeat", str(repeats)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -156,6 +154,14 @@ def command(
     if done.returncode != 0:
         raise RuntimeError(f"exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-1500:]}")
     return json.loads(done.stdout), seconds
+
+
+def arguments(run: OurRun, work: Work, *, seed: int) -> list[str]:
+    """The command line, and with it the recipe's file."""
+    work.home.mkdir(parents=True, exist_ok=True)
+    path = work.home / "peers.yaml"
+    path.write_text(yaml.safe_dump(recipe(run, work, seed=seed)))
+    return [*COMMAND, "--home", str(work.home), "run", str(path), "--json"]
 
 
 def recipe(run: OurRun, work: Work, *, seed: int) -> dict[str, Any]:
