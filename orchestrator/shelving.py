@@ -140,8 +140,13 @@ class Shelving:
         return sample_ids(self.transfer_set, stage.cohort[0].samples)
 
     def samples_to_answer(self, stage: Stage) -> int:
-        """How many answers the stage needs of each teacher, if none were stored."""
-        return len(self.views(stage)) * len(self.sample_ids(stage))
+        """How many answers each teacher may be expected to give, if none were stored.
+
+        What is settled by this number holds for all later stages too; so it is never less than
+        one view of the whole data set, however small a part the first stage learns from.
+        """
+        asked = len(self.views(stage)) * len(self.sample_ids(stage))
+        return max(asked, len(self.transfer_set.targets))
 
     def _shapes(self, stage: Stage) -> dict[tuple[str, Tap], tuple[int, ...]]:
         return {

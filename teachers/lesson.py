@@ -6,8 +6,9 @@ Where it waits, see ``stream``.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -58,28 +59,30 @@ class Kept:
 @dataclass(frozen=True)
 class Source:
     """One teacher as a student's rank sees it: its replicas, of which there may be none where
-    all is stored; ``timeout`` bounds, in seconds, the wait for one answer."""
+    all is stored; ``timeout`` bounds, in seconds, the wait for one answer. ``revived`` counts
+    how often each replica was brought back, by its place."""
 
     name: str
     handles: tuple[Handle[TeacherHost], ...]
     timeout: float
     on_loss: Wait | Fail
     kept: Kept | None = None
+    revived: Counter[int] = field(default_factory=Counter)
 
 
 class Replica:
     """One replica's answers to questions, asked again from where the student is if it is lost."""
 
-    def __init__(
-        self, source: Source, handle: Handle[TeacherHost], questions: Sequence[Question]
-    ) -> None:
+    def __init__(self, source: Source, place: int, questions: Sequence[Question]) -> None:
         self._source = source
-        self._handle = handle
+        self._place = place
+        self._handle = source.handles[place]
         self._questions = questions
         self._taken = 0
         self._stream = self._ask()
 
     def _ask(self) -> Stream[Answer]:
+        self._asked_of = self._source.revived[self._place]
         return self._handle.stream(AHEAD, TeacherHost.answers, self._questions[self._taken :])
 
     def next(self) -> Answer:
@@ -100,6 +103,10 @@ class Replica:
 
     def _bring_back(self, revival: int, lost: RoleLost) -> None:
         self._stream.close()
+        if self._asked_of != self._source.revived[self._place]:
+            # Lost with the other lesson's stream, which has brought the teacher back by now.
+            self._stream = self._ask()
+            return
         name, kept = self._source.name, self._source.kept
         if isinstance(self._source.on_loss, Fail) or revival == MOST_REVIVALS:
             remedy = (
@@ -113,6 +120,7 @@ class Replica:
         if kept is not None:
             # Waited for: an answer in another manner would have other bits.
             self._handle.call(TeacherHost.adopt, kept.manner, kept.shelf).result()
+        self._source.revived[self._place] += 1
         self._stream = self._ask()
 
     def close(self) -> None:
@@ -142,9 +150,9 @@ class Lesson:
         self._turn = 0
         self.read = self.asked = self.computed = 0
         try:
-            for place, handle in enumerate(source.handles if asked else ()):
+            for place in range(len(source.handles) if asked else 0):
                 part = asked[place :: len(source.handles)]
-                self._replicas.append(Replica(source, handle, part))
+                self._replicas.append(Replica(source, place, part))
         except BaseException:
             self.close()
             raise
@@ -187,7 +195,7 @@ class Lesson:
         """Asks anew what was found spoilt."""
         if not self._source.handles:
             raise _gone(self._source.name)
-        replica = Replica(self._source, self._source.handles[0], [question])
+        replica = Replica(self._source, 0, [question])
         try:
             return self._counted(replica.next())
         finally:

@@ -53,6 +53,7 @@ class StreamedLessons:
     on_loss: Wait | Fail
     kept: Mapping[str, Kept] = field(default_factory=dict)
     _tally: Counter[tuple[str, str]] = field(default_factory=Counter, init=False, repr=False)
+    _revived: dict[str, Counter[int]] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
@@ -93,7 +94,12 @@ class StreamedLessons:
             under_way.append(lesson)
             for name in self.ensemble.names:
                 source = Source(
-                    name, self.teachers[name], self.timeout, self.on_loss, self.kept.get(name)
+                    name,
+                    self.teachers[name],
+                    self.timeout,
+                    self.on_loss,
+                    self.kept.get(name),
+                    self._revived.setdefault(name, Counter()),
                 )
                 lesson.parts.append(Lesson(source, questions))
 

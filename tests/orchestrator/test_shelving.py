@@ -123,8 +123,17 @@ def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) ->
     made = shelving(tmp_path)
     stage = made.plan.stage("student")
     assert made.views(stage) == [0, 1, 2]
-    assert made.samples_to_answer(stage) == 3 * len(made.sample_ids(stage))
+    assert made.samples_to_answer(stage) == max(3 * len(made.sample_ids(stage)), 1797)
     turns = shelving(tmp_path, "transfer_set.views=2")
     assert turns.views(turns.plan.stage("student")) == [0, 1]
     still = shelving(tmp_path, "transfer_set.augment=none")
     assert still.views(still.plan.stage("student")) == [0]
+
+
+def test_how_a_teacher_is_run_is_never_settled_for_less_than_a_view_of_all_samples(
+    tmp_path: Path,
+) -> None:
+    small = shelving(tmp_path, "transfer_set.fraction=0.1", "transfer_set.views=1")
+    stage = small.plan.stage("student")
+    assert len(small.sample_ids(stage)) < 200
+    assert small.samples_to_answer(stage) == 1797
