@@ -24,11 +24,12 @@ def end(number: int, frame: FrameType | None) -> None:
 def main(home: Path) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    before = dict(os.environ)
     from cluster.local import LocalRuntime
     from cluster.runtime import Demand
     from tests.cluster.roles import Counter
 
+    # Ray sets a variable of its own as soon as it is imported.
+    before = dict(os.environ)
     told: dict[str, object] = {}
     runtime = LocalRuntime(4, home=home)
     try:

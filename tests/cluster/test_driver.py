@@ -25,8 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def driver(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A driver that stands in ``folder``, once its runtime is open, and what it says then."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT), RAY_ADDRESS="203.0.113.1:6379")
-    # A Ray of this very process may have set them.
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_CLIENT_MODE"):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
     script = folder / "scripts" / "start.py"
     script.parent.mkdir()
