@@ -94,11 +94,18 @@ class Executor:
         finished = {result.stage.digest for result in done.values()}
         busy = {stage.title for stage in under_way}
         working = {stage.digest for stage in under_way}
+        # Beside one that fills the bank another would start the same teachers for the same
+        # answers; after it, it reads them.
+        filling = {name for stage in under_way for name in self.work.fills(stage)}
         for stage in self.plan.stages:
             if stage.title in done or stage.title in busy or stage.digest in working:
                 continue
-            if all(need in finished for need in stage.needs):
+            if not all(need in finished for need in stage.needs):
+                continue
+            fills = self.work.fills(stage)
+            if filling.isdisjoint(fills):
                 working.add(stage.digest)
+                filling |= fills
                 yield stage
 
     def _stage(self, stage: Stage) -> StageResult:

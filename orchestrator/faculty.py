@@ -27,7 +27,7 @@ from teachers.bank.sealing import seal_all
 from teachers.ensemble import Ensemble
 from teachers.host import TeacherHost
 from teachers.lesson import Kept
-from teachers.manner import Manner
+from teachers.manner import Manner, plain
 from teachers.stream import StreamedLessons
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
@@ -60,6 +60,19 @@ class Faculty:
             if self._stored(stage, name, folders[name], manner)
         }
         return Prospect(known, frozenset(stored))
+
+    def fills(self, stage: Stage) -> frozenset[str]:
+        """The teachers whose answers the stage is going to store, for they are not all there.
+
+        Raises:
+            BankError: the bank cannot be used.
+        """
+        known = self.prospect(stage)
+        return frozenset(
+            name
+            for name in set(stage.teachers) - known.stored
+            if self._kept_whole(stage, name, known.settled.get(name, plain(1)))
+        )
 
     def lessons(
         self, stage: Stage, resolved: Resolved, roles: ExitStack, *, everyone: bool
@@ -123,6 +136,10 @@ class Faculty:
         if self.gatekeeper.settled(name, folder) == manner:
             return kept
         return Kept(kept.manner, kept.logits, kept.taps)
+
+    def _kept_whole(self, stage: Stage, name: str, manner: Manner) -> bool:
+        kept = self.shelving.kept(stage, name, self.shelving.folder(name), manner)
+        return kept.shelf is not None and kept.whole
 
     def _stored(self, stage: Stage, name: str, folder: Path, manner: Manner) -> bool:
         kept = self._kept(stage, name, folder, manner)

@@ -53,6 +53,14 @@ class StageWork:
         """
         return self._faculty.prospect(stage)
 
+    def fills(self, stage: Stage) -> frozenset[str]:
+        """The teachers whose answers the stage is going to store, for they are not all there.
+
+        Raises:
+            BankError: the bank cannot be used.
+        """
+        return self._faculty.fills(stage)
+
     def carry_out(
         self,
         stage: Stage,

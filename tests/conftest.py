@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,14 @@ import pytest
 
 if TYPE_CHECKING:
     from cluster.local import LocalRuntime
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Files go to one process each where several run, all that share the Ray to the same one."""
+    ours = {item.path for item in items if "local_runtime" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "ray" if item.path in ours else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

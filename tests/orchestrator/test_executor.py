@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,9 +44,13 @@ class Work:
     meanwhile: Callable[[Stage], None] = lambda stage: None
     carried: list[str] = field(default_factory=list)
     resolved: list[Any] = field(default_factory=list)
+    filled: bool = True
 
     def prospect(self, stage: Stage) -> Prospect:
         return Prospect()
+
+    def fills(self, stage: Stage) -> frozenset[str]:
+        return frozenset() if self.filled else frozenset(stage.teachers)
 
     def carry_out(
         self, stage: Stage, attempt: int, resolved: Any, hear: Any, *, everyone: bool = False
@@ -194,6 +199,31 @@ def test_stages_that_do_not_need_each_other_run_beside_each_other(tmp_path: Path
 
     work, _, _ = Bench(small.planned(tmp_path), store, parallel=True).run(meet)
     assert work.carried.index("student") > 1
+
+
+@pytest.mark.parametrize(("filled", "at_once"), [(False, 1), (True, 3)])
+def test_students_of_the_same_teachers_run_one_by_one_until_the_bank_is_filled(
+    tmp_path: Path, filled: bool, at_once: int
+) -> None:
+    store = Store(tmp_path / "home")
+    store.prepare()
+    now: list[str] = []
+    most: list[int] = []
+    last = threading.Barrier(at_once, timeout=10)
+
+    def meet(stage: Stage) -> None:
+        if stage.teachers:
+            now.append(stage.title)
+            last.wait()
+            time.sleep(0.05)
+            most.append(len(now))
+            last.wait()
+            now.remove(stage.title)
+
+    plan = small.planned(tmp_path, repeats=3)
+    work = Work(store, meet, filled=filled)
+    Bench(plan, store, parallel=True).executor(work, Heard(), cores=4).run()
+    assert most == [at_once] * 3
 
 
 def test_what_another_process_works_on_is_waited_for_and_taken(tmp_path: Path) -> None:
