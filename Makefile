@@ -28,9 +28,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/stillhouse run recipes/digits.yaml
 
-# Two files at a time: many tests wait for processes. tests/conftest.py says what stays together.
+# Two files at a time: many tests wait for processes of their own.
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -1,9 +1,9 @@
-"""What tests of several packages share: one Ray for the whole session, and the real data."""
+"""What tests of several packages share: one Ray for each testing process, and the real data."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     from cluster.local import LocalRuntime
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Files go to one process each where several run, all that share the Ray to the same one."""
-    ours = {item.path for item in items if "local_runtime" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "ray" if item.path in ours else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the whole program come first: where several processes test, they are few and long,
+    and nobody is to wait for the last of them."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")
