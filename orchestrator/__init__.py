@@ -14,6 +14,7 @@ The recipe
 
 The plan
   plan              stages, each with the digest of what is asked
+  judged_plan       of a recipe that has passed the deep check
   what              what is asked of a stage: all that its result depends on
   digest            one canonical spelling, hashed
   plan_printing     in print

@@ -196,14 +196,14 @@ def _write_first(file: Path, content: bytes) -> None:
     fresh = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
     with suppress(OSError):  # On a full disk nothing is settled, and the bank keeps nothing.
         fresh.write_bytes(content)
-        if file.exists() and not _is_json(file):
+        if file.exists() and not _is_manner(file):
             file.unlink(missing_ok=True)
         with suppress(FileExistsError):
             os.link(fresh, file)
     fresh.unlink(missing_ok=True)
 
 
-def _is_json(file: Path) -> bool:
+def _is_manner(file: Path) -> bool:
     try:
         Manner.from_json(json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from cluster.catalog import build_runtime
-from orchestrator.deep_check import Probed, probe_recipe
-from orchestrator.errors import RecipeProblems
+from orchestrator.deep_check import Probed
 from orchestrator.executor import Executor, StageResult, Watcher
 from orchestrator.home.run_marks import marked
 from orchestrator.home.store import Store
+from orchestrator.judged_plan import judged_plan
 from orchestrator.placing import Placing, demand
-from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.plan import Plan, Stage
 from orchestrator.progress import ProgressBars
-from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.latency import latencies
@@ -115,29 +114,18 @@ def run(
     store = Store(home)
     store.prepare()
     with interruptible(), ProgressBars(console) as bars, ExitStack() as closing:
-        recipe, folder = loaded.recipe, loaded.folder
-        if missing := missing_files(loaded):
-            raise RecipeProblems(missing)
-        probed = probe_recipe(recipe, folder=folder, cache=store.cache)
-        if probed.problems or probed.transfer_set is None:
-            raise RecipeProblems(probed.problems)
-        plan = make_plan(
-            recipe,
-            folder=folder,
-            cache=store.cache,
-            repeats=repeats,
-            identity=probed.transfer_set.identity,
-        )
+        judged = judged_plan(loaded, store, repeats=repeats)
+        plan, probed, transfer_set = judged.plan, judged.probed, judged.transfer_set
         prepare_for(plan, store)
         closing.enter_context(marked(plan, store))
         tracking = RunTracking(plan, store, printable(loaded), environment)
         try:
             watchers = Watchers((bars, tracking))
-            results = _results(plan, store, probed, probed.transfer_set, watchers, fault)
-            finished = _report(loaded, plan, store, probed.transfer_set, results, began)
+            results = _results(plan, store, probed, transfer_set, watchers, fault)
+            finished = _report(loaded, plan, store, transfer_set, results, began)
             files = [Path(path) for path in finished.report.artifacts.values()]
             tracking.add_report(finished.report, files)
-            tracking.add_student(_student(results), probed.transfer_set)
+            tracking.add_student(_student(results), transfer_set)
         except BaseException as error:
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             tracking.close(status, bars.say, SECONDS_TO_SEND_WHEN_BROKEN_OFF)

@@ -184,12 +184,12 @@ def _manner(shelf: StoredShelf) -> str:
     asked = str(shelf.about.get("precision", "?"))
     taken = str(shelf.manner.get("precision", "-"))
     precision = taken if asked == taken else f"{asked}: {taken}"
-    ways = [name.replace("_", "-") for name in ("channels_last", "compiled") if _is(shelf, name)]
+    ways = [
+        name.replace("_", "-")
+        for name in ("channels_last", "folded", "compiled")
+        if shelf.manner.get(name) is True
+    ]
     return " ".join([precision, *ways])
-
-
-def _is(shelf: StoredShelf, name: str) -> bool:
-    return shelf.manner.get(name) is True
 
 
 def _row(shelf: StoredShelf) -> dict[str, Any]:

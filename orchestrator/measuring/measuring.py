@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 from filelock import FileLock
 
-from orchestrator.deep_check import probe_recipe
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
+from orchestrator.judged_plan import judged_plan
 from orchestrator.measuring.assumptions import assumptions
 from orchestrator.measuring.expectation import Expectation, Extent
 from orchestrator.measuring.extents import extents
@@ -27,8 +27,7 @@ from orchestrator.measuring.measured_plan import MeasuredPlan, keep
 from orchestrator.measuring.prediction import whole
 from orchestrator.measuring.roles_timing import Measured, RolesTiming
 from orchestrator.placing import Placing
-from orchestrator.plan import Plan, make_plan
-from orchestrator.recipe.files import missing_files
+from orchestrator.plan import Plan
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -54,19 +53,8 @@ def measure(
     """
     store = Store(home)
     store.prepare()
-    if missing := missing_files(loaded):
-        raise RecipeProblems(missing)
-    recipe, folder = loaded.recipe, loaded.folder
-    probed = probe_recipe(recipe, folder=folder, cache=store.cache)
-    if probed.problems or probed.transfer_set is None:
-        raise RecipeProblems(probed.problems)
-    plan = make_plan(
-        recipe,
-        folder=folder,
-        cache=store.cache,
-        repeats=repeats,
-        identity=probed.transfer_set.identity,
-    )
+    judged = judged_plan(loaded, store, repeats=repeats)
+    plan, transfer_set = judged.plan, judged.transfer_set
     if without := list(_without_gpus(plan)):
         raise RecipeProblems(without)
     work = store.cache / MEASURING
@@ -74,11 +62,11 @@ def measure(
     # Two measurements at once would measure each other.
     with FileLock(f"{work}.lock"), TemporaryDirectory(dir=work) as scratch:
         began, cores = time.monotonic(), os.cpu_count() or 1
-        placing = Placing(plan, store, probed.hint_shapes)
-        timing = RolesTiming(placing, probed.transfer_set, Path(scratch), cores, say, turn_seconds)
+        placing = Placing(plan, store, judged.probed.hint_shapes)
+        timing = RolesTiming(placing, transfer_set, Path(scratch), cores, say, turn_seconds)
         measured = timing.measured()
     plan_measured = _put_together(
-        plan, measured, extents(plan, probed.transfer_set), time.monotonic() - began
+        plan, measured, extents(plan, transfer_set), time.monotonic() - began
     )
     keep(plan_measured, store.runs / plan.run_name)
     return plan_measured
