@@ -20,7 +20,7 @@ from students.errors import StudentError, TransferSetError
 from students.models.catalog import model_shape, probe
 from students.models.config import ModelConfig, Weights
 from students.network import preprocess
-from students.objectives.config import Hint
+from students.objectives.config import TermConfig
 from students.taps import probe_shapes, reduced_shape
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
@@ -36,7 +36,8 @@ Shape = tuple[int, ...]
 
 @dataclass
 class Probed:
-    """What the deep check found: problems; the data, if they are there; hints' shapes by term."""
+    """What the deep check found: problems; the data, if they are there; the shapes of the
+    teachers' layers that terms ask for, by ``HintLayer.name``."""
 
     problems: list[Problem] = field(default_factory=list)
     transfer_set: TransferSet | None = None
@@ -64,7 +65,7 @@ def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
             models[place] = _probe_model(place, config, weights, data, folder)
         except StudentError as error:
             found.problems.append(_problem(error, f"{place}.model"))
-    _probe_hints(recipe, models, data, found)
+    _probe_layers(recipe, models, data, found)
     found.problems += _bank_problems(recipe, data)
     return found
 
@@ -130,29 +131,54 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
         )
 
 
-def _probe_hints(
+def _probe_layers(
     recipe: Recipe, models: Mapping[str, nn.Module], data: TransferSet, found: Probed
 ) -> None:
-    for term, hint in counting(recipe.student.objective).items():
-        if not isinstance(hint, Hint):
-            continue
-        teacher, place = f"teachers.{hint.teacher}", f"student.objective.{term}"
-        if teacher not in models or "student" not in models:
-            continue
-        config = recipe.teachers[hint.teacher].model
+    for name, term in counting(recipe.student.objective).items():
+        place = f"student.objective.{name}"
         try:
-            whole = _shape(models[teacher], config, data, hint.hint, f"{place}.hint")
-            shape = reduced_shape(whole, hint.reduction, place=f"{place}.reduction")
-            own = recipe.student.model
-            guided = _shape(models["student"], own, data, hint.guided, f"{place}.guided")
+            _probe_hints(recipe, models, data, term, place, found.hint_shapes)
+            found.problems += _guided_problems(recipe, models, data, name, found.hint_shapes)
         except StudentError as error:
             found.problems.append(_problem(error, place))
+
+
+def _probe_hints(
+    recipe: Recipe,
+    models: Mapping[str, nn.Module],
+    data: TransferSet,
+    term: TermConfig,
+    place: str,
+    shapes: dict[str, Shape],
+) -> None:
+    for inside, hint in term.hints():
+        teacher = f"teachers.{hint.teacher}"
+        if teacher not in models:
             continue
-        trouble = can_bridge(guided, shape)
-        if trouble is None:
-            found.hint_shapes[term] = shape
-        else:
-            found.problems.append(Problem(place, f"`{place}` cannot be computed: {trouble}"))
+        config, where = recipe.teachers[hint.teacher].model, f"{place}.{inside}"
+        whole = _shape(models[teacher], config, data, hint.layer, where)
+        reduction = f"{place}.reduction" if hint.reduction == "pool" else where
+        shapes[hint.name] = reduced_shape(whole, hint.reduction, place=reduction)
+
+
+def _guided_problems(
+    recipe: Recipe,
+    models: Mapping[str, nn.Module],
+    data: TransferSet,
+    name: str,
+    shapes: Mapping[str, Shape],
+) -> Iterator[Problem]:
+    term, place = recipe.student.objective[name], f"student.objective.{name}"
+    for guided in term.guides(name).values() if "student" in models else ():
+        where = f"{place}.{guided.place}"
+        shape = _shape(models["student"], recipe.student.model, data, guided.layer, where)
+        if guided.hint is None:
+            reduced_shape(shape, "embedding", place=where)
+        elif guided.hint.name in shapes:
+            trouble = can_bridge(shape, shapes[guided.hint.name])
+            if trouble is not None:
+                at = where.rpartition(".")[0]
+                yield Problem(at, f"`{at}` cannot be computed: {trouble}")
 
 
 def _shape(

@@ -13,7 +13,7 @@ from orchestrator.config import Recipe
 from orchestrator.digest import digest_of
 from students.assignment import Pupil, Samples
 from students.errors import TransferSetError
-from students.objectives.config import Hint, Task, TermConfig
+from students.objectives.config import Task, TermConfig
 from students.randomness import seed_of
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
@@ -206,20 +206,20 @@ def _with_objective(pupil: Pupil, objective: Mapping[str, TermConfig], path: str
 
 def counting(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:
     """The terms that count, in order of name: the order of a recipe's lines changes no bit."""
-    return {name: term for name, term in sorted(objective.items()) if term.weight > 0}
+    return {name: term for name, term in sorted(objective.items()) if term.counts}
 
 
 def needs_teachers(objective: Mapping[str, TermConfig]) -> bool:
     """Whether a term that counts asks the teachers."""
-    return any(not isinstance(term, Task) for term in counting(objective).values())
+    return any(term.taught for term in counting(objective).values())
 
 
 def taught_by_one(objective: Mapping[str, TermConfig], name: str) -> dict[str, TermConfig]:
-    """The objective without the hints of all teachers but ``name``."""
+    """The objective without the terms that ask for layers of other teachers than ``name``."""
     return {
         key: term
         for key, term in objective.items()
-        if not isinstance(term, Hint) or term.teacher == name
+        if all(hint.teacher == name for _, hint in term.hints())
     }
 
 

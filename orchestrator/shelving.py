@@ -16,7 +16,6 @@ from orchestrator.plan import Plan, Stage
 from students.knowledge import Tap
 from students.making import sample_ids
 from students.objectives.catalog import taps_of
-from students.objectives.config import Hint
 from students.outcome import read_outcome
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
@@ -150,7 +149,8 @@ class Shelving:
 
     def _shapes(self, stage: Stage) -> dict[tuple[str, Tap], tuple[int, ...]]:
         return {
-            (term.teacher, Tap(term.hint, term.reduction)): self.hint_shapes[name]
-            for name, term in stage.cohort[0].objective.items()
-            if isinstance(term, Hint) and name in self.hint_shapes
+            (hint.teacher, Tap(hint.layer, hint.reduction)): self.hint_shapes[hint.name]
+            for term in stage.cohort[0].objective.values()
+            for _, hint in term.hints()
+            if hint.name in self.hint_shapes
         }

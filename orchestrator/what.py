@@ -17,7 +17,7 @@ from typing import Any
 from students.assignment import Pupil
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
-from students.objectives.config import SoftTargets, Task, TermConfig
+from students.objectives.config import Softening, TermConfig
 from students.transfer_sets.config import (
     CustomTransferSet,
     ImageFolder,
@@ -129,7 +129,7 @@ def objective(pupil: Pupil) -> Plain:
 
 def _term(term: TermConfig, pupil: Pupil) -> Plain:
     asked: Plain = term.model_dump(mode="json")
-    if isinstance(term, SoftTargets):
+    if isinstance(term, Softening):
         asked["temperature"] = term.temperature or pupil.temperature
     return asked
 
@@ -160,7 +160,7 @@ def samples(pupil: Pupil, transfer_set: TransferSetConfig, around: Surroundings)
     asked["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
     if given.audience == "teacher":
         return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []}
-    labels_count = any(isinstance(term, Task) for term in pupil.objective.values())
+    labels_count = any(term.labelled for term in pupil.objective.values())
     return asked | {
         "fraction": transfer_set.fraction,
         "labelled": transfer_set.labelled if labels_count else None,

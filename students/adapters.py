@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from students.errors import ObjectiveError
 from students.randomness import seed_of
+from students.taps import reduced
 
 Shape = tuple[int, ...]
 
@@ -70,6 +71,15 @@ def build_adapter(
             pool = (nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
             return nn.Sequential(*pool, nn.Linear(guided_shape[0], hint_shape[0]))
         return nn.Linear(guided_shape[-1], hint_shape[-1])
+
+
+class Embedding(nn.Module):
+    """One vector per sample of whatever a layer gives: [B, C, H, W] and [B, L, D] averaged over
+    positions, [B, D] as it is. It has nothing to learn."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, ...] to [B, D]."""
+        return reduced(features, "embedding")
 
 
 class Enlarge(nn.Module):

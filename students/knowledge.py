@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Reduction = Literal["none", "pool"]
+Reduction = Literal["none", "pool", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Question:
-    """Names samples, not pixels: which samples [B] under which view."""
+    """Names samples, not pixels: which samples [B] under which view.
+
+    ``epoch`` is the one in which it is asked: no answer depends on it, but what is done to
+    answers afterwards may, such as noise.
+    """
 
     view: int
     sample_ids: npt.NDArray[np.int64]
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Tap:
     """A layer of a network, by module name, and what is kept of it per sample.
 
     ``none`` keeps the output as it is; ``pool`` averages all spatial positions,
-    (C, H, W) to (C).
+    (C, H, W) to (C); ``embedding`` makes one vector of whatever it is: (C, H, W) and (L, D)
+    averaged over positions, (D) as it is.
     """
 
     layer: str
@@ -80,15 +86,29 @@ class Knowledge:
 
     ``logits`` float32 [K, B, C]; ``known`` bool [K, C], the classes a teacher knows;
     ``present`` bool [K, B], who answered; ``weights`` float32 [K, B], summing to one over the
-    teachers present; ``taps`` by teacher's name, then by tap's name, float32 [B, ...].
+    teachers present, or none where the student's own gate makes them; ``taps`` by teacher's
+    name, then by tap's name, float32 [B, ...]; ``instead`` int64 [B], for samples on which no
+    teacher counts the class that stands in for their answer, -1 elsewhere.
     With K = 0 there is no teacher and nothing to learn from.
     """
 
     logits: Tensor
     known: Tensor
     present: Tensor
-    weights: Tensor
+    weights: Tensor | None
     taps: Mapping[str, Mapping[str, Tensor]]
+    instead: Tensor | None = None
+
+    @property
+    def shares(self) -> Tensor:
+        """The weights, as terms find them: made by now, by whomever.
+
+        Raises:
+            ValueError: the student's gate has not made them yet.
+        """
+        if self.weights is None:
+            raise ValueError("`weights` is None: the gate that makes them has not been asked yet")
+        return self.weights
 
     def on(self, device: torch.device) -> Knowledge:
         """The same knowledge where the student computes."""
@@ -96,11 +116,12 @@ class Knowledge:
             logits=self.logits.to(device),
             known=self.known.to(device),
             present=self.present.to(device),
-            weights=self.weights.to(device),
+            weights=None if self.weights is None else self.weights.to(device),
             taps={
                 teacher: {tap: values.to(device) for tap, values in taps.items()}
                 for teacher, taps in self.taps.items()
             },
+            instead=None if self.instead is None else self.instead.to(device),
         )
 
 

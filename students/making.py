@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from students.adapters import build_adapter
+from students.adapters import Embedding, build_adapter
 from students.assignment import Assignment, Samples
 from students.engine import EngineState
 from students.learner import Learner
 from students.models.catalog import build_model, model_shape
 from students.models.config import CustomModel
 from students.network import Preprocess, preprocess
+from students.objectives.config import Guided
 from students.order import Ids
 from students.taps import probe_shapes
 from students.transfer_sets.transfer_set import TransferSet
@@ -20,23 +21,28 @@ from students.weights import load_weights, read_weights
 
 
 def build_learner(
-    task: Assignment, transfer_set: TransferSet, guided: Mapping[str, str]
+    task: Assignment, transfer_set: TransferSet, guided: Mapping[str, Guided]
 ) -> Learner:
-    """The module that an engine trains: the student with the adapters of its hint terms.
-
-    ``guided`` gives for each hint term the student's layer.
-    """
+    """The module that an engine trains: the student with an adapter for each layer that a term
+    looks at."""
     model = build_student_model(task, transfer_set)
     shape = model_shape(task.pupil.model, transfer_set.shape)
-    shapes = probe_shapes(model, shape, guided.values())
+    shapes = probe_shapes(model, shape, [each.layer for each in guided.values()])
     adapters: dict[str, nn.Module] = {
-        term: build_adapter(shapes[layer], task.hint_shapes[term], seed=task.pupil.seed, name=term)
-        for term, layer in guided.items()
+        name: Embedding()
+        if each.hint is None
+        else build_adapter(
+            shapes[each.layer],
+            task.hint_shapes[each.hint.name],
+            seed=task.pupil.seed,
+            name=name,
+        )
+        for name, each in guided.items()
     }
     return Learner(
         student_preprocess(task, transfer_set),
         model,
-        guided,
+        {name: each.layer for name, each in guided.items()},
         adapters,
         # A model of the user's may flatten features by ``view``, which this layout forbids.
         channels_last=not isinstance(task.pupil.model, CustomModel),

@@ -98,13 +98,15 @@ class Recorder:
 
 
 def reduced(tensor: Tensor, reduction: Reduction) -> Tensor:
-    """What a tap keeps of a layer's output [B, ...]: all of it, or [B, C] averaged over H, W.
+    """What a tap keeps of a layer's output [B, ...]: all of it, or one vector per sample.
 
     Raises:
         ModelError: as ``reduced_shape`` does.
     """
-    reduced_shape(tuple(tensor.shape[1:]), reduction)
-    return tensor if reduction == "none" else tensor.mean(dim=(2, 3))
+    shape = reduced_shape(tuple(tensor.shape[1:]), reduction)
+    if shape == tuple(tensor.shape[1:]):
+        return tensor
+    return tensor.mean(dim=(2, 3) if tensor.ndim == 4 else 1)
 
 
 def reduced_shape(
@@ -114,10 +116,12 @@ def reduced_shape(
 
     Raises:
         ModelError: ``pool`` of something that is not (C, H, W): it would do nothing, or
-            average over what is not a position.
+            average over what is not a position; ``embedding`` of more than positions in a plane.
     """
     if reduction == "none":
         return shape
+    if reduction == "embedding":
+        return _embedded(shape, place)
     if len(shape) != 3:
         raise ModelError(
             f"`{place}` is 'pool', which averages the positions of a layer of shape (C, H, W), "
@@ -125,6 +129,20 @@ def reduced_shape(
             path=place,
         )
     return shape[:1]
+
+
+def _embedded(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
+    match shape:
+        case (_, _, _) | (_,):
+            return shape[:1]
+        case (_, width):
+            return (width,)
+        case _:
+            raise ModelError(
+                f"`{place}` is a layer of shape {shape}, of which no vector can be made; name a "
+                "layer of shape (C, H, W), (L, D) or (D).",
+                path=place,
+            )
 
 
 def probe_shapes(

@@ -37,6 +37,11 @@ class TeacherConfig(Section):
     seen: Literal["train", "none"] = Field(
         "train", description="whether these weights have seen the training samples"
     )
+    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None,
+        description="the transfer set's classes that its outputs stand for, in their order; all"
+        " in order, if not said",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of its answers; auto: the fastest way that stays faithful to fp32"
     )
@@ -69,6 +74,75 @@ class Fixed(Section):
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
 
 
+class RandomChoice(Section):
+    """One teacher at random, drawn anew for each sample or each micro-batch in each epoch."""
+
+    kind: Literal["random"] = "random"
+    per: Literal["sample", "batch"] = Field("sample", description="batch: one micro-batch")
+    weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="how likely each teacher is; all alike, if not said"
+    )
+
+
+class MaxEntropy(Section):
+    """For each sample the teacher that is least sure."""
+
+    kind: Literal["max_entropy"] = "max_entropy"
+
+
+class MinEntropy(Section):
+    """For each sample the teacher that is surest."""
+
+    kind: Literal["min_entropy"] = "min_entropy"
+
+
+class Confidence(Section):
+    """By how well each teacher names the label: softmax over the teachers of minus their
+    cross-entropy; unlabelled samples count all teachers the same."""
+
+    kind: Literal["confidence"] = "confidence"
+
+
+class CorrectOnly(Section):
+    """The teachers that name the label, all the same; the label itself where none does."""
+
+    kind: Literal["correct_only"] = "correct_only"
+
+
+class Specialists(Section):
+    """Teachers that know some of the classes, each where it knows."""
+
+    kind: Literal["specialists"] = "specialists"
+
+
+class Adaptive(Section):
+    """By a gate that learns with the student, from a latent vector for each teacher and the
+    student's pooled feature (AMTML-KD; Liu et al., 2020)."""
+
+    kind: Literal["adaptive"] = "adaptive"
+    layer: str | None = Field(
+        None,
+        description="the student's layer it looks at; the last before its outputs, if not said",
+    )
+    detached: bool = Field(
+        False, description="whether the gate's gradient stops before the student's layer"
+    )
+    penalty: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="times the squares of all the gate's parameters"
+    )
+    learns_for: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="epochs, after which the gate stands still; to the end, if not said"
+    )
+
+
+class Noise(Section):
+    """Multiplicative noise on the teachers' logits (Sau & Balasubramanian, 2016)."""
+
+    probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="for each sample")
+    sigma: Annotated[float, Field(ge=0)] = Field(0.1, description="standard deviation")
+    virtual: Positive = Field(1, description="teachers made of one, each with its own noise")
+
+
 class Wait(Section):
     """A lost teacher is restarted and goes on where the student is: the same result."""
 
@@ -82,7 +156,19 @@ class Fail(Section):
 
 
 Weighting = Annotated[
-    Annotated[Uniform | Fixed, Field(discriminator="kind")], BeforeValidator(kind_first)
+    Annotated[
+        Uniform
+        | Fixed
+        | RandomChoice
+        | MaxEntropy
+        | MinEntropy
+        | Confidence
+        | CorrectOnly
+        | Adaptive
+        | Specialists,
+        Field(discriminator="kind"),
+    ],
+    BeforeValidator(kind_first),
 ]
 OnTeacherLoss = Annotated[
     Annotated[Wait | Fail, Field(discriminator="kind")], BeforeValidator(kind_first)
@@ -113,7 +199,7 @@ class EnsembleConfig(Section):
     mean: Literal["arithmetic", "geometric"] = "arithmetic"
     temperature: Annotated[float, Field(gt=0, le=1000)] = 4.0
     on_teacher_loss: OnTeacherLoss = Wait()
-    noise: Literal["none"] = "none"
+    noise: Literal["none"] | Noise = "none"
     bank: Literal["none"] | BankConfig = BankConfig()
 
     @property

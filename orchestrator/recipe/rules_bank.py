@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.rules_samples import CLASSES
-from students.objectives.config import Hint, LogitL2, Task
 from teachers.config import BankConfig
 
 _PLACE = "ensemble.bank"
@@ -18,15 +17,15 @@ def _without_effect(recipe: Recipe) -> Iterator[Problem]:
     # A recipe without teachers is told so of its whole section ``ensemble``.
     if not recipe.teachers or bank == BankConfig():
         return
-    terms = [term for term in recipe.student.objective.values() if term.weight > 0]
-    if all(isinstance(term, Task) for term in terms):
+    terms = [term for term in recipe.student.objective.values() if term.counts]
+    if not any(term.taught for term in terms):
         yield Problem(
             _PLACE,
             f"`{_PLACE}` has no effect, since no term of `student.objective` asks a teacher; take "
             "it out or add soft_targets",
         )
         return
-    hints = any(isinstance(term, Hint) for term in terms)
+    hints = any(term.hints() for term in terms)
     if bank != "none" and bank.taps and not hints:
         yield Problem(
             f"{_PLACE}.taps",
@@ -40,7 +39,7 @@ def _top_k(recipe: Recipe) -> Iterator[Problem]:
     if top_k is None:
         return
     for name, term in recipe.student.objective.items():
-        if isinstance(term, LogitL2) and term.weight > 0:
+        if term.whole and term.counts:
             yield Problem(
                 place,
                 f"`{place}` is {top_k}, so of the other logits only their mean is kept, but "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.wording import listed, suggest
-from students.objectives.config import Hint, SoftTargets, Task, TermConfig
+from students.objectives.config import TermConfig, TripletOrder
 from teachers.config import EnsembleConfig, Fixed
 
 _OBJECTIVE = "student.objective"
@@ -27,31 +27,45 @@ def _terms(recipe: Recipe) -> Iterator[Problem]:
     yield from _weighed(_OBJECTIVE, terms)
     for name, term in terms.items():
         place = f"{_OBJECTIVE}.{name}"
-        if isinstance(term, Task):
-            if recipe.teachers and recipe.transfer_set.labelled == 0 and term.weight > 0:
-                yield Problem(
-                    place,
-                    f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the "
-                    f"term out or give labels",
-                )
-        elif not recipe.teachers:
+        if term.labelled and term.counts and recipe.teachers and recipe.transfer_set.labelled == 0:
+            yield Problem(
+                place,
+                f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the term "
+                f"out or give labels",
+            )
+        if term.taught and not recipe.teachers:
             yield Problem(
                 place,
                 f"`{place}` is of kind '{term.kind}', which needs a teacher, but `teachers` is "
                 f"empty; add a teacher or take the term out",
             )
-        elif isinstance(term, Hint) and term.teacher not in recipe.teachers:
+        elif term.taught:
+            yield from _hinting(place, term, recipe)
+
+
+def _hinting(place: str, term: TermConfig, recipe: Recipe) -> Iterator[Problem]:
+    """Whether the teachers are there whose layers a term asks for."""
+    for inside, hint in term.hints():
+        if hint.teacher in recipe.teachers:
+            continue
+        nearest = suggest(hint.teacher, recipe.teachers)
+        if isinstance(term, TripletOrder):
             yield Problem(
-                f"{place}.teacher",
-                f"`{place}.teacher` is '{term.teacher}', which is none of `teachers`; "
-                f"{suggest(term.teacher, recipe.teachers)}",
+                f"{place}.{inside}",
+                f"`{place}.{inside}` gives a layer of a teacher that `teachers` does not have; "
+                f"{nearest}",
             )
+            continue
+        where = f"{place}.{inside.removesuffix('hint')}teacher"
+        yield Problem(
+            where, f"`{where}` is '{hint.teacher}', which is none of `teachers`; {nearest}"
+        )
 
 
 def _weighed(place: str, terms: Mapping[str, TermConfig]) -> Iterator[Problem]:
     if not terms:
         yield Problem(place, f"`{place}` is empty; give it a term, such as task: {{weight: 1.0}}")
-    elif all(term.weight == 0 for term in terms.values()):
+    elif not any(term.counts for term in terms.values()):
         yield Problem(
             place,
             f"`{place}` has weight 0 for {listed(terms)}, so nothing would be learnt; give a "
@@ -66,7 +80,7 @@ def _teachers_terms(recipe: Recipe) -> Iterator[Problem]:
         place = f"teachers.{name}.train.objective"
         yield from _weighed(place, teacher.train.objective)
         for word, term in teacher.train.objective.items():
-            if not isinstance(term, Task):
+            if term.taught:
                 yield Problem(
                     f"{place}.{word}",
                     f"`{place}.{word}` is of kind '{term.kind}', which needs a teacher, but a "
@@ -102,9 +116,7 @@ def _ensemble(recipe: Recipe) -> Iterator[Problem]:
         return
     terms = recipe.student.objective
     default = EnsembleConfig().temperature
-    if ensemble.temperature != default and not any(
-        isinstance(term, SoftTargets) for term in terms.values()
-    ):
+    if ensemble.temperature != default and not any(term.softens for term in terms.values()):
         yield Problem(
             "ensemble.temperature",
             f"`ensemble.temperature` is {ensemble.temperature:g}, but no term of `{_OBJECTIVE}` "

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from students.errors import ObjectiveError
 from students.knowledge import Tap
-from students.objectives.config import Hint, LogitL2, SoftTargets, Task, TermConfig
+from students.objectives.config import Guided, Hint, LogitL2, SoftTargets, Task, TermConfig
 from students.objectives.hint import HintTerm
 from students.objectives.logit_l2 import LogitL2Term
 from students.objectives.objective import Objective, Term, WeightedTerm
@@ -32,7 +32,7 @@ def build_objective(
         ObjectiveError: no term has a weight above zero, or a term learns from a teacher that
             is not there.
     """
-    counted = {name: term for name, term in config.items() if term.weight > 0}
+    counted = {name: term for name, term in config.items() if term.counts}
     if not counted:
         raise ObjectiveError(
             f"`objective` has {len(config)} terms, of which none has a weight above zero; "
@@ -43,7 +43,7 @@ def build_objective(
         name: WeightedTerm(
             term.weight,
             _build_term(name, term, temperature=temperature, mean=mean, teachers=teachers),
-            taught=not isinstance(term, Task),
+            taught=term.taught,
         )
         for name, term in counted.items()
     }
@@ -58,17 +58,18 @@ def taps_of(config: Mapping[str, TermConfig]) -> dict[str, tuple[Tap, ...]]:
     """What each teacher, by name, hands over beside its logits: each tap once, in order."""
     taps: dict[str, dict[Tap, None]] = {}
     for term in config.values():
-        if isinstance(term, Hint) and term.weight > 0:
-            taps.setdefault(term.teacher, {})[Tap(term.hint, term.reduction)] = None
+        for _, hint in term.hints() if term.counts else ():
+            taps.setdefault(hint.teacher, {})[Tap(hint.layer, hint.reduction)] = None
     return {teacher: tuple(wanted) for teacher, wanted in taps.items()}
 
 
-def guided_of(config: Mapping[str, TermConfig]) -> dict[str, str]:
-    """The student's layer that each hint term guides, by the term's name."""
+def guided_of(config: Mapping[str, TermConfig]) -> dict[str, Guided]:
+    """The student's layers that terms look at, by the name of what the learner gives."""
     return {
-        name: term.guided
+        output: guided
         for name, term in config.items()
-        if isinstance(term, Hint) and term.weight > 0
+        if term.counts
+        for output, guided in term.guides(name).items()
     }
 
 
@@ -87,6 +88,8 @@ def _build_term(
         case Hint():
             position = _position(name, term, teachers)
             return HintTerm(name, term.teacher, position, Tap(term.hint, term.reduction))
+        case _:
+            raise NotImplementedError(term.kind)
 
 
 def _position(name: str, term: Hint, teachers: Sequence[str]) -> int:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
+from students.objectives.config import Guided
+from students.objectives.weight import Schedule, weight_at
 
 
 class Term(Protocol):
@@ -22,9 +24,9 @@ class Term(Protocol):
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A term and how much it counts (> 0). ``taught`` terms cannot do without teachers."""
+    """A term and how much it counts in which epoch. ``taught`` terms cannot do without teachers."""
 
-    weight: float
+    weight: float | Schedule
     term: Term
     taught: bool
 
@@ -33,14 +35,14 @@ class WeightedTerm:
 class Objective:
     """What a student minimises on each micro-batch.
 
-    ``terms`` by name, in the recipe's order, without those of weight 0. ``taps``: what each
-    teacher, by name, must hand over beside its logits. ``guided``: the student's layer that
-    the learner records and adapts, by term.
+    ``terms`` by name, in the recipe's order, without those that never count. ``taps``: what each
+    teacher, by name, must hand over beside its logits. ``guided``: the student's layers that
+    the learner records, by the name of what it gives for each.
     """
 
     terms: Mapping[str, WeightedTerm]
     taps: Mapping[str, tuple[Tap, ...]] = field(default_factory=dict)
-    guided: Mapping[str, str] = field(default_factory=dict)
+    guided: Mapping[str, Guided] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,9 +50,9 @@ class Objective:
         return tuple(self.terms)
 
     def __call__(
-        self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge
+        self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge, epoch: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and each term's value without its weight and detached.
+        """The loss in ``epoch``, and each term's value without its weight and detached.
 
         ``outputs`` of the learner: ``logits`` [B, C], and for each hint term, under the
         term's name, the adapted guided layer [B, ...].
@@ -61,11 +63,12 @@ class Objective:
         loss: Tensor | None = None
         values: dict[str, Tensor] = {}
         for name, weighted in self.terms.items():
+            weight = weight_at(weighted.weight, epoch)
             if weighted.taught and knowledge.logits.shape[0] == 0:
                 raise _nobody_teaches(name)
             value = weighted.term(outputs, batch, knowledge)
             values[name] = value.detach()
-            loss = weighted.weight * value if loss is None else loss + weighted.weight * value
+            loss = weight * value if loss is None else loss + weight * value
         assert loss is not None  # build_objective refuses an objective without terms
         return loss, values
 

@@ -45,7 +45,7 @@ class SoftTargetsTerm:
         """``soft_target_loss`` of the student's logits [B, C]."""
         target = soften(
             knowledge.logits,
-            knowledge.weights,
+            knowledge.shares,
             knowledge.known,
             knowledge.present,
             temperature=self.temperature,

@@ -28,7 +28,7 @@ def problems(folder: Path, *overrides: str) -> dict[str, str]:
 def test_a_good_recipe_has_no_problems_and_its_hints_have_shapes(tmp_path: Path) -> None:
     found = probed(tmp_path)
     assert found.problems == []
-    assert found.hint_shapes == {"near": (64,)}
+    assert found.hint_shapes == {"wide/hidden.0": (64,)}
     assert found.transfer_set is not None
     assert found.transfer_set.classes == 10
 
@@ -41,7 +41,8 @@ def test_hints_have_the_shape_in_which_the_teacher_hands_them_over(tmp_path: Pat
         for end in ("}", ", reduction: pool}")
     )
     assert whole.problems == pooled.problems == []
-    assert (whole.hint_shapes["near"], pooled.hint_shapes["near"]) == ((4, 4, 4), (4,))
+    assert whole.hint_shapes == {"deep/stage1": (4, 4, 4)}
+    assert pooled.hint_shapes == {"deep/stage1:pool": (4,)}
 
 
 def test_hints_of_no_weight_are_not_looked_at(tmp_path: Path) -> None:

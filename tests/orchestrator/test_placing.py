@@ -22,7 +22,7 @@ from teachers.stream import STREAMS
 from tests import small
 
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})
-SHAPES = {"near": (64,)}
+SHAPES = {"wide/hidden.0": (64,)}
 
 
 def placing(folder: Path, *overrides: str, fault: Fault | None = None) -> Placing:

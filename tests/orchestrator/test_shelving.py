@@ -31,7 +31,7 @@ def shelving(
         write_outcome(stage, begin_attempt(stage), outcome, weights={}, answers=answers)
     data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder)
     object.__setattr__(data, "class_names", tuple(classes))
-    return Shelving(plan, store, data, {"near": (64,)})
+    return Shelving(plan, store, data, {"wide/hidden.0": (64,)})
 
 
 def digests(made: Shelving) -> dict[str, str]:

@@ -112,7 +112,7 @@ def pupil(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) ->
 
 def assignment(stage: Path, of: Pupil, **changes: Any) -> Assignment:
     """The next attempt at the stage in the folder ``stage``."""
-    hints = {"near": (HINT,)} if "near" in of.objective else {}
+    hints = {"wide/layer": (HINT,)} if "near" in of.objective else {}
     return replace(
         Assignment(
             pupil=of,

@@ -141,7 +141,7 @@ def test_hints_ask_their_teacher_for_each_tap_once():
         "deep": (Tap("layer3"), Tap("layer2", "pool")),
         "wide": (Tap("layer3"),),
     }
-    assert dict(objective.guided) == {
+    assert {name: guided.layer for name, guided in objective.guided.items()} == {
         "one": "hidden.0",
         "two": "hidden.1",
         "three": "hidden.0",
