@@ -64,8 +64,14 @@ class Windows:
         if row.epoch < self._cursor.epoch:
             return
         self._cursor = Cursor(self._cursor.step, row.epoch + 1)
-        values = {f"validation/{name}": value for name, value in row.values.items()}
+        values = {epoch_name(name): value for name, value in row.values.items()}
         yield Told(_metrics(values, row.step, row.time_ms), self._cursor)
+
+
+def epoch_name(name: str) -> str:
+    """What a value of an epoch's row is called: plain names are figures of the validation part;
+    those that say where they belong, such as ``weights/wide``, are whole already."""
+    return name if "/" in name else f"validation/{name}"
 
 
 def window_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
