@@ -8,12 +8,78 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from students.knowledge import Knowledge
 from students.single_precision import at_least_single
 
 Mean = Literal["arithmetic", "geometric"]
+
+SMALLEST_DEVIATION = 1e-7
+"""Added to what ``standardized`` divides by, as in the code of Sun et al. (2024)."""
+
+
+def agreed(
+    knowledge: Knowledge, temperature: float, mean: Mean, *, standardize: bool = False
+) -> Float[Tensor, "batch classes"]:
+    """What a term learns from K teachers: ``soften`` of what they say.
+
+    With ``standardize`` each teacher's row is standardised first, over the classes it knows.
+    No gradient reaches a teacher; weights that a gate has made get theirs.
+    """
+    logits_KBC = knowledge.logits.detach()
+    if standardize:
+        logits_KBC = standardized(logits_KBC, knowledge.known.unsqueeze(1))
+    return soften(
+        logits_KBC,
+        knowledge.shares,
+        knowledge.known,
+        knowledge.present,
+        temperature=temperature,
+        mean=mean,
+    )
+
+
+def agreed_log(
+    knowledge: Knowledge, temperature: float, mean: Mean
+) -> Float[Tensor, "batch classes"]:
+    """The logarithms of ``agreed``, exact also where a probability is too small for its type."""
+    return soften_log(
+        knowledge.logits.detach(),
+        knowledge.shares,
+        knowledge.known,
+        knowledge.present,
+        temperature=temperature,
+        mean=mean,
+    )
+
+
+def named(probabilities_BC: Float[Tensor, "batch classes"]) -> Int[Tensor, " batch"]:
+    """The most probable class, the first of equals; -1 where a row of zeros says nothing."""
+    says_B = probabilities_BC.sum(dim=-1) > 0
+    return torch.where(says_B, probabilities_BC.argmax(dim=-1), -1)
+
+
+def standardized(
+    logits: Float[Tensor, "*rows classes"], known: Bool[Tensor, "*#rows classes"] | None = None
+) -> Float[Tensor, "*rows classes"]:
+    """(z - mean) / (deviation + 1e-7) of each row, over the classes ``known``; 0 elsewhere.
+
+    The deviation is the unbiased one, and 1e-7 the authors', both as released: at C classes a
+    row comes out with squares that sum to C - 1. Adding a constant to a row or multiplying it by
+    a positive one changes nothing. A row of equal logits, or of one class, comes out as zeros.
+    Source: Sun et al. (2024), equation 6 and algorithm 1.
+    """
+    logits = at_least_single(logits)
+    told = torch.ones_like(logits, dtype=torch.bool) if known is None else known.expand_as(logits)
+    count = told.sum(dim=-1, keepdim=True)
+    mean = torch.where(told, logits, 0.0).sum(dim=-1, keepdim=True) / count.clamp(min=1)
+    centred = torch.where(told, logits - mean, 0.0)
+    # The norm, and not the root of a mean of squares, for its gradient at zero is zero, not NaN.
+    deviation = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
+    deviation = deviation / (count - 1).clamp(min=1).sqrt()
+    return centred / (deviation + SMALLEST_DEVIATION)
 
 
 def soften_one(
@@ -51,18 +117,49 @@ def soften(
     teaches nothing. What an absent teacher's logits hold does not matter.
     Source: Hinton, Vinyals & Dean (2015), sections 1 and 3.
     """
-    logits_KBC = at_least_single(teacher_logits_KBC)
-    known_K1C = known_KC.unsqueeze(1)
-    speaks_KB = present_KB & known_KC.any(dim=1, keepdim=True)
-    weights_KB = among_present(weights_KB.to(logits_KBC.dtype), speaks_KB)
-    heard_KBC = speaks_KB.unsqueeze(2) & known_K1C
-    log_probabilities_KBC = torch.log_softmax(
-        (logits_KBC / temperature).masked_fill(~known_K1C, -torch.inf), dim=-1
+    log_probabilities_KBC, weights_KB, heard_KBC = _heard(
+        teacher_logits_KBC, weights_KB, known_KC, present_KB, temperature
     )
     if mean == "arithmetic":
         probabilities_KBC = torch.where(heard_KBC, log_probabilities_KBC.exp(), 0.0)
         return (weights_KB.unsqueeze(2) * probabilities_KBC).sum(dim=0)
-    return _geometric(torch.where(heard_KBC, log_probabilities_KBC, 0.0), weights_KB, heard_KBC)
+    scores_BC, anybody_B1 = _geometric(
+        torch.where(heard_KBC, log_probabilities_KBC, 0.0), weights_KB, heard_KBC
+    )
+    return torch.where(anybody_B1, torch.softmax(scores_BC, dim=-1), 0.0)
+
+
+def soften_log(
+    teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
+    weights_KB: Float[Tensor, "teachers batch"],
+    known_KC: Bool[Tensor, "teachers classes"],
+    present_KB: Bool[Tensor, "teachers batch"],
+    *,
+    temperature: float,
+    mean: Mean,
+) -> Float[Tensor, "batch classes"]:
+    """The logarithms of ``soften``; -inf for a class without probability.
+
+    Taken before any probability is, so that they are right also far below the smallest number
+    of the type: a teacher that is sure to rounding still tells its other classes apart.
+    """
+    log_probabilities_KBC, weights_KB, heard_KBC = _heard(
+        teacher_logits_KBC, weights_KB, known_KC, present_KB, temperature
+    )
+    log_probabilities_KBC = torch.where(heard_KBC, log_probabilities_KBC, 0.0)
+    if mean == "geometric":
+        scores_BC, anybody_B1 = _geometric(log_probabilities_KBC, weights_KB, heard_KBC)
+        return torch.where(anybody_B1, torch.log_softmax(scores_BC, dim=-1), -torch.inf)
+    counts_KBC = heard_KBC & (weights_KB > 0).unsqueeze(2)
+    log_weights_KB = torch.where(weights_KB > 0, weights_KB, 1.0).log()
+    told_BC = counts_KBC.any(dim=0)
+    # Where nobody tells a class, zeros are summed: the gradient from -inf alone is NaN.
+    parts_KBC = torch.where(
+        counts_KBC,
+        log_weights_KB.unsqueeze(2) + log_probabilities_KBC,
+        torch.where(told_BC, -torch.inf, 0.0),
+    )
+    return torch.where(told_BC, parts_KBC.logsumexp(dim=0), -torch.inf)
 
 
 def among_present(
@@ -74,11 +171,34 @@ def among_present(
     return kept_KB / torch.where(total_B > 0, total_B, 1.0)
 
 
+def _heard(
+    teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
+    weights_KB: Float[Tensor, "teachers batch"],
+    known_KC: Bool[Tensor, "teachers classes"],
+    present_KB: Bool[Tensor, "teachers batch"],
+    temperature: float,
+) -> tuple[
+    Float[Tensor, "teachers batch classes"],
+    Float[Tensor, "teachers batch"],
+    Bool[Tensor, "teachers batch classes"],
+]:
+    """Each teacher's log-probabilities over its classes, its weight, and what of it counts."""
+    logits_KBC = at_least_single(teacher_logits_KBC)
+    known_K1C = known_KC.unsqueeze(1)
+    speaks_KB = present_KB & known_KC.any(dim=1, keepdim=True)
+    weights_KB = among_present(weights_KB.to(logits_KBC.dtype), speaks_KB)
+    log_probabilities_KBC = torch.log_softmax(
+        (logits_KBC / temperature).masked_fill(~known_K1C, -torch.inf), dim=-1
+    )
+    return log_probabilities_KBC, weights_KB, speaks_KB.unsqueeze(2) & known_K1C
+
+
 def _geometric(
     log_probabilities_KBC: Float[Tensor, "teachers batch classes"],
     weights_KB: Float[Tensor, "teachers batch"],
     heard_KBC: Bool[Tensor, "teachers batch classes"],
-) -> Float[Tensor, "batch classes"]:
+) -> tuple[Float[Tensor, "batch classes"], Bool[Tensor, "batch 1"]]:
+    """What the softmax over the classes is taken of, and for which rows anybody speaks."""
     shares_KBC = weights_KB.unsqueeze(2) * heard_KBC
     told_BC = shares_KBC.sum(dim=0)
     mean_BC = (shares_KBC * log_probabilities_KBC).sum(dim=0) / torch.where(
@@ -86,5 +206,4 @@ def _geometric(
     )
     # A row of which nobody tells anything is softened from zeros, since from -inf it is NaN.
     anybody_B1 = (told_BC > 0).any(dim=1, keepdim=True)
-    scores_BC = torch.where((told_BC > 0) | ~anybody_B1, mean_BC, -torch.inf)
-    return torch.where(anybody_B1, torch.softmax(scores_BC, dim=-1), 0.0)
+    return torch.where((told_BC > 0) | ~anybody_B1, mean_BC, -torch.inf), anybody_B1
