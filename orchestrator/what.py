@@ -25,8 +25,8 @@ from students.transfer_sets.config import (
     TransferSetConfig,
 )
 from students.transfer_sets.file_hashes import hashes_of
-from teachers.config import EnsembleConfig, TeacherConfig
-from teachers.weighting import teacher_weights
+from teachers.config import EnsembleConfig, Fixed, TeacherConfig, Uniform
+from teachers.weighting.given import given_weights
 
 STAGE_FORMAT = 2
 """Raised by hand when the same words come to mean another result."""
@@ -68,12 +68,16 @@ def teaching(
     }
     if teachers:
         names = [teacher["name"] for teacher in teachers]
-        asked["ensemble"] = {
-            "weights": teacher_weights(ensemble.weighting, names),
-            "mean": ensemble.mean,
-            "top_k": ensemble.top_k,
-        }
+        asked["ensemble"] = agreeing(ensemble, names)
     return asked
+
+
+def agreeing(ensemble: EnsembleConfig, names: Sequence[str]) -> Plain:
+    """How teachers ``names`` agree, two ways of writing the same being one."""
+    asked: Plain = {"mean": ensemble.mean, "top_k": ensemble.top_k}
+    if isinstance(ensemble.weighting, (Uniform, Fixed)):
+        return asked | {"weights": given_weights(ensemble.weighting, names)}
+    return asked | {"weighting": ensemble.weighting.model_dump(mode="json")}
 
 
 def examining(

@@ -21,7 +21,7 @@ books      what one host knows of a view's answers: kept whole, in part, or not 
 answering  what is known is looked up, the rest computed many at a time
 host       a teacher with the transfer set beside it, as a runtime starts it
 examiner   asks a teacher that was loaded for its answers on the held-out parts
-weighting  the recipe's weighting as one weight per teacher
+weighting  how K teachers agree: one rule for each kind
 ensemble   K answers gathered into knowledge
 bank       answers that are kept, so that none is computed twice
 lesson     one teacher's answers to one lesson: read where stored, else asked

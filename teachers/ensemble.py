@@ -1,40 +1,92 @@
-"""An ensemble: gathers what K teachers said about one micro-batch into knowledge."""
+"""An ensemble: gathers what K teachers said about one micro-batch into knowledge.
+
+B batch, C classes, K teachers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from students.knowledge import Answer, Knowledge
-from teachers.config import Fixed, Uniform
+from students.knowledge import Answer, Knowledge, Question
+from teachers.config import Weighting
 from teachers.encoding import decoded
-from teachers.weighting import teacher_weights
+from teachers.weighting.catalog import build_rule
+from teachers.weighting.rule import Rule, Said
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """K teachers, by name, in the order in which their answers stand in knowledge."""
+    """K teachers, by name, in the order in which their answers stand in knowledge.
+
+    ``seed`` is for rules and noise that draw; ``labels`` int64 by sample id, those that the
+    student is given and -1 elsewhere, for rules that look at them. ``class_maps``: the classes
+    that a teacher knows, by its name, where these are not all.
+    """
 
     names: tuple[str, ...]
     classes: int
-    weighting: Uniform | Fixed
+    weighting: Weighting
+    seed: int = 0
+    labels: npt.NDArray[np.int64] | None = None
+    class_maps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def gather(self, answers: Sequence[Answer]) -> Knowledge:
+    def gather(self, question: Question, answers: Sequence[Answer]) -> Knowledge:
         """Knowledge from one answer [B, C] of each teacher, in the order of ``names``."""
         # In one thread: a student's threads would wait for each other longer than this takes.
         logits = decoded(np.stack([answer.logits for answer in answers]))
-        teachers, samples, _ = logits.shape
-        weights = torch.tensor(teacher_weights(self.weighting, self.names))
-        return Knowledge(
+        taps = {
+            name: {tap: decoded(values) for tap, values in answer.taps.items()}
+            for name, answer in zip(self.names, answers, strict=True)
+        }
+        return self.agree(question, logits, taps)
+
+    def agree(
+        self,
+        question: Question,
+        logits: Tensor,
+        taps: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+    ) -> Knowledge:
+        """Knowledge from the logits [K, B, C] of teachers all of whom are there."""
+        said = Said(
             logits=logits,
-            known=torch.ones(teachers, self.classes, dtype=torch.bool),
-            present=torch.ones(teachers, samples, dtype=torch.bool),
-            weights=weights[:, None].expand(teachers, samples),
-            taps={
-                name: {tap: decoded(values) for tap, values in answer.taps.items()}
-                for name, answer in zip(self.names, answers, strict=True)
-            },
+            known=self._known,
+            present=torch.ones(logits.shape[:2], dtype=torch.bool),
+            labels=self._labels_of(question),
+            sample_ids=question.sample_ids,
+            epoch=question.epoch,
         )
+        weighed = self._rule(said)
+        return Knowledge(
+            logits=said.logits if weighed.logits is None else weighed.logits,
+            known=said.known if weighed.known is None else weighed.known,
+            present=said.present,
+            weights=weighed.weights,
+            taps=taps,
+            instead=weighed.instead,
+        )
+
+    @cached_property
+    def _rule(self) -> Rule:
+        return build_rule(self.weighting, self.names, self.seed)
+
+    @cached_property
+    def _known(self) -> Tensor:
+        known = torch.ones(len(self.names), self.classes, dtype=torch.bool)
+        for place, name in enumerate(self.names):
+            if name in self.class_maps:
+                known[place] = False
+                known[place, list(self.class_maps[name])] = True
+        return known
+
+    def _labels_of(self, question: Question) -> Tensor | None:
+        if self.labels is None:
+            return None
+        return torch.from_numpy(self.labels[question.sample_ids])

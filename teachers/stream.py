@@ -80,11 +80,14 @@ class StreamedLessons:
         self._begin_next(lessons, under_way)
         while under_way:
             current = under_way[0]
-            for left in range(len(current), 0, -1):
+            count = len(current.questions)
+            for left in range(count, 0, -1):
                 # As soon as the teachers may be done with this lesson; so they never rest.
-                if left == min(AHEAD, len(current)):
+                if left == min(AHEAD, count):
                     self._begin_next(lessons, under_way)
-                yield self.ensemble.gather([each.next() for each in current.parts])
+                question = current.questions[-left]
+                answers = [each.next() for each in current.parts]
+                yield self.ensemble.gather(question, answers)
             self._end(under_way.pop(0))
 
     def _begin_next(self, lessons: Iterator[list[Question]], under_way: list[_Together]) -> None:
@@ -114,11 +117,8 @@ class _Together:
     """All teachers' answers to one lesson."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
+        self.questions = questions
         self.parts: list[Lesson] = []
-        self._count = len(questions)
-
-    def __len__(self) -> int:
-        return self._count
 
 
 def _lessons(questions: Iterable[Question]) -> Iterator[list[Question]]:

@@ -184,7 +184,7 @@ class RolesTiming:
         question = Question(0, sample_ids(self.transfer_set, pupil.samples)[: pupil.train.micro])
         ensemble = Ensemble(stage.teachers, self.transfer_set.classes, stage.ensemble.weighting)
         answers = [timed[name].answer(question) for name in stage.teachers]
-        return CannedLessons(ensemble.gather(answers))
+        return CannedLessons(ensemble.gather(question, answers))
 
     def _pupil(self, stage: Stage, pupil: Pupil, threads: int, lessons: Lessons) -> TimedPupil:
         resolved = resolve(stage, self.placing.plan, self.cores)

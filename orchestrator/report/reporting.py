@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ from orchestrator.report.run_report import (
     ensemble_report,
 )
 from orchestrator.report.teaching_figures import TeachingFigures
+from students.knowledge import Question
 from students.metrics import (
     mean_soft_targets,
     part_figures,
@@ -32,7 +35,8 @@ from students.metrics import (
 from students.outcome import Outcome, read_answers
 from students.softening import soften
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.weighting import teacher_weights
+from teachers.ensemble import Ensemble
+from teachers.weighting.held_out import judged_by
 
 Answers = Mapping[str, Tensor]
 
@@ -153,9 +157,11 @@ class Reporting:
         )
 
     def _targets(self, part: str) -> Tensor:
+        return torch.from_numpy(self.transfer_set.targets[self._ids(part)])
+
+    def _ids(self, part: str) -> npt.NDArray[np.int64]:
         data = self.transfer_set
-        ids = data.test_ids() if part == "test" else data.validation_ids()
-        return torch.from_numpy(data.targets[ids])
+        return data.test_ids() if part == "test" else data.validation_ids()
 
     def _has_seen(self, name: str) -> bool:
         config = self.plan.recipe.teachers.get(name.removeprefix("teachers."))
@@ -164,15 +170,16 @@ class Reporting:
     def _softened(self, answers: Mapping[str, Answers], part: str, temperature: float) -> Tensor:
         """The ensemble's distributions [n, C] on one part."""
         recipe = self.plan.recipe
-        names = list(recipe.teachers)
+        names = tuple(recipe.teachers)
         logits = torch.stack([answers[f"teachers.{name}"][part] for name in names]).double()
-        weights = torch.tensor(teacher_weights(recipe.ensemble.weighting, names)).double()
-        teachers, samples, classes = logits.shape
+        weighting = judged_by(recipe.ensemble.weighting)
+        ensemble = Ensemble(names, self.transfer_set.classes, weighting)
+        whole = ensemble.agree(Question(0, self._ids(part)), logits)
         return soften(
-            logits,
-            weights[:, None].expand(teachers, samples),
-            torch.ones(teachers, classes, dtype=torch.bool),
-            torch.ones(teachers, samples, dtype=torch.bool),
+            whole.logits,
+            whole.shares,
+            whole.known,
+            whole.present,
             temperature=temperature,
             mean=recipe.ensemble.mean,
         )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from students.knowledge import Answer
+from students.knowledge import Answer, Question
 from teachers.config import Fixed, Uniform
 from teachers.ensemble import Ensemble
-from teachers.weighting import teacher_weights
 
 NAMES = ("wide", "deep", "third")
+
+
+ASKED = Question(view=0, sample_ids=np.array([5, 7], np.int64))
 
 
 def answer(value: float, **taps: float) -> Answer:
@@ -23,7 +22,7 @@ def answer(value: float, **taps: float) -> Answer:
 
 def test_answers_stand_in_the_order_of_the_names_with_taps_under_theirs() -> None:
     ensemble = Ensemble(NAMES, 4, Uniform())
-    knowledge = ensemble.gather([answer(1.0), answer(2.0, layer=7.0), answer(3.0)])
+    knowledge = ensemble.gather(ASKED, [answer(1.0), answer(2.0, layer=7.0), answer(3.0)])
     assert knowledge.logits.shape == (3, 2, 4)
     assert knowledge.logits[:, 0, 0].tolist() == [1.0, 2.0, 3.0]
     assert knowledge.logits.dtype == torch.float32
@@ -38,17 +37,6 @@ def test_answers_stand_in_the_order_of_the_names_with_taps_under_theirs() -> Non
 
 
 def test_fixed_weights_stand_beside_their_teachers_whatever_order_they_were_said_in() -> None:
-    weighting = Fixed(weights={"third": 1.0, "wide": 3.0, "deep": 0.0})
-    weights = Ensemble(NAMES, 4, weighting).gather([answer(0.0)] * 3).weights
+    weighting = Fixed(weights={"third": 0.25, "wide": 0.75, "deep": 0.0})
+    weights = Ensemble(NAMES, 4, weighting).gather(ASKED, [answer(0.0)] * 3).shares
     assert weights.tolist() == [[0.75, 0.75], [0.0, 0.0], [0.25, 0.25]]
-
-
-@given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=6))
-def test_weights_sum_to_one_and_keep_their_proportions(given_weights: list[float]) -> None:
-    names = [f"t{place}" for place in range(len(given_weights))]
-    weighting = Fixed(weights=dict(zip(names, given_weights, strict=True)))
-    weights = teacher_weights(weighting, names)
-    assert sum(weights) == pytest.approx(1.0)
-    for weight, said in zip(weights, given_weights, strict=True):
-        assert weight / weights[0] == pytest.approx(said / given_weights[0])
-    assert teacher_weights(Uniform(), names) == (1 / len(names),) * len(names)
