@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from cluster.section import Section
+from students.objectives.layers import Guided, HintLayer
 from students.objectives.weight import Weight, counts
-
-Reduction = Literal["none", "pool", "embedding"]
-"""What is kept of a layer per sample; as in ``knowledge``, which needs torch."""
 
 Layer = Annotated[str, Field(min_length=1)]
 Temperature = Annotated[float, Field(gt=0, le=1000)]
-
-
-@dataclass(frozen=True)
-class HintLayer:
-    """A teacher's layer, and what is kept of it."""
-
-    teacher: str
-    layer: str
-    reduction: Reduction
-
-    @property
-    def name(self) -> str:
-        """How it is referred to among all teachers' layers: ``deep/layer3:pool``."""
-        kept = "" if self.reduction == "none" else f":{self.reduction}"
-        return f"{self.teacher}/{self.layer}{kept}"
-
-
-@dataclass(frozen=True)
-class Guided:
-    """A student's layer that a term looks at: through an adapter that brings it to the shape of
-    ``hint``, or, without one, as one vector per sample. ``place`` is where the recipe names it,
-    within the term."""
-
-    layer: str
-    hint: HintLayer | None
-    place: str = "guided"
 
 
 class TermBase(Section):
@@ -53,12 +24,15 @@ class TermBase(Section):
     """Whether it learns from teachers' answers."""
     labelled: ClassVar[bool] = False
     """Whether it learns from labels."""
-    softens: ClassVar[bool] = False
-    """Whether the ensemble's temperature counts, if it has none of its own."""
     whole: ClassVar[bool] = False
     """Whether it needs each logit, not only the largest."""
     fewest: ClassVar[int] = 1
     """Samples that a micro-batch must have."""
+
+    @property
+    def softens(self) -> bool:
+        """Whether the ensemble's temperature counts, if it has none of its own."""
+        return False
 
     @property
     def counts(self) -> bool:
@@ -101,8 +75,12 @@ class VirtualTeacher(TermBase):
 class Softening(TermBase):
     """A term that compares softened distributions."""
 
-    softens: ClassVar[bool] = True
     temperature: Temperature | None = Field(None, description="the ensemble's, if not said")
+
+    @property
+    def softens(self) -> bool:
+        """Always."""
+        return True
 
 
 class SoftTargets(Softening):
@@ -216,7 +194,7 @@ class Relation(TermBase):
     """A term that compares how the samples of a micro-batch lie to one another.
 
     With ``teacher``, ``hint`` and ``guided`` of a layer of each side; without any of the three
-    of the student's outputs and the ensemble's distribution.
+    of the student's distribution and the ensemble's, both at the ensemble's temperature.
     """
 
     teacher: str | None = None
@@ -232,6 +210,11 @@ class Relation(TermBase):
                 "missing or take the others out"
             )
         return self
+
+    @property
+    def softens(self) -> bool:
+        """Only of outputs."""
+        return self.guided is None
 
     def hints(self) -> tuple[tuple[str, HintLayer], ...]:
         """The teacher's layer, if it is of layers."""
