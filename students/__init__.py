@@ -18,8 +18,11 @@ What is learnt from
 What learns
   models              networks by kind
   network             preprocessing and model in one, as deployed
+  class_map           which of the transfer set's classes a network's outputs stand for
   taps                layers by name: finding, recording, probing
   adapters            from a student's layer to the shape of a teacher's
+  gate                weighs the teachers by what the student sees
+  standstill          keeps a gate still that has learnt enough
   learner             the one module that an engine trains
   making              a student from its assignment
   weights             weights from files as people have them

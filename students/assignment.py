@@ -20,19 +20,40 @@ class Samples:
     """Which samples are learnt from, under which views.
 
     A ``student`` is given the fraction, labels and classes that the transfer set says; a
-    ``teacher`` its own ``fraction`` of all training samples, with all labels.
+    ``teacher`` its own ``fraction`` of all training samples, with all labels; a specialist only
+    of the ``classes`` that its outputs stand for.
     """
 
     audience: Literal["student", "teacher"]
     augment: Augment
     fraction: float = 1.0
+    classes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Gating:
+    """How a student weighs its teachers itself: by what of its own ``layer``; whether that layer
+    learns from it (not so if ``detached``); how much the squares of the gate's parameters cost;
+    and for how many epochs the gate learns, none to the end."""
+
+    layer: str
+    detached: bool
+    penalty: float
+    learns_for: int | None
+
+    def stands_still(self, epoch: int) -> bool:
+        """Whether the gate has learnt all that it shall before ``epoch``, the first of which is
+        0."""
+        return self.learns_for is not None and epoch >= self.learns_for
 
 
 @dataclass(frozen=True)
 class Pupil:
     """One student of a cohort, as far as the result depends on it.
 
-    ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe.
+    ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe. With a
+    ``gate`` it weighs its teachers itself. ``listens`` says whether the teachers' weights differ
+    from sample to sample, so that it tells to whom it listened.
     """
 
     path: str
@@ -45,6 +66,8 @@ class Pupil:
     samples: Samples
     temperature: float
     mean: Literal["arithmetic", "geometric"]
+    gate: Gating | None = None
+    listens: bool = False
 
 
 @dataclass(frozen=True)

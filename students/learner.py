@@ -7,19 +7,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from students.gate import GATE, PENALTY, Gate
 from students.taps import Recorder
 
 LOGITS = "logits"
+OWN = (LOGITS, GATE, PENALTY)
+"""What the learner gives under names of its own, which no term may have."""
 
 
 class Learner(nn.Module):
-    """The one module that an engine trains: preprocessing, the student, its adapters.
+    """The one module that an engine trains: preprocessing, the student, its adapters, its gate.
 
-    Adapters run inside ``forward``, since under ZeRO-3 parameters are whole only while their
-    module runs. In the state dict the student's weights are ``model.*``, an adapter's
-    ``adapters.TERM.*``; a term whose name is no module's name (it has a dot, or is one that
-    ``nn.ModuleDict`` uses itself) is spelt with per cent signs there. ``model`` carries no
-    hooks outside ``forward``, so it can be exported as it is.
+    Adapters and gate run inside ``forward``, since under ZeRO-3 parameters are whole only while
+    their module runs. In the state dict the student's weights are ``model.*``, an adapter's
+    ``adapters.TERM.*``, the gate's ``gate.*``; a term whose name is no module's name (it has a
+    dot, or is one that ``nn.ModuleDict`` uses itself) is spelt with per cent signs there.
+    ``model`` carries no hooks outside ``forward``, so it can be exported as it is.
 
     With ``channels_last`` pictures are laid out so in memory, and all features follow: on the
     CPU a convolution then need not rearrange its inputs and outputs. It is decided here and by
@@ -34,31 +37,36 @@ class Learner(nn.Module):
         guided: Mapping[str, str] | None = None,
         adapters: Mapping[str, nn.Module] | None = None,
         *,
+        gate: Gate | None = None,
         channels_last: bool = False,
     ) -> None:
-        """``guided``: the student's layer by hint term; ``adapters``: one for each such term.
+        """``guided``: the student's layer by hint term; ``adapters``: one for each such term;
+        ``gate``: weighs the teachers, if the student does so itself.
 
         Raises:
             ValueError: ``guided`` and ``adapters`` do not name the same terms.
-            ModelError: a guided layer that ``model`` does not have.
+            ModelError: a layer that ``model`` does not have.
         """
         super().__init__()
         guided, adapters = guided or {}, adapters or {}
-        if set(guided) != set(adapters) or LOGITS in guided:
+        if set(guided) != set(adapters) or not guided.keys().isdisjoint(OWN):
             raise ValueError(
                 f"`adapters` are for {sorted(adapters)} and `guided` for {sorted(guided)}; give "
-                f"one adapter for each guided layer, and call no term {LOGITS!r}."
+                f"one adapter for each guided layer, and call no term any of {OWN}."
             )
         self.preprocess = preprocess
         self.model = model
         self.adapters = nn.ModuleDict({module_name(term): adapters[term] for term in guided})
         self._guided = dict(guided)
         self._channels_last = channels_last
-        self._recorder = Recorder(model, dict.fromkeys(guided.values()))
+        self.gate = gate
+        layers = [*guided.values(), *([] if gate is None else [gate.layer])]
+        self._recorder = Recorder(model, dict.fromkeys(layers))
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
-        """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], and under each
-        hint term's name the adapted guided layer [B, ...]."""
+        """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], under each
+        hint term's name the adapted guided layer [B, ...], and of a gate ``gate`` [B, K], its
+        scores, and ``gate.penalty``, the sum of its parameters' squares."""
         if self._channels_last:
             # While they are bytes, a quarter of what would have to be moved afterwards. A clone,
             # for pictures of one channel pass for both layouts, and torch then takes the other.
@@ -67,6 +75,8 @@ class Learner(nn.Module):
             outputs = {LOGITS: self.model(self.preprocess(inputs))}
             for term, layer in self._guided.items():
                 outputs[term] = self.adapters[module_name(term)](recorded[layer])
+            if self.gate is not None:
+                outputs[GATE], outputs[PENALTY] = self.gate(recorded[self.gate.layer])
         return outputs
 
 

@@ -3,6 +3,7 @@
 =====================  ==========================================================
 config                 what a recipe may say of a model
 catalog                builds a model, or its skeleton without weights
+features               the last layer before the outputs, by kind
 initialise             initial weights as a function of seed and module name
 mlp                    fully connected layers
 plain_cnn              convolutions in a row (Mirzadeh et al., 2020)

@@ -1,0 +1,102 @@
+"""The gate: weighs the teachers for each sample by what the student sees in it.
+
+B batch, K teachers, F features. Source: Liu, Zhang & Wang (2020), "Adaptive multi-teacher
+multi-level knowledge distillation", and its released code.
+
+Two departures. Latents begin at 0 and the readout at 1, so that the first weights are uniform,
+not random. With ``learns_for`` the same student goes on when the gate stands still; the released
+code then trains a new student, for 200 epochs, with the finished gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from students.assignment import Gating
+from students.knowledge import Knowledge
+from students.single_precision import at_least_single
+
+GATE = "gate"
+PENALTY = "gate.penalty"
+
+
+def gate_scores(
+    features_BF: Float[Tensor, "batch features"],
+    latents_KF: Float[Tensor, "teachers features"],
+    readout_F: Float[Tensor, " features"],
+) -> Float[Tensor, "batch teachers"]:
+    """gamma_k = v . (theta_k * x): how much each teacher suits each sample, of any size.
+
+    ``latents`` are the paper's theta, one vector for each teacher, ``readout`` its v. Latents of
+    zero give scores of zero, that is uniform weights.
+    """
+    # Element by element: as a matrix product it would run in bfloat16 under autocast.
+    return (features_BF.unsqueeze(1) * (latents_KF * readout_F)).sum(dim=-1)
+
+
+def gate_weights(
+    scores_BK: Float[Tensor, "batch teachers"], present_KB: Bool[Tensor, "teachers batch"]
+) -> Float[Tensor, "teachers batch"]:
+    """Softmax of the scores over the teachers present; zero for those absent.
+
+    Sums to one for each sample, or to zero where nobody is present.
+    """
+    anybody_B = present_KB.any(dim=0)
+    scores_KB = at_least_single(scores_BK).T.masked_fill(~present_KB, -torch.inf)
+    # A column of nothing but -inf would be NaN, on the way back too.
+    weights_KB = torch.softmax(torch.where(anybody_B, scores_KB, 0.0), dim=0)
+    return torch.where(present_KB, weights_KB, 0.0)
+
+
+def strongest(features: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
+    """One vector per sample: maps [B, C, H, W] and sequences [B, L, D] by their largest value over
+    the positions, vectors [B, D] as they are."""
+    if features.ndim == 2:
+        return features
+    return features.amax(dim=(2, 3) if features.ndim == 4 else 1)
+
+
+class Gate(nn.Module):
+    """A latent vector for each teacher and one readout, which learn with the student.
+
+    They are parameters of the learner like any other: the optimizer's weight decay and the
+    clipping of gradients act on them too. They are never part of what is deployed.
+    """
+
+    def __init__(self, teachers: int, width: int, *, layer: str, detached: bool) -> None:
+        """``layer`` is the student's, which gives ``width`` features."""
+        super().__init__()
+        self.layer = layer
+        self._detached = detached
+        self.latents = nn.Parameter(torch.zeros(teachers, width))
+        self.readout = nn.Parameter(torch.ones(width))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the layer's output [B, ...]: scores [B, K], and the sum of all parameters' squares.
+
+        Both are computed here, since under ZeRO-3 parameters are whole only meanwhile.
+        """
+        seen = at_least_single(features.detach() if self._detached else features)
+        squares = self.latents.square().sum() + self.readout.square().sum()
+        return gate_scores(strongest(seen), self.latents, self.readout), squares
+
+
+def weighed(
+    gating: Gating | None, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int
+) -> tuple[Knowledge, Tensor | None]:
+    """The knowledge with the weights that the gate makes in ``epoch``, and what it adds to the
+    loss; unchanged and none where there is no gate to ask, or no teacher.
+
+    From epoch ``learns_for`` on the gate gets no gradient.
+    """
+    if gating is None or knowledge.weights is not None or len(knowledge.logits) == 0:
+        return knowledge, None
+    scores, penalty = outputs[GATE], gating.penalty * outputs[PENALTY]
+    if gating.stands_still(epoch):
+        scores, penalty = scores.detach(), None
+    return replace(knowledge, weights=gate_weights(scores, knowledge.present)), penalty
