@@ -20,17 +20,19 @@ class NoLessons:
     @contextmanager
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Empty knowledge [0, B, C] for each question."""
-        yield (self._nothing(len(question.sample_ids)) for question in questions)
+        yield (nobodys(len(question.sample_ids), self.classes) for question in questions)
 
     def counts(self) -> Mapping[str, AnswerCounts]:
         """There are no teachers."""
         return {}
 
-    def _nothing(self, samples: int) -> Knowledge:
-        return Knowledge(
-            logits=torch.empty(0, samples, self.classes),
-            known=torch.empty(0, self.classes, dtype=torch.bool),
-            present=torch.empty(0, samples, dtype=torch.bool),
-            weights=torch.empty(0, samples),
-            taps={},
-        )
+
+def nobodys(samples: int, classes: int) -> Knowledge:
+    """The knowledge of zero teachers about so many samples."""
+    return Knowledge(
+        logits=torch.empty(0, samples, classes),
+        known=torch.empty(0, classes, dtype=torch.bool),
+        present=torch.empty(0, samples, dtype=torch.bool),
+        weights=torch.empty(0, samples),
+        taps={},
+    )

@@ -74,4 +74,4 @@ class Order:
             for index in range(rank * share, (rank + 1) * share):
                 start = place * self.batch_size + index * self.micro_batch_size
                 chosen = ids[start : start + self.micro_batch_size]
-                yield MicroBatch(step, index, Question(self.view_of(epoch), chosen))
+                yield MicroBatch(step, index, Question(self.view_of(epoch), chosen, epoch))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimizer step. ``terms`` are unweighted means over the batch; times in seconds.
+    """One optimizer step. ``terms`` are unweighted means over the batch, of those terms that
+    count in this epoch; times in seconds.
 
     ``wait_seconds`` is the time starved of knowledge, part of ``step_seconds``; ``skipped`` is
-    1 where gradients were not finite.
+    1 where gradients were not finite. ``gradients``, in the first step of an epoch, is the norm
+    of each term's gradient where it meets the student, of the step's first micro-batch.
     """
 
     step: int
@@ -23,6 +25,7 @@ class StepReport:
     step_seconds: float
     wait_seconds: float
     skipped: int
+    gradients: Mapping[str, float] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
         """The figures by the names under which they are logged."""
@@ -35,6 +38,7 @@ class StepReport:
             "step_seconds": self.step_seconds,
             "wait_seconds": self.wait_seconds,
             "skipped": float(self.skipped),
+            **{f"gradient/{name}": value for name, value in self.gradients.items()},
         }
 
 

@@ -12,7 +12,7 @@ Where it waits:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -25,8 +25,10 @@ from students.engine import Engine, StepOutcome
 from students.errors import TrainingError
 from students.faults import Fault
 from students.knowledge import Batch, Knowledge, Lessons, Question
+from students.lessons import nobodys
 from students.lr_schedule import learning_rate
 from students.max_norm import limited_to
+from students.objectives.driving import gradient_norms
 from students.objectives.objective import Objective
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
@@ -49,6 +51,15 @@ class Progress:
     skipped: int = 0
     skipped_in_a_row: int = 0
     segments: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What one micro-batch told, on the device: ``figures`` float64 [1 + terms], the loss and the
+    terms that count in this epoch; ``gradients`` of these terms, in the first of an epoch."""
+
+    figures: Tensor
+    gradients: Mapping[str, Tensor]
 
 
 @dataclass
@@ -106,7 +117,9 @@ class Trainer:
         return iter(lambda: tuple(islice(every, share)), ())
 
     def _questions(self) -> Iterator[Question]:
-        return (micro.question for micro in self._my_micro_batches())
+        """What the teachers are asked: nothing in epochs in which no term learns from them."""
+        questions = (micro.question for micro in self._my_micro_batches())
+        return (each for each in questions if self.objective.asks(each.epoch))
 
     def _step(
         self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]
@@ -121,43 +134,53 @@ class Trainer:
             steps_per_epoch=self.order.steps_per_epoch,
             epochs=self.order.epochs,
         )
-        figures: list[Tensor] = []
+        learnt: list[Learnt] = []
         for micro in micro_batches:
             asked = time.perf_counter()
-            knowledge = next(lessons)
+            knowledge = self._knowledge(micro.question, lessons)
             waited += time.perf_counter() - asked
-            figures.append(self._learn(micro, knowledge))
+            learnt.append(self._learn(micro, knowledge))
         outcome = self.engine.step(rate)
         self._count(outcome)
         if self.config.max_norm != "none":
             self.engine.constrain(limited_to(self.config.max_norm))
-        seen = torch.stack(figures).sum(0)
+        seen = torch.stack([each.figures for each in learnt]).sum(0)
         sums = self.engine.sum(torch.cat([seen, seen.new_tensor([waited])]))
         loss, *terms, wait = (sums / self.order.micro_batches).tolist()
+        counting = self.objective.counting(step // self.order.steps_per_epoch)
         return StepReport(
             step=step,
             loss=loss,
-            terms=dict(zip(self.objective.names, terms, strict=True)),
+            terms=dict(zip(counting, terms, strict=True)),
             learning_rate=rate,
             gradient_norm=outcome.gradient_norm,
             samples=self.order.batch_size,
             step_seconds=time.perf_counter() - began,
             wait_seconds=wait * self.order.micro_batches / self.engine.group.ranks,
             skipped=int(not outcome.finite),
+            gradients={name: float(norm) for name, norm in learnt[0].gradients.items()},
         )
 
-    def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> Tensor:
-        """Gradients of one micro-batch; the loss and the terms, as one tensor on the device,
-        which is not waited for until the step is done."""
-        batch = self._batch(micro.question)
+    def _knowledge(self, question: Question, lessons: Iterator[Knowledge]) -> Knowledge:
+        """The next of the teachers' answers, or nobody's where nobody was asked."""
+        if self.objective.asks(question.epoch):
+            return next(lessons)
+        return nobodys(len(question.sample_ids), self.transfer_set.classes)
+
+    def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> Learnt:
+        """Gradients of one micro-batch, which are not waited for until the step is done."""
+        batch, epoch = self._batch(micro.question), micro.question.epoch
         # Dropout is a function of the place in training, on whatever rank it is drawn.
         seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
-        outputs = self.engine.forward(batch.inputs)
-        loss, terms = self.objective(outputs, batch, knowledge.on(self.engine.device))
+        outputs, knowledge = self.engine.forward(batch.inputs), knowledge.on(self.engine.device)
+        loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
-        values = [loss.detach(), *(terms[name] for name in self.objective.names)]
-        return torch.stack([value.double() for value in values])
+        driving = {}
+        if micro.index == 0 and micro.step % self.order.steps_per_epoch == 0:
+            driving = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
+        values = [loss.detach(), *terms.values()]
+        return Learnt(torch.stack([value.double() for value in values]), driving)
 
     def _batch(self, question: Question) -> Batch:
         batch = self.transfer_set.batch(

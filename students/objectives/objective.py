@@ -8,10 +8,12 @@ from typing import Protocol
 
 from torch import Tensor
 
+from students.assignment import Gating
 from students.errors import ObjectiveError
+from students.gate import weighed
 from students.knowledge import Batch, Knowledge, Tap
-from students.objectives.config import Guided
-from students.objectives.weight import Schedule, weight_at
+from students.objectives.layers import Guided
+from students.objectives.weight import Schedule, asks, weight_at
 
 
 class Term(Protocol):
@@ -24,11 +26,13 @@ class Term(Protocol):
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A term and how much it counts in which epoch. ``taught`` terms cannot do without teachers."""
+    """A term and how much it counts in which epoch. ``taught`` terms cannot do without teachers;
+    ``sees`` names what the term looks at of the learner's outputs."""
 
     weight: float | Schedule
     term: Term
     taught: bool
+    sees: tuple[str, ...] = ("logits",)
 
 
 @dataclass(frozen=True)
@@ -37,39 +41,53 @@ class Objective:
 
     ``terms`` by name, in the recipe's order, without those that never count. ``taps``: what each
     teacher, by name, must hand over beside its logits. ``guided``: the student's layers that
-    the learner records, by the name of what it gives for each.
+    the learner records, by the name of what it gives for each. ``gate``: how the student weighs
+    its teachers itself, if it does.
     """
 
     terms: Mapping[str, WeightedTerm]
     taps: Mapping[str, tuple[Tap, ...]] = field(default_factory=dict)
     guided: Mapping[str, Guided] = field(default_factory=dict)
+    gate: Gating | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The terms' names, in the recipe's order."""
         return tuple(self.terms)
 
+    def counting(self, epoch: int) -> dict[str, tuple[float, WeightedTerm]]:
+        """The terms of weight above zero in ``epoch``, by name, each after its weight."""
+        now = {name: (weight_at(each.weight, epoch), each) for name, each in self.terms.items()}
+        return {name: (weight, each) for name, (weight, each) in now.items() if weight > 0}
+
+    def asks(self, epoch: int) -> bool:
+        """Whether a term that counts in ``epoch`` learns from teachers."""
+        return asks(self.terms.values(), epoch)
+
     def __call__(
         self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge, epoch: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss in ``epoch``, and each term's value without its weight and detached.
+        """The loss in ``epoch``, and each counting term's value without its weight and detached.
 
-        ``outputs`` of the learner: ``logits`` [B, C], and for each hint term, under the
-        term's name, the adapted guided layer [B, ...].
+        ``outputs`` of the learner: ``logits`` [B, C], and for each layer that a term looks at,
+        under its name in ``guided``, that layer adapted [B, ...]. A term of weight 0 in this
+        epoch is not computed.
 
         Raises:
-            ObjectiveError: a term needs teachers and ``knowledge`` has none.
+            ObjectiveError: a term needs teachers and ``knowledge`` has none, or no term counts.
         """
         loss: Tensor | None = None
+        if self.asks(epoch):
+            knowledge, loss = weighed(self.gate, outputs, knowledge, epoch)
         values: dict[str, Tensor] = {}
-        for name, weighted in self.terms.items():
-            weight = weight_at(weighted.weight, epoch)
+        for name, (weight, weighted) in self.counting(epoch).items():
             if weighted.taught and knowledge.logits.shape[0] == 0:
                 raise _nobody_teaches(name)
             value = weighted.term(outputs, batch, knowledge)
             values[name] = value.detach()
             loss = weight * value if loss is None else loss + weight * value
-        assert loss is not None  # build_objective refuses an objective without terms
+        if loss is None or not values:
+            raise _all_silent(self.names, epoch)
         return loss, values
 
 
@@ -78,4 +96,12 @@ def _nobody_teaches(name: str) -> ObjectiveError:
         f"`objective.{name}` learns from teachers, of which there are none; add a teacher or "
         "take the term out.",
         path=f"objective.{name}",
+    )
+
+
+def _all_silent(names: tuple[str, ...], epoch: int) -> ObjectiveError:
+    return ObjectiveError(
+        f"`objective` has no term of weight above zero in epoch {epoch} (the first is 0), of "
+        f"{len(names)} terms; give one of them a weight there.",
+        path="objective",
     )

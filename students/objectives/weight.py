@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BeforeValidator, Field
 
@@ -91,3 +92,22 @@ def silent_from(weight: float | Schedule) -> int | None:
             return None if weight.after > 0 else weight.epoch if weight.value > 0 else 0
         case _:
             return None if weight > 0 else 0
+
+
+class Weighed(Protocol):
+    """A term as far as this page knows it."""
+
+    @property
+    def weight(self) -> float | Schedule:
+        """How much it counts."""
+        ...
+
+    @property
+    def taught(self) -> bool:
+        """Whether it learns from teachers."""
+        ...
+
+
+def asks(terms: Iterable[Weighed], epoch: int) -> bool:
+    """Whether teachers are asked in ``epoch``: a term that counts in it learns from them."""
+    return any(term.taught and weight_at(term.weight, epoch) > 0 for term in terms)

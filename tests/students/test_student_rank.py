@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from students.assignment import Pupil, Samples
 from students.checkpoint import CheckpointFolder
 from students.errors import StaleAttempt
-from students.lessons import NoLessons
+from students.knowledge import Batch
 from students.making import build_student_model
 from students.network import weights_sha256
+from students.order import Ids
 from students.outcome import read_answers, weights_file
 from students.reports import Committed, EpochReport, Noticed, Resumed
 from students.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.transfer_set import TransferSet
 from tests.students import tiny
 
 STEPS = 8
@@ -142,21 +144,36 @@ def test_an_outlived_attempt_leaves_nothing(tmp_path: Path) -> None:
     assert tiny.measured(stage) == tiny.measured(tmp_path / "undisturbed")
 
 
-def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
-    tmp_path: Path,
-) -> None:
-    class Overheard(tiny.Lessons):
-        def _knowledge(self, question, *, spoilt):  # type: ignore[no-untyped-def]
-            return NoLessons(tiny.CLASSES)._nothing(len(question.sample_ids))
+Seen = list[tuple[int, list[int]]]
 
-    taught, untaught = tiny.Lessons(), Overheard()
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """View and sample ids of each micro-batch that is learnt from."""
+    found: Seen = []
+    real = TransferSet.batch
+
+    def batch(self: TransferSet, ids: Ids, view: int, **how: Any) -> Batch:
+        # Held-out samples are looked at as they are, these as the pupil's augmentation has them.
+        if how.get("augment") == tiny.DATA.augment:
+            found.append((view, ids.tolist()))
+        return real(self, ids, view, **how)
+
+    monkeypatch.setattr(TransferSet, "batch", batch)
+    return found
+
+
+def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
+    tmp_path: Path, seen: Seen
+) -> None:
+    taught, untaught = tiny.Lessons(), tiny.Lessons()
     tiny.train(tmp_path / "taught", tiny.pupil(), lessons=taught)
     tiny.train(tmp_path / "untaught", tiny.pupil(taught=False), lessons=untaught)
-    pairs = list(zip(taught.asked, untaught.asked, strict=True))
-    assert len(pairs) == 2 * STEPS
-    assert all(a.view == b.view for a, b in pairs)
-    assert all(np.array_equal(a.sample_ids, b.sample_ids) for a, b in pairs)
-    assert {question.view for question in taught.asked} == {0, 1}
+    assert len(seen) == 2 * 2 * STEPS
+    assert seen[: 2 * STEPS] == seen[2 * STEPS :]
+    assert {view for view, _ in seen} == {0, 1}
+    assert [(q.view, q.sample_ids.tolist()) for q in taught.asked] == seen[: 2 * STEPS]
+    assert untaught.asked == []
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     first = [
         weights_sha256(build_student_model(tiny.assignment(tmp_path / name, pupil), data))
@@ -195,17 +212,16 @@ def test_another_seed_is_another_student(tmp_path: Path) -> None:
 
 
 def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
-    tmp_path: Path,
+    tmp_path: Path, seen: Seen
 ) -> None:
     data = tiny.DATA.model_copy(update={"labelled": 0.0})
     samples = Samples("teacher", tiny.DATA.augment, fraction=0.05)
     teacher = replace(tiny.pupil(taught=False), samples=samples)
-    lessons = tiny.Lessons()
     task = tiny.assignment(tmp_path / "teacher", teacher, transfer_set=data)
-    list(StudentRank(task, lessons).train())
-    seen = {i for question in lessons.asked for i in question.sample_ids}
+    list(StudentRank(task, tiny.Lessons()).train())
     every = load_transfer_set(data, folder=tmp_path, cache=tmp_path)
-    assert seen == set(every.teacher_ids(0.05)) > set(every.student_ids())
+    assert {i for _, ids in seen for i in ids} == set(every.teacher_ids(0.05))
+    assert set(every.teacher_ids(0.05)) > set(every.student_ids())
     losses = [
         values["terms/task"]
         for kind, _, values in tiny.measured(tmp_path / "teacher")

@@ -1,0 +1,115 @@
+"""Which term drives: norms of gradients, by hand and without touching what is trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from students.knowledge import Batch, Knowledge
+from students.objectives.catalog import build_objective
+from students.objectives.config import ObjectiveConfig
+from students.objectives.driving import gradient_norms
+from students.objectives.objective import Objective
+
+HINT = {"kind": "hint", "teacher": "deep", "hint": "layer3", "guided": "hidden.0"}
+B, C = 5, 4
+
+
+def objective(**terms: object) -> Objective:
+    config = TypeAdapter(ObjectiveConfig).validate_python(terms)
+    teachers = ("wide", "deep")
+    return build_objective(config, temperature=4.0, mean="arithmetic", teachers=teachers)
+
+
+def batch(targets: list[int]) -> Batch:
+    pictures = torch.zeros(len(targets), 1, 2, 2, dtype=torch.uint8)
+    return Batch(pictures, torch.tensor(targets), np.arange(len(targets)), 0)
+
+
+def knowledge(logits: torch.Tensor, hint: torch.Tensor | None = None) -> Knowledge:
+    teachers, count, classes = logits.shape
+    return Knowledge(
+        logits,
+        torch.ones(teachers, classes, dtype=torch.bool),
+        torch.ones(teachers, count, dtype=torch.bool),
+        torch.full((teachers, count), 1 / max(1, teachers)),
+        {} if hint is None else {"deep": {"layer3": hint}},
+    )
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    return torch.randn(B, C, generator=torch.Generator().manual_seed(0))
+
+
+TARGETS = [0, 1, 2, 3, 1]
+
+
+def test_of_the_task_it_is_the_probabilities_less_the_labels_over_the_samples(
+    logits: torch.Tensor,
+) -> None:
+    nobody = knowledge(torch.empty(0, B, C))
+    norms = gradient_norms(objective(task=0.3), {"logits": logits}, batch(TARGETS), nobody, 0)
+    wrong = logits.double().softmax(1) - torch.eye(C, dtype=torch.float64)[TARGETS]
+    assert norms["task"].item() == pytest.approx(0.3 * (wrong / B).norm().item(), rel=1e-6)
+
+
+def test_soft_targets_that_are_reached_drive_nothing(logits: torch.Tensor) -> None:
+    same = knowledge(torch.stack([logits, logits]))
+    found = objective(soft_targets=1.0)
+    outputs = {"logits": logits}
+    [reached] = gradient_norms(found, outputs, batch(TARGETS), same, 0).values()
+    assert reached.item() == pytest.approx(0, abs=1e-7)
+    [far] = gradient_norms(found, {"logits": -logits}, batch(TARGETS), same, 0).values()
+    assert far.item() > 0.1
+
+
+def test_of_a_hint_it_is_taken_at_the_guided_layer(logits: torch.Tensor) -> None:
+    adapted, hint = torch.randn(B, 6), torch.randn(B, 6)
+    told = knowledge(torch.randn(2, B, C), hint)
+    outputs = {"logits": logits, "near": adapted}
+    found = objective(near={**HINT, "weight": 0.5}, task=1.0)
+    norms = gradient_norms(found, outputs, batch(TARGETS), told, 0)
+    by_hand = 0.5 * (2 * (adapted - hint) / adapted.numel()).norm()
+    assert norms["near"].item() == pytest.approx(by_hand.item(), rel=1e-6)
+
+
+def test_only_terms_that_count_in_the_epoch_are_looked_at_by_their_weight_then(
+    logits: torch.Tensor,
+) -> None:
+    rising = {"weight": {"kind": "linear", "start": 0.5, "end": 1.0, "epochs": 2}}
+    stopping = {"weight": {"kind": "stop", "value": 0.9, "epoch": 1}}
+    found = objective(task=rising, soft_targets=stopping)
+    told, outputs = knowledge(torch.randn(2, B, C)), {"logits": logits}
+    early, late = (gradient_norms(found, outputs, batch(TARGETS), told, at) for at in (0, 2))
+    assert set(early) == {"task", "soft_targets"}
+    assert set(late) == {"task"}
+    assert late["task"].item() == pytest.approx(2 * early["task"].item(), rel=1e-6)
+
+
+def test_the_graph_that_is_trained_through_stays_as_it_was(logits: torch.Tensor) -> None:
+    weight = torch.ones(C, requires_grad=True)
+    outputs = {"logits": logits * weight}
+    told = knowledge(torch.randn(2, B, C))
+    found = objective(task=0.5, soft_targets=0.5)
+    gradient_norms(found, outputs, batch(TARGETS), told, 0)
+    assert weight.grad is None
+    loss, _ = found(outputs, batch(TARGETS), told)
+    loss.backward()
+    assert weight.grad is not None
+    assert bool(weight.grad.isfinite().all())
+
+
+def test_where_nobody_has_a_label_the_task_drives_nothing(logits: torch.Tensor) -> None:
+    nobody = knowledge(torch.empty(0, B, C))
+    norms = gradient_norms(objective(task=1.0), {"logits": logits}, batch([-1] * B), nobody, 0)
+    assert norms["task"].item() == 0
+
+
+def test_outputs_in_half_precision_give_a_finite_norm(logits: torch.Tensor) -> None:
+    told = knowledge(1e4 * torch.randn(2, B, C))
+    outputs = {"logits": (100 * logits).bfloat16()}
+    norms = gradient_norms(objective(task=1.0, soft_targets=1.0), outputs, batch(TARGETS), told, 0)
+    assert all(norm.dtype == torch.float64 and bool(norm.isfinite()) for norm in norms.values())
