@@ -286,9 +286,12 @@ def _name_is_the_kind(value: Any) -> Any:
 def _with_kind(name: str, term: Any) -> Any:
     if isinstance(term, (int, float)) and not isinstance(term, bool):
         term = {"weight": term}
-    if isinstance(term, Mapping) and "kind" not in term and name in TERM_KINDS:
-        return {"kind": name, **term}
-    return term
+    if not isinstance(term, Mapping):
+        return term
+    if "kind" not in term and name in TERM_KINDS:
+        term = {"kind": name, **term}
+    # What a validator has seen counts as Python's own, and there a list is strictly no tuple.
+    return {key: tuple(each) if isinstance(each, list) else each for key, each in term.items()}
 
 
 ObjectiveConfig = Annotated[dict[str, TermConfig], BeforeValidator(_name_is_the_kind)]
