@@ -69,7 +69,7 @@ def standardized(
     The deviation is the unbiased one, and 1e-7 the authors', both as released: at C classes a
     row comes out with squares that sum to C - 1. Adding a constant to a row or multiplying it by
     a positive one changes nothing. A row of equal logits, or of one class, comes out as zeros.
-    Source: Sun et al. (2024), equation 6 and algorithm 1.
+    Source: Sun et al. (2024), section 4, and their code.
     """
     logits = at_least_single(logits)
     told = torch.ones_like(logits, dtype=torch.bool) if known is None else known.expand_as(logits)
@@ -77,8 +77,8 @@ def standardized(
     mean = torch.where(told, logits, 0.0).sum(dim=-1, keepdim=True) / count.clamp(min=1)
     centred = torch.where(told, logits - mean, 0.0)
     # The norm, and not the root of a mean of squares, for its gradient at zero is zero, not NaN.
-    deviation = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
-    deviation = deviation / (count - 1).clamp(min=1).sqrt()
+    length: Tensor = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
+    deviation = length / (count - 1).clamp(min=1).sqrt()
     return centred / (deviation + SMALLEST_DEVIATION)
 
 

@@ -7,12 +7,32 @@ from types import MappingProxyType
 
 from students.errors import ObjectiveError
 from students.knowledge import Tap
-from students.objectives.config import Guided, Hint, LogitL2, SoftTargets, Task, TermConfig
+from students.objectives.conditional import ConditionalTerm
+from students.objectives.config import (
+    Conditional,
+    Correlation,
+    Decoupled,
+    Guided,
+    HardTargets,
+    Hint,
+    LogitL2,
+    ProbabilityL2,
+    Softening,
+    SoftTargets,
+    Task,
+    TermConfig,
+    VirtualTeacher,
+)
+from students.objectives.correlation import CorrelationTerm
+from students.objectives.decoupled import DecoupledTerm
+from students.objectives.hard_targets import HardTargetsTerm
 from students.objectives.hint import HintTerm
 from students.objectives.logit_l2 import LogitL2Term
 from students.objectives.objective import Objective, Term, WeightedTerm
+from students.objectives.probability_l2 import ProbabilityL2Term
 from students.objectives.soft_targets import SoftTargetsTerm
 from students.objectives.task import TaskTerm
+from students.objectives.virtual_teacher import VirtualTeacherTerm
 from students.softening import Mean
 
 
@@ -76,15 +96,26 @@ def guided_of(config: Mapping[str, TermConfig]) -> dict[str, Guided]:
 def _build_term(
     name: str, term: TermConfig, *, temperature: float, mean: Mean, teachers: Sequence[str]
 ) -> Term:
+    own = (term.temperature if isinstance(term, Softening) else None) or temperature
     match term:
         case Task():
             return TaskTerm(term.label_smoothing)
         case SoftTargets():
-            return SoftTargetsTerm(
-                temperature if term.temperature is None else term.temperature, mean
-            )
+            return SoftTargetsTerm(own, mean, term.standardize)
+        case Conditional():
+            return ConditionalTerm(own, mean)
+        case Decoupled():
+            return DecoupledTerm(own, mean, term.target, term.others)
+        case Correlation():
+            return CorrelationTerm(own, mean, term.between, term.within)
+        case HardTargets():
+            return HardTargetsTerm(mean)
         case LogitL2():
             return LogitL2Term()
+        case ProbabilityL2():
+            return ProbabilityL2Term(mean)
+        case VirtualTeacher():
+            return VirtualTeacherTerm(term.probability, term.temperature, term.student)
         case Hint():
             position = _position(name, term, teachers)
             return HintTerm(name, term.teacher, position, Tap(term.hint, term.reduction))

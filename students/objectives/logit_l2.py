@@ -62,6 +62,6 @@ class LogitL2Term:
     def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
         """``logit_l2_loss`` of the student's logits [B, C]."""
         target, told = mean_logits(
-            knowledge.logits, knowledge.shares, knowledge.known, knowledge.present
+            knowledge.logits.detach(), knowledge.shares, knowledge.known, knowledge.present
         )
         return logit_l2_loss(outputs["logits"], target, told)

@@ -1,0 +1,116 @@
+"""The decoupled term: soft targets as the label's class against the others, and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from students.knowledge import Batch, Knowledge
+from students.objectives.stand_in import NO_CLASS, class_named, with_stand_ins
+from students.single_precision import at_least_single
+from students.softening import Mean, agreed_log
+
+
+def decoupled_divergences(
+    student_logits: Float[Tensor, "batch classes"],
+    teacher_log: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"],
+    *,
+    temperature: float,
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+    """KL of the two-class distribution {label, others}, and KL among the others (TCKD, NCKD).
+
+    ``teacher_log``: logarithms of the teacher's probabilities, softened at T already; -inf for
+    a class without any. The student is softened at T here. Neither has T^2.
+    With p the teacher's probability of the label, KL(teacher || student) is the first plus
+    (1 - p) times the second (Zhao et al., 2022, section 3).
+    All is computed of logarithms: where p is 1 to rounding, the others among themselves are still
+    what the logits say. A teacher that gives none of the others any probability says nothing
+    about them: the second is 0. A row of -inf teaches nothing: both are 0. Labels must be >= 0.
+    """
+    is_label = torch.nn.functional.one_hot(labels, student_logits.shape[-1]).bool()
+    student_log = torch.log_softmax(at_least_single(student_logits) / temperature, dim=-1)
+    student_pair, student_others = _parts(student_log, is_label)
+    teacher_pair, teacher_others = _parts(at_least_single(teacher_log), is_label)
+    return (
+        _divergence_of_logs(student_pair, teacher_pair),
+        _divergence_of_logs(student_others, teacher_others),
+    )
+
+
+def _parts(
+    log_BC: Float[Tensor, "batch classes"], is_label_BC: Bool[Tensor, "batch classes"]
+) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch classes"]]:
+    """Log-probabilities of {label, others}, and of the others among themselves (label: -inf)."""
+    others_BC = log_BC.masked_fill(is_label_BC, -torch.inf)
+    told_B1 = (others_BC > -torch.inf).any(dim=-1, keepdim=True)
+    # Where no other class has probability zeros are summed: the gradient from -inf alone is NaN.
+    total_B1 = torch.where(told_B1, others_BC, 0.0).logsumexp(dim=-1, keepdim=True)
+    label_B1 = log_BC.masked_fill(~is_label_BC, 0.0).sum(dim=-1, keepdim=True)
+    pair_B2 = torch.cat([label_B1, torch.where(told_B1, total_B1, -torch.inf)], dim=-1)
+    return pair_B2, others_BC - total_B1
+
+
+def _divergence_of_logs(
+    student_log: Float[Tensor, "batch any"], teacher_log: Float[Tensor, "batch any"]
+) -> Float[Tensor, " batch"]:
+    """sum_j t_j (log t_j - log s_j) over the j to which the teacher gives any probability."""
+    told = teacher_log > -torch.inf
+    teacher = torch.where(told, teacher_log, 0.0)
+    return (teacher.exp() * (teacher - torch.where(told, student_log, 0.0))).sum(dim=-1)
+
+
+def decoupled_loss(
+    student_logits: Float[Tensor, "batch classes"],
+    teacher_log: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"],
+    instead: Int[Tensor, " batch"] | None = None,
+    *,
+    temperature: float,
+    target: float,
+    others: float,
+) -> Float[Tensor, ""]:
+    """T^2 (target TCKD + others NCKD), see ``decoupled_divergences``, in nats.
+
+    Labels of -1 do not count: the mean is over the labelled samples, and 0, with zero gradient,
+    where there is none. Where ``instead`` is not -1 the sample counts with plain cross-entropy with
+    that class, without either weight: a class is all target and says nothing of the others.
+    At weights 1 and 1 - p (p the teacher's probability of the label) this is
+    ``soft_target_loss``, which is what the authors decouple.
+    Source: Zhao et al. (2022), section 3, whose alpha and beta are ``target`` and ``others``; both
+    parts times T^2, as released. What grows over the first 20 epochs there is a weight here.
+    """
+    classes = class_named(labels, instead)
+    counts = classes != NO_CLASS
+    of_label, of_others = decoupled_divergences(
+        student_logits, teacher_log, classes.clamp(min=0), temperature=temperature
+    )
+    losses = temperature**2 * (target * of_label + others * of_others)
+    losses = with_stand_ins(losses, student_logits, instead)
+    return torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
+class DecoupledTerm:
+    """Asks for the distribution on which the teachers agree, and for the labels."""
+
+    temperature: float
+    mean: Mean
+    target: float
+    others: float
+
+    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+        """``decoupled_loss`` of the student's logits [B, C]."""
+        return decoupled_loss(
+            outputs["logits"],
+            agreed_log(knowledge, self.temperature, self.mean),
+            batch.targets,
+            knowledge.instead,
+            temperature=self.temperature,
+            target=self.target,
+            others=self.others,
+        )
