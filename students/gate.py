@@ -88,15 +88,20 @@ class Gate(nn.Module):
 
 def weighed(
     gating: Gating | None, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int
-) -> tuple[Knowledge, Tensor | None]:
-    """The knowledge with the weights that the gate makes in ``epoch``, and what it adds to the
-    loss; unchanged and none where there is no gate to ask, or no teacher.
+) -> Knowledge:
+    """The knowledge with the weights that the gate makes in ``epoch``; unchanged where there is
+    no gate to ask, or no teacher, or where the weights are made.
 
-    From epoch ``learns_for`` on the gate gets no gradient.
+    From epoch ``learns_for`` on no gradient comes to the gate by them.
     """
     if gating is None or knowledge.weights is not None or len(knowledge.logits) == 0:
-        return knowledge, None
-    scores, penalty = outputs[GATE], gating.penalty * outputs[PENALTY]
-    if gating.stands_still(epoch):
-        scores, penalty = scores.detach(), None
-    return replace(knowledge, weights=gate_weights(scores, knowledge.present)), penalty
+        return knowledge
+    scores = outputs[GATE].detach() if gating.stands_still(epoch) else outputs[GATE]
+    return replace(knowledge, weights=gate_weights(scores, knowledge.present))
+
+
+def penalty_of(gating: Gating | None, outputs: Mapping[str, Tensor], epoch: int) -> Tensor | None:
+    """What the gate adds to the loss in ``epoch``; none where there is none that learns."""
+    if gating is None or gating.stands_still(epoch):
+        return None
+    return gating.penalty * outputs[PENALTY]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from students.assignment import Gating
 from students.errors import ObjectiveError
-from students.gate import weighed
+from students.gate import penalty_of, weighed
 from students.knowledge import Batch, Knowledge, Tap
 from students.objectives.layers import Guided
 from students.objectives.weight import Schedule, asks, weight_at
@@ -64,6 +64,10 @@ class Objective:
         """Whether a term that counts in ``epoch`` learns from teachers."""
         return asks(self.terms.values(), epoch)
 
+    def weighed(self, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int) -> Knowledge:
+        """The knowledge with the weights that the student's own gate makes, if it has one."""
+        return weighed(self.gate, outputs, knowledge, epoch)
+
     def __call__(
         self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge, epoch: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -76,9 +80,8 @@ class Objective:
         Raises:
             ObjectiveError: a term needs teachers and ``knowledge`` has none, or no term counts.
         """
-        loss: Tensor | None = None
-        if self.asks(epoch):
-            knowledge, loss = weighed(self.gate, outputs, knowledge, epoch)
+        knowledge = self.weighed(outputs, knowledge, epoch)
+        loss = penalty_of(self.gate, outputs, epoch) if self.asks(epoch) else None
         values: dict[str, Tensor] = {}
         for name, (weight, weighted) in self.counting(epoch).items():
             if weighted.taught and knowledge.logits.shape[0] == 0:
