@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 from students.adapters import Embedding, build_adapter
-from students.assignment import Assignment, Samples
+from students.assignment import Assignment, Gating, Samples
+from students.class_map import spread_of
 from students.engine import EngineState
+from students.gate import Gate
 from students.learner import Learner
 from students.models.catalog import build_model, model_shape
 from students.models.config import CustomModel
-from students.network import Preprocess, preprocess
-from students.objectives.config import Guided
+from students.network import Network, Preprocess, preprocess
+from students.objectives.layers import Guided
 from students.order import Ids
-from students.taps import probe_shapes
+from students.taps import probe_shapes, reduced_shape
+from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from students.weights import load_weights, read_weights
 
@@ -24,10 +27,11 @@ def build_learner(
     task: Assignment, transfer_set: TransferSet, guided: Mapping[str, Guided]
 ) -> Learner:
     """The module that an engine trains: the student with an adapter for each layer that a term
-    looks at."""
-    model = build_student_model(task, transfer_set)
+    looks at, and its gate."""
+    model, gating = build_student_model(task, transfer_set), task.pupil.gate
     shape = model_shape(task.pupil.model, transfer_set.shape)
-    shapes = probe_shapes(model, shape, [each.layer for each in guided.values()])
+    looked_at = [each.layer for each in guided.values()]
+    shapes = probe_shapes(model, shape, [*looked_at, *([gating.layer] if gating else [])])
     adapters: dict[str, nn.Module] = {
         name: Embedding()
         if each.hint is None
@@ -44,18 +48,29 @@ def build_learner(
         model,
         {name: each.layer for name, each in guided.items()},
         adapters,
+        gate=None if gating is None else build_gate(gating, shapes[gating.layer], task.teachers),
         # A model of the user's may flatten features by ``view``, which this layout forbids.
         channels_last=not isinstance(task.pupil.model, CustomModel),
     )
 
 
+def build_gate(gating: Gating, shape: tuple[int, ...], teachers: Sequence[str]) -> Gate:
+    """The gate for a layer of ``shape`` per sample.
+
+    Raises:
+        ModelError: no vector can be made of such a layer.
+    """
+    (width,) = reduced_shape(shape, "embedding", place="ensemble.weighting.layer")
+    return Gate(len(teachers), width, layer=gating.layer, detached=gating.detached)
+
+
 def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Module:
     """The student's own network, with the weights it starts from."""
-    pupil = task.pupil
+    pupil, classes = task.pupil, task.pupil.samples.classes
     model = build_model(
         pupil.model,
         input_shape=transfer_set.shape,
-        classes=transfer_set.classes,
+        classes=transfer_set.classes if classes is None else len(classes),
         seed=pupil.seed,
         folder=task.folder,
     )
@@ -64,6 +79,15 @@ def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Modul
         tensors = read_weights(pupil.weights, path_in_recipe=place, folder=task.folder)
         load_weights(model, tensors, path_in_recipe=place)
     return model
+
+
+def student_network(task: Assignment, transfer_set: TransferSet) -> Network:
+    """The student as it is deployed, with the weights it starts from."""
+    return Network(
+        student_preprocess(task, transfer_set),
+        build_student_model(task, transfer_set),
+        spread_of(task.pupil.samples.classes, transfer_set.classes),
+    )
 
 
 def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preprocess:
@@ -77,7 +101,7 @@ def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preproces
 
 
 def deployed_weights(state: EngineState) -> dict[str, Tensor]:
-    """The student's own parameters and buffers, without adapters."""
+    """The student's own parameters and buffers, without adapters and gate."""
     return {
         name.removeprefix("model."): value
         for name, value in state.module.items()
@@ -89,4 +113,4 @@ def sample_ids(transfer_set: TransferSet, samples: Samples) -> Ids:
     """The samples that a student, or a teacher in training, learns from."""
     if samples.audience == "student":
         return transfer_set.student_ids()
-    return transfer_set.teacher_ids(samples.fraction)
+    return some_classes(transfer_set, samples.classes).teacher_ids(samples.fraction)

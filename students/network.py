@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from students.class_map import Spread
 from students.errors import ModelError
 from students.models.config import Preprocessing
 
@@ -47,17 +48,25 @@ class Preprocess(nn.Module):
 
 
 class Network(nn.Module):
-    """Preprocessing and model in one: what is trained, stored beside its report, deployed."""
+    """Preprocessing and model in one: what is trained, stored beside its report, deployed.
 
-    def __init__(self, preprocess: Preprocess, model: nn.Module) -> None:
+    Behind a model whose outputs are not the transfer set's classes in their order stands a
+    ``spread``, so that everybody finds each class at its place.
+    """
+
+    def __init__(
+        self, preprocess: Preprocess, model: nn.Module, spread: Spread | None = None
+    ) -> None:
         super().__init__()
         self.preprocess = preprocess
         self.model = model
+        self.spread = spread
 
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 [B, C, H, W], any B, to logits float32 [B, classes], not softened."""
         logits: Tensor = self.model(self.preprocess(pictures))
-        return logits.to(torch.float32)
+        logits = logits.to(torch.float32)
+        return logits if self.spread is None else self.spread(logits)
 
 
 def preprocess(

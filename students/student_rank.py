@@ -20,12 +20,10 @@ from students.knowledge import AnswerCounts, Lessons
 from students.learning_curve import learning_curve
 from students.making import (
     build_learner,
-    build_student_model,
     deployed_weights,
     sample_ids,
-    student_preprocess,
+    student_network,
 )
-from students.network import Network
 from students.notices import noticing
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
@@ -36,6 +34,7 @@ from students.spool import SpoolWriter, read_committed
 from students.threads import computing_on
 from students.trainer import Progress, Trainer
 from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 
 log = logging.getLogger("stillhouse.student")
@@ -122,7 +121,7 @@ class StudentRank:
         return Trainer(
             engine=engine,
             objective=objective,
-            transfer_set=transfer_set,
+            transfer_set=some_classes(transfer_set, pupil.samples.classes),
             augment=pupil.samples.augment,
             order=order,
             lessons=self.lessons,
@@ -146,9 +145,9 @@ class StudentRank:
     ) -> None:
         task, progress = self.assignment, trainer.progress
         weights = deployed_weights(state)
-        model = build_student_model(task, transfer_set)
-        model.load_state_dict(weights)
-        examined = examine(Network(student_preprocess(task, transfer_set), model), transfer_set)
+        network = student_network(task, transfer_set)
+        network.model.load_state_dict(weights)
+        examined = examine(network, transfer_set)
         rows = read_committed(task.stage_folder, progress.segments)
         outcome = Outcome(
             **vars(examined.figures),

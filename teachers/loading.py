@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from students.class_map import spread_of
 from students.models.catalog import build_model
 from students.models.config import ModelConfig, Weights
 from students.network import Network, preprocess
@@ -12,11 +14,19 @@ from students.weights import load_weights, read_weights
 
 
 def load_network(
-    model: ModelConfig, weights: Weights, *, transfer_set: TransferSet, folder: Path, path: str
+    model: ModelConfig,
+    weights: Weights,
+    *,
+    transfer_set: TransferSet,
+    folder: Path,
+    path: str,
+    classes: Sequence[int] | None = None,
 ) -> Network:
     """The network of ``model`` with ``weights``, for pictures of ``transfer_set``.
 
-    ``folder`` is the recipe's; ``path`` is the weights' place in it, for messages.
+    ``folder`` is the recipe's; ``path`` is the weights' place in it, for messages. ``classes``
+    says what the model's outputs stand for, if not for all classes in order; the network's own
+    are all classes in any case.
 
     Raises:
         ModelError, WeightsError: the two do not fit together, or the file cannot be read.
@@ -24,7 +34,7 @@ def load_network(
     built = build_model(
         model,
         input_shape=transfer_set.shape,
-        classes=transfer_set.classes,
+        classes=transfer_set.classes if classes is None else len(classes),
         seed=0,
         folder=folder,
     )
@@ -37,4 +47,4 @@ def load_network(
         std=transfer_set.std,
         channels=transfer_set.shape[0],
     )
-    return Network(first, built).eval()
+    return Network(first, built, spread_of(classes, transfer_set.classes)).eval()

@@ -3,6 +3,7 @@
 config            the recipe's section ``transfer_set``
 catalog           loads a transfer set by its kind
 transfer_set      a transfer set in memory: its parts and its batches
+some_classes      a transfer set as a specialist of some classes sees it
 splits            stratified parts as pure functions of a seed and the sample ids
 examples          pictures with their classes, the rules they keep, their mean and deviation
 identity          the hash of the data, wherever they lie (no torch)

@@ -1,0 +1,54 @@
+"""Which of the transfer set's classes a network's outputs stand for.
+
+B batch, C classes, N outputs of the network. A class map names N of the C classes, in the order
+of the outputs: a specialist knows some of them, and a network with another order maps all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+UNKNOWN = -6e4
+"""The logit of a class that a network does not know: within float16, and so low that at the
+highest temperature of a recipe (1000) the class has a probability below 1e-26."""
+
+
+def spread(
+    logits: Float[Tensor, "batch outputs"], places: Int[Tensor, " classes"]
+) -> Float[Tensor, "batch classes"]:
+    """The logits of N outputs at the places of their classes, ``UNKNOWN`` elsewhere.
+
+    ``places`` [C] is where each class stands among the outputs, N for one that does not. A
+    softmax of the result over C is that of ``logits`` over N, with zeros for what is not known.
+    """
+    return pad(logits, (0, 1), value=UNKNOWN).index_select(1, places)
+
+
+class Spread(nn.Module):
+    """Stands behind a network whose N outputs are ``classes`` of ``total`` classes."""
+
+    places: Tensor
+
+    def __init__(self, classes: Sequence[int], total: int) -> None:
+        super().__init__()
+        places = [len(classes)] * total
+        for place, name in enumerate(classes):
+            places[name] = place
+        # Not persistent: it is a setting of the recipe, no part of what was learnt.
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """[B, N] to [B, C]."""
+        return spread(logits, self.places)
+
+
+def spread_of(classes: Sequence[int] | None, total: int) -> Spread | None:
+    """What brings the outputs to the transfer set's classes; none where they stand so already."""
+    if classes is None or tuple(classes) == tuple(range(total)):
+        return None
+    return Spread(classes, total)
