@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from students.assignment import Gating
 from students.errors import ObjectiveError
 from students.knowledge import Tap
 from students.objectives.conditional import ConditionalTerm
@@ -12,26 +13,35 @@ from students.objectives.config import (
     Conditional,
     Correlation,
     Decoupled,
-    Guided,
     HardTargets,
     Hint,
     LogitL2,
+    MultiGroupHint,
     ProbabilityL2,
+    RelationAngle,
+    RelationDistance,
     Softening,
     SoftTargets,
     Task,
     TermConfig,
+    TripletOrder,
     VirtualTeacher,
 )
 from students.objectives.correlation import CorrelationTerm
 from students.objectives.decoupled import DecoupledTerm
 from students.objectives.hard_targets import HardTargetsTerm
 from students.objectives.hint import HintTerm
+from students.objectives.layers import Guided
 from students.objectives.logit_l2 import LogitL2Term
+from students.objectives.multi_group_hint import MultiGroupHintTerm
 from students.objectives.objective import Objective, Term, WeightedTerm
 from students.objectives.probability_l2 import ProbabilityL2Term
+from students.objectives.relation_angle import RelationAngleTerm
+from students.objectives.relation_distance import RelationDistanceTerm
+from students.objectives.sides import OutputSides, layer_sides
 from students.objectives.soft_targets import SoftTargetsTerm
 from students.objectives.task import TaskTerm
+from students.objectives.triplet_order import TripletOrderTerm
 from students.objectives.virtual_teacher import VirtualTeacherTerm
 from students.softening import Mean
 
@@ -42,11 +52,13 @@ def build_objective(
     temperature: float,
     mean: Mean,
     teachers: Sequence[str] = (),
+    gate: Gating | None = None,
 ) -> Objective:
     """The objective that ``config`` describes.
 
     ``temperature`` and ``mean`` are the ensemble's: the first for terms that name none.
     ``teachers`` are the names of the K teachers in the order in which ``Knowledge`` holds them.
+    ``gate`` says how the student weighs them itself, if it does.
 
     Raises:
         ObjectiveError: no term has a weight above zero, or a term learns from a teacher that
@@ -64,6 +76,7 @@ def build_objective(
             term.weight,
             _build_term(name, term, temperature=temperature, mean=mean, teachers=teachers),
             taught=term.taught,
+            sees=tuple(term.guides(name)) or ("logits",),
         )
         for name, term in counted.items()
     }
@@ -71,6 +84,7 @@ def build_objective(
         MappingProxyType(terms),
         taps=MappingProxyType(taps_of(config)),
         guided=MappingProxyType(guided_of(config)),
+        gate=gate,
     )
 
 
@@ -97,6 +111,7 @@ def _build_term(
     name: str, term: TermConfig, *, temperature: float, mean: Mean, teachers: Sequence[str]
 ) -> Term:
     own = (term.temperature if isinstance(term, Softening) else None) or temperature
+    layers = layer_sides(name, term, teachers)
     match term:
         case Task():
             return TaskTerm(term.label_smoothing)
@@ -117,18 +132,12 @@ def _build_term(
         case VirtualTeacher():
             return VirtualTeacherTerm(term.probability, term.temperature, term.student)
         case Hint():
-            position = _position(name, term, teachers)
-            return HintTerm(name, term.teacher, position, Tap(term.hint, term.reduction))
-        case _:
-            raise NotImplementedError(term.kind)
-
-
-def _position(name: str, term: Hint, teachers: Sequence[str]) -> int:
-    if term.teacher in teachers:
-        return list(teachers).index(term.teacher)
-    there = ", ".join(teachers) if teachers else "none"
-    raise ObjectiveError(
-        f"`objective.{name}.teacher` is {term.teacher!r}, which is not among the teachers "
-        f"({there}); name one of them or add it.",
-        path=f"objective.{name}.teacher",
-    )
+            return HintTerm(name, *layers)
+        case MultiGroupHint():
+            return MultiGroupHintTerm(name, layers)
+        case RelationDistance():
+            return RelationDistanceTerm(layers[0] if layers else OutputSides(temperature, mean))
+        case RelationAngle():
+            return RelationAngleTerm(layers[0] if layers else OutputSides(temperature, mean))
+        case TripletOrder():
+            return TripletOrderTerm(layers, name, term.margin, term.triplets)

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from students.errors import ObjectiveError
-from students.knowledge import Batch, Knowledge, Tap
+from students.knowledge import Batch, Knowledge
+from students.objectives.sides import LayerSides
 from students.single_precision import at_least_single
 
 
@@ -38,22 +39,31 @@ def hint_loss(
 
 @dataclass(frozen=True)
 class HintTerm:
-    """Asks teacher ``teacher``, the ``position``-th of the ensemble, for its tap."""
+    """Asks a teacher for its tap; ``name`` is the term's."""
 
     name: str
-    teacher: str
-    position: int
-    tap: Tap
+    sides: LayerSides
 
     def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
-        """``hint_loss`` of the adapted guided layer, which stands under the term's name."""
-        adapted = outputs[self.name]
-        hint = knowledge.taps[self.teacher][self.tap.name]
-        if adapted.shape != hint.shape:
-            raise ObjectiveError(
-                f"`objective.{self.name}` compares an adapted layer of shape "
-                f"{tuple(adapted.shape)} with the hint {self.tap.name!r} of {self.teacher!r}, of "
-                f"shape {tuple(hint.shape)}; build the adapter for the hint's shape.",
-                path=f"objective.{self.name}",
-            )
-        return hint_loss(adapted, hint, knowledge.present[self.position])
+        """``hint_loss`` of the adapted guided layer."""
+        adapted, hint = of_one_shape(f"objective.{self.name}", self.sides, outputs, knowledge)
+        return hint_loss(adapted, hint, knowledge.present[self.sides.position])
+
+
+def of_one_shape(
+    place: str, sides: LayerSides, outputs: Mapping[str, Tensor], knowledge: Knowledge
+) -> tuple[Tensor, Tensor]:
+    """The adapted layer and the hint [B, ...], also of samples that the teacher did not answer.
+
+    Raises:
+        ObjectiveError: their shapes differ.
+    """
+    adapted, hint = outputs[sides.output], sides.of_teacher(knowledge)
+    if adapted.shape != hint.shape:
+        raise ObjectiveError(
+            f"`{place}` compares an adapted layer of shape {tuple(adapted.shape)} with the hint "
+            f"{sides.tap.name!r} of {sides.teacher!r}, of shape {tuple(hint.shape)}; build the "
+            "adapter for the hint's shape.",
+            path=place,
+        )
+    return adapted, hint
