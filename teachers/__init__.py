@@ -15,6 +15,8 @@ readings   other ways in which weights may want to be given the same pictures
 probing    judges a teacher by its answers to a few samples
 verdict    a teacher's verdict at the gate, as it is kept beside its answers
 papers     what is kept of a teacher beside its answers: its tuning, its verdict
+draws      numbers drawn for samples: functions of a seed and a sample's id
+noise      noise on logits: a function of seed, teacher, epoch and sample id
 encoding   how an answer is kept and shipped: float16, finite
 asked      what a student asks of one teacher, and by which names that is kept
 books      what one host knows of a view's answers: kept whole, in part, or not at all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -61,22 +61,32 @@ class TeacherConfig(Section):
         return self
 
 
-class Uniform(Section):
+class WeightingBase(Section):
+    """What is asked of each kind of weighting before there is any tensor."""
+
+    labelled: ClassVar[bool] = False
+    """Whether it looks at the labels that the student is given."""
+    drawn: ClassVar[bool] = False
+    """Whether anything in it is drawn at random."""
+
+
+class Uniform(WeightingBase):
     """Every teacher counts the same."""
 
     kind: Literal["uniform"] = "uniform"
 
 
-class Fixed(Section):
+class Fixed(WeightingBase):
     """Every teacher counts as the recipe says."""
 
     kind: Literal["fixed"] = "fixed"
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
 
 
-class RandomChoice(Section):
+class RandomChoice(WeightingBase):
     """One teacher at random, drawn anew for each sample or each micro-batch in each epoch."""
 
+    drawn: ClassVar[bool] = True
     kind: Literal["random"] = "random"
     per: Literal["sample", "batch"] = Field("sample", description="batch: one micro-batch")
     weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
@@ -84,38 +94,40 @@ class RandomChoice(Section):
     )
 
 
-class MaxEntropy(Section):
+class MaxEntropy(WeightingBase):
     """For each sample the teacher that is least sure."""
 
     kind: Literal["max_entropy"] = "max_entropy"
 
 
-class MinEntropy(Section):
+class MinEntropy(WeightingBase):
     """For each sample the teacher that is surest."""
 
     kind: Literal["min_entropy"] = "min_entropy"
 
 
-class Confidence(Section):
+class Confidence(WeightingBase):
     """By how well each teacher names the label: softmax over the teachers of minus their
     cross-entropy; unlabelled samples count all teachers the same."""
 
+    labelled: ClassVar[bool] = True
     kind: Literal["confidence"] = "confidence"
 
 
-class CorrectOnly(Section):
+class CorrectOnly(WeightingBase):
     """The teachers that name the label, all the same; the label itself where none does."""
 
+    labelled: ClassVar[bool] = True
     kind: Literal["correct_only"] = "correct_only"
 
 
-class Specialists(Section):
+class Specialists(WeightingBase):
     """Teachers that know some of the classes, each where it knows."""
 
     kind: Literal["specialists"] = "specialists"
 
 
-class Adaptive(Section):
+class Adaptive(WeightingBase):
     """By a gate that learns with the student, from a latent vector for each teacher and the
     student's pooled feature (AMTML-KD; Liu et al., 2020)."""
 
@@ -208,3 +220,15 @@ class EnsembleConfig(Section):
         if self.bank == "none" or self.bank.top_k == "none":
             return None
         return self.bank.top_k
+
+    @property
+    def heard_noise(self) -> Noise | None:
+        """The noise on the answers; none where it would change nothing."""
+        if self.noise == "none" or self.noise.probability == 0 or self.noise.sigma == 0:
+            return None
+        return self.noise
+
+    @property
+    def drawn(self) -> bool:
+        """Whether anything of what the student hears is drawn at random."""
+        return self.weighting.drawn or self.heard_noise is not None

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Answer, Knowledge, Question
-from teachers.config import Weighting
+from teachers.config import Noise, Weighting
 from teachers.encoding import decoded
+from teachers.noise import LogitNoise
 from teachers.weighting.catalog import build_rule
 from teachers.weighting.rule import Rule, Said
 
@@ -34,9 +35,17 @@ class Ensemble:
     names: tuple[str, ...]
     classes: int
     weighting: Weighting
+    noise: Noise | None = None
     seed: int = 0
     labels: npt.NDArray[np.int64] | None = None
     class_maps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Whose answers stand in knowledge, in order: the teachers, or those made of one."""
+        if self.noise is None or self.noise.virtual == 1:
+            return self.names
+        return tuple(f"{name}~{n + 1}" for name in self.names for n in range(self.noise.virtual))
 
     def gather(self, question: Question, answers: Sequence[Answer]) -> Knowledge:
         """Knowledge from one answer [B, C] of each teacher, in the order of ``names``."""
@@ -46,6 +55,8 @@ class Ensemble:
             name: {tap: decoded(values) for tap, values in answer.taps.items()}
             for name, answer in zip(self.names, answers, strict=True)
         }
+        if self.noise is not None:
+            logits = LogitNoise(self.noise, self.seed).on(logits, question, self.names)
         return self.agree(question, logits, taps)
 
     def agree(
@@ -54,7 +65,7 @@ class Ensemble:
         logits: Tensor,
         taps: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
     ) -> Knowledge:
-        """Knowledge from the logits [K, B, C] of teachers all of whom are there."""
+        """Knowledge from the logits [K, B, C] of members all of whom are there."""
         said = Said(
             logits=logits,
             known=self._known,
@@ -75,7 +86,7 @@ class Ensemble:
 
     @cached_property
     def _rule(self) -> Rule:
-        return build_rule(self.weighting, self.names, self.seed)
+        return build_rule(self.weighting, self.members, self.seed)
 
     @cached_property
     def _known(self) -> Tensor:
@@ -84,7 +95,7 @@ class Ensemble:
             if name in self.class_maps:
                 known[place] = False
                 known[place, list(self.class_maps[name])] = True
-        return known
+        return known.repeat_interleave(len(self.members) // len(self.names), dim=0)
 
     def _labels_of(self, question: Question) -> Tensor | None:
         if self.labels is None:

@@ -10,6 +10,7 @@ random_choice  one teacher at random, for each sample or each micro-batch
 entropy   the teacher that is least sure, or surest
 confidence    by how well each teacher names the label
 correct_only  those that name the label; the label itself where none does
+specialists   those that know some of the classes, each where it knows
 adaptive  nobody here: the student's own gate weighs
 held_out  which rules can be judged on samples without labels and without the student
 """

@@ -32,6 +32,17 @@ class Said:
     sample_ids: npt.NDArray[np.int64]
     epoch: int
 
+    @property
+    def given_labels(self) -> Int[Tensor, " batch"]:
+        """The labels, for a rule that needs them.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.labels is None:
+            raise ValueError("`labels` is None: whoever builds a rule that needs them gives them")
+        return self.labels
+
 
 @dataclass(frozen=True)
 class Weighed:

@@ -1,0 +1,78 @@
+"""Noise on teachers' logits: a function of seed, teacher, epoch and sample id.
+
+B batch, C classes, K teachers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from students.knowledge import Question
+from students.randomness import seed_of
+from teachers.config import Noise
+from teachers.draws import gaussians, uniforms
+
+
+def perturbed(
+    logits_BC: Float[Tensor, "batch classes"],
+    noise_BC: Float[Tensor, "batch classes"],
+    chosen_B: Bool[Tensor, " batch"],
+) -> Float[Tensor, "batch classes"]:
+    """The logits with noise: z' = (1 + xi) z, element by element, for the samples that are chosen.
+
+    With xi of mean 0 and deviation sigma and a sample chosen with probability p, the expected
+    loss of the term ``logit_l2`` grows by p sigma^2 / 2 mean ||z||^2, which does not depend on
+    the student: the mean gradient is the one without noise, and only its variance grows. Not so
+    for softened distributions: softmax is not linear, so the mean target moves, and with it the
+    mean gradient.
+    Source: Sau & Balasubramanian (2016), algorithm 1; their second equation was not at hand.
+    """
+    return torch.where(chosen_B.unsqueeze(1), (1 + noise_BC) * logits_BC, logits_BC)
+
+
+@dataclass(frozen=True)
+class LogitNoise:
+    """Noise as the recipe has it, drawn from ``seed``.
+
+    With ``config.virtual`` = n the answers of one teacher become those of n, each with a noise of
+    its own; the first of them is the one that there would be without the others.
+    """
+
+    config: Noise
+    seed: int
+
+    def on(
+        self,
+        logits_KBC: Float[Tensor, "teachers batch classes"],
+        question: Question,
+        names: Sequence[str],
+    ) -> Float[Tensor, "virtual batch classes"]:
+        """The logits of teachers ``names`` as they are heard in the question's epoch; of one
+        teacher [virtual, B, C]."""
+        heard = [
+            self._heard(logits_BC, question, name, number)
+            for name, logits_BC in zip(names, logits_KBC, strict=True)
+            for number in range(self.config.virtual)
+        ]
+        return torch.stack(heard)
+
+    def _heard(self, logits_BC: Tensor, question: Question, name: str, number: int) -> Tensor:
+        seed = seed_of(self.seed, "noise", name, number, question.epoch)
+        chosen = self._chosen(seed, question.sample_ids)
+        noise = np.zeros(tuple(logits_BC.shape), np.float32)
+        drawn = gaussians(seed, question.sample_ids[chosen], logits_BC.shape[1])
+        noise[chosen] = self.config.sigma * drawn
+        return perturbed(logits_BC, torch.from_numpy(noise), torch.from_numpy(chosen))
+
+    def _chosen(self, seed: int, sample_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """On whose answers there is noise [B]."""
+        coins = uniforms(seed_of(seed, "coin"), sample_ids)[:, 0]
+        chosen: npt.NDArray[np.bool_] = coins <= self.config.probability
+        return chosen
