@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from students.gate import weighed
 from students.knowledge import Batch, Knowledge
 from students.objectives.objective import Objective, WeightedTerm
 
@@ -28,8 +28,9 @@ def gradient_norms(
     student's own gate makes of its teachers count as they are.
     """
     copies = {name: value.detach() for name, value in outputs.items()}
-    if objective.asks(epoch):
-        knowledge, _ = weighed(objective.gate, copies, knowledge, epoch)
+    knowledge = objective.weighed(copies, knowledge, epoch)
+    if knowledge.weights is not None:
+        knowledge = replace(knowledge, weights=knowledge.weights.detach())
     return {
         name: _norm(weight, term, copies, batch, knowledge)
         for name, (weight, term) in objective.counting(epoch).items()
@@ -50,4 +51,5 @@ def _norm(
         return loss.new_zeros((), dtype=torch.float64)
     gradients = torch.autograd.grad(loss, list(seen.values()), allow_unused=True)
     flat = [each.double().flatten() for each in gradients if each is not None]
-    return torch.linalg.vector_norm(torch.cat(flat))
+    norm: Tensor = torch.linalg.vector_norm(torch.cat(flat))
+    return norm

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from students.assignment import Gating
@@ -83,7 +84,8 @@ class Objective:
         knowledge = self.weighed(outputs, knowledge, epoch)
         loss = penalty_of(self.gate, outputs, epoch) if self.asks(epoch) else None
         values: dict[str, Tensor] = {}
-        for name, (weight, weighted) in self.counting(epoch).items():
+        counting = self.counting(epoch)
+        for name, (weight, weighted) in counting.items():
             if weighted.taught and knowledge.logits.shape[0] == 0:
                 raise _nobody_teaches(name)
             value = weighted.term(outputs, batch, knowledge)
@@ -91,7 +93,16 @@ class Objective:
             loss = weight * value if loss is None else loss + weight * value
         if loss is None or not values:
             raise _all_silent(self.names, epoch)
-        return loss, values
+        seen = {output for _, each in counting.values() for output in each.sees}
+        # What no term looks at gets gradients of zero: none at all, and ZeRO-3 takes the last ones
+        # it had, which would go into the norm by which all gradients are clipped.
+        return sum((unmoved(outputs[name]) for name in outputs if name not in seen), loss), values
+
+
+def unmoved(output: Tensor) -> Tensor:
+    """0, whose gradient is 0 at every element of ``output``, whatever it holds."""
+    nowhere = torch.zeros((), dtype=torch.bool, device=output.device)
+    return torch.where(nowhere, output, 0.0).sum()
 
 
 def _nobody_teaches(name: str) -> ObjectiveError:

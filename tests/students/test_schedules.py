@@ -1,0 +1,116 @@
+"""Weights that change over the epochs: who is asked, what is told, what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from students.assignment import Pupil
+from students.objectives.weight import LinearWeight, StopWeight
+from students.outcome import weights_file
+from students.reports import Resumed
+from tests.students import tiny
+
+EPOCH = 4
+"""Steps of one epoch, of two micro-batches each."""
+
+
+def scheduled(**weights: Any) -> Pupil:
+    """The tiny pupil of three epochs, with these weights in the place of its own."""
+    pupil = tiny.pupil(epochs=3)
+    terms = {
+        name: term.model_copy(update={"weight": weights.get(name, term.weight)})
+        for name, term in pupil.objective.items()
+    }
+    return replace(pupil, objective=terms)
+
+
+STOP = scheduled(
+    near=StopWeight(value=0.5, epoch=1), soft_targets=LinearWeight(start=0.9, end=0, epochs=2)
+)
+"""The hint stops after an epoch, the soft targets after two; the labels go on."""
+
+
+def rows(stage: Path, part: str) -> list[set[str]]:
+    """The terms that each step tells of, in ``terms/`` or ``gradient/``."""
+    return [
+        {name.removeprefix(part) for name in values if name.startswith(part)}
+        for kind, _, values in tiny.measured(stage)
+        if kind == "step"
+    ]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.Lessons]:
+    stage, lessons = tmp_path_factory.mktemp("stopped") / "stage", tiny.Lessons()
+    tiny.train(stage, STOP, lessons=lessons)
+    return stage, lessons
+
+
+def test_teachers_are_asked_no_more_when_all_they_teach_has_stopped(
+    stopped: tuple[Path, tiny.Lessons],
+) -> None:
+    _, lessons = stopped
+    assert [question.epoch for question in lessons.asked] == [0] * 2 * EPOCH + [1] * 2 * EPOCH
+
+
+def test_a_term_is_told_of_in_the_epochs_in_which_it_counts(
+    stopped: tuple[Path, tiny.Lessons],
+) -> None:
+    stage, _ = stopped
+    first, second, third = {"near", "soft_targets", "task"}, {"soft_targets", "task"}, {"task"}
+    assert rows(stage, "terms/") == [first] * EPOCH + [second] * EPOCH + [third] * EPOCH
+
+
+def test_gradients_are_told_of_once_an_epoch(stopped: tuple[Path, tiny.Lessons]) -> None:
+    stage, _ = stopped
+    told = rows(stage, "gradient/")
+    assert told[0] == {"near", "soft_targets", "task"}
+    assert told[EPOCH] == {"soft_targets", "task"}
+    assert told[2 * EPOCH] == {"task"}
+    assert all(not names for step, names in enumerate(told) if step % EPOCH)
+
+
+@pytest.mark.parametrize("step", [3, 7, 10])
+def test_a_training_broken_off_before_or_after_the_stop_ends_the_same(
+    stopped: tuple[Path, tiny.Lessons], tmp_path: Path, step: int
+) -> None:
+    stage, lessons = tmp_path / "stage", tiny.Lessons()
+    tiny.train(stage, STOP, until=step)
+    resumed, *_ = tiny.train(stage, STOP, lessons=lessons)
+    assert isinstance(resumed, Resumed)
+    assert len(lessons.asked) == 2 * max(0, 2 * EPOCH - resumed.step)
+    assert weights_file(stage).read_bytes() == weights_file(stopped[0]).read_bytes()
+    assert tiny.measured(stage) == tiny.measured(stopped[0])
+
+
+def test_a_stop_that_never_comes_is_the_plain_weight_bit_for_bit(tmp_path: Path) -> None:
+    tiny.train(tmp_path / "plain", scheduled())
+    tiny.train(tmp_path / "never", scheduled(soft_targets=StopWeight(value=0.9, epoch=100)))
+    plain, never = (weights_file(tmp_path / name).read_bytes() for name in ("plain", "never"))
+    assert plain == never
+    assert tiny.measured(tmp_path / "plain") == tiny.measured(tmp_path / "never")
+
+
+def test_teachers_that_come_later_are_not_asked_before(tmp_path: Path) -> None:
+    late, lessons = StopWeight(value=0, epoch=2, after=0.9), tiny.Lessons()
+    tiny.train(tmp_path / "stage", scheduled(near=late, soft_targets=late), lessons=lessons)
+    assert [question.epoch for question in lessons.asked] == [2] * 2 * EPOCH
+
+
+def test_the_loss_is_the_sum_by_the_weights_of_its_epoch(
+    stopped: tuple[Path, tiny.Lessons],
+) -> None:
+    steps = [values for kind, _, values in tiny.measured(stopped[0]) if kind == "step"]
+    by_epoch = (
+        {"near": 0.5, "soft_targets": 0.9, "task": 0.1},
+        {"soft_targets": 0.45, "task": 0.1},
+        {"task": 0.1},
+    )
+    for step, values in enumerate(steps):
+        weights = by_epoch[step // EPOCH]
+        by_hand = sum(weight * values[f"terms/{name}"] for name, weight in weights.items())
+        assert values["loss"] == pytest.approx(by_hand, rel=1e-6)
