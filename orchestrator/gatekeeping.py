@@ -120,7 +120,15 @@ class Gatekeeper:
         own = Teacher(network, manner=plain(manner.threads)).answer(pictures)
         answers = self._ask(handle, probe, decoded(own.logits))
         better = self._other_reading(name, network, pictures, probe.labels, answers, manner.threads)
-        verdict = judge(name, answers, probe.labels, better, manner=manner, temperature=temperature)
+        verdict = judge(
+            name,
+            answers,
+            probe.labels,
+            better,
+            manner=manner,
+            temperature=temperature,
+            classes=self.plan.recipe.teachers[name].classes,
+        )
         write_verdict(folder, verdict, answers)
         self._enforce(name, verdict)
         return verdict
@@ -177,7 +185,8 @@ class Gatekeeper:
 
     def _probe(self, name: str) -> Probe:
         outcome = read_outcome(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
-        return probe_of(self.transfer_set, outcome.macs if outcome else 0)
+        known = self.plan.recipe.teachers[name].classes
+        return probe_of(self.transfer_set, outcome.macs if outcome else 0, known)
 
     def _network(self, name: str) -> Network:
         config = self.plan.recipe.teachers[name]
@@ -188,6 +197,7 @@ class Gatekeeper:
             transfer_set=self.transfer_set,
             folder=self.plan.folder,
             path=f"teachers.{name}.weights",
+            classes=config.classes,
         )
 
 

@@ -58,6 +58,7 @@ class Placing:
             manner=None if kept is None else kept.manner,
             shelf=None if kept is None else kept.shelf,
             top_k=stage.ensemble.top_k,
+            classes=config.classes,
         )
 
     def _weights(self, name: str, config: TeacherConfig) -> Weights:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from orchestrator.home.store import Store
 from orchestrator.placing import device
 from orchestrator.plan import Plan, Stage
+from orchestrator.what import outputs
 from students.knowledge import Tap
 from students.making import sample_ids
 from students.objectives.catalog import taps_of
@@ -73,6 +74,7 @@ class Shelving:
             "weights_sha256": outcome.weights_sha256,
             "model": own.what["model"],
             "classes": list(self.transfer_set.class_names),
+            **outputs(config.classes, recipe.transfer_set),
             "data": {
                 "identity": self.transfer_set.identity,
                 "shape": list(self.transfer_set.shape),

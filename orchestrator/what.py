@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.recipe.rules_samples import CLASSES
 from students.assignment import Pupil
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
@@ -25,7 +26,7 @@ from students.transfer_sets.config import (
     TransferSetConfig,
 )
 from students.transfer_sets.file_hashes import hashes_of
-from teachers.config import EnsembleConfig, Fixed, TeacherConfig, Uniform
+from teachers.config import EnsembleConfig, Fixed, RandomChoice, TeacherConfig, Uniform
 from teachers.weighting.given import given_weights
 
 STAGE_FORMAT = 2
@@ -53,8 +54,14 @@ def teaching(
     teachers: Sequence[Plain],
     ensemble: EnsembleConfig,
     around: Surroundings,
+    *,
+    ensemble_seed: int = 0,
 ) -> Plain:
-    """A stage that teaches one student; ``teachers`` are their fingerprints, in order."""
+    """A stage that teaches one student; ``teachers`` are their fingerprints, in order.
+
+    ``ensemble_seed`` counts where something is drawn of what the student hears of them.
+    """
+    by_label = bool(teachers) and ensemble.weighting.labelled
     asked: Plain = {
         "format": STAGE_FORMAT,
         "kind": "teach",
@@ -63,21 +70,27 @@ def teaching(
         "objective": objective(pupil),
         "train": training(pupil),
         "seed": pupil.seed,
-        "samples": samples(pupil, transfer_set, around),
+        "samples": samples(pupil, transfer_set, around, by_label=by_label),
         "teachers": list(teachers),
     }
     if teachers:
         names = [teacher["name"] for teacher in teachers]
-        asked["ensemble"] = agreeing(ensemble, names)
+        asked["ensemble"] = agreeing(ensemble, names, ensemble_seed)
     return asked
 
 
-def agreeing(ensemble: EnsembleConfig, names: Sequence[str]) -> Plain:
-    """How teachers ``names`` agree, two ways of writing the same being one."""
+def agreeing(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plain:
+    """How teachers ``names`` agree, two ways of writing the same being one; ``seed`` where
+    something is drawn."""
+    weighting, noise = ensemble.weighting, ensemble.heard_noise
     asked: Plain = {"mean": ensemble.mean, "top_k": ensemble.top_k}
-    if isinstance(ensemble.weighting, (Uniform, Fixed)):
-        return asked | {"weights": given_weights(ensemble.weighting, names)}
-    return asked | {"weighting": ensemble.weighting.model_dump(mode="json")}
+    if isinstance(weighting, (Uniform, Fixed, RandomChoice)):
+        asked["weights"] = given_weights(weighting, names)
+    if not isinstance(weighting, (Uniform, Fixed)):
+        asked["weighting"] = weighting.model_dump(mode="json", exclude={"weights"})
+    if noise is not None:
+        asked["noise"] = noise.model_dump(mode="json")
+    return asked | ({"seed": seed} if ensemble.drawn else {})
 
 
 def examining(
@@ -92,7 +105,7 @@ def examining(
         "weights": weights(config.weights, around),
         "threads": config.threads,
         "parts": data(transfer_set, around),
-    }
+    } | outputs(config.classes, transfer_set)
 
 
 def fingerprint(name: str, config: TeacherConfig, stage: str) -> Plain:
@@ -156,20 +169,33 @@ def training(pupil: Pupil) -> Plain:
     return asked
 
 
-def samples(pupil: Pupil, transfer_set: TransferSetConfig, around: Surroundings) -> Plain:
-    """Which samples it learns from, and under which views."""
+def samples(
+    pupil: Pupil, transfer_set: TransferSetConfig, around: Surroundings, *, by_label: bool
+) -> Plain:
+    """Which samples it learns from, and under which views; ``by_label`` says whether its teachers
+    are weighed by the labels that it is given."""
     given = pupil.samples
     asked = data(transfer_set, around)
     asked["augment"] = given.augment.model_dump(mode="json")
     asked["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
     if given.audience == "teacher":
-        return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []}
-    labels_count = any(term.labelled for term in pupil.objective.values())
+        own = outputs(given.classes, transfer_set)
+        return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []} | own
+    labels_count = by_label or any(term.labelled for term in pupil.objective.values())
     return asked | {
         "fraction": transfer_set.fraction,
         "labelled": transfer_set.labelled if labels_count else None,
         "omit": sorted(transfer_set.omit),
     }
+
+
+def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) -> Plain:
+    """What a teacher's outputs stand for; nothing where that is all classes in order, however it
+    is written."""
+    total = CLASSES.get(transfer_set.kind)
+    if classes is None or (total is not None and classes == tuple(range(total))):
+        return {}
+    return {"outputs": list(classes)}
 
 
 def data(transfer_set: TransferSetConfig, around: Surroundings) -> Plain:

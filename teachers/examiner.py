@@ -34,6 +34,7 @@ class Examiner:
                 transfer_set=transfer_set,
                 folder=spec.folder,
                 path=f"teachers.{spec.name}.weights",
+                classes=spec.classes,
             )
             examined = examine(network, transfer_set)
         outcome = Outcome(**vars(examined.figures), seconds=time.monotonic() - began)

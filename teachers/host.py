@@ -37,6 +37,7 @@ class TeacherSpec:
     ``folder``; ``cache`` is where the transfer set keeps what it has decoded. Without a
     ``manner`` it is run plainly on ``threads`` until it is told one (``TeacherHost.adopt``);
     its answers are kept on the ``shelf``, if there is one, of the logits the ``top_k`` largest.
+    ``classes`` are those that its outputs stand for, if not all in order.
     """
 
     name: str
@@ -51,6 +52,7 @@ class TeacherSpec:
     manner: Manner | None = None
     shelf: Shelf | None = None
     top_k: int | None = None
+    classes: tuple[int, ...] | None = None
 
 
 class TeacherHost:
@@ -67,6 +69,7 @@ class TeacherHost:
             transfer_set=self.transfer_set,
             folder=spec.folder,
             path=f"teachers.{spec.name}.weights",
+            classes=spec.classes,
         )
         self._logits = logits_column(self.transfer_set.classes, spec.top_k)
         self.teacher = self._run_in(spec.manner or plain(spec.threads))

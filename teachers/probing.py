@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from students.models.config import Preprocessing
 from students.network import Network, preprocess
 from students.threads import computing_on
+from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.gate import (
     LARGEST_KL,
@@ -46,13 +47,15 @@ class Probe:
     labels: Tensor | None
 
 
-def probe_of(transfer_set: TransferSet, macs: int) -> Probe:
+def probe_of(transfer_set: TransferSet, macs: int, classes: Sequence[int] | None = None) -> Probe:
     """Samples of the validation part, else of the student's with labels, else without.
 
-    As many as a network of ``macs`` multiplications for one sample answers in a few seconds.
+    As many as a network of ``macs`` multiplications for one sample answers in a few seconds;
+    those with labels are of the ``classes`` that it knows, if it does not know all.
     """
     count = max(FEWEST_SAMPLES, min(MOST_SAMPLES, int(ALL_MACS / max(1, macs))))
-    for ids in (transfer_set.validation_ids(), transfer_set.labelled):
+    own = some_classes(transfer_set, classes)
+    for ids in (own.validation_ids(), own.labelled):
         if len(ids):
             chosen = _spread(ids, count)
             return Probe(chosen, torch.from_numpy(transfer_set.targets[chosen]))
@@ -70,18 +73,22 @@ class Asked:
 
 
 def judge(name: str, asked: Asked, labels: Tensor | None, better: tuple[str, str] | None,
-          *, manner: Manner, temperature: float) -> Verdict:  # fmt: skip
+          *, manner: Manner, temperature: float,
+          classes: Sequence[int] | None = None) -> Verdict:  # fmt: skip
     """The verdict on teacher ``name``; ``better`` is another reading of the pictures under which
-    it is much more often right, and the settings that would give it."""
-    found = None if labels is None else plausibility(asked.given, labels)
+    it is much more often right, and the settings that would give it. ``classes`` are those that
+    its outputs stand for, if not all in order; only they are looked at, as its outputs have them.
+    """
+    named = range(asked.given.shape[1]) if classes is None else classes
+    found = None if labels is None else plausibility(*_as_its_own(asked.given, labels, named))
     problems = [] if asked.deterministic else [_not_deterministic(name)]
     # One cause is named, the most telling first: a wrong order of classes is near chance too.
     if found is not None and found.order is not None:
-        problems.append(_other_order(name, found))
+        problems.append(_other_order(name, found, named))
     elif better is not None:
         problems.append(_other_reading(name, *better))
     elif found is not None and found.near_chance:
-        problems.append(_near_chance(name, found))
+        problems.append(_near_chance(name, found, mapped=classes is not None))
     verdict = Verdict(
         manner,
         temperature,
@@ -155,7 +162,7 @@ def _read_as(
     network: Network, config: Preprocessing, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Network:
     first = preprocess(config, mean=mean, std=std, channels=len(mean))
-    return Network(first, network.model)
+    return Network(first, network.model, network.spread)
 
 
 def _logits(network: Network, pictures: Tensor, threads: int) -> Tensor:
@@ -169,6 +176,15 @@ def _spread(ids: Ids, count: int) -> Ids:
     return ids[places]
 
 
+def _as_its_own(
+    logits_NC: Tensor, labels_N: Tensor, classes: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Logits [N, outputs] and labels [N] as a network of ``classes`` numbers them itself."""
+    places = torch.full((logits_NC.shape[1],), -1)
+    places[list(classes)] = torch.arange(len(classes))
+    return logits_NC[:, list(classes)], places[labels_N]
+
+
 def _not_deterministic(name: str) -> str:
     return (
         f"`teachers.{name}` gives the same samples other answers when it is asked again in other "
@@ -177,15 +193,17 @@ def _not_deterministic(name: str) -> str:
     )
 
 
-def _other_order(name: str, found: Plausibility) -> str:
+def _other_order(name: str, found: Plausibility, classes: Sequence[int]) -> str:
     assert found.order is not None
-    moved = [f"{here} is {there}" for here, there in enumerate(found.order) if here != there]
+    meant = [classes[place] for place in found.order]
+    moved = [f"{here} is {there}" for here, there in zip(classes, meant, strict=True)
+             if here != there]  # fmt: skip
     listed = ", ".join(moved[:5]) + (", ..." if len(moved) > 5 else "")
     return (
-        f"`teachers.{name}` has its classes in another order than the transfer set: "
+        f"`teachers.{name}` has its classes in another order than it is said to have: "
         f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
-        f"{found.reordered:.1%} where its class {listed}; reorder the outputs of its last layer, "
-        "or the transfer set's classes"
+        f"{found.reordered:.1%} where its class {listed}; set `teachers.{name}.classes` to "
+        f"[{', '.join(map(str, meant))}]"
     )
 
 
@@ -197,10 +215,11 @@ def _other_reading(name: str, reading: str, settings: str) -> str:
     )
 
 
-def _near_chance(name: str, found: Plausibility) -> str:
+def _near_chance(name: str, found: Plausibility, *, mapped: bool) -> str:
+    other = f"see to `teachers.{name}.classes`, " if mapped else ""
     return (
         f"`teachers.{name}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
         f"where chance alone gives {found.chance:.1%} (so many or more with a probability of "
-        f"{found.by_chance:.2g}); give it other weights or train it longer, or set "
+        f"{found.by_chance:.2g}); {other}give it other weights or train it longer, or set "
         f"`teachers.{name}.gate` to warn"
     )

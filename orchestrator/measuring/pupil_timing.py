@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,14 @@ from students.engine import Group
 from students.knowledge import Lessons
 from students.making import build_learner, sample_ids
 from students.objectives.catalog import build_objective
+from students.objectives.config import TermConfig
 from students.order import Ids, Order
 from students.randomness import generator
 from students.reports import EpochReport
 from students.threads import computing_on
 from students.trainer import Trainer
 from students.transfer_sets.config import NoAugment
+from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from students.validation import BATCH as VALIDATION_BATCH
 
@@ -66,10 +69,11 @@ class TimedPupil:
         self._work = work
         pupil = self.task.pupil
         objective = build_objective(
-            pupil.objective,
+            in_every_epoch(pupil.objective),
             temperature=pupil.temperature,
             mean=pupil.mean,
             teachers=task.teachers,
+            gate=pupil.gate,
         )
         with computing_on(task.threads):
             self._engine = build_engine(
@@ -84,7 +88,7 @@ class TimedPupil:
         trainer = Trainer(
             engine=self._engine,
             objective=objective,
-            transfer_set=without_validation(transfer_set),
+            transfer_set=some_classes(without_validation(transfer_set), pupil.samples.classes),
             augment=pupil.samples.augment,
             order=DrawnOrder(
                 sample_ids(transfer_set, pupil.samples),
@@ -170,6 +174,16 @@ def one_rank(pupil: Pupil) -> Pupil:
     }
     train = pupil.train.model_copy(update=changed)
     return replace(pupil, train=train, engine=EngineConfig(kind="torch"))
+
+
+def in_every_epoch(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:
+    """The terms with weights that do not change: a turn has no epochs as the run has them."""
+    return {
+        name: term
+        if isinstance(term.weight, (int, float))
+        else term.model_copy(update={"weight": 1.0})
+        for name, term in objective.items()
+    }
 
 
 def without_validation(transfer_set: TransferSet) -> TransferSet:

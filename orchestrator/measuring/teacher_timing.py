@@ -15,7 +15,7 @@ from orchestrator.resolution import resolve
 from orchestrator.shelving import Shelving
 from students.costs import costs
 from students.knowledge import Answer, Question
-from students.making import build_student_model, student_preprocess
+from students.making import student_network
 from students.models.config import Weights
 from students.network import Network
 from students.objectives.catalog import taps_of
@@ -115,6 +115,7 @@ class TeacherTiming:
             transfer_set=self.shelving.transfer_set,
             folder=plan.folder,
             path=f"teachers.{name}.weights",
+            classes=config.classes,
         )
 
     def _fresh(self, name: str) -> Network:
@@ -122,8 +123,7 @@ class TeacherTiming:
         plan = self.placing.plan
         stage = plan.stage(f"teachers.{name}")
         task = self.placing.assignments(stage, 1, resolve(stage, plan, self.cores))[0]
-        model = build_student_model(task, self.shelving.transfer_set)
-        return Network(student_preprocess(task, self.shelving.transfer_set), model).eval()
+        return student_network(task, self.shelving.transfer_set).eval()
 
     def _tuning(self, name: str, stage: Stage, network: Network) -> Tuning:
         """As a run has settled it, or would but for compiling, which takes longer than all this."""
@@ -140,7 +140,7 @@ class TeacherTiming:
         return tune(
             network,
             taps_of(stage.cohort[0].objective).get(name, ()),
-            data.batch(probe_of(data, macs).sample_ids, 0).inputs,
+            data.batch(probe_of(data, macs, config.classes).sample_ids, 0).inputs,
             threads=threads,
             device=device(config.resources),
             temperature=stage.ensemble.temperature,

@@ -48,8 +48,14 @@ def finished_network(
 ) -> Network:
     """The finished model of a stage, as it is deployed: uint8 pictures in, logits out."""
     model, weights, folder = _made_of(plan, store, result)
+    kind, _, name = result.stage.name.partition(".")
     return load_network(
-        model, weights, transfer_set=transfer_set, folder=folder, path=result.stage.name
+        model,
+        weights,
+        transfer_set=transfer_set,
+        folder=folder,
+        path=result.stage.name,
+        classes=plan.recipe.teachers[name].classes if kind == "teachers" else None,
     )
 
 

@@ -102,7 +102,7 @@ def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]): 
         )
         spec = TeacherSpec(
             "wide", config.model, Weights(path=WEIGHTS), plan.recipe.transfer_set,
-            tmp_path, tmp_path,
+            tmp_path, tmp_path, classes=config.classes,
         )  # fmt: skip
         handle = runtime.start(demand(Resources(), 1), "teacher wide", TeacherHost, spec)
         folder = tmp_path / "home" / "bank" / "shelf"
@@ -133,6 +133,41 @@ def test_classes_in_another_order_end_the_run(gate, taught: dict[str, Tensor]) -
     assert caught.value.path == "teachers.wide"
     assert not at.admitted()
     assert not read_verdict(at.folder).passes
+
+
+def of_classes(taught: dict[str, Tensor], *classes: int) -> dict[str, Tensor]:
+    """The same network with the outputs of these classes alone."""
+    last = list(taught)[-2:]
+    return {n: v[list(classes)].clone() if n in last else v for n, v in taught.items()}
+
+
+def test_a_specialist_is_judged_by_samples_of_its_classes(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
+    verdict = gate(of_classes(taught, 9, 3, 5), classes=[9, 3, 5]).admit()
+    assert verdict.passes
+    assert verdict.plausibility.accuracy > 0.8
+    assert 0 < verdict.plausibility.samples < 60, "of 134 validation samples"
+
+
+def test_a_class_map_in_another_order_is_caught_and_the_right_one_told(  # type: ignore[no-untyped-def]
+    gate, taught: dict[str, Tensor]
+) -> None:
+    said = "where its class 3 is 9, 5 is 3, 9 is 5; set `teachers.wide.classes` to \\[9, 3, 5\\]"
+    with pytest.raises(TeacherError, match=said):
+        gate(of_classes(taught, 9, 3, 5), classes=[3, 5, 9]).admit()
+
+
+def test_a_class_map_of_other_classes_is_caught(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TeacherError, match=r"see to `teachers\.wide\.classes`, give it other"):
+        gate(of_classes(taught, 9, 3, 5), classes=[0, 6, 4]).admit()
+
+
+def test_what_is_told_of_another_order_is_a_class_map_that_passes(  # type: ignore[no-untyped-def]
+    gate, taught: dict[str, Tensor]
+) -> None:
+    order = [*range(1, 10), 0]
+    with pytest.raises(TeacherError, match=r"class 0 is 1, .*set `teachers\.wide\.classes` to"):
+        gate(of_classes(taught, *order)).admit()
+    assert gate(of_classes(taught, *order), classes=order).admit().passes
 
 
 def test_another_normalisation_ends_the_run(gate) -> None:  # type: ignore[no-untyped-def]
