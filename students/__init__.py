@@ -14,6 +14,7 @@ What is learnt from
   randomness          seeds as functions of a seed and a name
   seeding             torch's generators, seeded for what is computed next
   lessons             lessons of nobody
+  asking              under which views a student will ask its teachers
 
 What learns
   models              networks by kind
@@ -22,7 +23,6 @@ What learns
   taps                layers by name: finding, recording, probing
   adapters            from a student's layer to the shape of a teacher's
   gate                weighs the teachers by what the student sees
-  standstill          keeps a gate still that has learnt enough
   learner             the one module that an engine trains
   making              a student from its assignment
   weights             weights from files as people have them
@@ -38,7 +38,9 @@ How it is trained
   student_rank        one rank, from assignment to outcome: the role a runtime starts
   trainer             the loop
   validation          accuracy and loss on the validation part, shared out among ranks
+  listening           who was listened to, and what a rule changed
   lr_schedule         the learning rate of a step
+  standstill          keeps a gate still that has learnt enough
   max_norm            the max-norm constraint
   threads             a role's own number of threads
   notices             warnings, carried to whoever watches

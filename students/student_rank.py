@@ -18,6 +18,7 @@ from students.engine import Engine, EngineState
 from students.examination import examine
 from students.knowledge import AnswerCounts, Lessons
 from students.learning_curve import learning_curve
+from students.listening import Listening
 from students.making import (
     build_learner,
     deployed_weights,
@@ -62,6 +63,7 @@ class StudentRank:
             temperature=task.pupil.temperature,
             mean=task.pupil.mean,
             teachers=task.teachers,
+            gate=task.pupil.gate,
         )
         checkpoints = CheckpointFolder(
             task.stage_folder, task.attempt, task.pupil.train.checkpoint.keep
@@ -133,7 +135,14 @@ class StudentRank:
             labels_of_student=pupil.samples.audience == "student",
             progress=progress,
             fault=task.fault if leads else None,
+            listening=self._listening(transfer_set),
         )
+
+    def _listening(self, transfer_set: TransferSet) -> Listening | None:
+        task, pupil = self.assignment, self.assignment.pupil
+        if not pupil.listens:
+            return None
+        return Listening(task.teachers, transfer_set.classes, pupil.temperature, pupil.mean)
 
     def _leave_outcome(
         self,
@@ -175,4 +184,5 @@ def counted(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, Ans
 def progress_from(remembered: Mapping[str, Any]) -> Progress:
     """The progress that a checkpoint's manifest holds."""
     segments = tuple((int(attempt), int(offset)) for attempt, offset in remembered["segments"])
-    return Progress(**{**remembered, "segments": segments})
+    heard = tuple(float(each) for each in remembered.get("heard", ()))
+    return Progress(**{**remembered, "segments": segments, "heard": heard})

@@ -12,7 +12,7 @@ Where it waits:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -26,6 +26,7 @@ from students.errors import TrainingError
 from students.faults import Fault
 from students.knowledge import Batch, Knowledge, Lessons, Question
 from students.lessons import nobodys
+from students.listening import Listening, added
 from students.lr_schedule import learning_rate
 from students.max_norm import limited_to
 from students.objectives.driving import gradient_norms
@@ -35,6 +36,7 @@ from students.randomness import seed_of
 from students.reports import Advanced, Committed, EpochReport, Event, Resumed, StepReport
 from students.seeding import seed_generators
 from students.spool import SpoolWriter, extended
+from students.standstill import Standstill
 from students.transfer_sets.config import Augment
 from students.transfer_sets.transfer_set import TransferSet
 from students.validation import validate
@@ -45,20 +47,26 @@ SECONDS_BETWEEN_SIGNS = 1.0
 
 @dataclass
 class Progress:
-    """How far training has come: what a checkpoint remembers beside the engine's state."""
+    """How far training has come: what a checkpoint remembers beside the engine's state.
+
+    ``heard`` is the sum over this epoch's steps of what the student notes of its teachers.
+    """
 
     step: int = 0
     skipped: int = 0
     skipped_in_a_row: int = 0
     segments: tuple[tuple[int, int], ...] = ()
+    heard: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Learnt:
     """What one micro-batch told, on the device: ``figures`` float64 [1 + terms], the loss and the
-    terms that count in this epoch; ``gradients`` of these terms, in the first of an epoch."""
+    terms that count in this epoch; ``heard`` float64, what was noted of the teachers, if
+    anything; ``gradients`` of these terms, in the first of an epoch."""
 
     figures: Tensor
+    heard: Tensor
     gradients: Mapping[str, Tensor]
 
 
@@ -68,7 +76,7 @@ class Trainer:
 
     ``spool``, and with it every checkpoint, is rank 0's alone; ``labels_of_student`` says
     whether samples keep only the labels that the student is given (a teacher in training
-    sees all of them).
+    sees all of them). With ``listening`` each epoch's row tells who was listened to.
     """
 
     engine: Engine
@@ -85,6 +93,11 @@ class Trainer:
     labels_of_student: bool
     progress: Progress = field(default_factory=Progress)
     fault: Fault | None = None
+    listening: Listening | None = None
+    _standstill: Standstill = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._standstill = Standstill(self.objective.gate)
 
     def train(self) -> Iterator[Event]:
         """Trains from where ``progress`` stands to the end; tells what happens.
@@ -125,6 +138,7 @@ class Trainer:
         self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]
     ) -> StepReport:
         began, waited, step = time.perf_counter(), 0.0, self.progress.step
+        epoch = step // self.order.steps_per_epoch
         if self.fault is not None:
             self.fault.strike(step)
         rate = learning_rate(
@@ -134,6 +148,7 @@ class Trainer:
             steps_per_epoch=self.order.steps_per_epoch,
             epochs=self.order.epochs,
         )
+        self._standstill.before_step(self.engine, epoch)
         learnt: list[Learnt] = []
         for micro in micro_batches:
             asked = time.perf_counter()
@@ -144,10 +159,9 @@ class Trainer:
         self._count(outcome)
         if self.config.max_norm != "none":
             self.engine.constrain(limited_to(self.config.max_norm))
-        seen = torch.stack([each.figures for each in learnt]).sum(0)
-        sums = self.engine.sum(torch.cat([seen, seen.new_tensor([waited])]))
-        loss, *terms, wait = (sums / self.order.micro_batches).tolist()
-        counting = self.objective.counting(step // self.order.steps_per_epoch)
+        self._standstill.after_step(self.engine)
+        wait, loss, *terms = self._means(learnt, waited)
+        counting = self.objective.counting(epoch)
         return StepReport(
             step=step,
             loss=loss,
@@ -161,6 +175,17 @@ class Trainer:
             gradients={name: float(norm) for name, norm in learnt[0].gradients.items()},
         )
 
+    def _means(self, learnt: Sequence[Learnt], waited: float) -> list[float]:
+        """Of all micro-batches of the step, on whatever rank: the time waited, the loss and the
+        terms. What was heard is added to the epoch's."""
+        figures = torch.stack([each.figures for each in learnt]).sum(0)
+        heard = torch.stack([each.heard for each in learnt]).sum(0)
+        sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures, heard]))
+        told, noted = sums.split([1 + len(figures), len(heard)])
+        self.progress.heard = added(self.progress.heard, noted.tolist())
+        means: list[float] = (told / self.order.micro_batches).tolist()
+        return means
+
     def _knowledge(self, question: Question, lessons: Iterator[Knowledge]) -> Knowledge:
         """The next of the teachers' answers, or nobody's where nobody was asked."""
         if self.objective.asks(question.epoch):
@@ -173,14 +198,22 @@ class Trainer:
         # Dropout is a function of the place in training, on whatever rank it is drawn.
         seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
-        outputs, knowledge = self.engine.forward(batch.inputs), knowledge.on(self.engine.device)
+        outputs = self.engine.forward(batch.inputs)
+        knowledge = self.objective.weighed(outputs, knowledge.on(self.engine.device), epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
         driving = {}
-        if micro.index == 0 and micro.step % self.order.steps_per_epoch == 0:
+        if self.spool is not None and micro.step % self.order.steps_per_epoch + micro.index == 0:
             driving = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
-        return Learnt(torch.stack([value.double() for value in values]), driving)
+        figures = torch.stack([value.double() for value in values])
+        return Learnt(figures, self._heard(knowledge, batch), driving)
+
+    def _heard(self, knowledge: Knowledge, batch: Batch) -> Tensor:
+        """What is noted of the teachers; nothing where nobody listens or nobody was asked."""
+        if self.listening is None or len(knowledge.logits) == 0:
+            return torch.zeros(0, dtype=torch.float64, device=self.engine.device)
+        return self.listening.heard(knowledge, batch.targets)
 
     def _batch(self, question: Question) -> Batch:
         batch = self.transfer_set.batch(
@@ -209,8 +242,11 @@ class Trainer:
         self.engine.settle()
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.order.steps_per_epoch - 1
-        if self.spool is not None and accuracy is not None and nll is not None:
-            values = {"accuracy": accuracy, "nll": nll}
+        values = {} if self.listening is None else self.listening.told(self.progress.heard)
+        self.progress.heard = ()
+        if accuracy is not None and nll is not None:
+            values |= {"accuracy": accuracy, "nll": nll}
+        if self.spool is not None and values:
             self.spool.epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
 

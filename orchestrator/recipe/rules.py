@@ -14,6 +14,7 @@ from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.rules_bank import bank_rules
 from orchestrator.recipe.rules_engine import engine_rules
+from orchestrator.recipe.rules_gate import gate_rules
 from orchestrator.recipe.rules_samples import sample_rules
 from orchestrator.recipe.rules_teaching import teaching_rules
 from orchestrator.recipe.rules_training import training_rules
@@ -23,6 +24,7 @@ Rule = Callable[[Recipe], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     *sample_rules,
     *teaching_rules,
+    *gate_rules,
     *bank_rules,
     *training_rules,
     *engine_rules,
