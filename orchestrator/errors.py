@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from students.errors import StudentError
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -27,3 +29,16 @@ class RecipeProblems(Exception):
 
     def __str__(self) -> str:
         return "\n".join(problem.message for problem in self.problems)
+
+
+SECTIONS = ("transfer_set", "teachers.", "student", "ensemble.")
+"""How a place begins that is a whole one."""
+
+
+def problem_of(error: StudentError, section: str) -> Problem:
+    """The error as a problem of the recipe; places in its sentence become whole ones."""
+    inside = error.path
+    if not inside or inside.startswith(SECTIONS):
+        return Problem(inside or section, error.message)
+    whole = f"{section}.{inside}"
+    return Problem(whole, error.message.replace(f"`{inside}`", f"`{whole}`"))

@@ -82,6 +82,55 @@ def test_layers_that_cannot_be_bridged_are_told_with_both_shapes(tmp_path: Path)
     assert "(4, 4, 4)" in found["student.objective.near"]
 
 
+MANY = (
+    "student.objective.many={kind: multi_group_hint, groups: ["
+    "{teacher: deep, hint: %s, guided: %s}, {teacher: wide, hint: %s, guided: hidden.0}]}"
+)
+ORDER = (
+    "student.objective.order={kind: triplet_order, layers: {wide: %s, deep: stage1}, guided: %s}"
+)
+RELATION = "student.objective.far={kind: relation_%s, teacher: deep, hint: %s, guided: %s}"
+
+
+def test_each_bad_layer_is_told_once_at_its_own_place(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        MANY % ("stage9", "hidden.7", "hidden.8"),
+        ORDER % ("hidden.6", "hidden.5"),
+        RELATION % ("angle", "stage8", "hidden.4"),
+    )
+    far, many, order = (f"student.objective.{name}" for name in ("far", "many", "order"))
+    assert set(found) == {
+        f"{far}.hint", f"{far}.guided", f"{order}.layers.wide", f"{order}.guided",
+        f"{many}.groups.0.hint", f"{many}.groups.0.guided", f"{many}.groups.1.hint",
+    }  # fmt: skip
+    for place, sentence in found.items():
+        assert sentence.startswith(f"`{place}` is "), sentence
+
+
+def test_of_several_levels_the_one_that_cannot_be_bridged_is_named(tmp_path: Path) -> None:
+    [(place, sentence)] = problems(tmp_path, MANY % ("stage1", "hidden.0", "hidden.0")).items()
+    assert place == "student.objective.many.groups.0"
+    assert "(16,)" in sentence and "(4, 4, 4)" in sentence
+
+
+def test_layers_of_relations_are_handed_over_as_one_vector_of_whatever_width(
+    tmp_path: Path,
+) -> None:
+    found = probed(
+        tmp_path, ORDER % ("hidden.0", "hidden.0"), RELATION % ("distance", "stage1", "hidden.0")
+    )
+    assert found.problems == []
+    assert found.hint_shapes["deep/stage1:embedding"] == (4,)
+    assert found.hint_shapes["wide/hidden.0:embedding"] == (64,)
+
+
+def test_layers_of_a_model_that_cannot_be_made_are_not_looked_at(tmp_path: Path) -> None:
+    deep = "teachers.deep.model={kind: torchvision, name: alexnet}"
+    found = problems(tmp_path, deep, MANY % ("nowhere", "hidden.0", "hidden.0"))
+    assert set(found) == {"teachers.deep.model.kind"}
+
+
 def test_a_reduction_that_has_nothing_to_reduce_is_told(tmp_path: Path) -> None:
     [(place, sentence)] = problems(tmp_path, "student.objective.near.reduction=pool").items()
     assert place == "student.objective.near.reduction"

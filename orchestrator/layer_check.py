@@ -1,0 +1,91 @@
+"""The deep check of layers: whether those that terms and the gate look at are there, and what
+shapes they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from orchestrator.config import Recipe
+from orchestrator.errors import Problem, problem_of
+from orchestrator.plan import counting
+from students.adapters import can_bridge
+from students.errors import StudentError
+from students.models.catalog import model_shape
+from students.objectives.layers import Guided, HintLayer
+from students.taps import probe_shapes, reduced_shape
+from teachers.config import Adaptive
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class LayerCheck:
+    """Looks at layers of ``models``, which are by their place in the recipe (``teachers.wide``,
+    ``student``); those that could not be made are left out, with all that rests on them.
+
+    ``hint_shapes``: the shapes of the teachers' layers found, by ``HintLayer.name``.
+    """
+
+    recipe: Recipe
+    models: Mapping[str, nn.Module]
+    inputs: tuple[int, int, int]
+    hint_shapes: dict[str, Shape] = field(default_factory=dict)
+
+    def problems(self) -> Iterator[Problem]:
+        """Each bad layer once, at the place where the recipe names it."""
+        for name, term in counting(self.recipe.student.objective).items():
+            place = f"student.objective.{name}"
+            for inside, hint in term.hints():
+                yield from self._hint(place, inside, hint)
+            for guided in term.guides(name).values():
+                yield from self._guided(place, guided)
+        yield from self._gate()
+
+    def _hint(self, place: str, inside: str, hint: HintLayer) -> Iterator[Problem]:
+        teacher, where = f"teachers.{hint.teacher}", f"{place}.{inside}"
+        try:
+            whole = self._shape(teacher, hint.layer, where)
+            if whole is not None:
+                reduction = f"{place}.reduction" if hint.reduction == "pool" else where
+                shape = reduced_shape(whole, hint.reduction, place=reduction)
+                self.hint_shapes[hint.name] = shape
+        except StudentError as error:
+            yield problem_of(error, teacher)
+
+    def _guided(self, place: str, guided: Guided) -> Iterator[Problem]:
+        where, hint = f"{place}.{guided.place}", guided.hint
+        try:
+            shape = self._shape("student", guided.layer, where)
+            if shape is not None and hint is None:
+                reduced_shape(shape, "embedding", place=where)
+        except StudentError as error:
+            yield problem_of(error, "student")
+            return
+        if shape is not None and hint is not None and hint.name in self.hint_shapes:
+            trouble = can_bridge(shape, self.hint_shapes[hint.name])
+            if trouble is not None:
+                between = where.rpartition(".")[0]
+                yield Problem(between, f"`{between}` cannot be computed: {trouble}")
+
+    def _gate(self) -> Iterator[Problem]:
+        weighting, where = self.recipe.ensemble.weighting, "ensemble.weighting.layer"
+        if not isinstance(weighting, Adaptive) or weighting.layer is None:
+            return
+        try:
+            shape = self._shape("student", weighting.layer, where)
+            if shape is not None:
+                reduced_shape(shape, "embedding", place=where)
+        except StudentError as error:
+            yield problem_of(error, "student")
+
+    def _shape(self, model: str, layer: str, place: str) -> Shape | None:
+        """What a layer of the model gives per sample; none where there is no such model."""
+        if model not in self.models:
+            return None
+        _, _, teacher = model.partition(".")
+        section = self.recipe.teachers[teacher] if teacher else self.recipe.student
+        shape = model_shape(section.model, self.inputs)
+        return probe_shapes(self.models[model], shape, [layer], place=place)[layer]
