@@ -10,7 +10,7 @@ from orchestrator.commands.standard_output import output
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage, make_plan
-from orchestrator.report.report_table import Grid, print_grid
+from orchestrator.report.grid import Grid, print_grid
 from students.errors import StudentError
 
 if TYPE_CHECKING:

@@ -109,6 +109,13 @@ def not_looked_at(loaded: LoadedRecipe) -> list[str]:
     return rest + [problem.message for problem in missing_files(loaded)]
 
 
+def remarks_on(loaded: LoadedRecipe) -> list[str]:
+    """What the recipe's author should know of it, in sentences."""
+    from orchestrator.recipe.remarks import remarks
+
+    return list(remarks(loaded.recipe))
+
+
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
     from orchestrator.plan_printing import print_plan
     from orchestrator.recipe.printing import print_recipe
@@ -116,10 +123,17 @@ def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
     print_recipe(loaded)
     click.echo()
     print_plan(loaded, home)
+    _list("To remark:", remarks_on(loaded))
     if not deep:
-        click.echo("\nNot looked at (check --deep does, and every run before it starts):")
-        for each in not_looked_at(loaded):
-            click.echo(f"- {each}")
+        title = "Not looked at (check --deep does, and every run before it starts):"
+        _list(title, not_looked_at(loaded))
+
+
+def _list(title: str, sentences: list[str]) -> None:
+    if sentences:
+        click.echo(f"\n{title}")
+    for each in sentences:
+        click.echo(f"- {each}")
 
 
 def _verdict(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
@@ -130,6 +144,7 @@ def _verdict(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
         "outcome": "done",
         "name": loaded.recipe.name,
         "problems": [],
+        "remarks": remarks_on(loaded),
         "recipe": printable(loaded),
         "stages": list(plan_rows(loaded, home)),
         "not_looked_at": [] if deep else not_looked_at(loaded),

@@ -79,8 +79,8 @@ def show(finished: FinishedRun) -> None:
 
 def show_repeats(repeats: RepeatReport, console: Console) -> None:
     """Prints what several seeds say together."""
+    from orchestrator.report.grid import print_grid
     from orchestrator.report.repeats import repeat_grid, repeat_sentence
-    from orchestrator.report.report_table import print_grid
 
     print_grid(repeat_grid(repeats), console)
     console.print(repeat_sentence(repeats), markup=False)

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from orchestrator.home.holdings import in_words
 from orchestrator.measuring.measured_plan import MeasuredPlan
+from orchestrator.report.grid import Grid, print_grid
 from orchestrator.report.quantities import duration, per_second
-from orchestrator.report.report_table import Grid, print_grid
 
 WAYS = {
     "live": "taught live, nothing kept",

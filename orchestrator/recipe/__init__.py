@@ -14,10 +14,12 @@ Judging
   rules           judged across sections: all rules in order
   rules_samples   about the transfer set
   rules_teaching  about who teaches whom
+  rules_gate      about a student that weighs its teachers itself
   rules_bank      about what is kept of answers
   rules_training  about how a model is trained
   rules_engine    about engines and places
   files           the files that it names, and which are not there
+  remarks         what its author should know of it, though nothing is wrong
   wording         how a sentence spells places, values and the nearest name
 
 Writing

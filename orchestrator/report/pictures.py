@@ -12,6 +12,20 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from orchestrator.report.lesson_pictures import (
+    LISTENING,
+    TERMS,
+    listening_figure,
+    terms_figure,
+)
+from orchestrator.report.picture_style import (
+    LINES,
+    MOST_NAMES,
+    MOST_NUMBERS,
+    label_axes,
+    percentage,
+    save,
+)
 from orchestrator.report.run_report import DarkKnowledge, LearningCurve, ModelReport, RunReport
 
 FloatArray = npt.NDArray[np.float64]
@@ -20,12 +34,8 @@ CURVES = "learning_curves.png"
 DARK_KNOWLEDGE = "dark_knowledge.png"
 SIZES = "accuracy_and_size.png"
 
-_MOST_NAMES = 30
-_MOST_NUMBERS = 12
-# Okabe and Ito's colours, which differ for all kinds of colour vision.
-_COLOURS = {"student": "#D55E00", "teacher": "#0072B2", "ensemble": "#009E73", "control": "#7F7F7F"}
+_COLOURS = {"student": LINES[0], "teacher": LINES[1], "ensemble": LINES[2], "control": LINES[6]}
 _MARKERS = {"student": "*", "teacher": "o", "ensemble": "D", "control": "s"}
-_LINES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 
 
 def draw_pictures(report: RunReport, folder: Path) -> tuple[Path, ...]:
@@ -33,11 +43,15 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     if any(curve.epochs for curve in report.curves):
-        drawn.append(_save(curves_figure(report.curves), folder / CURVES))
+        drawn.append(save(curves_figure(report.curves), folder / CURVES))
     if report.dark_knowledge is not None:
-        drawn.append(_save(dark_knowledge_figure(report.dark_knowledge), folder / DARK_KNOWLEDGE))
+        drawn.append(save(dark_knowledge_figure(report.dark_knowledge), folder / DARK_KNOWLEDGE))
+    if report.listening is not None:
+        drawn.append(save(listening_figure(report.listening), folder / LISTENING))
+    if len(report.terms) > 1:
+        drawn.append(save(terms_figure(report.terms), folder / TERMS))
     if report.models():
-        drawn.append(_save(sizes_figure(report.models()), folder / SIZES))
+        drawn.append(save(sizes_figure(report.models()), folder / SIZES))
     return tuple(drawn)
 
 
@@ -47,15 +61,15 @@ def curves_figure(curves: Sequence[LearningCurve]) -> Figure:
     left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
     for number, curve in enumerate(curve for curve in curves if curve.epochs):
         style = {
-            "color": _LINES[number % len(_LINES)],
+            "color": LINES[number % len(LINES)],
             "linewidth": 2.0 if number == 0 else 1.3,
             "zorder": 3 if number == 0 else 2,
             "marker": "o" if len(curve.epochs) == 1 else "",
         }
         left.plot(curve.epochs, [100 * share for share in curve.accuracy], **style)
         right.plot(curve.epochs, curve.nll, label=curve.name, **style)
-    _axes(left, "epoch", "validation accuracy, %")
-    _axes(right, "epoch", "validation loss, nats")
+    label_axes(left, "epoch", "validation accuracy, %")
+    label_axes(right, "epoch", "validation loss, nats")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.legend(frameon=False)
@@ -76,11 +90,11 @@ def dark_knowledge_figure(knowledge: DarkKnowledge) -> Figure:
     bar = figure.colorbar(image, ax=axes, label="mean probability, %", shrink=0.85)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(_as_percent))
     bar.ax.yaxis.set_minor_formatter(FuncFormatter(_as_percent))
-    if size <= _MOST_NAMES:
+    if size <= MOST_NAMES:
         slanted = max(map(len, knowledge.classes)) > 3
         axes.set_xticks(range(size), knowledge.classes, rotation=45 if slanted else 0)
         axes.set_yticks(range(size), knowledge.classes)
-    if size <= _MOST_NUMBERS:
+    if size <= MOST_NUMBERS:
         _write_numbers(axes, mean, np.asarray(image.norm(mean)))
     axes.set_xlabel("class that the ensemble thinks of")
     axes.set_ylabel("true class")
@@ -102,7 +116,7 @@ def sizes_figure(models: Sequence[ModelReport]) -> Figure:
             zorder=3,
         )
     axes.set_xscale("log")
-    _axes(axes, "parameters", "test accuracy, %")
+    label_axes(axes, "parameters", "test accuracy, %")
     axes.margins(x=0.14, y=0.14)
     sizes = [max(model.parameters, 1) for model in models]
     middle = (min(sizes) * max(sizes)) ** 0.5
@@ -148,28 +162,9 @@ def _write_numbers(axes: Axes, mean: FloatArray, light: FloatArray) -> None:
         axes.text(
             column,
             row,
-            _number(100 * float(mean[row, column])),
+            percentage(100 * float(mean[row, column])),
             ha="center",
             va="center",
             fontsize=7,
             color="black" if row == column or light[row, column] > 0.7 else "white",
         )
-
-
-def _number(percentage: float) -> str:
-    if percentage < 0.01:
-        return "<.01"
-    return f"{percentage:.0f}" if percentage >= 10 else f"{percentage:.2g}"
-
-
-def _axes(axes: Axes, across: str, up: str) -> None:
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.grid(visible=True, color="#E5E5E5", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=120, metadata={"Software": None})
-    return path

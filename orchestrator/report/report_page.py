@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.report.grid import Grid
+from orchestrator.report.lesson_pictures import LISTENING, TERMS
 from orchestrator.report.pictures import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictures
 from orchestrator.report.repeats import RepeatReport, repeat_grid, repeat_sentence
-from orchestrator.report.report_table import Grid, report_grids
+from orchestrator.report.report_table import report_grids
 from orchestrator.report.report_words import notes
 from orchestrator.report.run_report import RunReport
 
@@ -22,6 +24,9 @@ _CAPTIONS = {
     CURVES: "Learning curves: the validation part after each epoch.",
     DARK_KNOWLEDGE: "What the ensemble thinks of the classes: off the diagonal lies what labels "
     "do not say.",
+    LISTENING: "Who the student listened to: mean weights over the epochs, and by class in the "
+    "last one.",
+    TERMS: "What drove the student: each term's value, and the norm of its weighted gradient.",
     SIZES: "Accuracy against size: test part, parameters.",
 }
 

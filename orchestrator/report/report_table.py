@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from orchestrator.report.grid import ABSENT, Grid, print_grid
+from orchestrator.report.lesson_tables import lesson_grids
 from orchestrator.report.report_words import is_flattered, notes, percent
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport
 from orchestrator.report.teaching_report import TeacherRun
 
-_ABSENT = "-"
 _SMALLEST_KL = 1e-12
 """Less than that is rounding."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table before it is drawn; its first ``words`` columns are words, the others figures."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    words: int = 1
 
 
 def report_grids(report: RunReport) -> tuple[Grid, ...]:
@@ -36,23 +24,24 @@ def report_grids(report: RunReport) -> tuple[Grid, ...]:
         return ()
     sizes = _size(models, tuple(report.teachers.values()))
     teaching = report.teaching.teachers if report.teaching is not None else {}
-    return (_quality(models), sizes, *([_teaching(teaching)] if teaching else []))
+    taught = [_teaching(teaching)] if teaching else []
+    return (_quality(models), sizes, *taught, *lesson_grids(report))
 
 
 def _quality(models: Sequence[ModelReport]) -> Grid:
     headers = ("model", "test %", "NLL", "ECE %", "agreement %", "validation %")
     rows: list[tuple[str, ...]] = []
     for model in models:
-        held = percent(model.validation.accuracy) if model.validation else _ABSENT
+        held = percent(model.validation.accuracy) if model.validation else ABSENT
         mark = "*" if is_flattered(model) else ""
         rows.append((_label(model), *_figures(model.test), held + mark))
         if model.corrected is not None:
-            rows.append((f"{model.name}, prior corrected", *_figures(model.corrected), _ABSENT))
+            rows.append((f"{model.name}, prior corrected", *_figures(model.corrected), ABSENT))
     return Grid("How well they do", headers, tuple(rows))
 
 
 def _figures(scores: PartScores) -> tuple[str, ...]:
-    agreement = _ABSENT if scores.agreement is None else percent(scores.agreement)
+    agreement = ABSENT if scores.agreement is None else percent(scores.agreement)
     return (percent(scores.accuracy), f"{scores.nll:.4f}", percent(scores.ece), agreement)
 
 
@@ -100,11 +89,11 @@ def _teaching(teachers: Mapping[str, TeacherRun]) -> Grid:
 def _taught_by(name: str, run: TeacherRun) -> tuple[str, ...]:
     return (
         name,
-        run.manner or _ABSENT,
-        _ABSENT if run.gain is None else f"{run.gain:.1f}x",
-        _ABSENT if run.kl is None else _divergence(run.kl),
-        _ABSENT if run.same_argmax is None else f"{100 * run.same_argmax:.1f}",
-        run.verdict or _ABSENT,
+        run.manner or ABSENT,
+        ABSENT if run.gain is None else f"{run.gain:.1f}x",
+        ABSENT if run.kl is None else _divergence(run.kl),
+        ABSENT if run.same_argmax is None else f"{100 * run.same_argmax:.1f}",
+        run.verdict or ABSENT,
         f"{run.read + run.asked:,}",
         f"{run.computed:,}",
     )
@@ -116,13 +105,13 @@ def _divergence(kl: float) -> str:
 
 def _milliseconds(model: ModelReport, batch: str) -> str:
     value = model.latency_ms.get(batch)
-    return _ABSENT if value is None else f"{value:.3g}"
+    return ABSENT if value is None else f"{value:.3g}"
 
 
 def ratio(parameters: int, largest: int) -> str:
     """Parameters against those of the largest teacher: ``1/85``, ``1/1.3``, ``1`` or ``2.1``."""
     if not parameters or not largest:
-        return _ABSENT
+        return ABSENT
     if parameters >= largest:
         return f"{parameters / largest:.3g}"
     parts = largest / parameters
@@ -149,7 +138,7 @@ def _run_line(report: RunReport) -> tuple[str, ...]:
     gain = (
         f"{100 * (student.test.accuracy - untaught.test.accuracy):+.2f}"
         if student is not None and untaught is not None
-        else _ABSENT
+        else ABSENT
     )
     return (
         report.title,
@@ -158,28 +147,13 @@ def _run_line(report: RunReport) -> tuple[str, ...]:
         _accuracy(untaught),
         gain,
         _accuracy(report.ensemble),
-        f"{student.test.nll:.4f}" if student else _ABSENT,
-        f"{student.parameters:,}" if student else _ABSENT,
+        f"{student.test.nll:.4f}" if student else ABSENT,
+        f"{student.parameters:,}" if student else ABSENT,
     )
 
 
 def _accuracy(model: ModelReport | None) -> str:
-    return _ABSENT if model is None else percent(model.test.accuracy)
-
-
-def print_grid(grid: Grid, console: Console) -> None:
-    """Draws one table."""
-    table = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, header in enumerate(grid.headers):
-        table.add_column(
-            header,
-            justify="left" if number < grid.words else "right",
-            overflow="fold",
-            no_wrap=number > 0 and " " not in header,
-        )
-    for row in grid.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    return ABSENT if model is None else percent(model.test.accuracy)
 
 
 def print_report(report: RunReport, console: Console) -> None:

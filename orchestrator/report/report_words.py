@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.report.lesson_words import lesson_notes
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport
 from orchestrator.report.teaching_words import teaching_notes
 
@@ -67,6 +68,8 @@ def notes(report: RunReport) -> tuple[str, ...]:
         *_flattered(report),
         *_unseen(report),
         *_corrected(report),
+        *report.remarks,
+        *lesson_notes(report),
         *teaching_notes(report),
         closing_sentence(report),
     )

@@ -14,6 +14,8 @@ from torch import Tensor
 from orchestrator.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
+from orchestrator.recipe.remarks import remarks
+from orchestrator.report.lesson_figures import LessonFigures
 from orchestrator.report.run_report import (
     DarkKnowledge,
     LearningCurve,
@@ -61,6 +63,8 @@ class Reporting:
             if result.stage.repeat == repeat or _role(result.stage.name) == "teacher"
         }
         models, dark_knowledge = self._models(mine)
+        classes = tuple(self.transfer_set.class_names)
+        lesson = LessonFigures(self.plan, self.store, mine["student"], classes)
         teachers = {m.name: m for m in models.values() if m.role == "teacher"}
         controls = {m.name: m for m in models.values() if m.role == "control"}
         return RunReport(
@@ -83,7 +87,12 @@ class Reporting:
             ),
             dark_knowledge=dark_knowledge,
             omitted=tuple(sorted(self.plan.recipe.transfer_set.omit)),
-            teaching=TeachingFigures(self.plan, self.store, self.transfer_set, mine).report(),
+            teaching=TeachingFigures(
+                self.plan, self.store, self.transfer_set, mine, results
+            ).report(),
+            listening=lesson.listening(),
+            terms=lesson.terms(),
+            remarks=remarks(self.plan.recipe),
         )
 
     def _models(

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from orchestrator.report.listening_report import ListeningReport
 from orchestrator.report.teaching_report import TeachingReport
+from orchestrator.report.term_report import TermReport
 from students.spool import Row
 
 Role = Literal["student", "teacher", "ensemble", "control"]
@@ -85,8 +87,10 @@ class DarkKnowledge:
 @dataclass(frozen=True)
 class RunReport:
     """A run. ``controls`` are those beside ``untaught``; ``omitted`` are the indices of the classes
-    that the student was never shown; ``artifacts`` are paths by name; ``teaching`` is none in
-    reports of versions that did not know of it."""
+    that the student was never shown; ``artifacts`` are paths by name. ``terms`` are those of the
+    student's objective; ``listening`` is none where teachers count as the recipe says;
+    ``remarks`` are sentences on the recipe. Reports of versions that did not know of
+    ``teaching`` and what follows do without."""
 
     name: str
     recipe_digest: str
@@ -104,6 +108,9 @@ class RunReport:
     dark_knowledge: DarkKnowledge | None = None
     omitted: tuple[int, ...] = ()
     teaching: TeachingReport | None = None
+    listening: ListeningReport | None = None
+    terms: Mapping[str, TermReport] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -123,7 +130,7 @@ class RunReport:
 
     def scores(self) -> dict[str, float]:
         """The figures that a tracker keeps, by ``MODEL/part/figure``."""
-        return {
+        scores = {
             f"{model.name}/{part}/{figure}": value
             for model in self.models()
             for part, scores in (
@@ -134,7 +141,10 @@ class RunReport:
             if scores is not None
             for figure in ("accuracy", "nll", "ece", "agreement")
             if (value := getattr(scores, figure)) is not None
-        } | (self.teaching.scores() if self.teaching is not None else {})
+        }
+        for beside in (self.teaching, self.listening):
+            scores |= beside.scores() if beside is not None else {}
+        return scores
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints: plain mappings, lists, numbers and texts."""

@@ -4,7 +4,7 @@ before the run have left; what is absent there is left out."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from orchestrator.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.measuring.measured_plan import kept
 from orchestrator.plan import Plan
+from orchestrator.report.lesson_figures import committed_rows
+from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
 from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
 from orchestrator.shelving import Shelving
-from students.errors import CheckpointError
 from students.knowledge import AnswerCounts
-from students.outcome import Outcome
-from students.spool import Row, read_committed
+from students.spool import Row
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
@@ -27,12 +27,14 @@ from teachers.papers import read_tuning, read_verdict
 
 @dataclass(frozen=True)
 class TeachingFigures:
-    """Gathers for one plan; ``finished`` are the stages of one repeat, by name."""
+    """Gathers for one plan; ``finished`` are the stages of one repeat, by name, and
+    ``everything`` those of all repeats."""
 
     plan: Plan
     store: Store
     transfer_set: TransferSet
     finished: Mapping[str, StageResult]
+    everything: Sequence[StageResult]
 
     def report(self) -> TeachingReport:
         """How the student was taught."""
@@ -56,13 +58,12 @@ class TeachingFigures:
         result = self.finished.get(name)
         if result is None:
             return None
-        return step_speed(self._rows(result.stage.digest, result.outcome))
-
-    def _rows(self, digest: str, outcome: Outcome) -> list[Row]:
-        try:
-            return list(read_committed(self.store.folder(digest), outcome.segments))
-        except CheckpointError:
-            return []
+        others = [
+            stage_spans(self.store.folder(other.stage.digest), other.outcome.segments)
+            for other in self.everything
+            if other.stage.digest != result.stage.digest
+        ]
+        return step_speed(committed_rows(self.store, result), others)
 
     def _shelf(self, name: str) -> Path:
         about = Shelving(self.plan, self.store, self.transfer_set, {}).about(name)
@@ -81,16 +82,17 @@ class TeachingFigures:
         )
 
 
-def step_speed(rows: Iterable[Row]) -> StepSpeed | None:
+def step_speed(rows: Iterable[Row], others: Iterable[Sequence[Span]] = ()) -> StepSpeed | None:
     """The speed of all steps but the first, in which things are made ready; none where there
-    are no others."""
-    counted = [row.values for row in rows if row.kind == "step"][1:]
+    are no others. ``others`` is when each other stage was at work."""
+    steps = [row for row in rows if row.kind == "step"]
+    counted = [row.values for row in steps[1:]]
     seconds = sum(values["step_seconds"] for values in counted)
     if not seconds:
         return None
     samples = sum(values["samples"] for values in counted)
     waited = sum(values["wait_seconds"] for values in counted)
-    return StepSpeed(samples / seconds, waited / seconds)
+    return StepSpeed(samples / seconds, waited / seconds, share_beside(steps, others))
 
 
 def teacher_run(manner: Manner | None, shelf: Path, counts: AnswerCounts | None) -> TeacherRun:

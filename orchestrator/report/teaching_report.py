@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+_MOST_BESIDE = 0.05
+"""More of a stage's time beside others than that, and its speed is not compared."""
+
 
 @dataclass(frozen=True)
 class TeacherRun:
@@ -37,11 +40,18 @@ class TeacherRun:
 
 @dataclass(frozen=True)
 class StepSpeed:
-    """The steps of one stage: ``samples_per_second`` over all of them, and the share of their
-    time that the student waited for knowledge. Stages beside it may have slowed it."""
+    """The steps of one stage: ``samples_per_second`` over all of them, the share of their time
+    that the student waited for knowledge, and the share in which other stages of the run were
+    at work ``beside`` it, which may have slowed it."""
 
     samples_per_second: float
     wait_share: float
+    beside: float = 0.0
+
+    @property
+    def alone(self) -> bool:
+        """Whether its speed may be compared with that of another stage."""
+        return self.beside <= _MOST_BESIDE
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,11 @@ class TeachingReport:
 
     @property
     def of_untaught(self) -> float | None:
-        """The student's samples/s as a share of the untaught student's."""
+        """The student's samples/s as a share of the untaught student's; none where other stages
+        ran beside either of them."""
         if self.student is None or self.untaught is None:
+            return None
+        if not (self.student.alone and self.untaught.alone):
             return None
         return self.student.samples_per_second / self.untaught.samples_per_second
 
@@ -85,6 +98,7 @@ class TeachingReport:
             if speed is not None:
                 yield f"teaching/{name}/samples_per_second", speed.samples_per_second
                 yield f"teaching/{name}/wait_share", speed.wait_share
+                yield f"teaching/{name}/beside", speed.beside
         for name, run in self.teachers.items():
             yield f"teaching/{name}/gain", run.gain
             yield f"teaching/{name}/kl", run.kl

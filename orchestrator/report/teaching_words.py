@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.home.holdings import in_words
 from orchestrator.report.quantities import duration, per_second
 from orchestrator.report.run_report import RunReport
-from orchestrator.report.teaching_report import TeachingReport
+from orchestrator.report.teaching_report import StepSpeed, TeachingReport
 
 
 def teaching_notes(report: RunReport) -> Iterator[str]:
@@ -26,6 +26,17 @@ def _speed(teaching: TeachingReport) -> Iterator[str]:
     if teaching.of_untaught is not None:
         said += f", {100 * teaching.of_untaught:.0f} % of untaught"
     yield f"{said}, and waited for answers {100 * student.wait_share:.0f} % of that time."
+    yield from _not_compared(student, teaching.untaught)
+
+
+def _not_compared(student: StepSpeed, untaught: StepSpeed | None) -> Iterator[str]:
+    if untaught is None or (student.alone and untaught.alone):
+        return
+    named = ((student, "its own steps"), (untaught, "the untaught student's"))
+    beside = [f"{100 * speed.beside:.0f} % of {whose}" for speed, whose in named if not speed.alone]
+    yield (
+        f"Its speed is not compared with untaught: other stages ran beside {' and '.join(beside)}."
+    )
 
 
 def _foretold(report: RunReport) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from orchestrator.report.listening_report import ListeningReport
 from orchestrator.report.run_report import (
     DarkKnowledge,
     LearningCurve,
@@ -15,6 +16,7 @@ from orchestrator.report.run_report import (
     ensemble_report,
 )
 from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.report.term_report import TermReport
 
 
 def model(name, role, accuracy, parameters=1210, **more):
@@ -69,6 +71,55 @@ def teaching(**more):
         "foretold": Foretold(60.0, 1550.0, {"student": 8.0, "teachers.wide": 3.0}, 29_000_000),
     }
     return TeachingReport(**{**fields, **more})
+
+
+def listening(epochs=20, classes=10, **more):
+    """Three teachers, of whom one is heard more and more, and differently for each class."""
+    heard = tuple(0.34 + 0.3 * epoch / epochs for epoch in range(epochs))
+    fields = {
+        "rule": "min_entropy",
+        "epochs": tuple(range(1, epochs + 1)),
+        "weights": {
+            "wide": tuple((1 - share) * 0.4 for share in heard),
+            "cnn": tuple((1 - share) * 0.6 for share in heard),
+            "deep": heard,
+        },
+        "changed": tuple(0.5 - 0.01 * epoch for epoch in range(epochs)),
+        "renamed": tuple(0.05 - 0.001 * epoch for epoch in range(epochs)),
+        "by_class": {
+            "wide": tuple(0.05 + 0.02 * (number % 4) for number in range(classes)),
+            "cnn": tuple(0.1 + 0.02 * number for number in range(classes)),
+            "deep": tuple(0.85 - 0.02 * number - 0.02 * (number % 4) for number in range(classes)),
+        },
+        "classes": tuple(str(number) for number in range(classes)),
+    }
+    return ListeningReport(**{**fields, **more})
+
+
+def terms(epochs=20):
+    """Labels for half of the epochs; soft targets that grow; a hint."""
+    rows = [epoch / epochs for epoch in range(epochs)]
+    silent = tuple(None for _ in rows[epochs // 2 :])
+    return {
+        "task": TermReport(
+            kind="task",
+            weights=tuple(0.1 if share < 0.5 else 0.0 for share in rows),
+            values=(*(2.3 * math.exp(-3 * share) for share in rows[: epochs // 2]), *silent),
+            gradients=(*(0.02 * math.exp(-share) for share in rows[: epochs // 2]), *silent),
+        ),
+        "soft_targets": TermReport(
+            kind="soft_targets",
+            weights=tuple(0.9 * share for share in rows),
+            values=tuple(4.0 * math.exp(-4 * share) + 0.2 for share in rows),
+            gradients=tuple(0.3 * share * math.exp(-2 * share) for share in rows),
+        ),
+        "deep_hint": TermReport(
+            kind="hint",
+            weights=tuple(1.0 for _ in rows),
+            values=tuple(0.9 * math.exp(-share) for share in rows),
+            gradients=tuple(0.01 * math.exp(-share) for share in rows),
+        ),
+    }
 
 
 def report(student=0.9289, untaught=0.8889, **more):

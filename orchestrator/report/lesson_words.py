@@ -1,0 +1,71 @@
+"""Says in sentences who the student listened to, and which term drove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.report.listening_report import ListeningReport
+from orchestrator.report.run_report import RunReport
+from orchestrator.report.term_report import gradient_shares
+
+_LITTLE = 0.02
+"""A rule that changes the target of fewer samples teaches nearly as the uniform mean does."""
+
+_BEYOND = {
+    "random": "chances upon another teacher at each sample",
+    "adaptive": "is part of the student",
+    "confidence": "asks for labels",
+    "correct_only": "asks for labels",
+}
+"""Why a rule says nothing of the held-out parts."""
+
+
+def lesson_notes(report: RunReport) -> Iterator[str]:
+    """What a rule changed, what the ensemble's row is then, and which term drove the student."""
+    if report.listening is not None and report.listening.epochs:
+        yield from _listening(report.listening)
+    yield from _driving(report)
+
+
+def _listening(told: ListeningReport) -> Iterator[str]:
+    changed, renamed = told.changed[-1], told.renamed[-1]
+    moved = f"changed the target of {_share(changed)} of the samples"
+    said = f"In the last epoch, rule {told.rule} {moved}"
+    if changed >= _LITTLE:
+        yield f"{said}, and the class that it names for {_share(renamed)}."
+    elif told.seen:
+        yield f"{said}: the teachers have seen them and agree on nearly all."
+    else:
+        yield f"{said}: it taught nearly as the uniform mean does."
+    if told.instead[-1]:
+        yield f"For {_share(told.instead[-1])} of them the label taught, for no teacher was right."
+    if told.judged_without:
+        why = _BEYOND.get(told.rule, "cannot be asked on held-out parts")
+        yield (f"The ensemble's own figures are those of the uniform mean: rule {told.rule} {why}.")
+
+
+def _driving(report: RunReport) -> Iterator[str]:
+    if len(report.terms) < 2:
+        return
+    first, last = (gradient_shares(report.terms, epoch) for epoch in (0, -1))
+    if not first or not last:
+        return
+    at_first, in_the_end = (max(shares, key=lambda name: shares[name]) for shares in (first, last))
+    if at_first == in_the_end:
+        yield (
+            f"Term {at_first} drove the student: {_whole(first[at_first])} of the terms' "
+            f"gradients in the first epoch, {_whole(last[at_first])} in the last."
+        )
+    else:
+        yield (
+            f"At first term {at_first} drove the student ({_whole(first[at_first])} of the terms' "
+            f"gradients), in the end {in_the_end} ({_whole(last[in_the_end])})."
+        )
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %" if share == 0 or share >= 0.0005 else "less than 0.1 %"
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f} %"

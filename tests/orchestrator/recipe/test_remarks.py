@@ -1,0 +1,42 @@
+"""Claims about what is remarked on a recipe in which nothing is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.recipe.remarks import all_have_seen, remarks
+from tests import small
+
+
+def said(folder: Path, *overrides: str) -> str:
+    return "\n".join(remarks(small.loaded(folder, *overrides).recipe))
+
+
+def test_of_a_plain_recipe_there_is_nothing_to_remark(tmp_path: Path) -> None:
+    assert said(tmp_path) == ""
+
+
+def test_teachers_trained_with_label_smoothing_are_named(tmp_path: Path) -> None:
+    smooth = "teachers.{}.train.objective.task.label_smoothing=0.1"
+    one = said(tmp_path, smooth.format("wide"))
+    assert one.startswith("Teacher wide (0.1) is trained with label smoothing: such teachers")
+    assert "teach worse" in one
+    both = said(tmp_path, smooth.format("wide"), smooth.format("deep"))
+    assert both.startswith("Teachers wide (0.1) and deep (0.1) are trained with label smoothing")
+
+
+def test_a_student_that_no_teacher_teaches_hears_no_remark(tmp_path: Path) -> None:
+    alone = ("student.objective={task: 1.0}", "controls=[]")
+    assert said(tmp_path, "teachers.wide.train.objective.task.label_smoothing=0.1", *alone) == ""
+
+
+@pytest.mark.parametrize(
+    ("fraction", "of_student", "seen"), [(1.0, 0.5, True), (0.5, 0.5, True), (0.25, 0.5, False)]
+)
+def test_a_teacher_has_seen_the_students_samples_if_its_share_is_no_smaller(
+    tmp_path: Path, fraction: float, of_student: float, seen: bool
+) -> None:
+    overrides = (f"teachers.wide.train.fraction={fraction}", f"transfer_set.fraction={of_student}")
+    assert all_have_seen(small.loaded(tmp_path, *overrides).recipe) is seen
