@@ -5,13 +5,16 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from students.adapters import build_adapter
+from students.assignment import Gating
 from students.catalog import build_engine
 from students.config import EngineConfig, TrainConfig
 from students.engine import Group
+from students.gate import Gate
 from students.knowledge import Batch, Knowledge
 from students.learner import Learner
 from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
+from students.standstill import Standstill
 
 
 class Scale(nn.Module):
@@ -19,7 +22,7 @@ class Scale(nn.Module):
         return pictures.float() / 255
 
 
-def _learner(channels_last=False):
+def _learner(channels_last=False, gate=None):
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
@@ -34,6 +37,7 @@ def _learner(channels_last=False):
         model,
         {"near": "1"},
         {"near": build_adapter((4, 8, 8), (5, 4, 4), seed=0)},
+        gate=gate,
         channels_last=channels_last,
     )
 
@@ -129,3 +133,53 @@ def test_terms_that_come_and_go_teach_the_same_bits_in_every_engine():
     for stage in (0, 1, 2, 3):
         pieces = _in_three_parts("deepspeed", stage)
         assert [name for name in whole if not torch.equal(whole[name], pieces[name])] == []
+
+
+EPOCHS, LEARNS_FOR = 4, 2
+GATED = TypeAdapter(ObjectiveConfig).validate_python({"soft_targets": 0.9, "task": 0.1})
+
+
+def _gated(kind, zero_stage, *, detached):
+    """The states after epochs of one step: in two the gate learns, in two it stands still."""
+    gating = Gating("1", detached, penalty=0.1, learns_for=LEARNS_FOR)
+    engine = build_engine(
+        EngineConfig(kind=kind, zero_stage=zero_stage),
+        TrainConfig(optimizer={"kind": "sgd", "weight_decay": 0.1}, gradient_clipping=0.1),
+        _learner(gate=Gate(2, 4, layer="1", detached=detached)),
+        group=Group(),
+    )
+    objective = build_objective(GATED, temperature=4.0, mean="arithmetic", gate=gating)
+    generator, standstill, states = torch.Generator().manual_seed(1), Standstill(gating), []
+    try:
+        for epoch in range(EPOCHS):
+            standstill.before_step(engine, epoch)
+            pictures = torch.randint(0, 256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
+            told = Knowledge(
+                3 * torch.randn(2, 4, 3, generator=generator),
+                torch.ones(2, 3, dtype=torch.bool),
+                torch.ones(2, 4, dtype=torch.bool),
+                None,
+                {},
+            )
+            batch = Batch(pictures, torch.arange(4) % 3, np.arange(4), 0)
+            loss, _ = objective(engine.forward(pictures), batch, told, epoch)
+            engine.backward(loss)
+            engine.step(0.1)
+            standstill.after_step(engine)
+            states.append(engine.state().module)
+        return states
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_gate_learns_and_stands_still_with_the_same_bits_in_every_engine(detached):
+    whole = _gated("torch", 1, detached=detached)
+    for stage in (0, 1, 2, 3):
+        for one, other in zip(whole, _gated("deepspeed", stage, detached=detached), strict=True):
+            assert [name for name in one if not torch.equal(one[name], other[name])] == [], stage
+    learnt, stood = whole[LEARNS_FOR - 1], whole[-1]
+    for name in ("gate.latents", "gate.readout"):
+        assert not torch.equal(whole[0][name], learnt[name])
+        assert torch.equal(stood[name], learnt[name])
+    assert not torch.equal(stood["model.5.weight"], learnt["model.5.weight"])
