@@ -10,8 +10,9 @@ so transfers are pinned and teachers are run as ``precision: auto`` finds (bf16,
 compiled: the table says which); ``teachers.resnet56.precision=fp32`` and so on compare.
 
 Rates are those of the steps in each stage's spool, in samples/s and in % of the untaught
-student's of the same run. Without a GPU it says so and ends; ``--device cpu`` only shows that
-the benchmark itself works. Not measured yet: no machine that it was written on had a GPU.
+student's of the same run, unless the two ran side by side. Without a GPU it says so and ends;
+``--device cpu`` only shows that the benchmark itself works. Not measured yet: no machine that it
+was written on had a GPU.
 """
 
 from __future__ import annotations
@@ -124,9 +125,10 @@ def lines(found: Mapping[tuple[str, str], Sequence[RunReport]]) -> Iterator[str]
     for (place, way), reports in found.items():
         told = [each.teaching for each in reports if each.teaching and each.teaching.student]
         rate = median(each.student.samples_per_second for each in told if each.student)
-        share = median(each.of_untaught for each in told if each.of_untaught)
+        shares = [each.of_untaught for each in told if each.of_untaught]
+        share = f"{median(shares):.1%}" if shares else "side by side"
         waits = median(each.student.wait_share for each in told if each.student)
-        yield f"{PLACES[place]:36s} {way:8s} {rate:10,.0f} {share:12.1%} {waits:8.1%}"
+        yield f"{PLACES[place]:36s} {way:8s} {rate:10,.0f} {share:>12s} {waits:8.1%}"
     for place in PLACES:
         yield from (f"{PLACES[place]}: {said}" for said in _manners(found[place, "filling"][0]))
 

@@ -17,7 +17,8 @@ class ListeningReport:
 
     ``weights`` are each teacher's mean weight over the samples of each of ``epochs``, which are
     counted from one; ``by_class`` its mean weight on each class's samples in the last of them
-    (none where there were no samples; empty where teachers and classes are too many to keep).
+    (those without a label are of the class that the teachers name; none where there were no
+    samples; empty where teachers and classes are too many to keep).
     ``changed`` are the shares of samples whose target the rule moved away from that of the
     uniform mean, ``renamed`` of those where it changed the class that the target names.
     ``seen``: all teachers have seen all samples that the student learns from.
@@ -36,7 +37,10 @@ class ListeningReport:
 
     @property
     def instead(self) -> tuple[float, ...]:
-        """What no teacher had of the weight in each epoch: there the label stood in."""
+        """The share of samples in each epoch for which the label stood in, since no teacher had
+        any weight: that happens where only those count that are right."""
+        if self.rule != "correct_only":
+            return (0.0,) * len(self.epochs)
         left = (1 - sum(shares) for shares in zip(*self.weights.values(), strict=True))
         return tuple(share if share > _SMALLEST else 0.0 for share in left)
 

@@ -46,7 +46,8 @@ def _figures(scores: PartScores) -> tuple[str, ...]:
 
 
 def _label(model: ModelReport) -> str:
-    return f"teacher {model.name}" if model.role == "teacher" else model.name
+    of_some = "" if model.classes is None else f" ({len(model.classes)} classes)"
+    return f"teacher {model.name}{of_some}" if model.role == "teacher" else model.name
 
 
 def _size(models: Sequence[ModelReport], teachers: Sequence[ModelReport]) -> Grid:

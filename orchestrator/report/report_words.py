@@ -66,6 +66,7 @@ def notes(report: RunReport) -> tuple[str, ...]:
     """The sentences below the tables, the closing one last."""
     return (
         *_flattered(report),
+        *_of_some_classes(report),
         *_unseen(report),
         *_corrected(report),
         *report.remarks,
@@ -86,6 +87,17 @@ def _flattered(report: RunReport) -> Iterator[str]:
             "* These weights have seen the training samples, of which the validation part is "
             "taken: the validation figure flatters, the test figure does not."
         )
+
+
+def _of_some_classes(report: RunReport) -> Iterator[str]:
+    names = report.dark_knowledge.classes if report.dark_knowledge else ()
+    for model in report.models():
+        if model.classes is not None:
+            known = ", ".join(names[each] if names else str(each) for each in model.classes)
+            yield (
+                f"Teacher '{model.name}' knows the classes {known} alone; its figures are on "
+                "samples of these, and not to be compared with others."
+            )
 
 
 def _corrected(report: RunReport) -> Iterator[str]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from orchestrator.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan
+from orchestrator.plan import Plan, class_maps
 from orchestrator.recipe.remarks import remarks
 from orchestrator.report.lesson_figures import LessonFigures
 from orchestrator.report.run_report import (
@@ -41,6 +41,7 @@ from teachers.ensemble import Ensemble
 from teachers.weighting.held_out import judged_by
 
 Answers = Mapping[str, Tensor]
+Classes = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Reporting:
         answers: Answers,
         ensemble: Answers | None,
     ) -> ModelReport:
-        role = _role(name)
+        role, own = _role(name), self._known_to(name)
         correct = self.plan.recipe.evaluate.prior_correction == "uniform" and role != "teacher"
         corrected = None
         if correct and len(answers["validation"]):
@@ -135,8 +136,8 @@ class Reporting:
         return ModelReport(
             name=_short(name),
             role=role,
-            test=self._required(answers, "test", ensemble),
-            validation=self._scores(answers["validation"], "validation", ensemble),
+            test=self._required(answers, "test", ensemble, own),
+            validation=self._scores(answers["validation"], "validation", ensemble, own),
             parameters=outcome.parameters,
             macs=outcome.macs,
             bytes=outcome.bytes,
@@ -144,17 +145,27 @@ class Reporting:
             weights_sha256=outcome.weights_sha256,
             seen_training=self._has_seen(name),
             corrected=corrected,
+            classes=own,
         )
 
-    def _required(self, answers: Answers, part: str, ensemble: Answers | None) -> PartScores:
-        scores = self._scores(answers[part], part, ensemble)
-        assert scores is not None, "every transfer set has a test part"
+    def _required(
+        self, answers: Answers, part: str, ensemble: Answers | None, own: Classes = None
+    ) -> PartScores:
+        scores = self._scores(answers[part], part, ensemble, own)
+        assert scores is not None, "the deep check saw that the test part has samples for it"
         return scores
 
-    def _scores(self, scores: Tensor, part: str, ensemble: Answers | None) -> PartScores | None:
+    def _scores(
+        self, scores: Tensor, part: str, ensemble: Answers | None, own: Classes = None
+    ) -> PartScores | None:
+        """A model's figures on one part, or on its samples of the classes ``own`` alone."""
+        targets = self._targets(part)
+        if own is not None:
+            rows = torch.isin(targets, torch.tensor(own))
+            scores, targets = scores[rows], targets[rows]
+            ensemble = None if ensemble is None else {part: ensemble[part][rows]}
         if not len(scores):
             return None
-        targets = self._targets(part)
         figures = part_figures(scores, targets, None if ensemble is None else ensemble[part])
         per_class = per_class_accuracy(scores, targets).tolist()
         return PartScores(
@@ -172,6 +183,12 @@ class Reporting:
         data = self.transfer_set
         return data.test_ids() if part == "test" else data.validation_ids()
 
+    def _known_to(self, name: str) -> Classes:
+        """The classes that the model of stage ``name`` knows, if it does not know all."""
+        maps = class_maps(self.plan.recipe, self.plan.recipe.teachers)
+        own = maps.get(_short(name)) if _role(name) == "teacher" else None
+        return None if own is None or len(own) == self.transfer_set.classes else tuple(sorted(own))
+
     def _has_seen(self, name: str) -> bool:
         config = self.plan.recipe.teachers.get(name.removeprefix("teachers."))
         return config is not None and config.weights is not None and config.seen == "train"
@@ -182,7 +199,8 @@ class Reporting:
         names = tuple(recipe.teachers)
         logits = torch.stack([answers[f"teachers.{name}"][part] for name in names]).double()
         weighting = judged_by(recipe.ensemble.weighting)
-        ensemble = Ensemble(names, self.transfer_set.classes, weighting)
+        maps = class_maps(recipe, names)
+        ensemble = Ensemble(names, self.transfer_set.classes, weighting, class_maps=maps)
         whole = ensemble.agree(Question(0, self._ids(part)), logits)
         return soften(
             whole.logits,

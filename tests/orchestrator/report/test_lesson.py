@@ -68,8 +68,9 @@ def test_where_teachers_count_as_the_recipe_says_nothing_is_told() -> None:
 
 def test_what_no_teacher_had_was_the_labels() -> None:
     found = heard([epoch(0, weights__a=0.5, weights__b=0.125, rule__changed=0.75)])
-    assert found.instead == (0.375,)
+    assert found.instead == (0.0,), "no other rule leaves samples to the label"
     told = replace(found, rule="correct_only")
+    assert told.instead == (0.375,)
     (grid,) = lesson_grids(report(listening=told))
     assert grid.rows[-1] == ("(the label)", "37.5", "37.5", "-", "-")
     said = " ".join(lesson_notes(report(listening=told)))
