@@ -14,6 +14,7 @@ from orchestrator.home.store import Store
 from orchestrator.placing import device
 from orchestrator.plan import Plan, Stage
 from orchestrator.what import outputs
+from students.asking import asked_views
 from students.knowledge import Tap
 from students.making import sample_ids
 from students.objectives.catalog import taps_of
@@ -130,11 +131,8 @@ class Shelving:
         )
 
     def views(self, stage: Stage) -> list[int]:
-        """The views under which the stage's student sees its samples."""
-        pupil = stage.cohort[0]
-        augment = pupil.samples.augment
-        epochs = range(pupil.train.epochs)
-        return sorted({self.transfer_set.view_of(each, augment=augment) for each in epochs})
+        """The views under which the stage's student asks about its samples."""
+        return sorted(asked_views(stage.cohort[0], self.transfer_set))
 
     def sample_ids(self, stage: Stage) -> npt.NDArray[np.int64]:
         """The samples that the stage's student learns from."""

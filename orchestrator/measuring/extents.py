@@ -6,7 +6,7 @@ import math
 
 from orchestrator.measuring.expectation import Extent
 from orchestrator.plan import Plan, Stage
-from students.assignment import Pupil
+from students.asking import asked_views
 from students.making import sample_ids
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -31,11 +31,5 @@ def extent(stage: Stage, transfer_set: TransferSet) -> Extent:
         commits=train.epochs if every == "epoch" else math.ceil(steps / every),
         validation=validation,
         test=test,
-        answers=dict.fromkeys(views(pupil, transfer_set), count) if stage.teachers else {},
+        answers=dict.fromkeys(asked_views(pupil, transfer_set), count) if stage.teachers else {},
     )
-
-
-def views(pupil: Pupil, transfer_set: TransferSet) -> set[int]:
-    """The views that a pupil sees; without augmentation there is one."""
-    augment = pupil.samples.augment
-    return {transfer_set.view_of(epoch, augment=augment) for epoch in range(pupil.train.epochs)}

@@ -106,7 +106,8 @@ def requirement(shape: Shape) -> str:
     if shape.kinds:
         return f"one of the kinds {listed(shape.kinds, 'or')}, as `kind: ...` with its options"
     if shape.choices:
-        return ", or ".join(requirement(choice) for choice in shape.choices)
+        plain_first = sorted(shape.choices, key=lambda choice: bool(choice.kinds))
+        return ", or ".join(requirement(choice) for choice in plain_first)
     origin, arguments = get_origin(shape.core), get_args(shape.core)
     if origin is Literal:
         return listed(

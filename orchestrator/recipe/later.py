@@ -27,9 +27,8 @@ WORDS: dict[Pattern, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ("ensemble", "weighting"): (
         (
             "random", "max_entropy", "min_entropy", "confidence", "correct_only", "adaptive",
-            "specialists",
         ),
-        ("uniform", "fixed"),
+        ("uniform", "fixed", "specialists"),
     ),
     ("ensemble", "on_teacher_loss"): (("degrade",), ("wait", "fail")),
     ("cluster", "mode"): (("ray",), ("in_process", "local")),
@@ -38,9 +37,7 @@ WORDS: dict[Pattern, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 MAPPINGS: dict[Pattern, str] = {
     ("ensemble", "noise"): "noise on the teachers' answers",
-    ("student", "objective", "*", "weight"): "a schedule of weights",
     ("student", "objective", "*", "temperature"): "a schedule of temperatures",
-    ("teachers", "*", "train", "objective", "*", "weight"): "a schedule of weights",
 }
 """Places whose mapping is to come, and what it stands for; a plain value may be there."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.section import Section
+from cluster.section import Section, kind_first
 from orchestrator.config import Name
 from orchestrator.errors import Problem
 from orchestrator.recipe.fields import (
@@ -65,10 +65,10 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
             continue
         if shape.choices:
             branch = _branch(shape, str(part))
-            if branch is not None and index < last:
+            if branch is not None and (index < last or isinstance(error["input"], dict)):
                 shape, owner = branch, branch.section
                 continue
-            if _is_mapping_branch_elsewhere(shape, error["input"]):
+            if branch is not None or _is_mapping_branch_elsewhere(shape, error["input"]):
                 return
             break
         path.append(part)
@@ -85,16 +85,21 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
 
 
 def _branch(shape: Shape, label: str) -> Shape | None:
-    """The section among the forms of a value which pydantic calls ``label``."""
+    """The section, or the choice of kinds, among the forms of a value which pydantic calls
+    ``label``."""
     for choice in shape.choices:
         if choice.section is not None and choice.section.__name__ == label:
+            return choice
+        if choice.kinds and label.startswith(f"function-before[{kind_first.__name__}()"):
             return choice
     return None
 
 
 def _is_mapping_branch_elsewhere(shape: Shape, value: Any) -> bool:
     """Whether the value is a mapping, so only the form that is a section matters."""
-    return isinstance(value, dict) and any(choice.section for choice in shape.choices)
+    return isinstance(value, dict) and any(
+        choice.section is not None or choice.kinds for choice in shape.choices
+    )
 
 
 def sentence(error: Located) -> str:
@@ -136,6 +141,8 @@ def _kind(place: str, error: Located) -> str:
     kinds = error.shape.kinds
     there = f"there are {listed(kinds)}"
     said = error.value.get("kind") if isinstance(error.value, dict) else error.value
+    if isinstance(said, str) and _numeric(said):
+        return f"{place} is {shown(said)}; write {said} without quotes, or a kind ({there})"
     if isinstance(said, str):
         near = nearest(said, kinds)
         hint = f"did you mean '{near}'? (" + there + ")" if near else there

@@ -130,6 +130,15 @@ def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) ->
     assert still.views(still.plan.stage("student")) == [0]
 
 
+def test_views_of_epochs_in_which_no_teacher_is_asked_are_not_awaited(tmp_path: Path) -> None:
+    stop = "{kind: stop, value: 0.9, epoch: 2}"
+    weights = [f"student.objective.{term}.weight={stop}" for term in ("soft_targets", "near")]
+    stopped = shelving(tmp_path, *weights)
+    assert stopped.views(stopped.plan.stage("student")) == [0, 1]
+    longer = shelving(tmp_path, weights[0])
+    assert longer.views(longer.plan.stage("student")) == [0, 1, 2]
+
+
 def test_how_a_teacher_is_run_is_never_settled_for_less_than_a_view_of_all_samples(
     tmp_path: Path,
 ) -> None:
