@@ -8,6 +8,7 @@ from torch import nn
 from students.catalog import build_engine
 from students.config import EngineConfig, TrainConfig
 from students.engine import Group
+from students.gate import Gate, gate_weights
 
 MICRO = 8
 ENGINES = {
@@ -17,7 +18,7 @@ ENGINES = {
 
 
 class Learner(nn.Module):
-    """Convolution and batch normalisation, and an adapter that reads a hooked layer.
+    """Convolution and batch normalisation, and an adapter and a gate that read a hooked layer.
 
     No size of a parameter is a multiple of another, so that pieces need padding.
     """
@@ -37,12 +38,16 @@ class Learner(nn.Module):
                 nn.Linear(7, 3),
             )
             self.adapter = nn.Linear(7, 5)
+        self.gate = Gate(2, 7, layer="6", detached=False)
         self._guided: list[torch.Tensor] = []
         self.net[6].register_forward_hook(lambda module, args, out: self._guided.append(out))
 
     def forward(self, inputs):
         logits = self.net(inputs.float() / 255)
-        return {"logits": logits, "hint": self.adapter(self._guided.pop())}
+        features = self._guided.pop()
+        scores, squares = self.gate(features)
+        hint = self.adapter(features)
+        return {"logits": logits, "hint": hint, "gate": scores, "gate.penalty": squares}
 
 
 def micro_batch(index: int):
@@ -54,7 +59,9 @@ def micro_batch(index: int):
 
 def loss_of(outputs, targets):
     task = nn.functional.cross_entropy(outputs["logits"], targets)
-    return task + outputs["hint"].square().mean()
+    weights = gate_weights(outputs["gate"], torch.ones(2, MICRO, dtype=torch.bool))
+    gate = weights[0].square().mean() + 0.1 * outputs["gate.penalty"]
+    return task + outputs["hint"].square().mean() + gate
 
 
 def learn(engine, first, last, *, micro_batches=1, poisoned=()):
