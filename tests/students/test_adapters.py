@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from students.adapters import build_adapter, can_bridge
+from students.adapters import Embedding, build_adapter, can_bridge
 from students.errors import ObjectiveError
 
 SIZES = st.integers(1, 9)
@@ -76,3 +76,12 @@ def test_initial_weights_depend_on_seed_and_name_alone():
     assert torch.equal(torch.get_rng_state(), state)
     assert not torch.equal(weights(4, "near"), first)
     assert not torch.equal(weights(3, "far"), first)
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 5), (7, 6), (6,)])
+def test_an_embedding_is_one_vector_of_whatever_a_layer_gives_and_learns_nothing(shape):
+    features = torch.randn(2, *shape)
+    positions = {(6, 5, 5): (2, 3), (7, 6): (1,), (6,): ()}[shape]
+    expected = features.mean(positions) if positions else features
+    torch.testing.assert_close(Embedding()(features), expected)
+    assert not list(Embedding().parameters())

@@ -4,7 +4,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
-from students.adapters import build_adapter
+from students.adapters import Embedding, build_adapter
 from students.assignment import Gating
 from students.catalog import build_engine
 from students.config import EngineConfig, TrainConfig
@@ -183,3 +183,61 @@ def test_a_gate_learns_and_stands_still_with_the_same_bits_in_every_engine(detac
         assert not torch.equal(whole[0][name], learnt[name])
         assert torch.equal(stood[name], learnt[name])
     assert not torch.equal(stood["model.5.weight"], learnt["model.5.weight"])
+
+
+FACULTY = TypeAdapter(ObjectiveConfig).validate_python(
+    {
+        "task": 1.0,
+        "levels": {"kind": "multi_group_hint", "groups": [
+            {"teacher": "wide", "hint": "layer", "guided": "0"},
+            {"teacher": "wide", "hint": "layer", "guided": "1"},
+        ]},
+        "order": {"kind": "triplet_order", "layers": {"wide": "layer"}, "guided": "1"},
+        "relation_distance": {"teacher": "wide", "hint": "layer", "guided": "0"},
+        "relation_angle": 1.0,
+    }
+)  # fmt: skip
+"""Terms that look at several layers, some through adapters, some as one vector per sample."""
+
+
+def _by_a_faculty(kind, zero_stage):
+    objective = build_objective(FACULTY, temperature=2.0, mean="arithmetic", teachers=("wide",))
+    adapters = {
+        name: Embedding() if each.hint is None else build_adapter((4, 8, 8), (5, 4, 4), seed=0)
+        for name, each in objective.guided.items()
+    }
+    layers = {name: each.layer for name, each in objective.guided.items()}
+    engine = build_engine(
+        EngineConfig(kind=kind, zero_stage=zero_stage),
+        TrainConfig(gradient_clipping=0.01),
+        Learner(Scale(), _learner().model, layers, adapters),
+        group=Group(),
+    )
+    generator = torch.Generator().manual_seed(1)
+    try:
+        for step in range(2):
+            pictures = torch.randint(0, 256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
+            maps = torch.randn(4, 5, 4, 4, generator=generator)
+            told = Knowledge(
+                torch.randn(1, 4, 3, generator=generator),
+                torch.ones(1, 3, dtype=torch.bool),
+                torch.ones(1, 4, dtype=torch.bool),
+                torch.ones(1, 4),
+                {"wide": {"layer": maps, "layer:embedding": maps.mean((2, 3))}},
+            )
+            batch = Batch(pictures, torch.arange(4) % 3, np.arange(4), step)
+            engine.backward(objective(engine.forward(pictures), batch, told)[0])
+            engine.step(0.1)
+        return engine.state().module
+    finally:
+        engine.close()
+
+
+def test_several_levels_triplets_and_relations_teach_the_same_bits_in_every_engine():
+    whole = _by_a_faculty("torch", 1)
+    adapters = {name.split(".")[1] for name in whole if name.startswith("adapters.")}
+    assert adapters == {"levels#0", "levels#1"}
+    for stage in (0, 1, 2, 3):
+        pieces = _by_a_faculty("deepspeed", stage)
+        assert set(pieces) == set(whole)
+        assert [name for name in whole if not torch.equal(whole[name], pieces[name])] == []

@@ -124,6 +124,25 @@ def test_pool_of_what_has_no_height_and_width_is_refused(shape):
         reduced(torch.zeros(2, *shape), "pool")
 
 
+@pytest.mark.parametrize("shape", [(3, 8, 8), (5, 6), (6,)])
+def test_an_embedding_averages_positions_and_leaves_vectors_as_they_are(shape):
+    layer = torch.randn(2, *shape)
+    vector = reduced(layer, "embedding")
+    assert (
+        reduced_shape(shape, "embedding")
+        == vector.shape[1:]
+        == (shape[-1 if len(shape) < 3 else 0],)
+    )
+    expected = {3: lambda: layer.flatten(2).mean(2), 2: lambda: layer.mean(1), 1: lambda: layer}
+    torch.testing.assert_close(vector, expected[len(shape)]())
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3, 4, 5)])
+def test_no_vector_is_made_of_anything_else(shape):
+    with pytest.raises(ModelError, match=r"`there` is a layer of shape .*\(L, D\) or \(D\)"):
+        reduced_shape(shape, "embedding", place="there")
+
+
 def test_probed_shapes_are_those_of_a_real_pass():
     model, names = Branching(), ["stem", "blocks.0", "blocks.1", "head"]
     probed = probe_shapes(model, (3, 8, 8), names)

@@ -1,0 +1,208 @@
+"""Every term on layers and relations, as the catalog builds it: who counts, what goes back."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from students.errors import ObjectiveError
+from students.knowledge import Batch, Knowledge, Tap
+from students.objectives.catalog import build_objective
+from students.objectives.config import ObjectiveConfig
+from students.objectives.relation_angle import relation_angle_loss
+from students.objectives.relation_distance import relation_distance_loss
+from students.softening import soften_one
+
+TEACHERS = ("wide", "deep")
+LAYER = {"teacher": "deep", "hint": "layer3", "guided": "features"}
+TERMS = {
+    "hint": {"kind": "hint", **LAYER},
+    "levels": {
+        "kind": "multi_group_hint",
+        "groups": [LAYER, {"teacher": "wide", "hint": "layer2", "guided": "stem"}],
+    },
+    "distance": {"kind": "relation_distance", **LAYER},
+    "angle": {"kind": "relation_angle", **LAYER},
+    "distance_of_outputs": {"kind": "relation_distance"},
+    "angle_of_outputs": {"kind": "relation_angle"},
+    "order": {
+        "kind": "triplet_order",
+        "layers": {"wide": "layer2", "deep": "layer3"},
+        "guided": "features",
+    },
+}
+EACH = pytest.mark.parametrize("kind", TERMS)
+OF_OUTPUTS = pytest.mark.parametrize("kind", ["distance_of_outputs", "angle_of_outputs"])
+
+
+def _objective(kind, teachers=TEACHERS, temperature=2.0):
+    config = TypeAdapter(ObjectiveConfig).validate_python({"term": TERMS[kind]})
+    return build_objective(config, temperature=temperature, mean="arithmetic", teachers=teachers)
+
+
+class Lesson:
+    """What learner and teachers give for one micro-batch; leaves of the graph."""
+
+    def __init__(self, objective, count=5, scale=1.0, dtype=torch.float64):
+        self.objective = objective
+        generator = torch.Generator().manual_seed(3)
+
+        def some(*shape):
+            values = torch.randn(*shape, generator=generator) * scale
+            return values.to(dtype).requires_grad_()
+
+        outputs = {"logits": some(count, 4)} | {name: some(count, 6) for name in objective.guided}
+        self.outputs = outputs
+        self.logits = some(2, count, 4)
+        self.taps = {
+            teacher: {tap.name: some(count, 6) for tap in taps}
+            for teacher, taps in objective.taps.items()
+        }
+        self.present = torch.ones(2, count, dtype=torch.bool)
+        self.instead = None
+        self.batch = Batch(
+            torch.zeros(count, 1, 1, 1).byte(), torch.zeros(count).long(), np.arange(count), 0
+        )
+
+    def loss(self):
+        known = torch.ones(2, 4, dtype=torch.bool)
+        weights = self.present / self.present.sum(0).clamp(min=1)
+        knowledge = Knowledge(self.logits, known, self.present, weights, self.taps, self.instead)
+        return self.objective(self.outputs, self.batch, knowledge)[0]
+
+    def gradients(self):
+        for leaf in self.outputs.values():
+            leaf.grad = None
+        self.loss().backward()
+        return {
+            name: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+            for name, leaf in self.outputs.items()
+        }
+
+
+@EACH
+def test_no_term_sends_a_gradient_into_a_teacher(kind):
+    lesson = Lesson(_objective(kind))
+    gradients = lesson.gradients()
+    assert lesson.logits.grad is None
+    assert all(tap.grad is None for taps in lesson.taps.values() for tap in taps.values())
+    assert any(bool(each.abs().sum() > 0) for each in gradients.values())
+
+
+@EACH
+def test_what_an_absent_teacher_hands_over_does_not_matter(kind):
+    lesson = Lesson(_objective(kind))
+    lesson.present[:, 0] = False
+    lesson.present[1, 2] = False
+    before, gradients = lesson.loss(), lesson.gradients()
+    with torch.no_grad():
+        lesson.logits[:, 0] = torch.nan
+        lesson.logits[1, 2] = torch.inf
+        for tap in lesson.taps.get("deep", {}).values():
+            tap[2] = torch.nan
+        for taps in lesson.taps.values():
+            for tap in taps.values():
+                tap[0] = torch.inf
+    assert torch.equal(lesson.loss(), before)
+    after = lesson.gradients()
+    assert all(torch.equal(after[name], gradients[name]) for name in after)
+    for name in lesson.outputs:
+        assert torch.equal(after[name][0], torch.zeros_like(after[name][0]))
+
+
+@EACH
+def test_where_nobody_answers_loss_and_gradient_are_zero(kind):
+    lesson = Lesson(_objective(kind))
+    lesson.present[:] = False
+    assert lesson.loss().item() == 0.0
+    assert all(torch.equal(each, torch.zeros_like(each)) for each in lesson.gradients().values())
+
+
+@EACH
+@settings(max_examples=25, deadline=None)
+@given(
+    count=st.integers(1, 5),
+    equal=st.integers(0, 5),
+    scale=st.sampled_from([0.0, 1.0, 1e4]),
+    half=st.booleans(),
+)
+def test_hard_cases_have_finite_losses_and_gradients(kind, count, equal, scale, half):
+    dtype = torch.bfloat16 if half else torch.float32
+    lesson = Lesson(_objective(kind), count, scale, dtype)
+    with torch.no_grad():
+        for each in (*lesson.outputs.values(), *lesson.logits):
+            each[:equal] = 1.0
+    loss = lesson.loss()
+    assert loss.dtype == torch.float32 and bool(loss.isfinite())
+    assert all(bool(each.isfinite().all()) for each in lesson.gradients().values())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TERMS if not kind.endswith("_of_outputs")])
+def test_a_teacher_that_is_not_there_is_named_at_its_place(kind):
+    places = {
+        "levels": "objective.term.groups.0.teacher",
+        "order": "objective.term.layers.deep",
+    }
+    with pytest.raises(ObjectiveError, match="'deep', which is not among the teachers") as caught:
+        _objective(kind, teachers=("wide",))
+    assert caught.value.path == places.get(kind, "objective.term.teacher")
+
+
+def test_taps_and_guided_layers_are_what_the_terms_ask_for():
+    objective = _objective("levels")
+    assert objective.taps == {"deep": (Tap("layer3"),), "wide": (Tap("layer2"),)}
+    assert [each.layer for each in objective.guided.values()] == ["features", "stem"]
+    objective = _objective("order")
+    vector = "embedding"
+    assert objective.taps == {"wide": (Tap("layer2", vector),), "deep": (Tap("layer3", vector),)}
+    assert [each.hint for each in objective.guided.values()] == [None]
+    assert not _objective("angle_of_outputs").taps
+
+
+@OF_OUTPUTS
+def test_outputs_are_compared_as_distributions_at_one_temperature(kind):
+    lesson = Lesson(_objective(kind, temperature=3.0))
+    loss = relation_distance_loss if kind.startswith("distance") else relation_angle_loss
+    target = torch.stack([soften_one(each, 3.0) for each in lesson.logits]).mean(0)
+    expected = loss(soften_one(lesson.outputs["logits"], 3.0), target)
+    torch.testing.assert_close(lesson.loss(), expected)
+
+
+@OF_OUTPUTS
+def test_a_student_that_agrees_with_the_ensemble_has_no_loss(kind):
+    lesson = Lesson(_objective(kind))
+    with torch.no_grad():
+        lesson.logits[:] = lesson.outputs["logits"] + 5.0
+    assert lesson.loss().item() == pytest.approx(0.0, abs=1e-20)
+
+
+@OF_OUTPUTS
+def test_samples_whose_answer_a_class_stands_in_for_are_left_out(kind):
+    lesson = Lesson(_objective(kind))
+    lesson.instead = torch.tensor([-1, 2, -1, -1, -1])
+    gradient = lesson.gradients()["logits"]
+    assert torch.equal(gradient[1], torch.zeros_like(gradient[1]))
+    assert bool((gradient[[0, 2, 3, 4]].abs().sum(1) > 0).all())
+
+
+def test_votes_do_not_depend_on_the_order_of_the_teachers():
+    names = list(TERMS["order"]["layers"].items())
+    losses = []
+    for layers in (dict(names), dict(reversed(names))):
+        config = {"term": TERMS["order"] | {"layers": layers}}
+        built = TypeAdapter(ObjectiveConfig).validate_python(config)
+        objective = build_objective(built, temperature=1.0, mean="arithmetic", teachers=TEACHERS)
+        lesson = Lesson(_objective("order"))
+        lesson.objective = objective
+        losses.append(lesson.loss())
+    assert torch.equal(*losses)
+
+
+def test_levels_of_other_shapes_than_their_hints_are_told_with_both():
+    lesson = Lesson(_objective("levels"))
+    lesson.taps["wide"]["layer2"] = torch.zeros(5, 9)
+    with pytest.raises(ObjectiveError, match=r"\(5, 6\).*'layer2' of 'wide'.*\(5, 9\)") as caught:
+        lesson.loss()
+    assert caught.value.path == "objective.term.groups.1"
