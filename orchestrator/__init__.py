@@ -9,11 +9,14 @@ From the outside
 
 The recipe
   recipe            read and judged
-  deep_check        data, models, layers and weights files looked at
+  deep_check        data, models and weights files looked at
+  outputs_check     teachers' outputs beside the classes that they stand for
+  layer_check       layers that terms and the gate look at, and their shapes
   measuring         roles timed for some seconds, and what a run will take
 
 The plan
   plan              stages, each with the digest of what is asked
+  gating            what a student is told of how its teachers are weighed
   judged_plan       of a recipe that has passed the deep check
   what              what is asked of a stage: all that its result depends on
   digest            one canonical spelling, hashed
@@ -24,6 +27,7 @@ The run
   executor          each stage once it can
   stage_work        one stage: starts its roles, listens, lets them go
   faculty           the teachers of a stage made ready
+  ensembles         how its teachers agree, and what that needs to know
   shelving          where their answers are kept
   gatekeeping       how a teacher is run, and whether it may teach
   placing           what roles are told, and where they are put

@@ -18,13 +18,13 @@ from typing import Any
 from filelock import FileLock
 
 from cluster.runtime import Handle, Runtime
+from orchestrator.ensembles import ensemble_of
 from orchestrator.gatekeeping import Gatekeeper
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
 from orchestrator.resolution import Prospect, Resolved, resolve
 from orchestrator.shelving import Shelving
 from teachers.bank.sealing import seal_all
-from teachers.ensemble import Ensemble
 from teachers.host import TeacherHost
 from teachers.lesson import Kept
 from teachers.manner import Manner, plain
@@ -107,7 +107,7 @@ class Faculty:
                 self._admit(stage, name, folders[name], manners[name], hosts[name][0])
         self._remember(stage, resolved, manners)
         return StreamedLessons(
-            Ensemble(stage.teachers, self.shelving.transfer_set.classes, stage.ensemble.weighting),
+            ensemble_of(stage, self.placing.plan, self.shelving.transfer_set),
             {name: hosts.get(name, ()) for name in stage.teachers},
             self.placing.plan.recipe.timeouts.teacher.total_seconds(),
             stage.ensemble.on_teacher_loss,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any, Literal
 from orchestrator import what
 from orchestrator.config import Recipe
 from orchestrator.digest import digest_of
+from orchestrator.gating import told, with_layer
 from students.assignment import Pupil, Samples
 from students.errors import TransferSetError
-from students.objectives.config import Task, TermConfig
+from students.objectives.config import Task, TermConfig, taught_by_one
 from students.randomness import seed_of
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
@@ -138,10 +139,21 @@ def teacher_as_pupil(recipe: Recipe, name: str, config: TeacherConfig) -> Pupil:
         train=train,
         engine=config.engine,
         seed=seed,
-        samples=Samples("teacher", train.augment or recipe.transfer_set.augment, train.fraction),
+        samples=Samples(
+            "teacher",
+            train.augment or recipe.transfer_set.augment,
+            train.fraction,
+            config.classes,
+        ),
         temperature=recipe.ensemble.temperature,
         mean=recipe.ensemble.mean,
     )
+
+
+def class_maps(recipe: Recipe, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """What the outputs of those of teachers ``names`` stand for that have a class map."""
+    maps = {name: recipe.teachers[name].classes for name in names}
+    return {name: classes for name, classes in maps.items() if classes is not None}
 
 
 def student_as_pupil(recipe: Recipe, repeat: int = 0) -> Pupil:
@@ -162,6 +174,11 @@ def student_as_pupil(recipe: Recipe, repeat: int = 0) -> Pupil:
     )
 
 
+def ensemble_seed(recipe: Recipe, repeat: int) -> int:
+    """Of what is drawn at random of the teachers' answers, in one repeat."""
+    return seed_of(recipe.seed, "ensemble", repeat)
+
+
 def _students(
     recipe: Recipe, teachers: Mapping[str, Stage], around: what.Surroundings, repeat: int
 ) -> Iterator[Stage]:
@@ -173,10 +190,20 @@ def _students(
         fingerprints = [
             what.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]
+        if taught_by:
+            ensemble = with_layer(ensemble, pupil.model)
+            pupil = told(pupil, ensemble)
         return Stage(
             name,
             "teach",
-            what.teaching(pupil, recipe.transfer_set, fingerprints, ensemble, around),
+            what.teaching(
+                pupil,
+                recipe.transfer_set,
+                fingerprints,
+                ensemble,
+                around,
+                ensemble_seed=ensemble_seed(recipe, repeat),
+            ),
             cohort=(pupil,),
             teachers=taught_by,
             ensemble=ensemble,
@@ -212,15 +239,6 @@ def counting(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:
 def needs_teachers(objective: Mapping[str, TermConfig]) -> bool:
     """Whether a term that counts asks the teachers."""
     return any(term.taught for term in counting(objective).values())
-
-
-def taught_by_one(objective: Mapping[str, TermConfig], name: str) -> dict[str, TermConfig]:
-    """The objective without the terms that ask for layers of other teachers than ``name``."""
-    return {
-        key: term
-        for key, term in objective.items()
-        if all(hint.teacher == name for _, hint in term.hints())
-    }
 
 
 def single(ensemble: EnsembleConfig) -> EnsembleConfig:

@@ -1,6 +1,6 @@
 """Numbers drawn for samples: functions of a seed and a sample's id, whatever the batch.
 
-B batch, N numbers for one sample.
+B samples (of one batch or of several), N numbers for each of them.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ Ids = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 
-def uniforms(seed: int, sample_ids: Ids, count: int = 1) -> Numbers:
-    """``count`` numbers for each of ``sample_ids`` [B], evenly from (0, 1]: float64 [B, count].
+def origins(seed: int, sample_ids: Ids) -> Ids:
+    """Where the numbers of each of ``sample_ids`` [B] begin under ``seed``: int64 [B]."""
+    return hash_ids(seed, sample_ids).view(np.int64)
 
-    The first of a sample's numbers are the same however many there are.
+
+def uniforms(begin: Ids, count: int = 1, *, skip: int = 0) -> Numbers:
+    """``count`` numbers for each origin of ``begin`` [B], evenly from (0, 1]: float64 [B, count].
+
+    They are those after the first ``skip``, the same ones however many there are.
     """
-    with np.errstate(over="ignore"):
-        own = hash_ids(seed, sample_ids).view(np.int64)
-        # As SplitMix64 goes on from a state: by steps of one constant, each of them mixed.
-        states = own[:, None] + np.arange(1, count + 1)
-    hashes = hash_ids(seed, states, stream=1)
-    shares: Numbers = ((hashes >> np.uint64(11)) + np.uint64(1)).astype(np.float64) * 2.0**-53
+    # As SplitMix64 goes on from a state: by steps of one constant, each of them mixed.
+    states = begin[:, None] + np.arange(skip + 1, skip + count + 1)
+    hashes = hash_ids(0, states, stream=1)
+    shares: Numbers = ((hashes >> np.uint64(11)) + np.uint64(1)) * np.float64(2.0**-53)
     return shares
 
 
-def gaussians(seed: int, sample_ids: Ids, count: int) -> Numbers:
-    """``count`` numbers for each of ``sample_ids`` [B], of mean 0 and deviation 1: [B, count].
+def gaussians(begin: Ids, count: int, *, skip: int = 0) -> Numbers:
+    """``count`` numbers for each origin of ``begin`` [B], of mean 0 and deviation 1: [B, count].
 
-    Two at a time from two uniform ones.
+    Each two are made of two uniform ones, after the first ``skip``.
     Source: Box & Muller (1958).
     """
     pairs = (count + 1) // 2
-    radius, angle = np.split(uniforms(seed, sample_ids, 2 * pairs), 2, axis=1)
-    distance = np.sqrt(-2.0 * np.log(np.ascontiguousarray(radius)))
-    turn = (2.0 * np.pi) * angle
+    distance = np.sqrt(-2.0 * np.log(uniforms(begin, pairs, skip=skip)))
+    turn = (2.0 * np.pi) * uniforms(begin, pairs, skip=skip + pairs)
     both = np.concatenate([distance * np.cos(turn), distance * np.sin(turn)], axis=1)
     return both[:, :count]

@@ -17,7 +17,7 @@ from torch import Tensor
 from students.knowledge import Question
 from students.randomness import seed_of
 from teachers.config import Noise
-from teachers.draws import gaussians, uniforms
+from teachers.draws import gaussians, origins, uniforms
 
 
 def perturbed(
@@ -56,23 +56,24 @@ class LogitNoise:
     ) -> Float[Tensor, "virtual batch classes"]:
         """The logits of teachers ``names`` as they are heard in the question's epoch; of one
         teacher [virtual, B, C]."""
-        heard = [
-            self._heard(logits_BC, question, name, number)
-            for name, logits_BC in zip(names, logits_KBC, strict=True)
-            for number in range(self.config.virtual)
-        ]
-        return torch.stack(heard)
+        ids, virtual = question.sample_ids, self.config.virtual
+        begin = np.stack(
+            [
+                origins(seed_of(self.seed, "noise", name, number, question.epoch), ids)
+                for name in names
+                for number in range(virtual)
+            ]
+        )
+        plain = logits_KBC.repeat_interleave(virtual, dim=0)
+        chosen, noise = self._drawn(begin, plain.shape[2])
+        heard = perturbed(plain.flatten(0, 1), noise, chosen)
+        return heard.view(plain.shape)
 
-    def _heard(self, logits_BC: Tensor, question: Question, name: str, number: int) -> Tensor:
-        seed = seed_of(self.seed, "noise", name, number, question.epoch)
-        chosen = self._chosen(seed, question.sample_ids)
-        noise = np.zeros(tuple(logits_BC.shape), np.float32)
-        drawn = gaussians(seed, question.sample_ids[chosen], logits_BC.shape[1])
-        noise[chosen] = self.config.sigma * drawn
-        return perturbed(logits_BC, torch.from_numpy(noise), torch.from_numpy(chosen))
-
-    def _chosen(self, seed: int, sample_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """On whose answers there is noise [B]."""
-        coins = uniforms(seed_of(seed, "coin"), sample_ids)[:, 0]
-        chosen: npt.NDArray[np.bool_] = coins <= self.config.probability
-        return chosen
+    def _drawn(self, begin: npt.NDArray[np.int64], classes: int) -> tuple[Tensor, Tensor]:
+        """Which of the samples that begin at ``begin`` [K, B] are chosen, bool [K B], and their
+        noise, float32 [K B, C]: the coin is a sample's first number, its noise the next ones."""
+        flat = begin.ravel()
+        chosen = uniforms(flat)[:, 0] <= self.config.probability
+        noise = np.zeros((len(flat), classes), np.float32)
+        noise[chosen] = self.config.sigma * gaussians(flat[chosen], classes, skip=1)
+        return torch.from_numpy(chosen), torch.from_numpy(noise)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from orchestrator.ensembles import ensemble_of
 from orchestrator.measuring.bank_timing import BankTiming
 from orchestrator.measuring.canned import CannedLessons
 from orchestrator.measuring.expectation import Parts, PupilCosts
@@ -27,7 +28,6 @@ from students.making import sample_ids
 from students.objectives.config import Task
 from students.outcome import read_outcome
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.ensemble import Ensemble
 
 ROUNDS = 5
 ROUNDS_OF_TEACHERS = 2
@@ -182,7 +182,7 @@ class RolesTiming:
             return NoLessons(self.transfer_set.classes)
         pupil = stage.cohort[0]
         question = Question(0, sample_ids(self.transfer_set, pupil.samples)[: pupil.train.micro])
-        ensemble = Ensemble(stage.teachers, self.transfer_set.classes, stage.ensemble.weighting)
+        ensemble = ensemble_of(stage, self.placing.plan, self.transfer_set)
         answers = [timed[name].answer(question) for name in stage.teachers]
         return CannedLessons(ensemble.gather(question, answers))
 

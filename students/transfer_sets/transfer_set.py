@@ -99,7 +99,7 @@ class TransferSet:
         # Whole rows at a time; an index in brackets would move byte by byte.
         pictures = self.inputs.index_select(0, torch.from_numpy(ids))
         how = self.config.augment if augment is None else augment
-        targets = self._student_targets if student_labels else self.targets
+        targets = self.student_targets if student_labels else self.targets
         return Batch(
             inputs=augmented(pictures, ids, how, seed=self.config.seed, view=view),
             targets=torch.from_numpy(targets[ids]),
@@ -141,7 +141,8 @@ class TransferSet:
         return self._per_class(self._student, self.config.labelled, "labelled")
 
     @cached_property
-    def _student_targets(self) -> Ids:
+    def student_targets(self) -> Ids:
+        """Targets [N] of the whole data set, -1 where the student has no label for its sample."""
         targets = self.targets.copy()
         targets[np.setdiff1d(self._student, self._labelled, assume_unique=True)] = -1
         return targets

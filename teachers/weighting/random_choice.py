@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from students.randomness import seed_of
-from teachers.draws import uniforms
+from teachers.draws import origins, uniforms
 from teachers.weighting.rule import Rule, Said, Weighed
 
 
@@ -56,7 +56,7 @@ class RandomRule(Rule):
         if self.per == "batch":
             ids = np.broadcast_to(ids[:1], ids.shape)
         runs = [
-            uniforms(seed_of(self.seed, "random", name, said.epoch), ids)[:, 0]
+            uniforms(origins(seed_of(self.seed, "random", name, said.epoch), ids))[:, 0]
             for name in self.names
         ]
         given = torch.tensor(self.weights, dtype=torch.float64)
