@@ -31,7 +31,8 @@ def shelving(
         write_outcome(stage, begin_attempt(stage), outcome, weights={}, answers=answers)
     data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder)
     object.__setattr__(data, "class_names", tuple(classes))
-    return Shelving(plan, store, data, {"wide/hidden.0": (64,)})
+    shapes = {"wide/hidden.0": (64,), "deep/stage1": (4, 4, 4), "deep/stage1:embedding": (4,)}
+    return Shelving(plan, store, data, shapes)
 
 
 def digests(made: Shelving) -> dict[str, str]:
@@ -109,6 +110,28 @@ def test_a_shelf_holds_what_is_asked_and_belongs_to_one_manner(tmp_path: Path) -
     other = made.kept(stage, "wide", folder, plain(2)).shelf
     assert other is not None
     assert other.identity != wide.shelf.identity
+
+
+FAR = "student.objective.far={kind: relation_angle, teacher: deep, hint: stage1, guided: hidden.0"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "row"),
+    [
+        ((), 20),
+        ((FAR + "}",), 20 + 2 * 4),
+        ((FAR + ", weight: 0}",), 20),
+        (("student.objective.near={kind: hint, teacher: deep, hint: stage1, guided: hidden.0}",),
+         20 + 2 * 4 * 4 * 4),
+    ],
+)  # fmt: skip
+def test_a_shelf_is_as_wide_as_what_the_terms_ask_of_its_teacher(
+    tmp_path: Path, overrides: tuple[str, ...], row: int
+) -> None:
+    made = shelving(tmp_path, "ensemble.bank={taps: true}", *overrides)
+    shelf = made.kept(made.plan.stage("student"), "deep", tmp_path / "shelf", plain(1)).shelf
+    assert shelf is not None
+    assert sum(each.row_bytes for each in shelf.columns) == row
 
 
 def test_taps_that_are_not_stored_make_an_answer_that_is_not_whole(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""No tap is shipped that no term asks for: counted in bytes, at the teacher."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+from pydantic import TypeAdapter
+
+from students.knowledge import Answer, Question
+from students.models.catalog import build_model
+from students.models.config import PlainCnn, Weights
+from students.objectives.catalog import taps_of
+from students.objectives.config import ObjectiveConfig
+from students.transfer_sets.config import Digits
+from teachers.host import TeacherHost, TeacherSpec
+
+MODEL = PlainCnn(channels=(4, 8, 6))
+SAMPLES, CLASSES, HALF = 32, 10, 2
+ORDER = {"kind": "triplet_order", "layers": {"wide": "stage2"}, "guided": "hidden.0"}
+LAYER = {"teacher": "wide", "hint": "stage1", "guided": "hidden.0"}
+OTHER = {"teacher": "deep", "hint": "stage1", "guided": "hidden.0"}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
+    folder = tmp_path_factory.mktemp("shipped")
+    model = build_model(MODEL, input_shape=(1, 8, 8), classes=CLASSES, seed=3, folder=folder)
+    safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
+    weights = Weights(path="model.safetensors")
+    return TeacherSpec("wide", MODEL, weights, Digits(), folder, folder)
+
+
+def answer(spec: TeacherSpec, terms: dict[str, Any]) -> Answer:
+    """What the teacher ships to a student with these terms."""
+    config = TypeAdapter(ObjectiveConfig).validate_python(terms)
+    taps = taps_of(config).get("wide", ())
+    host = TeacherHost(TeacherSpec(**{**vars(spec), "taps": taps}))
+    return next(iter(host.answers([Question(0, np.arange(SAMPLES))])))
+
+
+TERMS: list[tuple[dict[str, Any], list[tuple[int, ...]]]] = [
+    ({"soft_targets": 1.0}, []),
+    ({"relation_distance": 1.0, "relation_angle": 1.0, "logit_l2": 1.0}, []),
+    ({"soft_targets": 1.0, "near": {"kind": "hint", "weight": 0, **LAYER}}, []),
+    ({"near": {"kind": "hint", **OTHER}}, []),
+    ({"near": {"kind": "hint", **LAYER}}, [(8, 4, 4)]),
+    ({"near": {"kind": "hint", "reduction": "pool", **LAYER}}, [(8,)]),
+    ({"far": {"kind": "relation_angle", **LAYER}}, [(8,)]),
+    ({"order": ORDER}, [(6,)]),
+    (
+        {
+            "many": {"kind": "multi_group_hint", "groups": [LAYER, OTHER]},
+            "near": {"kind": "hint", **LAYER},
+            "far": {"kind": "relation_distance", **LAYER},
+        },
+        [(8, 4, 4), (8,)],
+    ),
+]  # fmt: skip
+"""Terms, and the shapes per sample of what they ask of the teacher beside its logits."""
+
+
+@pytest.mark.parametrize(("terms", "shapes"), TERMS)
+def test_an_answer_is_as_many_bytes_as_its_logits_and_the_layers_asked_for(
+    spec: TeacherSpec, terms: dict[str, Any], shapes: list[tuple[int, ...]]
+) -> None:
+    shipped = answer(spec, terms)
+    assert shipped.logits.nbytes == SAMPLES * CLASSES * HALF
+    assert sorted(each.shape[1:] for each in shipped.taps.values()) == sorted(shapes)
+    asked = SAMPLES * HALF * sum(map(math.prod, shapes))
+    assert sum(each.nbytes for each in shipped.taps.values()) == asked
+    written = len(pickle.dumps(shipped)) - shipped.logits.nbytes
+    assert asked <= written < asked + 1000
