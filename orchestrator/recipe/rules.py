@@ -13,17 +13,21 @@ from collections.abc import Callable, Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.rules_bank import bank_rules
+from orchestrator.recipe.rules_classes import class_rules
 from orchestrator.recipe.rules_engine import engine_rules
 from orchestrator.recipe.rules_gate import gate_rules
 from orchestrator.recipe.rules_samples import sample_rules
 from orchestrator.recipe.rules_teaching import teaching_rules
 from orchestrator.recipe.rules_training import training_rules
+from orchestrator.recipe.rules_weights import weight_rules
 
 Rule = Callable[[Recipe], Iterator[Problem]]
 
 RULES: tuple[Rule, ...] = (
     *sample_rules,
     *teaching_rules,
+    *weight_rules,
+    *class_rules,
     *gate_rules,
     *bank_rules,
     *training_rules,

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
+from orchestrator.recipe.rules_weights import silent_epochs
 from orchestrator.recipe.wording import listed, suggest
-from students.objectives.config import TermConfig, TripletOrder
+from students.config import TrainConfig
+from students.objectives.config import TermConfig, taught_by_one
 from teachers.config import EnsembleConfig, Fixed
 
 _OBJECTIVE = "student.objective"
@@ -41,6 +43,20 @@ def _terms(recipe: Recipe) -> Iterator[Problem]:
             )
         elif term.taught:
             yield from _hinting(place, term, recipe)
+        if term.counts:
+            yield from _comparing(place, term, recipe.student.train)
+
+
+def _comparing(place: str, term: TermConfig, train: TrainConfig) -> Iterator[Problem]:
+    """Whether a micro-batch has the samples that a term compares."""
+    if train.micro >= term.fewest:
+        return
+    name = "batch_size" if train.micro_batch_size is None else "micro_batch_size"
+    yield Problem(
+        place,
+        f"`{place}` is of kind '{term.kind}', which compares {term.fewest} samples, but "
+        f"`student.train.{name}` is {train.micro}; make it {term.fewest} or more",
+    )
 
 
 def _hinting(place: str, term: TermConfig, recipe: Recipe) -> Iterator[Problem]:
@@ -49,7 +65,7 @@ def _hinting(place: str, term: TermConfig, recipe: Recipe) -> Iterator[Problem]:
         if hint.teacher in recipe.teachers:
             continue
         nearest = suggest(hint.teacher, recipe.teachers)
-        if isinstance(term, TripletOrder):
+        if inside == f"layers.{hint.teacher}":
             yield Problem(
                 f"{place}.{inside}",
                 f"`{place}.{inside}` gives a layer of a teacher that `teachers` does not have; "
@@ -166,12 +182,32 @@ def _controls(recipe: Recipe) -> Iterator[Problem]:
                     f"`controls` has '{name}', which is compared with a taught student, but "
                     f"`teachers` is empty; take it out or add a teacher",
                 )
+    if "single_teachers" in asked and len(recipe.teachers) > 1:
+        yield from _alone(recipe)
     if "single_teachers" in asked and len(recipe.teachers) == 1:
         yield Problem(
             "controls",
             "`controls` has 'single_teachers', but `teachers` has one alone, so it would be the "
             "student again; take it out or add a teacher",
         )
+
+
+def _alone(recipe: Recipe) -> Iterator[Problem]:
+    """Whether each teacher has something left to teach alone, in every epoch."""
+    terms, epochs = recipe.student.objective, recipe.student.train.epochs
+    if not any(term.taught and term.counts for term in terms.values()):
+        return
+    for name in recipe.teachers:
+        left = taught_by_one(terms, name)
+        if not any(term.taught and term.counts for term in left.values()) or silent_epochs(
+            left, epochs
+        ) != silent_epochs(terms, epochs):
+            yield Problem(
+                "controls",
+                f"`controls` has 'single_teachers', but without the terms that ask for layers of "
+                f"other teachers `{_OBJECTIVE}` teaches nothing by '{name}'; take it out, or add "
+                "soft_targets",
+            )
 
 
 teaching_rules = (

@@ -1,6 +1,8 @@
 """What a student is taught by: terms, each a loss with a weight, and their sum.
 
 config             the recipe's section ``objective``
+term_config        what every term has in the recipe
+layer_configs      terms that look at layers, as a recipe describes them
 layers             layers of teachers and student, as terms name them
 weight             how much a term counts, over the epochs
 catalog            the closed table of terms, and how an objective is built from its section

@@ -14,23 +14,25 @@ from students.objectives.config import (
     Correlation,
     Decoupled,
     HardTargets,
-    Hint,
     LogitL2,
-    MultiGroupHint,
     ProbabilityL2,
-    RelationAngle,
-    RelationDistance,
     Softening,
     SoftTargets,
     Task,
     TermConfig,
-    TripletOrder,
     VirtualTeacher,
 )
 from students.objectives.correlation import CorrelationTerm
 from students.objectives.decoupled import DecoupledTerm
 from students.objectives.hard_targets import HardTargetsTerm
 from students.objectives.hint import HintTerm
+from students.objectives.layer_configs import (
+    Hint,
+    MultiGroupHint,
+    RelationAngle,
+    RelationDistance,
+    TripletOrder,
+)
 from students.objectives.layers import Guided
 from students.objectives.logit_l2 import LogitL2Term
 from students.objectives.multi_group_hint import MultiGroupHintTerm

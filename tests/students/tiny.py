@@ -15,7 +15,8 @@ from students.attempts import begin_attempt
 from students.config import EngineConfig, TrainConfig
 from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Mlp, ModelConfig, PlainCnn
-from students.objectives.config import Hint, SoftTargets, Task
+from students.objectives.config import SoftTargets, Task
+from students.objectives.layer_configs import Hint
 from students.outcome import Outcome, read_outcome
 from students.reports import Event
 from students.spool import read_committed

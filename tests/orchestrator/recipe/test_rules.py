@@ -9,7 +9,11 @@ from orchestrator.recipe.init import TEMPLATE
 from orchestrator.recipe.loading import load_recipe
 from students.deepspeed_settings import OWNED
 
-HINT = "student.objective.look={kind: hint, teacher: %s, hint: layer3, guided: hidden.0}"
+HINT_OF = "{kind: hint, teacher: %s, hint: layer3, guided: hidden.0}"
+HINT = f"student.objective.look={HINT_OF}"
+RELATION = "{kind: relation_distance, teacher: wide, hint: layer3, guided: hidden.0}"
+TRIPLETS = "{kind: triplet_order, layers: {%s: layer3}, guided: hidden.0}"
+GROUPS = "{kind: multi_group_hint, groups: [{teacher: %s, hint: layer3, guided: hidden.0}]}"
 LOADED = ("teachers.wide.train=null", "teachers.wide.weights=file")
 
 
@@ -39,6 +43,51 @@ BROKEN = [
      "teachers.wide.train.objective.soft_targets", ["trained by labels alone"]),
     (("teachers.wide.train.objective={task: 0}",),
      "teachers.wide.train.objective", ["nothing would be learnt"]),
+    *[((f"teachers.wide.train.objective={{task: 1, look: {term}}}",),
+       "teachers.wide.train.objective.look", ["needs a teacher", "trained by labels alone"])
+      for term in (HINT_OF % "wide", RELATION, TRIPLETS % "wide", GROUPS % "wide",
+                   "{kind: hard_targets}")],
+    *[((f"student.objective.{kind}=1", "transfer_set.labelled=0", "student.objective.task=null",
+        "controls=[]"),
+       f"student.objective.{kind}", ["learns from labels", "`transfer_set.labelled` is 0"])
+      for kind in ("conditional", "decoupled", "virtual_teacher")],
+    (("student.objective.decoupled={target: 0, others: 0}",),
+     "student.objective.decoupled", ["must have `target` or `others` above 0"]),
+    (("student.objective.correlation={between: 0, within: 0}",),
+     "student.objective.correlation", ["must have `between` or `within` above 0"]),
+    *[((f"student.objective.{kind}=0.1", f"student.train.micro_batch_size={micro}"),
+       f"student.objective.{kind}",
+       [f"is of kind '{kind}'", f"compares {micro + 1} samples",
+        f"`student.train.micro_batch_size` is {micro}", f"make it {micro + 1} or more"])
+      for kind, micro in (("relation_distance", 1), ("relation_angle", 2), ("correlation", 1))],
+    ((f"student.objective.look={TRIPLETS}" % "wide", "student.train.batch_size=2"),
+     "student.objective.look", ["compares 3 samples", "`student.train.batch_size` is 2"]),
+    ((f"student.objective.look={TRIPLETS}" % "wid",),
+     "student.objective.look.layers.wid", ["`teachers` does not have", "did you mean `wide`?"]),
+    ((f"student.objective.look={GROUPS}" % "wid",),
+     "student.objective.look.groups.0.teacher", ["'wid'", "did you mean `wide`?"]),
+    ((f"student.objective.look={RELATION}".replace("wide", "wid"),),
+     "student.objective.look.teacher", ["'wid'", "did you mean `wide`?"]),
+    (("student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 60}",),
+     "student.objective.soft_targets.weight.epoch",
+     ["is 60", "no effect", "`student.train.epochs` is 60", "write 0.9 alone"]),
+    (("teachers.wide.train.objective.task.weight={kind: stop, value: 0.5, epoch: 20, after: 1}",),
+     "teachers.wide.train.objective.task.weight.epoch",
+     ["is 20", "`teachers.wide.train.epochs` is 15", "write 0.5 alone"]),
+    (("student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 6, after: 0.9}",),
+     "student.objective.soft_targets.weight", ["is 0.9 in every epoch", "write 0.9 alone"]),
+    (("student.objective.task.weight={kind: linear, start: 0.5, end: 0.5, epochs: 6}",),
+     "student.objective.task.weight", ["is 0.5 in every epoch"]),
+    (("student.objective.task.weight={kind: linear, start: 0, end: 1, epochs: 6}",
+      "student.train.epochs=1"),
+     "student.objective.task.weight", ["is 0 in each epoch", "`student.train.epochs` (1)"]),
+    (("student.objective.task=0",
+      "student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 59}"),
+     "student.objective", ["weight 0 for task and soft_targets in epoch 59 (the first is 0)"]),
+    (("teachers.wide.train.objective.task.weight={kind: stop, value: 0, epoch: 3, after: 1}",),
+     "teachers.wide.train.objective", ["weight 0 for task in epochs 0 to 2"]),
+    (("controls=[single_teachers]", "student.objective.soft_targets=null", HINT % "wide"),
+     "controls", ["'single_teachers'", "nothing by 'convolutional'"]),
     (("teachers.wide.seen=none",), "teachers.wide.seen", ["sees the training samples"]),
     ((*LOADED, "teachers.wide.engine.ranks=2"), "teachers.wide.engine", ["has no effect"]),
     (("teachers=null", "student.objective={task: 1}", "controls=[]", "ensemble.temperature=3.0"),
@@ -131,7 +180,7 @@ def test_deepspeed_key_that_the_recipe_owns_is_a_problem_that_says_why(
     assert OWNED[dotted] in message
 
 
-FINE = [
+FINE: list[tuple[str, ...]] = [
     ("student.objective.task.weight=0",),
     ("student.objective={task: 0, soft_targets: 1}",),
     ("transfer_set.views=4", "transfer_set.augment={kind: shift, pixels: 1}"),
@@ -142,6 +191,23 @@ FINE = [
     ("transfer_set.labelled=0", "student.objective.task=null", "controls=[single_teachers]"),
     ("ensemble.weighting={kind: fixed, weights: {wide: 0, convolutional: 1}}",),
     (HINT % "wide",),
+    (f"student.objective.look={RELATION}", "student.train.micro_batch_size=2"),
+    (f"student.objective.look={TRIPLETS}" % "wide",),
+    (f"student.objective.look={GROUPS}" % "wide",),
+    ("student.objective.relation_angle=0", "student.train.micro_batch_size=2"),
+    ("student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 59}",),
+    ("student.objective.soft_targets.weight={kind: linear, start: 0.9, end: 0, epochs: 200}",),
+    ("student.objective.soft_targets.weight=ramp",),
+    ("student.objective={task: 1, virtual_teacher: 0.1}", "controls=[]"),
+    ("student.objective={virtual_teacher: 1}", "teachers=null", "ensemble=null", "controls=[]"),
+    ("teachers.wide.train.objective={task: 0.9, virtual_teacher: 0.1}",),
+    ("controls=[single_teachers]", HINT % "wide"),
+    (
+        "controls=[single_teachers]",
+        "student.objective.soft_targets=null",
+        "student.objective.look={kind: triplet_order, guided: hidden.0, "
+        "layers: {wide: layer3, convolutional: stage1}}",
+    ),
     ("student.train.lr_schedule={kind: step, milestones: [30, 45]}",),
     ("student.train.batch_size=109",),
     (*LOADED, "teachers.wide.seen=none"),

@@ -1,0 +1,88 @@
+"""Rules about weights of terms over the epochs of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.config import Recipe
+from orchestrator.errors import Problem
+from orchestrator.recipe.rules_training import trainings
+from orchestrator.recipe.wording import listed
+from students.config import TrainConfig
+from students.objectives.config import TermConfig
+from students.objectives.weight import LinearWeight, StopWeight, weight_at
+
+
+def _objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, TermConfig], str, TrainConfig]]:
+    """Each objective with its place, and the training that it is for, with its place."""
+    for owner, train, _ in trainings(recipe):
+        if owner == "student":
+            yield "student.objective", recipe.student.objective, "student.train", train
+            continue
+        teacher = recipe.teachers[owner.removeprefix("teachers.")]
+        assert teacher.train is not None
+        place = f"{owner}.train"
+        yield f"{place}.objective", teacher.train.objective, place, train
+
+
+def _schedules(recipe: Recipe) -> Iterator[Problem]:
+    for place, terms, where, train in _objectives(recipe):
+        for name, term in terms.items():
+            yield from _schedule(f"{place}.{name}", term, f"{where}.epochs", train.epochs)
+
+
+def _schedule(place: str, term: TermConfig, where: str, epochs: int) -> Iterator[Problem]:
+    weight, at = term.weight, f"{place}.weight"
+    if isinstance(weight, StopWeight) and weight.epoch >= epochs:
+        yield Problem(
+            f"{at}.epoch",
+            f"`{at}.epoch` is {weight.epoch}, which has no effect, since `{where}` is {epochs} and "
+            f"the first epoch is 0; make it less than {epochs}, or write {weight.value:g} alone",
+        )
+    elif _stays(weight):
+        yield Problem(
+            at,
+            f"`{at}` is {weight_at(weight, 0):g} in every epoch, so a schedule has no effect; "
+            f"write {weight_at(weight, 0):g} alone",
+        )
+    elif term.counts and not any(weight_at(weight, epoch) > 0 for epoch in range(epochs)):
+        yield Problem(
+            at,
+            f"`{at}` is 0 in each epoch that `{where}` ({epochs}) has; train longer, or begin "
+            "above 0",
+        )
+
+
+def _stays(weight: object) -> bool:
+    return (isinstance(weight, LinearWeight) and weight.start == weight.end) or (
+        isinstance(weight, StopWeight) and weight.value == weight.after
+    )
+
+
+def silent_epochs(terms: Mapping[str, TermConfig], epochs: int) -> list[int]:
+    """The epochs in which no term has a weight above zero, of so many."""
+    weights = [term.weight for term in terms.values()]
+    return [e for e in range(epochs) if not any(weight_at(each, e) > 0 for each in weights)]
+
+
+def _never_silent(recipe: Recipe) -> Iterator[Problem]:
+    for place, terms, _, train in _objectives(recipe):
+        # Where no term ever counts, or nothing but zeros is left, that has been said.
+        if not any(term.counts for term in terms.values()):
+            continue
+        silent = silent_epochs(terms, train.epochs)
+        if silent and len(silent) < train.epochs:
+            yield Problem(
+                place,
+                f"`{place}` has weight 0 for {listed(terms)} in {_named(silent)}, so nothing would "
+                "be learnt then; give a term a weight above 0 there",
+            )
+
+
+def _named(epochs: list[int]) -> str:
+    """``epoch 3 (the first is 0)``, or the first and the last of several."""
+    more = f" to {epochs[-1]}" if len(epochs) > 1 else ""
+    return f"epoch{'s' if more else ''} {epochs[0]}{more} (the first is 0)"
+
+
+weight_rules = (_schedules, _never_silent)
