@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem
-from orchestrator.plan import counting, needs_teachers
+from orchestrator.errors import Problem, problem_of
+from orchestrator.layer_check import LayerCheck, Shape
+from orchestrator.outputs_check import class_problems, outputs_problem, unexamined
+from orchestrator.plan import needs_teachers
 from orchestrator.recipe.rules_bank import beyond_classes
 from orchestrator.recipe.rules_samples import CLASSES
-from students.adapters import can_bridge
-from students.errors import StudentError, TransferSetError
-from students.models.catalog import model_shape, probe
+from students.errors import OtherShapes, StudentError, TransferSetError
+from students.models.catalog import probe
 from students.models.config import ModelConfig, Weights
 from students.network import preprocess
-from students.objectives.config import TermConfig
-from students.taps import probe_shapes, reduced_shape
 from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from students.weights import check_weights_header
 from teachers.asked import logits_column
@@ -30,8 +30,6 @@ from teachers.bank.budget import needed_for_one_view
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
-
-Shape = tuple[int, ...]
 
 
 @dataclass
@@ -55,36 +53,60 @@ def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
     try:
         data = load_transfer_set(recipe.transfer_set, folder=folder, cache=cache)
     except TransferSetError as error:
-        found.problems.append(_problem(error, "transfer_set"))
+        found.problems.append(problem_of(error, "transfer_set"))
         return found
     found.transfer_set = data
-    found.problems += _sample_problems(recipe, data)
+    found.problems += class_problems(recipe, data)
+    if found.problems:  # No outputs could be found for such classes.
+        return found
+    found.problems += [*_sample_problems(recipe, data), *unexamined(recipe, data)]
     models: dict[str, nn.Module] = {}
-    for place, config, weights in _models(recipe):
+    for place, config, weights, outputs in _models(recipe, data):
         try:
-            models[place] = _probe_model(place, config, weights, data, folder)
+            models[place] = _probe_model(place, config, weights, outputs, data, folder)
         except StudentError as error:
-            found.problems.append(_problem(error, f"{place}.model"))
-    _probe_layers(recipe, models, data, found)
+            found.problems.append(_model_problem(recipe, place, error, data))
+    layers = LayerCheck(recipe, models, data.shape)
+    found.problems += layers.problems()
+    found.hint_shapes = layers.hint_shapes
     found.problems += _bank_problems(recipe, data)
     return found
 
 
-def _models(recipe: Recipe) -> Iterator[tuple[str, ModelConfig, Weights | None]]:
+def _models(
+    recipe: Recipe, data: TransferSet
+) -> Iterator[tuple[str, ModelConfig, Weights | None, int]]:
+    """Each model's place, what it is, its weights, and how many outputs it has."""
     for name, teacher in recipe.teachers.items():
-        yield f"teachers.{name}", teacher.model, teacher.weights
+        outputs = data.classes if teacher.classes is None else len(teacher.classes)
+        yield f"teachers.{name}", teacher.model, teacher.weights, outputs
     student = recipe.student
-    yield "student", student.model, None if student.weights == "none" else student.weights
+    weights = None if student.weights == "none" else student.weights
+    yield "student", student.model, weights, data.classes
 
 
 def _probe_model(
-    place: str, config: ModelConfig, weights: Weights | None, data: TransferSet, folder: Path
+    place: str,
+    config: ModelConfig,
+    weights: Weights | None,
+    outputs: int,
+    data: TransferSet,
+    folder: Path,
 ) -> nn.Module:
-    model = probe(config, input_shape=data.shape, classes=data.classes, folder=folder)
+    model = probe(config, input_shape=data.shape, classes=outputs, folder=folder)
     preprocess(config.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
     if weights is not None:
         check_weights_header(model, weights, path_in_recipe=f"{place}.weights", folder=folder)
     return model
+
+
+def _model_problem(recipe: Recipe, place: str, error: StudentError, data: TransferSet) -> Problem:
+    teacher = recipe.teachers.get(place.removeprefix("teachers.")) if place != "student" else None
+    if isinstance(error, OtherShapes) and teacher is not None:
+        found = outputs_problem(place, teacher, error, data.classes)
+        if found is not None:
+            return found
+    return problem_of(error, f"{place}.model")
 
 
 def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
@@ -99,7 +121,7 @@ def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
     given = [("student.train", recipe.student.train.batch_size, len(data.student_ids()))]
     for name, teacher in recipe.teachers.items():
         if teacher.train is not None:
-            samples = len(data.teacher_ids(teacher.train.fraction))
+            samples = len(some_classes(data, teacher.classes).teacher_ids(teacher.train.fraction))
             given.append((f"teachers.{name}.train", teacher.train.batch_size, samples))
     for place, batch, samples in given:
         if batch > samples:
@@ -129,68 +151,3 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
             f"takes {needed:,} bytes; give at least {math.ceil(needed / 1e3) / 1e6:g}, or take "
             "`ensemble.bank: none`",
         )
-
-
-def _probe_layers(
-    recipe: Recipe, models: Mapping[str, nn.Module], data: TransferSet, found: Probed
-) -> None:
-    for name, term in counting(recipe.student.objective).items():
-        place = f"student.objective.{name}"
-        try:
-            _probe_hints(recipe, models, data, term, place, found.hint_shapes)
-            found.problems += _guided_problems(recipe, models, data, name, found.hint_shapes)
-        except StudentError as error:
-            found.problems.append(_problem(error, place))
-
-
-def _probe_hints(
-    recipe: Recipe,
-    models: Mapping[str, nn.Module],
-    data: TransferSet,
-    term: TermConfig,
-    place: str,
-    shapes: dict[str, Shape],
-) -> None:
-    for inside, hint in term.hints():
-        teacher = f"teachers.{hint.teacher}"
-        if teacher not in models:
-            continue
-        config, where = recipe.teachers[hint.teacher].model, f"{place}.{inside}"
-        whole = _shape(models[teacher], config, data, hint.layer, where)
-        reduction = f"{place}.reduction" if hint.reduction == "pool" else where
-        shapes[hint.name] = reduced_shape(whole, hint.reduction, place=reduction)
-
-
-def _guided_problems(
-    recipe: Recipe,
-    models: Mapping[str, nn.Module],
-    data: TransferSet,
-    name: str,
-    shapes: Mapping[str, Shape],
-) -> Iterator[Problem]:
-    term, place = recipe.student.objective[name], f"student.objective.{name}"
-    for guided in term.guides(name).values() if "student" in models else ():
-        where = f"{place}.{guided.place}"
-        shape = _shape(models["student"], recipe.student.model, data, guided.layer, where)
-        if guided.hint is None:
-            reduced_shape(shape, "embedding", place=where)
-        elif guided.hint.name in shapes:
-            trouble = can_bridge(shape, shapes[guided.hint.name])
-            if trouble is not None:
-                at = where.rpartition(".")[0]
-                yield Problem(at, f"`{at}` cannot be computed: {trouble}")
-
-
-def _shape(
-    model: nn.Module, config: ModelConfig, data: TransferSet, layer: str, place: str
-) -> Shape:
-    return probe_shapes(model, model_shape(config, data.shape), [layer], place=place)[layer]
-
-
-def _problem(error: StudentError, section: str) -> Problem:
-    """The error as a problem of the recipe; places in its sentence become whole ones."""
-    inside = error.path
-    if not inside or inside.startswith(("transfer_set", "teachers.", "student")):
-        return Problem(inside or section, error.message)
-    whole = f"{section}.{inside}"
-    return Problem(whole, error.message.replace(f"`{inside}`", f"`{whole}`"))

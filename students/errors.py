@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class StudentError(Exception):
     """Yours to fix: one sentence with the place, the value, the rule and the remedy.
@@ -32,6 +34,21 @@ class ModelError(StudentError):
 
 class WeightsError(StudentError):
     """A weights file that is missing, damaged, unsafe or of another architecture."""
+
+
+class OtherShapes(WeightsError):
+    """Weights of this very architecture, but for the shapes of some tensors: by name what the
+    file has, and what the model wants."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "",
+        shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
+    ) -> None:
+        super().__init__(message, path=path)
+        self.shapes = dict(shapes or {})
 
 
 class ObjectiveError(StudentError):

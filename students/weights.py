@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from students.errors import WeightsError
+from students.errors import OtherShapes, WeightsError
 from students.models.config import Weights
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "model_ema", "module")
@@ -245,20 +245,23 @@ def _compare(
         name for name in wanted if name not in given and not name.endswith("num_batches_tracked")
     ]
     unexpected = [name for name in given if name not in wanted]
-    other = [
-        f"{name} {list(given[name])}, not {list(shape)}"
+    shapes = {
+        name: (given[name], shape)
         for name, shape in wanted.items()
         if name in given and given[name] != shape
-    ]
-    if missing or unexpected or other:
+    }
+    if missing or unexpected or shapes:
         place = f"{path_in_recipe}.path"
-        raise WeightsError(
+        other = [f"{name} {list(has)}, not {list(asked)}" for name, (has, asked) in shapes.items()]
+        said = (
             f"`{place}` is {path!r}, which does not fit this model: {_few(missing, 'missing')},\n"
             f"{_few(unexpected, 'unexpected')},\n"
             f"{_few(other, 'of another shape')}; give the weights of this very model, or change"
-            " the model",
-            path=place,
+            " the model"
         )
+        if missing or unexpected:
+            raise WeightsError(said, path=place)
+        raise OtherShapes(said, path=place, shapes=shapes)
 
 
 def _few(names: list[str], what: str) -> str:

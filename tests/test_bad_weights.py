@@ -115,3 +115,22 @@ def test_a_malicious_pickle_is_refused_and_never_run(tmp_path: Path, form: str) 
     if form == "pickle":
         pickle.loads(file.read_bytes())  # noqa: S301
         assert trap.exists(), "the trap itself is a real one"
+
+
+def test_weights_of_some_classes_are_told_to_need_a_class_map(tmp_path: Path) -> None:
+    torch.save(weights(Mlp(hidden=(64,)), classes=3), tmp_path / "w")
+    said = refused(tmp_path, *LOADED, "teachers.wide.weights=w")
+    assert said == (
+        "`teachers.wide.classes` is not said, but `teachers.wide.weights.path` ('w') has 3 "
+        "outputs, and the transfer set 10 classes; say which of these they stand for, in their "
+        "order"
+    )
+
+
+def test_a_class_map_of_another_length_than_the_outputs_is_told(tmp_path: Path) -> None:
+    torch.save(weights(Mlp(hidden=(64,)), classes=3), tmp_path / "w")
+    said = refused(tmp_path, *LOADED, "teachers.wide.weights=w", "teachers.wide.classes=[3, 5]")
+    assert said == (
+        "`teachers.wide.classes` names 2 classes, but `teachers.wide.weights.path` ('w') has 3 "
+        "outputs; name one class for each of them, in their order"
+    )

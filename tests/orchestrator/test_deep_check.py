@@ -208,3 +208,36 @@ def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) ->
     found = probe_recipe(loaded.recipe, folder=loaded.folder, cache=tmp_path / "cache").problems
     assert [problem.path for problem in found] == ["ensemble.bank.top_k"]
     assert "only 3 classes" in found[0].message
+
+
+def test_class_maps_of_ones_own_data_are_held_to_its_classes(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "def make(**options):\n"
+        "    rng = np.random.default_rng(0)\n"
+        "    pictures = rng.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)\n"
+        "    classes = np.arange(300) % 4\n"
+        "    return {'train': (pictures, classes), 'test': (pictures[:2], classes[:2])}\n"
+    )
+    data = small.recipe()
+    data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
+
+    def said(*settings: str) -> list[str]:
+        loaded = small.loaded(tmp_path, *settings, data=data)
+        found = probe_recipe(loaded.recipe, folder=loaded.folder, cache=tmp_path / "cache")
+        return [problem.message for problem in found.problems]
+
+    [beyond] = said("teachers.wide.classes=[1, 4]")
+    assert beyond.startswith("`teachers.wide.classes` names 4, but the classes of custom are 0 to")
+    [unknown] = said("teachers.wide.classes=[1, 2]", "teachers.deep.classes=[0, 1]")
+    assert unknown.startswith("`teachers` have `classes` that leave out 3, so nobody would")
+    [unexamined] = said("teachers.wide.classes=[2, 3]")
+    assert unexamined.startswith("`teachers.wide.classes` names classes of which the test part ")
+
+
+def test_a_batch_has_no_more_samples_than_there_are_of_a_specialists_classes(
+    tmp_path: Path,
+) -> None:
+    found = problems(tmp_path, "teachers.wide.classes=[3, 5]", "teachers.wide.train.batch_size=512")
+    assert list(found) == ["teachers.wide.train.batch_size"]
+    assert "there are only 2" in found["teachers.wide.train.batch_size"]

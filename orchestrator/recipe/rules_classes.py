@@ -1,0 +1,116 @@
+"""Rules about class maps: which classes a teacher's outputs stand for, and who knows the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.config import Recipe
+from orchestrator.errors import Problem
+from orchestrator.recipe.rules_samples import CLASSES
+from orchestrator.recipe.wording import listed
+from teachers.config import Specialists
+
+_BANK = "ensemble.bank.top_k"
+_WEIGHTING = "ensemble.weighting"
+
+
+def _maps(recipe: Recipe) -> Iterator[Problem]:
+    """What is wrong with a class map whatever the transfer set."""
+    for name, teacher in recipe.teachers.items():
+        place, said = f"teachers.{name}.classes", teacher.classes
+        if said is None:
+            continue
+        twice = sorted({each for each in said if said.count(each) > 1})
+        if twice:
+            yield Problem(
+                place,
+                f"`{place}` is {list(said)}, which names {listed(map(str, twice))} more than once; "
+                "name each class once, in the order of the outputs",
+            )
+        elif len(said) < 2:
+            yield Problem(
+                place,
+                f"`{place}` is {list(said)}, but a teacher of fewer than two classes tells nothing "
+                "apart; name two at least, or leave it out for all",
+            )
+
+
+def _known_to_somebody(recipe: Recipe) -> Iterator[Problem]:
+    """Where the number of classes is known for sure; else the deep check asks."""
+    classes = CLASSES.get(recipe.transfer_set.kind)
+    if classes is not None:
+        yield from beyond_or_unknown(recipe, classes)
+
+
+def beyond_or_unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
+    """What is wrong with class maps in a transfer set of so many ``classes``."""
+    if any(_maps(recipe)):
+        return
+    beyond = False
+    for name, teacher in recipe.teachers.items():
+        place = f"teachers.{name}.classes"
+        over = [each for each in teacher.classes or () if each >= classes]
+        if over:
+            beyond = True
+            yield Problem(
+                place,
+                f"`{place}` names {listed(map(str, over))}, but the classes of "
+                f"{recipe.transfer_set.kind} are 0 to {classes - 1}; take it out",
+            )
+    if not beyond:
+        yield from _unknown(recipe, classes)
+        yield from _of_some(recipe, classes)
+
+
+def partial(recipe: Recipe, classes: int) -> dict[str, tuple[int, ...]]:
+    """The teachers that do not know all ``classes``, and those that they know."""
+    maps = {name: teacher.classes for name, teacher in recipe.teachers.items()}
+    return {
+        name: known for name, known in maps.items() if known is not None and len(known) < classes
+    }
+
+
+def _unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
+    some = partial(recipe, classes)
+    taught = any(term.taught and term.counts for term in recipe.student.objective.values())
+    if not taught or not some or len(some) < len(recipe.teachers):
+        return
+    nobody = sorted(set(range(classes)) - {each for known in some.values() for each in known})
+    if nobody:
+        yield Problem(
+            "teachers",
+            f"`teachers` have `classes` that leave out {listed(map(str, nobody))}, so nobody would "
+            "teach them; add a teacher that knows them, or one that knows all classes",
+        )
+
+
+def _of_some(recipe: Recipe, classes: int) -> Iterator[Problem]:
+    """What a teacher that knows some of the classes does not go with."""
+    some = partial(recipe, classes)
+    if isinstance(recipe.ensemble.weighting, Specialists) and recipe.teachers and not some:
+        yield Problem(
+            _WEIGHTING,
+            f"`{_WEIGHTING}` is specialists, but each of `teachers` knows all {classes} classes, "
+            "so all would count the same; say uniform, or say by a teacher's `classes` which it "
+            "knows",
+        )
+    top_k = recipe.ensemble.top_k
+    for name, known in some.items():
+        place = f"teachers.{name}.classes"
+        if top_k is not None and top_k < len(known):
+            yield Problem(
+                _BANK,
+                f"`{_BANK}` is {top_k}, but `{place}` names {len(known)} classes, and the mean of "
+                "those left out would be one of classes that it knows and classes that it does "
+                f"not; make it {len(known)} at least, or none",
+            )
+        if "single_teachers" in recipe.controls:
+            yield Problem(
+                "controls",
+                f"`controls` has 'single_teachers', but `{place}` names {len(known)} of {classes} "
+                "classes, so that teacher alone would teach the student that there are no others; "
+                "take it out of `controls`",
+            )
+
+
+class_rules = (_maps, _known_to_somebody)
