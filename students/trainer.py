@@ -181,7 +181,7 @@ class Trainer:
         figures = torch.stack([each.figures for each in learnt]).sum(0)
         heard = torch.stack([each.heard for each in learnt]).sum(0)
         sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures, heard]))
-        told, noted = sums.split([1 + len(figures), len(heard)])
+        told, noted = torch.split(sums, [1 + len(figures), len(heard)])
         self.progress.heard = added(self.progress.heard, noted.tolist())
         means: list[float] = (told / self.order.micro_batches).tolist()
         return means
