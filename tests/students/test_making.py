@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import torch
 
+from students.assignment import Gating
 from students.making import build_learner
 from students.models.config import CustomModel, PlainCnn
+from students.objectives.layers import Guided, HintLayer
 from students.transfer_sets.catalog import load_transfer_set
 from tests.students.tiny import DATA, assignment, pupil
 
@@ -42,3 +44,28 @@ def test_our_own_models_compute_channels_last(tmp_path):
 def test_a_model_of_the_users_may_view_features_as_it_likes(tmp_path):
     (tmp_path / "net.py").write_text(VIEWING)
     assert not _features_are_channels_last(CustomModel(source="net.py:net"), tmp_path)
+
+
+def test_a_learner_gives_each_layer_in_the_shape_that_its_term_compares(tmp_path):
+    transfer_set = load_transfer_set(DATA, folder=tmp_path, cache=tmp_path / "cache")
+    maps, vector = HintLayer("wide", "layer", "none"), HintLayer("wide", "layer", "embedding")
+    guided = {
+        "many#0": Guided("stage1", maps),
+        "many#1": Guided("stage2", vector),
+        "order": Guided("stage2", None),
+    }
+    of = replace(
+        pupil(),
+        model=PlainCnn(channels=(3, 3, 5)),
+        gate=Gating(layer="stage2", detached=False, penalty=0.1, learns_for=None),
+    )
+    task = assignment(tmp_path / "stage", of, hint_shapes={maps.name: (7, 2, 2), vector.name: (6,)})
+    learner = build_learner(task, transfer_set, guided)
+    outputs = learner(transfer_set.inputs[:4])
+    assert outputs["many#0"].shape == (4, 7, 2, 2)
+    assert outputs["many#1"].shape == (4, 6)
+    assert outputs["order"].shape == (4, 5)
+    learnt = {name.rsplit(".", 1)[0] for name, _ in learner.named_parameters()}
+    assert not any("order" in name for name in learnt), "a vector per sample has nothing to learn"
+    for name in ("many#0", "many#1"):
+        assert any(f"adapters.{name}" in each for each in learnt)
