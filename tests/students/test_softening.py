@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from students.softening import soften, soften_one
+from students.knowledge import Knowledge
+from students.softening import agreed, agreed_log, named, soften, soften_one, standardized
 from tests.golden.cases import golden, tensor
 
 SEEDS = st.integers(0, 10_000)
@@ -167,3 +170,82 @@ def test_nobody_at_all_teaches_nothing(mean):
     none = torch.empty(0, 2, 3), torch.empty(0, 2), torch.empty(0, 3).bool()
     got = soften(*none, torch.empty(0, 2).bool(), temperature=2.0, mean=mean)
     assert torch.equal(got, torch.zeros(2, 3))
+
+
+def _knowledge(seed):
+    logits, weights, known, present = _teachers(seed)
+    return Knowledge(logits, known, present, weights * present, {})
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, MEANS, TEMPERATURES)
+def test_the_logarithms_of_what_is_agreed_are_those_of_its_probabilities(seed, mean, temperature):
+    knowledge = _knowledge(seed)
+    target = agreed(knowledge, temperature, mean)
+    torch.testing.assert_close(agreed_log(knowledge, temperature, mean).exp(), target)
+    assert torch.equal(agreed_log(knowledge, temperature, mean) == -torch.inf, target == 0)
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_logarithms_are_right_also_where_probabilities_are_too_small_for_their_type(mean):
+    logits = torch.tensor([[[500.0, 1.0, 0.0]], [[500.0, 1.0, 0.0]]])
+    weights, known, present = _all(2, 1, 3)
+    knowledge = Knowledge(logits, known, present, weights.float(), {})
+    assert agreed(knowledge, 1.0, mean).tolist() == [[1.0, 0.0, 0.0]]
+    found = agreed_log(knowledge, 1.0, mean)
+    torch.testing.assert_close(found, torch.tensor([[0.0, -499.0, -500.0]]))
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_weights_can_learn_from_the_logarithms_also_where_classes_or_teachers_are_missing(mean):
+    knowledge = _knowledge(4)
+    weights = knowledge.weights.requires_grad_()
+    log = agreed_log(replace(knowledge, weights=weights), 2.0, mean)
+    torch.where(log > -torch.inf, log, 0.0).sum().backward()
+    assert weights.grad.isfinite().all() and weights.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("of", [agreed, agreed_log])
+def test_no_gradient_reaches_a_teacher_by_what_is_agreed(of):
+    knowledge = _knowledge(5)
+    logits = knowledge.logits.clone().requires_grad_()
+    assert not of(replace(knowledge, logits=logits), 2.0, "arithmetic").requires_grad
+
+
+def test_the_first_of_the_most_probable_classes_is_named_and_none_by_who_says_nothing():
+    rows = tensor([[0.2, 0.4, 0.4], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert named(rows).tolist() == [1, 0, -1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.floats(0.01, 100), st.floats(-100, 100))
+def test_a_standardised_row_has_mean_zero_and_deviation_one_whatever_it_was(seed, factor, shift):
+    rows = standardized(_teachers(seed)[0][0] * factor + shift)
+    torch.testing.assert_close(rows.mean(-1), torch.zeros(4, dtype=torch.float64))
+    torch.testing.assert_close(rows.std(-1), torch.ones(4, dtype=torch.float64), rtol=1e-4, atol=0)
+
+
+def test_rows_are_standardised_over_the_classes_known():
+    logits, _, known, _ = _teachers(6)
+    rows = standardized(logits, known.unsqueeze(1))
+    for teacher, classes in enumerate(known):
+        torch.testing.assert_close(
+            rows[teacher][:, classes], standardized(logits[teacher][:, classes])
+        )
+        assert not rows[teacher][:, ~classes].any()
+
+
+def test_equal_logits_and_single_classes_are_standardised_to_zero_with_finite_gradients():
+    for row in (torch.full((1, 4), 1e4), torch.zeros(1, 4), torch.ones(1, 1)):
+        row.requires_grad_()
+        found = standardized(row)
+        (gradient,) = torch.autograd.grad(found[0, 0], row)
+        assert not found.any() and gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_teachers_are_standardised_each_before_they_are_combined(mean):
+    knowledge = _knowledge(7)
+    apart = standardized(knowledge.logits, knowledge.known.unsqueeze(1))
+    expected = agreed(replace(knowledge, logits=apart), 2.0, mean)
+    assert torch.equal(agreed(knowledge, 2.0, mean, standardize=True), expected)

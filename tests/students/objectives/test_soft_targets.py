@@ -1,11 +1,16 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from beartype import beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
 from students.objectives.soft_targets import soft_target_loss
+from students.objectives.task import task_loss
 from students.softening import soften, soften_one
 from tests.golden.cases import golden, tensor
+from tests.students.objectives.logit_cases import case, term, value
 
 CASES = ["kd_kl_T1", "kd_kl_T2", "kd_kl_T4", "kd_kl_T20"]
 
@@ -106,3 +111,39 @@ def test_a_target_of_one_row_for_a_batch_of_students_is_refused():
     checked(torch.zeros(4, 5), torch.full((4, 5), 0.2), temperature=1.0)
     with pytest.raises(TypeCheckError):
         checked(torch.zeros(4, 5), torch.full((1, 5), 0.2), temperature=1.0)
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_standardised_teachers_and_student_may_be_shifted_and_scaled(mean):
+    judged, of = case(0), term({"kind": "soft_targets", "standardize": True}, mean=mean)
+    plain = value(of, judged)
+    factors = tensor([0.5, 2.0, 30.0]).view(3, 1, 1)
+    moved = replace(
+        judged, student=7 * judged.student - 3, teachers=factors * judged.teachers + factors
+    )
+    torch.testing.assert_close(value(of, moved), plain, rtol=1e-6, atol=0)
+    assert plain > 0 and not torch.allclose(plain, value(term({"kind": "soft_targets"}), judged))
+
+
+def test_a_standardised_loss_is_that_of_the_papers_equations():
+    judged = case(1, teachers=1)
+    rows = []
+    for student, teacher in zip(judged.student.numpy(), judged.teachers[0].numpy(), strict=True):
+        p, q = (np.exp((z - np.mean(z)) / np.std(z, ddof=1) / 2) for z in (teacher, student))
+        p, q = p / p.sum(), q / q.sum()
+        rows.append(4 * np.sum(p * np.log(p / q)))
+    of = term({"kind": "soft_targets", "standardize": True, "temperature": 2.0})
+    assert value(of, judged).item() == pytest.approx(np.mean(rows), rel=1e-6)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_class_that_stands_in_for_the_answer_is_learnt_as_the_task_is(standardize):
+    judged = case(2)
+    of = term({"kind": "soft_targets", "standardize": standardize})
+    instead = torch.tensor([-1, 4, -1, 2])
+    silent = judged.weights.masked_fill(instead >= 0, 0.0)
+    found = value(of, replace(judged, weights=silent, instead=instead))
+    without = value(of, replace(judged, weights=silent))
+    torch.testing.assert_close(found, without + task_loss(judged.student, instead) / 2)
+    nowhere = value(of, replace(judged, instead=torch.full((4,), -1)))
+    torch.testing.assert_close(nowhere, value(of, judged))

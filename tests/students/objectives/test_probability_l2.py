@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from students.objectives.probability_l2 import probability_l2_loss
+from tests.golden.cases import golden, tensor
+from tests.students.objectives.logit_cases import case, term, value
+
+
+def test_loss_is_that_computed_independently():
+    judged = golden("prob_l2")
+    teacher = torch.softmax(tensor(judged.inputs["teacher_logits"]), -1)
+    loss = probability_l2_loss(tensor(judged.inputs["student_logits"]), teacher)
+    assert loss.item() == pytest.approx(judged.expected["loss"], abs=judged.tol)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0, 1e4))
+def test_it_is_bounded_by_two_and_a_student_that_is_sure_learns_nothing_more(seed, spread):
+    judged = case(seed, spread=spread)
+    loss = value(term({"kind": "probability_l2"}), judged)
+    assert 0 <= loss <= 2
+    sure = torch.tensor([[1e4, 0.0, 0.0]], requires_grad=True)
+    wrong = probability_l2_loss(sure, torch.tensor([[0.0, 1.0, 0.0]]))
+    wrong.backward()
+    assert wrong == 2 and not sure.grad.any()
+
+
+def test_a_row_of_zeros_teaches_nothing():
+    student = torch.randn(2, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    probability_l2_loss(student, torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])).backward()
+    assert not student.grad[0].any() and student.grad[1].any()
+
+
+def test_a_class_that_stands_in_is_a_certainty_which_makes_the_loss_a_brier_score():
+    judged = case(1)
+    instead = torch.tensor([2, 2, 2, 2])
+    silent = replace(judged, weights=torch.zeros_like(judged.weights), instead=instead)
+    missed = torch.softmax(judged.student, -1)
+    missed[:, 2] -= 1
+    torch.testing.assert_close(
+        value(term({"kind": "probability_l2"}), silent), missed.square().sum(-1).mean()
+    )
