@@ -2,7 +2,7 @@
 
 Window w holds the steps from w * every up to (w + 1) * every. It is told when it is complete,
 or when the stage is finished; so a window that a resume cuts in two is told once, from rows of
-both attempts.
+both attempts. What is measured once an epoch is told as it is, at its own step.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from students.spool import Row
 
 _SUMS = frozenset({"wait_seconds", "skipped", "nonfinite"})
 _RATE = frozenset({"samples", "step_seconds"})
+_ONCE_AN_EPOCH = "gradient/"
+_MOST_AT_ONCE = 500
+"""Trackers take no more than 1000 values at a time; beyond this a window has their means."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ class Windows:
         rows, self._open = self._open, []
         self._cursor = Cursor(until, self._cursor.epoch)
         last = rows[-1]
-        values = window_values([row.values for row in rows])
-        return Told(_metrics(values, last.step, last.time_ms), self._cursor)
+        own, rest = _apart(rows)
+        means = _metrics(window_values(rest), last.step, last.time_ms)
+        return Told((*means, *own), self._cursor)
 
     def _epoch(self, row: Row) -> Iterator[Told]:
         if row.epoch < self._cursor.epoch:
@@ -66,6 +70,22 @@ class Windows:
         self._cursor = Cursor(self._cursor.step, row.epoch + 1)
         values = {epoch_name(name): value for name, value in row.values.items()}
         yield Told(_metrics(values, row.step, row.time_ms), self._cursor)
+
+
+def _apart(rows: Sequence[Row]) -> tuple[list[Metric], list[Mapping[str, float]]]:
+    """What was measured once an epoch, each at its own step; and the rows without it."""
+    own = [
+        metric
+        for row in rows
+        for metric in _metrics(_once_an_epoch(row.values, True), row.step, row.time_ms)
+    ]
+    if len(own) > _MOST_AT_ONCE:
+        return [], [row.values for row in rows]
+    return own, [_once_an_epoch(row.values, False) for row in rows]
+
+
+def _once_an_epoch(values: Mapping[str, float], wanted: bool) -> dict[str, float]:
+    return {n: value for n, value in values.items() if n.startswith(_ONCE_AN_EPOCH) is wanted}
 
 
 def epoch_name(name: str) -> str:

@@ -59,11 +59,8 @@ def _terms(terms: Mapping[str, TermReport]) -> Grid:
         )
         for name, term in terms.items()
     )
-    headers = ("term", "value", "weight", "gradient, first", "gradient, last", "of all, %")
-    title = (
-        "What drove the student (value in the last epoch; norm of the weighted term's gradient "
-        "where it looks at the student, in the first and the last epoch)"
-    )
+    headers = ("term", "value, last", "weight", "gradient, first", "gradient, last", "of all, %")
+    title = "What drove the student (first and last epoch; values unweighted, gradients weighted)"
     return Grid(title, headers, rows)
 
 

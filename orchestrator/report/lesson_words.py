@@ -19,6 +19,9 @@ _BEYOND = {
 }
 """Why a rule says nothing of the held-out parts."""
 
+_NEARLY_ALL = 0.9
+"""A gate that gives one teacher more than that has chosen rather than weighed."""
+
 
 def lesson_notes(report: RunReport) -> Iterator[str]:
     """What a rule changed, what the ensemble's row is then, and which term drove the student."""
@@ -39,9 +42,20 @@ def _listening(told: ListeningReport) -> Iterator[str]:
         yield f"{said}: it taught nearly as the uniform mean does."
     if told.instead[-1]:
         yield f"For {_share(told.instead[-1])} of them the label taught, for no teacher was right."
+    yield from _chosen(told)
     if told.judged_without:
         why = _BEYOND.get(told.rule, "cannot be asked on held-out parts")
         yield (f"The ensemble's own figures are those of the uniform mean: rule {told.rule} {why}.")
+
+
+def _chosen(told: ListeningReport) -> Iterator[str]:
+    teacher, shares = max(told.weights.items(), key=lambda each: each[1][-1])
+    if told.rule == "adaptive" and shares[-1] > _NEARLY_ALL:
+        yield (
+            f"The gate gave {teacher} {_whole(shares[-1])} of the weight: it learns to lower the "
+            "student's loss, which the teacher that is easiest to imitate does best, whether or "
+            "not it knows most."
+        )
 
 
 def _driving(report: RunReport) -> Iterator[str]:

@@ -34,7 +34,7 @@ def _quality(models: Sequence[ModelReport]) -> Grid:
     for model in models:
         held = percent(model.validation.accuracy) if model.validation else ABSENT
         mark = "*" if is_flattered(model) else ""
-        rows.append((_label(model), *_figures(model.test), held + mark))
+        rows.append((_on(model), *_figures(model.test), held + mark))
         if model.corrected is not None:
             rows.append((f"{model.name}, prior corrected", *_figures(model.corrected), ABSENT))
     return Grid("How well they do", headers, tuple(rows))
@@ -46,8 +46,13 @@ def _figures(scores: PartScores) -> tuple[str, ...]:
 
 
 def _label(model: ModelReport) -> str:
-    of_some = "" if model.classes is None else f" ({len(model.classes)} classes)"
-    return f"teacher {model.name}{of_some}" if model.role == "teacher" else model.name
+    return f"teacher {model.name}" if model.role == "teacher" else model.name
+
+
+def _on(model: ModelReport) -> str:
+    """The label, with how many classes the figures are on, where these are not all."""
+    some = "" if model.classes is None else f" ({len(model.classes)} classes)"
+    return _label(model) + some
 
 
 def _size(models: Sequence[ModelReport], teachers: Sequence[ModelReport]) -> Grid:

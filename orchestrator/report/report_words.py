@@ -91,13 +91,16 @@ def _flattered(report: RunReport) -> Iterator[str]:
 
 def _of_some_classes(report: RunReport) -> Iterator[str]:
     names = report.dark_knowledge.classes if report.dark_knowledge else ()
-    for model in report.models():
-        if model.classes is not None:
-            known = ", ".join(names[each] if names else str(each) for each in model.classes)
-            yield (
-                f"Teacher '{model.name}' knows the classes {known} alone; its figures are on "
-                "samples of these, and not to be compared with others."
-            )
+    some = [
+        f"'{model.name}' ({', '.join(names[each] if names else str(each) for each in known)})"
+        for model in report.models()
+        if (known := model.classes) is not None
+    ]
+    if some:
+        yield (
+            f"Teachers that know some classes: {', '.join(some)}. Their figures are on samples of "
+            "these classes alone, which are not those of the others."
+        )
 
 
 def _corrected(report: RunReport) -> Iterator[str]:

@@ -28,10 +28,26 @@ def test_who_was_listened_to_keeps_its_names() -> None:
     }  # fmt: skip
 
 
-def test_a_gradient_told_once_an_epoch_is_not_thinned_by_the_other_steps() -> None:
-    rows = [Row("step", n, n, {"loss": 1.0}) for n in range(4)]
-    rows[0] = Row("step", 0, 0, {"loss": 1.0, "gradient/task": 0.5})
-    assert told(4, *rows)["gradient/task"] == 0.5
+def gradients(every: int, *rows: Row) -> list[tuple[int, float]]:
+    windows = Windows(every, Cursor())
+    found = [metric for told in (*windows.take(rows), *windows.close()) for metric in told.metrics]
+    return [(metric.step, metric.value) for metric in found if metric.key == "gradient/task"]
+
+
+def with_gradients(epochs: int, steps: int) -> list[Row]:
+    first = {"loss": 1.0, "gradient/task": 0.5}
+    return [Row("step", n, n, {"loss": 1.0} if n % steps else first) for n in range(epochs * steps)]
+
+
+def test_a_gradient_is_told_for_each_epoch_at_its_own_step() -> None:
+    for every in (1, 3, 50):
+        assert gradients(every, *with_gradients(4, steps=3)) == [
+            (0, 0.5), (3, 0.5), (6, 0.5), (9, 0.5),
+        ]  # fmt: skip
+
+
+def test_more_gradients_than_a_tracker_takes_at_once_are_told_as_a_mean() -> None:
+    assert gradients(2000, *with_gradients(1500, steps=1)) == [(1499, 0.5)]
 
 
 def test_a_term_that_was_silent_in_some_steps_is_told_by_the_others() -> None:

@@ -106,6 +106,16 @@ def test_a_rule_that_cannot_be_asked_on_held_out_parts_says_so(rule: str, why: s
     assert why in last
 
 
+def test_a_gate_that_gives_one_teacher_nearly_all_is_no_weighing() -> None:
+    weights = {"easy": (0.5, 0.95), "best": (0.5, 0.05)}
+    told = listening(epochs=2, weights=weights, by_class={}, rule="adaptive")
+    said = " ".join(lesson_notes(report(listening=told)))
+    assert "The gate gave easy 95 % of the weight" in said
+    assert "easiest to imitate" in said
+    other = replace(told, rule="random")
+    assert "gave easy" not in " ".join(lesson_notes(report(listening=other)))
+
+
 STEPS = [
     Row("step", 0, 0, {"terms/task": 2.0, "gradient/task": 3.0, "terms/soft": 4.0}),
     Row("step", 1, 0, {"terms/task": 1.0, "terms/soft": 2.0}),
