@@ -1,0 +1,153 @@
+"""Teaches the students of one setting, and reads what became of them.
+
+It does what ``stillhouse run`` does, without its pages, pictures and tracker, which would take
+longer than a student of seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+
+import torch
+import yaml
+
+import stillhouse
+from benchmarks.teaching.regimes import Regime
+from cluster.in_process import InProcessRuntime
+from orchestrator.executor import Executor, StageResult
+from orchestrator.home.run_marks import marked
+from orchestrator.home.store import Store
+from orchestrator.judged_plan import JudgedPlan, judged_plan
+from orchestrator.placing import Placing
+from orchestrator.plan import Stage
+from orchestrator.shelving import prepare_for
+from orchestrator.signals import interruptible
+from orchestrator.stage_work import StageWork
+from students.metrics import accuracy, negative_log_likelihood
+from students.outcome import read_answers
+from students.reports import Event, Noticed
+from students.spool import read_committed
+
+UNCOUNTED = 5
+"""First steps of a student, in which much is done for the first time."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One student: shares of the validation and of the test samples that it names rightly.
+
+    ``nll`` is of the validation part, in nats. ``changed`` is the mean share of the samples on
+    which the ensemble's rule changed the target, where there is such a figure. ``step`` is the
+    median of its steps' seconds.
+    """
+
+    validation: float
+    nll: float
+    test: float
+    step: float
+    changed: float | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Tells what a reader should know of stages: that one waits, what was noticed."""
+
+    say: Callable[[str], None]
+
+    def waits(self, stage: Stage) -> None:
+        """Another process works on this very stage."""
+        self.say(f"{stage.title}: waits for the process that works on it")
+
+    def begins(self, stage: Stage, attempt: int) -> None:
+        """Teachers take long, students do not."""
+        if stage.name.startswith("teachers."):
+            self.say(f"{stage.title}: begins")
+
+    def hears(self, stage: Stage, event: Event) -> None:
+        """Passes on notices."""
+        if isinstance(event, Noticed):
+            self.say(f"{stage.title}: {event}")
+
+    def ends(self, result: StageResult) -> None:
+        """As at its beginning."""
+        if result.ran and result.stage.name.startswith("teachers."):
+            self.say(f"{result.stage.title}: done in {result.seconds:.1f} s")
+
+
+@dataclass(frozen=True)
+class School:
+    """Where students are taught; all ways of a regime share its teachers and their answers."""
+
+    home: Path
+    say: Callable[[str], None]
+
+    def teach(
+        self, regime: Regime, overrides: Sequence[str], *, first: int, seeds: int
+    ) -> tuple[Score, ...]:
+        """A score for each seed from ``first`` on; what is stored is not computed again.
+
+        Raises:
+            RecipeProblems: the recipe cannot be run as it stands.
+            StudentError, ClusterError, TeacherError: training cannot go on.
+        """
+        seed = f"student.train.seed={first}"
+        loaded = stillhouse.load_recipe(self.written(regime), [*overrides, seed])
+        store = Store(self.home)
+        store.prepare()
+        with interruptible():
+            judged = judged_plan(loaded, store, repeats=seeds)
+            prepare_for(judged.plan, store)
+            with marked(judged.plan, store):
+                results = self._results(judged, store)
+        return tuple(
+            self._score(judged, store, result)
+            for result in results
+            if result.stage.name == "student"
+        )
+
+    def written(self, regime: Regime) -> Path:
+        """The regime's recipe as a file, with an objective that each setting replaces."""
+        recipe = {**regime.recipe, "student": {**regime.recipe["student"]}}
+        recipe["student"]["objective"] = {"task": 1.0}
+        path = self.home / "recipes" / f"{regime.name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(recipe, sort_keys=False)
+        if not path.exists() or path.read_text() != text:
+            partial = path.with_suffix(f".{os.getpid()}")
+            partial.write_text(text)
+            partial.replace(path)
+        return path
+
+    def _results(self, judged: JudgedPlan, store: Store) -> list[StageResult]:
+        runtime = InProcessRuntime()
+        try:
+            placing = Placing(judged.plan, store, judged.probed.hint_shapes)
+            work = StageWork(runtime, placing, judged.transfer_set)
+            cores = os.cpu_count() or 1
+            return Executor(judged.plan, store, runtime, work, Told(self.say), cores).run()
+        finally:
+            runtime.close()
+
+    def _score(self, judged: JudgedPlan, store: Store, result: StageResult) -> Score:
+        folder, data = store.folder(result.stage.digest), judged.transfer_set
+        answers = read_answers(folder)
+        parts = {"validation": data.validation_ids(), "test": data.test_ids()}
+        targets = {part: torch.from_numpy(data.targets[ids]) for part, ids in parts.items()}
+        rows = list(read_committed(folder, result.outcome.segments))
+        steps = [row.values["step_seconds"] for row in rows if row.kind == "step"]
+        changed = [
+            row.values["rule/changed"]
+            for row in rows
+            if row.kind == "epoch" and "rule/changed" in row.values
+        ]
+        return Score(
+            validation=accuracy(answers["validation"], targets["validation"]),
+            nll=negative_log_likelihood(answers["validation"], targets["validation"]),
+            test=accuracy(answers["test"], targets["test"]),
+            step=median(steps[UNCOUNTED:] or steps),
+            changed=fmean(changed) if changed else None,
+        )

@@ -1,0 +1,212 @@
+"""The ways of teaching that are compared, each with the settings that are tried for it.
+
+Every way has as many settings as every other one, the untaught student too: each of the regime's
+learning rates with each of three choices of what matters most to that way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchmarks.teaching.regimes import Regime
+
+Family = Literal["nobody", "one teacher", "combining", "noise", "term", "beside soft targets"]
+Choice = tuple[str, Mapping[str, Any]]
+"""What is chosen, in words, and the values that it sets by dotted place."""
+
+CHOICES = 3
+SOFT = (0.5, 0.9, 1.0)
+"""Weights of what the teachers say; the labels have what is left to 1."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One recipe of a way: ``label`` says what was set, ``overrides`` are ``a.b=value``."""
+
+    label: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of teaching; ``choices`` are its three, in a regime."""
+
+    name: str
+    family: Family
+    choices: Callable[[Regime], Sequence[Choice]]
+
+    def settings(self, regime: Regime) -> tuple[Setting, ...]:
+        """Each learning rate with each choice."""
+        return tuple(
+            _setting(f"lr {rate:g}, {label}", {"student.train.optimizer.lr": rate, **values})
+            for rate in regime.rates
+            for label, values in self.choices(regime)
+        )
+
+
+def _setting(label: str, values: Mapping[str, Any]) -> Setting:
+    # JSON is YAML.
+    return Setting(label, tuple(f"{place}={json.dumps(value)}" for place, value in values.items()))
+
+
+def _teaching(term: Mapping[str, Any], weight: float, name: str = "soft_targets") -> dict[str, Any]:
+    objective: dict[str, Any] = {name: {**term, "weight": weight}}
+    if weight < 1:
+        objective["task"] = round(1 - weight, 6)
+    return {"student.objective": objective}
+
+
+def _over_weights(
+    *,
+    ensemble: Mapping[str, Any] | None = None,
+    term: str = "soft_targets",
+    weights: Sequence[float] = SOFT,
+    **options: Any,
+) -> Callable[[Regime], Sequence[Choice]]:
+    """Three weights of a term, under an ensemble that is set up as said."""
+    set_up = {f"ensemble.{key}": value for key, value in (ensemble or {}).items()}
+
+    def choices(regime: Regime) -> Sequence[Choice]:
+        return [
+            (f"weight {weight:g}", {**_teaching(options, weight, term), **set_up})
+            for weight in weights
+        ]
+
+    return choices
+
+
+def _instead(
+    term: str, sizes: Sequence[float], task: float = 0.1
+) -> Callable[[Regime], Sequence[Choice]]:
+    """Three sizes of a term that stands beside the labels, whose scale is its own."""
+
+    def choices(regime: Regime) -> Sequence[Choice]:
+        return [
+            (f"weight {size:g}", {"student.objective": {"task": task, term: size}})
+            for size in sizes
+        ]
+
+    return choices
+
+
+def _beside(
+    terms: Callable[[Regime, float], Mapping[str, Any]], *, layers: bool = True
+) -> Callable[[Regime], Sequence[Choice]]:
+    """Three sizes of terms that are added to soft targets; teachers' ``layers`` are kept too."""
+    kept = {"ensemble.bank": {"taps": True}} if layers else {}
+
+    def choices(regime: Regime) -> Sequence[Choice]:
+        both = {"task": 0.1, "soft_targets": 0.9}
+        return [
+            (f"weight {size:g}", {"student.objective": {**both, **terms(regime, size)}, **kept})
+            for size in (0.1, 1.0, 10.0)
+        ]
+
+    return choices
+
+
+def _untaught(regime: Regime) -> Sequence[Choice]:
+    return [
+        (
+            f"weight decay {decay:g}",
+            {"student.objective": {"task": 1.0}, "student.train.optimizer.weight_decay": decay},
+        )
+        for decay in (0.0, 5.0e-4, 5.0e-3)
+    ]
+
+
+def _smoothing(regime: Regime) -> Sequence[Choice]:
+    return [
+        (f"smoothing {share:g}", {"student.objective": {"task": {"label_smoothing": share}}})
+        for share in (0.05, 0.1, 0.2)
+    ]
+
+
+def _alone(name: str, regime: Regime) -> dict[str, Any]:
+    """One teacher, without the others."""
+    return {f"teachers.{other}": None for other in regime.teachers if other != name}
+
+
+def _single(regime: Regime) -> Sequence[Choice]:
+    return [(name, {**_teaching({}, 0.9), **_alone(name, regime)}) for name in regime.teachers]
+
+
+def _fixed(regime: Regime) -> Sequence[Choice]:
+    def weights(favourite: str) -> dict[str, Any]:
+        shares = {name: 0.6 if name == favourite else 0.2 for name in regime.teachers}
+        return {"ensemble.weighting": {"kind": "fixed", "weights": shares}}
+
+    return [
+        (f"{name} 0.6, the others 0.2", {**_teaching({}, 0.9), **weights(name)})
+        for name in regime.teachers
+    ]
+
+
+def _noise(regime: Regime) -> Sequence[Choice]:
+    return [
+        (f"sigma {sigma:g}", {**_teaching({}, 0.9), "ensemble.noise": {"sigma": sigma}})
+        for sigma in (0.1, 0.3, 1.0)
+    ]
+
+
+def _virtual(regime: Regime) -> Sequence[Choice]:
+    noise = {"ensemble.noise": {"sigma": 0.3, "virtual": 3}}
+    return [
+        (name, {**_teaching({}, 0.9), **noise, **_alone(name, regime)}) for name in regime.teachers
+    ]
+
+
+def _decoupled(regime: Regime) -> Sequence[Choice]:
+    return [
+        (f"others {others:g}", _teaching({"others": others}, 0.9, "decoupled"))
+        for others in (1.0, 4.0, 8.0)
+    ]
+
+
+def _triplets(regime: Regime, size: float) -> Mapping[str, Any]:
+    layers = dict(regime.layers)
+    return {"triplet_order": {"weight": size, "layers": layers, "guided": regime.layer}}
+
+
+def _relations(regime: Regime, size: float) -> Mapping[str, Any]:
+    return {"relation_distance": size, "relation_angle": 2 * size}
+
+
+def _groups(regime: Regime, size: float) -> Mapping[str, Any]:
+    return {"multi_group_hint": {"weight": size, "groups": [dict(each) for each in regime.groups]}}
+
+
+def _rule(name: str) -> Way:
+    return Way(name, "combining", _over_weights(ensemble={"weighting": name}))
+
+
+def _ways() -> Iterator[Way]:
+    yield Way("untaught", "nobody", _untaught)
+    yield Way("label_smoothing", "nobody", _smoothing)
+    yield Way(
+        "virtual_teacher", "nobody", _over_weights(term="virtual_teacher", weights=(0.1, 0.3, 0.5))
+    )
+    yield Way("single", "one teacher", _single)
+    yield _rule("uniform")
+    yield Way("geometric", "combining", _over_weights(ensemble={"mean": "geometric"}))
+    yield Way("fixed", "combining", _fixed)
+    for rule in ("random", "max_entropy", "min_entropy", "confidence", "correct_only", "adaptive"):
+        yield _rule(rule)
+    yield Way("noise", "noise", _noise)
+    yield Way("virtual_3", "noise", _virtual)
+    yield Way("logit_l2", "term", _instead("logit_l2", (0.02, 0.1, 0.5)))
+    yield Way("probability_l2", "term", _instead("probability_l2", (1.0, 3.0, 10.0)))
+    yield Way("conditional", "term", _over_weights(term="conditional"))
+    yield Way("decoupled", "term", _decoupled)
+    yield Way("correlation", "term", _instead("correlation", (0.5, 1.0, 3.0)))
+    yield Way("standardize", "term", _over_weights(standardize=True))
+    yield Way("triplet_order", "beside soft targets", _beside(_triplets))
+    yield Way("relations", "beside soft targets", _beside(_relations, layers=False))
+    yield Way("multi_group_hint", "beside soft targets", _beside(_groups))
+
+
+WAYS = {way.name: way for way in _ways()}
+"""All ways by name, in the order of the tables."""

@@ -1,0 +1,176 @@
+"""Claims about the comparison of ways of teaching: equal budgets, who chooses, what is printed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import stillhouse
+from benchmarks import ensembles
+from benchmarks.teaching.contest import TUNING, Budget, Found, Records, contend, course
+from benchmarks.teaching.regimes import Regime, regimes
+from benchmarks.teaching.school import School, Score
+from benchmarks.teaching.steps import costs
+from benchmarks.teaching.table import lines, sentences
+from benchmarks.teaching.ways import CHOICES, WAYS, Setting, Way
+from orchestrator.errors import RecipeProblems
+from students.errors import TrainingError
+
+REGIMES = regimes(Path("/nowhere"))
+
+
+def score(validation: float, *, nll: float = 0.3, test: float = 0.5) -> Score:
+    return Score(validation, nll, test, step=0.001)
+
+
+def found(name: str, *tests: float, problem: str = "") -> Found:
+    return Found(name, (), "lr 0.1", tuple(score(0.9, test=test) for test in tests), problem)
+
+
+@pytest.mark.parametrize("regime", REGIMES.values(), ids=list(REGIMES))
+def test_every_way_has_as_many_trials_as_the_untaught_student(regime: Regime) -> None:
+    counts = {name: len(way.settings(regime)) for name, way in WAYS.items()}
+    assert set(counts.values()) == {len(regime.rates) * CHOICES}
+
+
+@pytest.mark.parametrize("regime", REGIMES.values(), ids=list(REGIMES))
+def test_every_setting_is_a_recipe_that_may_be_run(regime: Regime, tmp_path: Path) -> None:
+    path = School(tmp_path, print).written(regime)
+    refused = {}
+    for name, way in WAYS.items():
+        if name in regime.left_out:
+            continue
+        for setting in way.settings(regime)[:CHOICES]:
+            try:
+                stillhouse.load_recipe(path, setting.overrides)
+            except RecipeProblems as problems:
+                refused[f"{name}, {setting.label}"] = str(problems)
+    assert refused == {}
+
+
+def test_the_validation_part_chooses_and_the_test_part_never_does() -> None:
+    settings = [Setting(label, ()) for label in "abc"]
+    by_label = {
+        "a": score(0.90, test=0.99),
+        "b": score(0.95, nll=0.2, test=0.10),
+        "c": score(0.95, nll=0.1, test=0.05),
+    }
+
+    def teach(setting: Setting, first: int, seeds: int) -> tuple[Score, ...]:
+        return (by_label[setting.label],) * seeds
+
+    # Of b and c, which are equally right, c has the lower validation loss.
+    assert contend(settings, teach, seeds=5, tuning=2).chosen == "c"
+
+
+def test_no_student_both_chooses_and_is_compared() -> None:
+    taught: dict[str, set[int]] = {"chose": set(), "compared": set()}
+
+    def teach(setting: Setting, first: int, seeds: int) -> tuple[Score, ...]:
+        taught["chose" if seeds == 3 else "compared"] |= set(range(first, first + seeds))
+        return (score(0.9),) * seeds
+
+    contend([Setting("a", ()), Setting("b", ())], teach, seeds=5, tuning=3)
+    assert taught == {"chose": {TUNING, TUNING + 1, TUNING + 2}, "compared": {0, 1, 2, 3, 4}}
+
+
+def test_a_setting_whose_training_breaks_off_is_the_worst() -> None:
+    def teach(setting: Setting, first: int, seeds: int) -> tuple[Score, ...]:
+        if setting.label == "wild":
+            raise TrainingError("gradients were not finite")
+        return (score(0.11),) * seeds
+
+    result = contend([Setting("wild", ()), Setting("tame", ())], teach, seeds=2, tuning=1)
+    assert result.chosen == "tame"
+    assert result.tried[0].validation == 0
+
+
+@pytest.fixture(scope="module")
+def small() -> Regime:
+    """Digits with one short teacher and a short student."""
+    regime = REGIMES["digits"]
+    recipe = copy.deepcopy(regime.recipe)
+    recipe["teachers"] = {"wide": recipe["teachers"]["wide"]}
+    recipe["teachers"]["wide"]["train"]["epochs"] = 1
+    recipe["student"]["train"]["epochs"] = 2
+    return replace(regime, recipe=recipe, rates=(0.1,), tuning_seeds=1)
+
+
+def test_a_contest_goes_on_where_it_was_and_names_what_is_refused(
+    small: Regime, tmp_path: Path
+) -> None:
+    refused = Way("refused", "combining", lambda regime: [("as told", {"ensemble.mean": "odd"})])
+    ways: Sequence[Way] = [WAYS["untaught"], WAYS["logit_l2"], refused]
+    records, budget = Records(tmp_path / "ensembles"), Budget(seeds=2, trials=1)
+    school, taught = School(tmp_path, print), []
+
+    first = list(course([small], ways, school, records, budget, taught.append))
+    assert [each.way for _, each in first] == ["untaught", "logit_l2", "refused"]
+    assert [len(each.scores) for _, each in first] == [2, 2, 0]
+    assert "ensemble.mean" in first[-1][1].problem
+    assert taught == [1, 2, 1, 2]
+
+    again = list(course([small], ways, school, records, budget, taught.append))
+    assert again == first
+    assert len(taught) == 4, "nobody was taught again"
+
+
+def test_what_another_process_works_on_is_left_to_it(small: Regime, tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    held = records.claim(WAYS["untaught"], small)
+    assert held is not None
+    with held:
+        school = School(tmp_path, print)
+        assert not list(course([small], [WAYS["untaught"]], school, records, Budget(), print))
+
+
+def test_a_step_is_compared_with_those_of_its_own_round() -> None:
+    turns = {"untaught": [1.0, 2.0], "uniform": [2.0, 4.0], "confidence": [2.5, 5.0]}
+    found = costs(turns)
+    assert found["confidence"].of_uniform == pytest.approx(1.25)
+    assert found["confidence"].share == pytest.approx(0.6)
+    assert found["uniform"].share == pytest.approx(0.5)
+    assert costs({"confidence": [1.0]}) == {}
+
+
+def canned() -> dict[str, Found]:
+    return {
+        "untaught": found("untaught", 0.80, 0.81, 0.80),
+        "single": found("single", 0.905, 0.905, 0.906),
+        "uniform": found("uniform", 0.90, 0.90, 0.901),
+        "random": found("random", 0.91, 0.89, 0.90),
+        "noise": found("noise", 0.85, 0.85, 0.851),
+        "adaptive": found("adaptive", problem="refused: it is not there yet"),
+        "relations": found("relations", problem="left out: too long"),
+    }
+
+
+def test_a_row_shows_paired_differences_with_interval_and_wins() -> None:
+    table = {
+        line.split(" | ")[0].strip("| "): line for line in lines(REGIMES["digits"], canned(), {})
+    }
+    assert "80.33 ± 0.58" in table["untaught"]
+    assert "+0.50 (+0.50 to +0.50), 3 of 3" in table["single"]
+    assert "-5.00" in table["noise"] and "0 of 3" in table["noise"]
+    assert "adaptive" not in table, "there is nothing to show of it"
+
+
+def test_the_sentences_say_where_a_way_does_not_pay() -> None:
+    said = "\n".join(sentences(canned()))
+    assert "Every one of the 4 taught ways beats the untaught student." in said
+    assert "Better than the uniform mean: `single` (+0.50)." in said
+    assert "Worse than the uniform mean: `noise` (-5.00)." in said
+    assert "not shown to pay: `random` (-0.03)" in said
+    assert "single teacher (lr 0.1) has a student 0.50 points above the ensemble's" in said
+    assert "`adaptive` is not in the table: refused: it is not there yet." in said
+    assert "Left out, for want of time: `relations`." in said
+
+
+def test_the_command_line_knows_every_regime_and_way() -> None:
+    said = ensembles.asked(["/data", "--regimes", "digits", "--ways", "uniform", "--trials", "1"])
+    assert said.regimes == ["digits"] and said.ways == ["uniform"] and said.seeds == 5
+    assert ensembles.asked(["/data"]).regimes == list(REGIMES)
