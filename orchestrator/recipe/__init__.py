@@ -14,6 +14,7 @@ Judging
   rules           judged across sections: all rules in order
   rules_samples   about the transfer set
   rules_teaching  about who teaches whom
+  rules_ensemble  about how teachers agree
   rules_weights   about weights over the epochs
   rules_classes   about which classes a teacher knows
   rules_gate      about a student that weighs its teachers itself

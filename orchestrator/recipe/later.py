@@ -25,10 +25,11 @@ WORDS: dict[Pattern, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("offline",),
     ),
     ("ensemble", "weighting"): (
+        ("adaptive",),
         (
-            "random", "max_entropy", "min_entropy", "confidence", "correct_only", "adaptive",
+            "uniform", "fixed", "random", "max_entropy", "min_entropy", "confidence",
+            "correct_only", "specialists",
         ),
-        ("uniform", "fixed", "specialists"),
     ),
     ("ensemble", "on_teacher_loss"): (("degrade",), ("wait", "fail")),
     ("cluster", "mode"): (("ray",), ("in_process", "local")),
@@ -36,7 +37,6 @@ WORDS: dict[Pattern, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Words for a value, or kinds, by place: those to come, then those that are there."""
 
 MAPPINGS: dict[Pattern, str] = {
-    ("ensemble", "noise"): "noise on the teachers' answers",
     ("student", "objective", "*", "temperature"): "a schedule of temperatures",
 }
 """Places whose mapping is to come, and what it stands for; a plain value may be there."""

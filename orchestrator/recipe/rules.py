@@ -15,6 +15,7 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.rules_bank import bank_rules
 from orchestrator.recipe.rules_classes import class_rules
 from orchestrator.recipe.rules_engine import engine_rules
+from orchestrator.recipe.rules_ensemble import ensemble_rules
 from orchestrator.recipe.rules_gate import gate_rules
 from orchestrator.recipe.rules_samples import sample_rules
 from orchestrator.recipe.rules_teaching import teaching_rules
@@ -26,6 +27,7 @@ Rule = Callable[[Recipe], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     *sample_rules,
     *teaching_rules,
+    *ensemble_rules,
     *weight_rules,
     *class_rules,
     *gate_rules,

@@ -1,4 +1,4 @@
-"""Rules about who teaches whom: teachers, ensemble, objective, controls."""
+"""Rules about who teaches whom: teachers, objective, controls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from orchestrator.recipe.rules_weights import silent_epochs
 from orchestrator.recipe.wording import listed, suggest
 from students.config import TrainConfig
 from students.objectives.config import TermConfig, taught_by_one
-from teachers.config import EnsembleConfig, Fixed
 
 _OBJECTIVE = "student.objective"
 
@@ -121,47 +120,6 @@ def _teachers_without_effect(recipe: Recipe) -> Iterator[Problem]:
             )
 
 
-def _ensemble(recipe: Recipe) -> Iterator[Problem]:
-    ensemble = recipe.ensemble
-    if not recipe.teachers:
-        if ensemble != EnsembleConfig():
-            yield Problem(
-                "ensemble",
-                "`ensemble` has no effect, since `teachers` is empty; take it out or add a teacher",
-            )
-        return
-    terms = recipe.student.objective
-    default = EnsembleConfig().temperature
-    if ensemble.temperature != default and not any(term.softens for term in terms.values()):
-        yield Problem(
-            "ensemble.temperature",
-            f"`ensemble.temperature` is {ensemble.temperature:g}, but no term of `{_OBJECTIVE}` "
-            f"softens; take it out or add soft_targets",
-        )
-    if isinstance(ensemble.weighting, Fixed):
-        yield from _fixed(ensemble.weighting, recipe)
-
-
-def _fixed(weighting: Fixed, recipe: Recipe) -> Iterator[Problem]:
-    place = "ensemble.weighting.weights"
-    for name in weighting.weights:
-        if name not in recipe.teachers:
-            yield Problem(
-                f"{place}.{name}",
-                f"`{place}.{name}` weighs a teacher that `teachers` does not have; "
-                f"{suggest(name, recipe.teachers)}",
-            )
-    missing = [name for name in recipe.teachers if name not in weighting.weights]
-    if missing:
-        yield Problem(
-            place,
-            f"`{place}` has no weight for {listed(missing)} of `teachers`; give each one "
-            f"(0 leaves a teacher out)",
-        )
-    if not missing and sum(weighting.weights.values()) == 0:
-        yield Problem(place, f"`{place}` are all 0; give a teacher a weight above 0")
-
-
 def _controls(recipe: Recipe) -> Iterator[Problem]:
     asked, labelled = recipe.controls, recipe.transfer_set.labelled
     explicit = "controls" in recipe.model_fields_set
@@ -215,6 +173,5 @@ teaching_rules = (
     _terms,
     _teachers_terms,
     _teachers_without_effect,
-    _ensemble,
     _controls,
 )

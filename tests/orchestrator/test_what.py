@@ -103,7 +103,16 @@ WHAT: list[tuple[str, set[str]]] = [
     ("student.engine.deepspeed={communication_data_type: fp16}", STUDENTS),
     ("ensemble.temperature=2", TAUGHT),
     ("ensemble.mean=geometric", TAUGHT),
-    ("ensemble.weighting={kind: fixed, weights: {wide: 1, deep: 2, loaded: 1}}", {"student"}),
+    (
+        "ensemble.weighting={kind: fixed, weights: {wide: 0.25, deep: 0.5, loaded: 0.25}}",
+        {"student"},
+    ),
+    ("ensemble.weighting=random", {"student"}),
+    ("ensemble.weighting=max_entropy", {"student"}),
+    ("ensemble.weighting=min_entropy", {"student"}),
+    ("ensemble.weighting=confidence", {"student"}),
+    ("ensemble.weighting=correct_only", {"student"}),
+    ("ensemble.noise={}", TAUGHT),
     ("seed=8", {WIDE, DEEP, "student", BY["wide"], BY["deep"]}),
     ("transfer_set.seed=1", ALL),
     ("transfer_set.validation=101", ALL),
@@ -158,6 +167,66 @@ def test_views_and_labels_that_nobody_looks_at_are_not_asked(folder: Path) -> No
     by_answers = ("student.objective.task=null", "controls=[]")
     before = digests(folder, *by_answers)
     assert digests(folder, *by_answers, "transfer_set.labelled=0.5") == before
+
+
+RULE = "ensemble.weighting"
+SHARES = "{wide: 0.25, deep: 0.5, loaded: 0.25}"
+
+
+@pytest.mark.parametrize("rule", ["correct_only", "confidence"])
+def test_labels_that_a_rule_looks_at_are_asked(folder: Path, rule: str) -> None:
+    by_answers = ("student.objective.task=null", "controls=[]", f"{RULE}={rule}")
+    before = digests(folder, *by_answers)
+    after = digests(folder, *by_answers, "transfer_set.labelled=0.5")
+    assert small.changed(before, after) == {"student"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"{RULE}={{kind: fixed, weights: {SHARES}}}",
+         f"{RULE}={{kind: fixed, weights: {{loaded: 0.25, deep: 0.5, wide: 0.25}}}}"),
+        (f"{RULE}=random", f"{RULE}={{kind: random, per: sample}}"),
+        ("ensemble.noise={}", "ensemble.noise={probability: 0.5, sigma: 0.1, virtual: 1}"),
+    ],
+)  # fmt: skip
+def test_two_ways_of_writing_how_teachers_agree_are_one(folder: Path, one: str, other: str) -> None:
+    assert digests(folder, one) == digests(folder, other)
+
+
+def test_each_setting_of_a_rule_and_of_noise_is_asked(folder: Path) -> None:
+    settings = [
+        f"{RULE}=random",
+        f"{RULE}={{kind: random, per: batch}}",
+        f"{RULE}={{kind: random, weights: {SHARES}}}",
+        f"{RULE}={{kind: fixed, weights: {SHARES}}}",
+        "ensemble.noise={}",
+        "ensemble.noise={sigma: 0.2}",
+        "ensemble.noise={probability: 0.4}",
+    ]
+    assert len({digests(folder, each)["student"] for each in settings}) == len(settings)
+
+
+def test_the_recipes_seed_reaches_a_student_only_where_something_is_drawn(folder: Path) -> None:
+    """By way of teachers that are trained it reaches every student, so this one has loaded ones."""
+    loaded = data()
+    loaded["teachers"] = {
+        name: {**loaded["teachers"]["loaded"], "seen": seen}
+        for name, seen in (("one", "train"), ("two", "none"))
+    }
+    loaded["student"]["objective"].pop("near")
+
+    def changed_by_seed(*settings: str) -> set[str]:
+        both = [
+            small.digests(small.planned(folder, *settings, seed, data=loaded))
+            for seed in ("seed=7", "seed=8")
+        ]
+        return small.changed(*both)
+
+    single = {f"controls.single_teachers.{name}" for name in ("one", "two")}
+    assert changed_by_seed() == changed_by_seed(f"{RULE}=max_entropy") == set()
+    assert changed_by_seed(f"{RULE}=random") == {"student"}
+    assert changed_by_seed("ensemble.noise={}") == {"student"} | single
 
 
 def test_terms_of_no_weight_and_their_order_are_not_asked(folder: Path) -> None:

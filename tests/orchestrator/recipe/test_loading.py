@@ -171,9 +171,6 @@ def test_bad_value_is_refused_in_one_sentence(
 LATER = [
     ("schedule={kind: assistants, path: []}", "schedule"),
     ("schedule=born_again", "schedule"),
-    ("ensemble.noise={probability: 0.5, sigma: 0.1}", "ensemble.noise"),
-    ("ensemble.weighting={kind: random}", "ensemble.weighting"),
-    ("ensemble.weighting=specialists", "ensemble.weighting"),
     ("ensemble.on_teacher_loss={kind: degrade, quorum: 2}", "ensemble.on_teacher_loss"),
     ("cluster={mode: ray}", "cluster.mode"),
     ("cluster.address=auto", "cluster.address"),

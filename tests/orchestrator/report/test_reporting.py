@@ -122,7 +122,7 @@ def by_hand(finished: Finished, weights: dict[str, float], mean: str, temperatur
 def test_the_ensemble_is_the_weighted_mean_of_plain_distributions(
     tmp_path: Path, mean: str, weights: dict[str, float]
 ) -> None:
-    spelled = ", ".join(f"{name}: {weight * 3}" for name, weight in weights.items())
+    spelled = ", ".join(f"{name}: {weight}" for name, weight in weights.items())
     weighting = f"ensemble.weighting={{kind: fixed, weights: {{{spelled}}}}}"
     made = Finished(tmp_path, weighting, f"ensemble.mean={mean}")
     report, labels = made.report(), made.labels("test")
@@ -138,6 +138,27 @@ def test_the_ensemble_is_the_weighted_mean_of_plain_distributions(
     student = made.chances("student", "test")
     agreement = float((student.argmax(1) == ensemble.argmax(1)).mean())
     assert report.student.test.agreement == pytest.approx(agreement)
+
+
+def test_the_ensemble_is_judged_by_the_rule_where_it_needs_no_labels(tmp_path: Path) -> None:
+    made = Finished(tmp_path, "ensemble.weighting=min_entropy")
+    each = np.stack([made.chances(f"teachers.{name}", "test") for name in ("wide", "deep")])
+    surest = (-each * np.log(each)).sum(2).argmin(0)
+    chosen = each[surest, np.arange(each.shape[1])]
+    report = made.report()
+    assert report.ensemble is not None
+    assert report.ensemble.test.nll == pytest.approx(nll(chosen, made.labels("test")), rel=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["random", "confidence", "correct_only"])
+def test_the_ensemble_of_a_rule_that_needs_labels_or_draws_is_the_uniform_mean(
+    tmp_path: Path, rule: str
+) -> None:
+    made = Finished(tmp_path, f"ensemble.weighting={rule}")
+    mean = by_hand(made, {"wide": 0.5, "deep": 0.5}, "arithmetic", temperature=1.0)
+    report = made.report()
+    assert report.ensemble is not None
+    assert report.ensemble.test.nll == pytest.approx(nll(mean, made.labels("test")), rel=1e-6)
 
 
 def test_dark_knowledge_is_the_mean_soft_target_of_each_class(finished: Finished) -> None:
