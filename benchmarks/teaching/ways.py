@@ -64,15 +64,13 @@ def _over_weights(
     ensemble: Mapping[str, Any] | None = None,
     term: str = "soft_targets",
     weights: Sequence[float] = SOFT,
-    **options: Any,
 ) -> Callable[[Regime], Sequence[Choice]]:
     """Three weights of a term, under an ensemble that is set up as said."""
     set_up = {f"ensemble.{key}": value for key, value in (ensemble or {}).items()}
 
     def choices(regime: Regime) -> Sequence[Choice]:
         return [
-            (f"weight {weight:g}", {**_teaching(options, weight, term), **set_up})
-            for weight in weights
+            (f"weight {weight:g}", {**_teaching({}, weight, term), **set_up}) for weight in weights
         ]
 
     return choices
@@ -93,7 +91,10 @@ def _instead(
 
 
 def _beside(
-    terms: Callable[[Regime, float], Mapping[str, Any]], *, layers: bool = True
+    terms: Callable[[Regime, float], Mapping[str, Any]],
+    *,
+    sizes: Sequence[float] = (0.1, 1.0, 10.0),
+    layers: bool = True,
 ) -> Callable[[Regime], Sequence[Choice]]:
     """Three sizes of terms that are added to soft targets; teachers' ``layers`` are kept too."""
     kept = {"ensemble.bank": {"taps": True}} if layers else {}
@@ -102,7 +103,7 @@ def _beside(
         both = {"task": 0.1, "soft_targets": 0.9}
         return [
             (f"weight {size:g}", {"student.objective": {**both, **terms(regime, size)}, **kept})
-            for size in (0.1, 1.0, 10.0)
+            for size in sizes
         ]
 
     return choices
@@ -166,6 +167,17 @@ def _decoupled(regime: Regime) -> Sequence[Choice]:
     ]
 
 
+def _standardized(regime: Regime) -> Sequence[Choice]:
+    # Rows of deviation 1 are flat at 4 already.
+    return [
+        (
+            f"temperature {temperature:g}",
+            _teaching({"standardize": True, "temperature": temperature}, 0.9),
+        )
+        for temperature in (0.5, 1.0, 2.0)
+    ]
+
+
 def _triplets(regime: Regime, size: float) -> Mapping[str, Any]:
     layers = dict(regime.layers)
     return {"triplet_order": {"weight": size, "layers": layers, "guided": regime.layer}}
@@ -202,10 +214,10 @@ def _ways() -> Iterator[Way]:
     yield Way("conditional", "term", _over_weights(term="conditional"))
     yield Way("decoupled", "term", _decoupled)
     yield Way("correlation", "term", _instead("correlation", (0.5, 1.0, 3.0)))
-    yield Way("standardize", "term", _over_weights(standardize=True))
+    yield Way("standardize", "term", _standardized)
     yield Way("triplet_order", "beside soft targets", _beside(_triplets))
     yield Way("relations", "beside soft targets", _beside(_relations, layers=False))
-    yield Way("multi_group_hint", "beside soft targets", _beside(_groups))
+    yield Way("multi_group_hint", "beside soft targets", _beside(_groups, sizes=(1.0, 10.0, 100.0)))
 
 
 WAYS = {way.name: way for way in _ways()}
