@@ -39,6 +39,7 @@ How it is trained
   trainer             the loop
   validation          accuracy and loss on the validation part, shared out among ranks
   listening           who was listened to, and what a rule changed
+  notes               of that, worked out lot by lot
   lr_schedule         the learning rate of a step
   standstill          keeps a gate still that has learnt enough
   max_norm            the max-norm constraint

@@ -36,10 +36,11 @@ def sums_by_group(
     weights_KB: Float[Tensor, "teachers batch"],
     groups_B: Int[Tensor, " batch"],
     groups: int,
-) -> tuple[Float[Tensor, "teachers groups"], Float[Tensor, " groups"]]:
+) -> tuple[Float[Tensor, "teachers groups"], Int[Tensor, " groups"]]:
     """The sum of each teacher's weights over each group's samples, and how many these are."""
-    members_BG = one_hot(groups_B, groups).to(torch.float64)
-    return weights_KB.double() @ members_BG, members_BG.sum(dim=0)
+    sums_KG = weights_KB.new_zeros(len(weights_KB), groups, dtype=torch.float64)
+    sums_KG.index_add_(1, groups_B, weights_KB.double())
+    return sums_KG, torch.bincount(groups_B, minlength=groups)
 
 
 @dataclass(frozen=True)
@@ -58,36 +59,37 @@ class Listening:
         return self.classes if len(self.teachers) * self.classes <= MOST_CELLS else 1
 
     def heard(self, knowledge: Knowledge, labels: Tensor) -> Tensor:
-        """Sums over one micro-batch, float64 [K G + G + 2]: weights by teacher and group, samples
-        by group, samples whose target was changed, and whose class was.
+        """Sums over the samples of ``knowledge``, float64 [K G + G + 2]: weights by teacher and
+        group, samples by group, samples whose target was changed, and whose class was.
 
         ``labels`` int64 [B]; a sample without one (-1) counts as of the class that the teachers
         name by uniform weights. The target of a sample for which a class stands in is that class.
         """
         weights_KB = knowledge.shares.detach()
-        uniform_BC = self._target(knowledge, torch.ones_like(weights_KB))
-        target_BC = self._target(knowledge, weights_KB)
+        target_BC, uniform_BC = self._targets(knowledge, weights_KB)
         if knowledge.instead is not None:
             stand_in_BC = one_hot(knowledge.instead.clamp(min=0), self.classes).to(target_BC.dtype)
             target_BC = torch.where(knowledge.instead[:, None] >= 0, stand_in_BC, target_BC)
         changed_B, renamed_B = changes(target_BC, uniform_BC)
-        classes_B = torch.where(labels >= 0, labels, uniform_BC.argmax(dim=-1))
-        sums_KG, counts_G = sums_by_group(
-            weights_KB, classes_B if self.groups > 1 else torch.zeros_like(classes_B), self.groups
-        )
-        both = torch.stack([changed_B.sum(), renamed_B.sum()]).double()
+        groups_B = torch.zeros_like(labels)
+        if self.groups > 1:
+            groups_B = torch.where(labels >= 0, labels, uniform_BC.argmax(dim=-1))
+        sums_KG, counts_G = sums_by_group(weights_KB, groups_B, self.groups)
+        both = torch.stack([changed_B.sum(), renamed_B.sum()])
         # A gate that is no numbers any more must not end the run by what is told of it.
         return torch.cat([sums_KG.flatten(), counts_G, both]).nan_to_num(0.0, 0.0, 0.0)
 
-    def _target(self, knowledge: Knowledge, weights_KB: Tensor) -> Tensor:
-        return soften(
+    def _targets(self, knowledge: Knowledge, weights_KB: Tensor) -> tuple[Tensor, Tensor]:
+        """The targets [B, C] by these weights and by uniform ones, softened at one go."""
+        target_BC, uniform_BC = soften(
             knowledge.logits,
-            weights_KB,
+            torch.stack([weights_KB, torch.ones_like(weights_KB)]),
             knowledge.known,
             knowledge.present,
             temperature=self.temperature,
             mean=self.mean,
         )
+        return target_BC, uniform_BC
 
     def told(self, sums: Sequence[float]) -> dict[str, float]:
         """The figures of an epoch by the names under which they are logged, from the sum of what

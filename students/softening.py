@@ -95,13 +95,13 @@ def soften_one(
 
 def soften(
     teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
-    weights_KB: Float[Tensor, "teachers batch"],
+    weights_KB: Float[Tensor, "*rules teachers batch"],
     known_KC: Bool[Tensor, "teachers classes"],
     present_KB: Bool[Tensor, "teachers batch"],
     *,
     temperature: float,
     mean: Mean,
-) -> Float[Tensor, "batch classes"]:
+) -> Float[Tensor, "*rules batch classes"]:
     """The distribution on which the teachers agree at ``temperature`` (> 0).
 
     Each teacher is softened over the classes that it knows: q_k = softmax(z_k / T). Then
@@ -114,7 +114,8 @@ def soften(
 
     Weights count among the teachers present, for each sample: they are divided by their sum.
     Rows sum to one; where nobody is present, or all weights are zero, the row is zero, which
-    teaches nothing. What an absent teacher's logits hold does not matter.
+    teaches nothing. What an absent teacher's logits hold does not matter. Several rules' weights
+    at once give a distribution by each.
     Source: Hinton, Vinyals & Dean (2015), sections 1 and 3.
     """
     log_probabilities_KBC, weights_KB, heard_KBC = _heard(
@@ -122,7 +123,7 @@ def soften(
     )
     if mean == "arithmetic":
         probabilities_KBC = torch.where(heard_KBC, log_probabilities_KBC.exp(), 0.0)
-        return (weights_KB.unsqueeze(2) * probabilities_KBC).sum(dim=0)
+        return (weights_KB.unsqueeze(-1) * probabilities_KBC).sum(dim=-3)
     scores_BC, anybody_B1 = _geometric(
         torch.where(heard_KBC, log_probabilities_KBC, 0.0), weights_KB, heard_KBC
     )
@@ -163,23 +164,23 @@ def soften_log(
 
 
 def among_present(
-    weights_KB: Float[Tensor, "teachers batch"], present_KB: Bool[Tensor, "teachers batch"]
-) -> Float[Tensor, "teachers batch"]:
+    weights_KB: Float[Tensor, "*rules teachers batch"], present_KB: Bool[Tensor, "teachers batch"]
+) -> Float[Tensor, "*rules teachers batch"]:
     """The weights divided by their sum over the teachers present; zero where nobody is."""
     kept_KB = torch.where(present_KB, weights_KB, 0.0)
-    total_B = kept_KB.sum(dim=0)
-    return kept_KB / torch.where(total_B > 0, total_B, 1.0)
+    total_1B = kept_KB.sum(dim=-2, keepdim=True)
+    return kept_KB / torch.where(total_1B > 0, total_1B, 1.0)
 
 
 def _heard(
     teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
-    weights_KB: Float[Tensor, "teachers batch"],
+    weights_KB: Float[Tensor, "*rules teachers batch"],
     known_KC: Bool[Tensor, "teachers classes"],
     present_KB: Bool[Tensor, "teachers batch"],
     temperature: float,
 ) -> tuple[
     Float[Tensor, "teachers batch classes"],
-    Float[Tensor, "teachers batch"],
+    Float[Tensor, "*rules teachers batch"],
     Bool[Tensor, "teachers batch classes"],
 ]:
     """Each teacher's log-probabilities over its classes, its weight, and what of it counts."""
@@ -195,15 +196,15 @@ def _heard(
 
 def _geometric(
     log_probabilities_KBC: Float[Tensor, "teachers batch classes"],
-    weights_KB: Float[Tensor, "teachers batch"],
+    weights_KB: Float[Tensor, "*rules teachers batch"],
     heard_KBC: Bool[Tensor, "teachers batch classes"],
-) -> tuple[Float[Tensor, "batch classes"], Bool[Tensor, "batch 1"]]:
+) -> tuple[Float[Tensor, "*rules batch classes"], Bool[Tensor, "*rules batch 1"]]:
     """What the softmax over the classes is taken of, and for which rows anybody speaks."""
-    shares_KBC = weights_KB.unsqueeze(2) * heard_KBC
-    told_BC = shares_KBC.sum(dim=0)
-    mean_BC = (shares_KBC * log_probabilities_KBC).sum(dim=0) / torch.where(
+    shares_KBC = weights_KB.unsqueeze(-1) * heard_KBC
+    told_BC = shares_KBC.sum(dim=-3)
+    mean_BC = (shares_KBC * log_probabilities_KBC).sum(dim=-3) / torch.where(
         told_BC > 0, told_BC, 1.0
     )
     # A row of which nobody tells anything is softened from zeros, since from -inf it is NaN.
-    anybody_B1 = (told_BC > 0).any(dim=1, keepdim=True)
+    anybody_B1 = (told_BC > 0).any(dim=-1, keepdim=True)
     return torch.where((told_BC > 0) | ~anybody_B1, mean_BC, -torch.inf), anybody_B1

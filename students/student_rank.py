@@ -25,6 +25,7 @@ from students.making import (
     sample_ids,
     student_network,
 )
+from students.notes import Notes
 from students.notices import noticing
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
@@ -135,14 +136,15 @@ class StudentRank:
             labels_of_student=pupil.samples.audience == "student",
             progress=progress,
             fault=task.fault if leads else None,
-            listening=self._listening(transfer_set),
+            notes=self._notes(transfer_set),
         )
 
-    def _listening(self, transfer_set: TransferSet) -> Listening | None:
+    def _notes(self, transfer_set: TransferSet) -> Notes | None:
         task, pupil = self.assignment, self.assignment.pupil
         if not pupil.listens:
             return None
-        return Listening(task.teachers, transfer_set.classes, pupil.temperature, pupil.mean)
+        classes = transfer_set.classes
+        return Notes(Listening(task.teachers, classes, pupil.temperature, pupil.mean))
 
     def _leave_outcome(
         self,

@@ -26,9 +26,10 @@ from students.errors import TrainingError
 from students.faults import Fault
 from students.knowledge import Batch, Knowledge, Lessons, Question
 from students.lessons import nobodys
-from students.listening import Listening, added
+from students.listening import added
 from students.lr_schedule import learning_rate
 from students.max_norm import limited_to
+from students.notes import Notes
 from students.objectives.driving import gradient_norms
 from students.objectives.objective import Objective
 from students.order import MicroBatch, Order
@@ -49,7 +50,7 @@ SECONDS_BETWEEN_SIGNS = 1.0
 class Progress:
     """How far training has come: what a checkpoint remembers beside the engine's state.
 
-    ``heard`` is the sum over this epoch's steps of what the student notes of its teachers.
+    ``heard`` are this epoch's sums, over all ranks, of what was noted of the teachers.
     """
 
     step: int = 0
@@ -62,11 +63,9 @@ class Progress:
 @dataclass(frozen=True)
 class Learnt:
     """What one micro-batch told, on the device: ``figures`` float64 [1 + terms], the loss and the
-    terms that count in this epoch; ``heard`` float64, what was noted of the teachers, if
-    anything; ``gradients`` of these terms, in the first of an epoch."""
+    terms that count in this epoch; ``gradients`` of these terms, in the first of an epoch."""
 
     figures: Tensor
-    heard: Tensor
     gradients: Mapping[str, Tensor]
 
 
@@ -76,7 +75,7 @@ class Trainer:
 
     ``spool``, and with it every checkpoint, is rank 0's alone; ``labels_of_student`` says
     whether samples keep only the labels that the student is given (a teacher in training
-    sees all of them). With ``listening`` each epoch's row tells who was listened to.
+    sees all of them). With ``notes`` each epoch's row tells who was listened to.
     """
 
     engine: Engine
@@ -93,7 +92,7 @@ class Trainer:
     labels_of_student: bool
     progress: Progress = field(default_factory=Progress)
     fault: Fault | None = None
-    listening: Listening | None = None
+    notes: Notes | None = None
     _standstill: Standstill = field(init=False)
 
     def __post_init__(self) -> None:
@@ -177,13 +176,10 @@ class Trainer:
 
     def _means(self, learnt: Sequence[Learnt], waited: float) -> list[float]:
         """Of all micro-batches of the step, on whatever rank: the time waited, the loss and the
-        terms. What was heard is added to the epoch's."""
+        terms."""
         figures = torch.stack([each.figures for each in learnt]).sum(0)
-        heard = torch.stack([each.heard for each in learnt]).sum(0)
-        sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures, heard]))
-        told, noted = torch.split(sums, [1 + len(figures), len(heard)])
-        self.progress.heard = added(self.progress.heard, noted.tolist())
-        means: list[float] = (told / self.order.micro_batches).tolist()
+        sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures]))
+        means: list[float] = (sums / self.order.micro_batches).tolist()
         return means
 
     def _knowledge(self, question: Question, lessons: Iterator[Knowledge]) -> Knowledge:
@@ -202,18 +198,13 @@ class Trainer:
         knowledge = self.objective.weighed(outputs, knowledge.on(self.engine.device), epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
+        if self.notes is not None:
+            self.notes.note(knowledge, batch.targets)
         driving = {}
         if self.spool is not None and micro.step % self.order.steps_per_epoch + micro.index == 0:
             driving = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
-        figures = torch.stack([value.double() for value in values])
-        return Learnt(figures, self._heard(knowledge, batch), driving)
-
-    def _heard(self, knowledge: Knowledge, batch: Batch) -> Tensor:
-        """What is noted of the teachers; nothing where nobody listens or nobody was asked."""
-        if self.listening is None or len(knowledge.logits) == 0:
-            return torch.zeros(0, dtype=torch.float64, device=self.engine.device)
-        return self.listening.heard(knowledge, batch.targets)
+        return Learnt(torch.stack([value.double() for value in values]), driving)
 
     def _batch(self, question: Question) -> Batch:
         batch = self.transfer_set.batch(
@@ -242,13 +233,24 @@ class Trainer:
         self.engine.settle()
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.order.steps_per_epoch - 1
-        values = {} if self.listening is None else self.listening.told(self.progress.heard)
-        self.progress.heard = ()
+        values = self._told()
         if accuracy is not None and nll is not None:
             values |= {"accuracy": accuracy, "nll": nll}
         if self.spool is not None and values:
             self.spool.epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
+
+    def _told(self) -> dict[str, float]:
+        """Who was listened to in the epoch that is over."""
+        self._take_notes()
+        heard, self.progress.heard = self.progress.heard, ()
+        return {} if self.notes is None else self.notes.listening.told(heard)
+
+    def _take_notes(self) -> None:
+        """Adds what all ranks have noted to the epoch's sums."""
+        taken = None if self.notes is None else self.notes.taken()
+        if taken is not None:
+            self.progress.heard = added(self.progress.heard, self.engine.sum(taken).tolist())
 
     def _checkpoint_is_due(self) -> bool:
         every = self.config.checkpoint.every
@@ -258,6 +260,7 @@ class Trainer:
 
     def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
         self.engine.settle()
+        self._take_notes()
         state = self.engine.state()
         if self.spool is not None:
             offset = self.spool.commit_point()
