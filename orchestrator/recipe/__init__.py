@@ -23,6 +23,7 @@ Judging
   rules_engine    about engines and places
   files           the files that it names, and which are not there
   remarks         what its author should know of it, though nothing is wrong
+  weights_told    its weights over the epochs, in words
   wording         how a sentence spells places, values and the nearest name
 
 Writing

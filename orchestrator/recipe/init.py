@@ -35,7 +35,8 @@ student:
   model: {kind: mlp, hidden: [16]}
   objective:                  # terms by name, each with a weight
     task: {weight: 0.1}       # the labels
-    soft_targets: {weight: 0.9}   # what the teachers say
+    soft_targets: {weight: 0.9}   # what the teachers say; a weight may change over the epochs:
+                              #   {kind: stop, value: 0.9, epoch: 30} | linear | ramp
   train: {epochs: 60, batch_size: 64, optimizer: {kind: sgd, lr: 0.1, weight_decay: 0.0005}}
 
 controls: [untaught]          # trained beside it: the same student, taught by nobody

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
+from orchestrator.recipe.weights_told import scheduled
 from orchestrator.recipe.wording import listed
 from students.objectives.config import HardTargets, ProbabilityL2, Softening, Task
 from teachers.config import Confidence, CorrectOnly, TeacherConfig
@@ -13,10 +14,11 @@ _OF_DISTRIBUTIONS = (Softening, ProbabilityL2, HardTargets)
 
 
 def remarks(recipe: Recipe) -> tuple[str, ...]:
-    """All that there is to remark, where teachers teach."""
+    """All that there is to remark; of teachers only where they teach."""
+    weights = tuple(scheduled(recipe))
     if not any(term.taught and term.counts for term in recipe.student.objective.values()):
-        return ()
-    return (*_smoothed(recipe), *_by_correctness(recipe), *_noise(recipe))
+        return weights
+    return (*weights, *_smoothed(recipe), *_by_correctness(recipe), *_noise(recipe))
 
 
 def all_have_seen(recipe: Recipe) -> bool:

@@ -13,7 +13,7 @@ from students.objectives.config import TermConfig
 from students.objectives.weight import LinearWeight, StopWeight, weight_at
 
 
-def _objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, TermConfig], str, TrainConfig]]:
+def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, TermConfig], str, TrainConfig]]:
     """Each objective with its place, and the training that it is for, with its place."""
     for owner, train, _ in trainings(recipe):
         if owner == "student":
@@ -26,7 +26,7 @@ def _objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, TermConfig],
 
 
 def _schedules(recipe: Recipe) -> Iterator[Problem]:
-    for place, terms, where, train in _objectives(recipe):
+    for place, terms, where, train in objectives(recipe):
         for name, term in terms.items():
             yield from _schedule(f"{place}.{name}", term, f"{where}.epochs", train.epochs)
 
@@ -66,7 +66,7 @@ def silent_epochs(terms: Mapping[str, TermConfig], epochs: int) -> list[int]:
 
 
 def _never_silent(recipe: Recipe) -> Iterator[Problem]:
-    for place, terms, _, train in _objectives(recipe):
+    for place, terms, _, train in objectives(recipe):
         # Where no term ever counts, or nothing but zeros is left, that has been said.
         if not any(term.counts for term in terms.values()):
             continue

@@ -26,6 +26,9 @@ class LinearWeight(Section):
         """The weight in one epoch, the first of which is 0."""
         return self.start + (self.end - self.start) * min(epoch, self.epochs) / self.epochs
 
+    def __str__(self) -> str:
+        return f"from {self.start:g} in a straight line to {self.end:g} at epoch {self.epochs}"
+
 
 class RampWeight(Section):
     """``value`` times exp(-5 (1 - e/L)^2), which rises to 1 at epoch L = ``epochs``.
@@ -42,6 +45,9 @@ class RampWeight(Section):
         missing = 1 - min(epoch, self.epochs) / self.epochs
         return self.value * math.exp(-5 * missing**2)
 
+    def __str__(self) -> str:
+        return f"from {self.at(0):.2g} in a ramp to {self.value:g} at epoch {self.epochs}"
+
 
 class StopWeight(Section):
     """``value`` before epoch ``epoch``, and ``after`` from it on.
@@ -57,6 +63,9 @@ class StopWeight(Section):
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
         return self.value if epoch < self.epoch else self.after
+
+    def __str__(self) -> str:
+        return f"{self.value:g} before epoch {self.epoch}, then {self.after:g}"
 
 
 Schedule = LinearWeight | RampWeight | StopWeight
@@ -79,19 +88,6 @@ def counts(weight: float | Schedule) -> bool:
             return weight.value > 0 or weight.after > 0
         case _:
             return weight > 0
-
-
-def silent_from(weight: float | Schedule) -> int | None:
-    """The epoch from which on the weight is zero for good; none where it never is."""
-    match weight:
-        case LinearWeight():
-            return weight.epochs if weight.end == 0 else None
-        case RampWeight():
-            return None if weight.value > 0 else 0
-        case StopWeight():
-            return None if weight.after > 0 else weight.epoch if weight.value > 0 else 0
-        case _:
-            return None if weight > 0 else 0
 
 
 class Weighed(Protocol):

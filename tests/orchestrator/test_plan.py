@@ -55,6 +55,27 @@ def test_a_single_teacher_gives_its_own_hints_alone(plan: Plan) -> None:
     assert set(deep.cohort[0].objective) == {"task", "soft_targets"}
 
 
+def test_a_single_teacher_has_its_own_vote_and_its_own_levels_alone(tmp_path: Path) -> None:
+    data = small.recipe()
+    levels = [("wide", "hidden.0"), ("deep", "stage1"), ("deep", "stage2")]
+    data["student"]["objective"] |= {
+        "order": {
+            "kind": "triplet_order", "guided": "hidden.0",
+            "layers": {"wide": "hidden.0", "deep": "stage2"},
+        },
+        "levels": {
+            "kind": "multi_group_hint",
+            "groups": [{"teacher": t, "hint": h, "guided": "hidden.0"} for t, h in levels],
+        },
+    }  # fmt: skip
+    plan = small.planned(tmp_path, "controls=[single_teachers]", data=data)
+    alone = plan.stage("controls.single_teachers.deep").cohort[0].objective
+    assert set(alone) == {"task", "soft_targets", "order", "levels"}
+    assert [hint.name for _, hint in alone["order"].hints()] == ["deep/stage2:embedding"]
+    assert [hint.name for _, hint in alone["levels"].hints()] == ["deep/stage1", "deep/stage2"]
+    assert list(alone["levels"].guides("levels")) == ["levels#0", "levels#1"]
+
+
 def test_five_repeats_are_five_students_and_three_teachers(tmp_path: Path) -> None:
     data = small.recipe()
     data["teachers"]["third"] = {"model": {"kind": "mlp", "hidden": [8]}, "train": {}}

@@ -40,3 +40,26 @@ def test_a_teacher_has_seen_the_students_samples_if_its_share_is_no_smaller(
 ) -> None:
     overrides = (f"teachers.wide.train.fraction={fraction}", f"transfer_set.fraction={of_student}")
     assert all_have_seen(small.loaded(tmp_path, *overrides).recipe) is seen
+
+
+def test_weights_that_change_are_told_with_the_epochs_in_which_teachers_are_asked(
+    tmp_path: Path,
+) -> None:
+    told = said(
+        tmp_path,
+        "student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 2}",
+        "student.objective.near.weight={kind: linear, start: 1, end: 0, epochs: 2}",
+        "student.objective.task.weight={kind: ramp, epochs: 2}",
+    ).splitlines()
+    assert told == [
+        "Weights that change, where the first epoch is 0: student.objective.task from 0.0067 in a "
+        "ramp to 1 at epoch 2; student.objective.soft_targets 0.9 before epoch 2, then 0; "
+        "student.objective.near from 1 in a straight line to 0 at epoch 2.",
+        "Teachers are asked in 2 of the student's 3 epochs: in the others no term that learns "
+        "from them has a weight above 0.",
+    ]
+
+
+def test_weights_of_a_teacher_in_training_are_told_too(tmp_path: Path) -> None:
+    told = said(tmp_path, "teachers.wide.train.objective.task.weight=ramp")
+    assert "teachers.wide.train.objective.task from 0.0067 in a ramp to 1 at epoch 80" in told

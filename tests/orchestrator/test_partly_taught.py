@@ -1,0 +1,84 @@
+"""Students whom teachers teach for a part of the time, and students who get no label at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.in_process import InProcessRuntime
+from orchestrator.executor import StageResult
+from students.spool import read_committed
+from tests import small
+from tests.running import IN_PROCESS, Heard, executor
+
+NO_HINT = "student.objective.near=null"
+EPOCH = 4 * 64
+"""Answers that the student needs of each teacher in one epoch."""
+STOP = "student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 1}"
+
+
+def run(folder: Path, *overrides: str) -> dict[str, StageResult]:
+    """The small recipe without its hint, in this process; the results by title."""
+    runtime = InProcessRuntime()
+    recipe = small.loaded(folder, *IN_PROCESS, NO_HINT, *overrides)
+    try:
+        results = executor(runtime, recipe, folder / "home", watcher=Heard()).run()
+    finally:
+        runtime.close()
+    return {result.stage.title: result for result in results}
+
+
+def steps(folder: Path, result: StageResult) -> list[dict[str, float]]:
+    """What each step of a stage told."""
+    stage = folder / "home" / "stages" / result.stage.digest
+    rows = read_committed(stage, result.outcome.segments)
+    return [dict(row.values) for row in rows if row.kind == "step"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("partly")
+
+
+def test_no_teacher_is_called_after_its_term_has_stopped(folder: Path) -> None:
+    results = run(folder, STOP)
+    answers = results["student"].outcome.answers
+    assert {name: each.asked + each.read for name, each in answers.items()} == {
+        "wide": EPOCH,
+        "deep": EPOCH,
+    }
+    assert all(0 < each.computed <= EPOCH for each in answers.values())
+    told = steps(folder, results["student"])
+    assert ["terms/soft_targets" in values for values in told] == [True] * 4 + [False] * 8
+
+
+def test_what_one_epoch_asked_is_all_that_another_such_student_needs(folder: Path) -> None:
+    again = run(folder, STOP, "student.train.seed=1")["student"]
+    assert again.ran
+    assert [(each.asked, each.read) for each in again.outcome.answers.values()] == [(0, EPOCH)] * 2
+
+
+def test_a_stop_is_another_student_and_the_same_teachers(folder: Path) -> None:
+    stopped, plain = (small.digests(small.planned(folder, *each)) for each in ((STOP,), ()))
+    assert small.changed(stopped, plain) == {"student"}
+
+
+def test_without_any_label_a_student_learns_by_answers_alone(folder: Path) -> None:
+    results = run(
+        folder,
+        "transfer_set.labelled=0",
+        "student.objective={soft_targets: 1.0}",
+        "teachers.deep=null",
+        "student.train.epochs=15",
+        "controls=[]",
+    )
+    [*_, last] = told = steps(folder, results["student"])
+    assert {name for values in told for name in values if name.startswith("terms/")} == {
+        "terms/soft_targets"
+    }
+    assert all(values["loss"] == values["terms/soft_targets"] for values in told)
+    assert last["loss"] < told[0]["loss"] / 2
+    accuracy = results["student"].outcome.curve[-1].accuracy
+    assert accuracy is not None
+    assert accuracy > 0.2, "its teacher has 0.29, and there are ten classes"
