@@ -19,6 +19,8 @@ from benchmarks.teaching.table import lines, sentences
 from benchmarks.teaching.ways import CHOICES, WAYS, Setting, Way
 from orchestrator.errors import RecipeProblems
 from students.errors import TrainingError
+from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.config import Digits
 
 REGIMES = regimes(Path("/nowhere"))
 
@@ -174,3 +176,14 @@ def test_the_command_line_knows_every_regime_and_way() -> None:
     said = ensembles.asked(["/data", "--regimes", "digits", "--ways", "uniform", "--trials", "1"])
     assert said.regimes == ["digits"] and said.ways == ["uniform"] and said.seeds == 5
     assert ensembles.asked(["/data"]).regimes == list(REGIMES)
+
+
+@pytest.mark.parametrize("name", ["mnist-same", "cifar-same"])
+def test_teachers_of_the_same_samples_are_given_the_students_own(name: str) -> None:
+    recipe = REGIMES[name].recipe
+    fraction = recipe["transfer_set"]["fraction"]
+    assert {each["train"]["fraction"] for each in recipe["teachers"].values()} == {fraction}
+    data = load_transfer_set(
+        Digits(fraction=fraction, validation=270), folder=Path(), cache=Path("/nowhere")
+    )
+    assert data.student_ids().tolist() == data.teacher_ids(fraction).tolist()

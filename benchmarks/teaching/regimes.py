@@ -111,14 +111,14 @@ def _mnist(root: Path) -> Iterator[Regime]:
     yield _of_mnist(
         root,
         "mnist-all",
-        "MNIST, 3 % (1,620 samples); teachers trained on all 54,000",
+        "MNIST, 3 % (1,621 samples); teachers trained on all 54,000",
         small,
         {"wide": 6, "plain": 3, "narrow": 6},
     )
     yield _of_mnist(
         root,
         "mnist-same",
-        "MNIST, 3 % (1,620 samples); teachers trained on the same 1,620",
+        "MNIST, 3 % (1,621 samples); teachers trained on the same 1,621",
         small,
         {"wide": 40, "plain": 40, "narrow": 40},
         fraction=0.03,
@@ -126,7 +126,7 @@ def _mnist(root: Path) -> Iterator[Regime]:
     yield _of_mnist(
         root,
         "mnist-pictures",
-        "MNIST, labels for 3 % and pictures for 20 % (10,800 samples, 1,620 of them with labels); "
+        "MNIST, labels for 3 % and pictures for 20 % (10,801 samples, 1,621 of them with labels); "
         "teachers trained on all 54,000",
         large,
         {"wide": 6, "plain": 3, "narrow": 6},
