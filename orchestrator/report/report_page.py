@@ -53,7 +53,7 @@ def page(report: RunReport, pictures: Sequence[str], repeats: RepeatReport | Non
     parts = [
         f"# {_escaped(report.name)}",
         f"Recipe `{report.recipe_digest}`: {report.outcome} in {report.seconds:.1f} s.",
-        *(f"## {grid.title}\n\n{grid_markdown(grid)}" for grid in report_grids(report)),
+        *(f"## {_escaped(grid.title)}\n\n{grid_markdown(grid)}" for grid in report_grids(report)),
         *(_escaped(note) for note in notes(report)),
         *_over_seeds(repeats),
         *(f"## {_CAPTIONS[name]}\n\n![{_CAPTIONS[name]}]({name})" for name in pictures),
@@ -66,7 +66,7 @@ def _over_seeds(repeats: RepeatReport | None) -> tuple[str, ...]:
     if repeats is None:
         return ()
     grid = repeat_grid(repeats)
-    return f"## {grid.title}\n\n{grid_markdown(grid)}", _escaped(repeat_sentence(repeats))
+    return f"## {_escaped(grid.title)}\n\n{grid_markdown(grid)}", _escaped(repeat_sentence(repeats))
 
 
 def grid_markdown(grid: Grid) -> str:
