@@ -93,6 +93,17 @@ def test_json_is_one_object_alone_on_standard_output(recipe: str) -> None:
     assert problem["path"] == "student.train.epochs"
 
 
+def test_check_remarks_on_what_is_not_wrong_but_should_be_known(recipe: str) -> None:
+    smoothed = "teachers.wide.train.objective.task.label_smoothing=0.1"
+    remark = "Teacher wide (0.1) is trained with label smoothing"
+    said = run("check", recipe, smoothed).stdout
+    assert f"To remark:\n- {remark}" in said
+    (told,) = json.loads(run("check", recipe, smoothed, "--json").stdout)["remarks"]
+    assert told.startswith(remark)
+    assert "To remark" not in run("check", recipe).stdout
+    assert json.loads(run("check", recipe, "--json").stdout)["remarks"] == []
+
+
 def test_init_then_check_works(recipe: str, tmp_path: Path) -> None:
     file = str(tmp_path / "new.yaml")
     assert run("init", file).exit_code == 0

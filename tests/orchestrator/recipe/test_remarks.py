@@ -63,3 +63,22 @@ def test_weights_that_change_are_told_with_the_epochs_in_which_teachers_are_aske
 def test_weights_of_a_teacher_in_training_are_told_too(tmp_path: Path) -> None:
     told = said(tmp_path, "teachers.wide.train.objective.task.weight=ramp")
     assert "teachers.wide.train.objective.task from 0.0067 in a ramp to 1 at epoch 80" in told
+
+
+@pytest.mark.parametrize("rule", ["correct_only", "confidence"])
+def test_a_rule_by_correctness_will_find_little_where_all_have_seen_the_samples(
+    tmp_path: Path, rule: str
+) -> None:
+    asked = f"ensemble.weighting={rule}"
+    assert said(tmp_path, asked).startswith(f"Rule {rule} asks which teachers are right")
+    assert said(tmp_path, asked, "teachers.wide.train.fraction=0.1") == ""
+    assert said(tmp_path, "ensemble.weighting=max_entropy") == ""
+
+
+def test_noise_is_described_with_the_terms_whose_gradient_it_shifts(tmp_path: Path) -> None:
+    noise = "ensemble.noise={probability: 0.25, sigma: 0.1}"
+    told = said(tmp_path, noise)
+    assert "the logits of 25 % of the samples, each times 1 + a draw of standard deviation" in told
+    assert told.endswith("shifts the mean gradient of those on distributions: soft_targets.")
+    on_logits = said(tmp_path, noise, "student.objective={task: 0.1, logit_l2: 0.9}")
+    assert on_logits.endswith("drawn anew for each teacher, epoch and sample.")
