@@ -15,7 +15,7 @@ from benchmarks.teaching.contest import TUNING, Budget, Found, Records, contend,
 from benchmarks.teaching.regimes import Regime, regimes
 from benchmarks.teaching.school import School, Score
 from benchmarks.teaching.steps import costs
-from benchmarks.teaching.table import lines, sentences
+from benchmarks.teaching.table import edges, lines, sentences
 from benchmarks.teaching.ways import CHOICES, WAYS, Setting, Way
 from orchestrator.errors import RecipeProblems
 from students.errors import TrainingError
@@ -159,6 +159,13 @@ def test_a_row_shows_paired_differences_with_interval_and_wins() -> None:
     assert "+0.50 (+0.50 to +0.50), 3 of 3" in table["single"]
     assert "-5.00" in table["noise"] and "0 of 3" in table["noise"]
     assert "adaptive" not in table, "there is nothing to show of it"
+
+
+def test_it_is_told_how_many_ways_chose_the_edge_of_what_was_tried() -> None:
+    (said,) = edges(REGIMES["digits"], canned())
+    # The rates are 0.05, 0.1 and 0.2, and all chose the one between.
+    assert said == "Of 5 ways 0 chose the largest learning rate tried, 0 the smallest."
+    assert not list(edges(REGIMES["cifar-same"], canned())), "there is one rate alone"
 
 
 def test_the_sentences_say_where_a_way_does_not_pay() -> None:

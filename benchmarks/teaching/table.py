@@ -27,7 +27,7 @@ def lines(regime: Regime, found: Mapping[str, Found], costs: Mapping[str, Cost])
         if each.scores:
             yield f"| {' | '.join(_row(name, found, costs.get(name)))} |"
     yield ""
-    yield from (f"* {sentence}" for sentence in sentences(found))
+    yield from (f"* {sentence}" for sentence in (*sentences(found), *edges(regime, found)))
     yield ""
 
 
@@ -86,6 +86,18 @@ def sentences(found: Mapping[str, Found]) -> Iterator[str]:
     left_out = [f"`{name}`" for name, each in found.items() if each.problem.startswith("left out")]
     if left_out:
         yield f"Left out, for want of time: {', '.join(left_out)}."
+
+
+def edges(regime: Regime, found: Mapping[str, Found]) -> Iterator[str]:
+    """How many ways chose the largest or the smallest learning rate, where there were more."""
+    chosen = [each.chosen for each in found.values() if each.scores]
+    low, high = (f"lr {rate:g}," for rate in (min(regime.rates), max(regime.rates)))
+    if low != high:
+        yield (
+            f"Of {len(chosen)} ways {sum(one.startswith(high) for one in chosen)} chose the "
+            f"largest learning rate tried, {sum(one.startswith(low) for one in chosen)} the "
+            "smallest."
+        )
 
 
 def _to_untaught(taught: Mapping[str, Found], untaught: Found) -> Iterator[str]:
