@@ -12,7 +12,7 @@ _LITTLE = 0.02
 """A rule that changes the target of fewer samples teaches nearly as the uniform mean does."""
 
 _BEYOND = {
-    "random": "chances upon another teacher at each sample",
+    "random": "chances upon another teacher each time",
     "adaptive": "is part of the student",
     "confidence": "asks for labels",
     "correct_only": "asks for labels",
