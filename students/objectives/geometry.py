@@ -28,8 +28,9 @@ def directions(
     (where ``normalize`` divides by a tiny number and sends its reciprocal back).
     """
     squares = vectors.square().sum(dim=dim, keepdim=True)
-    long = squares.sqrt() > shortest
-    return torch.where(long, vectors / torch.where(long, squares, 1.0).sqrt(), 0.0)
+    long = squares.detach().sqrt() > shortest
+    # Of the small tensor of lengths, so that the large one is gone over once.
+    return vectors * torch.where(long, torch.where(long, squares, 1.0).rsqrt(), 0.0)
 
 
 def distances(vectors: Float[Tensor, "batch features"]) -> Float[Tensor, "batch batch"]:
