@@ -35,8 +35,7 @@ def gate_scores(
     ``latents`` are the paper's theta, one vector for each teacher, ``readout`` its v. Latents of
     zero give scores of zero, that is uniform weights.
     """
-    # Element by element: as a matrix product it would run in bfloat16 under autocast.
-    return (features_BF.unsqueeze(1) * (latents_KF * readout_F)).sum(dim=-1)
+    return features_BF @ (latents_KF * readout_F).T
 
 
 def gate_weights(
@@ -81,9 +80,10 @@ class Gate(nn.Module):
 
         Both are computed here, since under ZeRO-3 parameters are whole only meanwhile.
         """
-        seen = at_least_single(features.detach() if self._detached else features)
+        seen = at_least_single(strongest(features.detach() if self._detached else features))
         squares = self.latents.square().sum() + self.readout.square().sum()
-        return gate_scores(strongest(seen), self.latents, self.readout), squares
+        with torch.autocast(features.device.type, enabled=False):
+            return gate_scores(seen, self.latents, self.readout), squares
 
 
 def weighed(

@@ -24,13 +24,6 @@ WORDS: dict[Pattern, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("assistants", "born_again", "route", "mutual", "codistillation"),
         ("offline",),
     ),
-    ("ensemble", "weighting"): (
-        ("adaptive",),
-        (
-            "uniform", "fixed", "random", "max_entropy", "min_entropy", "confidence",
-            "correct_only", "specialists",
-        ),
-    ),
     ("ensemble", "on_teacher_loss"): (("degrade",), ("wait", "fail")),
     ("cluster", "mode"): (("ray",), ("in_process", "local")),
 }  # fmt: skip

@@ -36,7 +36,7 @@ def _listening(told: ListeningReport) -> Iterator[str]:
     said = f"In the last epoch, rule {told.rule} {moved}"
     if changed >= _LITTLE:
         yield f"{said}, and the class that it names for {_share(renamed)}."
-    elif told.seen:
+    elif told.seen and told.rule != "adaptive":  # A gate's weights may be nearly uniform, too.
         yield f"{said}: the teachers have seen them and agree on nearly all."
     else:
         yield f"{said}: it taught nearly as the uniform mean does."

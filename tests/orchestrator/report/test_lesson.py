@@ -95,6 +95,11 @@ def test_the_words_say_what_a_rule_changed_and_why_so_little(
     assert first.startswith("In the last epoch, rule min_entropy changed the target of ")
 
 
+def test_a_gate_that_weighs_nearly_alike_is_no_sign_that_teachers_agree() -> None:
+    first, *_ = lesson_notes(report(listening=listening(changed=(0.0,) * 20, rule="adaptive")))
+    assert first.endswith("it taught nearly as the uniform mean does.")
+
+
 @pytest.mark.parametrize(
     ("rule", "why"),
     [("correct_only", "asks for labels"), ("adaptive", "is part of the student"), ("x", "cannot")],

@@ -1,0 +1,130 @@
+"""A student that weighs its teachers itself, from recipe to outcome."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.in_process import InProcessRuntime
+from orchestrator.executor import StageResult
+from orchestrator.recipe.rules_gate import OUTPUTS
+from students.assignment import Gating
+from students.faults import Fault
+from students.learner import OWN
+from students.spool import read_committed
+from tests import small
+from tests.running import IN_PROCESS, executor
+
+GATED = ("ensemble.weighting={kind: adaptive, penalty: 0.001}", "controls=[]")
+SINGLE = "controls=[untaught, single_teachers]"
+
+
+class Killed(Exception):
+    """Ends the driver in the middle."""
+
+
+class Fatal(Fault):
+    """Strikes in this process, which lives on."""
+
+    def strike(self, step: int) -> None:
+        if step == self.step:
+            raise Killed
+
+
+def run(folder: Path, *overrides: str, until: int | None = None) -> dict[str, StageResult]:
+    """The small recipe with a gate, in this process; the results by title."""
+    runtime = InProcessRuntime()
+    running = executor(
+        runtime, small.loaded(folder, *IN_PROCESS, *GATED, *overrides), folder / "home"
+    )
+    if until is not None:
+        object.__setattr__(running.work.placing, "fault", Fatal("student", until, 0))
+    try:
+        return {result.stage.title: result for result in running.run()}
+    finally:
+        runtime.close()
+
+
+def rows(folder: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
+    """What the student told, but for times."""
+    stage = folder / "home" / "stages" / result.stage.digest
+    return [
+        (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
+        for row in read_committed(stage, result.outcome.segments)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gated")
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> StageResult:
+    return run(folder)["student"]
+
+
+def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageResult) -> None:
+    epochs = [values for kind, _, values in rows(folder, whole) if kind == "epoch"]
+    assert len(epochs) == 3
+    for values in epochs:
+        assert values["weights/wide"] + values["weights/deep"] == pytest.approx(1)
+        assert {f"weights/deep/{c}" for c in range(10)} <= values.keys()
+        assert {"accuracy", "nll", "rule/changed", "rule/renamed"} <= values.keys()
+    assert abs(epochs[-1]["weights/wide"] - 0.5) > abs(epochs[0]["weights/wide"] - 0.5) > 0
+    assert abs(epochs[-1]["weights/wide"] - 0.5) > 0.002
+
+
+def test_a_broken_off_student_goes_on_to_the_same_bits(folder: Path, whole: StageResult) -> None:
+    told = rows(folder, whole)
+    shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
+    with pytest.raises(Killed):
+        run(folder, until=6)
+    resumed = run(folder)["student"]
+    assert resumed.ran
+    assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
+    assert rows(folder, resumed) == told
+
+
+def digests(folder: Path, *overrides: str) -> dict[str, str]:
+    return small.digests(small.planned(folder, *overrides))
+
+
+def test_a_layer_said_and_the_same_one_not_said_are_one_student(tmp_path: Path) -> None:
+    def weighting(**options: Any) -> str:
+        said = "".join(f", {name}: {value}" for name, value in options.items())
+        return f"ensemble.weighting={{kind: adaptive{said}}}"
+
+    plain = digests(tmp_path, weighting())
+    assert digests(tmp_path, weighting(layer="hidden.0")) == plain
+    assert digests(tmp_path, weighting(penalty=0.1, detached="false")) == plain
+    for options in ({"penalty": 0.2}, {"detached": "true"}, {"learns_for": 2}):
+        other = digests(tmp_path, weighting(**options))
+        assert small.changed(plain, other) == {"student"}
+    assert small.changed(plain, digests(tmp_path)) == {"student"}
+
+
+def test_a_gate_is_the_students_alone(tmp_path: Path) -> None:
+    plan = small.planned(tmp_path, GATED[0], SINGLE)
+    pupils = {stage.name: stage.cohort[0] for stage in plan.stages}
+    gate = Gating(layer="hidden.0", detached=False, penalty=0.001, learns_for=None)
+    assert pupils.pop("student").gate == gate
+    assert {pupil.gate for pupil in pupils.values()} == {None}
+    assert not any(pupil.listens for pupil in pupils.values())
+
+
+@pytest.mark.parametrize(
+    ("weighting", "listens"), [("uniform", False), ("max_entropy", True), ("correct_only", True)]
+)
+def test_a_student_listens_where_weights_differ_from_sample_to_sample(
+    tmp_path: Path, weighting: str, listens: bool
+) -> None:
+    student = small.planned(tmp_path, f"ensemble.weighting={weighting}").stage("student")
+    assert student.cohort[0].listens == listens
+
+
+def test_the_names_that_no_term_may_have_are_the_learners_own() -> None:
+    assert OUTPUTS == OWN

@@ -1,0 +1,57 @@
+"""The last layer before the outputs, of each kind of network whose layers we name."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from students.models.catalog import build_model
+from students.models.config import (
+    CustomModel,
+    Mlp,
+    MobileNetCifar,
+    ModelConfig,
+    PlainCnn,
+    ResNetCifar,
+    TorchvisionModel,
+    WideResNet,
+)
+from students.models.features import feature_layer
+from students.taps import Recorder
+
+NETWORKS = [
+    Mlp(hidden=(8, 6)),
+    Mlp(depth=3, width=5),
+    PlainCnn(channels=(3,)),
+    PlainCnn(channels=(3, 4)),
+    PlainCnn(channels=(3, 4, 5)),
+    ResNetCifar(depth=8),
+    WideResNet(depth=10, widen=1),
+    MobileNetCifar(width=0.25),
+]
+
+
+@pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config.kind)
+def test_all_that_is_learnt_after_it_are_the_outputs(config: ModelConfig) -> None:
+    model = build_model(config, input_shape=(3, 8, 8), classes=4, seed=0, folder=Path())
+    layer = feature_layer(config)
+    assert layer is not None
+    with Recorder(model, [layer]) as recorded:
+        logits = model(torch.rand(2, 3, 8, 8))
+        features = recorded[layer]
+    assert features.ndim in (2, 4)
+    # Only a linear layer is not reached by what goes back from the features.
+    features.square().sum().backward()
+    later = [name for name, p in model.named_parameters() if p.grad is None]
+    assert len(later) == 2
+    assert {name.rpartition(".")[0] for name in later} <= {"output", "linear"}
+    assert logits.shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [Mlp(hidden=()), TorchvisionModel(name="resnet18"), CustomModel(source="net.py:net")],
+    ids=["no_hidden_layer", "torchvision", "custom"],
+)
+def test_of_others_it_is_not_known(config: ModelConfig) -> None:
+    assert feature_layer(config) is None
