@@ -21,6 +21,7 @@ from torch import Tensor
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
+from students.knowledge import Answer
 from students.models.config import Weights
 from students.network import Network
 from students.notices import LOGGER
@@ -28,13 +29,14 @@ from students.outcome import read_outcome, weights_file
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column
 from teachers.bank.shelf import MANNER, read_manner
-from teachers.encoding import decoded
+from teachers.encoding import NotNumbers, decoded
 from teachers.errors import TeacherError
 from teachers.host import TeacherHost
 from teachers.loading import load_network
 from teachers.manner import Manner, Precision, plain
 from teachers.papers import read_asked, read_verdict, write_tuning, write_verdict
 from teachers.probing import Asked, Probe, another_reading, at_temperature, judge, probe_of
+from teachers.spoilt import spoilt
 from teachers.teacher import Teacher
 from teachers.trials import Tuning
 from teachers.verdict import Verdict
@@ -117,7 +119,7 @@ class Gatekeeper:
         """
         network, probe = self._network(name), self._probe(name)
         pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
-        own = Teacher(network, manner=plain(manner.threads)).answer(pictures)
+        own = self._plainly(name, network, probe, manner.threads)
         answers = self._ask(handle, probe, decoded(own.logits))
         better = self._other_reading(name, network, pictures, probe.labels, answers, manner.threads)
         verdict = judge(
@@ -132,6 +134,14 @@ class Gatekeeper:
         write_verdict(folder, verdict, answers)
         self._enforce(name, verdict)
         return verdict
+
+    def _plainly(self, name: str, network: Network, probe: Probe, threads: int) -> Answer:
+        """What the teacher answers to the probe in plain fp32, in this process."""
+        pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
+        try:
+            return Teacher(network, manner=plain(threads)).answer(pictures)
+        except NotNumbers as error:
+            raise spoilt(name, error, probe.sample_ids, plain(threads)) from error
 
     def _tuned(self, name: str, handle: Handle[TeacherHost], samples: int) -> Tuning:
         ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature

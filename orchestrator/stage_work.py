@@ -28,7 +28,7 @@ from students.lessons import NoLessons
 from students.reports import Event
 from students.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.errors import AnswersGone
+from teachers.errors import AnswersGone, AnswerSpoilt
 from teachers.examiner import Examiner
 
 EVENTS_AHEAD = 64
@@ -177,19 +177,19 @@ class StageWork:
                 "ended; run the same command again to go on from its last checkpoint"
             ) from silent
         except Exception:
-            # A rank that finds answers gone takes rank 0 down with it, and its reason counts.
-            for gone in filter(None, map(_answers_gone, followers)):
-                raise gone from None
+            # A rank that gets no answers takes rank 0 down with it, and its reason counts.
+            for reason in filter(None, map(_without_answers, followers)):
+                raise reason from None
             raise
         finally:
             events.close()
 
 
-def _answers_gone(follower: Future[None]) -> AnswersGone | None:
+def _without_answers(follower: Future[None]) -> AnswersGone | AnswerSpoilt | None:
     try:
         follower.result(SECONDS_TO_SAY)
-    except AnswersGone as gone:
-        return gone
+    except (AnswersGone, AnswerSpoilt) as reason:
+        return reason
     except (ClusterError, StudentError, RuntimeError, OSError):
         return None
     return None

@@ -18,6 +18,7 @@ papers     what is kept of a teacher beside its answers: its tuning, its verdict
 draws      numbers drawn for samples: functions of a seed and a sample's id
 noise      noise on logits: a function of seed, teacher, epoch and sample id
 encoding   how an answer is kept and shipped: float16, finite
+spoilt     what is said of an answer that is not a number
 asked      what a student asks of one teacher, and by which names that is kept
 books      what one host knows of a view's answers: kept whole, in part, or not at all
 answering  what is known is looked up, the rest computed many at a time

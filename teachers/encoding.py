@@ -11,7 +11,11 @@ LARGEST = float(np.finfo(np.float16).max)
 
 
 class NotNumbers(ValueError):
-    """Answers that no student can learn from."""
+    """Answers that no student can learn from; ``row`` is the first of the samples."""
+
+    def __init__(self, message: str, row: int) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 def encoded(values: Tensor) -> npt.NDArray[np.float16]:
@@ -20,8 +24,10 @@ def encoded(values: Tensor) -> npt.NDArray[np.float16]:
     Raises:
         NotNumbers: a value is not a number.
     """
-    if bool(torch.isnan(values).any()):
-        raise NotNumbers("answered with values that are not numbers (NaN)")
+    missing = torch.isnan(values)
+    if bool(missing.any()):
+        row = int(missing.nonzero()[0, 0])
+        raise NotNumbers("answered with values that are not numbers (NaN)", row)
     clamped = values.detach().float().clamp(-LARGEST, LARGEST)
     result: npt.NDArray[np.float16] = clamped.to(torch.float16).cpu().numpy()
     return result

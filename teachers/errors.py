@@ -10,6 +10,10 @@ class TeacherError(StudentError):
     """A teacher that cannot be made ready, or does not fit the transfer set."""
 
 
+class AnswerSpoilt(TeacherError):
+    """An answer with a value that is not a number; what becomes of it says ``on_teacher_loss``."""
+
+
 class TeacherLost(ClusterError):
     """A teacher is gone and does not come back, or the recipe says not to wait for it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from students.knowledge import Answer, Question, Tap
 from students.models.config import ModelConfig, Weights
+from students.network import Network
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from teachers.answering import Answering
@@ -21,9 +23,9 @@ from teachers.asked import Values, answer_of, logits_column, values_of, wanted
 from teachers.bank.shelf import Shelf
 from teachers.books import Books
 from teachers.encoding import NotNumbers
-from teachers.errors import TeacherError
 from teachers.loading import load_network
 from teachers.manner import Manner, plain
+from teachers.spoilt import spoilt
 from teachers.teacher import Teacher
 from teachers.trials import Tuning
 from teachers.tuning import tune
@@ -63,14 +65,7 @@ class TeacherHost:
         self.transfer_set = load_transfer_set(
             spec.transfer_set, folder=spec.folder, cache=spec.cache
         )
-        self._network = load_network(
-            spec.model,
-            spec.weights,
-            transfer_set=self.transfer_set,
-            folder=spec.folder,
-            path=f"teachers.{spec.name}.weights",
-            classes=spec.classes,
-        )
+        self._network = self._loaded()
         self._logits = logits_column(self.transfer_set.classes, spec.top_k)
         self.teacher = self._run_in(spec.manner or plain(spec.threads))
         self._shelf = spec.shelf
@@ -92,13 +87,19 @@ class TeacherHost:
                 self._books.close()
                 self._shelf, self._books = shelf, self._books_on(shelf)
 
+    def reload(self) -> None:
+        """Builds the teacher anew from its files, as when it was started; run as it was."""
+        with self._one_at_a_time:
+            self._network = self._loaded()
+            self.teacher = self._run_in(self.teacher.manner)
+
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         """One answer for each question, in their order; what is stored is not computed.
 
         What is missing is computed a forward batch at a time, over several questions.
 
         Raises:
-            TeacherError: an answer is not a number.
+            AnswerSpoilt: an answer is not a number.
         """
         for view, about_it in groupby(questions, attrgetter("view")):
             with self._books.opened(view) as book:
@@ -129,29 +130,41 @@ class TeacherHost:
     ) -> Tuning:
         """Tries how the teacher is best run, by samples [B]; it goes on as it was run before."""
         pictures = self.transfer_set.batch(sample_ids, 0).inputs
+        usual = plain(self.teacher.manner.threads)
         with self._one_at_a_time:
-            return tune(
-                self._network,
-                self.spec.taps,
-                pictures,
-                threads=self.teacher.manner.threads,
-                device=self.spec.device,
-                temperature=temperature,
-                samples_to_answer=samples_to_answer,
-                cache=self.spec.cache,
-            )
+            try:
+                return tune(
+                    self._network,
+                    self.spec.taps,
+                    pictures,
+                    threads=usual.threads,
+                    device=self.spec.device,
+                    temperature=temperature,
+                    samples_to_answer=samples_to_answer,
+                    cache=self.spec.cache,
+                )
+            except NotNumbers as error:
+                # What cannot answer in plain fp32; a pass may repeat the samples.
+                asked = np.resize(sample_ids, error.row + 1)
+                raise spoilt(self.spec.name, error, asked, usual) from error
 
     def _compute(self, sample_ids: npt.NDArray[np.int64], view: int) -> Values:
         pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
             return values_of(self.teacher.answer(pictures), self._logits)
         except NotNumbers as error:
-            place = f"teachers.{self.spec.name}"
-            raise TeacherError(
-                f"teacher '{self.spec.name}' {error}; see to its weights, or take "
-                f"`{place}.precision` back to fp32",
-                path=place,
-            ) from error
+            raise spoilt(self.spec.name, error, sample_ids, self.teacher.manner) from error
+
+    def _loaded(self) -> Network:
+        spec = self.spec
+        return load_network(
+            spec.model,
+            spec.weights,
+            transfer_set=self.transfer_set,
+            folder=spec.folder,
+            path=f"teachers.{spec.name}.weights",
+            classes=spec.classes,
+        )
 
     def _run_in(self, manner: Manner) -> Teacher:
         teacher = Teacher(
@@ -162,8 +175,9 @@ class TeacherHost:
             cache=self.spec.cache,
         )
         if manner.compiled:
-            # Now, and not when a student waits for an answer.
-            teacher.answer(self.transfer_set.inputs[:1])
+            # Now, and not when a student waits for an answer, who is told if it is no number.
+            with suppress(NotNumbers):
+                teacher.answer(self.transfer_set.inputs[:1])
         return teacher
 
     def _books_on(self, shelf: Shelf | None) -> Books:

@@ -20,7 +20,7 @@ from teachers.bank.columns import Column
 from teachers.bank.reading import BlockSpoilt, StoredView
 from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
-from teachers.errors import AnswersGone, TeacherLost
+from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost
 from teachers.host import TeacherHost
 from teachers.manner import Manner
 
@@ -90,18 +90,19 @@ class Replica:
 
         Raises:
             TeacherLost: it is gone, and was not to be waited for or did not come back.
+            AnswerSpoilt: it answers with no number, likewise.
         """
         for revival in range(MOST_REVIVALS + 1):
             try:
                 answer = self._stream.next(self._source.timeout)
-            except RoleLost as lost:
+            except (RoleLost, AnswerSpoilt) as lost:
                 self._bring_back(revival, lost)
             else:
                 self._taken += 1
                 return answer
         raise AssertionError("the last revival returns or raises")
 
-    def _bring_back(self, revival: int, lost: RoleLost) -> None:
+    def _bring_back(self, revival: int, lost: RoleLost | AnswerSpoilt) -> None:
         self._stream.close()
         if self._asked_of != self._source.revived[self._place]:
             # Lost with the other lesson's stream, which has brought the teacher back by now.
@@ -109,6 +110,8 @@ class Replica:
             return
         name, kept = self._source.name, self._source.kept
         if isinstance(self._source.on_loss, Fail) or revival == MOST_REVIVALS:
+            if isinstance(lost, AnswerSpoilt):
+                raise lost
             remedy = (
                 "run the same command again to go on, or set `ensemble.on_teacher_loss` to wait"
             )
@@ -116,7 +119,11 @@ class Replica:
         log.warning(
             "restarting teacher '%s' (%d of %d): %s", name, revival + 1, MOST_REVIVALS, lost
         )
-        self._handle.revive()
+        if isinstance(lost, AnswerSpoilt):
+            # It lives, so it would not be built anew.
+            self._handle.call(TeacherHost.reload).result()
+        else:
+            self._handle.revive()
         if kept is not None:
             # Waited for: an answer in another manner would have other bits.
             self._handle.call(TeacherHost.adopt, kept.manner, kept.shelf).result()
@@ -168,7 +175,7 @@ class Lesson:
         """The answer to the next question.
 
         Raises:
-            TeacherLost: as of a replica.
+            TeacherLost, AnswerSpoilt: as of a replica.
             AnswersGone: what was stored is spoilt, and the teacher was not started.
         """
         question, here = next(self._questions), next(self._here)

@@ -25,8 +25,9 @@ def test_what_is_too_large_becomes_the_largest() -> None:
 
 
 def test_what_is_not_a_number_is_refused() -> None:
-    with pytest.raises(NotNumbers, match="not numbers"):
-        encoded(torch.tensor([1.0, float("nan")]))
+    with pytest.raises(NotNumbers, match="not numbers") as caught:
+        encoded(torch.tensor([[1.0, 2.0], [3.0, float("nan")], [float("nan"), 0.0]]))
+    assert caught.value.row == 1
 
 
 @given(st.lists(st.floats(-60000, 60000, width=16), min_size=1))

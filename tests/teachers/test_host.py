@@ -17,7 +17,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf, prepare_shelf
-from teachers.errors import TeacherError
+from teachers.errors import AnswerSpoilt
 from teachers.host import TeacherHost, TeacherSpec
 from teachers.manner import plain
 
@@ -75,11 +75,23 @@ def test_a_teacher_that_answers_with_no_numbers_is_named(host: TeacherHost) -> N
     before = bias.clone()
     bias.fill_(float("nan"))
     try:
-        with pytest.raises(TeacherError, match=r"teacher 'wide' .*NaN.*;") as caught:
-            next(host.answers([asked(0, 1)]))
+        with pytest.raises(AnswerSpoilt) as caught:
+            next(host.answers([asked(1, 8)]))
     finally:
         bias.copy_(before)
+    assert str(caught.value) == (
+        "teacher 'wide' answered with values that are not numbers (NaN), first to sample 8; see to "
+        "its weights"
+    )
     assert caught.value.path == "teachers.wide"
+
+
+def test_a_teacher_that_is_built_anew_answers_as_its_files_say(host: TeacherHost) -> None:
+    before = next(host.answers([asked(0, 1)]))
+    list(host.teacher.network.parameters())[-1].fill_(float("nan"))
+    host.reload()
+    after = next(host.answers([asked(0, 1)]))
+    assert np.array_equal(before.logits, after.logits)
 
 
 def test_a_teacher_goes_on_as_it_is_told_and_keeps_its_answers_there(

@@ -1,0 +1,22 @@
+"""What is said of a teacher whose answer is not a number."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from teachers.encoding import NotNumbers
+from teachers.errors import AnswerSpoilt
+from teachers.manner import Manner
+
+
+def spoilt(
+    name: str, error: NotNumbers, sample_ids: npt.NDArray[np.int64], manner: Manner
+) -> AnswerSpoilt:
+    """The sentence on teacher ``name``, run in ``manner``, which was asked for ``sample_ids``."""
+    place = f"teachers.{name}"
+    remedy = "see to its weights"
+    if manner.precision != "fp32":
+        remedy += f", or take `{place}.precision` back to fp32"
+    sample = int(sample_ids[error.row])
+    return AnswerSpoilt(f"teacher '{name}' {error}, first to sample {sample}; {remedy}", path=place)
