@@ -62,6 +62,29 @@ STATIC = [
         "`wide`?",
     ),
     (
+        ["student.objective.task.weight={kind: lin, start: 1, end: 0, epochs: 2}"],
+        "`student.objective.task.weight` is of kind 'lin', which is none; did you mean 'linear'? ",
+    ),
+    (
+        ["student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 3}"],
+        "`student.objective.soft_targets.weight.epoch` is 3, which has no effect, since "
+        "`student.train.epochs` is 3 and the first epoch is 0; make it less than 3, or write 0.9 ",
+    ),
+    (
+        ["student.objective={task: {weight: {kind: stop, value: 1, epoch: 2}}}", "controls=[]"],
+        "`student.objective` has weight 0 for task in epoch 2 (the first is 0), so nothing would ",
+    ),
+    (
+        ["student.objective.apart={kind: relation_distance}", "student.train.micro_batch_size=1"],
+        "`student.objective.apart` is of kind 'relation_distance', which compares 2 samples, but "
+        "`student.train.micro_batch_size` is 1; make it 2 or more",
+    ),
+    (
+        ["student.objective.order={kind: triplet_order, guided: hidden.0, layers: {wid: a}}"],
+        "`student.objective.order.layers.wid` gives a layer of a teacher that `teachers` does not "
+        "have; did you mean `wide`?",
+    ),
+    (
         ["transfer_set.fraction=0.01"],
         "`student.train.batch_size` is 64, but digits has no more than ",
     ),

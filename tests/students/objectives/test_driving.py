@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
 
+from students.assignment import Gating
 from students.knowledge import Batch, Knowledge
 from students.objectives.catalog import build_objective
-from students.objectives.config import ObjectiveConfig
+from students.objectives.config import TERM_KINDS, ObjectiveConfig
 from students.objectives.driving import gradient_norms
 from students.objectives.objective import Objective
 
@@ -113,3 +116,46 @@ def test_outputs_in_half_precision_give_a_finite_norm(logits: torch.Tensor) -> N
     outputs = {"logits": (100 * logits).bfloat16()}
     norms = gradient_norms(objective(task=1.0, soft_targets=1.0), outputs, batch(TARGETS), told, 0)
     assert all(norm.dtype == torch.float64 and bool(norm.isfinite()) for norm in norms.values())
+
+
+LAYERS = {"teacher": "deep", "hint": "layer3", "guided": "hidden.0"}
+EVERY_KIND: dict[str, dict[str, object]] = {
+    "hint": LAYERS,
+    "multi_group_hint": {"groups": [LAYERS, {**LAYERS, "hint": "layer2"}]},
+    "triplet_order": {"layers": {"deep": "layer3"}, "guided": "hidden.0"},
+}
+"""What must be said of the kinds that cannot do without; of all others nothing."""
+
+
+@pytest.mark.parametrize("kind", TERM_KINDS)
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
+def test_every_kind_of_term_has_a_finite_norm_where_it_meets_the_student(
+    logits: torch.Tensor, kind: str, half: bool
+) -> None:
+    found = objective(look={"kind": kind, **EVERY_KIND.get(kind, {})})
+    told = knowledge(torch.randn(2, B, C))
+    layer = torch.randn(B, 6, 2, 2)
+    taps = {"layer3": layer, "layer2": 2 * layer, "layer3:embedding": layer.mean((2, 3))}
+    told = replace(told, taps={"deep": taps})
+    guided = torch.randn(B, 6) if kind == "triplet_order" else torch.randn(B, 6, 2, 2)
+    outputs = {"logits": logits, **dict.fromkeys(found.guided, guided)}
+    seen = {name: value.bfloat16() if half else value for name, value in outputs.items()}
+    norms = gradient_norms(found, seen, batch(TARGETS), told, 0)
+    assert list(norms) == ["look"]
+    assert norms["look"].isfinite()
+    assert norms["look"] > 0
+
+
+def test_weights_that_a_gate_makes_count_as_they_are(logits: torch.Tensor) -> None:
+    config = TypeAdapter(ObjectiveConfig).validate_python({"soft_targets": 1.0})
+    gate = Gating("hidden.0", detached=False, penalty=0.1, learns_for=None)
+    of = build_objective(
+        config, temperature=4.0, mean="arithmetic", teachers=("wide", "deep"), gate=gate
+    )
+    told = knowledge(torch.randn(2, B, C))
+    scores = torch.zeros(B, 2, requires_grad=True)
+    gated = {"logits": logits, "gate": scores, "gate.penalty": scores.sum()}
+    by_gate = gradient_norms(of, gated, batch(TARGETS), replace(told, weights=None), 0)
+    plain = gradient_norms(objective(soft_targets=1.0), {"logits": logits}, batch(TARGETS), told, 0)
+    torch.testing.assert_close(by_gate, plain)
+    assert scores.grad is None
