@@ -48,6 +48,8 @@ OTHERS = [
     "teachers.wide.model.hidden=[32]",
     "teachers.wide.model.preprocessing={mean: [0.5], std: [0.5]}",
     "teachers.wide.resources.gpus=1",
+    "teachers.wide.classes=[3, 5]",
+    "teachers.wide.classes=[5, 3]",
 ]
 
 

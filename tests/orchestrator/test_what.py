@@ -229,6 +229,22 @@ def test_the_recipes_seed_reaches_a_student_only_where_something_is_drawn(folder
     assert changed_by_seed("ensemble.noise={}") == {"student"} | single
 
 
+MAPS = ("controls=[untaught, label_smoothing]",)
+
+
+@pytest.mark.parametrize(("name", "own"), [("wide", WIDE), ("loaded", LOADED)])
+def test_what_a_teachers_outputs_stand_for_is_asked_of_it_in_their_order(
+    folder: Path, name: str, own: str
+) -> None:
+    plain = digests(folder, *MAPS)
+    every = digests(folder, *MAPS, f"teachers.{name}.classes=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]")
+    some, turned = (
+        digests(folder, *MAPS, f"teachers.{name}.classes={said}") for said in ("[3, 5]", "[5, 3]")
+    )
+    assert every == plain, "all in order is what is meant where nothing is said"
+    assert small.changed(plain, some) == small.changed(some, turned) == {own, "student"}
+
+
 def test_terms_of_no_weight_and_their_order_are_not_asked(folder: Path) -> None:
     terms = {"task": 0.1, "soft_targets": 0.9, "squared": {"kind": "logit_l2", "weight": 0}}
     spellings = []

@@ -228,3 +228,23 @@ def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
         if kind == "step"
     ]
     assert min(losses) > 0.5, "without labels the task would be at no loss"
+
+
+def test_a_specialist_learns_from_its_classes_and_is_validated_on_them(
+    tmp_path: Path, seen: Seen
+) -> None:
+    samples = Samples("teacher", tiny.DATA.augment, fraction=0.2, classes=(5, 3))
+    task = tiny.assignment(
+        tmp_path / "teacher", replace(tiny.pupil(taught=False, epochs=6), samples=samples)
+    )
+    list(StudentRank(task, tiny.Lessons()).train())
+    every = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
+    assert {int(every.targets[i]) for _, ids in seen for i in ids} == {3, 5}
+    answers = read_answers(tmp_path / "teacher")["validation"]
+    targets = torch.from_numpy(every.targets[every.validation_ids()])
+    mine = torch.isin(targets, torch.tensor([3, 5]))
+    told = tiny.outcome(tmp_path / "teacher").curve[-1]
+    right = (answers.argmax(1) == targets)[mine].double().mean()
+    assert told.accuracy == pytest.approx(float(right))
+    assert float(right) > 0.5
+    assert set(answers.argmax(1).tolist()) <= {3, 5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from orchestrator.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
+from orchestrator.report.report_table import report_grids
+from orchestrator.report.report_words import notes
 from orchestrator.report.reporting import Reporting
 from orchestrator.report.run_report import RunReport
 from students.attempts import begin_attempt
@@ -107,6 +110,34 @@ def test_each_models_figures_are_those_of_its_own_answers(finished: Finished) ->
         assert not model.seen_training
     assert models["student"].parameters == 12  # type: ignore[union-attr]
     assert models["student"].macs == 22  # type: ignore[union-attr]
+
+
+def test_a_teacher_of_some_classes_is_judged_on_samples_of_these(tmp_path: Path) -> None:
+    made = Finished(tmp_path, "teachers.wide.classes=[9, 3, 5]", "student.objective.near=null")
+    report = made.report()
+    for part in ("test", "validation"):
+        labels, scores = made.labels(part), getattr(report.teachers["wide"], part)
+        mine = np.isin(labels, [3, 5, 9])
+        own = made.chances("teachers.wide", part)
+        assert scores.accuracy == pytest.approx(accuracy(own[mine], labels[mine]))
+        assert scores.nll == pytest.approx(nll(own[mine], labels[mine]), rel=1e-6)
+        assert [i for i, share in enumerate(scores.per_class) if share is not None] == [3, 5, 9]
+        # The ensemble's mean hears it over its own classes alone.
+        heard = np.where(np.isin(np.arange(10), [3, 5, 9]), own, 0.0)
+        heard /= heard.sum(1, keepdims=True)
+        mean = (heard + made.chances("teachers.deep", part)) / 2
+        agreeing = own[mine].argmax(1) == mean[mine].argmax(1)
+        assert scores.agreement == pytest.approx(float(agreeing.mean()))
+        assert report.ensemble is not None
+        of_all = getattr(report.ensemble, part)
+        assert of_all.nll == pytest.approx(nll(mean, labels), rel=1e-6)
+    assert report.teachers["wide"].classes == (3, 5, 9)
+    assert report.teachers["deep"].classes is None
+    assert RunReport.from_json(json.dumps(report.to_json())) == report
+    [note] = [note for note in notes(report) if "some classes" in note]
+    assert note.startswith("Teachers that know some classes: 'wide' (3, 5, 9). Their figures are")
+    [quality, *_] = report_grids(report)
+    assert quality.rows[0][0] == "teacher wide (3 classes)"
 
 
 def by_hand(finished: Finished, weights: dict[str, float], mean: str, temperature: float) -> Any:

@@ -1,0 +1,155 @@
+"""Specialists end to end: teachers of some classes, trained here, teach a student of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.in_process import InProcessRuntime
+from orchestrator.home.store import Store
+from orchestrator.report.reporting import Reporting
+from orchestrator.report.run_report import RunReport
+from students.outcome import Outcome, read_answers
+from students.spool import read_committed
+from tests import small
+from tests.running import executor
+
+KNOWN = {"low": [3, 2, 1, 0], "middle": [4, 5, 6], "high": [7, 8, 9]}
+ALONE = "teachers.all=null"
+
+
+def recipe() -> dict[str, Any]:
+    """One teacher of all classes, and three that share the classes among them."""
+    train = {"epochs": 5, "batch_size": 32, "threads": 1, "optimizer": {"lr": 0.1}}
+    model, engine = {"kind": "mlp", "hidden": [32]}, {"kind": "torch"}
+    one = {"model": model, "train": train, "engine": engine, "threads": 1, "precision": "fp32"}
+    data = small.recipe()
+    data["name"] = "specialists"
+    data["transfer_set"] |= {"validation": 200, "augment": "none"}
+    data["cluster"] = {"mode": "in_process"}
+    data["controls"] = []
+    data["ensemble"] = {"weighting": "specialists"}
+    data["teachers"] = {"all": one} | {n: {**one, "classes": known} for n, known in KNOWN.items()}
+    data["student"]["engine"] = engine
+    del data["student"]["objective"]["near"]
+    return data
+
+
+@dataclass(frozen=True)
+class Run:
+    """All stages of a recipe, done."""
+
+    home: Path
+    report: RunReport
+    outcomes: dict[str, Outcome]
+    digests: dict[str, str]
+    ran: list[str]
+
+    def last_epoch(self) -> dict[str, float]:
+        """What the student told of its last epoch."""
+        folder = Store(self.home).folder(self.digests["student"])
+        rows = read_committed(folder, self.outcomes["student"].segments)
+        return dict([row for row in rows if row.kind == "epoch"][-1].values)
+
+
+def done(folder: Path, *settings: str) -> Run:
+    with closing(InProcessRuntime()) as runtime:
+        loaded, home = small.loaded(folder, *settings, data=recipe()), folder / "home"
+        doing = executor(runtime, loaded, home)
+        results = doing.run()
+        data = doing.work.transfer_set
+        report = Reporting(doing.plan, doing.store, data, {}).report(results, seconds=1.0)
+        return Run(
+            home,
+            report,
+            {each.stage.name: each.outcome for each in results},
+            {each.stage.name: each.stage.digest for each in results},
+            [each.stage.name for each in results if each.ran],
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield tmp_path_factory.mktemp("specialists")
+
+
+@pytest.fixture(scope="module")
+def guided(folder: Path) -> Run:
+    return done(folder)
+
+
+def test_a_specialist_is_judged_on_its_classes_alone(guided: Run) -> None:
+    for name, known in KNOWN.items():
+        model = guided.report.teachers[name]
+        assert model.classes == tuple(sorted(known))
+        assert model.test.accuracy > 0.85
+        assert model.test.nll < 1.0, "not that of classes it has never heard of"
+        assert model.test.per_class is not None
+        judged = {i for i, share in enumerate(model.test.per_class) if share is not None}
+        assert judged == set(known)
+    assert guided.report.teachers["all"].classes is None
+
+
+def test_what_it_was_told_while_it_learnt_is_what_the_report_says(guided: Run) -> None:
+    for name in KNOWN:
+        last, model = guided.outcomes[f"teachers.{name}"].curve[-1], guided.report.teachers[name]
+        assert model.validation is not None
+        assert last.accuracy == pytest.approx(model.validation.accuracy)
+        assert last.nll == pytest.approx(model.validation.nll, rel=1e-4)
+
+
+def test_its_outputs_are_as_many_as_its_classes_and_its_answers_as_all(guided: Run) -> None:
+    parameters = {name: model.parameters for name, model in guided.report.teachers.items()}
+    hidden = 64 * 32 + 32
+    assert parameters["middle"] == parameters["high"] == hidden + 3 * 33
+    assert parameters["all"] == hidden + 10 * 33
+    answers = read_answers(Store(guided.home).folder(guided.digests["teachers.middle"]))["test"]
+    assert answers.shape == (450, 10)
+    assert set(answers.argmax(1).tolist()) == {4, 5, 6}
+
+
+def test_each_specialist_is_listened_to_where_it_knows(guided: Run) -> None:
+    told = guided.last_epoch()
+    assert told["weights/all"] == pytest.approx(0.5, abs=0.01)
+    for name, known in KNOWN.items():
+        mine = [told[f"weights/{name}/{number}"] for number in known]
+        other = [told[f"weights/{name}/{n}"] for n in range(10) if n not in known]
+        assert min(mine) > 0.25 > max(other)
+    assert 0 < told["rule/changed"] <= 1
+
+
+def test_the_same_again_finds_everything_done(guided: Run, folder: Path) -> None:
+    assert done(folder).ran == []
+
+
+def test_stored_answers_of_specialists_teach_as_live_ones_do(guided: Run, folder: Path) -> None:
+    lively = done(folder, "student.train.checkpoint.keep=3", "ensemble.bank=none")
+    assert lively.ran == []
+    store = Store(guided.home)
+    stage = store.folder(guided.digests["student"])
+    stage.rename(stage.with_name("before"))
+    again = done(folder, "ensemble.bank=none")
+    assert again.ran == ["student"]
+    assert again.outcomes["student"].weights_sha256 == guided.outcomes["student"].weights_sha256
+
+
+def test_specialists_teach_alone_too(guided: Run, folder: Path) -> None:
+    alone = done(folder, ALONE)
+    assert alone.ran == ["student"], "the specialists are the same"
+    assert alone.report.ensemble is not None
+    # No one of them could name more than two fifths of the samples.
+    assert alone.report.ensemble.test.accuracy > 0.5
+    assert alone.report.ensemble.test.nll < 2.0
+    assert alone.last_epoch()["weights/middle"] == pytest.approx(1 / 3)
+
+
+def test_a_uniform_mean_of_specialists_is_allowed(guided: Run, folder: Path) -> None:
+    mixed = done(folder, "ensemble.weighting=uniform")
+    assert mixed.report.ensemble is not None
+    assert mixed.report.ensemble.test.nll < 5.0
+    assert mixed.outcomes["student"].weights_sha256 != guided.outcomes["student"].weights_sha256
