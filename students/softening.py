@@ -153,14 +153,11 @@ def soften_log(
         return torch.where(anybody_B1, torch.log_softmax(scores_BC, dim=-1), -torch.inf)
     counts_KBC = heard_KBC & (weights_KB > 0).unsqueeze(2)
     log_weights_KB = torch.where(weights_KB > 0, weights_KB, 1.0).log()
-    told_BC = counts_KBC.any(dim=0)
-    # Where nobody tells a class, zeros are summed: the gradient from -inf alone is NaN.
+    # What is -inf here is a constant, so that the NaN which is its gradient goes nowhere.
     parts_KBC = torch.where(
-        counts_KBC,
-        log_weights_KB.unsqueeze(2) + log_probabilities_KBC,
-        torch.where(told_BC, -torch.inf, 0.0),
+        counts_KBC, log_weights_KB.unsqueeze(2) + log_probabilities_KBC, -torch.inf
     )
-    return torch.where(told_BC, parts_KBC.logsumexp(dim=0), -torch.inf)
+    return parts_KBC.logsumexp(dim=0)
 
 
 def among_present(

@@ -142,6 +142,18 @@ def test_a_label_that_no_teacher_knows_is_learnt_to_be_avoided_and_stays_finite(
     assert loss.isfinite() and student.grad.isfinite().all() and (student.grad[:, 4] >= 0).all()
 
 
+def test_of_what_a_teacher_gives_no_probability_nothing_is_learnt_and_no_gradient_is_nan():
+    teacher_log = tensor([[0.0, -torch.inf, -torch.inf], [-torch.inf] * 3]).requires_grad_()
+    student = case(9, batch=2, classes=3).student.requires_grad_()
+    of_label, of_others = decoupled_divergences(
+        student, teacher_log, torch.tensor([0, 0]), temperature=1.0
+    )
+    torch.testing.assert_close(of_label[0], task_loss(student[:1], torch.tensor([0])))
+    assert of_label[1] == 0 and not of_others.any()
+    (of_label + of_others).sum().backward()
+    assert student.grad.isfinite().all() and teacher_log.grad.isfinite().all()
+
+
 def test_the_whole_is_the_soft_target_loss_where_the_others_are_weighed_as_in_it():
     judged = case(8, teachers=1, batch=1)
     missing = 1 - torch.softmax(judged.teachers[0] / 4, -1)[0, judged.labels[0]]
