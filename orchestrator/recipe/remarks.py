@@ -29,6 +29,8 @@ def all_have_seen(recipe: Recipe) -> bool:
 
 
 def _has_seen(teacher: TeacherConfig, fraction: float) -> bool:
+    if teacher.classes is not None:
+        return False  # Of some classes alone, perhaps.
     # Of two fractions the smaller is part of the larger.
     return teacher.seen == "train" if teacher.train is None else teacher.train.fraction >= fraction
 
