@@ -9,6 +9,7 @@ import pytest
 
 import stillhouse
 from orchestrator.recipe.loading import LoadedRecipe
+from students.objectives.layer_configs import MultiGroupHint, TripletOrder
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -31,7 +32,9 @@ def weights_under(root: Path, files: dict[int, str]) -> list[str]:
 
 
 def test_every_recipe_that_was_promised_is_there() -> None:
-    assert set(SHIPPED) >= {"cifar10_resnets", "digits", "digits_unseen", "mnist_hinton"}
+    assert set(SHIPPED) >= {
+        "cifar10_faculty", "cifar10_resnets", "digits", "digits_unseen", "mnist_hinton",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -88,11 +91,26 @@ def test_hintons_recipe_passes_the_deep_check_on_mnist(data_root: Path, tmp_path
     assert len(data.student_ids()) == 55_000, "all but the validation part, of every class"
 
 
-def test_the_resnets_recipe_passes_the_deep_check_with_the_published_weights(
-    data_root: Path, tmp_path: Path
+def test_in_the_faculty_each_teacher_shows_another_level_and_has_a_vote() -> None:
+    recipe = load("cifar10_faculty").recipe
+    terms, teachers = recipe.student.objective, set(recipe.teachers)
+    assert recipe.ensemble.weighting.kind == "adaptive"
+    levels, order = terms["levels"], terms["order"]
+    assert isinstance(levels, MultiGroupHint) and isinstance(order, TripletOrder)
+    assert {group.teacher for group in levels.groups} == teachers
+    assert len({group.guided for group in levels.groups}) == len(teachers)
+    assert set(order.layers) == teachers
+    assert {"relation_angle", "relation_distance"} <= set(terms)
+    deepest = {name: teacher.model.depth for name, teacher in recipe.teachers.items()}
+    assert [deepest[group.teacher] for group in levels.groups] == sorted(deepest.values())
+
+
+@pytest.mark.parametrize("name", ["cifar10_faculty", "cifar10_resnets"])
+def test_the_recipes_of_resnets_pass_the_deep_check_with_the_published_weights(
+    name: str, data_root: Path, tmp_path: Path
 ) -> None:
     places = [f"transfer_set.root={data_root}", *weights_under(data_root, RESNETS)]
-    assert stillhouse.check(load("cifar10_resnets", *places), home=tmp_path) == []
+    assert stillhouse.check(load(name, *places), home=tmp_path) == []
 
 
 def test_the_resnets_recipe_with_two_files_swapped_is_told_which_teachers_they_do_not_fit(

@@ -1,0 +1,92 @@
+"""Several teachers that show several levels, vote on triplets and are weighed by a gate."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from cluster.in_process import InProcessRuntime
+from orchestrator.executor import StageResult
+from orchestrator.home.store import Store
+from students.faults import Fault
+from students.spool import read_committed
+from tests import small
+from tests.running import IN_PROCESS, Heard, executor
+
+STUDENT = "student.model={kind: plain_cnn, channels: [4, 4, 6]}"
+TERMS = (
+    "student.objective.near=null",
+    "student.objective.levels={kind: multi_group_hint, groups: ["
+    "{teacher: deep, hint: stage1, guided: stage1}, {teacher: wide, hint: hidden.0, guided: stage2}"
+    "]}",
+    "student.objective.order={kind: triplet_order, layers: {wide: hidden.0, deep: stage1}, "
+    "guided: stage2, triplets: 64}",
+    "student.objective.relation_distance=1.0",
+    "student.objective.relation_angle={teacher: wide, hint: hidden.0, guided: stage2}",
+)
+FACULTY = ("ensemble.weighting=adaptive", "controls=[]", STUDENT, *TERMS)
+NAMES = {"task", "soft_targets", "levels", "order", "relation_distance", "relation_angle"}
+
+
+class Killed(Exception):
+    """Ends the driver in the middle."""
+
+
+class Fatal(Fault):
+    """Strikes in this process, which lives on."""
+
+    def strike(self, step: int) -> None:
+        if step == self.step:
+            raise Killed
+
+
+def run(folder: Path, until: int | None = None) -> StageResult:
+    """The student, taught in this process until it is done, or killed before a step."""
+    runtime = InProcessRuntime()
+    recipe = small.loaded(folder, *IN_PROCESS, *FACULTY)
+    running = executor(runtime, recipe, folder / "home", watcher=Heard())
+    if until is not None:
+        object.__setattr__(running.work.placing, "fault", Fatal("student", until, 0))
+    try:
+        return next(result for result in running.run() if result.stage.title == "student")
+    finally:
+        runtime.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faculty")
+
+
+@pytest.fixture(scope="module")
+def student(folder: Path) -> StageResult:
+    return run(folder)
+
+
+def test_each_term_teaches_and_tells_its_value(folder: Path, student: StageResult) -> None:
+    stage = Store(folder / "home").folder(student.stage.digest)
+    told = [
+        {
+            name.removeprefix("terms/"): value
+            for name, value in row.values.items()
+            if "terms/" in name
+        }
+        for row in read_committed(stage, student.outcome.segments)
+        if row.kind == "step"
+    ]
+    assert all(set(step) == NAMES for step in told)
+    assert all(math.isfinite(value) and value >= 0 for step in told for value in step.values())
+    assert all(max(step[name] for step in told) > 0 for name in NAMES)
+    assert told[-1]["levels"] < told[0]["levels"]
+
+
+def test_killed_in_the_middle_the_same_student_comes_out(
+    student: StageResult, tmp_path: Path
+) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path, until=6)
+    again = run(tmp_path)
+    assert again.stage.digest == student.stage.digest
+    assert again.outcome.weights_sha256 == student.outcome.weights_sha256
