@@ -16,22 +16,24 @@ from teachers.weighting.sharing import shared_equally
 
 
 def generalists_answer(
-    logits_KBC: Float[Tensor, "teachers batch classes"],
-    guides_KB: Bool[Tensor, "teachers batch"],
+    logits_KBC: Float[Tensor, "generalists batch classes"],
+    present_KB: Bool[Tensor, "generalists batch"],
 ) -> Float[Tensor, "batch classes"]:
     """The mean of the generalists' distributions at temperature 1, as logits: log p_g + h.
 
-    ``guides_KB`` says which generalists there are for a sample; of nobody its row is 0. The
-    softmax of the row is p_g = mean_k softmax(z_k); its height h = mean_k log sum_c exp(z_kc) is
-    the generalists' own, so that of one generalist alone it is z to rounding.
+    ``present_KB`` says which of them there are for a sample; of nobody its row is 0. The softmax
+    of the row is p_g = mean_k softmax(z_k); its height h = mean_k log sum_c exp(z_kc) is the
+    generalists' own, so that of one generalist alone it is z.
     """
-    guides_KB1 = guides_KB.unsqueeze(2)
-    count_B1 = guides_KB.sum(dim=0).clamp(min=1).unsqueeze(1).to(logits_KBC.dtype)
+    present_KB1 = present_KB.unsqueeze(2)
+    if len(logits_KBC) == 1:
+        return torch.where(present_KB1[0], logits_KBC[0], 0.0)
+    count_B1 = present_KB.sum(dim=0).clamp(min=1).unsqueeze(1).to(logits_KBC.dtype)
     heights_KB1 = torch.logsumexp(logits_KBC, dim=-1, keepdim=True)
-    shares_KBC = (logits_KBC - heights_KB1).masked_fill(~guides_KB1, -torch.inf)
+    shares_KBC = (logits_KBC - heights_KB1).masked_fill(~present_KB1, -torch.inf)
     mean_BC = torch.logsumexp(shares_KBC, dim=0) - count_B1.log()
-    height_B1 = torch.where(guides_KB1, heights_KB1, 0.0).sum(dim=0) / count_B1
-    return torch.where(guides_KB1.any(dim=0), mean_BC + height_B1, 0.0)
+    height_B1 = torch.where(present_KB1, heights_KB1, 0.0).sum(dim=0) / count_B1
+    return torch.where(present_KB1.any(dim=0), mean_BC + height_B1, 0.0)
 
 
 def completed(
@@ -46,12 +48,11 @@ def completed(
     classes falls to each of them, and nothing else. One that knows every class says softmax(z_m);
     one whose z_m are the generalists' changes nothing.
     """
-    known_K1C = known_KC.unsqueeze(1)
-    mass_KB1 = torch.logsumexp(
-        general_BC.expand_as(logits_KBC).masked_fill(~known_K1C, -torch.inf), -1, keepdim=True
-    )
-    own_KBC = torch.log_softmax(logits_KBC.masked_fill(~known_K1C, -torch.inf), dim=-1)
-    return torch.where(known_K1C, mass_KB1 + own_KBC, general_BC)
+    unknown_K1C = ~known_KC.unsqueeze(1)
+    general_KBC = general_BC.expand_as(logits_KBC)
+    mass_KB1 = torch.logsumexp(general_KBC.masked_fill(unknown_K1C, -torch.inf), -1, keepdim=True)
+    own_KBC = torch.log_softmax(logits_KBC.masked_fill(unknown_K1C, -torch.inf), dim=-1)
+    return torch.where(unknown_K1C, general_KBC, mass_KB1 + own_KBC)
 
 
 def masked_mean(
@@ -94,27 +95,32 @@ class SpecialistsRule(Rule):
 
     def __call__(self, said: Said) -> Weighed:
         """Weights, and answers over all classes that somebody knows."""
-        guides_KB = said.present & said.known.all(dim=1, keepdim=True)
-        guided_B = guides_KB.any(dim=0)
-        everybody_KC = said.known.any(dim=0).expand_as(said.known)
         heard = replace(said, logits=torch.where(said.present.unsqueeze(2), said.logits, 0.0))
-        logits_KBC, chosen_KB = _guided(heard, guides_KB)
-        # Without a loss of teachers there is a guide for every sample, or for none.
-        if not bool(guided_B.all()):
-            logits_KBC = torch.where(guided_B.unsqueeze(1), logits_KBC, _alone(heard))
-            chosen_KB = torch.where(guided_B, chosen_KB, said.present)
+        general_K = said.known.all(dim=1)
+        guided_B = said.present[general_K].any(dim=0)
+        everybody_KC = said.known.any(dim=0).expand_as(said.known)
+        # Unless a teacher was lost there is a guide for every sample, or for none.
+        if bool(guided_B.all()):
+            logits_KBC, chosen_KB = _guided(heard, general_K)
+        else:
+            logits_KBC, chosen_KB = _alone(heard), said.present
+            if bool(guided_B.any()):
+                guided_KBC, guided_KB = _guided(heard, general_K)
+                logits_KBC = torch.where(guided_B.unsqueeze(1), guided_KBC, logits_KBC)
+                chosen_KB = torch.where(guided_B, guided_KB, chosen_KB)
         return Weighed(shared_equally(chosen_KB), logits=logits_KBC, known=everybody_KC)
 
 
 def _guided(
-    said: Said, guides_KB: Bool[Tensor, "teachers batch"]
+    said: Said, general_K: Bool[Tensor, " teachers"]
 ) -> tuple[Float[Tensor, "teachers batch classes"], Bool[Tensor, "teachers batch"]]:
-    """Answers where a generalist is present, and who counts: ``guides_KB`` and the active."""
-    general_BC = generalists_answer(said.logits, guides_KB)
+    """Answers where a generalist is present, and who counts: such ones, and the active."""
+    general_BC = generalists_answer(said.logits[general_K], said.present[general_K])
+    # A generalist knows the most probable class too.
     concerned_KB = said.known[:, general_BC.argmax(dim=1)] & said.present
-    theirs_KBC = completed(general_BC, said.logits, said.known)
-    knows_all_K11 = said.known.all(dim=1)[:, None, None]
-    return torch.where(knows_all_K11, said.logits, theirs_KBC), concerned_KB
+    logits_KBC = said.logits.clone()
+    logits_KBC[~general_K] = completed(general_BC, said.logits[~general_K], said.known[~general_K])
+    return logits_KBC, concerned_KB
 
 
 def _alone(said: Said) -> Float[Tensor, "teachers batch classes"]:
