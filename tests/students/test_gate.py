@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from students.assignment import Gating
 from students.gate import (
@@ -20,8 +22,10 @@ from students.gate import (
     strongest,
     weighed,
 )
-from students.knowledge import Knowledge
-from students.objectives.soft_targets import SoftTargetsTerm, soft_target_loss
+from students.knowledge import Batch, Knowledge
+from students.objectives.catalog import build_objective
+from students.objectives.config import ObjectiveConfig
+from students.objectives.soft_targets import soft_target_loss
 from students.softening import soften
 from tests.golden.cases import golden, tensor
 
@@ -141,25 +145,46 @@ HARD = {
 }
 
 
+KINDS = (
+    "soft_targets", "hard_targets", "logit_l2", "probability_l2", "conditional", "decoupled",
+    "correlation", "relation_distance", "relation_angle",
+)  # fmt: skip
+"""Terms that learn from what the teachers say together."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
-def test_gradients_through_the_weights_are_finite_on_hard_answers(name, dtype, mean) -> None:
+def test_gradients_through_the_weights_are_finite_on_hard_answers(kind, name, dtype, mean) -> None:
+    config = TypeAdapter(ObjectiveConfig).validate_python({"term": {"kind": kind}})
+    objective = build_objective(config, temperature=1.0, mean=mean, gate=GATING)
+    said = knowledge(HARD[name].clone())
+    said.present[0, :1] = False
+    said.logits[0, :1] = torch.nan
     gate = Gate(2, 3, layer="1", detached=False)
     features = random(3, 3).to(dtype).requires_grad_()
     student = (1e3 * random(3, 4, seed=1)).to(dtype).requires_grad_()
     scores, squares = gate(features)
     outputs = {"logits": student, GATE: scores, PENALTY: squares}
-    said, penalty = (
-        weighed(GATING, outputs, knowledge(HARD[name]), 0),
-        penalty_of(GATING, outputs, 0),
-    )
-    # It is told nothing of the batch: the term looks at logits alone.
-    loss = SoftTargetsTerm(1.0, mean)(outputs, None, said) + penalty
+    inputs = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
+    batch = Batch(inputs, torch.tensor([0, 3, -1]), np.arange(3), 0)
+    loss, _ = objective(outputs, batch, said)
     loss.backward()
     assert bool(loss.isfinite())
     for tensor_ in (features, student, gate.latents, gate.readout):
         assert bool(tensor_.grad.isfinite().all())
+
+
+def test_in_bf16_the_gate_computes_in_single() -> None:
+    gate = Gate(2, 3, layer="1", detached=False)
+    with torch.no_grad():
+        gate.latents.copy_(random(2, 3))
+    features = random(4, 3, seed=1).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        scores, squares = gate(features)
+    assert (scores.dtype, squares.dtype) == (torch.float32, torch.float32)
+    torch.testing.assert_close(scores, gate(features.float())[0], rtol=0, atol=0)
 
 
 def test_nobody_is_weighed_where_nobody_is_present() -> None:
