@@ -98,8 +98,9 @@ BROKEN = [
      "ensemble.bank", ["has no effect", "asks a teacher"]),
     (("ensemble.bank.taps=true",), "ensemble.bank.taps", ["has no effect", "a teacher's layer"]),
     (("ensemble.bank.top_k=10",), "ensemble.bank.top_k", ["is 10", "only 10 classes"]),
-    (("ensemble.bank.top_k=3", "student.objective.logit_l2=0.5"),
-     "ensemble.bank.top_k", ["is 3", "`student.objective.logit_l2`", "needs each of them"]),
+    *[(("ensemble.bank.top_k=3", f"student.objective.{kind}=0.5"),
+       "ensemble.bank.top_k", ["is 3", f"`student.objective.{kind}`", "needs each of them"])
+      for kind in ("logit_l2", "decoupled", "correlation")],
     (("transfer_set.labelled=0", "student.objective.task=null"),
      "controls", ["'untaught'", "labels", "controls: []"]),
     (("teachers=null", "student.objective={task: 1}", "ensemble=null"),
