@@ -14,7 +14,7 @@ What is stored in ``--home`` is not computed again, so the same command goes on 
 was broken off. Several such commands may share a home, to use several cores: each takes what no
 other works on, and the last one prints the whole. ``--cost`` measures steps beside each other, in
 that many rounds; have nothing else run then. A way that this version refuses is named with the
-reason. ``--trials`` tries the first so many settings alone.
+reason. ``--trials`` tries the first so many settings alone, ``--show`` teaches nobody.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def page(comparison: Comparison, problems: dict[str, dict[str, Found]]) -> Itera
         found = {**comparison.found(regime), **problems.get(regime.name, {})}
         ordered = {way.name: found[way.name] for way in comparison.ways if way.name in found}
         if ordered:
-            yield from lines(regime, ordered, costs(steps.get(regime.name, {})))
+            teachers = School(comparison.home, print).teachers(regime)
+            yield from lines(regime, ordered, costs(steps.get(regime.name, {})), teachers)
 
 
 def _options(comparison: Comparison) -> Iterator[str]:
@@ -170,11 +171,12 @@ student, which teacher for `single`, the weight of a term, the size of noise). T
 best validation accuracy after the last epoch, on seeds that are not compared, is taught with
 {seeds} seeds; the test part chooses nothing. All students of a regime have the same teachers, and
 temperature 4. Test accuracies are mean ± standard deviation over the seeds. Differences are in
-points, over the same seeds, with their 95 % interval (Student's t) and the seeds won. *Changed* is
-the share of the samples on which the rule moved the target by more than 0.01 (total variation)
-from the uniform mean's. *Step* is the time of a step, times that of a uniform step that took turns
-with it; *share* is what of the step teaching takes, that is all that an untaught step lacks, the
-reading of stored answers with it.
+points, over the same seeds, with their 95 % interval (Student's t) and the seeds won; a way is
+called better or worse where that interval leaves out zero. *Changed* is the share of the samples
+on which the rule moved the target by more than 0.01 (total variation) from the uniform mean's.
+*Step* is the time of a step, times that of a uniform step that took turns with it; *share* is what
+of the step teaching takes, that is all that an untaught step lacks, the reading of stored answers
+with it.
 """
 
 
@@ -209,6 +211,7 @@ def asked(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cost", type=int, default=0, metavar="ROUNDS")
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--show", action="store_true", help="teach nobody: what is found so far")
     parser.add_argument("--tuning", action="store_true", help="print every trial's validation too")
     return parser.parse_args(arguments)
 
@@ -223,7 +226,8 @@ def main() -> None:
         Budget(said.seeds, said.trials),
         said.home.absolute(),
     )
-    problems = compare(comparison, Console(stderr=True, soft_wrap=True), said.cost)
+    console = Console(stderr=True, soft_wrap=True)
+    problems = {} if said.show else compare(comparison, console, said.cost)
     text = "\n".join(page(comparison, problems))
     if said.markdown is None:
         print(text)

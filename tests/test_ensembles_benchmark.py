@@ -153,8 +153,10 @@ def canned() -> dict[str, Found]:
 
 def test_a_row_shows_paired_differences_with_interval_and_wins() -> None:
     table = {
-        line.split(" | ")[0].strip("| "): line for line in lines(REGIMES["digits"], canned(), {})
+        line.split(" | ")[0].strip("| "): line
+        for line in lines(REGIMES["digits"], canned(), {}, {"wide": 0.98})
     }
+    assert "Teachers on the test part: wide 98.00 %." in table
     assert "80.33 ± 0.58" in table["untaught"]
     assert "+0.50 (+0.50 to +0.50), 3 of 3" in table["single"]
     assert "-5.00" in table["noise"] and "0 of 3" in table["noise"]

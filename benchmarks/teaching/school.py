@@ -28,7 +28,7 @@ from orchestrator.shelving import prepare_for
 from orchestrator.signals import interruptible
 from orchestrator.stage_work import StageWork
 from students.metrics import accuracy, negative_log_likelihood
-from students.outcome import read_answers
+from students.outcome import read_answers, read_outcome
 from students.reports import Event, Noticed
 from students.spool import read_committed
 
@@ -108,6 +108,26 @@ class School:
             for result in results
             if result.stage.name == "student"
         )
+
+    def teachers(self, regime: Regime) -> dict[str, float]:
+        """Shares of the test samples that each finished teacher names rightly, and all of them
+        together by their mean distribution, as ``uniform mean``; empty if one is not finished."""
+        loaded = stillhouse.load_recipe(self.written(regime))
+        store = Store(self.home)
+        judged = judged_plan(loaded, store, repeats=1)
+        data = judged.transfer_set
+        targets = torch.from_numpy(data.targets[data.test_ids()])
+        folders = {
+            stage.name.removeprefix("teachers."): store.folder(stage.digest)
+            for stage in judged.plan.stages
+            if stage.name.startswith("teachers.")
+        }
+        if any(read_outcome(folder) is None for folder in folders.values()):
+            return {}
+        answers = {name: read_answers(folder)["test"] for name, folder in folders.items()}
+        together = torch.stack([each.softmax(1) for each in answers.values()]).mean(0)
+        answers["uniform mean"] = together.log()
+        return {name: accuracy(scores, targets) for name, scores in answers.items()}
 
     def written(self, regime: Regime) -> Path:
         """The regime's recipe as a file, with an objective that each setting replaces."""

@@ -17,10 +17,19 @@ NOBODY = ("untaught", "label_smoothing", "virtual_teacher")
 """Ways without teachers, which no uniform mean can be compared with as rules are."""
 
 
-def lines(regime: Regime, found: Mapping[str, Found], costs: Mapping[str, Cost]) -> Iterator[str]:
-    """The section of one regime: its table, then what it says."""
+def lines(
+    regime: Regime,
+    found: Mapping[str, Found],
+    costs: Mapping[str, Cost],
+    teachers: Mapping[str, float],
+) -> Iterator[str]:
+    """The section of one regime: its teachers' test accuracies, its table, then what it says."""
     yield f"## {regime.says}"
     yield ""
+    if teachers:
+        spelt = ", ".join(f"{name} {100 * share:.2f} %" for name, share in teachers.items())
+        yield f"Teachers on the test part: {spelt}."
+        yield ""
     yield f"| {' | '.join(HEAD)} |"
     yield f"|{'---|' * len(HEAD)}"
     for name, each in found.items():
