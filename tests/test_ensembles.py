@@ -1,0 +1,146 @@
+"""Every way of combining teachers, from recipe to student: it counts, and resumes to the bit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cluster.in_process import InProcessRuntime
+from cluster.local import LocalRuntime
+from cluster.runtime import Runtime
+from orchestrator.executor import StageResult
+from students.faults import Fault
+from students.spool import read_committed
+from tests import small
+from tests.running import IN_PROCESS, executor
+
+RULE = "ensemble.weighting"
+NOISE = "ensemble.noise={probability: 0.7, sigma: 0.5}"
+ALONE = ("teachers.deep=null",)
+"""The hint stays: its teacher's layer is the same whoever the teacher is made into."""
+
+WAYS: Mapping[str, tuple[str, ...]] = {
+    "fixed": (f"{RULE}={{kind: fixed, weights: {{wide: 0.9, deep: 0.1}}}}",),
+    "random by sample": (f"{RULE}=random",),
+    "random by batch": (f"{RULE}={{kind: random, per: batch, weights: {{wide: 0.2, deep: 0.8}}}}",),
+    "max_entropy": (f"{RULE}=max_entropy",),
+    "min_entropy": (f"{RULE}=min_entropy",),
+    "confidence": (f"{RULE}=confidence", "transfer_set.labelled=0.7"),
+    "correct_only": (f"{RULE}=correct_only", "transfer_set.labelled=0.7"),
+    "noise": (NOISE,),
+    "noise before a rule": (NOISE, f"{RULE}=max_entropy", "ensemble.mean=geometric"),
+    "virtual": ("ensemble.noise={probability: 0.7, sigma: 0.5, virtual: 3}", *ALONE),
+}
+
+
+class Killed(Exception):
+    """Ends the driver in the middle."""
+
+
+class Fatal(Fault):
+    """Strikes in this process, which lives on."""
+
+    def strike(self, step: int) -> None:
+        if step == self.step:
+            raise Killed
+
+
+def run(
+    folder: Path, *overrides: str, until: int | None = None, runtime: Runtime | None = None
+) -> StageResult:
+    """The student of the small recipe; in this process, unless there is another runtime."""
+    mode = IN_PROCESS if runtime is None else ("student.engine.kind=torch",)
+    if "teachers.deep=null" in overrides:
+        mode = tuple(each for each in mode if "deep" not in each)
+    used = runtime or InProcessRuntime()
+    recipe = small.loaded(folder, *mode, "controls=[]", *overrides)
+    running = executor(used, recipe, folder / "home")
+    if until is not None:
+        object.__setattr__(running.work.placing, "fault", Fatal("student", until, 0))
+    try:
+        return running.run()[-1]
+    finally:
+        if runtime is None:
+            used.close()
+
+
+def told(folder: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
+    """What the student told, but for times."""
+    stage = folder / "home" / "stages" / result.stage.digest
+    return [
+        (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
+        for row in read_committed(stage, result.outcome.segments)
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that all share: teachers are trained once, and answer once."""
+    return tmp_path_factory.mktemp("ensembles")
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> Mapping[bool, str]:
+    """The weights of the student of all teachers, and of one alone, as if nothing was said."""
+    return {
+        False: run(folder).outcome.weights_sha256,
+        True: run(folder, *ALONE).outcome.weights_sha256,
+    }
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_changes_the_student_and_resumes_to_the_same_bits(
+    folder: Path, plain: Mapping[bool, str], way: str
+) -> None:
+    settings = WAYS[way]
+    whole = run(folder, *settings)
+    assert whole.outcome.weights_sha256 != plain[ALONE[0] in settings]
+    rows = told(folder, whole)
+    shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
+    with pytest.raises(Killed):
+        run(folder, *settings, until=6)
+    resumed = run(folder, *settings)
+    assert resumed.ran
+    assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
+    assert told(folder, resumed) == rows
+
+
+def test_noise_and_draws_are_the_same_whether_answers_are_kept_or_not(
+    folder: Path, tmp_path: Path
+) -> None:
+    settings = (*WAYS["noise"], f"{RULE}=random")
+    kept = run(folder, *settings)
+    home = tmp_path / "home"
+    shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
+    shutil.rmtree(home / "stages" / kept.stage.digest)
+    live = run(tmp_path, *settings, "ensemble.bank=none")
+    assert live.stage.digest == kept.stage.digest
+    assert live.ran
+    assert live.outcome.weights_sha256 == kept.outcome.weights_sha256
+
+
+def test_a_ray_gives_the_same_bits_as_one_process(
+    folder: Path, local_runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    settings = (*WAYS["correct_only"], NOISE)
+    here = run(folder, *settings)
+    home = tmp_path / "home"
+    shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
+    shutil.rmtree(home / "stages" / here.stage.digest)
+    there = run(tmp_path, *settings, runtime=local_runtime)
+    assert there.ran
+    assert there.outcome.weights_sha256 == here.outcome.weights_sha256
+
+
+def test_another_repeat_draws_anew(folder: Path) -> None:
+    """Seeds of student and draws go together, so that repeats are independent of each other."""
+    plans = [small.planned(folder, *settings, repeats=2) for settings in ((NOISE,), ())]
+    seeds = [
+        [plan.stage("student", repeat).what["ensemble"].get("seed") for repeat in (0, 1)]
+        for plan in plans
+    ]
+    assert seeds[0][0] != seeds[0][1]
+    assert seeds[1] == [None, None]
