@@ -1,0 +1,42 @@
+"""A teacher of some classes answers for all of them, in whatever manner it is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from students.class_map import UNKNOWN
+from students.knowledge import Tap
+from students.models.config import PlainCnn
+from teachers.asked import logits_column
+from teachers.manner import Manner, plain
+from teachers.teacher import Teacher
+from tests.students.test_class_map import CLASSES, TOTAL, network, pictures
+
+FOREIGN = [name for name in range(TOTAL) if name not in CLASSES]
+MANNERS = [
+    plain(1),
+    plain(1, "bf16"),
+    replace(plain(1), channels_last=True, folded=True),
+    replace(plain(1), forward_batch=3),
+]
+
+
+@pytest.mark.parametrize("manner", MANNERS, ids=str)
+def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(manner: Manner) -> None:
+    made = network(model=PlainCnn(channels=(3, 3)))
+    taps = (Tap("stage1", "pool"),)
+    answer = Teacher(made, taps, manner=manner).answer(pictures(7))
+    usual = Teacher(made, taps, manner=plain(1)).answer(pictures(7))
+    assert bool((answer.logits[:, FOREIGN] == np.float16(UNKNOWN)).all())
+    assert np.allclose(answer.logits, usual.logits, atol=0.05)
+    assert answer.taps["stage1:pool"].shape == (7, 3)
+
+
+@pytest.mark.parametrize("top_k", [3, 5, 9])
+def test_as_many_as_it_knows_are_kept_exactly_among_the_largest(top_k: int) -> None:
+    logits = Teacher(network(), manner=plain(1)).answer(pictures()).logits
+    column = logits_column(TOTAL, top_k)
+    assert np.array_equal(column.decode(column.encode(logits)), logits)

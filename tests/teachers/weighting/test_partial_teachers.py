@@ -1,0 +1,112 @@
+"""Teachers of some classes under every rule and every term on logits: finite, and silent on what
+they do not know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from students.class_map import Spread
+from students.knowledge import Batch, Knowledge, Question
+from students.objectives.catalog import build_objective
+from students.objectives.config import (
+    Conditional,
+    Correlation,
+    Decoupled,
+    HardTargets,
+    LogitL2,
+    ProbabilityL2,
+    RelationAngle,
+    RelationDistance,
+    SoftTargets,
+    TermConfig,
+)
+from students.softening import soften
+from teachers.config import (
+    Confidence,
+    CorrectOnly,
+    MaxEntropy,
+    MinEntropy,
+    RandomChoice,
+    Specialists,
+    Uniform,
+    Weighting,
+)
+from teachers.ensemble import Ensemble
+
+CLASSES, BATCH = 10, 20
+MAPS = {"low": (3, 2, 1, 0), "middle": (4, 5, 6), "high": (7, 8, 9)}
+RULES: list[Weighting] = [
+    Uniform(), MaxEntropy(), MinEntropy(), Confidence(), CorrectOnly(), RandomChoice(),
+    Specialists(),
+]  # fmt: skip
+TERMS: list[TermConfig] = [
+    SoftTargets(), SoftTargets(standardize=True), HardTargets(), LogitL2(), ProbabilityL2(),
+    Conditional(), Decoupled(), Correlation(), RelationDistance(), RelationAngle(),
+]  # fmt: skip
+LABELS = torch.arange(BATCH) % CLASSES
+
+
+def knowledge(weighting: Weighting, names: tuple[str, ...]) -> Knowledge:
+    generator = torch.Generator().manual_seed(1)
+
+    def logits(name: str) -> Tensor:
+        classes = MAPS.get(name, tuple(range(CLASSES)))
+        drawn = 3 * torch.randn(BATCH, len(classes), generator=generator)
+        return Spread(classes, CLASSES)(drawn)
+
+    maps = {name: MAPS[name] for name in names if name in MAPS}
+    ensemble = Ensemble(names, CLASSES, weighting, labels=LABELS.numpy(), class_maps=maps)
+    return ensemble.agree(
+        Question(0, np.arange(BATCH)), torch.stack([logits(name) for name in names])
+    )
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+@pytest.mark.parametrize("names", [("all", *MAPS), tuple(MAPS)], ids=["guided", "alone"])
+def test_every_term_on_logits_is_finite_and_teaches(
+    rule: Weighting, names: tuple[str, ...]
+) -> None:
+    told = knowledge(rule, names)
+    batch = Batch(torch.zeros(BATCH, 1, 1, 1), LABELS, np.arange(BATCH), 0)
+    for term in TERMS:
+        student = torch.linspace(-1, 1, BATCH * CLASSES).reshape(BATCH, CLASSES).sin()
+        student.requires_grad_()
+        objective = build_objective(
+            {"term": term}, temperature=4.0, mean="arithmetic", teachers=names
+        )
+        loss, _ = objective({"logits": student}, batch, told)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert 0 < float(loss.detach()) < 1e4, term.kind
+        assert student.grad is not None
+        assert bool(student.grad.isfinite().all()), term.kind
+        assert float(student.grad.abs().max()) < 1e3, "nobody is drawn to what is unknown"
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+def test_a_teacher_gives_no_probability_to_what_it_does_not_know(mean: str) -> None:
+    told = knowledge(Uniform(), ("low",))
+    soft = soften(
+        told.logits, told.shares, told.known, told.present, temperature=1000.0, mean=mean  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert bool((soft[:, 4:] == 0).all())
+    assert torch.allclose(soft.sum(1), torch.ones(BATCH))
+
+
+@pytest.mark.parametrize("rule", [Confidence(), CorrectOnly()], ids=lambda rule: rule.kind)
+def test_rules_by_the_label_do_not_hear_whom_it_is_unknown_to(rule: Weighting) -> None:
+    weights = knowledge(rule, tuple(MAPS)).shares
+    for row, known in zip(weights, MAPS.values(), strict=True):
+        foreign = torch.isin(LABELS, torch.tensor(known), invert=True)
+        assert bool((row[foreign] == 0).all())
+
+
+def test_a_single_teacher_of_some_classes_is_softened_over_these() -> None:
+    told = knowledge(Uniform(), ("middle",))
+    soft = soften(
+        told.logits, told.shares, told.known, told.present, temperature=2.0, mean="arithmetic"
+    )
+    own = (told.logits[0][:, list(MAPS["middle"])] / 2.0).softmax(1)
+    assert torch.allclose(soft[:, list(MAPS["middle"])], own)
