@@ -10,6 +10,9 @@ from orchestrator.recipe.rules_samples import CLASSES
 from orchestrator.recipe.wording import listed
 from teachers.config import Specialists
 
+MOST_TOLD = 10
+"""Classes that one sentence names."""
+
 _BANK = "ensemble.bank.top_k"
 _WEIGHTING = "ensemble.weighting"
 
@@ -79,9 +82,15 @@ def _unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
     if nobody:
         yield Problem(
             "teachers",
-            f"`teachers` have `classes` that leave out {listed(map(str, nobody))}, so nobody would "
+            f"`teachers` have `classes` that leave out {_few(nobody)}, so nobody would "
             "teach them; add a teacher that knows them, or one that knows all classes",
         )
+
+
+def _few(classes: list[int]) -> str:
+    told = [str(each) for each in classes[:MOST_TOLD]]
+    more = len(classes) - len(told)
+    return listed([*told, f"{more} more"] if more else told)
 
 
 def _of_some(recipe: Recipe, classes: int) -> Iterator[Problem]:
@@ -94,23 +103,22 @@ def _of_some(recipe: Recipe, classes: int) -> Iterator[Problem]:
             "so all would count the same; say uniform, or say by a teacher's `classes` which it "
             "knows",
         )
-    top_k = recipe.ensemble.top_k
-    for name, known in some.items():
-        place = f"teachers.{name}.classes"
-        if top_k is not None and top_k < len(known):
-            yield Problem(
-                _BANK,
-                f"`{_BANK}` is {top_k}, but `{place}` names {len(known)} classes, and the mean of "
-                "those left out would be one of classes that it knows and classes that it does "
-                f"not; make it {len(known)} at least, or none",
-            )
-        if "single_teachers" in recipe.controls:
-            yield Problem(
-                "controls",
-                f"`controls` has 'single_teachers', but `{place}` names {len(known)} of {classes} "
-                "classes, so that teacher alone would teach the student that there are no others; "
-                "take it out of `controls`",
-            )
+    top_k, most = recipe.ensemble.top_k, max(some, key=lambda name: len(some[name]), default="")
+    if top_k is not None and some and top_k < len(some[most]):
+        known, place = len(some[most]), f"teachers.{most}.classes"
+        yield Problem(
+            _BANK,
+            f"`{_BANK}` is {top_k}, but `{place}` names {known} classes, and the mean of those "
+            "left out would be one of classes that it knows and classes that it does not; make it "
+            f"{known} at least, or none",
+        )
+    if "single_teachers" in recipe.controls and some:
+        yield Problem(
+            "controls",
+            f"`controls` has 'single_teachers', but whom {listed(some, 'or')} of `teachers` taught "
+            "alone would learn that there are no classes but those of its teacher; take it out of "
+            "`controls`",
+        )
 
 
 class_rules = (_maps, _known_to_somebody)

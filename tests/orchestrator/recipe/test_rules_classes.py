@@ -48,9 +48,8 @@ BAD = [
     ),
     (
         [f"{WIDE}=[3, 5, 9]", "controls=[single_teachers]"],
-        "`controls` has 'single_teachers', but `teachers.wide.classes` names 3 of 10 classes, so "
-        "that teacher alone would teach the student that there are no others; take it out of "
-        "`controls`",
+        "`controls` has 'single_teachers', but whom wide of `teachers` taught alone would learn "
+        "that there are no classes but those of its teacher; take it out of `controls`",
     ),
 ]
 
