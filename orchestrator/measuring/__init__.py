@@ -4,7 +4,7 @@ measuring       the whole of it
 roles_timing    every role, one after the other
 teacher_timing  a teacher that answers
 pupil_timing    a student's or a future teacher's steps
-canned          lessons that cost nothing
+canned          lessons of teachers who have answered already
 shelves         what the bank holds already
 bank_timing     the bank's disk
 extents         how much there is to do in each stage

@@ -1,19 +1,22 @@
-"""Lessons that cost nothing: the same knowledge for every question, to time a student alone."""
+"""Lessons of teachers who have answered already, to time a student with all that it does itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from students.knowledge import AnswerCounts, Knowledge, Question
+from students.knowledge import Answer, AnswerCounts, Knowledge, Question
+from teachers.ensemble import Ensemble
 
 
 @dataclass(frozen=True)
 class CannedLessons:
-    """``knowledge`` is of one micro-batch, whichever samples are asked for."""
+    """``answers`` of each teacher of ``ensemble`` are of one micro-batch, whichever samples are
+    asked for; what is made of them, by rule and noise, is made anew each time."""
 
-    knowledge: Knowledge
+    ensemble: Ensemble
+    answers: Sequence[Answer]
 
     def counts(self) -> Mapping[str, AnswerCounts]:
         """Nobody is asked, and nothing read."""
@@ -21,5 +24,5 @@ class CannedLessons:
 
     @contextmanager
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
-        """The knowledge as often as there are questions."""
-        yield (self.knowledge for _ in questions)
+        """Knowledge as often as there are questions."""
+        yield (self.ensemble.gather(question, self.answers) for question in questions)

@@ -184,7 +184,7 @@ class RolesTiming:
         question = Question(0, sample_ids(self.transfer_set, pupil.samples)[: pupil.train.micro])
         ensemble = ensemble_of(stage, self.placing.plan, self.transfer_set)
         answers = [timed[name].answer(question) for name in stage.teachers]
-        return CannedLessons(ensemble.gather(question, answers))
+        return CannedLessons(ensemble, answers)
 
     def _pupil(self, stage: Stage, pupil: Pupil, threads: int, lessons: Lessons) -> TimedPupil:
         resolved = resolve(stage, self.placing.plan, self.cores)

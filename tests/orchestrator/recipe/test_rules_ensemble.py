@@ -57,6 +57,11 @@ BAD = [
         "teacher, or say uniform",
     ),
     (
+        [f"{RULE}=adaptive", *ALONE],
+        f"`{RULE}` is adaptive, whose gate weighs teachers against each other, but `teachers` has "
+        "one alone; add a teacher, or say uniform",
+    ),
+    (
         [weights("fixed", wide=1), *ALONE],
         f"`{RULE}` is fixed, but `teachers` has one alone, so it has no effect; ",
     ),
@@ -71,6 +76,7 @@ BAD = [
         f"`{RULE}` is random, but no term of `student.objective` learns from what the teachers say "
         "together, so it has no effect; say uniform, or add soft_targets",
     ),
+    ([f"{RULE}=adaptive", *HINT_ALONE], f"`{RULE}` is adaptive, but no term of "),
     (
         ["ensemble.noise={probability: 1.5}"],
         "`ensemble.noise.probability` is 1.5, but must be a number from 0 to 1; give that, or "
