@@ -31,7 +31,7 @@ def can_bridge(guided_shape: Shape, hint_shape: Shape) -> str | None:
         return None
     between = f"a guided layer of shape {guided_shape} cannot be brought to a hint of shape "
     if guided == 1 and hint == 3:
-        remedy = "set `reduction: pool`, or guide a layer that has positions"
+        remedy = "guide a layer that has positions, or take a hint with `reduction: pool`"
     elif guided == 2 and hint == 2:
         remedy = "name layers with the same number of positions"
     else:

@@ -114,6 +114,14 @@ def test_of_several_levels_the_one_that_cannot_be_bridged_is_named(tmp_path: Pat
     assert "(16,)" in sentence and "(4, 4, 4)" in sentence
 
 
+def test_a_layer_that_the_gate_cannot_look_at_is_told_at_its_place(tmp_path: Path) -> None:
+    for layer in ("hidden.9", "nowhere"):
+        gate = f"ensemble.weighting={{kind: adaptive, layer: {layer}}}"
+        [(place, sentence)] = problems(tmp_path, gate).items()
+        assert place == "ensemble.weighting.layer"
+        assert sentence.startswith(f"`{place}` is '{layer}'") and "'hidden.0'" in sentence
+
+
 def test_layers_of_relations_are_handed_over_as_one_vector_of_whatever_width(
     tmp_path: Path,
 ) -> None:
