@@ -36,16 +36,20 @@ from tests import small
 
 MODEL = Mlp(hidden=(32,))
 MANNER = plain(1)
-WEIGHTS = "digits.safetensors"
+WEIGHTS, ALL = "digits.safetensors", "all.safetensors"
 
 
 def recipe(**teacher: Any) -> dict[str, Any]:
-    """One teacher that was trained elsewhere."""
+    """One teacher that was trained elsewhere, and one beside it that knows all classes."""
     model = {"kind": "mlp", "hidden": [32]}
+    beside = {"model": model, "weights": ALL, "threads": 1}
     return {
         "name": "gate",
         "transfer_set": {"kind": "digits"},
-        "teachers": {"wide": {"model": model, "weights": WEIGHTS, "threads": 1} | teacher},
+        "teachers": {
+            "wide": {"model": model, "weights": WEIGHTS, "threads": 1} | teacher,
+            "beside": beside,
+        },
         "student": {"model": {"kind": "mlp", "hidden": [8]}, "objective": {"soft_targets": {}}},
     }
 
@@ -95,6 +99,7 @@ def runtime() -> Iterator[InProcessRuntime]:
 def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]):  # type: ignore[no-untyped-def]
     def made(weights: dict[str, Tensor] = taught, **teacher: Any) -> Gate:
         safetensors.torch.save_file(weights, tmp_path / WEIGHTS)
+        safetensors.torch.save_file(taught, tmp_path / ALL)
         plan = small.planned(tmp_path, data=recipe(**teacher))
         config = plan.recipe.teachers["wide"]
         held: TransferSet = load_transfer_set(
