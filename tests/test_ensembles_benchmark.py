@@ -163,6 +163,16 @@ def test_a_row_shows_paired_differences_with_interval_and_wins() -> None:
     assert "adaptive" not in table, "there is nothing to show of it"
 
 
+def test_a_rule_that_hardly_changed_the_targets_is_named() -> None:
+    idle = replace(score(0.9), changed=0.01)
+    told = {**canned(), "correct_only": Found("correct_only", (), "lr 0.1", (idle,) * 3)}
+    said = "\n".join(sentences(told))
+    assert (
+        "fewer than 5 % of the samples, so nearly the uniform mean itself: `correct_only`" in said
+    )
+    assert "nearly the uniform mean itself" not in "\n".join(sentences(canned()))
+
+
 def test_it_is_told_how_many_ways_chose_the_edge_of_what_was_tried() -> None:
     (said,) = edges(REGIMES["digits"], canned())
     # The rates are 0.05, 0.1 and 0.2, and all chose the one between.

@@ -13,6 +13,8 @@ HEAD = (
     "way", "chosen on validation", "validation %", "test %", "to untaught", "to uniform",
     "changed", "step", "share",
 )  # fmt: skip
+IDLE = 0.05
+"""A rule that moves fewer targets than this share hardly does anything."""
 NOBODY = ("untaught", "label_smoothing", "virtual_teacher")
 """Ways without teachers, which no uniform mean can be compared with as rules are."""
 
@@ -87,6 +89,11 @@ def sentences(found: Mapping[str, Found]) -> Iterator[str]:
     others = {name: each for name, each in taught.items() if name != UNIFORM}
     if UNIFORM in taught and others:
         yield from _to_uniform(others, taught[UNIFORM])
+    if idle := [name for name, each in found.items() if _changed(each, below=IDLE)]:
+        yield (
+            f"Rules that moved the target of fewer than {100 * IDLE:g} % of the samples, so nearly the "
+            f"uniform mean itself: {', '.join(f'`{name}`' for name in idle)}."
+        )
     yield from (
         f"`{name}` is not in the table: {each.problem}."
         for name, each in found.items()
@@ -95,6 +102,12 @@ def sentences(found: Mapping[str, Found]) -> Iterator[str]:
     left_out = [f"`{name}`" for name, each in found.items() if each.problem.startswith("left out")]
     if left_out:
         yield f"Left out, for want of time: {', '.join(left_out)}."
+
+
+def _changed(each: Found, *, below: float) -> bool:
+    """Whether its rule moved the targets of so small a share of the samples."""
+    shares = [score.changed for score in each.scores if score.changed is not None]
+    return bool(shares) and spread(shares).mean < below
 
 
 def edges(regime: Regime, found: Mapping[str, Found]) -> Iterator[str]:
