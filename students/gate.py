@@ -3,6 +3,9 @@
 B batch, K teachers, F features. Source: Liu, Zhang & Wang (2020), "Adaptive multi-teacher
 multi-level knowledge distillation", and its released code.
 
+What it learns is to lower the student's loss. That favours teachers who are easy to imitate,
+whether or not they know most; the penalty alone keeps it from choosing one of them.
+
 Two departures. Latents begin at 0 and the readout at 1, so that the first weights are uniform,
 not random. With ``learns_for`` the same student goes on when the gate stands still; the released
 code then trains a new student, for 200 epochs, with the finished gate.

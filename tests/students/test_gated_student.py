@@ -135,6 +135,15 @@ def test_from_epoch_n_the_gate_stands_still_to_the_bit(tmp_path: Path, optimizer
     assert not torch.equal(states[1]["model.output.weight"], states[2]["model.output.weight"])
 
 
+def test_what_was_heard_is_told_also_where_nothing_is_validated(tmp_path: Path) -> None:
+    unseen = tiny.DATA.model_copy(update={"validation": "none"})
+    task = tiny.assignment(tmp_path, gated(), teachers=TEACHERS, transfer_set=unseen)
+    list(StudentRank(task, TwoTeachers()).train())
+    first, _ = epochs(tmp_path)
+    assert {"weights/wide", "rule/changed"} <= first.keys()
+    assert "accuracy" not in first
+
+
 def test_a_gate_without_teachers_to_weigh_is_no_part_of_the_untaught(tmp_path: Path) -> None:
     tiny.train(tmp_path, tiny.pupil(taught=False))
     assert gate_of(kept(tmp_path, tiny.outcome(tmp_path).steps)) == {}
