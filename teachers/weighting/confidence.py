@@ -43,7 +43,7 @@ def confidence_weights(
 class ConfidenceRule(Rule):
     """More weight for the teachers that give the label more probability.
 
-    Source: Zhang, Chen & Wang (2022), CA-MKD, whose weights are 1 - softmax(CE) / (K - 1) and
+    Source: Zhang, Chen & Wang (2022), CA-MKD, whose weights are (1 - softmax(CE)) / (K - 1) and
     not these; ours is the recipe's plain form.
     """
 
