@@ -91,8 +91,8 @@ def sentences(found: Mapping[str, Found]) -> Iterator[str]:
         yield from _to_uniform(others, taught[UNIFORM])
     if idle := [name for name, each in found.items() if _changed(each, below=IDLE)]:
         yield (
-            f"Rules that moved the target of fewer than {100 * IDLE:g} % of the samples, so nearly the "
-            f"uniform mean itself: {', '.join(f'`{name}`' for name in idle)}."
+            f"Rules that moved the target of fewer than {100 * IDLE:g} % of the samples, so nearly "
+            f"the uniform mean itself: {', '.join(f'`{name}`' for name in idle)}."
         )
     yield from (
         f"`{name}` is not in the table: {each.problem}."
