@@ -4,11 +4,11 @@
         [--seeds 5] [--trials N] [--home DIR] [--cost 5] [--markdown FILE] [--json FILE]
 
 ``ROOT`` holds torchvision's MNIST, cifar-10-batches-py and the published ResNets under
-``weights``. For every way, the untaught student among them, each of the regime's learning rates
-is tried with each of three choices; the best on the validation part (last epoch, seeds from 1000
-on) is taught with seeds 0 to 4. The test part chooses nothing. All ways of a regime share its
-teachers and their stored answers, and each student is a run as ``stillhouse run`` would have it,
-in this process, on one thread.
+``weights``. For every way each of the regime's learning rates is tried with each of its weight
+decays and each of three choices, and for the untaught student with three times as many decays;
+the best on the validation part (last epoch, seeds from 1000 on) is taught with seeds 0 to 4. The
+test part chooses nothing. All ways of a regime share its teachers and their stored answers, and
+each student is a run as ``stillhouse run`` would have it, in this process, on one thread.
 
 What is stored in ``--home`` is not computed again, so the same command goes on with a run that
 was broken off. Several such commands may share a home, to use several cores: each takes what no
@@ -72,8 +72,13 @@ class Comparison:
 
     def found(self, regime: Regime) -> dict[str, Found]:
         """What is known of a regime, by way; without what was never found."""
-        known = {way.name: self.records.read(way, regime, self.budget) for way in self.ways}
+        known = {way.name: self._known(way, regime) for way in self.ways}
         return {name: found for name, found in known.items() if found is not None}
+
+    def _known(self, way: Way, regime: Regime) -> Found | None:
+        if reason := regime.left_out.get(way.name):
+            return Found(way.name, problem=reason)
+        return self.records.read(way, regime, self.budget)
 
     @property
     def _measured(self) -> Path:
@@ -146,9 +151,17 @@ def page(comparison: Comparison, problems: dict[str, dict[str, Found]]) -> Itera
     for regime in comparison.regimes:
         found = {**comparison.found(regime), **problems.get(regime.name, {})}
         ordered = {way.name: found[way.name] for way in comparison.ways if way.name in found}
-        if ordered:
+        if any(each.scores for each in ordered.values()):
             teachers = School(comparison.home, print).teachers(regime)
             yield from lines(regime, ordered, costs(steps.get(regime.name, {})), teachers)
+            if coming := [f"`{way.name}`" for way in comparison.ways if way.name not in ordered]:
+                yield f"Not compared yet: {', '.join(coming)}."
+                yield ""
+        else:
+            yield f"## {regime.says}"
+            yield ""
+            yield "Not compared yet."
+            yield ""
 
 
 def _options(comparison: Comparison) -> Iterator[str]:
@@ -166,8 +179,9 @@ EXPLAINED = """\
 Written by `{command}` on {machine}.
 
 Every way of teaching, the untaught student among them, has the same number of trials in a regime:
-each learning rate with three choices of what matters most to it (weight decay for the untaught
-student, which teacher for `single`, the weight of a term, the size of noise). The setting with the
+each learning rate with each weight decay and three choices of what matters most to it (which
+teacher for `single`, the weight of a term, the size of noise); the untaught student, with nothing
+to choose, three times as many weight decays. The setting with the
 best validation accuracy after the last epoch, on seeds that are not compared, is taught with
 {seeds} seeds; the test part chooses nothing. All students of a regime have the same teachers, and
 temperature 4. Test accuracies are mean ± standard deviation over the seeds. Differences are in

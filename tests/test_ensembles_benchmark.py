@@ -30,13 +30,16 @@ def score(validation: float, *, nll: float = 0.3, test: float = 0.5) -> Score:
 
 
 def found(name: str, *tests: float, problem: str = "") -> Found:
-    return Found(name, (), "lr 0.1", tuple(score(0.9, test=test) for test in tests), problem)
+    return Found(name, (), "lr 0.1, wide", tuple(score(0.9, test=test) for test in tests), problem)
 
 
 @pytest.mark.parametrize("regime", REGIMES.values(), ids=list(REGIMES))
 def test_every_way_has_as_many_trials_as_the_untaught_student(regime: Regime) -> None:
     counts = {name: len(way.settings(regime)) for name, way in WAYS.items()}
-    assert set(counts.values()) == {len(regime.rates) * CHOICES}
+    assert set(counts.values()) == {len(regime.rates) * len(regime.decays) * CHOICES}
+    assert len({setting.overrides for w in WAYS.values() for setting in w.settings(regime)}) == sum(
+        counts.values()
+    )
 
 
 @pytest.mark.parametrize("regime", REGIMES.values(), ids=list(REGIMES))
@@ -175,8 +178,8 @@ def test_a_rule_that_hardly_changed_the_targets_is_named() -> None:
 
 def test_it_is_told_how_many_ways_chose_the_edge_of_what_was_tried() -> None:
     (said,) = edges(REGIMES["digits"], canned())
-    # The rates are 0.05, 0.1 and 0.2, and all chose the one between.
-    assert said == "Of 5 ways 0 chose the largest learning rate tried, 0 the smallest."
+    # The rates are 0.1 and 0.2, and all chose the smaller.
+    assert said == "Of 5 ways 0 chose the largest learning rate tried, 5 the smallest."
     assert not list(edges(REGIMES["cifar-same"], canned())), "there is one rate alone"
 
 
@@ -186,7 +189,7 @@ def test_the_sentences_say_where_a_way_does_not_pay() -> None:
     assert "Better than the uniform mean: `single` (+0.50)." in said
     assert "Worse than the uniform mean: `noise` (-5.00)." in said
     assert "not shown to pay: `random` (-0.03)" in said
-    assert "single teacher (lr 0.1) has a student 0.50 points above the ensemble's" in said
+    assert "single teacher (lr 0.1, wide) has a student 0.50 points above the ensemble's" in said
     assert "`adaptive` is not in the table: refused: it is not there yet." in said
     assert "Left out, for want of time: `relations`." in said
 

@@ -9,6 +9,10 @@ from typing import Any
 
 Plain = dict[str, Any]
 
+SHORT = (0.0, 5.0e-3)
+LONG = (0.0, 5.0e-4, 2.0e-3, 5.0e-3, 1.0e-2, 2.0e-2)
+"""Weight decays that are tried: for each of three choices, and instead of any other choice."""
+
 NEVER = 1_000_000
 """Steps between checkpoints: none before the end, for a student takes seconds."""
 
@@ -17,17 +21,20 @@ NEVER = 1_000_000
 class Regime:
     """One setting of the comparison.
 
-    ``recipe`` lacks only the objective. ``rates`` are the learning rates that are tried for every
-    way, with ``tuning_seeds`` students each. ``layer`` is the student's and ``layers`` are the
-    teachers', by name, for terms on layers; ``groups`` are those of ``multi_group_hint``.
-    ``short`` is how many epochs a student has whose steps are measured alone. ``left_out`` are
-    ways that are not run, each with the reason.
+    ``recipe`` lacks only the objective. ``rates`` and ``decays`` are the learning rates and weight
+    decays that are tried for every way; ``alone`` are the decays of the untaught student, which
+    has nothing else to be tuned. Each setting has ``tuning_seeds`` students. ``layer`` is the
+    student's and ``layers`` are the teachers', by name, for terms on layers; ``groups`` are those
+    of ``multi_group_hint``. ``short`` is how many epochs a student has whose steps are measured
+    alone. ``left_out`` are ways that are not run, each with the reason.
     """
 
     name: str
     says: str
     recipe: Plain
     rates: tuple[float, ...]
+    decays: tuple[float, ...]
+    alone: tuple[float, ...]
     layer: str
     layers: Mapping[str, str]
     groups: tuple[Mapping[str, str], ...]
@@ -94,14 +101,16 @@ def _digits() -> Regime:
             teachers,
             {"model": {"kind": "mlp", "hidden": [16]}, "train": {"epochs": 60}},
         ),
-        rates=(0.05, 0.1, 0.2),
+        rates=(0.1, 0.2),
+        decays=SHORT,
+        alone=LONG,
         layer="hidden.0",
         layers={"wide": "hidden.1", "plain": "stage2", "deep": "layer3"},
         groups=tuple(
             {"teacher": "wide", "hint": hint, "guided": "hidden.0"}
             for hint in ("hidden.0", "hidden.1")
         ),
-        tuning_seeds=3,
+        tuning_seeds=2,
         short=30,
     )
 
@@ -131,7 +140,7 @@ def _mnist(root: Path) -> Iterator[Regime]:
         large,
         {"wide": 6, "plain": 3, "narrow": 6},
         epochs=12,
-        rates=(0.03, 0.1),
+        rates=(0.1,),
     )
 
 
@@ -144,7 +153,7 @@ def _of_mnist(
     *,
     fraction: float = 1.0,
     epochs: int = 40,
-    rates: tuple[float, ...] = (0.03, 0.1, 0.2),
+    rates: tuple[float, ...] = (0.1, 0.2),
 ) -> Regime:
     models: Plain = {
         "wide": {"kind": "mlp", "hidden": [400, 400], "dropout": 0.2},
@@ -172,6 +181,8 @@ def _of_mnist(
             {"model": {"kind": "mlp", "hidden": [32]}, "train": {"epochs": epochs}},
         ),
         rates=rates,
+        decays=SHORT,
+        alone=LONG,
         layer="hidden.0",
         layers={"wide": "hidden.1", "plain": "stage2", "narrow": "hidden.1"},
         groups=tuple(
@@ -234,6 +245,8 @@ def _of_cifar(root: Path, name: str, by: str, teachers: Plain) -> Regime:
              "train": {"epochs": 12, "batch_size": 64}},
         ),
         rates=(0.1,),
+        decays=(5.0e-4,),
+        alone=(5.0e-4, 2.0e-3, 5.0e-3),
         short=1,
         layer="stage2",
         layers={each: layer[teacher["model"]["kind"]] for each, teacher in teachers.items()},

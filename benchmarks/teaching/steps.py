@@ -14,12 +14,12 @@ from statistics import median
 
 from benchmarks.teaching.regimes import Regime
 from benchmarks.teaching.school import School
-from benchmarks.teaching.ways import Way
+from benchmarks.teaching.ways import UNTAUGHT, Way
 from cluster.errors import ClusterError
 from orchestrator.errors import RecipeProblems
 from students.errors import StudentError
 
-UNTAUGHT, UNIFORM = "untaught", "uniform"
+UNIFORM = "uniform"
 
 
 @dataclass(frozen=True)

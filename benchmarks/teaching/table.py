@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.teaching.contest import Found
 from benchmarks.teaching.regimes import Regime
-from benchmarks.teaching.steps import UNIFORM, UNTAUGHT, Cost
+from benchmarks.teaching.steps import UNIFORM, Cost
+from benchmarks.teaching.ways import UNTAUGHT
 from orchestrator.report.repeats import Paired, paired, spread
 
 HEAD = (

@@ -1,7 +1,8 @@
 """The ways of teaching that are compared, each with the settings that are tried for it.
 
-Every way has as many settings as every other one, the untaught student too: each of the regime's
-learning rates with each of three choices of what matters most to that way.
+Every way has as many settings as every other one: each of the regime's learning rates with each of
+its weight decays and each of three choices of what matters most to that way. The untaught student,
+which has nothing to choose, has three times as many weight decays.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 from benchmarks.teaching.regimes import Regime
@@ -18,6 +20,8 @@ Choice = tuple[str, Mapping[str, Any]]
 """What is chosen, in words, and the values that it sets by dotted place."""
 
 CHOICES = 3
+UNTAUGHT = "untaught"
+LEARNING_RATE, DECAY = "student.train.optimizer.lr", "student.train.optimizer.weight_decay"
 SOFT = (0.5, 0.9, 1.0)
 """Weights of what the teachers say; the labels have what is left to 1."""
 
@@ -32,24 +36,29 @@ class Setting:
 
 @dataclass(frozen=True)
 class Way:
-    """One way of teaching; ``choices`` are its three, in a regime."""
+    """One way of teaching; ``choices`` are its three, in a regime (the untaught one's are more)."""
 
     name: str
     family: Family
     choices: Callable[[Regime], Sequence[Choice]]
 
     def settings(self, regime: Regime) -> tuple[Setting, ...]:
-        """Each learning rate with each choice."""
+        """Each learning rate with each weight decay and each choice."""
+        decays = (None,) if self.name == UNTAUGHT else regime.decays
         return tuple(
-            _setting(f"lr {rate:g}, {label}", {"student.train.optimizer.lr": rate, **values})
-            for rate in regime.rates
+            _setting(rate, decay, label, values)
+            for rate, decay in product(regime.rates, decays)
             for label, values in self.choices(regime)
         )
 
 
-def _setting(label: str, values: Mapping[str, Any]) -> Setting:
+def _setting(rate: float, decay: float | None, label: str, values: Mapping[str, Any]) -> Setting:
+    """``decay`` is none where the choice itself says it."""
+    values = {LEARNING_RATE: rate, **({} if decay is None else {DECAY: decay}), **values}
+    words = (f"lr {rate:g}", "" if decay is None else f"decay {decay:g}", label)
     # JSON is YAML.
-    return Setting(label, tuple(f"{place}={json.dumps(value)}" for place, value in values.items()))
+    texts = tuple(f"{place}={json.dumps(value)}" for place, value in values.items())
+    return Setting(", ".join(word for word in words if word), texts)
 
 
 def _teaching(term: Mapping[str, Any], weight: float, name: str = "soft_targets") -> dict[str, Any]:
@@ -112,10 +121,10 @@ def _beside(
 def _untaught(regime: Regime) -> Sequence[Choice]:
     return [
         (
-            f"weight decay {decay:g}",
-            {"student.objective": {"task": 1.0}, "student.train.optimizer.weight_decay": decay},
+            f"decay {decay:g}",
+            {"student.objective": {"task": 1.0}, DECAY: decay},
         )
-        for decay in (0.0, 5.0e-4, 5.0e-3)
+        for decay in regime.alone
     ]
 
 
@@ -196,7 +205,7 @@ def _rule(name: str) -> Way:
 
 
 def _ways() -> Iterator[Way]:
-    yield Way("untaught", "nobody", _untaught)
+    yield Way(UNTAUGHT, "nobody", _untaught)
     yield Way("label_smoothing", "nobody", _smoothing)
     yield Way(
         "virtual_teacher", "nobody", _over_weights(term="virtual_teacher", weights=(0.1, 0.3, 0.5))
