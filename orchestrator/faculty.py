@@ -2,7 +2,8 @@
 settles how they are run, and has them pass the gate.
 
 Waits for the teachers' answers to the gate and to what measures them, and for another stage
-that settles the same teacher; freed by these, or by the runtime being closed.
+that settles the same teacher; freed by these, by the runtime being closed, or by the run being
+broken off.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
-
-from filelock import FileLock
 
 from cluster.runtime import Handle, Runtime
 from orchestrator.ensembles import ensemble_of
 from orchestrator.gatekeeping import Gatekeeper
+from orchestrator.home.held import held
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
 from orchestrator.resolution import Prospect, Resolved, resolve
@@ -37,13 +38,14 @@ Start = Callable[[ExitStack, Sequence[Callable[[], Handle[Any]]]], list[Handle[A
 @dataclass(frozen=True)
 class Faculty:
     """The teachers of a plan. ``start`` starts roles beside each other and retires them with a
-    stack."""
+    stack; ``broken_off`` ends the wait for another stage."""
 
     runtime: Runtime
     placing: Placing
     shelving: Shelving
     gatekeeper: Gatekeeper
     start: Start
+    broken_off: Event = field(default_factory=Event)
 
     def prospect(self, stage: Stage) -> Prospect:
         """What is known of the stage's teachers before it begins.
@@ -202,13 +204,10 @@ class Faculty:
     @contextmanager
     def _alone_with(self, folder: Path) -> Iterator[None]:
         """Two stages that want the same teacher measure it once."""
-        lock = FileLock(folder / "settling.lock", thread_local=False)
-        with suppress(OSError):  # On a full disk both measure it.
-            lock.acquire()
-        try:
+        with ExitStack() as closing:
+            with suppress(OSError):  # On a full disk both measure it.
+                closing.enter_context(held(folder / "settling.lock", self.broken_off))
             yield
-        finally:
-            lock.release()
 
     def _seal(self, kept: Mapping[str, Kept], name: str) -> None:
         """Seals what the stage has stored, when its teachers have let go of it."""

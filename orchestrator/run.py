@@ -154,7 +154,7 @@ def _results(
         placing = Placing(plan, store, probed.hint_shapes, fault)
         work = StageWork(runtime, placing, transfer_set)
         warm(runtime, plan, store, work, cores)
-        return Executor(plan, store, runtime, work, watcher, cores).run()
+        return Executor(plan, store, runtime, work, watcher, cores, work.broken_off).run()
 
 
 def _all_stored(plan: Plan, store: Store, watcher: Watcher) -> list[StageResult] | None:

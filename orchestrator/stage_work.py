@@ -7,10 +7,11 @@ rank's loss, or by the runtime being closed. Then for the other ranks' ends, lik
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,11 +40,13 @@ SECONDS_TO_SAY = 5.0
 
 @dataclass(frozen=True)
 class StageWork:
-    """Carries out stages on one runtime, for the samples of ``transfer_set``."""
+    """Carries out stages on one runtime, for the samples of ``transfer_set``; ``broken_off`` says
+    that the run is to end."""
 
     runtime: Runtime
     placing: Placing
     transfer_set: TransferSet
+    broken_off: threading.Event = field(default_factory=threading.Event)
 
     def prospect(self, stage: Stage) -> Prospect:
         """What is known of the stage's teachers before it begins.
@@ -90,7 +93,9 @@ class StageWork:
         plan, store = self.placing.plan, self.placing.store
         shelving = Shelving(plan, store, self.transfer_set, self.placing.hint_shapes)
         gatekeeper = Gatekeeper(plan, store, self.transfer_set)
-        return Faculty(self.runtime, self.placing, shelving, gatekeeper, self._started)
+        return Faculty(
+            self.runtime, self.placing, shelving, gatekeeper, self._started, self.broken_off
+        )
 
     def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
         name = stage.name.removeprefix("teachers.")

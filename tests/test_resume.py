@@ -45,7 +45,7 @@ LONG = (
 
 SECONDS_TO_START = 140
 """For a Ray, and processes that import torch and DeepSpeed, on a machine that is busy."""
-SECONDS_TO_STOP = 20
+SECONDS_TO_STOP = 40
 """Two or three where nothing else runs."""
 
 OF_TIME = {"samples_per_second", "wait_seconds", "step_seconds"}

@@ -6,5 +6,6 @@ run_marks      marks a run while it is under way
 run_finder     finds the runs that are remembered
 holdings       counts what there is, and how large
 cleaning       judges what can go, and takes it away
+held           a lock among processes, waited for while the run goes on
 locks          asks whether a lock is held
 """

@@ -22,9 +22,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.home.held import held
 from students.transfer_sets.file_hashes import write_whole
 
 
@@ -76,26 +75,11 @@ class Store:
     def lock(self, digest: str, on_wait: Callable[[], None], broken_off: Event) -> Iterator[None]:
         """Holds the stage against other executors; ``on_wait`` is told if one has it.
 
-        A killed process holds nothing: the operating system lets go for it.
-
         Raises:
             KeyboardInterrupt: the run was ``broken_off`` while it waited.
         """
-        lock = FileLock(self.home / "stages" / f"{digest}.lock", thread_local=False)
-        patience = 0.0
-        while not lock.is_locked:
-            try:
-                lock.acquire(timeout=patience)
-            except Timeout:
-                if patience == 0.0:
-                    on_wait()
-                if broken_off.is_set():
-                    raise KeyboardInterrupt from None
-                patience = 0.5
-        try:
+        with held(self.home / "stages" / f"{digest}.lock", broken_off, on_wait):
             yield
-        finally:
-            lock.release()
 
     def begin(self, digest: str, what: Mapping[str, Any], resolved: Mapping[str, Any]) -> Any:
         """Makes the stage's folder; gives what was resolved at the first attempt."""
