@@ -28,7 +28,8 @@ teachers:                     # any number, each trained here or loaded
     # instead of train:  weights: path/to/file.safetensors
 
 ensemble:                     # how the teachers agree
-  weighting: uniform          # or {kind: fixed, weights: {wide: 0.7, convolutional: 0.3}}
+  weighting: uniform          # or {kind: fixed, weights: {wide: 0.7, convolutional: 0.3}} | random
+                              #   | max_entropy | min_entropy | confidence | correct_only | adaptive
   temperature: 4.0            # softens what they say; higher shows more of the wrong classes
 
 student:
