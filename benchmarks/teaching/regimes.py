@@ -101,7 +101,7 @@ def _digits() -> Regime:
             teachers,
             {"model": {"kind": "mlp", "hidden": [16]}, "train": {"epochs": 60}},
         ),
-        rates=(0.1, 0.2),
+        rates=(0.2, 0.4),
         decays=SHORT,
         alone=LONG,
         layer="hidden.0",
