@@ -28,7 +28,9 @@ from orchestrator.placing import Placing
 from orchestrator.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.stage_work import StageWork
+from students.faults import Fault
 from students.reports import Event
+from students.spool import read_committed
 from tests import small
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +43,18 @@ IN_PROCESS = (
 """Everything in this process, in plain torch."""
 
 EACH_STEP = "tracking.every=1"
+
+
+class Killed(Exception):
+    """Ends the driver in the middle."""
+
+
+class Fatal(Fault):
+    """Strikes in this process, which lives on."""
+
+    def strike(self, step: int) -> None:
+        if step == self.step:
+            raise Killed
 
 
 @dataclass
@@ -66,17 +80,33 @@ class Heard:
 
 
 def executor(
-    runtime: Runtime, loaded: LoadedRecipe, home: Path, *, watcher: Heard | None = None
+    runtime: Runtime,
+    loaded: LoadedRecipe,
+    home: Path,
+    *,
+    watcher: Heard | None = None,
+    until: int | None = None,
 ) -> Executor:
-    """What runs the recipe on ``runtime``, as a run puts it together."""
+    """What runs the recipe on ``runtime``, as a run puts it together; in this process it may be
+    ``Killed`` when its student is about to compute step ``until``."""
     store = Store(home)
     store.prepare()
     probed = probe_recipe(loaded.recipe, folder=loaded.folder, cache=store.cache)
     assert probed.problems == []
     assert probed.transfer_set is not None
     plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
-    work = StageWork(runtime, Placing(plan, store, probed.hint_shapes), probed.transfer_set)
+    fault = None if until is None else Fatal("student", until, 0)
+    work = StageWork(runtime, Placing(plan, store, probed.hint_shapes, fault), probed.transfer_set)
     return Executor(plan, store, runtime, work, watcher or Heard(), cores=2)
+
+
+def told(home: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
+    """What a finished stage told in its committed rows, but for times."""
+    stage = Store(home).folder(result.stage.digest)
+    return [
+        (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
+        for row in read_committed(stage, result.outcome.segments)
+    ]
 
 
 @dataclass(frozen=True)

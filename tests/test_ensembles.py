@@ -12,10 +12,8 @@ from cluster.in_process import InProcessRuntime
 from cluster.local import LocalRuntime
 from cluster.runtime import Runtime
 from orchestrator.executor import StageResult
-from students.faults import Fault
-from students.spool import read_committed
 from tests import small
-from tests.running import IN_PROCESS, executor
+from tests.running import IN_PROCESS, Killed, executor, told
 
 RULE = "ensemble.weighting"
 NOISE = "ensemble.noise={probability: 0.7, sigma: 0.5}"
@@ -36,18 +34,6 @@ WAYS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Killed(Exception):
-    """Ends the driver in the middle."""
-
-
-class Fatal(Fault):
-    """Strikes in this process, which lives on."""
-
-    def strike(self, step: int) -> None:
-        if step == self.step:
-            raise Killed
-
-
 def run(
     folder: Path, *overrides: str, until: int | None = None, runtime: Runtime | None = None
 ) -> StageResult:
@@ -57,23 +43,12 @@ def run(
         mode = tuple(each for each in mode if "deep" not in each)
     used = runtime or InProcessRuntime()
     recipe = small.loaded(folder, *mode, "controls=[]", *overrides)
-    running = executor(used, recipe, folder / "home")
-    if until is not None:
-        object.__setattr__(running.work.placing, "fault", Fatal("student", until, 0))
+    running = executor(used, recipe, folder / "home", until=until)
     try:
         return running.run()[-1]
     finally:
         if runtime is None:
             used.close()
-
-
-def told(folder: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
-    """What the student told, but for times."""
-    stage = folder / "home" / "stages" / result.stage.digest
-    return [
-        (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
-        for row in read_committed(stage, result.outcome.segments)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +73,14 @@ def test_it_changes_the_student_and_resumes_to_the_same_bits(
     settings = WAYS[way]
     whole = run(folder, *settings)
     assert whole.outcome.weights_sha256 != plain[ALONE[0] in settings]
-    rows = told(folder, whole)
+    rows = told(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
     with pytest.raises(Killed):
         run(folder, *settings, until=6)
     resumed = run(folder, *settings)
     assert resumed.ran
     assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
-    assert told(folder, resumed) == rows
+    assert told(folder / "home", resumed) == rows
 
 
 def test_noise_and_draws_are_the_same_whether_answers_are_kept_or_not(

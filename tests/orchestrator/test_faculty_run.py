@@ -10,10 +10,9 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from orchestrator.executor import StageResult
 from orchestrator.home.store import Store
-from students.faults import Fault
 from students.spool import read_committed
 from tests import small
-from tests.running import IN_PROCESS, Heard, executor
+from tests.running import IN_PROCESS, Killed, executor
 
 STUDENT = "student.model={kind: plain_cnn, channels: [4, 4, 6]}"
 TERMS = (
@@ -30,25 +29,11 @@ FACULTY = ("ensemble.weighting=adaptive", "controls=[]", STUDENT, *TERMS)
 NAMES = {"task", "soft_targets", "levels", "order", "relation_distance", "relation_angle"}
 
 
-class Killed(Exception):
-    """Ends the driver in the middle."""
-
-
-class Fatal(Fault):
-    """Strikes in this process, which lives on."""
-
-    def strike(self, step: int) -> None:
-        if step == self.step:
-            raise Killed
-
-
 def run(folder: Path, until: int | None = None) -> StageResult:
     """The student, taught in this process until it is done, or killed before a step."""
     runtime = InProcessRuntime()
     recipe = small.loaded(folder, *IN_PROCESS, *FACULTY)
-    running = executor(runtime, recipe, folder / "home", watcher=Heard())
-    if until is not None:
-        object.__setattr__(running.work.placing, "fault", Fatal("student", until, 0))
+    running = executor(runtime, recipe, folder / "home", until=until)
     try:
         return next(result for result in running.run() if result.stage.title == "student")
     finally:

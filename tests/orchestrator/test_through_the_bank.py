@@ -15,13 +15,12 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Stage
-from students.faults import Fault
 from students.knowledge import AnswerCounts
 from students.outcome import Outcome
 from students.reports import Event, Noticed
 from tests import small
 from tests.refusals import refused
-from tests.running import IN_PROCESS, Heard, executor
+from tests.running import IN_PROCESS, Heard, Killed, executor
 
 NO_HINT = "student.objective.near=null"
 ASKED = 3 * 4 * 64
@@ -244,23 +243,11 @@ def test_two_runs_beside_each_other_compute_each_answer_once(home: Home, tmp_pat
         assert sum(each.answers[name].computed for each in found) == NEW
 
 
-class Killed(Exception):
-    """Ends the driver in the middle."""
-
-
-class Fatal(Fault):
-    """Strikes in this process, which lives on."""
-
-    def strike(self, step: int) -> None:
-        if step == self.step:
-            raise Killed
-
-
 def killed(home: Home, step: int) -> None:
     """Runs the recipe until the student is about to compute ``step``."""
     runtime = InProcessRuntime()
-    running = executor(runtime, small.loaded(home.folder, *IN_PROCESS, NO_HINT), home.store.home)
-    object.__setattr__(running.work.placing, "fault", Fatal("student", step, 0))
+    recipe = small.loaded(home.folder, *IN_PROCESS, NO_HINT)
+    running = executor(runtime, recipe, home.store.home, until=step)
     with pytest.raises(Killed):
         running.run()
     runtime.close()
