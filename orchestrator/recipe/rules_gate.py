@@ -41,6 +41,7 @@ def _learns_for(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
+    looked_at: dict[str, str] = {}
     for name, term in recipe.student.objective.items():
         place = f"student.objective.{name}"
         if name in OUTPUTS and term.guides(name):
@@ -49,6 +50,14 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
                 f"`{place}` looks at a layer under the name '{name}', which the student in "
                 "training uses itself; call the term something else",
             )
+        for output in term.guides(name):
+            other = looked_at.setdefault(output, name)
+            if other != name:
+                yield Problem(
+                    place,
+                    f"`{place}` looks at a layer under the name '{output}', as "
+                    f"`student.objective.{other}` does; call one of the terms something else",
+                )
 
 
 gate_rules = (_layer, _learns_for, _names)

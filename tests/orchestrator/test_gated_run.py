@@ -9,52 +9,27 @@ from typing import Any
 import pytest
 
 from cluster.in_process import InProcessRuntime
+from orchestrator.errors import RecipeProblems
 from orchestrator.executor import StageResult
 from orchestrator.recipe.rules_gate import OUTPUTS
 from students.assignment import Gating
-from students.faults import Fault
 from students.learner import OWN
-from students.spool import read_committed
 from tests import small
-from tests.running import IN_PROCESS, executor
+from tests.running import IN_PROCESS, Killed, executor, told
 
 GATED = ("ensemble.weighting={kind: adaptive, penalty: 0.001}", "controls=[]")
 SINGLE = "controls=[untaught, single_teachers]"
 
 
-class Killed(Exception):
-    """Ends the driver in the middle."""
-
-
-class Fatal(Fault):
-    """Strikes in this process, which lives on."""
-
-    def strike(self, step: int) -> None:
-        if step == self.step:
-            raise Killed
-
-
 def run(folder: Path, *overrides: str, until: int | None = None) -> dict[str, StageResult]:
     """The small recipe with a gate, in this process; the results by title."""
     runtime = InProcessRuntime()
-    running = executor(
-        runtime, small.loaded(folder, *IN_PROCESS, *GATED, *overrides), folder / "home"
-    )
-    if until is not None:
-        object.__setattr__(running.work.placing, "fault", Fatal("student", until, 0))
+    recipe = small.loaded(folder, *IN_PROCESS, *GATED, *overrides)
+    running = executor(runtime, recipe, folder / "home", until=until)
     try:
         return {result.stage.title: result for result in running.run()}
     finally:
         runtime.close()
-
-
-def rows(folder: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
-    """What the student told, but for times."""
-    stage = folder / "home" / "stages" / result.stage.digest
-    return [
-        (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
-        for row in read_committed(stage, result.outcome.segments)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +43,7 @@ def whole(folder: Path) -> StageResult:
 
 
 def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageResult) -> None:
-    epochs = [values for kind, _, values in rows(folder, whole) if kind == "epoch"]
+    epochs = [values for kind, _, values in told(folder / "home", whole) if kind == "epoch"]
     assert len(epochs) == 3
     for values in epochs:
         assert values["weights/wide"] + values["weights/deep"] == pytest.approx(1)
@@ -79,14 +54,14 @@ def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageRe
 
 
 def test_a_broken_off_student_goes_on_to_the_same_bits(folder: Path, whole: StageResult) -> None:
-    told = rows(folder, whole)
+    rows = told(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
     with pytest.raises(Killed):
         run(folder, until=6)
     resumed = run(folder)["student"]
     assert resumed.ran
     assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
-    assert rows(folder, resumed) == told
+    assert told(folder / "home", resumed) == rows
 
 
 def digests(folder: Path, *overrides: str) -> dict[str, str]:
@@ -128,3 +103,11 @@ def test_a_student_listens_where_weights_differ_from_sample_to_sample(
 
 def test_the_names_that_no_term_may_have_are_the_learners_own() -> None:
     assert OUTPUTS == OWN
+
+
+def test_two_terms_cannot_look_at_layers_under_one_name(tmp_path: Path) -> None:
+    groups = "[{teacher: wide, hint: hidden.0, guided: hidden.0}]"
+    many = f"student.objective.many={{kind: multi_group_hint, groups: {groups}}}"
+    hint = "{kind: hint, teacher: wide, hint: hidden.0, guided: hidden.0}"
+    with pytest.raises(RecipeProblems, match=r"under the name 'many#0', as `student\.objective\."):
+        small.loaded(tmp_path, many, f"student.objective={{task: 1.0, many#0: {hint}}}", many)
