@@ -11,7 +11,10 @@ import pytest
 
 import stillhouse
 from benchmarks import ensembles
+from benchmarks.teaching.comparison import Comparison
 from benchmarks.teaching.contest import TUNING, Budget, Found, Records, contend, course
+from benchmarks.teaching.overview import overview, picture
+from benchmarks.teaching.page import page
 from benchmarks.teaching.regimes import Regime, regimes
 from benchmarks.teaching.school import School, Score
 from benchmarks.teaching.steps import costs
@@ -108,7 +111,9 @@ def small() -> Regime:
 def test_a_contest_goes_on_where_it_was_and_names_what_is_refused(
     small: Regime, tmp_path: Path
 ) -> None:
-    refused = Way("refused", "combining", lambda regime: [("as told", {"ensemble.mean": "odd"})])
+    refused = Way(
+        "refused", "combining", "", lambda regime: [("as told", {"ensemble.mean": "odd"})]
+    )
     ways: Sequence[Way] = [WAYS["untaught"], WAYS["logit_l2"], refused]
     records, budget = Records(tmp_path / "ensembles"), Budget(seeds=2, trials=1)
     school, taught = School(tmp_path, print), []
@@ -188,9 +193,51 @@ def test_the_sentences_say_where_a_way_does_not_pay() -> None:
     assert "Better than the uniform mean: `single` (+0.50)." in said
     assert "Worse than the uniform mean: `noise` (-5.00)." in said
     assert "not shown to pay: `random` (-0.03)" in said
-    assert "single teacher (lr 0.1, wide) has a student 0.50 points above the ensemble's" in said
+    assert (
+        "single teacher (lr 0.1, wide) has a student 0.50 points above the ensemble's "
+        "(+0.50 to +0.50)." in said
+    )
     assert "`adaptive` is not in the table: refused: it is not there yet." in said
     assert "Left out, for want of time: `relations`." in said
+
+
+def test_at_a_glance_a_way_is_marked_by_its_interval_in_each_regime() -> None:
+    findings = {"here": canned(), "there": {name: canned()[name] for name in ("untaught", "noise")}}
+    table = {line.split(" | ")[0].strip("| "): line for line in overview(findings)}
+    assert table["noise"] == "| noise | **+4.70** ↓ | **+4.70** | 0, 1 |"
+    assert table["single"] == "| single | **+10.20** ↑ |  | 1, 0 |"
+    assert table["uniform"] == "| uniform | **+9.70** |  |  |", "which is not compared with itself"
+    assert "relations" not in table and "untaught" not in table
+    assert not list(overview({}))
+
+
+def test_the_picture_shows_each_ways_interval_in_the_panel_of_its_regime() -> None:
+    findings = {"here": canned(), "there": {name: canned()[name] for name in ("untaught", "noise")}}
+    here, there = picture(findings).axes
+    assert [label.get_text() for label in here.get_yticklabels()] == [
+        *("untaught", "single", "random", "noise")
+    ]
+    dots = {
+        line.get_ydata()[0]: line.get_xdata()[0]
+        for line in here.lines
+        if len(line.get_xdata()) == 1
+    }
+    assert dots == pytest.approx({0: -9.7, 1: 0.5, 2: -0.033, 3: -5.0}, abs=0.01)
+    assert len(there.lines) == 1, "without a uniform mean there is the line of zero alone"
+
+
+def test_the_page_says_what_is_known_and_what_is_not(small: Regime, tmp_path: Path) -> None:
+    comparison = Comparison(
+        (small, REGIMES["mnist-all"]), (WAYS["untaught"], WAYS["uniform"]), Budget(2, 1), tmp_path
+    )
+    known = {"digits": {"untaught": found("untaught", 0.8, 0.81)}}
+    text = "\n".join(page(comparison, known, tmp_path / "shown.png"))
+    assert "| uniform | combining | the mean of the teachers' softened distributions |" in text
+    assert "](shown.png)" in text and str(tmp_path) not in text
+    assert "--seeds 2 --trials 1" in text
+    assert "## `digits`: 8x8 digits, 10 %" in text and "80.50 ± 0.71" in text
+    assert "Not compared yet: `uniform`." in text
+    assert text.rstrip().endswith("Not compared yet."), "of the other regime"
 
 
 def test_the_command_line_knows_every_regime_and_way() -> None:

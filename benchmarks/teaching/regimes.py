@@ -10,7 +10,7 @@ from typing import Any
 Plain = dict[str, Any]
 
 SHORT = (0.0, 5.0e-3)
-LONG = (0.0, 5.0e-4, 2.0e-3, 5.0e-3, 1.0e-2, 2.0e-2)
+LONG = (0.0, 2.0e-3, 5.0e-3, 1.0e-2, 2.0e-2, 4.0e-2)
 """Weight decays that are tried: for each of three choices, and instead of any other choice."""
 
 NEVER = 1_000_000
@@ -94,7 +94,7 @@ def _digits() -> Regime:
     }
     return Regime(
         name="digits",
-        says="digits, 10 % (109 samples); teachers trained on all 1,077",
+        says="8x8 digits, 10 % (109 samples); teachers trained on all 1,077",
         recipe=_recipe(
             "digits",
             {"kind": "digits", "validation": 270, "fraction": 0.1},

@@ -26,9 +26,7 @@ def lines(
     costs: Mapping[str, Cost],
     teachers: Mapping[str, float],
 ) -> Iterator[str]:
-    """The section of one regime: its teachers' test accuracies, its table, then what it says."""
-    yield f"## {regime.says}"
-    yield ""
+    """What of one regime is shown: its teachers' test accuracies, its table, then what it says."""
     if teachers:
         spelt = ", ".join(f"{name} {100 * share:.2f} %" for name, share in teachers.items())
         yield f"Teachers on the test part: {spelt}."
@@ -72,14 +70,24 @@ def difference(each: Found, other: Found | None) -> Paired | None:
     return paired(each.tests, other.tests)
 
 
+def told_apart(gain: Paired | None) -> int:
+    """1 where the interval lies above zero, -1 where below, 0 where about it or there is none."""
+    if gain is None or gain.low is None or gain.high is None:
+        return 0
+    return (gain.low > 0) - (gain.high < 0)
+
+
 def _against(each: Found, other: Found | None) -> str:
     gain = difference(each, other)
     if gain is None:
         return ""
-    wins = f"{gain.wins} of {gain.count}"
+    return f"{100 * gain.mean:+.2f}{_interval(gain)}, {gain.wins} of {gain.count}"
+
+
+def _interval(gain: Paired) -> str:
     if gain.low is None or gain.high is None:
-        return f"{100 * gain.mean:+.2f}, {wins}"
-    return f"{100 * gain.mean:+.2f} ({100 * gain.low:+.2f} to {100 * gain.high:+.2f}), {wins}"
+        return ""
+    return f" ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
 
 
 def sentences(found: Mapping[str, Found]) -> Iterator[str]:
@@ -124,7 +132,7 @@ def edges(regime: Regime, found: Mapping[str, Found]) -> Iterator[str]:
 
 
 def _to_untaught(taught: Mapping[str, Found], untaught: Found) -> Iterator[str]:
-    better, worse, unclear = _told_apart(taught, untaught)
+    better, worse, unclear = _sides(taught, untaught)
     if len(better) == len(taught):
         yield f"Every one of the {len(taught)} taught ways beats the untaught student."
         return
@@ -134,7 +142,7 @@ def _to_untaught(taught: Mapping[str, Found], untaught: Found) -> Iterator[str]:
 
 
 def _to_uniform(others: Mapping[str, Found], uniform: Found) -> Iterator[str]:
-    better, worse, unclear = _told_apart(others, uniform)
+    better, worse, unclear = _sides(others, uniform)
     yield f"Better than the uniform mean: {', '.join(better) or 'none'}."
     yield f"Worse than the uniform mean: {', '.join(worse) or 'none'}."
     if unclear:
@@ -153,25 +161,18 @@ def _to_uniform(others: Mapping[str, Found], uniform: Found) -> Iterator[str]:
             side = "above" if gain.mean > 0 else "below"
             yield (
                 f"The best single teacher ({others['single'].chosen}) has a student "
-                f"{100 * abs(gain.mean):.2f} points {side} the ensemble's."
+                f"{100 * abs(gain.mean):.2f} points {side} the ensemble's{_interval(gain)}."
             )
 
 
-def _told_apart(ways: Mapping[str, Found], other: Found) -> tuple[list[str], list[str], list[str]]:
+def _sides(ways: Mapping[str, Found], other: Found) -> tuple[list[str], list[str], list[str]]:
     """Ways whose interval lies above zero, below it, and about it."""
-    better: list[str] = []
-    worse: list[str] = []
-    unclear: list[str] = []
+    said: dict[int, list[str]] = {1: [], -1: [], 0: []}
     for name, each in ways.items():
         gain = difference(each, other)
-        if gain is None:
-            continue
-        said = f"`{name}` ({100 * gain.mean:+.2f})"
-        if gain.low is None or gain.high is None or gain.low <= 0 <= gain.high:
-            unclear.append(said)
-        else:
-            (better if gain.low > 0 else worse).append(said)
-    return better, worse, unclear
+        if gain is not None:
+            said[told_apart(gain)].append(f"`{name}` ({100 * gain.mean:+.2f})")
+    return said[1], said[-1], said[0]
 
 
 def tuning(found: Mapping[str, Found]) -> Iterator[str]:

@@ -40,6 +40,7 @@ class Way:
 
     name: str
     family: Family
+    says: str
     choices: Callable[[Regime], Sequence[Choice]]
 
     def settings(self, regime: Regime) -> tuple[Setting, ...]:
@@ -200,33 +201,82 @@ def _groups(regime: Regime, size: float) -> Mapping[str, Any]:
     return {"multi_group_hint": {"weight": size, "groups": [dict(each) for each in regime.groups]}}
 
 
-def _rule(name: str) -> Way:
-    return Way(name, "combining", _over_weights(ensemble={"weighting": name}))
+def _rule(name: str, says: str) -> Way:
+    return Way(name, "combining", says, _over_weights(ensemble={"weighting": name}))
 
 
 def _ways() -> Iterator[Way]:
-    yield Way(UNTAUGHT, "nobody", _untaught)
-    yield Way("label_smoothing", "nobody", _smoothing)
+    yield Way(UNTAUGHT, "nobody", "the labels alone", _untaught)
+    yield Way("label_smoothing", "nobody", "smoothed labels", _smoothing)
     yield Way(
-        "virtual_teacher", "nobody", _over_weights(term="virtual_teacher", weights=(0.1, 0.3, 0.5))
+        "virtual_teacher",
+        "nobody",
+        "a teacher that is a formula: sure of the label, alike for the others",
+        _over_weights(term="virtual_teacher", weights=(0.1, 0.3, 0.5)),
     )
-    yield Way("single", "one teacher", _single)
-    yield _rule("uniform")
-    yield Way("geometric", "combining", _over_weights(ensemble={"mean": "geometric"}))
-    yield Way("fixed", "combining", _fixed)
-    for rule in ("random", "max_entropy", "min_entropy", "confidence", "correct_only", "adaptive"):
-        yield _rule(rule)
-    yield Way("noise", "noise", _noise)
-    yield Way("virtual_3", "noise", _virtual)
-    yield Way("logit_l2", "term", _instead("logit_l2", (0.02, 0.1, 0.5)))
-    yield Way("probability_l2", "term", _instead("probability_l2", (1.0, 3.0, 10.0)))
-    yield Way("conditional", "term", _over_weights(term="conditional"))
-    yield Way("decoupled", "term", _decoupled)
-    yield Way("correlation", "term", _instead("correlation", (0.5, 1.0, 3.0)))
-    yield Way("standardize", "term", _standardized)
-    yield Way("triplet_order", "beside soft targets", _beside(_triplets))
-    yield Way("relations", "beside soft targets", _beside(_relations, layers=False))
-    yield Way("multi_group_hint", "beside soft targets", _beside(_groups, sizes=(1.0, 10.0, 100.0)))
+    yield Way("single", "one teacher", "soft targets of the best single teacher", _single)
+    yield _rule("uniform", "the mean of the teachers' softened distributions")
+    yield Way(
+        "geometric",
+        "combining",
+        "the mean of their log-probabilities",
+        _over_weights(ensemble={"mean": "geometric"}),
+    )
+    yield Way("fixed", "combining", "three times the weight for the best teacher", _fixed)
+    yield _rule("random", "one teacher, drawn for each sample, anew in each epoch")
+    yield _rule("max_entropy", "for each sample the teacher that is least sure")
+    yield _rule("min_entropy", "for each sample the teacher that is surest")
+    yield _rule("confidence", "weights by each teacher's cross-entropy with the label")
+    yield _rule("correct_only", "those teachers that name the label")
+    yield _rule("adaptive", "a gate that learns with the student")
+    yield Way("noise", "noise", "uniform, with multiplicative noise on logits", _noise)
+    yield Way("virtual_3", "noise", "one teacher as three noisy ones", _virtual)
+    yield Way(
+        "logit_l2", "term", "squared distance of logits", _instead("logit_l2", (0.02, 0.1, 0.5))
+    )
+    yield Way(
+        "probability_l2",
+        "term",
+        "squared distance of probabilities at temperature 1",
+        _instead("probability_l2", (1.0, 3.0, 10.0)),
+    )
+    yield Way(
+        "conditional",
+        "term",
+        "soft targets where the ensemble is right, the label where not",
+        _over_weights(term="conditional"),
+    )
+    yield Way(
+        "decoupled",
+        "term",
+        "soft targets, the label and the others weighed apart (DKD)",
+        _decoupled,
+    )
+    yield Way(
+        "correlation",
+        "term",
+        "correlations within and between samples (DIST)",
+        _instead("correlation", (0.5, 1.0, 3.0)),
+    )
+    yield Way("standardize", "term", "soft targets of standardised logits", _standardized)
+    yield Way(
+        "triplet_order",
+        "beside soft targets",
+        "and which of two samples is nearer to a third, by majority of the teachers",
+        _beside(_triplets),
+    )
+    yield Way(
+        "relations",
+        "beside soft targets",
+        "and distances and angles among samples (RKD)",
+        _beside(_relations, layers=False),
+    )
+    yield Way(
+        "multi_group_hint",
+        "beside soft targets",
+        "and hints from layers of several teachers",
+        _beside(_groups, sizes=(1.0, 10.0, 100.0)),
+    )
 
 
 WAYS = {way.name: way for way in _ways()}
