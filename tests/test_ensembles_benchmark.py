@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import stillhouse
@@ -217,12 +218,10 @@ def test_the_picture_shows_each_ways_interval_in_the_panel_of_its_regime() -> No
     assert [label.get_text() for label in here.get_yticklabels()] == [
         *("untaught", "single", "random", "noise")
     ]
-    dots = {
-        line.get_ydata()[0]: line.get_xdata()[0]
-        for line in here.lines
-        if len(line.get_xdata()) == 1
-    }
-    assert dots == pytest.approx({0: -9.7, 1: 0.5, 2: -0.033, 3: -5.0}, abs=0.01)
+    dots = [line.get_xydata() for line in here.lines if line.get_marker() == "o"]
+    assert np.concatenate(dots) == pytest.approx(
+        np.array([[-9.7, 0], [0.5, 1], [-0.033, 2], [-5.0, 3]]), abs=0.01
+    )
     assert len(there.lines) == 1, "without a uniform mean there is the line of zero alone"
 
 
