@@ -130,6 +130,7 @@ class Gatekeeper:
             manner=manner,
             temperature=temperature,
             classes=self.plan.recipe.teachers[name].classes,
+            loaded=self.plan.recipe.teachers[name].weights is not None,
         )
         write_verdict(folder, verdict, answers)
         self._enforce(name, verdict)
@@ -183,11 +184,9 @@ class Gatekeeper:
 
     def _enforce(self, name: str, verdict: Verdict) -> None:
         sentences = [*verdict.problems, *filter(None, [verdict.unfaithful])]
-        if not sentences:
-            return
-        if not self._waves_through(name):
+        if sentences and not self._waves_through(name):
             raise TeacherError("\n".join(sentences), path=f"teachers.{name}")
-        for sentence in sentences:
+        for sentence in (*sentences, *verdict.doubts):
             logging.getLogger(LOGGER).warning(sentence)
 
     def _waves_through(self, name: str) -> bool:

@@ -121,6 +121,29 @@ def plausibility(
     )
 
 
+def hardly_named(
+    right_N: npt.NDArray[np.bool_], labels_N: Labels
+) -> dict[int, tuple[float, float, int]]:
+    """Labels that are named rightly much more rarely than the others together are.
+
+    Less than half as often, and beyond noise: so few right answers or fewer are improbable at
+    the others' rate, at ``DOUBT`` shared among the labels.
+
+    Returns:
+        For each such label its share of right answers, the others' share, and its samples.
+    """
+    found: dict[int, tuple[float, float, int]] = {}
+    labels = np.unique(labels_N)
+    for label in labels if len(labels) > 1 else ():
+        own, others = right_N[labels_N == label], right_N[labels_N != label]
+        # None wrong of so many says that errors are rare, not that there are none.
+        error_rate = (int((~others).sum()) + 1) / (len(others) + 2)
+        by_chance = _at_least(int((~own).sum()), len(own), error_rate)
+        if own.mean() < 0.5 * others.mean() and by_chance < DOUBT / len(labels):
+            found[int(label)] = (float(own.mean()), float(others.mean()), len(own))
+    return found
+
+
 def better_reading(
     right_N: npt.NDArray[np.bool_], readings: Mapping[str, npt.NDArray[np.bool_]]
 ) -> str | None:

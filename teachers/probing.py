@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from teachers.gate import (
     Plausibility,
     better_reading,
     fidelity,
+    hardly_named,
     plausibility,
 )
 from teachers.manner import Manner
@@ -74,10 +75,11 @@ class Asked:
 
 def judge(name: str, asked: Asked, labels: Tensor | None, better: tuple[str, str] | None,
           *, manner: Manner, temperature: float,
-          classes: Sequence[int] | None = None) -> Verdict:  # fmt: skip
+          classes: Sequence[int] | None = None, loaded: bool = True) -> Verdict:  # fmt: skip
     """The verdict on teacher ``name``; ``better`` is another reading of the pictures under which
     it is much more often right, and the settings that would give it. ``classes`` are those that
     its outputs stand for, if not all in order; only they are looked at, as its outputs have them.
+    Of one that is not ``loaded``, but trained here, that map is no matter of doubt.
     """
     named = range(asked.given.shape[1]) if classes is None else classes
     found = None if labels is None else plausibility(*_as_its_own(asked.given, labels, named))
@@ -97,8 +99,22 @@ def judge(name: str, asked: Asked, labels: Tensor | None, better: tuple[str, str
         found,
         better[0] if better else None,
         tuple(problems),
+        doubts=tuple(_doubts(name, asked.given, labels)) if classes and loaded else (),
     )
     return at_temperature(name, verdict, asked, temperature)
+
+
+def _doubts(name: str, given: Tensor, labels: Tensor | None) -> Iterator[str]:
+    """Classes of a map that its teacher hardly ever names."""
+    if labels is None:
+        return
+    right = (given.argmax(1) == labels).numpy()
+    for label, (own, others, samples) in hardly_named(right, labels.numpy()).items():
+        yield (
+            f"`teachers.{name}.classes` may be mistaken about class {label}: the teacher names it "
+            f"on {own:.1%} of its {samples} samples, and is right on {others:.1%} of the others; "
+            "if its outputs mean another class there, say which"
+        )
 
 
 def at_temperature(name: str, verdict: Verdict, asked: Asked, temperature: float) -> Verdict:

@@ -18,7 +18,8 @@ class Verdict:
     company, gave the same bits; ``plausibility`` is none where no sample has a label;
     ``better_reading`` names another normalisation under which it would be right much more often;
     ``problems`` are whole sentences (empty: the teacher may teach), those of fidelity in
-    ``unfaithful``, since they hold at one temperature only.
+    ``unfaithful``, since they hold at one temperature only. ``doubts`` are whole sentences too,
+    on what may be wrong and may as well be weakness: nobody is turned away for them.
     """
 
     manner: Manner
@@ -29,6 +30,7 @@ class Verdict:
     better_reading: str | None = None
     problems: tuple[str, ...] = ()
     unfaithful: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -37,6 +39,8 @@ class Verdict:
 
     def __str__(self) -> str:
         """In a few words, for a report."""
+        if self.passes and self.doubts:
+            return "passed, doubtful class map"
         if self.passes:
             return "passed" if self.plausibility else "passed (no labels to judge it by)"
         found = self.plausibility
@@ -71,5 +75,6 @@ class Verdict:
                 "fidelity": Fidelity(**values["fidelity"]),
                 "plausibility": found,
                 "problems": tuple(values["problems"]),
+                "doubts": tuple(values.get("doubts", ())),
             }
         )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from teachers.gate import better_reading, fidelity, much_better, plausibility
+from teachers.gate import better_reading, fidelity, hardly_named, much_better, plausibility
 
 GENERATOR = torch.Generator().manual_seed(0)
 LABELS = torch.arange(512) % 10
@@ -110,6 +110,23 @@ def test_few_samples_do_for_a_teacher_of_sixty_percent(count: int) -> None:
     found = plausibility(right_on(0.6, LABELS[:count]), LABELS[:count])
     assert not found.near_chance
     assert found.order is None
+
+
+def test_a_class_that_is_hardly_ever_named_is_told_with_its_share() -> None:
+    labels = np.arange(300) % 3
+    right = (labels != 2) | (np.arange(300) < 30)
+    assert hardly_named(right, labels) == {2: (0.1, 1.0, 100)}
+    assert not hardly_named(right[:9], labels[:9]), "too few to say"
+    assert not hardly_named((labels != 2) | (np.arange(300) < 180), labels), "weak, and no more"
+    assert not hardly_named(labels < 0, labels), "no class is worse than the others"
+    assert not hardly_named(np.zeros(50, bool), np.zeros(50, np.int64)), "there are no others"
+
+
+def test_classes_named_equally_well_are_hardly_ever_doubted() -> None:
+    draws, labels = np.random.default_rng(0), np.arange(200) % 10
+    for share in (0.3, 0.6, 0.9):
+        doubted = [hardly_named(draws.random(200) < share, labels) for _ in range(200)]
+        assert sum(map(bool, doubted)) <= 2
 
 
 def test_many_classes_leave_no_room_for_an_order_that_only_fits_the_noise() -> None:
