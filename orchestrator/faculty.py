@@ -146,7 +146,7 @@ class Faculty:
     def _stored(self, stage: Stage, name: str, folder: Path, manner: Manner) -> bool:
         kept = self._kept(stage, name, folder, manner)
         temperature = stage.ensemble.temperature
-        return self.shelving.stored(stage, kept) and self.gatekeeper.admitted(
+        return self.shelving.stored(stage, name, kept) and self.gatekeeper.admitted(
             name, folder, manner, temperature
         )
 

@@ -14,7 +14,7 @@ from orchestrator.home.store import Store
 from orchestrator.placing import device
 from orchestrator.plan import Plan, Stage
 from orchestrator.what import outputs
-from students.asking import asked_views
+from students.asking import asked_taps, asked_views
 from students.knowledge import Tap
 from students.making import sample_ids
 from students.objectives.catalog import taps_of
@@ -122,12 +122,13 @@ class Shelving:
         samples = len(self.transfer_set.targets)
         return Kept(manner, logits, taps, Shelf(folder, identity, samples, bank.budget, columns))
 
-    def stored(self, stage: Stage, kept: Kept) -> bool:
-        """Whether all that ``stage`` will ask of the teacher can be read from its shelf."""
-        return (
-            kept.shelf is not None
-            and kept.whole
-            and filled(kept.shelf, self.views(stage), self.sample_ids(stage))
+    def stored(self, stage: Stage, name: str, kept: Kept) -> bool:
+        """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""
+        pupil, ids = stage.cohort[0], self.sample_ids(stage)
+        return all(
+            part.shelf is not None and part.whole and filled(part.shelf, views, ids)
+            for taps, views in asked_taps(pupil, self.transfer_set, name).items()
+            for part in [kept.asked(taps)]
         )
 
     def views(self, stage: Stage) -> list[int]:

@@ -38,12 +38,21 @@ class Question:
     """Names samples, not pixels: which samples [B] under which view.
 
     ``epoch`` is the one in which it is asked: no answer depends on it, but what is done to
-    answers afterwards may, such as noise.
+    answers afterwards may, such as noise. ``taps`` are those that some term needs in it, by
+    teacher's name; none where it needs all that a teacher was built to hand over.
     """
 
     view: int
     sample_ids: npt.NDArray[np.int64]
     epoch: int = 0
+    taps: Mapping[str, tuple[Tap, ...]] | None = None
+
+    def asked_of(self, teacher: str, every: tuple[Tap, ...]) -> tuple[Tap, ...]:
+        """Which taps are asked of a teacher that was built to hand over ``every`` one."""
+        if self.taps is None:
+            return every
+        asked = self.taps.get(teacher, ())
+        return tuple(tap for tap in every if tap in asked)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from operator import attrgetter
 
 import torch
 from torch import Tensor
@@ -129,9 +130,12 @@ class Trainer:
         return iter(lambda: tuple(islice(every, share)), ())
 
     def _questions(self) -> Iterator[Question]:
-        """What the teachers are asked: nothing in epochs in which no term learns from them."""
+        """What the teachers are asked: in each epoch what the terms that count in it need."""
         questions = (micro.question for micro in self._my_micro_batches())
-        return (each for each in questions if self.objective.asks(each.epoch))
+        for epoch, asked in groupby(questions, attrgetter("epoch")):
+            if self.objective.asks(epoch):
+                taps = self.objective.taps_in(epoch)
+                yield from (replace(each, taps=taps) for each in asked)
 
     def _step(
         self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]

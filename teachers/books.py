@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
@@ -17,6 +17,8 @@ from teachers.bank.writing import FreshView
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Values = Mapping[str, npt.NDArray[np.float16]]
+Asked = tuple[int, tuple[str, ...]]
+"""A view, and the columns of which answers to it consist."""
 
 
 _PATIENCE = 1.0
@@ -164,56 +166,58 @@ class PartialBook(WholeBook):
 class Books:
     """The books of one host: each stream has one to itself, and leaves it to the next.
 
-    Books of views that nobody asks for any more are closed, and so is one into which nothing
+    Books of what nobody asks for any more are closed, and so is one into which nothing
     had to be put: then it is complete, and sealed it is read without asking.
     """
 
-    def __init__(self, shelf: Shelf | None, wanted: Sequence[str]) -> None:
+    def __init__(self, shelf: Shelf | None) -> None:
         self._shelf = shelf
-        self._whole = shelf is not None and set(wanted) <= {each.name for each in shelf.columns}
-        self._idle: dict[int, list[WholeBook]] = {}
-        self._latest = -1
+        self._idle: dict[Asked, list[WholeBook]] = {}
+        self._latest: Asked | None = None
         self._lock = threading.Lock()
         # A host that is dropped lets go of its journals, so that they can be sealed.
         self.close = weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def opened(self, view: int) -> Iterator[Book]:
-        """A book of ``view`` that nobody else has."""
+    def opened(self, view: int, wanted: tuple[str, ...]) -> Iterator[Book]:
+        """A book that nobody else has, of ``view`` and the columns that are ``wanted``."""
         if self._shelf is None:
             yield NoBook()
             return
-        book = self._idle_one(view) or self._new(self._shelf, view)
+        asked = (view, wanted)
+        book = self._idle_one(asked) or _new(self._shelf.of(wanted), *asked)
         book.written = 0
         try:
             yield book
         finally:
-            self._give_back(view, book)
+            self._give_back(asked, book)
 
-    def _new(self, shelf: Shelf, view: int) -> WholeBook:
-        return WholeBook(shelf, view) if self._whole else PartialBook(shelf, view)
-
-    def _idle_one(self, view: int) -> WholeBook | None:
+    def _idle_one(self, asked: Asked) -> WholeBook | None:
         with self._lock:
-            self._latest = view
-            own = self._idle.pop(view, [])
+            self._latest = asked
+            own = self._idle.pop(asked, [])
             others = dict(self._idle)
             self._idle.clear()
             if len(own) > 1:
-                self._idle[view] = own[1:]
+                self._idle[asked] = own[1:]
         _close_all(others)
         return own[0] if own else None
 
-    def _give_back(self, view: int, book: WholeBook) -> None:
+    def _give_back(self, asked: Asked, book: WholeBook) -> None:
         with self._lock:
-            keep = view == self._latest and book.written > 0
+            keep = asked == self._latest and book.written > 0
             if keep:
-                self._idle.setdefault(view, []).append(book)
+                self._idle.setdefault(asked, []).append(book)
         if not keep:
             book.close()
 
 
-def _close_all(books: dict[int, list[WholeBook]]) -> None:
+def _new(shelf: Shelf, view: int, wanted: tuple[str, ...]) -> WholeBook:
+    whole = set(wanted) == {each.name for each in shelf.columns}
+    return WholeBook(shelf, view) if whole else PartialBook(shelf, view)
+
+
+def _close_all(books: dict[Asked, list[WholeBook]]) -> None:
     for each in books.values():
         for book in each:
             book.close()

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ from teachers.spoilt import spoilt
 from teachers.teacher import Teacher
 from teachers.trials import Tuning
 from teachers.tuning import tune
+
+Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -101,20 +103,21 @@ class TeacherHost:
         Raises:
             AnswerSpoilt: an answer is not a number.
         """
-        for view, about_it in groupby(questions, attrgetter("view")):
-            with self._books.opened(view) as book:
+        for (view, taps), alike in groupby(questions, self._asked):
+            columns = wanted(self._logits, taps)
+            with self._books.opened(view, columns) as book:
                 answering = Answering(
                     view,
                     book,
-                    self._compute,
+                    partial(self._compute_columns, columns),
                     self.teacher.manner.forward_batch,
                     self._one_at_a_time,
                 )
-                for found in answering.answers(about_it):
+                for found in answering.answers(alike):
                     yield answer_of(
                         found.values,
                         self._logits,
-                        self.spec.taps,
+                        taps,
                         seconds=found.seconds,
                         computed=found.computed,
                         remark=self._remark(book.trouble),
@@ -148,7 +151,14 @@ class TeacherHost:
                 asked = np.resize(sample_ids, error.row + 1)
                 raise spoilt(self.spec.name, error, asked, usual) from error
 
-    def _compute(self, sample_ids: npt.NDArray[np.int64], view: int) -> Values:
+    def _asked(self, question: Question) -> tuple[int, tuple[Tap, ...]]:
+        return question.view, question.asked_of(self.spec.name, self.spec.taps)
+
+    def _compute_columns(self, columns: Sequence[str], sample_ids: Ids, view: int) -> Values:
+        values = self._compute(sample_ids, view)
+        return {name: values[name] for name in columns}
+
+    def _compute(self, sample_ids: Ids, view: int) -> Values:
         pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
             return values_of(self.teacher.answer(pictures), self._logits)
@@ -181,7 +191,7 @@ class TeacherHost:
         return teacher
 
     def _books_on(self, shelf: Shelf | None) -> Books:
-        return Books(shelf, wanted(self._logits, self.spec.taps))
+        return Books(shelf)
 
     def _remark(self, trouble: str) -> str:
         if self._remarked or not trouble:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Kept:
         """Whether an answer is kept whole: not so if it has taps that are not."""
         here = {column.name for column in self.shelf.columns} if self.shelf else set()
         return set(wanted(self.logits, self.taps)) <= here
+
+    def asked(self, taps: tuple[Tap, ...]) -> Kept:
+        """The same for answers that have no other taps than these."""
+        columns = wanted(self.logits, taps)
+        return replace(self, taps=taps, shelf=self.shelf.of(columns) if self.shelf else None)
 
     def stored(self, view: int) -> StoredView | None:
         """What is sealed of a view, if an answer can be had from there whole."""
@@ -136,7 +141,7 @@ class Replica:
 
 
 class Lesson:
-    """A source's answers to ``questions`` about one view, in order.
+    """A source's answers to ``questions`` about one view and the same taps, in order.
 
     A question of which all is sealed as the lesson begins is read here; the others go to the
     source's replicas in turn.
@@ -148,7 +153,11 @@ class Lesson:
     def __init__(self, source: Source, questions: Sequence[Question]) -> None:
         self._source = source
         self._questions = iter(questions)
-        self._stored = source.kept.stored(questions[0].view) if source.kept else None
+        self._kept = source.kept
+        if source.kept is not None:
+            first = questions[0]
+            self._kept = source.kept.asked(first.asked_of(source.name, source.kept.taps))
+        self._stored = self._kept.stored(questions[0].view) if self._kept else None
         self._here = iter(here := self._read_here(questions))
         asked = [each for each, stored in zip(questions, here, strict=True) if not stored]
         if asked and not source.handles:
@@ -183,7 +192,7 @@ class Lesson:
         return self._asked_alone(question) if answer is None else answer
 
     def _stored_answer(self, question: Question) -> Answer | None:
-        kept, stored = self._source.kept, self._stored
+        kept, stored = self._kept, self._stored
         assert kept is not None
         assert stored is not None
         try:

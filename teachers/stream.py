@@ -122,7 +122,7 @@ class _Together:
 
 
 def _lessons(questions: Iterable[Question]) -> Iterator[list[Question]]:
-    """Runs of at most ``LESSON`` questions about one view."""
-    for _, about_it in groupby(questions, attrgetter("view")):
-        while lesson := list(islice(about_it, LESSON)):
+    """Runs of at most ``LESSON`` questions about one view and the same taps."""
+    for _, alike in groupby(questions, attrgetter("view", "taps")):
+        while lesson := list(islice(alike, LESSON)):
             yield lesson

@@ -36,7 +36,7 @@ from students.objectives.layer_configs import (
 from students.objectives.layers import Guided
 from students.objectives.logit_l2 import LogitL2Term
 from students.objectives.multi_group_hint import MultiGroupHintTerm
-from students.objectives.objective import Objective, Term, WeightedTerm
+from students.objectives.objective import Objective, Term, WeightedTerm, joined
 from students.objectives.probability_l2 import ProbabilityL2Term
 from students.objectives.relation_angle import RelationAngleTerm
 from students.objectives.relation_distance import RelationDistanceTerm
@@ -45,6 +45,7 @@ from students.objectives.soft_targets import SoftTargetsTerm
 from students.objectives.task import TaskTerm
 from students.objectives.triplet_order import TripletOrderTerm
 from students.objectives.virtual_teacher import VirtualTeacherTerm
+from students.objectives.weight import weight_at
 from students.softening import Mean
 
 
@@ -79,24 +80,31 @@ def build_objective(
             _build_term(name, term, temperature=temperature, mean=mean, teachers=teachers),
             taught=term.taught,
             sees=tuple(term.guides(name)) or ("logits",),
+            taps=MappingProxyType(_taps(term)),
         )
         for name, term in counted.items()
     }
     return Objective(
         MappingProxyType(terms),
-        taps=MappingProxyType(taps_of(config)),
         guided=MappingProxyType(guided_of(config)),
         gate=gate,
     )
 
 
-def taps_of(config: Mapping[str, TermConfig]) -> dict[str, tuple[Tap, ...]]:
-    """What each teacher, by name, hands over beside its logits: each tap once, in order."""
-    taps: dict[str, dict[Tap, None]] = {}
-    for term in config.values():
-        for _, hint in term.hints() if term.counts else ():
-            taps.setdefault(hint.teacher, {})[Tap(hint.layer, hint.reduction)] = None
-    return {teacher: tuple(wanted) for teacher, wanted in taps.items()}
+def taps_of(
+    config: Mapping[str, TermConfig], epoch: int | None = None
+) -> dict[str, tuple[Tap, ...]]:
+    """What each teacher, by name, hands over beside its logits, in ``epoch`` or in any: each tap
+    once, in order."""
+    return joined(
+        _taps(term)
+        for term in config.values()
+        if (term.counts if epoch is None else weight_at(term.weight, epoch) > 0)
+    )
+
+
+def _taps(term: TermConfig) -> dict[str, tuple[Tap, ...]]:
+    return joined({hint.teacher: (Tap(hint.layer, hint.reduction),)} for _, hint in term.hints())
 
 
 def guided_of(config: Mapping[str, TermConfig]) -> dict[str, Guided]:

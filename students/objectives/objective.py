@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,26 +28,26 @@ class Term(Protocol):
 @dataclass(frozen=True)
 class WeightedTerm:
     """A term and how much it counts in which epoch. ``taught`` terms cannot do without teachers;
-    ``sees`` names what the term looks at of the learner's outputs."""
+    ``sees`` names what the term looks at of the learner's outputs, ``taps`` what it needs of each
+    teacher, by name, beside the logits."""
 
     weight: float | Schedule
     term: Term
     taught: bool
     sees: tuple[str, ...] = ("logits",)
+    taps: Mapping[str, tuple[Tap, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Objective:
     """What a student minimises on each micro-batch.
 
-    ``terms`` by name, in the recipe's order, without those that never count. ``taps``: what each
-    teacher, by name, must hand over beside its logits. ``guided``: the student's layers that
-    the learner records, by the name of what it gives for each. ``gate``: how the student weighs
-    its teachers itself, if it does.
+    ``terms`` by name, in the recipe's order, without those that never count. ``guided``: the
+    student's layers that the learner records, by the name of what it gives for each. ``gate``:
+    how the student weighs its teachers itself, if it does.
     """
 
     terms: Mapping[str, WeightedTerm]
-    taps: Mapping[str, tuple[Tap, ...]] = field(default_factory=dict)
     guided: Mapping[str, Guided] = field(default_factory=dict)
     gate: Gating | None = None
 
@@ -64,6 +64,15 @@ class Objective:
     def asks(self, epoch: int) -> bool:
         """Whether a term that counts in ``epoch`` learns from teachers."""
         return asks(self.terms.values(), epoch)
+
+    @property
+    def taps(self) -> dict[str, tuple[Tap, ...]]:
+        """What teachers, by name, must hand over beside their logits in any epoch."""
+        return joined(each.taps for each in self.terms.values())
+
+    def taps_in(self, epoch: int) -> dict[str, tuple[Tap, ...]]:
+        """What teachers, by name, must hand over in ``epoch`` beside their logits."""
+        return joined(each.taps for _, each in self.counting(epoch).values())
 
     def weighed(self, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int) -> Knowledge:
         """The knowledge with the weights that the student's own gate makes, if it has one."""
@@ -97,6 +106,15 @@ class Objective:
         # What no term looks at gets gradients of zero: none at all, and ZeRO-3 takes the last ones
         # it had, which would go into the norm by which all gradients are clipped.
         return sum((unmoved(outputs[name]) for name in outputs if name not in seen), loss), values
+
+
+def joined(parts: Iterable[Mapping[str, tuple[Tap, ...]]]) -> dict[str, tuple[Tap, ...]]:
+    """The taps of several terms, by teacher's name: each once, in order."""
+    taps: dict[str, dict[Tap, None]] = {}
+    for part in parts:
+        for teacher, wanted in part.items():
+            taps.setdefault(teacher, {}).update(dict.fromkeys(wanted))
+    return {teacher: tuple(wanted) for teacher, wanted in taps.items()}
 
 
 def unmoved(output: Tensor) -> Tensor:

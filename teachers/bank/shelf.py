@@ -10,8 +10,8 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,10 @@ class Shelf:
     def bank(self) -> Path:
         """The folder of all shelves."""
         return self.folder.parent
+
+    def of(self, names: Container[str]) -> Shelf:
+        """The same with those of its columns that are named."""
+        return replace(self, columns=tuple(each for each in self.columns if each.name in names))
 
 
 def shelf_digest(about: Mapping[str, Any]) -> str:

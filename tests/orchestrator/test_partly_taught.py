@@ -59,6 +59,35 @@ def test_what_one_epoch_asked_is_all_that_another_such_student_needs(folder: Pat
     assert [(each.asked, each.read) for each in again.outcome.answers.values()] == [(0, EPOCH)] * 2
 
 
+HINT = (
+    "{kind: hint, teacher: wide, hint: hidden.0, guided: hidden.0, "
+    "weight: {kind: stop, value: 0.1, epoch: 1}}"
+)
+HINTED = (f"student.objective.near={HINT}", "transfer_set.augment=none", "controls=[]")
+
+
+def test_after_a_hint_has_stopped_stored_logits_are_enough(folder: Path) -> None:
+    hinted = run(folder, *HINTED)["student"]
+    wide, deep = (hinted.outcome.answers[name] for name in ("wide", "deep"))
+    assert wide.computed == EPOCH, "its layers, which are not kept, were needed in one epoch"
+    assert deep.computed <= EPOCH
+    assert wide.asked + wide.read == deep.asked + deep.read == 3 * EPOCH
+    told = steps(folder, hinted)
+    assert ["terms/near" in values for values in told] == [True] * 4 + [False] * 8
+
+
+def test_layers_that_are_kept_are_read_in_the_epochs_of_the_hint(folder: Path) -> None:
+    before = run(folder, *HINTED)["student"]
+    keeping = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=2")["student"]
+    again = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=3")["student"]
+    assert not before.ran and keeping.ran and again.ran
+    assert 0 < keeping.outcome.answers["wide"].computed <= EPOCH, "its layers were not stored"
+    assert keeping.outcome.answers["deep"].computed == 0
+    assert [(each.asked, each.read) for each in again.outcome.answers.values()] == [
+        (0, 3 * EPOCH)
+    ] * 2
+
+
 def test_a_stop_is_another_student_and_the_same_teachers(folder: Path) -> None:
     stopped, plain = (small.digests(small.planned(folder, *each)) for each in ((STOP,), ()))
     assert small.changed(stopped, plain) == {"student"}

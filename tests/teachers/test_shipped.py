@@ -35,6 +35,25 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
     return TeacherSpec("wide", MODEL, weights, Digits(), folder, folder)
 
 
+def test_a_layer_is_shipped_in_those_epochs_alone_in_which_a_term_counts(spec: TeacherSpec) -> None:
+    config = TypeAdapter(ObjectiveConfig).validate_python(
+        {
+            "soft_targets": 1.0,
+            "near": {"kind": "hint", "weight": {"kind": "stop", "value": 1, "epoch": 1}, **LAYER},
+            "order": {**ORDER, "weight": {"kind": "linear", "start": 0, "end": 1, "epochs": 2}},
+        }
+    )
+    host = TeacherHost(TeacherSpec(**{**vars(spec), "taps": taps_of(config)["wide"]}))
+    ids = np.arange(SAMPLES)
+    questions = [Question(0, ids, epoch, taps_of(config, epoch)) for epoch in range(3)]
+    first, *later = host.answers(questions)
+    assert [each.shape[1:] for each in first.taps.values()] == [(8, 4, 4)]
+    for each in later:
+        assert [values.shape[1:] for values in each.taps.values()] == [(6,)]
+        assert len(pickle.dumps(each)) < SAMPLES * HALF * (CLASSES + 6) + 1000
+    assert all(np.array_equal(each.logits, first.logits) for each in later)
+
+
 def answer(spec: TeacherSpec, terms: dict[str, Any]) -> Answer:
     """What the teacher ships to a student with these terms."""
     config = TypeAdapter(ObjectiveConfig).validate_python(terms)

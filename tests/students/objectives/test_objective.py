@@ -149,6 +149,24 @@ def test_hints_ask_their_teacher_for_each_tap_once():
     }
 
 
+def test_a_tap_is_asked_for_in_the_epochs_of_its_terms():
+    stop = {"kind": "stop", "value": 1.0, "epoch": 2}
+    start = {"kind": "stop", "value": 0.0, "epoch": 1, "after": 1.0}
+    terms = {
+        "soft_targets": {},
+        "one": {**HINT, "weight": stop},
+        "two": {**HINT, "hint": "layer2", "weight": start},
+        "three": {**HINT, "teacher": "wide"},
+    }
+    objective, wide = _build(**terms), {"wide": (Tap("layer3"),)}
+    assert objective.taps == {"deep": (Tap("layer3"), Tap("layer2")), **wide}
+    assert [objective.taps_in(epoch) for epoch in range(3)] == [
+        {"deep": (Tap("layer3"),), **wide},
+        {"deep": (Tap("layer3"), Tap("layer2")), **wide},
+        {"deep": (Tap("layer2"),), **wide},
+    ]
+
+
 def test_a_hint_counts_the_samples_of_its_own_teacher_only():
     student, teachers = _some(4)
     adapted, hint = torch.randn(3, 5), torch.randn(3, 5)
