@@ -114,15 +114,15 @@ class WholePartitions:
         self._optimizer.state[parameter][name].copy_(value)
 
 
-class SplitSlots:
-    """Stages 1 and 2: whole weights, and a leading copy in flat pieces with its slots."""
+class _Split:
+    """What stages 1 to 3 have in common: gradients by rank, slots in flat pieces."""
 
     split = True
 
-    def __init__(self, zero: Any, deepspeed: Any) -> None:
+    def __init__(self, zero: Any, deepspeed: Any, pieces: Sequence[Tensor]) -> None:
         self._zero = zero
         self._utils = deepspeed.utils
-        self._slots = _FlatSlots(zero.optimizer, zero.single_partition_of_fp32_groups)
+        self._slots = _FlatSlots(zero.optimizer, pieces)
 
     def gradients(self) -> list[Tensor]:
         """What this rank has of each gradient."""
@@ -132,74 +132,6 @@ class SplitSlots:
         """Makes DeepSpeed leave out the step, which it does on all ranks for a NaN on one."""
         for gradient in gradients:
             gradient.fill_(torch.nan)
-
-    def value(self, parameter: nn.Parameter) -> Tensor:
-        """The parameter itself: in float32 it equals the leading copy."""
-        return parameter.detach()
-
-    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces it and its part of the leading copy."""
-        parameter.copy_(value)
-        self._utils.safe_set_full_fp32_param(parameter, value)
-
-    def slots(self) -> list[str]:
-        """The optimizer's slots; none before its first step."""
-        return self._slots.names()
-
-    def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        """The slot, put together from all ranks."""
-        count = self._slots.count(name)
-        if count is not None:
-            return count
-        found: Tensor = self._utils.safe_get_full_optimizer_state(parameter, name)
-        return found
-
-    def prepare(self, counts: Mapping[str, bool]) -> None:
-        """Makes empty flat slots, and tells each parameter where in them its own part is."""
-        if counts:
-            self._slots.prepare(counts)
-            self._zero._lazy_init_hp_params_optimizer_state()
-
-    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """Fills this rank's part of the slot."""
-        count = self._slots.count(name)
-        if count is not None:
-            self._slots.set_count(name, value)
-        else:
-            self._utils.safe_set_full_optimizer_state(parameter, value, name)
-
-
-class SplitWeights:
-    """Stage 3: an equal piece of every parameter on each rank."""
-
-    split = True
-
-    def __init__(self, zero: Any, group: Group, deepspeed: Any) -> None:
-        self._zero = zero
-        self._group = group
-        self._utils = deepspeed.utils
-        self._gathered = deepspeed.zero.GatheredParameters
-        self._slots = _FlatSlots(zero.optimizer, zero.fp32_partitioned_groups_flat)
-
-    def gradients(self) -> list[Tensor]:
-        """What this rank has of each gradient."""
-        return _averaged(self._zero)
-
-    def spoil(self, gradients: Sequence[Tensor]) -> None:
-        """Makes DeepSpeed leave out the step, which it does on all ranks for a NaN on one."""
-        for gradient in gradients:
-            gradient.fill_(torch.nan)
-
-    def value(self, parameter: nn.Parameter) -> Tensor:
-        """The parameter, put together from all ranks."""
-        found: Tensor = self._utils.safe_get_full_fp32_param(parameter)
-        return found
-
-    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces the leading pieces, and those with which the learner computes."""
-        self._utils.safe_set_local_fp32_param(parameter, self._piece(parameter, value))
-        with self._gathered([parameter], modifier_rank=0):
-            parameter.copy_(value)
 
     def slots(self) -> list[str]:
         """The optimizer's slots; none before its first step."""
@@ -217,6 +149,56 @@ class SplitWeights:
         """Makes empty flat slots."""
         if counts:
             self._slots.prepare(counts)
+
+
+class SplitSlots(_Split):
+    """Stages 1 and 2: whole weights, and a leading copy in flat pieces with its slots."""
+
+    def __init__(self, zero: Any, deepspeed: Any) -> None:
+        super().__init__(zero, deepspeed, zero.single_partition_of_fp32_groups)
+
+    def value(self, parameter: nn.Parameter) -> Tensor:
+        """The parameter itself: in float32 it equals the leading copy."""
+        return parameter.detach()
+
+    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
+        """Replaces it and its part of the leading copy."""
+        parameter.copy_(value)
+        self._utils.safe_set_full_fp32_param(parameter, value)
+
+    def prepare(self, counts: Mapping[str, bool]) -> None:
+        """Makes empty flat slots, and tells each parameter where in them its own part is."""
+        super().prepare(counts)
+        if counts:
+            self._zero._lazy_init_hp_params_optimizer_state()
+
+    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        """Fills this rank's part of the slot."""
+        count = self._slots.count(name)
+        if count is not None:
+            self._slots.set_count(name, value)
+        else:
+            self._utils.safe_set_full_optimizer_state(parameter, value, name)
+
+
+class SplitWeights(_Split):
+    """Stage 3: an equal piece of every parameter on each rank."""
+
+    def __init__(self, zero: Any, group: Group, deepspeed: Any) -> None:
+        super().__init__(zero, deepspeed, zero.fp32_partitioned_groups_flat)
+        self._group = group
+        self._gathered = deepspeed.zero.GatheredParameters
+
+    def value(self, parameter: nn.Parameter) -> Tensor:
+        """The parameter, put together from all ranks."""
+        found: Tensor = self._utils.safe_get_full_fp32_param(parameter)
+        return found
+
+    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
+        """Replaces the leading pieces, and those with which the learner computes."""
+        self._utils.safe_set_local_fp32_param(parameter, self._piece(parameter, value))
+        with self._gathered([parameter], modifier_rank=0):
+            parameter.copy_(value)
 
     def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
         """Fills this rank's piece of the slot."""
