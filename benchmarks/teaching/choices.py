@@ -162,7 +162,7 @@ def standardized(regime: Regime) -> Sequence[Choice]:
             f"temperature {temperature:g}",
             _teaching({"standardize": True, "temperature": temperature}, 0.9),
         )
-        for temperature in (1.0, 2.0, 4.0)
+        for temperature in (0.5, 1.0, 2.0)
     ]
 
 

@@ -123,7 +123,7 @@ def _ways() -> Iterator[Way]:
         "correlation",
         "term",
         "correlations within and between samples (DIST)",
-        choices.instead("correlation", (0.5, 1.0, 3.0)),
+        choices.instead("correlation", (1.0, 3.0, 10.0)),
     )
     yield Way("standardize", "term", "soft targets of standardised logits", choices.standardized)
     yield Way(
