@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.recipe.weights_told import scheduled
 from orchestrator.recipe.wording import listed
-from students.objectives.config import HardTargets, ProbabilityL2, Softening, Task
+from students.objectives.config import Decoupled, HardTargets, ProbabilityL2, Softening, Task
 from teachers.config import Confidence, CorrectOnly, TeacherConfig
 
 _OF_DISTRIBUTIONS = (Softening, ProbabilityL2, HardTargets)
@@ -18,7 +18,13 @@ def remarks(recipe: Recipe) -> tuple[str, ...]:
     weights = tuple(scheduled(recipe))
     if not any(term.taught and term.counts for term in recipe.student.objective.values()):
         return weights
-    return (*weights, *_smoothed(recipe), *_by_correctness(recipe), *_noise(recipe))
+    return (
+        *weights,
+        *_smoothed(recipe),
+        *_by_correctness(recipe),
+        *_unlabelled(recipe),
+        *_noise(recipe),
+    )
 
 
 def all_have_seen(recipe: Recipe) -> bool:
@@ -58,6 +64,21 @@ def _by_correctness(recipe: Recipe) -> Iterator[str]:
         yield (
             f"Rule {rule.kind} asks which teachers are right, but all of them have seen the "
             "student's samples and will be right on nearly all: expect little of it."
+        )
+
+
+def _unlabelled(recipe: Recipe) -> Iterator[str]:
+    found = [
+        name
+        for name, term in recipe.student.objective.items()
+        if term.counts and isinstance(term, Decoupled)
+    ]
+    bare = 1 - recipe.transfer_set.labelled
+    if found and 0 < bare < 1:
+        who = f"Term {found[0]} compares" if len(found) == 1 else f"Terms {listed(found)} compare"
+        yield (
+            f"{who} the label's class with the others, so nothing of {100 * bare:.3g} % of the "
+            "student's samples, which have no label; soft_targets would teach by all."
         )
 
 

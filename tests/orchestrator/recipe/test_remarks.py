@@ -65,6 +65,17 @@ def test_weights_of_a_teacher_in_training_are_told_too(tmp_path: Path) -> None:
     assert "teachers.wide.train.objective.task from 0.0067 in a ramp to 1 at epoch 80" in told
 
 
+def test_a_term_that_needs_each_label_is_named_where_most_have_none(tmp_path: Path) -> None:
+    terms = "student.objective={task: 0.1, decoupled: 0.9}"
+    assert said(tmp_path, terms) == ""
+    told = said(tmp_path, terms, "transfer_set.labelled=0.15")
+    assert told.startswith("Term decoupled compares the label's class with the others, so nothing")
+    assert "85 % of the student's samples" in told
+    two = "student.objective={decoupled: 0.9, again: {kind: decoupled}}"
+    assert said(tmp_path, two, "transfer_set.labelled=0.15").startswith("Terms decoupled and again")
+    assert said(tmp_path, "transfer_set.labelled=0.15") == "", "soft targets need no label"
+
+
 @pytest.mark.parametrize("rule", ["correct_only", "confidence"])
 def test_a_rule_by_correctness_will_find_little_where_all_have_seen_the_samples(
     tmp_path: Path, rule: str
