@@ -236,6 +236,10 @@ def test_the_page_says_what_is_known_and_what_is_not(small: Regime, tmp_path: Pa
     assert "--seeds 2 --trials 1" in text
     assert "## `digits`: 8x8 digits, 10 %" in text and "80.50 ± 0.71" in text
     assert "Not compared yet: `uniform`." in text
+    assert "Steps were not measured here." in text
+    comparison.keep_steps(small, {"uniform": [0.0012, 0.001, 0.0011]})
+    later = "\n".join(page(comparison, known))
+    assert "A `uniform` step takes 1.1 ms (median of 3 rounds)." in later
     assert text.rstrip().endswith("Not compared yet."), "of the other regime"
 
 

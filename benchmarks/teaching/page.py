@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -14,7 +15,7 @@ from benchmarks.teaching.contest import Budget, Found
 from benchmarks.teaching.overview import overview
 from benchmarks.teaching.regimes import Regime
 from benchmarks.teaching.school import School
-from benchmarks.teaching.steps import costs
+from benchmarks.teaching.steps import UNIFORM, costs
 from benchmarks.teaching.table import lines
 from benchmarks.teaching.ways import WAYS
 
@@ -72,7 +73,14 @@ def page(comparison: Comparison, problems: Problems, picture: Path | None = None
 
 def _section(comparison: Comparison, regime: Regime, found: Mapping[str, Found]) -> Iterator[str]:
     teachers = School(comparison.home, print).teachers(regime)
-    yield from lines(regime, found, costs(comparison.steps().get(regime.name, {})), teachers)
+    turns = comparison.steps().get(regime.name, {})
+    yield from lines(regime, found, costs(turns), teachers)
+    if UNIFORM in turns:
+        step = 1e3 * median(turns[UNIFORM])
+        yield f"A `uniform` step takes {step:.2g} ms (median of {len(turns[UNIFORM])} rounds)."
+    else:
+        yield "Steps were not measured here."
+    yield ""
     if coming := [f"`{way.name}`" for way in comparison.ways if way.name not in found]:
         yield f"Not compared yet: {', '.join(coming)}."
         yield ""
