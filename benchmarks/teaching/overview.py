@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.teaching.contest import Found
 from benchmarks.teaching.steps import UNIFORM
 from benchmarks.teaching.table import NOBODY, difference, told_apart
-from benchmarks.teaching.ways import UNTAUGHT
+from benchmarks.teaching.ways import UNTAUGHT, WAYS
 from orchestrator.report.picture_style import LINES, label_axes
 
 Findings = Mapping[str, Mapping[str, Found]]
@@ -43,9 +43,8 @@ def overview(findings: Findings) -> Iterator[str]:
 
 def _taught(findings: Findings) -> list[str]:
     """All ways but the untaught one that some regime knows, in the order of the tables."""
-    known = [name for found in findings.values() for name, each in found.items() if each.scores]
-    longest = max(findings.values(), key=len)
-    return [name for name in longest if name in known and name != UNTAUGHT]
+    known = {name for found in findings.values() for name, each in found.items() if each.scores}
+    return [name for name in WAYS if name in known - {UNTAUGHT}]
 
 
 def _cell(name: str, found: Mapping[str, Found]) -> str:
