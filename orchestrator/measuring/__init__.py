@@ -7,6 +7,7 @@ pupil_timing    a student's or a future teacher's steps
 canned          lessons of teachers who have answered already
 shelves         what the bank holds already
 bank_timing     the bank's disk
+start_timing    what a process does before its first work
 extents         how much there is to do in each stage
 prediction      from what each role does alone to what all do together: arithmetic
 expectation     what each stage takes

@@ -27,7 +27,12 @@ def _sentences(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> Iterato
     tried = [each for each in teachers.values() if each.gain is not None]
     if any("compiled" not in each.manner for each in tried):
         yield "A run may also compile a teacher, where that repays its cost; here it was not tried."
+    if parts.start_seconds:
+        yield (
+            f"Each stage is taken to begin with {parts.start_seconds:.1f} s, in which a fresh "
+            "process imported here what a rank needs; where one is idle a run is spared them."
+        )
     yield (
-        "Steps were timed on the torch engine; what DeepSpeed and several ranks add, starting "
-        "processes, and the way of answers between processes are not counted."
+        "Steps were timed on the torch engine; what DeepSpeed and several ranks add, the start of "
+        "Ray, and the way of answers between processes are not counted."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.measuring.measured_plan import ExpectedStage
 from orchestrator.measuring.prediction import BankCosts, Role, Speeds, Work, role, speeds
@@ -42,7 +42,7 @@ class Parts:
     """All that was measured: costs of pupils by their stage's name, of the student also when no
     teacher is started (``student_alone``); each teacher as a role, and samples/s of an examined
     one in plain fp32; ``bank`` is none without one, and does not keep what the teachers ``unkept``
-    are asked for."""
+    are asked for; with ``start_seconds`` each stage begins, if it has processes of its own."""
 
     pupils: Mapping[str, PupilCosts]
     student_alone: PupilCosts
@@ -52,6 +52,7 @@ class Parts:
     cores: int
     parallel: bool
     unkept: frozenset[str] = frozenset()
+    start_seconds: float = 0.0
 
     def speeds(self, teachers: Sequence[str], *, started: bool = False) -> Speeds:
         """Of a student whom ``teachers`` teach; ``started``: they are there, and have their
@@ -93,7 +94,9 @@ class Expectation:
         for stage in stages:
             needs = tuple(names[need] for need in stage.needs if need in names)
             expected, core_seconds = self._stage(stage)
-            yield expected, Work(stage.title, expected.seconds, core_seconds, needs)
+            start = self.parts.start_seconds
+            expected = replace(expected, seconds=start + expected.seconds)
+            yield expected, Work(stage.title, expected.seconds, start + core_seconds, needs)
 
     def _stage(self, stage: Stage) -> tuple[ExpectedStage, float]:
         extent = self.extents[stage.name]

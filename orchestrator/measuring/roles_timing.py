@@ -16,6 +16,7 @@ from orchestrator.measuring.measured_plan import MeasuredBank, MeasuredTeacher
 from orchestrator.measuring.prediction import Role, role
 from orchestrator.measuring.pupil_timing import TimedPupil
 from orchestrator.measuring.shelves import Holdings, held
+from orchestrator.measuring.start_timing import start_seconds
 from orchestrator.measuring.teacher_timing import TeacherTiming, TimedTeacher
 from orchestrator.placing import Placing
 from orchestrator.plan import Stage
@@ -75,6 +76,9 @@ class RolesTiming:
         if bank.is_used:
             self.say("timing the bank's disk")
         costs = bank.costs(self.scratch, self.seconds)
+        parallel = plan.recipe.cluster.mode != "in_process"
+        if parallel:
+            self.say("timing the start of a process")
         parts = Parts(
             pupils=pupils | trained,
             student_alone=alone,
@@ -84,8 +88,9 @@ class RolesTiming:
             },
             bank=costs,
             cores=self.cores,
-            parallel=plan.recipe.cluster.mode != "in_process",
+            parallel=parallel,
             unkept=bank.unkept,
+            start_seconds=start_seconds(student.cohort[0].engine.kind) if parallel else 0.0,
         )
         training = {name: trained.get(f"teachers.{name}") for name in timed}
         told = {

@@ -69,3 +69,12 @@ def test_a_stage_takes_its_steps_its_validations_and_its_checkpoints() -> None:
     assert one.seconds == pytest.approx(1000 / 100 + (4 * 100 + 400) / 200 + 4 * 0.5)
     assert work.core_seconds == pytest.approx(one.seconds)
     assert one.samples_per_second == 100.0
+
+
+def test_a_stage_with_processes_of_its_own_begins_with_their_start() -> None:
+    extent = Extent(samples=1000, epochs=1, commits=0, validation=0, test=0)
+    costs = PupilCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
+    parts = Parts({"a": costs}, costs, {}, {}, None, 2, parallel=True, start_seconds=4.0)
+    ((one, work),) = Expectation(parts, {"a": extent}).of([Stage("a", "teach", {"model": "any"})])
+    assert one.seconds == work.core_seconds == pytest.approx(10.0 + 4.0)
+    assert one.samples_per_second == 100.0, "a rate is that of the steps"

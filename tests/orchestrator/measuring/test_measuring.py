@@ -36,7 +36,7 @@ def test_it_times_every_role_and_says_which(measured) -> None:
     assert all(each.fresh and each.training_rate for each in found.teachers.values())
     assert found.speeds is not None
     assert min(found.speeds.live, found.speeds.filling, found.speeds.filled) > 0
-    assert len(said) == 6, said
+    assert len(said) == 7, said
 
 
 def test_it_foretells_every_stage_that_is_not_stored(measured) -> None:
@@ -46,6 +46,14 @@ def test_it_foretells_every_stage_that_is_not_stored(measured) -> None:
     assert 0 < found.seconds <= sum(stage.seconds for stage in found.stages)
     assert found.bank is not None
     assert found.bank.fits
+
+
+def test_a_stage_begins_with_the_start_of_a_process(measured) -> None:
+    found, _, _ = measured
+    (told,) = [each for each in found.assumed if "a fresh process imported here" in each]
+    start = float(told.removeprefix("Each stage is taken to begin with ").split(" s,")[0])
+    assert start > 0.5, "torch alone takes longer"
+    assert all(stage.seconds > start - 0.05 for stage in found.stages)
 
 
 def test_what_was_measured_goes_to_json_and_comes_back(measured) -> None:
@@ -92,6 +100,7 @@ def test_finished_teachers_are_timed_as_they_are_and_only_what_is_left_is_foreto
     )
     assert [stage.name for stage in found.stages] == ["student"]
     assert not any(each.fresh or each.training_rate for each in found.teachers.values())
+    assert not any("fresh process" in each for each in found.assumed), "all is in this one"
 
 
 def test_a_gpu_that_is_not_here_is_a_problem(tmp_path: Path) -> None:
