@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -22,12 +21,12 @@ def start_seconds(engine: str) -> float:
         subprocess.CalledProcessError: it cannot be imported there.
         subprocess.TimeoutExpired: that takes longer than five minutes.
     """
-    root = str(Path(students.__file__).parents[1])
     code = f"import {', '.join(_NEEDS[engine])}"
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": root},
+        # What is given by `-c` finds its modules in the working directory first.
+        cwd=Path(students.__file__).parents[1],
         check=True,
         capture_output=True,
         timeout=_LONGEST,
