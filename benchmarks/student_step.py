@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from cluster.local import LocalRuntime
+from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
 from students.assignment import Assignment, Pupil, Samples
 from students.attempts import begin_attempt

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from cluster.in_process import InProcessRuntime
-from cluster.local import LocalRuntime
+from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.assignment import Assignment, Pupil, Samples
 from students.attempts import begin_attempt

@@ -18,6 +18,6 @@ def build_runtime(config: ClusterConfig, *, cpus: int, gpus: int = 0, home: Path
     if config.mode == "in_process":
         return InProcessRuntime()
     # Ray takes a second to import; a run in one process does without it.
-    from cluster.local import LocalRuntime
+    from cluster.ray.local_runtime import LocalRuntime
 
     return LocalRuntime(cpus, gpus, home=home)

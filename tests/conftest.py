@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from cluster.local import LocalRuntime
+    from cluster.ray.local_runtime import LocalRuntime
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def local_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRuntime]:
     """A one-node Ray with 16 logical CPUs; whoever starts a role here retires it."""
-    from cluster.local import LocalRuntime
+    from cluster.ray.local_runtime import LocalRuntime
 
     runtime = LocalRuntime(16, home=tmp_path_factory.mktemp("home"), patience=5.0)
     yield runtime

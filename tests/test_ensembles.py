@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.in_process import InProcessRuntime
-from cluster.local import LocalRuntime
+from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Runtime
 from orchestrator.executor import StageResult
 from tests import small

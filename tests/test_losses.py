@@ -11,7 +11,7 @@ import pytest
 
 from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
-from cluster.local import LocalRuntime
+from cluster.ray.local_runtime import LocalRuntime
 from orchestrator.plan import Stage
 from students.outcome import Outcome
 from students.reports import Committed, Event, Noticed, Resumed

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from cluster.in_process import InProcessRuntime
-from cluster.local import LocalRuntime
+from cluster.ray.local_runtime import LocalRuntime
 from orchestrator import run as run_module
 from orchestrator.home.store import Store
 from students.knowledge import AnswerCounts

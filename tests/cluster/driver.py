@@ -24,7 +24,7 @@ def end(number: int, frame: FrameType | None) -> None:
 def main(home: Path) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    from cluster.local import LocalRuntime
+    from cluster.ray.local_runtime import LocalRuntime
     from cluster.runtime import Demand
     from tests.cluster.roles import Counter
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from cluster.session_folder import sweep
+from cluster.ray.session_folder import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 

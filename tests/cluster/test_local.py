@@ -16,7 +16,7 @@ import pytest
 import ray
 
 from cluster.errors import CannotPlace, ClusterError, RoleLost, RoleSilent
-from cluster.local import LocalRuntime
+from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
 from tests.cluster.roles import Counter, Unlucky
 
@@ -92,7 +92,7 @@ def test_a_retired_roles_process_serves_the_next_one(
 def test_a_role_that_does_not_let_go_loses_its_process(
     start: Start, local_runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.local._GRACE", 0.1)
+    monkeypatch.setattr("cluster.ray.local_runtime._GRACE", 0.1)
     demand = Demand(environment={"STILLHOUSE_POOL": "b"})
     stuck = start(demand=demand)
     process = pid_of(stuck)

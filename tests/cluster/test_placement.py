@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from cluster.errors import CannotPlace, ClusterError
-from cluster.placement import Ledger
+from cluster.ray.resource_ledger import Ledger
 from cluster.runtime import Demand
 
 

@@ -13,11 +13,11 @@ import ray
 from ray import exceptions
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.placement import Ledger
-from cluster.ray_handle import RayHandle
-from cluster.ray_host import Host, Occupied
-from cluster.ray_session import RaySession
-from cluster.ray_waits import WAITS
+from cluster.ray.handle import RayHandle
+from cluster.ray.host import Host, Occupied
+from cluster.ray.pending_calls import WAITS
+from cluster.ray.resource_ledger import Ledger
+from cluster.ray.session import RaySession
 from cluster.runtime import Demand, Handle
 
 R = TypeVar("R")

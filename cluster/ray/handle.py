@@ -13,8 +13,8 @@ import ray
 from ray import exceptions
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.ray_host import NotHeld
-from cluster.ray_waits import WAITS
+from cluster.ray.host import NotHeld
+from cluster.ray.pending_calls import WAITS
 from cluster.runtime import Future, Stream
 
 R = TypeVar("R")

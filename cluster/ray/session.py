@@ -19,7 +19,7 @@ from ray import _raylet
 from ray._private import ray_constants
 
 from cluster.errors import ClusterError
-from cluster.session_folder import session_folders
+from cluster.ray.session_folder import session_folders
 
 log = logging.getLogger("stillhouse.ray")
 
