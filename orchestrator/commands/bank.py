@@ -154,7 +154,7 @@ def _list(home: Path, as_json: bool) -> None:
 
 
 def _print(shelves: Sequence[StoredShelf]) -> None:
-    from orchestrator.commands.standard_output import output
+    from orchestrator.commands.console import output
     from orchestrator.home.holdings import in_words
     from orchestrator.report.grid import Grid, print_grid
 

@@ -70,7 +70,7 @@ def command(
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
     """Measures, tells on standard error what is being timed, and prints what came of it."""
-    from orchestrator.commands.standard_output import output
+    from orchestrator.commands.console import output
     from orchestrator.measuring.measured_table import print_measured
     from orchestrator.measuring.measuring import measure
 
@@ -117,7 +117,7 @@ def remarks_on(loaded: LoadedRecipe) -> list[str]:
 
 
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
-    from orchestrator.plan_printing import print_plan
+    from orchestrator.commands.plan_table import print_plan
     from orchestrator.recipe.printing import print_recipe
 
     print_recipe(loaded)
@@ -137,7 +137,7 @@ def _list(title: str, sentences: list[str]) -> None:
 
 
 def _verdict(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
-    from orchestrator.plan_printing import plan_rows
+    from orchestrator.commands.plan_table import plan_rows
     from orchestrator.recipe.printing import printable
 
     return {

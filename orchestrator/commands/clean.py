@@ -79,7 +79,7 @@ def _is_terminal() -> bool:
 
 
 def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> None:
-    from orchestrator.commands.standard_output import output
+    from orchestrator.commands.console import output
     from orchestrator.home.holdings import WORDS, in_words
     from orchestrator.report.grid import Grid, print_grid
 

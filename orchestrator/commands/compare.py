@@ -22,7 +22,7 @@ def command(settings_of_all: Settings, runs: tuple[str, ...], as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"runs": [report.to_json() for report in reports]}))
         return
-    from orchestrator.commands.standard_output import output
+    from orchestrator.commands.console import output
     from orchestrator.report.report_table import print_comparison
 
     print_comparison(reports, output())

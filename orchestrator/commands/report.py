@@ -22,7 +22,7 @@ def command(settings_of_all: Settings, run: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.report.to_json()))
         return
-    from orchestrator.commands.standard_output import output
+    from orchestrator.commands.console import output
     from orchestrator.report.report_table import print_report
 
     console = output()

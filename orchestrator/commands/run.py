@@ -67,7 +67,7 @@ def command(
 
 def show(finished: FinishedRun) -> None:
     """Prints the report to standard output."""
-    from orchestrator.commands.standard_output import output
+    from orchestrator.commands.console import output
     from orchestrator.report.report_table import print_report
 
     console = output()

@@ -26,12 +26,12 @@ HEAVY = ("torch", "torchvision", "ray", "mlflow", "deepspeed", "optuna")
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A good recipe's path, beside a plan and a deep check that only say what they are asked."""
-    plan = types.ModuleType("orchestrator.plan_printing")
+    plan = types.ModuleType("orchestrator.commands.plan_table")
     plan.print_plan = lambda loaded, home: print(f"plan of {loaded.recipe.name} in {home}")  # type: ignore[attr-defined]
     plan.plan_rows = lambda loaded, home: [{"name": "student"}]  # type: ignore[attr-defined]
     deep = types.ModuleType("orchestrator.deep_check")
     deep.deep_problems = lambda loaded, home: [Problem("student", "`student` is deep; mend it")]  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "orchestrator.plan_printing", plan)
+    monkeypatch.setitem(sys.modules, "orchestrator.commands.plan_table", plan)
     monkeypatch.setitem(sys.modules, "orchestrator.deep_check", deep)
     file = tmp_path / "recipe.yaml"
     file.write_text(TEMPLATE)
@@ -140,7 +140,7 @@ def test_error_ends_with_its_code_and_sentence_and_no_traceback(
     def fail(loaded: object, home: Path) -> None:
         raise error
 
-    monkeypatch.setattr(sys.modules["orchestrator.plan_printing"], "print_plan", fail)
+    monkeypatch.setattr(sys.modules["orchestrator.commands.plan_table"], "print_plan", fail)
     result = run("check", recipe)
     assert result.exit_code == code
     assert part in result.stderr

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.commands.standard_output import output
+from orchestrator.commands.console import output
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage, make_plan
