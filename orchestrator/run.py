@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from cluster.catalog import build_runtime
-from orchestrator.deep_check import Probed
+from orchestrator.deep_check.checked_plan import judged_plan
+from orchestrator.deep_check.deep_check import Probed
 from orchestrator.executor import Executor, StageResult, Watcher
 from orchestrator.home.run_marks import marked
 from orchestrator.home.store import Store
-from orchestrator.judged_plan import judged_plan
 from orchestrator.placing import Placing, demand
 from orchestrator.plan import Plan, Stage
 from orchestrator.progress import ProgressBars

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from cluster.runtime import Runtime
 from orchestrator.cli import main
-from orchestrator.deep_check import probe_recipe
+from orchestrator.deep_check.deep_check import probe_recipe
 from orchestrator.executor import Executor, StageResult
 from orchestrator.home.store import Store
 from orchestrator.placing import Placing

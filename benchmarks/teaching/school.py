@@ -18,10 +18,10 @@ import yaml
 import stillhouse
 from benchmarks.teaching.regimes import Regime
 from cluster.in_process import InProcessRuntime
+from orchestrator.deep_check.checked_plan import JudgedPlan, judged_plan
 from orchestrator.executor import Executor, StageResult
 from orchestrator.home.run_marks import marked
 from orchestrator.home.store import Store
-from orchestrator.judged_plan import JudgedPlan, judged_plan
 from orchestrator.placing import Placing
 from orchestrator.plan import Stage
 from orchestrator.shelving import prepare_for

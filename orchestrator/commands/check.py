@@ -91,7 +91,7 @@ def deep_problems(loaded: LoadedRecipe, home: Path) -> list[Problem]:
     missing = missing_files(loaded)
     if missing:
         return missing
-    from orchestrator.deep_check import deep_problems as probe
+    from orchestrator.deep_check.deep_check import deep_problems as probe
 
     return list(probe(loaded, home))
 

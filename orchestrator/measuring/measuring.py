@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 from filelock import FileLock
 
+from orchestrator.deep_check.checked_plan import judged_plan
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
-from orchestrator.judged_plan import judged_plan
 from orchestrator.measuring.assumptions import assumptions
 from orchestrator.measuring.expectation import Expectation, Extent
 from orchestrator.measuring.extents import extents

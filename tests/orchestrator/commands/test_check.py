@@ -29,10 +29,10 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     plan = types.ModuleType("orchestrator.commands.plan_table")
     plan.print_plan = lambda loaded, home: print(f"plan of {loaded.recipe.name} in {home}")  # type: ignore[attr-defined]
     plan.plan_rows = lambda loaded, home: [{"name": "student"}]  # type: ignore[attr-defined]
-    deep = types.ModuleType("orchestrator.deep_check")
+    deep = types.ModuleType("orchestrator.deep_check.deep_check")
     deep.deep_problems = lambda loaded, home: [Problem("student", "`student` is deep; mend it")]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "orchestrator.commands.plan_table", plan)
-    monkeypatch.setitem(sys.modules, "orchestrator.deep_check", deep)
+    monkeypatch.setitem(sys.modules, "orchestrator.deep_check.deep_check", deep)
     file = tmp_path / "recipe.yaml"
     file.write_text(TEMPLATE)
     return str(file)

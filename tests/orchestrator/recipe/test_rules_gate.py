@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.deep_check import probe_recipe
+from orchestrator.deep_check.deep_check import probe_recipe
 from orchestrator.errors import RecipeProblems
 from tests import small
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from orchestrator.config import Recipe
+from orchestrator.deep_check.layers import LayerCheck, Shape
+from orchestrator.deep_check.outputs import class_problems, outputs_problem, unexamined
 from orchestrator.errors import Problem, problem_of
-from orchestrator.layer_check import LayerCheck, Shape
-from orchestrator.outputs_check import class_problems, outputs_problem, unexamined
 from orchestrator.plan import needs_teachers
 from orchestrator.recipe.rules_bank import beyond_classes
 from orchestrator.recipe.rules_samples import CLASSES

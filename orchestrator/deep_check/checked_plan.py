@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.deep_check import Probed, probe_recipe
+from orchestrator.deep_check.deep_check import Probed, probe_recipe
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, make_plan
