@@ -15,12 +15,16 @@ from rich.console import Console
 from cluster.catalog import build_runtime
 from orchestrator.deep_check.checked_plan import judged_plan
 from orchestrator.deep_check.deep_check import Probed
-from orchestrator.executor import Executor, StageResult, Watcher
+from orchestrator.execution.bank_shelves import prepare_for
+from orchestrator.execution.executor import Executor, StageResult, Watcher
+from orchestrator.execution.prewarm import warm
+from orchestrator.execution.progress import ProgressBars
+from orchestrator.execution.role_specs import Placing, demand
+from orchestrator.execution.signals import interruptible
+from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_marks import marked
 from orchestrator.home.store import Store
-from orchestrator.placing import Placing, demand
 from orchestrator.plan import Plan, Stage
-from orchestrator.progress import ProgressBars
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.latency import latencies
@@ -28,11 +32,7 @@ from orchestrator.report.reporting import Reporting
 from orchestrator.report.run_report import RunReport
 from orchestrator.resolution import resolve, roles_of, stages_at_once
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
-from orchestrator.shelving import prepare_for
-from orchestrator.signals import interruptible
-from orchestrator.stage_work import StageWork
 from orchestrator.tracking import Status
-from orchestrator.warming import warm
 from students.faults import Fault
 from students.outcome import read_outcome
 from students.reports import Event

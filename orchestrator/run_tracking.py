@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
 from orchestrator.report.latency import finished_network

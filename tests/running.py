@@ -22,12 +22,12 @@ from click.testing import CliRunner
 from cluster.runtime import Runtime
 from orchestrator.cli import main
 from orchestrator.deep_check.deep_check import probe_recipe
-from orchestrator.executor import Executor, StageResult
+from orchestrator.execution.executor import Executor, StageResult
+from orchestrator.execution.role_specs import Placing
+from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
-from orchestrator.placing import Placing
 from orchestrator.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.stage_work import StageWork
 from students.faults import Fault
 from students.reports import Event
 from students.spool import read_committed

@@ -11,7 +11,7 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Runtime
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from tests import small
 from tests.running import IN_PROCESS, Killed, executor, told
 

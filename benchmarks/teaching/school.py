@@ -19,14 +19,14 @@ import stillhouse
 from benchmarks.teaching.regimes import Regime
 from cluster.in_process import InProcessRuntime
 from orchestrator.deep_check.checked_plan import JudgedPlan, judged_plan
-from orchestrator.executor import Executor, StageResult
+from orchestrator.execution.bank_shelves import prepare_for
+from orchestrator.execution.executor import Executor, StageResult
+from orchestrator.execution.role_specs import Placing
+from orchestrator.execution.signals import interruptible
+from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_marks import marked
 from orchestrator.home.store import Store
-from orchestrator.placing import Placing
 from orchestrator.plan import Stage
-from orchestrator.shelving import prepare_for
-from orchestrator.signals import interruptible
-from orchestrator.stage_work import StageWork
 from students.metrics import accuracy, negative_log_likelihood
 from students.outcome import read_answers, read_outcome
 from students.reports import Event, Noticed

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from orchestrator.deep_check.checked_plan import judged_plan
 from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.execution.role_specs import Placing
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
 from orchestrator.measuring.assumptions import assumptions
@@ -26,7 +27,6 @@ from orchestrator.measuring.extents import extents
 from orchestrator.measuring.measured_plan import MeasuredPlan, keep
 from orchestrator.measuring.prediction import whole
 from orchestrator.measuring.roles_timing import Measured, RolesTiming
-from orchestrator.placing import Placing
 from orchestrator.plan import Plan
 
 if TYPE_CHECKING:

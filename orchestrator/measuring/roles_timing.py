@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from orchestrator.ensembles import ensemble_of
+from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.role_specs import Placing
 from orchestrator.measuring.bank_timing import BankTiming
 from orchestrator.measuring.canned import CannedLessons
 from orchestrator.measuring.expectation import Parts, PupilCosts
@@ -18,10 +20,8 @@ from orchestrator.measuring.pupil_timing import TimedPupil
 from orchestrator.measuring.shelves import Holdings, held
 from orchestrator.measuring.start_timing import start_seconds
 from orchestrator.measuring.teacher_timing import TeacherTiming, TimedTeacher
-from orchestrator.placing import Placing
 from orchestrator.plan import Stage
 from orchestrator.resolution import resolve
-from orchestrator.shelving import Shelving
 from students.assignment import Pupil
 from students.knowledge import Lessons, Question
 from students.lessons import NoLessons

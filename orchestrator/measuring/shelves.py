@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.plan import Stage
 from orchestrator.resolution import Prospect
-from orchestrator.shelving import Shelving
 from teachers.bank.reading import filled
 from teachers.bank.shelf import read_manner
 from teachers.errors import BankError

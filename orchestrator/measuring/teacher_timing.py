@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.role_specs import Placing, device
 from orchestrator.measuring.measured_plan import MeasuredTeacher
 from orchestrator.measuring.shelves import Holdings
-from orchestrator.placing import Placing, device
 from orchestrator.plan import Stage
 from orchestrator.resolution import resolve
-from orchestrator.shelving import Shelving
 from students.costs import costs
 from students.knowledge import Answer, Question
 from students.making import student_network

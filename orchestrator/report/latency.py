@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
 from students.costs import latency_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
 from orchestrator.recipe.remarks import all_have_seen

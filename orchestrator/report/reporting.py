@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, class_maps
 from orchestrator.recipe.remarks import remarks

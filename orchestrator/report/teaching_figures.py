@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.measuring.measured_plan import kept
 from orchestrator.plan import Plan
 from orchestrator.report.lesson_figures import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
 from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
-from orchestrator.shelving import Shelving
 from students.knowledge import AnswerCounts
 from students.spool import Row
 from students.transfer_sets.transfer_set import TransferSet

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator import run_tracking
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
 from orchestrator.run_tracking import RunTracking, lineage

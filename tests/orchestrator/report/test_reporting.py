@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan
 from orchestrator.report.report_table import report_grids

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from orchestrator.executor import Executor
+from orchestrator.execution.executor import Executor
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
 from orchestrator.resolution import Prospect

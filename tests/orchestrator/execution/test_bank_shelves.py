@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.home.store import Store
-from orchestrator.shelving import Shelving
 from students.attempts import begin_attempt
 from students.outcome import Outcome, write_outcome
 from students.transfer_sets.catalog import load_transfer_set

@@ -19,12 +19,12 @@ from typing import Any
 
 from cluster.runtime import Handle, Runtime
 from orchestrator.ensembles import ensemble_of
-from orchestrator.gatekeeping import Gatekeeper
+from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.parity_gate import Gatekeeper
+from orchestrator.execution.role_specs import Placing, demand
 from orchestrator.home.held import held
-from orchestrator.placing import Placing, demand
 from orchestrator.plan import Stage
 from orchestrator.resolution import Prospect, Resolved, resolve
-from orchestrator.shelving import Shelving
 from teachers.bank.sealing import seal_all
 from teachers.host import TeacherHost
 from teachers.lesson import Kept

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.signals import interruptible
+from orchestrator.execution.signals import interruptible
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from cluster.errors import ClusterError, RoleSilent
 from cluster.runtime import Future, Handle, Runtime
-from orchestrator.faculty import Faculty
-from orchestrator.gatekeeping import Gatekeeper
-from orchestrator.placing import Placing, demand
+from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.parity_gate import Gatekeeper
+from orchestrator.execution.role_specs import Placing, demand
+from orchestrator.execution.teacher_startup import Faculty
 from orchestrator.plan import Stage
 from orchestrator.resolution import Prospect, Resolved, resolve
-from orchestrator.shelving import Shelving
 from students.errors import StudentError
 from students.knowledge import Lessons
 from students.lessons import NoLessons

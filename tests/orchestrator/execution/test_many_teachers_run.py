@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.in_process import InProcessRuntime
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from students.spool import read_committed
 from tests import small

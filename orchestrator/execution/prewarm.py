@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cluster.runtime import Runtime
+from orchestrator.execution.role_specs import demand
+from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
-from orchestrator.placing import demand
 from orchestrator.plan import Plan, Stage
 from orchestrator.resolution import Prospect, resolve, roles_of
-from orchestrator.stage_work import StageWork
 from students.outcome import read_outcome
 
 _MODULES = ("students.student_rank", "teachers.host")

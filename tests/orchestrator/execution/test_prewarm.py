@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from cluster.runtime import Demand
+from orchestrator.execution.prewarm import warm
+from orchestrator.execution.role_specs import demand
 from orchestrator.home.store import Store
-from orchestrator.placing import demand
 from orchestrator.plan import Plan, Stage
 from orchestrator.resolution import Prospect
-from orchestrator.warming import warm
 from students.attempts import begin_attempt
 from students.outcome import Outcome, write_outcome
 from tests import small

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Handle
-from orchestrator.gatekeeping import Gatekeeper
+from orchestrator.execution.parity_gate import Gatekeeper
+from orchestrator.execution.role_specs import demand
 from orchestrator.home.store import Store
-from orchestrator.placing import demand
 from students.config import Resources
 from students.models.catalog import build_model
 from students.models.config import Mlp, Weights

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.execution.role_specs import Placing, demand, device, free_port
 from orchestrator.home.store import Store
-from orchestrator.placing import Placing, demand, device, free_port
 from orchestrator.plan import Plan
 from orchestrator.resolution import Resolved
 from students.config import Resources

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from orchestrator.execution.role_specs import device
 from orchestrator.home.store import Store
-from orchestrator.placing import device
 from orchestrator.plan import Plan, Stage
 from orchestrator.what import outputs
 from students.asking import asked_taps, asked_views

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cluster.in_process import InProcessRuntime
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.plan import Stage
 from students.knowledge import AnswerCounts

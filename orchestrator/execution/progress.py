@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from orchestrator.executor import StageResult
+from orchestrator.execution.executor import StageResult
 from orchestrator.plan import Stage
 from students.reports import Advanced, Committed, EpochReport, Event, Noticed, Resumed
 
