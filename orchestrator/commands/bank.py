@@ -155,8 +155,8 @@ def _list(home: Path, as_json: bool) -> None:
 
 def _print(shelves: Sequence[StoredShelf]) -> None:
     from orchestrator.commands.console import output
+    from orchestrator.formatting.table import Grid, print_grid
     from orchestrator.home.holdings import in_words
-    from orchestrator.report.grid import Grid, print_grid
 
     rows = tuple(
         (

@@ -80,8 +80,8 @@ def _is_terminal() -> bool:
 
 def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> None:
     from orchestrator.commands.console import output
+    from orchestrator.formatting.table import Grid, print_grid
     from orchestrator.home.holdings import WORDS, in_words
-    from orchestrator.report.grid import Grid, print_grid
 
     rows = tuple(
         (

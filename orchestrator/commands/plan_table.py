@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.commands.console import output
 from orchestrator.errors import RecipeProblems
+from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage, make_plan
-from orchestrator.report.grid import Grid, print_grid
 from students.errors import StudentError
 
 if TYPE_CHECKING:

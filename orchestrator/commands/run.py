@@ -79,7 +79,7 @@ def show(finished: FinishedRun) -> None:
 
 def show_repeats(repeats: RepeatReport, console: Console) -> None:
     """Prints what several seeds say together."""
-    from orchestrator.report.grid import print_grid
+    from orchestrator.formatting.table import print_grid
     from orchestrator.report.repeats import repeat_grid, repeat_sentence
 
     print_grid(repeat_grid(repeats), console)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from orchestrator.formatting.table import Grid, print_grid
+from orchestrator.formatting.units import duration, per_second
 from orchestrator.home.holdings import in_words
 from orchestrator.measuring.measured_plan import MeasuredPlan
-from orchestrator.report.grid import Grid, print_grid
-from orchestrator.report.quantities import duration, per_second
 
 WAYS = {
     "live": "taught live, nothing kept",

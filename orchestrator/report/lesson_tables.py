@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from orchestrator.report.grid import ABSENT, Grid
+from orchestrator.formatting.table import ABSENT, Grid
 from orchestrator.report.listening_report import ListeningReport
 from orchestrator.report.run_report import RunReport
 from orchestrator.report.term_report import TermReport, gradient_shares

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from scipy.special import stdtrit
 
-from orchestrator.report.grid import Grid
+from orchestrator.formatting.table import Grid
 from orchestrator.report.report_words import percent
 from orchestrator.report.run_report import ModelReport, RunReport
 

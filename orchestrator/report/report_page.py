@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.report.grid import Grid
+from orchestrator.formatting.table import Grid
 from orchestrator.report.lesson_pictures import LISTENING, TERMS
 from orchestrator.report.pictures import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictures
 from orchestrator.report.repeats import RepeatReport, repeat_grid, repeat_sentence

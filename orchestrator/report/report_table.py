@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.report.grid import ABSENT, Grid, print_grid
+from orchestrator.formatting.table import ABSENT, Grid, print_grid
 from orchestrator.report.lesson_tables import lesson_grids
 from orchestrator.report.report_words import is_flattered, notes, percent
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.formatting.units import duration, per_second
 from orchestrator.home.holdings import in_words
-from orchestrator.report.quantities import duration, per_second
 from orchestrator.report.run_report import RunReport
 from orchestrator.report.teaching_report import StepSpeed, TeachingReport
 

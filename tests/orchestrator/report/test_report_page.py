@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from orchestrator.report.grid import Grid
+from orchestrator.formatting.table import Grid
 from orchestrator.report.pictures import dark_knowledge_figure, draw_pictures, sizes_figure
 from orchestrator.report.repeats import RepeatReport, repeat_report
 from orchestrator.report.report_page import grid_markdown, write_page
