@@ -22,7 +22,7 @@ from pathlib import Path
 
 import stillhouse
 from benchmarks.seeds import in_one_process
-from orchestrator.home.holdings import in_words
+from orchestrator.home.disk_usage import in_words
 from orchestrator.report.repeats import paired, spread
 from orchestrator.report.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk

@@ -22,7 +22,7 @@ from orchestrator.execution.progress import ProgressBars
 from orchestrator.execution.role_specs import Placing, demand
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
-from orchestrator.home.run_marks import marked
+from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, Stage
 from orchestrator.recipe.printing import printable

@@ -24,7 +24,7 @@ from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import Placing
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
-from orchestrator.home.run_marks import marked
+from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.plan import Stage
 from students.metrics import accuracy, negative_log_likelihood

@@ -51,7 +51,7 @@ def list_command(settings_of_all: Settings, as_json: bool) -> None:
 @click.pass_obj
 def size_command(settings_of_all: Settings, as_json: bool) -> None:
     """Says how large the bank is, and how much of that is each teacher's."""
-    from orchestrator.home.holdings import in_words
+    from orchestrator.home.disk_usage import in_words
 
     shelves = _shelves(settings_of_all.home, None)
     of_teachers: dict[str, int] = {}
@@ -93,7 +93,7 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
 @click.pass_obj
 def clear_command(settings_of_all: Settings, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, and says what it freed; asks nothing."""
-    from orchestrator.home.holdings import in_words
+    from orchestrator.home.disk_usage import in_words
     from teachers.bank.stock import clear, sweep
 
     bank = settings_of_all.home / "bank"
@@ -138,7 +138,7 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
 
 
 def _list(home: Path, as_json: bool) -> None:
-    from orchestrator.home.holdings import in_words
+    from orchestrator.home.disk_usage import in_words
 
     shelves = _shelves(home, None)
     if as_json:
@@ -156,7 +156,7 @@ def _list(home: Path, as_json: bool) -> None:
 def _print(shelves: Sequence[StoredShelf]) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.home.holdings import in_words
+    from orchestrator.home.disk_usage import in_words
 
     rows = tuple(
         (

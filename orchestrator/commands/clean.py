@@ -13,7 +13,7 @@ from orchestrator.cli import Settings
 
 if TYPE_CHECKING:
     from orchestrator.home.cleaning import Item, Judgement, Kept
-    from orchestrator.home.holdings import Holding
+    from orchestrator.home.disk_usage import Holding
 
 
 @click.command("clean")
@@ -31,7 +31,7 @@ def command(
     costs time when they are wanted again, nothing else. Runs and their reports stay.
     """
     from orchestrator.home.cleaning import judge, take_away
-    from orchestrator.home.holdings import holdings
+    from orchestrator.home.disk_usage import holdings
 
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
@@ -60,7 +60,7 @@ def _agreed(count: int, size: int) -> bool:
         KeyboardInterrupt: the answer was Ctrl-C, or the end of the input.
     """
     from orchestrator.errors import Problem, RecipeProblems
-    from orchestrator.home.holdings import in_words
+    from orchestrator.home.disk_usage import in_words
 
     if not _is_terminal():
         message = (
@@ -81,7 +81,7 @@ def _is_terminal() -> bool:
 def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.home.holdings import WORDS, in_words
+    from orchestrator.home.disk_usage import WORDS, in_words
 
     rows = tuple(
         (

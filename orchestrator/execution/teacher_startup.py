@@ -22,7 +22,7 @@ from orchestrator.ensembles import ensemble_of
 from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.parity_gate import Gatekeeper
 from orchestrator.execution.role_specs import Placing, demand
-from orchestrator.home.held import held
+from orchestrator.home.process_lock import held
 from orchestrator.plan import Stage
 from orchestrator.resolution import Prospect, Resolved, resolve
 from teachers.bank.sealing import seal_all

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from orchestrator.digest import LENGTH
 from orchestrator.home.locks import is_held
 from orchestrator.home.run_finder import StoredRun, find_runs
-from orchestrator.home.run_marks import marking
+from orchestrator.home.run_status import marking
 from orchestrator.home.stored_stages import StoredStage, stored_stages
 
 Kind = Literal["stages", "checkpoints", "cache", "remains"]

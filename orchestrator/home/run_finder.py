@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.home.run_marks import REPORT, is_under_way
+from orchestrator.home.run_status import REPORT, is_under_way
 from orchestrator.recipe.wording import listed
 from orchestrator.report.run_report import RunReport
 

@@ -23,7 +23,7 @@ from threading import Event
 from typing import Any
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.home.held import held
+from orchestrator.home.process_lock import held
 from students.transfer_sets.file_hashes import write_whole
 
 

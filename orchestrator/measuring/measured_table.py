@@ -8,7 +8,7 @@ from rich.console import Console
 
 from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.formatting.units import duration, per_second
-from orchestrator.home.holdings import in_words
+from orchestrator.home.disk_usage import in_words
 from orchestrator.measuring.measured_plan import MeasuredPlan
 
 WAYS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.formatting.units import duration, per_second
-from orchestrator.home.holdings import in_words
+from orchestrator.home.disk_usage import in_words
 from orchestrator.report.run_report import RunReport
 from orchestrator.report.teaching_report import StepSpeed, TeachingReport
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.home.holdings import holdings
+from orchestrator.home.disk_usage import holdings
 from teachers.bank.stock import stored_shelves
 from teachers.bank.writing import FreshView
 from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse

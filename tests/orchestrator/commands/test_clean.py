@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.home import cleaning
 from orchestrator.home.cleaning import judge, take_away
-from orchestrator.home.holdings import holdings, in_words
+from orchestrator.home.disk_usage import holdings, in_words
 from orchestrator.home.store import Store
 from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.stored_homes import add_run, add_stage, digest

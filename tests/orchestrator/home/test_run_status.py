@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from orchestrator import run as running
-from orchestrator.home import run_marks
+from orchestrator.home import run_status as run_marks
 from orchestrator.home.cleaning import judge
 from orchestrator.home.run_finder import StoredRun, find_runs
-from orchestrator.home.run_marks import marked, marking
+from orchestrator.home.run_status import marked, marking
 from orchestrator.home.store import Store
 from orchestrator.plan import Plan, make_plan
 from orchestrator.recipe.init import TEMPLATE
@@ -76,7 +76,7 @@ def test_run_that_is_killed_was_interrupted(store: Store) -> None:
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-from orchestrator.home.run_marks import marked
+from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 plan = SimpleNamespace(
     run_name="a@" + "1" * 12, digest="1" * 32, stages=(), recipe=SimpleNamespace(name="a")
