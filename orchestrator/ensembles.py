@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.plan import Plan, Stage, class_maps, ensemble_seed
+from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble import Ensemble
 

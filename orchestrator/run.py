@@ -24,13 +24,13 @@ from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
+from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.thread_allocation import resolve, roles_of, stages_at_once
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.latency import latencies
 from orchestrator.report.reporting import Reporting
 from orchestrator.report.run_report import RunReport
-from orchestrator.resolution import resolve, roles_of, stages_at_once
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking import Status
 from students.faults import Fault

@@ -11,13 +11,13 @@ import torch
 
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
+from orchestrator.planning.fingerprint import STAGE_FORMAT
+from orchestrator.planning.plan import Plan, Stage
 from orchestrator.report.latency import finished_network
 from orchestrator.report.run_report import RunReport
 from orchestrator.tracking import Status, Tracker, flattened, recipe_run
 from orchestrator.tracking_mlflow import MlflowTracker, place
 from orchestrator.tracking_writer import StageRun, TrackingWriter
-from orchestrator.what import STAGE_FORMAT
 from students.reports import Committed, Event
 from students.transfer_sets.transfer_set import TransferSet
 

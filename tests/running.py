@@ -26,7 +26,7 @@ from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import Placing
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
 from students.faults import Fault
 from students.reports import Event

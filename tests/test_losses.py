@@ -12,7 +12,7 @@ import pytest
 from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 from students.outcome import Outcome
 from students.reports import Committed, Event, Noticed, Resumed
 from tests import small

@@ -21,7 +21,7 @@ from benchmarks.teaching.school import School, Score
 from benchmarks.teaching.ways import Setting, Way
 from cluster.errors import ClusterError
 from orchestrator.errors import RecipeProblems
-from orchestrator.what import STAGE_FORMAT
+from orchestrator.planning.fingerprint import STAGE_FORMAT
 from students.errors import StudentError, TrainingError
 
 TUNING = 1000

@@ -26,7 +26,7 @@ from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 from students.metrics import accuracy, negative_log_likelihood
 from students.outcome import read_answers, read_outcome
 from students.reports import Event, Noticed

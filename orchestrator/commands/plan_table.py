@@ -10,7 +10,7 @@ from orchestrator.commands.console import output
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.planning.plan import Plan, Stage, make_plan
 from students.errors import StudentError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.deep_check.deep_check import Probed, probe_recipe
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, make_plan
+from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.recipe.files import missing_files
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -14,7 +14,7 @@ from orchestrator.config import Recipe
 from orchestrator.deep_check.layers import LayerCheck, Shape
 from orchestrator.deep_check.outputs import class_problems, outputs_problem, unexamined
 from orchestrator.errors import Problem, problem_of
-from orchestrator.plan import needs_teachers
+from orchestrator.planning.plan import needs_teachers
 from orchestrator.recipe.rules_bank import beyond_classes
 from orchestrator.recipe.rules_samples import CLASSES
 from students.errors import OtherShapes, StudentError, TransferSetError

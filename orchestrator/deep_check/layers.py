@@ -10,7 +10,7 @@ from torch import nn
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problem_of
-from orchestrator.plan import counting
+from orchestrator.planning.plan import counting
 from students.adapters import can_bridge
 from students.errors import StudentError
 from students.models.catalog import model_shape

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from orchestrator.execution.role_specs import device
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
-from orchestrator.what import outputs
+from orchestrator.planning.fingerprint import outputs
+from orchestrator.planning.plan import Plan, Stage
 from students.asking import asked_taps, asked_views
 from students.knowledge import Tap
 from students.making import sample_ids

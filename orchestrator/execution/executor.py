@@ -16,8 +16,8 @@ from typing import Protocol
 from cluster.runtime import Runtime
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
-from orchestrator.resolution import Resolved, resolve, stages_at_once
+from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.thread_allocation import Resolved, resolve, stages_at_once
 from students.attempts import begin_attempt
 from students.outcome import Outcome, read_outcome
 from students.reports import Event, Noticed

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan
+from orchestrator.planning.plan import Plan
 from students.knowledge import Answer
 from students.models.config import Weights
 from students.network import Network

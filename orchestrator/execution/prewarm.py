@@ -6,8 +6,8 @@ from cluster.runtime import Runtime
 from orchestrator.execution.role_specs import demand
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
-from orchestrator.resolution import Prospect, resolve, roles_of
+from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.thread_allocation import Prospect, resolve, roles_of
 from students.outcome import read_outcome
 
 _MODULES = ("students.student_rank", "teachers.host")

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from orchestrator.execution.executor import StageResult
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 from students.reports import Advanced, Committed, EpochReport, Event, Noticed, Resumed
 
 

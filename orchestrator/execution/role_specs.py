@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from cluster.runtime import Demand
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
-from orchestrator.resolution import Resolved
+from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.thread_allocation import Resolved
 from students.assignment import Assignment
 from students.config import Resources
 from students.engine import Group

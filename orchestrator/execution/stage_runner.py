@@ -21,8 +21,8 @@ from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.parity_gate import Gatekeeper
 from orchestrator.execution.role_specs import Placing, demand
 from orchestrator.execution.teacher_startup import Faculty
-from orchestrator.plan import Stage
-from orchestrator.resolution import Prospect, Resolved, resolve
+from orchestrator.planning.plan import Stage
+from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from students.errors import StudentError
 from students.knowledge import Lessons
 from students.lessons import NoLessons

@@ -23,8 +23,8 @@ from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.parity_gate import Gatekeeper
 from orchestrator.execution.role_specs import Placing, demand
 from orchestrator.home.process_lock import held
-from orchestrator.plan import Stage
-from orchestrator.resolution import Prospect, Resolved, resolve
+from orchestrator.planning.plan import Stage
+from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from teachers.bank.sealing import seal_all
 from teachers.host import TeacherHost
 from teachers.lesson import Kept

@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from orchestrator.digest import LENGTH
 from orchestrator.home.locks import is_held
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import marking
 from orchestrator.home.stored_stages import StoredStage, stored_stages
+from orchestrator.planning.digest import LENGTH
 
 Kind = Literal["stages", "checkpoints", "cache", "remains"]
 

@@ -25,7 +25,7 @@ from students.transfer_sets.file_hashes import write_whole
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store
-    from orchestrator.plan import Plan
+    from orchestrator.planning.plan import Plan
 
 REPORT = "report.json"
 """The file of a run's folder that holds its report."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.digest import LENGTH
 from orchestrator.home.store import Store
+from orchestrator.planning.digest import LENGTH
 
 _DIGEST = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
 

@@ -14,7 +14,7 @@ from orchestrator.measuring.extents import extent
 from orchestrator.measuring.measured_plan import MeasuredBank
 from orchestrator.measuring.prediction import BankCosts
 from orchestrator.measuring.teacher_timing import TimedTeacher
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 from students.knowledge import Question
 from students.randomness import generator
 from students.transfer_sets.transfer_set import TransferSet

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.measuring.measured_plan import ExpectedStage
 from orchestrator.measuring.prediction import BankCosts, Role, Speeds, Work, role, speeds
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from orchestrator.measuring.expectation import Extent
-from orchestrator.plan import Plan, Stage
+from orchestrator.planning.plan import Plan, Stage
 from students.asking import asked_views
 from students.making import sample_ids
 from students.transfer_sets.transfer_set import TransferSet

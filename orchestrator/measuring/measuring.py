@@ -27,7 +27,7 @@ from orchestrator.measuring.extents import extents
 from orchestrator.measuring.measured_plan import MeasuredPlan, keep
 from orchestrator.measuring.prediction import whole
 from orchestrator.measuring.roles_timing import Measured, RolesTiming
-from orchestrator.plan import Plan
+from orchestrator.planning.plan import Plan
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe

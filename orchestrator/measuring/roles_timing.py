@@ -20,8 +20,8 @@ from orchestrator.measuring.pupil_timing import TimedPupil
 from orchestrator.measuring.shelves import Holdings, held
 from orchestrator.measuring.start_timing import start_seconds
 from orchestrator.measuring.teacher_timing import TeacherTiming, TimedTeacher
-from orchestrator.plan import Stage
-from orchestrator.resolution import resolve
+from orchestrator.planning.plan import Stage
+from orchestrator.planning.thread_allocation import resolve
 from students.assignment import Pupil
 from students.knowledge import Lessons, Question
 from students.lessons import NoLessons

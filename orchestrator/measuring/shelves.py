@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.execution.bank_shelves import Shelving
-from orchestrator.plan import Stage
-from orchestrator.resolution import Prospect
+from orchestrator.planning.plan import Stage
+from orchestrator.planning.thread_allocation import Prospect
 from teachers.bank.reading import filled
 from teachers.bank.shelf import read_manner
 from teachers.errors import BankError

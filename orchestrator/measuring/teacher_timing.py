@@ -11,8 +11,8 @@ from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.role_specs import Placing, device
 from orchestrator.measuring.measured_plan import MeasuredTeacher
 from orchestrator.measuring.shelves import Holdings
-from orchestrator.plan import Stage
-from orchestrator.resolution import resolve
+from orchestrator.planning.plan import Stage
+from orchestrator.planning.thread_allocation import resolve
 from students.costs import costs
 from students.knowledge import Answer, Question
 from students.making import student_network

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan
+from orchestrator.planning.plan import Plan
 from students.costs import latency_ms
 from students.models.config import ModelConfig, Weights
 from students.network import Network

@@ -10,10 +10,10 @@ import pytest
 from orchestrator import run_tracking
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan
+from orchestrator.planning.fingerprint import STAGE_FORMAT
+from orchestrator.planning.plan import Plan
 from orchestrator.run_tracking import RunTracking, lineage
 from orchestrator.tracking import Cursor, Metric, OpenRun, RunSpec
-from orchestrator.what import STAGE_FORMAT
 from students.outcome import Outcome
 from students.reports import Advanced, Committed
 from students.spool import SpoolWriter

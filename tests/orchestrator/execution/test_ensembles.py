@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestrator.ensembles import ensemble_of
-from orchestrator.plan import Plan
+from orchestrator.planning.plan import Plan
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.config import Noise
 from teachers.ensemble import Ensemble

@@ -14,8 +14,8 @@ import torch
 
 from orchestrator.execution.executor import Executor
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
-from orchestrator.resolution import Prospect
+from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.thread_allocation import Prospect
 from students.outcome import Outcome, read_outcome, write_outcome
 from students.reports import Noticed
 from teachers.errors import AnswersGone

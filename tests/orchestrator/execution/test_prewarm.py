@@ -14,8 +14,8 @@ from cluster.runtime import Demand
 from orchestrator.execution.prewarm import warm
 from orchestrator.execution.role_specs import demand
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, Stage
-from orchestrator.resolution import Prospect
+from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.thread_allocation import Prospect
 from students.attempts import begin_attempt
 from students.outcome import Outcome, write_outcome
 from tests import small

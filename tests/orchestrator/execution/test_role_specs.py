@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.execution.role_specs import Placing, demand, device, free_port
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan
-from orchestrator.resolution import Resolved
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
 from students.faults import Fault
 from students.knowledge import Tap

@@ -14,7 +14,7 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 from students.knowledge import AnswerCounts
 from students.outcome import Outcome
 from students.reports import Event, Noticed

@@ -19,7 +19,7 @@ from orchestrator.home.cleaning import judge
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import marked, marking
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan, make_plan
+from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.recipe.init import TEMPLATE
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 from tests.orchestrator.stored_homes import add_run, add_stage

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.measuring.expectation import Expectation, Extent, Parts, PupilCosts
 from orchestrator.measuring.extents import extents
 from orchestrator.measuring.prediction import BankCosts, role
-from orchestrator.plan import Stage
+from orchestrator.planning.plan import Stage
 from students.transfer_sets.catalog import load_transfer_set
 from tests import small
 

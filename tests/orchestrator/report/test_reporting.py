@@ -12,7 +12,7 @@ import torch
 
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.plan import Plan
+from orchestrator.planning.plan import Plan
 from orchestrator.report.report_table import report_grids
 from orchestrator.report.report_words import notes
 from orchestrator.report.reporting import Reporting

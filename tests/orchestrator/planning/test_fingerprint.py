@@ -145,7 +145,9 @@ def test_what_is_asked_changes_the_stages_it_reaches_and_no_others(
     folder: Path, setting: str, stages: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "mnist" in setting:
-        monkeypatch.setattr("orchestrator.plan.identify", lambda *args, **kwargs: "mnist's")
+        monkeypatch.setattr(
+            "orchestrator.planning.plan.identify", lambda *args, **kwargs: "mnist's"
+        )
     after = digests(folder, setting)
     monkeypatch.undo()
     assert small.changed(digests(folder), after) == stages

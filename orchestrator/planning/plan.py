@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator import what
 from orchestrator.config import Recipe
-from orchestrator.digest import digest_of
 from orchestrator.gating import told, with_layer
+from orchestrator.planning import fingerprint as what
+from orchestrator.planning.digest import digest_of
 from students.assignment import Pupil, Samples
 from students.errors import TransferSetError
 from students.objectives.config import Task, TermConfig, taught_by_one

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.plan import Plan
-from orchestrator.resolution import Prospect, Resolved, resolve, roles_of, stages_at_once
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.thread_allocation import (
+    Prospect,
+    Resolved,
+    resolve,
+    roles_of,
+    stages_at_once,
+)
 from orchestrator.run import gpus, logical_cpus
 from teachers.manner import plain
 from tests import small

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
-from orchestrator.plan import Plan, Stage
+from orchestrator.planning.plan import Plan, Stage
 from students.config import Threads
 from teachers.manner import Manner
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.plan import Plan
+from orchestrator.planning.plan import Plan
 from students.objectives.config import Task
 from tests import small
 
