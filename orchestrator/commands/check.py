@@ -71,8 +71,8 @@ def command(
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
     """Measures, tells on standard error what is being timed, and prints what came of it."""
     from orchestrator.commands.console import output
-    from orchestrator.measuring.measured_table import print_measured
-    from orchestrator.measuring.measuring import measure
+    from orchestrator.profiling.measure import measure
+    from orchestrator.profiling.measured_table import print_measured
 
     def say(what: str) -> None:
         click.echo(f"{what} ...", err=True)

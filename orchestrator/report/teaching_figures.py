@@ -11,8 +11,8 @@ from pathlib import Path
 from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.measuring.measured_plan import kept
 from orchestrator.planning.plan import Plan
+from orchestrator.profiling.measured_plan import kept
 from orchestrator.report.lesson_figures import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
 from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport

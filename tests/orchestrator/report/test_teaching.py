@@ -124,7 +124,7 @@ def test_a_run_tells_who_computed_what_and_how_fast(
 def test_a_measurement_before_the_run_stands_in_its_report(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
-    from orchestrator.measuring.measuring import measure
+    from orchestrator.profiling.measure import measure
     from tests import small
 
     done = running.undisturbed(tmp_path_factory)

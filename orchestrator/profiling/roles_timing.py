@@ -11,17 +11,17 @@ from statistics import median
 from orchestrator.ensembles import ensemble_of
 from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.role_specs import Placing
-from orchestrator.measuring.bank_timing import BankTiming
-from orchestrator.measuring.canned import CannedLessons
-from orchestrator.measuring.expectation import Parts, PupilCosts
-from orchestrator.measuring.measured_plan import MeasuredBank, MeasuredTeacher
-from orchestrator.measuring.prediction import Role, role
-from orchestrator.measuring.pupil_timing import TimedPupil
-from orchestrator.measuring.shelves import Holdings, held
-from orchestrator.measuring.start_timing import start_seconds
-from orchestrator.measuring.teacher_timing import TeacherTiming, TimedTeacher
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import resolve
+from orchestrator.profiling.bank_contents import Holdings, held
+from orchestrator.profiling.bank_timing import BankTiming
+from orchestrator.profiling.measured_plan import MeasuredBank, MeasuredTeacher
+from orchestrator.profiling.process_start_timing import start_seconds
+from orchestrator.profiling.replayed_answers import CannedLessons
+from orchestrator.profiling.stage_estimate import Parts, PupilCosts
+from orchestrator.profiling.student_timing import TimedPupil
+from orchestrator.profiling.teacher_timing import TeacherTiming, TimedTeacher
+from orchestrator.profiling.throughput_model import Role, role
 from students.assignment import Pupil
 from students.knowledge import Lessons, Question
 from students.lessons import NoLessons

@@ -9,7 +9,7 @@ from rich.console import Console
 from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.formatting.units import duration, per_second
 from orchestrator.home.disk_usage import in_words
-from orchestrator.measuring.measured_plan import MeasuredPlan
+from orchestrator.profiling.measured_plan import MeasuredPlan
 
 WAYS = {
     "live": "taught live, nothing kept",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from orchestrator.measuring.expectation import Parts
-from orchestrator.measuring.measured_plan import MeasuredTeacher
+from orchestrator.profiling.measured_plan import MeasuredTeacher
+from orchestrator.profiling.stage_estimate import Parts
 
 
 def assumptions(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.measuring.prediction import (
+from orchestrator.profiling.throughput_model import (
     BankCosts,
     Role,
     Work,

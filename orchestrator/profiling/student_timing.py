@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from orchestrator.measuring.expectation import PupilCosts
+from orchestrator.profiling.stage_estimate import PupilCosts
 from students.assignment import Assignment, Pupil
 from students.attempts import begin_attempt
 from students.catalog import build_engine

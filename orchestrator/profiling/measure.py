@@ -21,13 +21,13 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.execution.role_specs import Placing
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
-from orchestrator.measuring.assumptions import assumptions
-from orchestrator.measuring.expectation import Expectation, Extent
-from orchestrator.measuring.extents import extents
-from orchestrator.measuring.measured_plan import MeasuredPlan, keep
-from orchestrator.measuring.prediction import whole
-from orchestrator.measuring.roles_timing import Measured, RolesTiming
 from orchestrator.planning.plan import Plan
+from orchestrator.profiling.assumptions import assumptions
+from orchestrator.profiling.measured_plan import MeasuredPlan, keep
+from orchestrator.profiling.roles_timing import Measured, RolesTiming
+from orchestrator.profiling.stage_estimate import Expectation, Extent
+from orchestrator.profiling.throughput_model import whole
+from orchestrator.profiling.workload import extents
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe

@@ -6,8 +6,8 @@ import pytest
 
 from cluster.errors import ClusterError
 from orchestrator.exit_codes import ending_of
-from orchestrator.measuring import start_timing
-from orchestrator.measuring.start_timing import start_seconds
+from orchestrator.profiling import start_timing
+from orchestrator.profiling.process_start_timing import start_seconds
 
 
 def test_a_process_that_cannot_start_is_told_in_one_sentence(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator.measuring.measured_plan import ExpectedStage
-from orchestrator.measuring.prediction import BankCosts, Role, Speeds, Work, role, speeds
 from orchestrator.planning.plan import Stage
+from orchestrator.profiling.measured_plan import ExpectedStage
+from orchestrator.profiling.throughput_model import BankCosts, Role, Speeds, Work, role, speeds
 
 
 @dataclass(frozen=True)

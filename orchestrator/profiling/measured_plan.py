@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from orchestrator.measuring.prediction import Speeds
+from orchestrator.profiling.throughput_model import Speeds
 
 FILE = "measured.json"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.measuring.expectation import Extent
 from orchestrator.planning.plan import Plan, Stage
+from orchestrator.profiling.stage_estimate import Extent
 from students.asking import asked_views
 from students.making import sample_ids
 from students.transfer_sets.transfer_set import TransferSet

@@ -9,10 +9,10 @@ import numpy as np
 
 from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.execution.role_specs import Placing, device
-from orchestrator.measuring.measured_plan import MeasuredTeacher
-from orchestrator.measuring.shelves import Holdings
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import resolve
+from orchestrator.profiling.bank_contents import Holdings
+from orchestrator.profiling.measured_plan import MeasuredTeacher
 from students.costs import costs
 from students.knowledge import Answer, Question
 from students.making import student_network

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.measuring.extents import extent
-from orchestrator.measuring.measured_plan import MeasuredBank
-from orchestrator.measuring.prediction import BankCosts
-from orchestrator.measuring.teacher_timing import TimedTeacher
 from orchestrator.planning.plan import Stage
+from orchestrator.profiling.measured_plan import MeasuredBank
+from orchestrator.profiling.teacher_timing import TimedTeacher
+from orchestrator.profiling.throughput_model import BankCosts
+from orchestrator.profiling.workload import extent
 from students.knowledge import Question
 from students.randomness import generator
 from students.transfer_sets.transfer_set import TransferSet

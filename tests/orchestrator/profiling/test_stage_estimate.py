@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.measuring.expectation import Expectation, Extent, Parts, PupilCosts
-from orchestrator.measuring.extents import extents
-from orchestrator.measuring.prediction import BankCosts, role
 from orchestrator.planning.plan import Stage
+from orchestrator.profiling.stage_estimate import Expectation, Extent, Parts, PupilCosts
+from orchestrator.profiling.throughput_model import BankCosts, role
+from orchestrator.profiling.workload import extents
 from students.transfer_sets.catalog import load_transfer_set
 from tests import small
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from orchestrator.errors import RecipeProblems
-from orchestrator.measuring import measuring
-from orchestrator.measuring.measured_plan import FILE, MeasuredPlan, kept
-from orchestrator.measuring.measured_table import grids, sentences
-from orchestrator.measuring.measuring import measure
+from orchestrator.profiling import measuring
+from orchestrator.profiling.measure import measure
+from orchestrator.profiling.measured_plan import FILE, MeasuredPlan, kept
+from orchestrator.profiling.measured_table import grids, sentences
 from tests import running, small
 from tests.orchestrator.command_line import stillhouse
 
