@@ -53,7 +53,7 @@ class Commands(click.Group):
         """As click does, and names the nearest command for a misspelt one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            from orchestrator.recipe.wording import suggest
+            from orchestrator.recipe.message_text import suggest
 
             ctx.fail(f"'{name}' is no command; {suggest(name, COMMANDS)}")
         return super().resolve_command(ctx, args)

@@ -111,7 +111,7 @@ def not_looked_at(loaded: LoadedRecipe) -> list[str]:
 
 def remarks_on(loaded: LoadedRecipe) -> list[str]:
     """What the recipe's author should know of it, in sentences."""
-    from orchestrator.recipe.remarks import remarks
+    from orchestrator.recipe.advice import remarks
 
     return list(remarks(loaded.recipe))
 

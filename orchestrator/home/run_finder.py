@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.run_status import REPORT, is_under_way
-from orchestrator.recipe.wording import listed
+from orchestrator.recipe.message_text import listed
 from orchestrator.report.run_report import RunReport
 
 LATEST = "latest"

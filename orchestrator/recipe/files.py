@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.errors import Problem
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.recipe.wording import dotted
+from orchestrator.recipe.message_text import dotted
 from students.models.config import CustomModel, ModelConfig, Weights
 from students.transfer_sets.config import CustomTransferSet
 

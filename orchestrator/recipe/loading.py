@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.recipe.default_kinds import options_of, with_default_kinds
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment
-from orchestrator.recipe.kinds import options_of, with_default_kinds
-from orchestrator.recipe.later import split_later, without
+from orchestrator.recipe.message_text import Path, dotted
 from orchestrator.recipe.overrides import apply_overrides
-from orchestrator.recipe.problems import Located, located, sentence
 from orchestrator.recipe.rules import judge
-from orchestrator.recipe.wording import Path, dotted
+from orchestrator.recipe.unsupported import split_later, without
+from orchestrator.recipe.validation_errors import Located, located, sentence
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml
 
 _PLACE = re.compile(r"`([A-Za-z0-9_.-]+)`")

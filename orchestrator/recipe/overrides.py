@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.wording import Path, dotted, shown, suggest
+from orchestrator.recipe.message_text import Path, dotted, shown, suggest
 from orchestrator.recipe.yaml_values import YamlProblem, read_yaml
 
 Options = Callable[[Path, str], frozenset[str] | None]

@@ -11,7 +11,7 @@ import click
 
 from orchestrator.errors import Problem
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.recipe.wording import Path
+from orchestrator.recipe.message_text import Path
 from orchestrator.recipe.yaml_values import dump_yaml
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")

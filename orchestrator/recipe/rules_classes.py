@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
+from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules_samples import CLASSES
-from orchestrator.recipe.wording import listed
 from teachers.config import Specialists
 
 MOST_TOLD = 10

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.recipe.wording import listed, suggest
+from orchestrator.recipe.message_text import listed, suggest
 from teachers.config import Adaptive, EnsembleConfig, Fixed, RandomChoice, Specialists, Uniform
 from teachers.weighting.held_out import judged_without
 

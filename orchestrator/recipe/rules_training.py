@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.recipe.wording import listed
+from orchestrator.recipe.message_text import listed
 from students.config import EngineConfig, Sgd, StepDecay, TrainConfig
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.recipe.remarks import all_have_seen
+from orchestrator.recipe.advice import all_have_seen
 from orchestrator.report.listening_report import ListeningReport, listening_report
 from orchestrator.report.term_report import TermReport, term_values
 from students.errors import CheckpointError

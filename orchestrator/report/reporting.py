@@ -14,7 +14,7 @@ from torch import Tensor
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, class_maps
-from orchestrator.recipe.remarks import remarks
+from orchestrator.recipe.advice import remarks
 from orchestrator.report.lesson_figures import LessonFigures
 from orchestrator.report.run_report import (
     DarkKnowledge,

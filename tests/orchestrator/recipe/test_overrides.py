@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.recipe.kinds import options_of
+from orchestrator.recipe.default_kinds import options_of
 from orchestrator.recipe.overrides import apply_overrides
 from orchestrator.recipe.yaml_values import dump_yaml, read_yaml
 

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from cluster.section import Section
 from orchestrator.config import NAME
-from orchestrator.recipe.wording import listed
+from orchestrator.recipe.message_text import listed
 
 _PATTERNS = {
     NAME: "a name of letters, digits, `_`, `.` and `-` that begins with a letter or digit",

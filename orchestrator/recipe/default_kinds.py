@@ -7,8 +7,8 @@ from typing import Any
 
 from cluster.section import Section
 from orchestrator.config import Recipe
-from orchestrator.recipe.fields import Shape, fixed_default, inside, kind_of, shape_of
-from orchestrator.recipe.wording import Path
+from orchestrator.recipe.message_text import Path
+from orchestrator.recipe.schema import Shape, fixed_default, inside, kind_of, shape_of
 
 _TORCH_ENGINE = frozenset({"kind", "ranks"})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.recipe.remarks import all_have_seen, remarks
+from orchestrator.recipe.advice import all_have_seen, remarks
 from tests import small
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from cluster.section import Section, kind_first
 from orchestrator.config import Name
 from orchestrator.errors import Problem
-from orchestrator.recipe.fields import (
+from orchestrator.recipe.message_text import Path, dotted, listed, nearest, shown, suggest
+from orchestrator.recipe.schema import (
     Shape,
     fixed_default,
     inside,
@@ -17,7 +18,6 @@ from orchestrator.recipe.fields import (
     requirement,
     shape_of,
 )
-from orchestrator.recipe.wording import Path, dotted, listed, nearest, shown, suggest
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.wording import Path, dotted, listed, shown
+from orchestrator.recipe.message_text import Path, dotted, listed, shown
 
 Pattern = tuple[str, ...]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
+from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.weights_told import scheduled
-from orchestrator.recipe.wording import listed
 from students.objectives.config import Decoupled, HardTargets, ProbabilityL2, Softening, Task
 from teachers.config import Confidence, CorrectOnly, TeacherConfig
 
