@@ -15,8 +15,8 @@ from orchestrator.deep_check.layers import LayerCheck, Shape
 from orchestrator.deep_check.outputs import class_problems, outputs_problem, unexamined
 from orchestrator.errors import Problem, problem_of
 from orchestrator.planning.plan import needs_teachers
-from orchestrator.recipe.rules_bank import beyond_classes
-from orchestrator.recipe.rules_samples import CLASSES
+from orchestrator.recipe.rules.bank import beyond_classes
+from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes, StudentError, TransferSetError
 from students.models.catalog import probe
 from students.models.config import ModelConfig, Weights

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.recipe.rules_classes import beyond_or_unknown
-from orchestrator.recipe.rules_samples import CLASSES
+from orchestrator.recipe.rules.class_maps import beyond_or_unknown
+from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.recipe.rules_samples import CLASSES
+from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.assignment import Pupil
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights

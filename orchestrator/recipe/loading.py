@@ -21,7 +21,7 @@ from orchestrator.recipe.default_kinds import options_of, with_default_kinds
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment
 from orchestrator.recipe.message_text import Path, dotted
 from orchestrator.recipe.overrides import apply_overrides
-from orchestrator.recipe.rules import judge
+from orchestrator.recipe.rules.catalog import judge
 from orchestrator.recipe.unsupported import split_later, without
 from orchestrator.recipe.validation_errors import Located, located, sentence
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml

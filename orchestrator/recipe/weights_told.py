@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
-from orchestrator.recipe.rules_weights import objectives
+from orchestrator.recipe.rules.weight_schedules import objectives
 from students.objectives.weight import asks
 
 

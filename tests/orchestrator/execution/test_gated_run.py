@@ -11,7 +11,7 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.executor import StageResult
-from orchestrator.recipe.rules_gate import OUTPUTS
+from orchestrator.recipe.rules.gate import OUTPUTS
 from students.assignment import Gating
 from students.learner import OWN
 from tests import small

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import shown
-from orchestrator.recipe.rules_training import trainings
+from orchestrator.recipe.rules.training import trainings
 from students.config import EngineConfig
 from students.deepspeed_settings import owned_settings
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.recipe.rules_bank import bank_rules
-from orchestrator.recipe.rules_classes import class_rules
-from orchestrator.recipe.rules_engine import engine_rules
-from orchestrator.recipe.rules_ensemble import ensemble_rules
-from orchestrator.recipe.rules_gate import gate_rules
-from orchestrator.recipe.rules_samples import sample_rules
-from orchestrator.recipe.rules_teaching import teaching_rules
-from orchestrator.recipe.rules_training import training_rules
-from orchestrator.recipe.rules_weights import weight_rules
+from orchestrator.recipe.rules.bank import bank_rules
+from orchestrator.recipe.rules.class_maps import class_rules
+from orchestrator.recipe.rules.engine import engine_rules
+from orchestrator.recipe.rules.ensemble import ensemble_rules
+from orchestrator.recipe.rules.gate import gate_rules
+from orchestrator.recipe.rules.teaching import teaching_rules
+from orchestrator.recipe.rules.training import training_rules
+from orchestrator.recipe.rules.transfer_set import sample_rules
+from orchestrator.recipe.rules.weight_schedules import weight_rules
 
 Rule = Callable[[Recipe], Iterator[Problem]]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.rules_training import trainings
+from orchestrator.recipe.rules.training import trainings
 from students.config import TrainConfig
 from students.objectives.config import TermConfig
 from students.objectives.weight import LinearWeight, StopWeight, weight_at

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed, suggest
-from orchestrator.recipe.rules_weights import silent_epochs
+from orchestrator.recipe.rules.weight_schedules import silent_epochs
 from students.config import TrainConfig
 from students.objectives.config import TermConfig, taught_by_one
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.recipe.rules_samples import CLASSES
+from orchestrator.recipe.rules.transfer_set import CLASSES
 from teachers.config import BankConfig
 
 _PLACE = "ensemble.bank"
