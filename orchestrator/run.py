@@ -28,8 +28,8 @@ from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import resolve, roles_of, stages_at_once
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.report.collect_run import Reporting
 from orchestrator.report.latency import latencies
-from orchestrator.report.reporting import Reporting
 from orchestrator.report.run_report import RunReport
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking import Status
@@ -209,8 +209,8 @@ def _report(
     began: float,
 ) -> FinishedRun:
     # Pictures and statistics take most of a second to import, so not before the first step.
+    from orchestrator.report.render_page import write_page
     from orchestrator.report.repeats import repeat_report
-    from orchestrator.report.report_page import write_page
 
     latency = latencies(plan, store, results, transfer_set)
     reporting = Reporting(plan, store, transfer_set, latency)

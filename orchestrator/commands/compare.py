@@ -23,6 +23,6 @@ def command(settings_of_all: Settings, runs: tuple[str, ...], as_json: bool) -> 
         click.echo(json.dumps({"runs": [report.to_json() for report in reports]}))
         return
     from orchestrator.commands.console import output
-    from orchestrator.report.report_table import print_comparison
+    from orchestrator.report.render_tables import print_comparison
 
     print_comparison(reports, output())

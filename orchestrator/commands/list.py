@@ -40,7 +40,7 @@ def command(settings_of_all: Settings, as_json: bool) -> None:
 def _print(stored: StoredRuns, counts: dict[str, int]) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.report.report_table import compare_grid
+    from orchestrator.report.render_tables import compare_grid
 
     console = output()
     if stored.runs:

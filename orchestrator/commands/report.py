@@ -23,7 +23,7 @@ def command(settings_of_all: Settings, run: str, as_json: bool) -> None:
         click.echo(json.dumps(found.report.to_json()))
         return
     from orchestrator.commands.console import output
-    from orchestrator.report.report_table import print_report
+    from orchestrator.report.render_tables import print_report
 
     console = output()
     print_report(found.report, console)

@@ -68,7 +68,7 @@ def command(
 def show(finished: FinishedRun) -> None:
     """Prints the report to standard output."""
     from orchestrator.commands.console import output
-    from orchestrator.report.report_table import print_report
+    from orchestrator.report.render_tables import print_report
 
     console = output()
     print_report(finished.report, console)

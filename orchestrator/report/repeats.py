@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from scipy.special import stdtrit
 
 from orchestrator.formatting.table import Grid
-from orchestrator.report.report_words import percent
+from orchestrator.report.render_summary import percent
 from orchestrator.report.run_report import ModelReport, RunReport
 
 CONFIDENCE = 0.95

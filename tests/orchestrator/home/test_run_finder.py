@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import RecipeProblems
 from orchestrator.home import run_finder
 from orchestrator.home.run_finder import find_distinct, find_run, find_runs
-from orchestrator.report import report_page
+from orchestrator.report import render_page as report_page
 from tests.orchestrator.stored_homes import add_run
 
 FIRST, SECOND, OTHER = "aabb" * 8, "aacc" * 8, "ddee" * 8

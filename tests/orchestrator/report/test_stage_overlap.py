@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.report.collect_teaching import step_speed
+from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.stage_overlap import share_beside, spans_of, stage_spans
-from orchestrator.report.teaching_figures import step_speed
-from orchestrator.report.teaching_words import teaching_notes
 from students.attempts import begin_attempt
 from students.spool import Row, SpoolWriter
 from tests.orchestrator.report_samples import report, teaching

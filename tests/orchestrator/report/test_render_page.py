@@ -10,9 +10,9 @@ import pytest
 from matplotlib.image import imread
 
 from orchestrator.formatting.table import Grid
-from orchestrator.report.pictures import dark_knowledge_figure, draw_pictures, sizes_figure
+from orchestrator.report.plots import dark_knowledge_figure, draw_pictures, sizes_figure
+from orchestrator.report.render_page import grid_markdown, write_page
 from orchestrator.report.repeats import RepeatReport, repeat_report
-from orchestrator.report.report_page import grid_markdown, write_page
 from orchestrator.report.run_report import DarkKnowledge, LearningCurve, RunReport
 from tests.orchestrator.report_samples import dark_knowledge, model, report
 

@@ -15,7 +15,8 @@ from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, class_maps
 from orchestrator.recipe.advice import remarks
-from orchestrator.report.lesson_figures import LessonFigures
+from orchestrator.report.collect_teaching import TeachingFigures
+from orchestrator.report.collect_terms import LessonFigures
 from orchestrator.report.run_report import (
     DarkKnowledge,
     LearningCurve,
@@ -26,7 +27,6 @@ from orchestrator.report.run_report import (
     StageReport,
     ensemble_report,
 )
-from orchestrator.report.teaching_figures import TeachingFigures
 from students.knowledge import Question
 from students.metrics import (
     mean_soft_targets,

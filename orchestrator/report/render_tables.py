@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.formatting.table import ABSENT, Grid, print_grid
-from orchestrator.report.lesson_tables import lesson_grids
-from orchestrator.report.report_words import is_flattered, notes, percent
+from orchestrator.report.render_summary import is_flattered, notes, percent
+from orchestrator.report.render_weighting_tables import lesson_grids
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport
 from orchestrator.report.teaching_report import TeacherRun
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.formatting.table import Grid
-from orchestrator.report.lesson_pictures import LISTENING, TERMS
-from orchestrator.report.pictures import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictures
+from orchestrator.report.plots import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictures
+from orchestrator.report.render_summary import notes
+from orchestrator.report.render_tables import report_grids
 from orchestrator.report.repeats import RepeatReport, repeat_grid, repeat_sentence
-from orchestrator.report.report_table import report_grids
-from orchestrator.report.report_words import notes
 from orchestrator.report.run_report import RunReport
+from orchestrator.report.weighting_plots import LISTENING, TERMS
 
 PAGE = "report.md"
 FIGURES = "report.json"

@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.report.lesson_tables import LABEL
 from orchestrator.report.listening_report import ListeningReport
-from orchestrator.report.picture_style import (
+from orchestrator.report.plot_style import (
     LINES,
     MOST_NAMES,
     MOST_NUMBERS,
     label_axes,
     percentage,
 )
+from orchestrator.report.render_weighting_tables import LABEL
 from orchestrator.report.term_report import TermReport
 
 LISTENING = "who_was_listened_to.png"

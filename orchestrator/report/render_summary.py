@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.report.lesson_words import lesson_notes
+from orchestrator.report.render_speed_summary import teaching_notes
+from orchestrator.report.render_weighting_summary import lesson_notes
 from orchestrator.report.run_report import ModelReport, PartScores, RunReport
-from orchestrator.report.teaching_words import teaching_notes
 
 _SMALLEST = 0.00005  # A difference that two decimals of a percentage show as nothing.
 

@@ -13,7 +13,7 @@ from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.profiling.measured_plan import kept
-from orchestrator.report.lesson_figures import committed_rows
+from orchestrator.report.collect_terms import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
 from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
 from students.knowledge import AnswerCounts

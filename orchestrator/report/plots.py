@@ -12,13 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from orchestrator.report.lesson_pictures import (
-    LISTENING,
-    TERMS,
-    listening_figure,
-    terms_figure,
-)
-from orchestrator.report.picture_style import (
+from orchestrator.report.plot_style import (
     LINES,
     MOST_NAMES,
     MOST_NUMBERS,
@@ -27,6 +21,12 @@ from orchestrator.report.picture_style import (
     save,
 )
 from orchestrator.report.run_report import DarkKnowledge, LearningCurve, ModelReport, RunReport
+from orchestrator.report.weighting_plots import (
+    LISTENING,
+    TERMS,
+    listening_figure,
+    terms_figure,
+)
 
 FloatArray = npt.NDArray[np.float64]
 

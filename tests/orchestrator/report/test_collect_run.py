@@ -13,9 +13,9 @@ import torch
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.report.report_table import report_grids
-from orchestrator.report.report_words import notes
-from orchestrator.report.reporting import Reporting
+from orchestrator.report.collect_run import Reporting
+from orchestrator.report.render_summary import notes
+from orchestrator.report.render_tables import report_grids
 from orchestrator.report.run_report import RunReport
 from students.attempts import begin_attempt
 from students.outcome import CurvePoint, Outcome, read_outcome, write_outcome
