@@ -34,8 +34,8 @@ import stillhouse
 from benchmarks.seeds import in_one_process
 from benchmarks.views_count import RECIPE, WEIGHTS
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.report.run_report import RunReport
-from orchestrator.report.teaching_report import TeacherRun
+from orchestrator.results.run_report import RunReport
+from orchestrator.results.teaching_report import TeacherRun
 from students.models.catalog import build_model
 from students.models.config import ResNetCifar
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.seeds import HOME, over_seeds
-from orchestrator.report.run_report import ModelReport, RunReport
+from orchestrator.results.run_report import ModelReport, RunReport
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "mnist_hinton.yaml"
 TEST_SAMPLES = 10_000

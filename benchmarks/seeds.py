@@ -17,7 +17,7 @@ from pathlib import Path
 import stillhouse
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.repeats import repeat_report, repeat_sentence, spread
-from orchestrator.report.run_report import ModelReport, PartScores, RunReport
+from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 
 HOME = Path(".stillhouse")
 

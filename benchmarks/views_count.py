@@ -24,7 +24,7 @@ import stillhouse
 from benchmarks.seeds import in_one_process
 from orchestrator.home.disk_usage import in_words
 from orchestrator.report.repeats import paired, spread
-from orchestrator.report.run_report import ModelReport, RunReport
+from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk
 from teachers.bank.places import shelves_of
 

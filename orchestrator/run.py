@@ -30,7 +30,7 @@ from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.collect_run import Reporting
 from orchestrator.report.latency import latencies
-from orchestrator.report.run_report import RunReport
+from orchestrator.results.run_report import RunReport
 from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking import Status
 from students.faults import Fault

@@ -14,7 +14,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.report.latency import finished_network
-from orchestrator.report.run_report import RunReport
+from orchestrator.results.run_report import RunReport
 from orchestrator.tracking import Status, Tracker, flattened, recipe_run
 from orchestrator.tracking_mlflow import MlflowTracker, place
 from orchestrator.tracking_writer import StageRun, TrackingWriter

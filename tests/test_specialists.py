@@ -13,7 +13,7 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from orchestrator.home.store import Store
 from orchestrator.report.collect_run import Reporting
-from orchestrator.report.run_report import RunReport
+from orchestrator.results.run_report import RunReport
 from students.outcome import Outcome, read_answers
 from students.spool import read_committed
 from tests import small

@@ -12,7 +12,7 @@ from orchestrator.cli import Settings
 
 if TYPE_CHECKING:
     from orchestrator.home.run_finder import StoredRun, StoredRuns
-    from orchestrator.report.run_report import ModelReport
+    from orchestrator.results.run_report import ModelReport
 
 _NS = 10**9
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.run_status import REPORT, is_under_way
 from orchestrator.recipe.message_text import listed
-from orchestrator.report.run_report import RunReport
+from orchestrator.results.run_report import RunReport
 
 LATEST = "latest"
 _NAMED = 3

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from orchestrator.home.locks import is_held
-from orchestrator.report.run_report import Outcome, RunReport, StageReport
+from orchestrator.results.run_report import Outcome, RunReport, StageReport
 from students.transfer_sets.file_hashes import write_whole
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from orchestrator.planning.plan import Plan, class_maps
 from orchestrator.recipe.advice import remarks
 from orchestrator.report.collect_teaching import TeachingFigures
 from orchestrator.report.collect_terms import LessonFigures
-from orchestrator.report.run_report import (
+from orchestrator.results.run_report import (
     DarkKnowledge,
     LearningCurve,
     ModelReport,

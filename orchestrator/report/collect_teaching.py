@@ -15,7 +15,7 @@ from orchestrator.planning.plan import Plan
 from orchestrator.profiling.measured_plan import kept
 from orchestrator.report.collect_terms import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
-from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.results.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
 from students.knowledge import AnswerCounts
 from students.spool import Row
 from students.transfer_sets.transfer_set import TransferSet

@@ -9,8 +9,8 @@ from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.recipe.advice import all_have_seen
-from orchestrator.report.listening_report import ListeningReport, listening_report
-from orchestrator.report.term_report import TermReport, term_values
+from orchestrator.results.term_report import TermReport, term_values
+from orchestrator.results.weighting_report import ListeningReport, listening_report
 from students.errors import CheckpointError
 from students.objectives.weight import weight_at
 from students.spool import Row, read_committed

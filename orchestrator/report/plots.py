@@ -20,13 +20,13 @@ from orchestrator.report.plot_style import (
     percentage,
     save,
 )
-from orchestrator.report.run_report import DarkKnowledge, LearningCurve, ModelReport, RunReport
 from orchestrator.report.weighting_plots import (
     LISTENING,
     TERMS,
     listening_figure,
     terms_figure,
 )
+from orchestrator.results.run_report import DarkKnowledge, LearningCurve, ModelReport, RunReport
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from orchestrator.report.plots import CURVES, DARK_KNOWLEDGE, SIZES, draw_pictur
 from orchestrator.report.render_summary import notes
 from orchestrator.report.render_tables import report_grids
 from orchestrator.report.repeats import RepeatReport, repeat_grid, repeat_sentence
-from orchestrator.report.run_report import RunReport
 from orchestrator.report.weighting_plots import LISTENING, TERMS
+from orchestrator.results.run_report import RunReport
 
 PAGE = "report.md"
 FIGURES = "report.json"

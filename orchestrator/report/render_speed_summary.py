@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from orchestrator.formatting.units import duration, per_second
 from orchestrator.home.disk_usage import in_words
-from orchestrator.report.run_report import RunReport
-from orchestrator.report.teaching_report import StepSpeed, TeachingReport
+from orchestrator.results.run_report import RunReport
+from orchestrator.results.teaching_report import StepSpeed, TeachingReport
 
 
 def teaching_notes(report: RunReport) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.render_weighting_summary import lesson_notes
-from orchestrator.report.run_report import ModelReport, PartScores, RunReport
+from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 
 _SMALLEST = 0.00005  # A difference that two decimals of a percentage show as nothing.
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from orchestrator.formatting.table import ABSENT, Grid, print_grid
 from orchestrator.report.render_summary import is_flattered, notes, percent
 from orchestrator.report.render_weighting_tables import lesson_grids
-from orchestrator.report.run_report import ModelReport, PartScores, RunReport
-from orchestrator.report.teaching_report import TeacherRun
+from orchestrator.results.run_report import ModelReport, PartScores, RunReport
+from orchestrator.results.teaching_report import TeacherRun
 
 _SMALLEST_KL = 1e-12
 """Less than that is rounding."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.report.listening_report import ListeningReport
-from orchestrator.report.run_report import RunReport
-from orchestrator.report.term_report import gradient_shares
+from orchestrator.results.run_report import RunReport
+from orchestrator.results.term_report import gradient_shares
+from orchestrator.results.weighting_report import ListeningReport
 
 _LITTLE = 0.02
 """A rule that changes the target of fewer samples teaches nearly as the uniform mean does."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.formatting.table import ABSENT, Grid
-from orchestrator.report.listening_report import ListeningReport
-from orchestrator.report.run_report import RunReport
-from orchestrator.report.term_report import TermReport, gradient_shares
+from orchestrator.results.run_report import RunReport
+from orchestrator.results.term_report import TermReport, gradient_shares
+from orchestrator.results.weighting_report import ListeningReport
 
 LABEL = "(the label)"
 

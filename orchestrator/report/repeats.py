@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from orchestrator.formatting.table import Grid
 from orchestrator.report.render_summary import percent
-from orchestrator.report.run_report import ModelReport, RunReport
+from orchestrator.results.run_report import ModelReport, RunReport
 
 CONFIDENCE = 0.95
 

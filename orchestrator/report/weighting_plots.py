@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.report.listening_report import ListeningReport
 from orchestrator.report.plot_style import (
     LINES,
     MOST_NAMES,
@@ -19,7 +18,8 @@ from orchestrator.report.plot_style import (
     percentage,
 )
 from orchestrator.report.render_weighting_tables import LABEL
-from orchestrator.report.term_report import TermReport
+from orchestrator.results.term_report import TermReport
+from orchestrator.results.weighting_report import ListeningReport
 
 LISTENING = "who_was_listened_to.png"
 TERMS = "terms.png"

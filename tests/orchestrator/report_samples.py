@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from orchestrator.report.listening_report import ListeningReport
-from orchestrator.report.run_report import (
+from orchestrator.results.run_report import (
     DarkKnowledge,
     LearningCurve,
     ModelReport,
@@ -15,8 +14,9 @@ from orchestrator.report.run_report import (
     StageReport,
     ensemble_report,
 )
-from orchestrator.report.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
-from orchestrator.report.term_report import TermReport
+from orchestrator.results.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.results.term_report import TermReport
+from orchestrator.results.weighting_report import ListeningReport
 
 
 def model(name, role, accuracy, parameters=1210, **more):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.home.stored_stages import StoredStage
-from orchestrator.report.run_report import RunReport, StageReport
+from orchestrator.results.run_report import RunReport, StageReport
 from tests.orchestrator.report_samples import report
 
 DIGEST = "0123456789abcdef" * 2

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from orchestrator.report.run_report import RunReport
+from orchestrator.results.run_report import RunReport
 from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.stored_homes import DIGEST, add_run
 

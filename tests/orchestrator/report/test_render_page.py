@@ -13,7 +13,7 @@ from orchestrator.formatting.table import Grid
 from orchestrator.report.plots import dark_knowledge_figure, draw_pictures, sizes_figure
 from orchestrator.report.render_page import grid_markdown, write_page
 from orchestrator.report.repeats import RepeatReport, repeat_report
-from orchestrator.report.run_report import DarkKnowledge, LearningCurve, RunReport
+from orchestrator.results.run_report import DarkKnowledge, LearningCurve, RunReport
 from tests.orchestrator.report_samples import dark_knowledge, model, report
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from orchestrator.report.collect_teaching import step_speed
 from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.render_tables import print_report, report_grids
-from orchestrator.report.run_report import RunReport
-from orchestrator.report.teaching_report import Foretold, StepSpeed, TeachingReport
+from orchestrator.results.run_report import RunReport
+from orchestrator.results.teaching_report import Foretold, StepSpeed, TeachingReport
 from students.spool import Row
 from tests import running
 from tests.orchestrator.report_samples import report, teaching

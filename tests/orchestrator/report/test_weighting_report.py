@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from orchestrator.report.listening_report import ListeningReport, listening_report
 from orchestrator.report.render_page import write_page
 from orchestrator.report.render_tables import print_report
 from orchestrator.report.render_weighting_summary import lesson_notes
 from orchestrator.report.render_weighting_tables import lesson_grids
-from orchestrator.report.run_report import RunReport
-from orchestrator.report.term_report import gradient_shares, term_values
 from orchestrator.report.weighting_plots import listening_figure, terms_figure
+from orchestrator.results.run_report import RunReport
+from orchestrator.results.term_report import gradient_shares, term_values
+from orchestrator.results.weighting_report import ListeningReport, listening_report
 from students.spool import Row
 from tests.orchestrator.report_samples import listening, report, terms
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from orchestrator.report.render_summary import closing_sentence, notes
 from orchestrator.report.render_tables import compare_grid, print_comparison, print_report, ratio
-from orchestrator.report.run_report import PartScores, RunReport, ensemble_report, learning_curve
+from orchestrator.results.run_report import PartScores, RunReport, ensemble_report, learning_curve
 from students.spool import Row
 from tests.orchestrator.report_samples import dark_knowledge, model, report
 
@@ -174,7 +174,7 @@ def test_runs_are_compared_side_by_side():
 
 def test_the_report_needs_neither_torch_nor_matplotlib():
     code = (
-        "import sys, orchestrator.report.render_tables, orchestrator.report.run_report\n"
+        "import sys, orchestrator.report.render_tables, orchestrator.results.run_report\n"
         "assert not {'torch', 'matplotlib', 'mlflow', 'scipy'} & sys.modules.keys()"
     )
     root = Path(__file__).parents[3]

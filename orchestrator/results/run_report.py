@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from orchestrator.report.listening_report import ListeningReport
-from orchestrator.report.teaching_report import TeachingReport
-from orchestrator.report.term_report import TermReport
+from orchestrator.results.teaching_report import TeachingReport
+from orchestrator.results.term_report import TermReport
+from orchestrator.results.weighting_report import ListeningReport
 from students.spool import Row
 
 Role = Literal["student", "teacher", "ensemble", "control"]
