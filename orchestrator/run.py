@@ -31,8 +31,8 @@ from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.collect_run import Reporting
 from orchestrator.report.latency import latencies
 from orchestrator.results.run_report import RunReport
-from orchestrator.run_tracking import SECONDS_TO_SEND, RunTracking
-from orchestrator.tracking import Status
+from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
+from orchestrator.tracking.tracker import Status
 from students.faults import Fault
 from students.outcome import read_outcome
 from students.reports import Event

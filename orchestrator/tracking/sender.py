@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking import Cursor, Metric, RunSpec, Status, Tracker, redacted
-from orchestrator.tracking_windows import Told, Windows
+from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, Tracker, redacted
+from orchestrator.tracking.windows import Told, Windows
 from students.spool import Segment, read_committed
 
 if TYPE_CHECKING:

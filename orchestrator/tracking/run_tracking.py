@@ -15,9 +15,9 @@ from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.report.latency import finished_network
 from orchestrator.results.run_report import RunReport
-from orchestrator.tracking import Status, Tracker, flattened, recipe_run
-from orchestrator.tracking_mlflow import MlflowTracker, place
-from orchestrator.tracking_writer import StageRun, TrackingWriter
+from orchestrator.tracking.mlflow_tracker import MlflowTracker, place
+from orchestrator.tracking.tracker import Status, Tracker, flattened, recipe_run
+from orchestrator.tracking.writer import StageRun, TrackingWriter
 from students.reports import Committed, Event
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator import run_tracking
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.plan import Plan
-from orchestrator.run_tracking import RunTracking, lineage
-from orchestrator.tracking import Cursor, Metric, OpenRun, RunSpec
+from orchestrator.tracking import run_tracking
+from orchestrator.tracking.run_tracking import RunTracking, lineage
+from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec
 from students.outcome import Outcome
 from students.reports import Advanced, Committed
 from students.spool import SpoolWriter
 from tests import small
-from tests.orchestrator.tracker_contract import hold_to_contract
+from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 WITHIN = 20.0
 """Seconds that the writer's thread is given."""

@@ -24,8 +24,8 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking import Metric, RunSpec, Status, Tracker, key
-from orchestrator.tracking_sender import Notice, Sender, StageRun, Student, Wanted
+from orchestrator.tracking.sender import Notice, Sender, StageRun, Student, Wanted
+from orchestrator.tracking.tracker import Metric, RunSpec, Status, Tracker, key
 from students.spool import Segment
 
 __all__ = ["StageRun", "TrackingWriter"]

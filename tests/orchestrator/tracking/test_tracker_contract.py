@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.tracking import (
+from orchestrator.tracking.tracker import (
     Cursor,
     Metric,
     NullTracker,
@@ -19,10 +19,10 @@ from orchestrator.tracking import (
     recipe_run,
     redacted,
 )
-from orchestrator.tracking_windows import Windows
-from orchestrator.tracking_writer import StageRun, TrackingWriter
+from orchestrator.tracking.windows import Windows
+from orchestrator.tracking.writer import StageRun, TrackingWriter
 from students.spool import Row, SpoolWriter, extended
-from tests.orchestrator.tracker_contract import hold_to_contract
+from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 
 class MemoryTracker:

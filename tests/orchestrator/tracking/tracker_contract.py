@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.tracking import Cursor, Metric, OpenRun, RunSpec
+from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec
 
 RECIPE = RunSpec("digits", ("stillhouse.recipe", "contract"), {"a": "1"}, {"lineage": "x"})
 STAGE = RunSpec("student", ("stillhouse.stage", "9:student"))

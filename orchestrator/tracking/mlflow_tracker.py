@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from orchestrator.tracking import Cursor, Metric, OpenRun, RunSpec, Status, key
+from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec, Status, key
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

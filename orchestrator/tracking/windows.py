@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from orchestrator.tracking import Cursor, Metric, key
+from orchestrator.tracking.tracker import Cursor, Metric, key
 from students.spool import Row
 
 _SUMS = frozenset({"wait_seconds", "skipped", "nonfinite"})

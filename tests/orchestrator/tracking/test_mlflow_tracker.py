@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from orchestrator.tracking import Cursor, Metric, RunSpec
-from orchestrator.tracking_mlflow import MlflowTracker, Place, place
-from orchestrator.tracking_writer import StageRun, TrackingWriter
+from orchestrator.tracking.mlflow_tracker import MlflowTracker, Place, place
+from orchestrator.tracking.tracker import Cursor, Metric, RunSpec
+from orchestrator.tracking.writer import StageRun, TrackingWriter
 from students.spool import SpoolWriter, extended
-from tests.orchestrator.tracker_contract import hold_to_contract
+from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 RUN = RunSpec(
     "digits",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.tracking import Cursor
-from orchestrator.tracking_windows import Windows
+from orchestrator.tracking.tracker import Cursor
+from orchestrator.tracking.windows import Windows
 from students.spool import Row
 
 
