@@ -31,18 +31,18 @@ from torch.nn.functional import cross_entropy
 
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
-from students.assignment import Assignment, Pupil, Samples
 from students.attempts import begin_attempt
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
+from students.events import Committed
 from students.lessons import NoLessons
 from students.making import build_student_model, sample_ids, student_preprocess
 from students.models.config import ResNetCifar
 from students.objectives.config import Task
 from students.order import Order
-from students.reports import Committed
+from students.specs import Assignment, Pupil, Samples
 from students.spool import read_committed
 from students.student_rank import StudentRank
-from students.threads import computing_on
+from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from students.assignment import Gating, Pupil
 from students.models.config import ModelConfig
 from students.models.features import feature_layer
+from students.specs import Gating, Pupil
 from teachers.config import Adaptive, EnsembleConfig, Fixed, Uniform
 
 

@@ -33,9 +33,9 @@ from orchestrator.report.latency import latencies
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking.tracker import Status
-from students.faults import Fault
+from students.events import Event
+from students.fault_injection import Fault
 from students.outcome import read_outcome
-from students.reports import Event
 from students.transfer_sets.file_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from students.assignment import Pupil
 from students.knowledge import Tap
 from students.objectives.catalog import taps_of
 from students.objectives.weight import asks
+from students.specs import Pupil
 from students.transfer_sets.transfer_set import TransferSet
 
 

@@ -20,9 +20,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from students.assignment import Gating
 from students.knowledge import Knowledge
 from students.single_precision import at_least_single
+from students.specs import Gating
 
 GATE = "gate"
 PENALTY = "gate.penalty"

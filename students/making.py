@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from students.adapters import Embedding, build_adapter
-from students.assignment import Assignment, Gating, Samples
 from students.class_map import spread_of
 from students.engine import EngineState
 from students.gate import Gate
@@ -17,6 +16,7 @@ from students.models.config import CustomModel
 from students.network import Network, Preprocess, preprocess
 from students.objectives.layers import Guided
 from students.order import Ids
+from students.specs import Assignment, Gating, Samples
 from students.taps import probe_shapes, reduced_shape
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from students.assignment import Gating
 from students.engine import Engine
 from students.gate import GATE
+from students.specs import Gating
 
 
 @dataclass

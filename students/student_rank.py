@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from students.assignment import Assignment
 from students.catalog import build_engine
 from students.checkpoint import CheckpointFolder
 from students.engine import Engine, EngineState
+from students.events import Event, Noticed
 from students.examination import examine
 from students.knowledge import AnswerCounts, Lessons
 from students.learning_curve import learning_curve
@@ -31,9 +31,9 @@ from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
 from students.order import Order
 from students.outcome import Outcome, write_outcome
-from students.reports import Event, Noticed
+from students.specs import Assignment
 from students.spool import SpoolWriter, read_committed
-from students.threads import computing_on
+from students.torch_state import computing_on
 from students.trainer import Progress, Trainer
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.some_classes import some_classes

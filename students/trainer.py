@@ -24,7 +24,8 @@ from students.checkpoint import CheckpointFolder
 from students.config import TrainConfig
 from students.engine import Engine, StepOutcome
 from students.errors import TrainingError
-from students.faults import Fault
+from students.events import Advanced, Committed, EpochReport, Event, Resumed, StepReport
+from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, Lessons, Question
 from students.lessons import nobodys
 from students.listening import added
@@ -35,7 +36,6 @@ from students.objectives.driving import gradient_norms
 from students.objectives.objective import Objective
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
-from students.reports import Advanced, Committed, EpochReport, Event, Resumed, StepReport
 from students.seeding import seed_generators
 from students.spool import SpoolWriter, extended
 from students.standstill import Standstill

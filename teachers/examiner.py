@@ -7,7 +7,7 @@ from pathlib import Path
 
 from students.examination import examine
 from students.outcome import Outcome, write_outcome
-from students.threads import computing_on
+from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.host import TeacherSpec
 from teachers.loading import load_network

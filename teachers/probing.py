@@ -12,7 +12,7 @@ from torch import Tensor
 
 from students.models.config import Preprocessing
 from students.network import Network, preprocess
-from students.threads import computing_on
+from students.torch_state import computing_on
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.gate import (

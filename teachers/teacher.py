@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from students.knowledge import Answer, Tap
 from students.network import Network
 from students.taps import Recorder, reduced
-from students.threads import computing_on
+from students.torch_state import computing_on
 from teachers.encoding import encoded
 from teachers.manner import Manner
 from teachers.prepared import prepared

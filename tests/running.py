@@ -28,8 +28,8 @@ from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
-from students.faults import Fault
-from students.reports import Event
+from students.events import Event
+from students.fault_injection import Fault
 from students.spool import read_committed
 from tests import small
 

@@ -13,8 +13,8 @@ from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from orchestrator.planning.plan import Stage
+from students.events import Committed, Event, Noticed, Resumed
 from students.outcome import Outcome
-from students.reports import Committed, Event, Noticed, Resumed
 from tests import small
 from tests.running import IN_PROCESS, Finished, Heard, executor, undisturbed
 

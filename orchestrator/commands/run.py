@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.report.repeats import RepeatReport
     from orchestrator.run import FinishedRun
-    from students.faults import Fault
+    from students.fault_injection import Fault
 
 
 @click.command("run")
@@ -102,7 +102,7 @@ def _without_report(recipe: Path, error: BaseException) -> dict[str, Any]:
 
 def _fault() -> Fault | None:
     """A fault on purpose, for tests of resuming: ``STILLHOUSE_FAULT=student@37=kill``."""
-    from students.faults import parse_fault
+    from students.fault_injection import parse_fault
 
     spelled = os.environ.get("STILLHOUSE_FAULT")
     return parse_fault(spelled, os.getpgid(0)) if spelled else None

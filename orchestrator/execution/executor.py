@@ -19,8 +19,8 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Resolved, resolve, stages_at_once
 from students.attempts import begin_attempt
+from students.events import Event, Noticed
 from students.outcome import Outcome, read_outcome
-from students.reports import Event, Noticed
 from teachers.errors import AnswersGone
 
 

@@ -17,7 +17,7 @@ from rich.progress import (
 
 from orchestrator.execution.executor import StageResult
 from orchestrator.planning.plan import Stage
-from students.reports import Advanced, Committed, EpochReport, Event, Noticed, Resumed
+from students.events import Advanced, Committed, EpochReport, Event, Noticed, Resumed
 
 
 class ProgressBars:

@@ -10,13 +10,13 @@ from cluster.runtime import Demand
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Resolved
-from students.assignment import Assignment
 from students.config import Resources
 from students.engine import Group
-from students.faults import Fault
+from students.fault_injection import Fault
 from students.models.config import Weights
 from students.objectives.catalog import taps_of
 from students.outcome import weights_file
+from students.specs import Assignment
 from teachers.config import TeacherConfig
 from teachers.host import TeacherSpec
 from teachers.lesson import Kept

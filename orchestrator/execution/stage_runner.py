@@ -24,9 +24,9 @@ from orchestrator.execution.teacher_startup import Faculty
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from students.errors import StudentError
+from students.events import Event
 from students.knowledge import Lessons
 from students.lessons import NoLessons
-from students.reports import Event
 from students.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import AnswersGone, AnswerSpoilt

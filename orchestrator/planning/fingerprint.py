@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.recipe.rules.transfer_set import CLASSES
-from students.assignment import Pupil
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
 from students.objectives.config import Softening, TermConfig
+from students.specs import Pupil
 from students.transfer_sets.config import (
     CustomTransferSet,
     ImageFolder,

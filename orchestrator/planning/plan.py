@@ -12,10 +12,10 @@ from orchestrator.config import Recipe
 from orchestrator.gating import told, with_layer
 from orchestrator.planning import fingerprint as what
 from orchestrator.planning.digest import digest_of
-from students.assignment import Pupil, Samples
 from students.errors import TransferSetError
 from students.objectives.config import Task, TermConfig, taught_by_one
 from students.randomness import seed_of
+from students.specs import Pupil, Samples
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
 from teachers.config import EnsembleConfig, TeacherConfig, Uniform

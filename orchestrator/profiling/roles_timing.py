@@ -22,12 +22,12 @@ from orchestrator.profiling.stage_estimate import Parts, PupilCosts
 from orchestrator.profiling.student_timing import TimedPupil
 from orchestrator.profiling.teacher_timing import TeacherTiming, TimedTeacher
 from orchestrator.profiling.throughput_model import Role, role
-from students.assignment import Pupil
 from students.knowledge import Lessons, Question
 from students.lessons import NoLessons
 from students.making import sample_ids
 from students.objectives.config import Task
 from students.outcome import read_outcome
+from students.specs import Pupil
 from students.transfer_sets.transfer_set import TransferSet
 
 ROUNDS = 5

@@ -12,20 +12,20 @@ from statistics import median
 import torch
 
 from orchestrator.profiling.stage_estimate import PupilCosts
-from students.assignment import Assignment, Pupil
 from students.attempts import begin_attempt
 from students.catalog import build_engine
 from students.checkpoint import CheckpointFolder
 from students.config import CheckpointConfig, EngineConfig
 from students.engine import Group
+from students.events import EpochReport
 from students.knowledge import Lessons
 from students.making import build_learner, sample_ids
 from students.objectives.catalog import build_objective
 from students.objectives.config import TermConfig
 from students.order import Ids, Order
 from students.randomness import generator
-from students.reports import EpochReport
-from students.threads import computing_on
+from students.specs import Assignment, Pupil
+from students.torch_state import computing_on
 from students.trainer import Trainer
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.some_classes import some_classes

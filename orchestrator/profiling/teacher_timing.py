@@ -21,7 +21,7 @@ from students.network import Network
 from students.objectives.catalog import taps_of
 from students.order import Ids
 from students.outcome import weights_file
-from students.threads import computing_on
+from students.torch_state import computing_on
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network
 from teachers.manner import plain

@@ -13,7 +13,7 @@ from students.costs import latency_ms
 from students.models.config import ModelConfig, Weights
 from students.network import Network
 from students.outcome import weights_file
-from students.threads import computing_on
+from students.torch_state import computing_on
 from students.transfer_sets.file_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network

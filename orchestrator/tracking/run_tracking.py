@@ -18,7 +18,7 @@ from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, place
 from orchestrator.tracking.tracker import Status, Tracker, flattened, recipe_run
 from orchestrator.tracking.writer import StageRun, TrackingWriter
-from students.reports import Committed, Event
+from students.events import Committed, Event
 from students.transfer_sets.transfer_set import TransferSet
 
 SECONDS_TO_SEND = 60.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from students.assignment import Gating
 from students.errors import ObjectiveError
 from students.knowledge import Tap
 from students.objectives.conditional import ConditionalTerm
@@ -47,6 +46,7 @@ from students.objectives.triplet_order import TripletOrderTerm
 from students.objectives.virtual_teacher import VirtualTeacherTerm
 from students.objectives.weight import weight_at
 from students.softening import Mean
+from students.specs import Gating
 
 
 def build_objective(

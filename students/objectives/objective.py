@@ -9,12 +9,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from students.assignment import Gating
 from students.errors import ObjectiveError
 from students.gate import penalty_of, weighed
 from students.knowledge import Batch, Knowledge, Tap
 from students.objectives.layers import Guided
 from students.objectives.weight import Schedule, asks, weight_at
+from students.specs import Gating
 
 
 class Term(Protocol):

@@ -8,7 +8,7 @@ from students.catalog import build_engine
 from students.config import AdamW, EngineConfig, Sgd, TrainConfig
 from students.engine import EngineState, Group
 from students.errors import CheckpointError, StudentError
-from students.threads import computing_on
+from students.torch_state import computing_on
 from tests.students.engine_cases import ENGINES, Learner, built, differing, learn, micro_batch
 
 OPTIMIZERS = {"sgd": Sgd(weight_decay=1e-3), "adamw": AdamW()}

@@ -11,7 +11,7 @@ import torch
 
 from students.config import AdamW, Sgd
 from students.engine import Group
-from students.threads import computing_on
+from students.torch_state import computing_on
 from tests.students.engine_cases import ENGINES, Learner, built, differing, flat, learn, micro_batch
 
 OPTIMIZERS = {"sgd": Sgd(weight_decay=1e-3), "adamw": AdamW(lr=0.001)}

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from students.assignment import Gating
 from students.gate import (
     GATE,
     PENALTY,
@@ -27,6 +26,7 @@ from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
 from students.objectives.soft_targets import soft_target_loss
 from students.softening import soften
+from students.specs import Gating
 from tests.golden.cases import golden, tensor
 
 GATING = Gating(layer="1", detached=False, penalty=0.1, learns_for=None)

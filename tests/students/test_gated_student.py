@@ -11,11 +11,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from students.assignment import Gating, Pupil
 from students.engine import EngineState
 from students.knowledge import Knowledge, Question
 from students.making import deployed_weights
 from students.outcome import weights_file
+from students.specs import Gating, Pupil
 from students.student_rank import StudentRank
 from tests.students import tiny
 

@@ -5,7 +5,6 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from students.adapters import Embedding, build_adapter
-from students.assignment import Gating
 from students.catalog import build_engine
 from students.config import EngineConfig, TrainConfig
 from students.engine import Group
@@ -14,6 +13,7 @@ from students.knowledge import Batch, Knowledge
 from students.learner import Learner
 from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
+from students.specs import Gating
 from students.standstill import Standstill
 
 

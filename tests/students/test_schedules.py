@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from students.assignment import Pupil
+from students.events import Resumed
 from students.objectives.weight import LinearWeight, StopWeight
 from students.outcome import weights_file
-from students.reports import Resumed
+from students.specs import Pupil
 from tests.students import tiny
 
 EPOCH = 4

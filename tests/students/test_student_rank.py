@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from students.assignment import Pupil, Samples
 from students.checkpoint import CheckpointFolder
 from students.errors import StaleAttempt
+from students.events import Committed, EpochReport, Noticed, Resumed
 from students.knowledge import Batch
 from students.making import build_student_model
 from students.network import weights_sha256
 from students.order import Ids
 from students.outcome import read_answers, weights_file
-from students.reports import Committed, EpochReport, Noticed, Resumed
+from students.specs import Pupil, Samples
 from students.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet

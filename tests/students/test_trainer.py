@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from students.errors import TrainingError
-from students.reports import EpochReport
+from students.events import EpochReport
 from students.trainer import MOST_SKIPS_IN_A_ROW
 from tests.students import tiny
 

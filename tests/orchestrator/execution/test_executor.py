@@ -16,8 +16,8 @@ from orchestrator.execution.executor import Executor
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect
+from students.events import Noticed
 from students.outcome import Outcome, read_outcome, write_outcome
-from students.reports import Noticed
 from teachers.errors import AnswersGone
 from tests import small
 from tests.running import Heard

@@ -12,7 +12,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
-from students.faults import Fault
+from students.fault_injection import Fault
 from students.knowledge import Tap
 from teachers.asked import logits_column
 from teachers.bank.shelf import Shelf

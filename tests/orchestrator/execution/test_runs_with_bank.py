@@ -15,9 +15,9 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
+from students.events import Event, Noticed
 from students.knowledge import AnswerCounts
 from students.outcome import Outcome
-from students.reports import Event, Noticed
 from tests import small
 from tests.refusals import refused
 from tests.running import IN_PROCESS, Heard, Killed, executor

@@ -10,7 +10,7 @@ from torch.nn import functional
 from students.models.catalog import build_model
 from students.models.config import MobileNetCifar, PlainCnn, ResNetCifar, WideResNet
 from students.models.resnet_cifar import PaddedShortcut
-from students.threads import computing_on
+from students.torch_state import computing_on
 
 MODELS = {
     "plain_cnn": PlainCnn(depth=2, width=8),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from students.faults import Fault, parse_fault
+from students.fault_injection import Fault, parse_fault
 
 
 def test_a_fault_names_stage_and_step():
@@ -27,7 +27,7 @@ def test_another_spelling_is_refused(spelled):
 def test_it_strikes_the_whole_group_at_its_step_and_at_no_other():
     code = """
         import os, subprocess, sys
-        from students.faults import Fault
+        from students.fault_injection import Fault
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         print(child.pid, flush=True)
         fault = Fault("student", 3, os.getpgid(0))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from students.config import EngineConfig, TrainConfig
 from students.engine import Group
-from students.faults import Fault
+from students.fault_injection import Fault
 from students.models.config import ModelConfig, Weights
 from students.objectives.config import TermConfig
 from students.transfer_sets.config import Augment, TransferSetConfig
