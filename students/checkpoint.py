@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from students.attempts import only_current, replace_durably, sync_folder, write_durably
-from students.engine import EngineState
+from students.engines.engine import EngineState
 from students.errors import CheckpointError
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from students.adapters import Embedding, build_adapter
 from students.class_map import spread_of
-from students.engine import EngineState
+from students.engines.engine import EngineState
 from students.gate import Gate
 from students.learner import Learner
 from students.models.catalog import build_model, model_shape

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from students.config import EngineConfig, TrainConfig
-from students.engine import Group
+from students.engines.engine import Group
 from students.fault_injection import Fault
 from students.models.config import ModelConfig, Weights
 from students.objectives.config import TermConfig

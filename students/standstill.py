@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from students.engine import Engine
+from students.engines.engine import Engine
 from students.gate import GATE
 from students.specs import Gating
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from students.catalog import build_engine
 from students.checkpoint import CheckpointFolder
-from students.engine import Engine, EngineState
+from students.engines.catalog import build_engine
+from students.engines.engine import Engine, EngineState
 from students.events import Event, Noticed
 from students.examination import examine
 from students.knowledge import AnswerCounts, Lessons

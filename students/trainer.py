@@ -22,7 +22,7 @@ from torch import Tensor
 
 from students.checkpoint import CheckpointFolder
 from students.config import TrainConfig
-from students.engine import Engine, StepOutcome
+from students.engines.engine import Engine, StepOutcome
 from students.errors import TrainingError
 from students.events import Advanced, Committed, EpochReport, Event, Resumed, StepReport
 from students.fault_injection import Fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import cross_entropy
 
-from students.engine import Engine
+from students.engines.engine import Engine
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 

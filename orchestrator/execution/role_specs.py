@@ -11,7 +11,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
-from students.engine import Group
+from students.engines.engine import Group
 from students.fault_injection import Fault
 from students.models.config import Weights
 from students.objectives.catalog import taps_of

@@ -13,10 +13,10 @@ import torch
 
 from orchestrator.profiling.stage_estimate import PupilCosts
 from students.attempts import begin_attempt
-from students.catalog import build_engine
 from students.checkpoint import CheckpointFolder
 from students.config import CheckpointConfig, EngineConfig
-from students.engine import Group
+from students.engines.catalog import build_engine
+from students.engines.engine import Group
 from students.events import EpochReport
 from students.knowledge import Lessons
 from students.making import build_learner, sample_ids

@@ -11,7 +11,7 @@ import torch
 
 from students.attempts import begin_attempt
 from students.checkpoint import CheckpointFolder
-from students.engine import EngineState
+from students.engines.engine import EngineState
 from students.errors import CheckpointError, StaleAttempt
 
 
@@ -148,7 +148,7 @@ _REFUSED = """
     import resource, sys, torch
     from pathlib import Path
     from students.checkpoint import CheckpointFolder
-    from students.engine import EngineState
+    from students.engines.engine import EngineState
     from students.errors import CheckpointError
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     try:

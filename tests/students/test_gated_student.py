@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from students.engine import EngineState
+from students.engines.engine import EngineState
 from students.knowledge import Knowledge, Question
 from students.making import deployed_weights
 from students.outcome import weights_file

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from students.costs import costs
-from students.engine import Group
+from students.engines.engine import Group
 from students.examination import examine
 from students.network import Network, Preprocess, weights_sha256
 from students.transfer_sets.catalog import load_transfer_set

@@ -9,7 +9,7 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import shown
 from orchestrator.recipe.rules.training import trainings
 from students.config import EngineConfig
-from students.deepspeed_settings import owned_settings
+from students.engines.deepspeed_settings import owned_settings
 
 
 def _deepspeed_keys(recipe: Recipe) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.init import TEMPLATE
 from orchestrator.recipe.loading import load_recipe
-from students.deepspeed_settings import OWNED
+from students.engines.deepspeed_settings import OWNED
 
 HINT_OF = "{kind: hint, teacher: %s, hint: layer3, guided: hidden.0}"
 HINT = f"student.objective.look={HINT_OF}"

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from students.buffers import SharedBuffers
-from students.canonical import frozen, learning, load_module, on_cpu
-from students.clipping import judge, squared_norm
 from students.config import EngineConfig, TrainConfig
-from students.engine import EngineState, Group, StepOutcome
-from students.optimizers import build_optimizer, set_learning_rate
-from students.precision import InPrecision
-from students.process_group import add_up, join, leave
+from students.engines.autocast import InPrecision
+from students.engines.buffer_sync import SharedBuffers
+from students.engines.engine import EngineState, Group, StepOutcome
+from students.engines.gradient_clipping import judge, squared_norm
+from students.engines.optimizers import build_optimizer, set_learning_rate
+from students.engines.process_group import add_up, join, leave
+from students.engines.state_tensors import frozen, learning, load_module, on_cpu
 
 
 class TorchEngine:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from students.withheld import withheld
+from students.engines.import_blocker import withheld
 
 
 def test_a_package_is_withheld_from_one_thread_and_only_meanwhile(tmp_path, monkeypatch):
@@ -34,7 +34,7 @@ def test_a_rank_that_imports_deepspeed_does_not_import_the_tracker():
             sys.executable,
             "-c",
             "import sys, torch\n"
-            "from students.engine_deepspeed import _quietly_import\n"
+            "from students.engines.deepspeed_engine import _quietly_import\n"
             "_quietly_import(torch.device('cpu'))\n"
             "print('deepspeed' in sys.modules, 'mlflow' in sys.modules)",
         ],

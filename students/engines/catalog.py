@@ -8,9 +8,9 @@ from typing import Protocol
 from torch import nn
 
 from students.config import EngineConfig, TrainConfig
-from students.engine import Engine, EngineState, Group
-from students.engine_deepspeed import build_deepspeed
-from students.engine_torch import build_torch
+from students.engines.deepspeed_engine import build_deepspeed
+from students.engines.engine import Engine, EngineState, Group
+from students.engines.torch_engine import build_torch
 
 
 class Build(Protocol):

@@ -13,18 +13,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from students.buffers import SharedBuffers
-from students.canonical import frozen, learning, load_module, on_cpu
-from students.clipping import judge, squared_norm
 from students.config import EngineConfig, TrainConfig
-from students.deepspeed_settings import merged_settings, owned_settings
-from students.engine import EngineState, Group, StepOutcome
+from students.engines.autocast import InPrecision
+from students.engines.buffer_sync import SharedBuffers
+from students.engines.deepspeed_settings import merged_settings, owned_settings
+from students.engines.engine import EngineState, Group, StepOutcome
+from students.engines.gradient_clipping import judge, squared_norm
+from students.engines.import_blocker import withheld
+from students.engines.optimizers import build_optimizer, set_learning_rate
+from students.engines.process_group import add_up, join, leave
+from students.engines.state_tensors import frozen, learning, load_module, on_cpu
+from students.engines.zero_partitions import Partitions, partitions_of
 from students.errors import TrainingError
-from students.optimizers import build_optimizer, set_learning_rate
-from students.partitions import Partitions, partitions_of
-from students.precision import InPrecision
-from students.process_group import add_up, join, leave
-from students.withheld import withheld
 
 _NO_COMPILING = "TORCHDYNAMO_DISABLE"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from students.catalog import build_engine
 from students.config import EngineConfig, TrainConfig
-from students.engine import Group
+from students.engines.catalog import build_engine
+from students.engines.engine import Group
 from students.gate import Gate, gate_weights
 
 MICRO = 8

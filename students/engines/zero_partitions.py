@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from students.engine import Group
+from students.engines.engine import Group
 
 
 class Partitions(Protocol):

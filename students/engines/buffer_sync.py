@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from students.engine import Group
-from students.process_group import add_up
+from students.engines.engine import Group
+from students.engines.process_group import add_up
 
 
 class SharedBuffers:

@@ -4,12 +4,19 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from students.catalog import build_engine
 from students.config import AdamW, EngineConfig, Sgd, TrainConfig
-from students.engine import EngineState, Group
+from students.engines.catalog import build_engine
+from students.engines.engine import EngineState, Group
 from students.errors import CheckpointError, StudentError
 from students.torch_state import computing_on
-from tests.students.engine_cases import ENGINES, Learner, built, differing, learn, micro_batch
+from tests.students.engines.engine_cases import (
+    ENGINES,
+    Learner,
+    built,
+    differing,
+    learn,
+    micro_batch,
+)
 
 OPTIMIZERS = {"sgd": Sgd(weight_decay=1e-3), "adamw": AdamW()}
 

@@ -5,9 +5,9 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from students.adapters import Embedding, build_adapter
-from students.catalog import build_engine
 from students.config import EngineConfig, TrainConfig
-from students.engine import Group
+from students.engines.catalog import build_engine
+from students.engines.engine import Group
 from students.gate import Gate
 from students.knowledge import Batch, Knowledge
 from students.learner import Learner

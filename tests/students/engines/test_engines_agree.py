@@ -10,9 +10,17 @@ import pytest
 import torch
 
 from students.config import AdamW, Sgd
-from students.engine import Group
+from students.engines.engine import Group
 from students.torch_state import computing_on
-from tests.students.engine_cases import ENGINES, Learner, built, differing, flat, learn, micro_batch
+from tests.students.engines.engine_cases import (
+    ENGINES,
+    Learner,
+    built,
+    differing,
+    flat,
+    learn,
+    micro_batch,
+)
 
 OPTIMIZERS = {"sgd": Sgd(weight_decay=1e-3), "adamw": AdamW(lr=0.001)}
 STAGES = [name for name in ENGINES if name != "torch"]
