@@ -12,8 +12,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from students.examination import examine
-from students.metrics import accuracy
+from students.evaluation.evaluate import examine
+from students.evaluation.metrics import accuracy
 from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10

@@ -14,10 +14,10 @@ import torch
 from students.checkpoint import CheckpointFolder
 from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineState
+from students.evaluation.evaluate import examine
+from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Noticed
-from students.examination import examine
 from students.knowledge import AnswerCounts, Lessons
-from students.learning_curve import learning_curve
 from students.listening import Listening
 from students.making import (
     build_learner,

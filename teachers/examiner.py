@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from students.examination import examine
+from students.evaluation.evaluate import examine
 from students.outcome import Outcome, write_outcome
 from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set

@@ -27,8 +27,8 @@ from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
+from students.evaluation.metrics import accuracy, negative_log_likelihood
 from students.events import Event, Noticed
-from students.metrics import accuracy, negative_log_likelihood
 from students.outcome import read_answers, read_outcome
 from students.spool import read_committed
 

@@ -27,13 +27,13 @@ from orchestrator.results.run_report import (
     StageReport,
     ensemble_report,
 )
-from students.knowledge import Question
-from students.metrics import (
+from students.evaluation.metrics import (
     mean_soft_targets,
     part_figures,
     per_class_accuracy,
     prior_correction,
 )
+from students.knowledge import Question
 from students.outcome import Outcome, read_answers
 from students.softening import soften
 from students.transfer_sets.transfer_set import TransferSet

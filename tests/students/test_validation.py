@@ -11,7 +11,7 @@ from torch import nn
 
 from students.costs import costs
 from students.engines.engine import Group
-from students.examination import examine
+from students.evaluation.evaluate import examine
 from students.network import Network, Preprocess, weights_sha256
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from students.prior_correction import TOLERANCE, prior_correction
+from students.evaluation.prior_correction import TOLERANCE, prior_correction
 
 SEEDS = st.integers(0, 10_000)
 

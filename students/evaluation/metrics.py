@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import nll_loss, one_hot
 
-from students.prior_correction import prior_correction as prior_correction
+from students.evaluation.prior_correction import prior_correction as prior_correction
 
 CALIBRATION_BINS = 15
 

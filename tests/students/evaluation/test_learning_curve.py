@@ -1,4 +1,4 @@
-from students.learning_curve import learning_curve
+from students.evaluation.learning_curve import learning_curve
 from students.outcome import CurvePoint
 from students.spool import Row
 

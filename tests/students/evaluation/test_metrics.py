@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from students.metrics import (
+from students.evaluation.metrics import (
     PartFigures,
     accuracy,
     agreement,
