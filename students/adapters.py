@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from students.errors import ObjectiveError
+from students.models.taps import reduced
 from students.randomness import seed_of
-from students.taps import reduced
 
 Shape = tuple[int, ...]
 

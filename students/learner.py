@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from students.gate import GATE, PENALTY, Gate
-from students.taps import Recorder
+from students.models.taps import Recorder
 
 LOGITS = "logits"
 OWN = (LOGITS, GATE, PENALTY)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from students.knowledge import Answer, Question, Tap
 from students.models.config import ModelConfig, Weights
-from students.network import Network
+from students.models.network import Network
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from teachers.answering import Answering

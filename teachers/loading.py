@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from students.class_map import spread_of
 from students.models.catalog import build_model
+from students.models.class_map import spread_of
 from students.models.config import ModelConfig, Weights
-from students.network import Network, preprocess
+from students.models.network import Network, preprocess
+from students.models.weights import load_weights, read_weights
 from students.transfer_sets.transfer_set import TransferSet
-from students.weights import load_weights, read_weights
 
 
 def load_network(

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from students.network import Network
+from students.models.network import Network
 from teachers.compiling import compiled
 from teachers.folding import fold
 from teachers.manner import Manner

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from students.models.config import Preprocessing
-from students.network import Network, preprocess
+from students.models.network import Network, preprocess
 from students.torch_state import computing_on
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from students.knowledge import Answer, Tap
-from students.network import Network
-from students.taps import Recorder, reduced
+from students.models.network import Network
+from students.models.taps import Recorder, reduced
 from students.torch_state import computing_on
 from teachers.encoding import encoded
 from teachers.manner import Manner

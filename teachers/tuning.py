@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from students.costs import costs
 from students.knowledge import Answer, Tap
-from students.network import Network
+from students.models.network import Network
+from students.models.profile import costs
 from teachers.compiling import can_compile
 from teachers.encoding import NotNumbers, decoded
 from teachers.gate import LARGEST_KL, SMALLEST_AGREEMENT, fidelity

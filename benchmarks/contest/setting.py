@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from students.models.catalog import build_model
 from students.models.config import Preprocessing, ResNetCifar, Weights
-from students.network import Network
+from students.models.network import Network
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
 from students.transfer_sets.transfer_set import TransferSet

@@ -14,8 +14,8 @@ from orchestrator.planning.plan import counting
 from students.adapters import can_bridge
 from students.errors import StudentError
 from students.models.catalog import model_shape
+from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.layers import Guided, HintLayer
-from students.taps import probe_shapes, reduced_shape
 from teachers.config import Adaptive
 
 Shape = tuple[int, ...]

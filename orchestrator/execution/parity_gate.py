@@ -23,7 +23,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from students.knowledge import Answer
 from students.models.config import Weights
-from students.network import Network
+from students.models.network import Network
 from students.notices import LOGGER
 from students.outcome import read_outcome, weights_file
 from students.transfer_sets.transfer_set import TransferSet

@@ -13,11 +13,11 @@ from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import resolve
 from orchestrator.profiling.bank_contents import Holdings
 from orchestrator.profiling.measured_plan import MeasuredTeacher
-from students.costs import costs
 from students.knowledge import Answer, Question
 from students.making import student_network
 from students.models.config import Weights
-from students.network import Network
+from students.models.network import Network
+from students.models.profile import costs
 from students.objectives.catalog import taps_of
 from students.order import Ids
 from students.outcome import weights_file

@@ -9,9 +9,9 @@ from pathlib import Path
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from students.costs import latency_ms
 from students.models.config import ModelConfig, Weights
-from students.network import Network
+from students.models.network import Network
+from students.models.profile import latency_ms
 from students.outcome import weights_file
 from students.torch_state import computing_on
 from students.transfer_sets.file_hashes import write_whole

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from students.costs import costs
-from students.network import Network, weights_sha256
+from students.models.network import Network, weights_sha256
+from students.models.profile import costs
 from students.order import Ids
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet

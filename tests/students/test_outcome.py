@@ -6,6 +6,7 @@ import torch
 from students.attempts import begin_attempt
 from students.errors import CheckpointError, StaleAttempt
 from students.models.config import Weights
+from students.models.weights import read_weights
 from students.outcome import (
     CurvePoint,
     Outcome,
@@ -14,7 +15,6 @@ from students.outcome import (
     weights_file,
     write_outcome,
 )
-from students.weights import read_weights
 
 OUTCOME = Outcome(
     weights_sha256="ab" * 32,

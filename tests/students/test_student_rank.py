@@ -14,7 +14,7 @@ from students.errors import StaleAttempt
 from students.events import Committed, EpochReport, Noticed, Resumed
 from students.knowledge import Batch
 from students.making import build_student_model
-from students.network import weights_sha256
+from students.models.network import weights_sha256
 from students.order import Ids
 from students.outcome import read_answers, weights_file
 from students.specs import Pupil, Samples

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from students.costs import costs
 from students.engines.engine import Group
 from students.evaluation.evaluate import examine
-from students.network import Network, Preprocess, weights_sha256
+from students.models.network import Network, Preprocess, weights_sha256
+from students.models.profile import costs
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from students.transfer_sets.transfer_set import TransferSet

@@ -15,7 +15,7 @@ from torch import nn
 from students.knowledge import Answer, Tap
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, PlainCnn, ResNetCifar
-from students.network import Network, Preprocess
+from students.models.network import Network, Preprocess
 from teachers.compiling import can_compile
 from teachers.manner import PLAIN_BATCH, Manner, plain
 from teachers.teacher import Teacher

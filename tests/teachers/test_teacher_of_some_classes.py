@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from students.class_map import UNKNOWN
 from students.knowledge import Tap
+from students.models.class_map import UNKNOWN
 from students.models.config import PlainCnn
 from teachers.asked import logits_column
 from teachers.manner import Manner, plain
 from teachers.teacher import Teacher
-from tests.students.test_class_map import CLASSES, TOTAL, network, pictures
+from tests.students.models.test_class_map import CLASSES, TOTAL, network, pictures
 
 FOREIGN = [name for name in range(TOTAL) if name not in CLASSES]
 MANNERS = [

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, ResNetCifar
-from students.network import Network, Preprocess
+from students.models.network import Network, Preprocess
 from teachers import tuning
 from teachers.manner import Manner, plain
 from teachers.trials import Tuning

@@ -23,7 +23,7 @@ from orchestrator.home.store import Store
 from students.config import Resources
 from students.models.catalog import build_model
 from students.models.config import Mlp, Weights
-from students.network import Network, preprocess
+from students.models.network import Network, preprocess
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from students.transfer_sets.transfer_set import TransferSet

@@ -17,7 +17,7 @@ from students.models.config import (
     WideResNet,
 )
 from students.models.features import feature_layer
-from students.taps import Recorder
+from students.models.taps import Recorder
 
 NETWORKS = [
     Mlp(hidden=(8, 6)),

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from students.class_map import Spread
 from students.knowledge import Batch, Knowledge, Question
+from students.models.class_map import Spread
 from students.objectives.catalog import build_objective
 from students.objectives.config import (
     Conditional,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from students.class_map import UNKNOWN
+from students.models.class_map import UNKNOWN
 from students.softening import soften
 from teachers.config import Specialists
 from teachers.weighting.catalog import build_rule

@@ -12,8 +12,8 @@ import torch
 
 from students.models.catalog import build_model, skeleton
 from students.models.config import Preprocessing, ResNetCifar, Weights
-from students.network import Network, preprocess
-from students.weights import check_weights_header, load_weights, read_weights
+from students.models.network import Network, preprocess
+from students.models.weights import check_weights_header, load_weights, read_weights
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FILES = {

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from students.errors import WeightsError
 from students.models.config import Weights
-from students.weights import check_weights_header, load_weights, read_weights
+from students.models.weights import check_weights_header, load_weights, read_weights
 
 PLACE = "teachers.deep.weights"
 

@@ -13,7 +13,7 @@ from torch import nn
 from students.errors import ModelError
 from students.models.catalog import build_model
 from students.models.config import Mlp, Preprocessing, ResNetCifar
-from students.network import Network, preprocess, weights_sha256
+from students.models.network import Network, preprocess, weights_sha256
 
 
 def pictures(batch: int, channels: int = 3, size: int = 8) -> torch.Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from students.class_map import Spread
 from students.errors import ModelError
+from students.models.class_map import Spread
 from students.models.config import Preprocessing
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from students.costs import Costs, costs, latency_ms
 from students.models.catalog import build_model, skeleton
 from students.models.config import Mlp, ModelConfig, Preprocessing, ResNetCifar, TorchvisionModel
 from students.models.mobilenet_cifar import Separable
-from students.network import Network, preprocess
+from students.models.network import Network, preprocess
+from students.models.profile import Costs, costs, latency_ms
 from tests.golden.cases import golden
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from students.errors import ModelError
-from students.taps import Recorder, find_layer, probe_shapes, reduced, reduced_shape
+from students.models.taps import Recorder, find_layer, probe_shapes, reduced, reduced_shape
 
 
 class Branching(nn.Module):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from students.class_map import UNKNOWN, Spread, spread_of
-from students.costs import costs
 from students.models.catalog import build_model
+from students.models.class_map import UNKNOWN, Spread, spread_of
 from students.models.config import Mlp, PlainCnn
-from students.network import Network, preprocess, weights_sha256
-from students.taps import Recorder
+from students.models.network import Network, preprocess, weights_sha256
+from students.models.profile import costs
+from students.models.taps import Recorder
 from teachers.encoding import decoded, encoded
 from teachers.folding import fold
 
