@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from students.knowledge import Tap
 from students.objectives.catalog import taps_of
-from students.objectives.weight import asks
+from students.objectives.weight_schedule import asks
 from students.specs import Pupil
 from students.transfer_sets.transfer_set import TransferSet
 

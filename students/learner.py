@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from students.gate import GATE, PENALTY, Gate
 from students.models.taps import Recorder
+from students.objectives.teacher_gate import GATE, PENALTY, Gate
 
 LOGITS = "logits"
 OWN = (LOGITS, GATE, PENALTY)

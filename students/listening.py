@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from students.knowledge import Knowledge
-from students.softening import Mean, soften
+from students.objectives.softening import Mean, soften
 
 CHANGED = 0.01
 """Total variation between two distributions from which on they are told apart."""

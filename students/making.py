@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from students.adapters import Embedding, build_adapter
 from students.engines.engine import EngineState
-from students.gate import Gate
 from students.learner import Learner
 from students.models.catalog import build_model, model_shape
 from students.models.class_map import spread_of
@@ -16,7 +14,9 @@ from students.models.config import CustomModel
 from students.models.network import Network, Preprocess, preprocess
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights, read_weights
-from students.objectives.layers import Guided
+from students.objectives.adapters import Embedding, build_adapter
+from students.objectives.layer_refs import Guided
+from students.objectives.teacher_gate import Gate
 from students.order import Ids
 from students.specs import Assignment, Gating, Samples
 from students.transfer_sets.some_classes import some_classes

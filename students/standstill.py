@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from students.engines.engine import Engine
-from students.gate import GATE
+from students.objectives.teacher_gate import GATE
 from students.specs import Gating
 
 

@@ -32,8 +32,8 @@ from students.listening import added
 from students.lr_schedule import learning_rate
 from students.max_norm import limited_to
 from students.notes import Notes
-from students.objectives.driving import gradient_norms
 from students.objectives.objective import Objective
+from students.objectives.term_gradients import gradient_norms
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
 from students.seeding import seed_generators

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from students.softening import soften_one
+from students.objectives.softening import soften_one
 
 Labels = npt.NDArray[np.int64]
 

@@ -11,11 +11,11 @@ from torch import nn
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problem_of
 from orchestrator.planning.plan import counting
-from students.adapters import can_bridge
 from students.errors import StudentError
 from students.models.catalog import model_shape
 from students.models.taps import probe_shapes, reduced_shape
-from students.objectives.layers import Guided, HintLayer
+from students.objectives.adapters import can_bridge
+from students.objectives.layer_refs import Guided, HintLayer
 from teachers.config import Adaptive
 
 Shape = tuple[int, ...]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.rules.weight_schedules import objectives
-from students.objectives.weight import asks
+from students.objectives.weight_schedule import asks
 
 
 def scheduled(recipe: Recipe) -> Iterator[str]:

@@ -34,8 +34,8 @@ from students.evaluation.metrics import (
     prior_correction,
 )
 from students.knowledge import Question
+from students.objectives.softening import soften
 from students.outcome import Outcome, read_answers
-from students.softening import soften
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble import Ensemble
 from teachers.weighting.held_out import judged_by

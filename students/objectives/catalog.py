@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from students.errors import ObjectiveError
 from students.knowledge import Tap
+from students.objectives.compared_features import OutputSides, layer_sides
 from students.objectives.conditional import ConditionalTerm
 from students.objectives.config import (
     Conditional,
@@ -32,20 +33,19 @@ from students.objectives.layer_configs import (
     RelationDistance,
     TripletOrder,
 )
-from students.objectives.layers import Guided
+from students.objectives.layer_refs import Guided
 from students.objectives.logit_l2 import LogitL2Term
 from students.objectives.multi_group_hint import MultiGroupHintTerm
 from students.objectives.objective import Objective, Term, WeightedTerm, joined
 from students.objectives.probability_l2 import ProbabilityL2Term
 from students.objectives.relation_angle import RelationAngleTerm
 from students.objectives.relation_distance import RelationDistanceTerm
-from students.objectives.sides import OutputSides, layer_sides
 from students.objectives.soft_targets import SoftTargetsTerm
+from students.objectives.softening import Mean
 from students.objectives.task import TaskTerm
 from students.objectives.triplet_order import TripletOrderTerm
 from students.objectives.virtual_teacher import VirtualTeacherTerm
-from students.objectives.weight import weight_at
-from students.softening import Mean
+from students.objectives.weight_schedule import weight_at
 from students.specs import Gating
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
+from students.objectives.fallback_labels import NO_CLASS, class_losses, class_named, with_stand_ins
 from students.objectives.soft_targets import divergence
-from students.objectives.stand_in import NO_CLASS, class_losses, class_named, with_stand_ins
-from students.softening import Mean, agreed, named
+from students.objectives.softening import Mean, agreed, named
 
 
 def conditional_loss(

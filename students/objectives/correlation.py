@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.stand_in import class_losses
-from students.single_precision import at_least_single
-from students.softening import Mean, agreed, soften_one
+from students.objectives.fallback_labels import class_losses
+from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import Mean, agreed, soften_one
 
 SMALLEST_NORMS = 1e-8
 """Added to the product of two norms, as in the code of Huang et al. (2022)."""

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.stand_in import NO_CLASS, class_named, with_stand_ins
-from students.single_precision import at_least_single
-from students.softening import Mean, agreed_log
+from students.objectives.fallback_labels import NO_CLASS, class_named, with_stand_ins
+from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import Mean, agreed_log
 
 
 def decoupled_divergences(

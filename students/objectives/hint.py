@@ -11,8 +11,8 @@ from torch import Tensor
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge
-from students.objectives.sides import LayerSides
-from students.single_precision import at_least_single
+from students.objectives.compared_features import LayerSides
+from students.objectives.loss_precision import at_least_single
 
 
 def hint_loss(

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from cluster.section import Section
-from students.objectives.layers import Guided, HintLayer
+from students.objectives.layer_refs import Guided, HintLayer
 from students.objectives.term_config import Layer, TermBase
 
 

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.single_precision import at_least_single
-from students.softening import among_present
+from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import among_present
 
 
 def logit_l2_loss(

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
+from students.objectives.compared_features import LayerSides
 from students.objectives.geometry import directions
 from students.objectives.hint import hint_loss, of_one_shape
-from students.objectives.sides import LayerSides
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 
 
 def group_hint_loss(

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from students.errors import ObjectiveError
-from students.gate import penalty_of, weighed
 from students.knowledge import Batch, Knowledge, Tap
-from students.objectives.layers import Guided
-from students.objectives.weight import Schedule, asks, weight_at
+from students.objectives.layer_refs import Guided
+from students.objectives.teacher_gate import penalty_of, weighed
+from students.objectives.weight_schedule import Schedule, asks, weight_at
 from students.specs import Gating
 
 

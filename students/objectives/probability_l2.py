@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.stand_in import NO_CLASS
-from students.single_precision import at_least_single
-from students.softening import Mean, agreed, soften_one
+from students.objectives.fallback_labels import NO_CLASS
+from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import Mean, agreed, soften_one
 
 
 def probability_l2_loss(

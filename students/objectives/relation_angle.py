@@ -15,9 +15,9 @@ from torch.nn.functional import huber_loss
 from torch.utils.checkpoint import checkpoint
 
 from students.knowledge import Batch, Knowledge
+from students.objectives.compared_features import Sides
 from students.objectives.geometry import directions, distances, mean_distance
-from students.objectives.sides import Sides
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 
 MOST_ELEMENTS = 2**22
 """Of the largest tensor of one part (16 MiB in float32): what is beyond comes in parts."""

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from students.knowledge import Batch, Knowledge
+from students.objectives.compared_features import Sides
 from students.objectives.geometry import distances, mean_distance
-from students.objectives.sides import Sides
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 
 
 def relation_distance_loss(

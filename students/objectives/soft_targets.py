@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.stand_in import with_stand_ins
-from students.single_precision import at_least_single
-from students.softening import Mean, agreed, standardized
+from students.objectives.fallback_labels import with_stand_ins
+from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import Mean, agreed, standardized
 
 
 def soft_target_loss(

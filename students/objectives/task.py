@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from students.knowledge import Batch, Knowledge
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 
 UNLABELLED = -1
 

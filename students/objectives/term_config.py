@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from cluster.section import Section
-from students.objectives.layers import Guided, HintLayer
-from students.objectives.weight import Weight, counts
+from students.objectives.layer_refs import Guided, HintLayer
+from students.objectives.weight_schedule import Weight, counts
 
 Layer = Annotated[str, Field(min_length=1)]
 Temperature = Annotated[float, Field(gt=0, le=1000)]

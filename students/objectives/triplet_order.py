@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
+from students.objectives.compared_features import LayerSides
 from students.objectives.geometry import lengths
-from students.objectives.sides import LayerSides
+from students.objectives.loss_precision import at_least_single
 from students.objectives.triplets import triplets
-from students.single_precision import at_least_single
 
 
 def votes(

@@ -9,7 +9,7 @@ from teachers.weighting.rule import Rule, Said, Weighed
 
 @dataclass(frozen=True)
 class AdaptiveRule(Rule):
-    """No weights: ``students.gate`` makes them, inside what learns.
+    """No weights: ``students.objectives.teacher_gate`` makes them, inside what learns.
 
     Source: Liu et al. (2020), AMTML-KD.
     """

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 from teachers.weighting.rule import Rule, Said, Weighed
 from teachers.weighting.sharing import shared_equally
 

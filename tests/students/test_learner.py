@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from students.adapters import build_adapter
 from students.errors import ModelError
 from students.learner import Learner, module_name
+from students.objectives.adapters import build_adapter
 
 
 class Scale(nn.Module):

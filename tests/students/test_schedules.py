@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from students.events import Resumed
-from students.objectives.weight import LinearWeight, StopWeight
+from students.objectives.weight_schedule import LinearWeight, StopWeight
 from students.outcome import weights_file
 from students.specs import Pupil
 from tests.students import tiny

@@ -12,7 +12,7 @@ from torch import Tensor
 from students.knowledge import Answer, Question
 from students.objectives.logit_l2 import logit_l2_loss
 from students.objectives.soft_targets import soft_target_loss
-from students.softening import soften_one
+from students.objectives.softening import soften_one
 from teachers.config import MaxEntropy, Noise, Uniform
 from teachers.ensemble import Ensemble
 from teachers.noise import LogitNoise, perturbed

@@ -10,7 +10,7 @@ from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.training import trainings
 from students.config import TrainConfig
 from students.objectives.config import TermConfig
-from students.objectives.weight import LinearWeight, StopWeight, weight_at
+from students.objectives.weight_schedule import LinearWeight, StopWeight, weight_at
 
 
 def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, TermConfig], str, TrainConfig]]:

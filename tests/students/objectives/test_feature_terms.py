@@ -13,7 +13,7 @@ from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
 from students.objectives.relation_angle import relation_angle_loss
 from students.objectives.relation_distance import relation_distance_loss
-from students.softening import soften_one
+from students.objectives.softening import soften_one
 
 TEACHERS = ("wide", "deep")
 LAYER = {"teacher": "deep", "hint": "layer3", "guided": "features"}

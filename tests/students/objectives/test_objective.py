@@ -10,8 +10,8 @@ from students.objectives.config import ObjectiveConfig
 from students.objectives.hint import hint_loss
 from students.objectives.logit_l2 import logit_l2_loss
 from students.objectives.soft_targets import soft_target_loss
+from students.objectives.softening import soften, soften_one
 from students.objectives.task import task_loss
-from students.softening import soften, soften_one
 from tests.golden.cases import golden, tensor
 
 TEACHERS = ("wide", "deep")

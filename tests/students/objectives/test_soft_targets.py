@@ -7,8 +7,8 @@ from beartype import beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
 from students.objectives.soft_targets import soft_target_loss
+from students.objectives.softening import soften, soften_one
 from students.objectives.task import task_loss
-from students.softening import soften, soften_one
 from tests.golden.cases import golden, tensor
 from tests.students.objectives.logit_cases import case, term, value
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from students.softening import soften
+from students.objectives.softening import soften
 from teachers.config import Adaptive, Fixed, RandomChoice, Weighting
 from tests.teachers.weighting.micro_batches import KINDS, NAMES, SHARES, drawn, weigh, weights
 from tests.teachers.weighting.micro_batches import without as without_them

@@ -23,7 +23,7 @@ from students.objectives.config import (
     SoftTargets,
     TermConfig,
 )
-from students.softening import soften
+from students.objectives.softening import soften
 from teachers.config import (
     Confidence,
     CorrectOnly,

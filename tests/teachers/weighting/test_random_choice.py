@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from students.objectives.soft_targets import soft_target_loss
-from students.softening import soften
+from students.objectives.softening import soften
 from teachers.config import RandomChoice
 from tests.teachers.weighting.micro_batches import NAMES, SHARES, drawn, weigh, weights
 

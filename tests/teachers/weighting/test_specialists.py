@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from students.models.class_map import UNKNOWN
-from students.softening import soften
+from students.objectives.softening import soften
 from teachers.config import Specialists
 from teachers.weighting.catalog import build_rule
 from teachers.weighting.rule import Said, Weighed

@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from students.gate import (
+from students.knowledge import Batch, Knowledge
+from students.objectives.catalog import build_objective
+from students.objectives.config import ObjectiveConfig
+from students.objectives.soft_targets import soft_target_loss
+from students.objectives.softening import soften
+from students.objectives.teacher_gate import (
     GATE,
     PENALTY,
     Gate,
@@ -21,11 +26,6 @@ from students.gate import (
     strongest,
     weighed,
 )
-from students.knowledge import Batch, Knowledge
-from students.objectives.catalog import build_objective
-from students.objectives.config import ObjectiveConfig
-from students.objectives.soft_targets import soft_target_loss
-from students.softening import soften
 from students.specs import Gating
 from tests.golden.cases import golden, tensor
 

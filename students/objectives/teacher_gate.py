@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from students.knowledge import Knowledge
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 from students.specs import Gating
 
 GATE = "gate"

@@ -14,7 +14,7 @@ from torch import Tensor
 from students.errors import ObjectiveError
 from students.knowledge import Knowledge, Tap
 from students.objectives.config import TermConfig
-from students.softening import Mean, agreed, soften_one
+from students.objectives.softening import Mean, agreed, soften_one
 
 
 class Sides(Protocol):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from students.adapters import Embedding, build_adapter, can_bridge
 from students.errors import ObjectiveError
+from students.objectives.adapters import Embedding, build_adapter, can_bridge
 
 SIZES = st.integers(1, 9)
 

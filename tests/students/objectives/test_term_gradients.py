@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from students.knowledge import Batch, Knowledge
 from students.objectives.catalog import build_objective
 from students.objectives.config import TERM_KINDS, ObjectiveConfig
-from students.objectives.driving import gradient_norms
 from students.objectives.objective import Objective
+from students.objectives.term_gradients import gradient_norms
 from students.specs import Gating
 
 HINT = {"kind": "hint", "teacher": "deep", "hint": "layer3", "guided": "hidden.0"}

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from students.knowledge import Knowledge
-from students.softening import agreed, agreed_log, named, soften, soften_one, standardized
+from students.objectives.softening import (
+    agreed,
+    agreed_log,
+    named,
+    soften,
+    soften_one,
+    standardized,
+)
 from tests.golden.cases import golden, tensor
 
 SEEDS = st.integers(0, 10_000)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 
 NO_CLASS = -1
 """Says that a sample has no such class: as a label, that it is unlabelled."""

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from students.knowledge import Knowledge
-from students.single_precision import at_least_single
+from students.objectives.loss_precision import at_least_single
 
 Mean = Literal["arithmetic", "geometric"]
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from students.objectives.config import ObjectiveConfig, SoftTargets, Task
-from students.objectives.weight import (
+from students.objectives.weight_schedule import (
     LinearWeight,
     RampWeight,
     StopWeight,
