@@ -31,7 +31,6 @@ from torch.nn.functional import cross_entropy
 
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
-from students.attempts import begin_attempt
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.lessons import NoLessons
@@ -40,7 +39,8 @@ from students.models.config import ResNetCifar
 from students.objectives.config import Task
 from students.order import Order
 from students.specs import Assignment, Pupil, Samples
-from students.spool import read_committed
+from students.storage.attempts import begin_attempt
+from students.storage.step_log import read_committed
 from students.student_rank import StudentRank
 from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set

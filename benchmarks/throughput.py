@@ -26,7 +26,6 @@ from statistics import fmean, median
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle, Runtime
-from students.attempts import begin_attempt
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.knowledge import Lessons
@@ -36,7 +35,8 @@ from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.objectives.config import SoftTargets, Task, TermConfig
 from students.order import Order
 from students.specs import Assignment, Pupil, Samples
-from students.spool import read_committed
+from students.storage.attempts import begin_attempt
+from students.storage.step_log import read_committed
 from students.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip

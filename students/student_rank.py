@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from students.checkpoint import CheckpointFolder
 from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineState
 from students.evaluation.evaluate import examine
@@ -30,9 +29,10 @@ from students.notices import noticing
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
 from students.order import Order
-from students.outcome import Outcome, write_outcome
 from students.specs import Assignment
-from students.spool import SpoolWriter, read_committed
+from students.storage.checkpoint import CheckpointFolder
+from students.storage.outcome import Outcome, write_outcome
+from students.storage.step_log import SpoolWriter, read_committed
 from students.torch_state import computing_on
 from students.trainer import Progress, Trainer
 from students.transfer_sets.catalog import load_transfer_set

@@ -20,7 +20,6 @@ from operator import attrgetter
 import torch
 from torch import Tensor
 
-from students.checkpoint import CheckpointFolder
 from students.config import TrainConfig
 from students.engines.engine import Engine, StepOutcome
 from students.errors import TrainingError
@@ -37,8 +36,9 @@ from students.objectives.term_gradients import gradient_norms
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
 from students.seeding import seed_generators
-from students.spool import SpoolWriter, extended
 from students.standstill import Standstill
+from students.storage.checkpoint import CheckpointFolder
+from students.storage.step_log import SpoolWriter, extended
 from students.transfer_sets.config import Augment
 from students.transfer_sets.transfer_set import TransferSet
 from students.validation import validate

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from students.evaluation.evaluate import examine
-from students.outcome import Outcome, write_outcome
+from students.storage.outcome import Outcome, write_outcome
 from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.host import TeacherSpec

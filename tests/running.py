@@ -30,7 +30,7 @@ from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
 from students.events import Event
 from students.fault_injection import Fault
-from students.spool import read_committed
+from students.storage.step_log import read_committed
 from tests import small
 
 ROOT = Path(__file__).parents[1]

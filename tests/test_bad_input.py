@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli import main
 from orchestrator.home.store import Store
-from students.checkpoint import CheckpointFolder
+from students.storage.checkpoint import CheckpointFolder
 from tests import small
 from tests.refusals import invoke, refused
 from tests.running import Command, undisturbed

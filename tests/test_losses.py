@@ -14,7 +14,7 @@ from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from orchestrator.planning.plan import Stage
 from students.events import Committed, Event, Noticed, Resumed
-from students.outcome import Outcome
+from students.storage.outcome import Outcome
 from tests import small
 from tests.running import IN_PROCESS, Finished, Heard, executor, undisturbed
 

@@ -15,8 +15,8 @@ from cluster.ray.local_runtime import LocalRuntime
 from orchestrator import run as run_module
 from orchestrator.home.store import Store
 from students.knowledge import AnswerCounts
-from students.outcome import read_answers, read_outcome, weights_file
-from students.spool import read_committed
+from students.storage.outcome import read_answers, read_outcome, weights_file
+from students.storage.step_log import read_committed
 from tests import small
 from tests.running import IN_PROCESS, Finished, Heard, executor, metrics, runs_of, undisturbed
 

@@ -16,7 +16,7 @@ from benchmarks.contest.figures import TO_BEAT, Contest, goals, manners, table, 
 from benchmarks.contest.meter import Meter, TurnOver
 from benchmarks.contest.our_runs import OURS, Work, _rates, forget_answers, recipe
 from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
-from students.spool import Row
+from students.storage.step_log import Row
 
 
 @pytest.mark.parametrize("name", OURS)

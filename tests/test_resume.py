@@ -20,8 +20,8 @@ import pytest
 
 from cluster.in_process import InProcessRuntime
 from orchestrator.home.store import Store
-from students.outcome import Outcome, read_outcome
-from students.spool import read_committed
+from students.storage.outcome import Outcome, read_outcome
+from students.storage.step_log import read_committed
 from tests import small
 from tests.running import (
     EACH_STEP,

@@ -14,8 +14,8 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.home.store import Store
 from orchestrator.report.collect_run import Reporting
 from orchestrator.results.run_report import RunReport
-from students.outcome import Outcome, read_answers
-from students.spool import read_committed
+from students.storage.outcome import Outcome, read_answers
+from students.storage.step_log import read_committed
 from tests import small
 from tests.running import executor
 

@@ -235,8 +235,8 @@ def _model(depth: int) -> dict[str, Any]:
 
 
 def _rows(folder: Path) -> Iterator[Any]:
-    from students.outcome import read_outcome
-    from students.spool import read_committed
+    from students.storage.outcome import read_outcome
+    from students.storage.step_log import read_committed
 
     outcome = read_outcome(folder)
     if outcome is None:

@@ -29,8 +29,8 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
 from students.evaluation.metrics import accuracy, negative_log_likelihood
 from students.events import Event, Noticed
-from students.outcome import read_answers, read_outcome
-from students.spool import read_committed
+from students.storage.outcome import read_answers, read_outcome
+from students.storage.step_log import read_committed
 
 UNCOUNTED = 5
 """First steps of a student, in which much is done for the first time."""

@@ -18,7 +18,7 @@ from students.asking import asked_taps, asked_views
 from students.knowledge import Tap
 from students.making import sample_ids
 from students.objectives.catalog import taps_of
-from students.outcome import read_outcome
+from students.storage.outcome import read_outcome
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column, tap_column

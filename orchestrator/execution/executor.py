@@ -18,9 +18,9 @@ from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Resolved, resolve, stages_at_once
-from students.attempts import begin_attempt
 from students.events import Event, Noticed
-from students.outcome import Outcome, read_outcome
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import Outcome, read_outcome
 from teachers.errors import AnswersGone
 
 

@@ -8,7 +8,7 @@ from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect, resolve, roles_of
-from students.outcome import read_outcome
+from students.storage.outcome import read_outcome
 
 _MODULES = ("students.student_rank", "teachers.host")
 

@@ -15,8 +15,8 @@ from students.engines.engine import Group
 from students.fault_injection import Fault
 from students.models.config import Weights
 from students.objectives.catalog import taps_of
-from students.outcome import weights_file
 from students.specs import Assignment
+from students.storage.outcome import weights_file
 from teachers.config import TeacherConfig
 from teachers.host import TeacherSpec
 from teachers.lesson import Kept

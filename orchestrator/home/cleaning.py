@@ -210,7 +210,7 @@ def _held(lock: Path | None) -> Iterator[bool]:
 
 
 def _has_whole_outcome(folder: Path) -> bool:
-    from students.outcome import read_outcome
+    from students.storage.outcome import read_outcome
 
     return read_outcome(folder) is not None
 

@@ -26,8 +26,8 @@ from students.knowledge import Lessons, Question
 from students.lessons import NoLessons
 from students.making import sample_ids
 from students.objectives.config import Task
-from students.outcome import read_outcome
 from students.specs import Pupil
+from students.storage.outcome import read_outcome
 from students.transfer_sets.transfer_set import TransferSet
 
 ROUNDS = 5

@@ -12,8 +12,6 @@ from statistics import median
 import torch
 
 from orchestrator.profiling.stage_estimate import PupilCosts
-from students.attempts import begin_attempt
-from students.checkpoint import CheckpointFolder
 from students.config import CheckpointConfig, EngineConfig
 from students.engines.catalog import build_engine
 from students.engines.engine import Group
@@ -25,6 +23,8 @@ from students.objectives.config import TermConfig
 from students.order import Ids, Order
 from students.randomness import generator
 from students.specs import Assignment, Pupil
+from students.storage.attempts import begin_attempt
+from students.storage.checkpoint import CheckpointFolder
 from students.torch_state import computing_on
 from students.trainer import Trainer
 from students.transfer_sets.config import NoAugment

@@ -20,7 +20,7 @@ from students.models.network import Network
 from students.models.profile import costs
 from students.objectives.catalog import taps_of
 from students.order import Ids
-from students.outcome import weights_file
+from students.storage.outcome import weights_file
 from students.torch_state import computing_on
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network

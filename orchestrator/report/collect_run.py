@@ -35,7 +35,7 @@ from students.evaluation.metrics import (
 )
 from students.knowledge import Question
 from students.objectives.softening import soften
-from students.outcome import Outcome, read_answers
+from students.storage.outcome import Outcome, read_answers
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble import Ensemble
 from teachers.weighting.held_out import judged_by

@@ -17,7 +17,7 @@ from orchestrator.report.collect_terms import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
 from orchestrator.results.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
 from students.knowledge import AnswerCounts
-from students.spool import Row
+from students.storage.step_log import Row
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest

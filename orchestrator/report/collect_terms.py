@@ -13,7 +13,7 @@ from orchestrator.results.term_report import TermReport, term_values
 from orchestrator.results.weighting_report import ListeningReport, listening_report
 from students.errors import CheckpointError
 from students.objectives.weight_schedule import weight_at
-from students.spool import Row, read_committed
+from students.storage.step_log import Row, read_committed
 from teachers.weighting.held_out import judged_without
 
 

@@ -12,7 +12,7 @@ from orchestrator.planning.plan import Plan
 from students.models.config import ModelConfig, Weights
 from students.models.network import Network
 from students.models.profile import latency_ms
-from students.outcome import weights_file
+from students.storage.outcome import weights_file
 from students.torch_state import computing_on
 from students.transfer_sets.file_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from students.errors import CheckpointError
-from students.spool import Row, read_committed
+from students.storage.step_log import Row, read_committed
 
 Span = tuple[float, float]
 """From when to when, in milliseconds since 1970."""

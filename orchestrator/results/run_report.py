@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from orchestrator.results.teaching_report import TeachingReport
 from orchestrator.results.term_report import TermReport
 from orchestrator.results.weighting_report import ListeningReport
-from students.spool import Row
+from students.storage.step_log import Row
 
 Role = Literal["student", "teacher", "ensemble", "control"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]

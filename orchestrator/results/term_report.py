@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from students.spool import Row
+from students.storage.step_log import Row
 
 _VALUE, _GRADIENT = "terms", "gradient"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from students.spool import Row
+from students.storage.step_log import Row
 
 _SMALLEST = 0.00005
 """Less than that of the weights is rounding."""

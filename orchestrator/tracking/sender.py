@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, Tracker, redacted
 from orchestrator.tracking.windows import Told, Windows
-from students.spool import Segment, read_committed
+from students.storage.step_log import Segment, read_committed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from orchestrator.tracking.tracker import Cursor, Metric, key
-from students.spool import Row
+from students.storage.step_log import Row
 
 _SUMS = frozenset({"wait_seconds", "skipped", "nonfinite"})
 _RATE = frozenset({"samples", "step_seconds"})

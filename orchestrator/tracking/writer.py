@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking.sender import Notice, Sender, StageRun, Student, Wanted
 from orchestrator.tracking.tracker import Metric, RunSpec, Status, Tracker, key
-from students.spool import Segment
+from students.storage.step_log import Segment
 
 __all__ = ["StageRun", "TrackingWriter"]
 

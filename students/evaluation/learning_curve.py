@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from students.outcome import CurvePoint
-from students.spool import Row
+from students.storage.outcome import CurvePoint
+from students.storage.step_log import Row
 
 
 def learning_curve(rows: Iterable[Row], steps_per_epoch: int) -> tuple[CurvePoint, ...]:

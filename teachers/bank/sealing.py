@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from students.attempts import sync_folder
+from students.storage.attempts import sync_folder
 from teachers.bank.budget import evict
 from teachers.bank.columns import Column
 from teachers.bank.gathered import Gathered

@@ -10,8 +10,8 @@ import pytest
 
 from students.events import Resumed
 from students.objectives.weight_schedule import LinearWeight, StopWeight
-from students.outcome import weights_file
 from students.specs import Pupil
+from students.storage.outcome import weights_file
 from tests.students import tiny
 
 EPOCH = 4

@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from students.attempts import begin_attempt
 from students.config import EngineConfig, TrainConfig
 from students.events import Event
 from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Mlp, ModelConfig, PlainCnn
 from students.objectives.config import SoftTargets, Task
 from students.objectives.layer_configs import Hint
-from students.outcome import Outcome, read_outcome
 from students.specs import Assignment, Pupil, Samples
-from students.spool import read_committed
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import Outcome, read_outcome
+from students.storage.step_log import read_committed
 from students.student_rank import StudentRank
 from students.transfer_sets.config import Digits, Shift
 

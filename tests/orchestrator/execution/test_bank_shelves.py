@@ -9,8 +9,8 @@ import torch
 
 from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.home.store import Store
-from students.attempts import begin_attempt
-from students.outcome import Outcome, write_outcome
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import Outcome, write_outcome
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.bank.shelf import identity_of, shelf_digest
 from teachers.manner import plain

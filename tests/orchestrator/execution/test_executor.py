@@ -17,7 +17,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect
 from students.events import Noticed
-from students.outcome import Outcome, read_outcome, write_outcome
+from students.storage.outcome import Outcome, read_outcome, write_outcome
 from teachers.errors import AnswersGone
 from tests import small
 from tests.running import Heard

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.in_process import InProcessRuntime
 from orchestrator.execution.executor import StageResult
-from students.spool import read_committed
+from students.storage.step_log import read_committed
 from tests import small
 from tests.running import IN_PROCESS, Heard, executor
 

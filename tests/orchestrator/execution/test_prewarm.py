@@ -16,8 +16,8 @@ from orchestrator.execution.role_specs import demand
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect
-from students.attempts import begin_attempt
-from students.outcome import Outcome, write_outcome
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import Outcome, write_outcome
 from tests import small
 
 AUTO = tuple(

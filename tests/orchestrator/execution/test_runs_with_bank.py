@@ -17,7 +17,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
 from students.events import Event, Noticed
 from students.knowledge import AnswerCounts
-from students.outcome import Outcome
+from students.storage.outcome import Outcome
 from tests import small
 from tests.refusals import refused
 from tests.running import IN_PROCESS, Heard, Killed, executor

@@ -17,8 +17,8 @@ from orchestrator.report.collect_run import Reporting
 from orchestrator.report.render_summary import notes
 from orchestrator.report.render_tables import report_grids
 from orchestrator.results.run_report import RunReport
-from students.attempts import begin_attempt
-from students.outcome import CurvePoint, Outcome, read_outcome, write_outcome
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import CurvePoint, Outcome, read_outcome, write_outcome
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 from tests import small

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.report.collect_teaching import step_speed
 from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.stage_overlap import share_beside, spans_of, stage_spans
-from students.attempts import begin_attempt
-from students.spool import Row, SpoolWriter
+from students.storage.attempts import begin_attempt
+from students.storage.step_log import Row, SpoolWriter
 from tests.orchestrator.report_samples import report, teaching
 
 

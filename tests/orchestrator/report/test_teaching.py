@@ -15,7 +15,7 @@ from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.render_tables import print_report, report_grids
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.teaching_report import Foretold, StepSpeed, TeachingReport
-from students.spool import Row
+from students.storage.step_log import Row
 from tests import running
 from tests.orchestrator.report_samples import report, teaching
 

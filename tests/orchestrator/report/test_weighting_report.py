@@ -18,7 +18,7 @@ from orchestrator.report.weighting_plots import listening_figure, terms_figure
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.term_report import gradient_shares, term_values
 from orchestrator.results.weighting_report import ListeningReport, listening_report
-from students.spool import Row
+from students.storage.step_log import Row
 from tests.orchestrator.report_samples import listening, report, terms
 
 

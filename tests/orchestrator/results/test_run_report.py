@@ -16,7 +16,7 @@ from rich.console import Console
 from orchestrator.report.render_summary import closing_sentence, notes
 from orchestrator.report.render_tables import compare_grid, print_comparison, print_report, ratio
 from orchestrator.results.run_report import PartScores, RunReport, ensemble_report, learning_curve
-from students.spool import Row
+from students.storage.step_log import Row
 from tests.orchestrator.report_samples import dark_knowledge, model, report
 
 

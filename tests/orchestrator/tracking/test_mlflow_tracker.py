@@ -15,7 +15,7 @@ from torch import nn
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, Place, place
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec
 from orchestrator.tracking.writer import StageRun, TrackingWriter
-from students.spool import SpoolWriter, extended
+from students.storage.step_log import SpoolWriter, extended
 from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 RUN = RunSpec(

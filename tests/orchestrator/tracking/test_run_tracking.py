@@ -15,8 +15,8 @@ from orchestrator.tracking import run_tracking
 from orchestrator.tracking.run_tracking import RunTracking, lineage
 from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec
 from students.events import Advanced, Committed
-from students.outcome import Outcome
-from students.spool import SpoolWriter
+from students.storage.outcome import Outcome
+from students.storage.step_log import SpoolWriter
 from tests import small
 from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 

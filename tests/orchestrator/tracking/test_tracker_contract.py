@@ -21,7 +21,7 @@ from orchestrator.tracking.tracker import (
 )
 from orchestrator.tracking.windows import Windows
 from orchestrator.tracking.writer import StageRun, TrackingWriter
-from students.spool import Row, SpoolWriter, extended
+from students.storage.step_log import Row, SpoolWriter, extended
 from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 

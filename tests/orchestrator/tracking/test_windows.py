@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.tracking.tracker import Cursor
 from orchestrator.tracking.windows import Windows
-from students.spool import Row
+from students.storage.step_log import Row
 
 
 def told(every: int, *rows: Row) -> dict[str, float]:

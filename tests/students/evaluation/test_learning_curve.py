@@ -1,6 +1,6 @@
 from students.evaluation.learning_curve import learning_curve
-from students.outcome import CurvePoint
-from students.spool import Row
+from students.storage.outcome import CurvePoint
+from students.storage.step_log import Row
 
 
 def step(number, **values):

@@ -23,9 +23,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from students.attempts import only_current, replace_durably, sync_folder, write_durably
 from students.engines.engine import EngineState
 from students.errors import CheckpointError
+from students.storage.attempts import only_current, replace_durably, sync_folder, write_durably
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from students.attempts import only_current, sync_folder
 from students.errors import CheckpointError
 from students.knowledge import AnswerCounts
+from students.storage.attempts import only_current, sync_folder
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from students.errors import CheckpointError
-from students.spool import Segment, SpoolWriter, extended, read_committed, spool_path
+from students.storage.step_log import Segment, SpoolWriter, extended, read_committed, spool_path
 
 
 def steps_of(folder, segments, after=()):
@@ -62,7 +62,7 @@ def test_a_resumed_stage_has_each_step_once(tmp_path):
 
 def test_a_commit_point_is_on_the_disk_though_the_process_is_killed(tmp_path):
     code = (
-        "import os, signal, sys; from pathlib import Path; from students.spool import SpoolWriter\n"
+        "import os, signal, sys; from pathlib import Path; from students.storage.step_log import SpoolWriter\n"
         "spool = SpoolWriter(Path(sys.argv[1]), 1); spool.step(0, {'loss': 1.0})\n"
         "print(spool.commit_point(), flush=True); spool.step(1, {'loss': 1.0})\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

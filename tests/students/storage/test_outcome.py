@@ -3,11 +3,11 @@ import json
 import pytest
 import torch
 
-from students.attempts import begin_attempt
 from students.errors import CheckpointError, StaleAttempt
 from students.models.config import Weights
 from students.models.weights import read_weights
-from students.outcome import (
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import (
     CurvePoint,
     Outcome,
     read_answers,
@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_leaves_nothing_half(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("students.outcome._write", full)
+    monkeypatch.setattr("students.storage.outcome._write", full)
     with pytest.raises(CheckpointError, match=r"No space left on device\); make room"):
         write(tmp_path, begin_attempt(tmp_path))
     assert read_outcome(tmp_path) is None
