@@ -33,16 +33,16 @@ from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
-from students.lessons import NoLessons
-from students.making import build_student_model, sample_ids, student_preprocess
 from students.models.config import ResNetCifar
 from students.objectives.config import Task
 from students.order import Order
 from students.specs import Assignment, Pupil, Samples
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
-from students.student_rank import StudentRank
 from students.torch_state import computing_on
+from students.training.build import build_student_model, sample_ids, student_preprocess
+from students.training.no_teachers import NoLessons
+from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
 

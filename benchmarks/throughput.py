@@ -29,15 +29,15 @@ from cluster.runtime import Demand, Handle, Runtime
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.knowledge import Lessons
-from students.lessons import NoLessons
-from students.making import sample_ids
 from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.objectives.config import SoftTargets, Task, TermConfig
 from students.order import Order
 from students.specs import Assignment, Pupil, Samples
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
-from students.student_rank import StudentRank
+from students.training.build import sample_ids
+from students.training.no_teachers import NoLessons
+from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
 from students.transfer_sets.transfer_set import TransferSet

@@ -14,11 +14,11 @@ from orchestrator.execution.role_specs import device
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import outputs
 from orchestrator.planning.plan import Plan, Stage
-from students.asking import asked_taps, asked_views
 from students.knowledge import Tap
-from students.making import sample_ids
 from students.objectives.catalog import taps_of
 from students.storage.outcome import read_outcome
+from students.training.build import sample_ids
+from students.training.required_answers import asked_taps, asked_views
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column, tap_column

@@ -24,8 +24,8 @@ from orchestrator.planning.plan import Plan
 from students.knowledge import Answer
 from students.models.config import Weights
 from students.models.network import Network
-from students.notices import LOGGER
 from students.storage.outcome import read_outcome, weights_file
+from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column
 from teachers.bank.shelf import MANNER, read_manner

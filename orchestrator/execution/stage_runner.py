@@ -26,8 +26,8 @@ from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from students.errors import StudentError
 from students.events import Event
 from students.knowledge import Lessons
-from students.lessons import NoLessons
-from students.student_rank import StudentRank
+from students.training.no_teachers import NoLessons
+from students.training.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import AnswersGone, AnswerSpoilt
 from teachers.examiner import Examiner

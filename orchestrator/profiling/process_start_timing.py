@@ -11,7 +11,10 @@ import students
 from cluster.errors import ClusterError
 
 _LONGEST = 300.0
-_NEEDS = {"torch": ("students.student_rank",), "deepspeed": ("students.student_rank", "deepspeed")}
+_NEEDS = {
+    "torch": ("students.training.student_rank",),
+    "deepspeed": ("students.training.student_rank", "deepspeed"),
+}
 """What a rank imports, by the kind of its engine."""
 
 

@@ -23,11 +23,11 @@ from orchestrator.profiling.student_timing import TimedPupil
 from orchestrator.profiling.teacher_timing import TeacherTiming, TimedTeacher
 from orchestrator.profiling.throughput_model import Role, role
 from students.knowledge import Lessons, Question
-from students.lessons import NoLessons
-from students.making import sample_ids
 from students.objectives.config import Task
 from students.specs import Pupil
 from students.storage.outcome import read_outcome
+from students.training.build import sample_ids
+from students.training.no_teachers import NoLessons
 from students.transfer_sets.transfer_set import TransferSet
 
 ROUNDS = 5

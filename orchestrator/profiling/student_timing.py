@@ -17,7 +17,6 @@ from students.engines.catalog import build_engine
 from students.engines.engine import Group
 from students.events import EpochReport
 from students.knowledge import Lessons
-from students.making import build_learner, sample_ids
 from students.objectives.catalog import build_objective
 from students.objectives.config import TermConfig
 from students.order import Ids, Order
@@ -26,11 +25,12 @@ from students.specs import Assignment, Pupil
 from students.storage.attempts import begin_attempt
 from students.storage.checkpoint import CheckpointFolder
 from students.torch_state import computing_on
-from students.trainer import Trainer
+from students.training.build import build_learner, sample_ids
+from students.training.trainer import Trainer
+from students.training.validation import BATCH as VALIDATION_BATCH
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
-from students.validation import BATCH as VALIDATION_BATCH
 
 NEVER = 10**9
 """Steps to the next checkpoint, and epochs, of a training that is broken off when it was timed."""

@@ -14,7 +14,6 @@ from orchestrator.planning.thread_allocation import resolve
 from orchestrator.profiling.bank_contents import Holdings
 from orchestrator.profiling.measured_plan import MeasuredTeacher
 from students.knowledge import Answer, Question
-from students.making import student_network
 from students.models.config import Weights
 from students.models.network import Network
 from students.models.profile import costs
@@ -22,6 +21,7 @@ from students.objectives.catalog import taps_of
 from students.order import Ids
 from students.storage.outcome import weights_file
 from students.torch_state import computing_on
+from students.training.build import student_network
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network
 from teachers.manner import plain

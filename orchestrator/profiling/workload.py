@@ -6,8 +6,8 @@ import math
 
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.profiling.stage_estimate import Extent
-from students.asking import asked_views
-from students.making import sample_ids
+from students.training.build import sample_ids
+from students.training.required_answers import asked_views
 from students.transfer_sets.transfer_set import TransferSet
 
 

@@ -20,7 +20,7 @@ from students.specs import Assignment, Pupil, Samples
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcome
 from students.storage.step_log import read_committed
-from students.student_rank import StudentRank
+from students.training.student_rank import StudentRank
 from students.transfer_sets.config import Digits, Shift
 
 CLASSES = 10

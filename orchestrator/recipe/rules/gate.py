@@ -10,7 +10,7 @@ from students.models.features import feature_layer
 from teachers.config import Adaptive
 
 OUTPUTS = ("logits", "gate", "gate.penalty")
-"""What a student in training gives under names of its own; as in ``students.learner``, which needs
+"""What a student in training gives under names of its own; as in ``students.training.learner``, which needs
 torch."""
 
 _PLACE = "ensemble.weighting"

@@ -8,13 +8,13 @@ from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
 from students.engines.engine import Group
 from students.knowledge import Batch, Knowledge
-from students.learner import Learner
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
 from students.objectives.teacher_gate import Gate
 from students.specs import Gating
-from students.standstill import Standstill
+from students.training.gate_freeze import Standstill
+from students.training.learner import Learner
 
 
 class Scale(nn.Module):

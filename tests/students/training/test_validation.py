@@ -13,10 +13,10 @@ from students.engines.engine import Group
 from students.evaluation.evaluate import examine
 from students.models.network import Network, Preprocess, weights_sha256
 from students.models.profile import costs
+from students.training.validation import BATCH, validate
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from students.transfer_sets.transfer_set import TransferSet
-from students.validation import BATCH, validate
 
 
 class Engine:

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from students.max_norm import limited_to
+from students.training.max_norm import limited_to
 
 
 def test_a_unit_that_is_too_long_is_brought_down_and_the_others_stay():

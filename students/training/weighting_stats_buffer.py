@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Knowledge
-from students.listening import Listening
+from students.training.weighting_stats import Listening
 
 LOT = 1024
 """Samples that are worked out together."""

@@ -1,7 +1,7 @@
 import numpy as np
 
 from students.knowledge import Question
-from students.lessons import NoLessons
+from students.training.no_teachers import NoLessons
 
 
 def test_lessons_of_nobody_answer_each_question_with_knowledge_of_no_teacher():

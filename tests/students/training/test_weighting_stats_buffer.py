@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from students.knowledge import Knowledge
-from students.lessons import nobodys
-from students.listening import Listening
-from students.notes import LOT, Notes, joined
+from students.training.no_teachers import nobodys
+from students.training.weighting_stats import Listening
+from students.training.weighting_stats_buffer import LOT, Notes, joined
 
 CLASSES = 4
 LISTENING = Listening(("wide", "deep"), CLASSES, temperature=4.0, mean="arithmetic")

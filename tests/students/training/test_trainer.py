@@ -10,7 +10,7 @@ import torch
 
 from students.errors import TrainingError
 from students.events import EpochReport
-from students.trainer import MOST_SKIPS_IN_A_ROW
+from students.training.trainer import MOST_SKIPS_IN_A_ROW
 from tests.students import tiny
 
 MICRO = 2

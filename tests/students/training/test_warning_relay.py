@@ -1,6 +1,6 @@
 import logging
 
-from students.notices import noticing
+from students.training.warning_relay import noticing
 
 
 def test_warnings_of_ours_are_carried_once_and_in_order():

@@ -26,22 +26,22 @@ from students.errors import TrainingError
 from students.events import Advanced, Committed, EpochReport, Event, Resumed, StepReport
 from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, Lessons, Question
-from students.lessons import nobodys
-from students.listening import added
-from students.lr_schedule import learning_rate
-from students.max_norm import limited_to
-from students.notes import Notes
 from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
 from students.order import MicroBatch, Order
 from students.randomness import seed_of
 from students.seeding import seed_generators
-from students.standstill import Standstill
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import SpoolWriter, extended
+from students.training.gate_freeze import Standstill
+from students.training.lr_schedule import learning_rate
+from students.training.max_norm import limited_to
+from students.training.no_teachers import nobodys
+from students.training.validation import validate
+from students.training.weighting_stats import added
+from students.training.weighting_stats_buffer import Notes
 from students.transfer_sets.config import Augment
 from students.transfer_sets.transfer_set import TransferSet
-from students.validation import validate
 
 MOST_SKIPS_IN_A_ROW = 10
 SECONDS_BETWEEN_SIGNS = 1.0

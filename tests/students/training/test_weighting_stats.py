@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from students.knowledge import Knowledge
-from students.listening import Listening, added, changes
+from students.training.weighting_stats import Listening, added, changes
 
 CLASSES = 4
 BOTH = Listening(("wide", "deep"), CLASSES, temperature=4.0, mean="arithmetic")

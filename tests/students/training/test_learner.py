@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from students.errors import ModelError
-from students.learner import Learner, module_name
 from students.objectives.adapters import build_adapter
+from students.training.learner import Learner, module_name
 
 
 class Scale(nn.Module):

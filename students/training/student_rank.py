@@ -17,15 +17,6 @@ from students.evaluation.evaluate import examine
 from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Noticed
 from students.knowledge import AnswerCounts, Lessons
-from students.listening import Listening
-from students.making import (
-    build_learner,
-    deployed_weights,
-    sample_ids,
-    student_network,
-)
-from students.notes import Notes
-from students.notices import noticing
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
 from students.order import Order
@@ -34,7 +25,16 @@ from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import Outcome, write_outcome
 from students.storage.step_log import SpoolWriter, read_committed
 from students.torch_state import computing_on
-from students.trainer import Progress, Trainer
+from students.training.build import (
+    build_learner,
+    deployed_weights,
+    sample_ids,
+    student_network,
+)
+from students.training.trainer import Progress, Trainer
+from students.training.warning_relay import noticing
+from students.training.weighting_stats import Listening
+from students.training.weighting_stats_buffer import Notes
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet

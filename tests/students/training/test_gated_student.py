@@ -13,10 +13,10 @@ from torch import Tensor
 
 from students.engines.engine import EngineState
 from students.knowledge import Knowledge, Question
-from students.making import deployed_weights
 from students.specs import Gating, Pupil
 from students.storage.outcome import weights_file
-from students.student_rank import StudentRank
+from students.training.build import deployed_weights
+from students.training.student_rank import StudentRank
 from tests.students import tiny
 
 TEACHERS = ("wide", "deep")

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from students.engines.engine import EngineState
-from students.learner import Learner
 from students.models.catalog import build_model, model_shape
 from students.models.class_map import spread_of
 from students.models.config import CustomModel
@@ -19,6 +18,7 @@ from students.objectives.layer_refs import Guided
 from students.objectives.teacher_gate import Gate
 from students.order import Ids
 from students.specs import Assignment, Gating, Samples
+from students.training.learner import Learner
 from students.transfer_sets.some_classes import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 
