@@ -35,7 +35,6 @@ from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.models.config import ResNetCifar
 from students.objectives.config import Task
-from students.order import Order
 from students.specs import Assignment, Pupil, Samples
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
@@ -45,6 +44,7 @@ from students.training.no_teachers import NoLessons
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
+from students.transfer_sets.sampler import Order
 
 BATCH = 128
 UNCOUNTED = 3

@@ -31,7 +31,6 @@ from students.events import Committed
 from students.knowledge import Lessons
 from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.objectives.config import SoftTargets, Task, TermConfig
-from students.order import Order
 from students.specs import Assignment, Pupil, Samples
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
@@ -40,6 +39,7 @@ from students.training.no_teachers import NoLessons
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
+from students.transfer_sets.sampler import Order
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.config import Uniform, Wait
 from teachers.ensemble import Ensemble

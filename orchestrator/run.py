@@ -36,7 +36,7 @@ from orchestrator.tracking.tracker import Status
 from students.events import Event
 from students.fault_injection import Fault
 from students.storage.outcome import read_outcome
-from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.content_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
-from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.content_hashes import write_whole
 from teachers.manner import Manner
 from teachers.probing import Asked
 from teachers.trials import Tuning

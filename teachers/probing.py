@@ -13,7 +13,7 @@ from torch import Tensor
 from students.models.config import Preprocessing
 from students.models.network import Network, preprocess
 from students.torch_state import computing_on
-from students.transfer_sets.some_classes import some_classes
+from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.gate import (
     LARGEST_KL,

@@ -9,7 +9,7 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.rules.class_maps import beyond_or_unknown
 from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes
-from students.transfer_sets.some_classes import some_classes
+from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.config import TeacherConfig
 

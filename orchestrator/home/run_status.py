@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from orchestrator.home.locks import is_held
 from orchestrator.results.run_report import Outcome, RunReport, StageReport
-from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.content_hashes import write_whole
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store

@@ -24,7 +24,7 @@ from typing import Any
 
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.process_lock import held
-from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.content_hashes import write_whole
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from students.transfer_sets.config import (
     NoAugment,
     TransferSetConfig,
 )
-from students.transfer_sets.file_hashes import hashes_of
+from students.transfer_sets.content_hashes import hashes_of
 from teachers.config import EnsembleConfig, Fixed, RandomChoice, TeacherConfig, Uniform
 from teachers.weighting.given import given_weights
 

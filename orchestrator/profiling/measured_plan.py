@@ -113,7 +113,7 @@ def keep(measured: MeasuredPlan, folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    from students.transfer_sets.file_hashes import write_whole
+    from students.transfer_sets.content_hashes import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / FILE, (json.dumps(measured.to_json(), indent=1) + "\n").encode())

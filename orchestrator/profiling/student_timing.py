@@ -19,7 +19,6 @@ from students.events import EpochReport
 from students.knowledge import Lessons
 from students.objectives.catalog import build_objective
 from students.objectives.config import TermConfig
-from students.order import Ids, Order
 from students.randomness import generator
 from students.specs import Assignment, Pupil
 from students.storage.attempts import begin_attempt
@@ -28,8 +27,9 @@ from students.torch_state import computing_on
 from students.training.build import build_learner, sample_ids
 from students.training.trainer import Trainer
 from students.training.validation import BATCH as VALIDATION_BATCH
+from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.config import NoAugment
-from students.transfer_sets.some_classes import some_classes
+from students.transfer_sets.sampler import Ids, Order
 from students.transfer_sets.transfer_set import TransferSet
 
 NEVER = 10**9

@@ -18,10 +18,10 @@ from students.models.config import Weights
 from students.models.network import Network
 from students.models.profile import costs
 from students.objectives.catalog import taps_of
-from students.order import Ids
 from students.storage.outcome import weights_file
 from students.torch_state import computing_on
 from students.training.build import student_network
+from students.transfer_sets.sampler import Ids
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network
 from teachers.manner import plain

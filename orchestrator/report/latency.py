@@ -14,7 +14,7 @@ from students.models.network import Network
 from students.models.profile import latency_ms
 from students.storage.outcome import weights_file
 from students.torch_state import computing_on
-from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.content_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.loading import load_network
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from students.models.network import Network, weights_sha256
 from students.models.profile import costs
-from students.order import Ids
 from students.transfer_sets.config import NoAugment
+from students.transfer_sets.sampler import Ids
 from students.transfer_sets.transfer_set import TransferSet
 
 BATCH = 256

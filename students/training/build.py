@@ -16,10 +16,10 @@ from students.models.weights import load_weights, read_weights
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.layer_refs import Guided
 from students.objectives.teacher_gate import Gate
-from students.order import Ids
 from students.specs import Assignment, Gating, Samples
 from students.training.learner import Learner
-from students.transfer_sets.some_classes import some_classes
+from students.transfer_sets.class_subset import some_classes
+from students.transfer_sets.sampler import Ids
 from students.transfer_sets.transfer_set import TransferSet
 
 

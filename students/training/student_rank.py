@@ -19,7 +19,6 @@ from students.events import Event, Noticed
 from students.knowledge import AnswerCounts, Lessons
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
-from students.order import Order
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import Outcome, write_outcome
@@ -36,7 +35,8 @@ from students.training.warning_relay import noticing
 from students.training.weighting_stats import Listening
 from students.training.weighting_stats_buffer import Notes
 from students.transfer_sets.catalog import load_transfer_set
-from students.transfer_sets.some_classes import some_classes
+from students.transfer_sets.class_subset import some_classes
+from students.transfer_sets.sampler import Order
 from students.transfer_sets.transfer_set import TransferSet
 
 log = logging.getLogger("stillhouse.student")

@@ -28,7 +28,6 @@ from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, Lessons, Question
 from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
-from students.order import MicroBatch, Order
 from students.randomness import seed_of
 from students.seeding import seed_generators
 from students.storage.checkpoint import CheckpointFolder
@@ -41,6 +40,7 @@ from students.training.validation import validate
 from students.training.weighting_stats import added
 from students.training.weighting_stats_buffer import Notes
 from students.transfer_sets.config import Augment
+from students.transfer_sets.sampler import MicroBatch, Order
 from students.transfer_sets.transfer_set import TransferSet
 
 MOST_SKIPS_IN_A_ROW = 10

@@ -24,15 +24,15 @@ from students.transfer_sets.config import (
     TransferSetConfig,
 )
 from students.transfer_sets.custom_set import load_custom
+from students.transfer_sets.decoded_cache import empty_array, prepared
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.examples import Examples, check_examples, measured
 from students.transfer_sets.identity import identify
-from students.transfer_sets.picture_folder import read_layout
-from students.transfer_sets.pictures import decode_into
-from students.transfer_sets.places import Published, root_of
-from students.transfer_sets.prepared import empty_array, prepared
-from students.transfer_sets.published import download, load_published
+from students.transfer_sets.image_files import decode_into
+from students.transfer_sets.image_folder import read_layout
+from students.transfer_sets.locations import Published, root_of
 from students.transfer_sets.splits import class_counts
+from students.transfer_sets.torchvision_sets import download, load_published
 from students.transfer_sets.transfer_set import TransferSet
 
 Loaded = tuple[Examples, str]

@@ -18,10 +18,16 @@ from students.transfer_sets.config import (
     ImageFolder,
     TransferSetConfig,
 )
+from students.transfer_sets.content_hashes import hashes_of
 from students.transfer_sets.digits_identity import DIGITS_IDENTITY
-from students.transfer_sets.file_hashes import hashes_of
-from students.transfer_sets.picture_folder import read_layout
-from students.transfer_sets.places import PUBLISHED_FILES, Published, absent, missing_files, root_of
+from students.transfer_sets.image_folder import read_layout
+from students.transfer_sets.locations import (
+    PUBLISHED_FILES,
+    Published,
+    absent,
+    missing_files,
+    root_of,
+)
 
 
 def identify(config: TransferSetConfig, *, folder: Path, cache: Path) -> str:

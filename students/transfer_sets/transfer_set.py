@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Batch
+from students.transfer_sets.augmentation import augmented
 from students.transfer_sets.config import Augment, NoAugment, TransferSetConfig
 from students.transfer_sets.splits import apportion, class_counts, share_of, take
-from students.views import augmented
 
 Ids = npt.NDArray[np.int64]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from students.transfer_sets.file_hashes import write_whole
+from students.transfer_sets.content_hashes import write_whole
 from teachers.errors import BankError
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from students.errors import StaleAttempt
 from students.events import Committed, EpochReport, Noticed, Resumed
 from students.knowledge import Batch
 from students.models.network import weights_sha256
-from students.order import Ids
 from students.specs import Pupil, Samples
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import read_answers, weights_file
 from students.training.build import build_student_model
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.sampler import Ids
 from students.transfer_sets.transfer_set import TransferSet
 from tests.students import tiny
 

@@ -9,7 +9,7 @@ import torch
 
 from students.errors import TransferSetError
 from students.torchvision_door import datasets
-from students.transfer_sets import published
+from students.transfer_sets import torchvision_sets as published
 from students.transfer_sets.catalog import load_transfer_set, obtain
 from students.transfer_sets.config import (
     Cifar10,
@@ -22,7 +22,7 @@ from students.transfer_sets.config import (
 )
 from students.transfer_sets.digits import load_digits
 from students.transfer_sets.identity import identify
-from students.transfer_sets.places import PUBLISHED_FILES
+from students.transfer_sets.locations import PUBLISHED_FILES
 
 
 @pytest.fixture

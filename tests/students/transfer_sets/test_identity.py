@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from students.errors import StudentError, TransferSetError
-from students.transfer_sets import file_hashes
+from students.transfer_sets import content_hashes as file_hashes
 from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder, Mnist
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.digits_identity import DIGITS_IDENTITY
 from students.transfer_sets.identity import identify
-from students.transfer_sets.places import PUBLISHED_FILES
+from students.transfer_sets.locations import PUBLISHED_FILES
 
 
 @pytest.fixture

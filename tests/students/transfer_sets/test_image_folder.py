@@ -6,7 +6,7 @@ from PIL import Image
 from students.errors import TransferSetError
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import ImageFolder
-from students.transfer_sets.pictures import decode
+from students.transfer_sets.image_files import decode
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from students.transfer_sets.augmentation import augmented
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, NoAugment, Shift
-from students.views import augmented
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import threading
 import numpy as np
 import pytest
 
+from students.transfer_sets.decoded_cache import empty_array, prepared
 from students.transfer_sets.examples import measured
-from students.transfer_sets.prepared import empty_array, prepared
 
 
 def make(folder):

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from students import views
 from students.randomness import hash_ids, seed_of
+from students.transfer_sets import augmentation as views
+from students.transfer_sets.augmentation import augmented
 from students.transfer_sets.config import CropFlip, NoAugment, Shift
-from students.views import augmented
 
 IDS = np.array([3, 50_000, 0, 17, 59_999, 4, 17], np.int64)
 

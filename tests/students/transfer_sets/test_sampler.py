@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from students.order import Order
+from students.transfer_sets.sampler import Order
 
 
 def order(n: int, batch: int, micro: int, epochs: int = 2, seed: int = 0) -> Order:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from students.errors import TransferSetError
 from students.torchvision_door import datasets
 from students.transfer_sets.examples import Examples, Pictures, joined
-from students.transfer_sets.places import PUBLISHED_FILES, Published, missing_files
+from students.transfer_sets.locations import PUBLISHED_FILES, Published, missing_files
 
 _CLASSES: Mapping[str, str] = {
     "mnist": "MNIST",
