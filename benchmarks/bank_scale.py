@@ -22,9 +22,9 @@ import psutil
 
 from teachers.bank.budget import needed_for_one_view
 from teachers.bank.columns import Column
-from teachers.bank.reading import StoredView
+from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 
 SAMPLES, CLASSES, TEACHERS, VIEWS, TOP_K = 1_280_000, 1_000, 5, 100, 16
 PROCESSES, BATCH = 8, 256

@@ -26,7 +26,7 @@ from orchestrator.home.disk_usage import in_words
 from orchestrator.report.repeats import paired, spread
 from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk
-from teachers.bank.places import shelves_of
+from teachers.bank.layout import shelves_of
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "cifar10_resnets.yaml"
 WEIGHTS = {

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from students.knowledge import Question
-from teachers.bank.sealed import BlocksSpoilt
+from teachers.bank.sealed_file import BlocksSpoilt
 from teachers.books import Book, Values
 
 Ids = npt.NDArray[np.int64]

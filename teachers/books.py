@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

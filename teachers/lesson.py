@@ -17,7 +17,7 @@ from cluster.runtime import Handle, Stream
 from students.knowledge import Answer, Question, Tap
 from teachers.asked import answer_of, wanted
 from teachers.bank.columns import Column
-from teachers.bank.reading import BlockSpoilt, StoredView
+from teachers.bank.reader import BlockSpoilt, StoredView
 from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
 from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost

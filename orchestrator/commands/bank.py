@@ -13,8 +13,8 @@ import click
 from orchestrator.cli import Settings
 
 if TYPE_CHECKING:
-    from teachers.bank.stock import StoredShelf
-    from teachers.bank.verifying import Verified
+    from teachers.bank.inventory import StoredShelf
+    from teachers.bank.verify import Verified
 
 _SHOWN = 8
 """So many digits of a digest are shown; they are enough to name it."""
@@ -76,7 +76,7 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
     What is spoilt need not be mended: it is never read, and computed anew when it is wanted.
     """
     from orchestrator.exit_codes import OURS
-    from teachers.bank.verifying import verify
+    from teachers.bank.verify import verify
 
     verified = [(shelf, verify(shelf)) for shelf in _shelves(context.obj.home, word)]
     if as_json:
@@ -94,7 +94,7 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
 def clear_command(settings_of_all: Settings, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, and says what it freed; asks nothing."""
     from orchestrator.home.disk_usage import in_words
-    from teachers.bank.stock import clear, sweep
+    from teachers.bank.inventory import clear, sweep
 
     bank = settings_of_all.home / "bank"
     freed = sweep(bank) if word is None else 0
@@ -122,7 +122,7 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
         RecipeProblems: it means none.
     """
     from orchestrator.errors import Problem, RecipeProblems
-    from teachers.bank.stock import matching, stored_shelves
+    from teachers.bank.inventory import matching, stored_shelves
 
     shelves = stored_shelves(home / "bank")
     if word is None:

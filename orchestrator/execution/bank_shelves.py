@@ -23,7 +23,7 @@ from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column, tap_column
 from teachers.bank.columns import Column
-from teachers.bank.reading import filled
+from teachers.bank.reader import filled
 from teachers.bank.shelf import (
     BANK_FORMAT,
     Shelf,

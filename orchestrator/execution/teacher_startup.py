@@ -25,7 +25,7 @@ from orchestrator.execution.role_specs import Placing, demand
 from orchestrator.home.process_lock import held
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
-from teachers.bank.sealing import seal_all
+from teachers.bank.compaction import seal_all
 from teachers.host import TeacherHost
 from teachers.lesson import Kept
 from teachers.manner import Manner, plain

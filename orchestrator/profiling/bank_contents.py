@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.execution.bank_shelves import Shelving
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect
-from teachers.bank.reading import filled
+from teachers.bank.reader import filled
 from teachers.bank.shelf import read_manner
 from teachers.errors import BankError
 from teachers.manner import Manner

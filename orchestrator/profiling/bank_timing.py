@@ -21,9 +21,9 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column, tap_column
 from teachers.bank.budget import needed_for_one_view
 from teachers.bank.columns import Column
-from teachers.bank.reading import StoredView
+from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 from teachers.config import BankConfig
 
 MOST_ROWS = 20_000

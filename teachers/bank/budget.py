@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from teachers.bank.holding import CLAIMS, LOCK, hold, holding
-from teachers.bank.places import journals_in, shelves_of, views_of
+from teachers.bank.layout import journals_in, shelves_of, views_of
+from teachers.bank.locks import CLAIMS, LOCK, hold, holding
 from teachers.bank.sealed_head import sealed_bytes
 
 if TYPE_CHECKING:

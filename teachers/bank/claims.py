@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from teachers.bank.holding import CLAIMS
-from teachers.bank.presence import Ids
+from teachers.bank.id_bitmap import Ids
+from teachers.bank.locks import CLAIMS
 
 _FLOCK = struct.Struct("hhqqi")
 

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.columns import Rows
-from teachers.bank.holding import hold, is_at
-from teachers.bank.places import JOURNAL
+from teachers.bank.layout import JOURNAL
+from teachers.bank.locks import hold, is_at
 
 FORMAT = 1
 _MAGIC = b"SHJOURNL"

@@ -14,8 +14,8 @@ from students.knowledge import Question
 from teachers.answering import Answering, Found
 from teachers.asked import Values
 from teachers.bank.columns import Column
-from teachers.bank.places import sealed_path, view_folder
-from teachers.bank.sealing import seal_all
+from teachers.bank.compaction import seal_all
+from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.books import Book, Books, NoBook
 

@@ -12,9 +12,9 @@ import pytest
 from cluster.errors import RoleLost
 from students.knowledge import Answer, AnswerCounts, Question
 from teachers.bank.columns import Column
-from teachers.bank.places import sealed_path, view_folder
+from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 from teachers.config import Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.errors import AnswersGone

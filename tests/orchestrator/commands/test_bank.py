@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.home.disk_usage import holdings
-from teachers.bank.stock import stored_shelves
-from teachers.bank.writing import FreshView
+from teachers.bank.inventory import stored_shelves
+from teachers.bank.writer import FreshView
 from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse
 from tests.teachers.bank.shelves import LOGITS, SAMPLES, TAP, append, fill, flip, shelf_in, some
 

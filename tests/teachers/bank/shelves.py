@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from teachers.bank.columns import Column, Halves
 from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, shelf_digest
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 
 SAMPLES = 1000
 CLASSES = 10

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from teachers.bank.budget import evict, needed_for_one_view, views_on_disk
 from teachers.bank.columns import Column
-from teachers.bank.reading import StoredView, filled
+from teachers.bank.reader import StoredView, filled
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 from tests.teachers.bank.shelves import LOGITS, SAMPLES, TAP, append, fill, shelf_in, some
 
 ONE_VIEW = needed_for_one_view([LOGITS], SAMPLES, 100)

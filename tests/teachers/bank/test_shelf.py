@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from teachers.bank.places import shelves_of
+from teachers.bank.layout import shelves_of
 from teachers.bank.shelf import identity_of, prepare_shelf, read_about, read_manner, shelf_digest
 from teachers.errors import BankError
 from tests.teachers.bank.shelves import about, in_child, shelf_in
-from tests.teachers.bank.test_sealed import CHANGES
+from tests.teachers.bank.test_sealed_file import CHANGES
 
 NOBODY = 65534
 

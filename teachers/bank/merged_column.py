@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from teachers.bank.columns import Rows
 from teachers.bank.journal import Ids, JournalTail
-from teachers.bank.sealed import SealedFile
+from teachers.bank.sealed_file import SealedFile
 
 _OFFSET_BITS = 40
 """A journal of a terabyte, and eight million of them, fit in 63 bits."""

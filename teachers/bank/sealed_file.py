@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.columns import Rows
-from teachers.bank.presence import Ids, Presence
+from teachers.bank.id_bitmap import Ids, Presence
 from teachers.bank.sealed_head import (
     FORMAT,
     HEAD,

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.columns import Column, Halves
-from teachers.bank.gathered import Gathered
+from teachers.bank.compaction import open_journal, open_sealed
 from teachers.bank.journal import Ids, Journal, JournalTail
-from teachers.bank.places import journals_in, sealed_path, spelt, view_folder
-from teachers.bank.sealing import open_journal, open_sealed
+from teachers.bank.layout import journals_in, sealed_path, spelt, view_folder
+from teachers.bank.merged_column import Gathered
 from teachers.bank.shelf import Shelf, file_identity
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from teachers.bank import sealing
-from teachers.bank.holding import holding
-from teachers.bank.places import journals_in, sealed_path, view_folder
-from teachers.bank.reading import StoredView
-from teachers.bank.sealing import seal, seal_all
+from teachers.bank import compaction as sealing
+from teachers.bank.compaction import seal, seal_all
+from teachers.bank.layout import journals_in, sealed_path, view_folder
+from teachers.bank.locks import holding
+from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 from tests.teachers.bank.shelves import (
     LOGITS,
     SAMPLES,

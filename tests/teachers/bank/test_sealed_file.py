@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from teachers.bank.columns import Column
-from teachers.bank.places import sealed_path, view_folder
-from teachers.bank.presence import Presence, words_of
-from teachers.bank.reading import BlockSpoilt, StoredView, filled
+from teachers.bank.id_bitmap import Presence, words_of
+from teachers.bank.layout import sealed_path, view_folder
+from teachers.bank.reader import BlockSpoilt, StoredView, filled
 from teachers.bank.sealed_head import BLOCK_BYTES, sealed_bytes
 from teachers.bank.shelf import Shelf
 from tests.teachers.bank.shelves import (
@@ -167,7 +167,7 @@ def test_file_of_another_manner_view_or_column_is_never_read(tmp_path: Path) -> 
 
 
 def test_journal_of_another_shelf_is_never_sealed(tmp_path: Path) -> None:
-    from teachers.bank.writing import FreshView
+    from teachers.bank.writer import FreshView
 
     mine, other = shelf_in(tmp_path), shelf_in(tmp_path, seed=1)
     fresh = FreshView(mine, 0)

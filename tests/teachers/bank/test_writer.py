@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from teachers.bank.places import journals_in
-from teachers.bank.reading import StoredView
+from teachers.bank.layout import journals_in
+from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing import FreshView
+from teachers.bank.writer import FreshView
 from tests.teachers.bank.shelves import (
     LOGITS,
     TAP,

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.columns import Column, Halves
-from teachers.bank.presence import Ids
-from teachers.bank.sealed import BlocksSpoilt, SealedFile
-from teachers.bank.sealing import is_sealed, open_sealed, seal
+from teachers.bank.compaction import is_sealed, open_sealed, seal
+from teachers.bank.id_bitmap import Ids
+from teachers.bank.sealed_file import BlocksSpoilt, SealedFile
 from teachers.bank.shelf import Shelf
 
 

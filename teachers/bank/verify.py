@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from teachers.bank.places import SEALED, column_of, views_of
-from teachers.bank.sealed import SealedFile
+from teachers.bank.inventory import StoredShelf
+from teachers.bank.layout import SEALED, column_of, views_of
+from teachers.bank.sealed_file import SealedFile
 from teachers.bank.sealed_head import FileSpoilt, head_of
 from teachers.bank.shelf import file_identity, identity_of
-from teachers.bank.stock import StoredShelf
 
 
 @dataclass(frozen=True)

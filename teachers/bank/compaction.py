@@ -20,12 +20,12 @@ import numpy as np
 from students.storage.attempts import sync_folder
 from teachers.bank.budget import evict
 from teachers.bank.columns import Column
-from teachers.bank.gathered import Gathered
-from teachers.bank.holding import holding
+from teachers.bank.id_bitmap import Presence, words_of
 from teachers.bank.journal import Ids, JournalTail
-from teachers.bank.places import journals_in, sealed_path, view_folder, views_of
-from teachers.bank.presence import Presence, words_of
-from teachers.bank.sealed import SealedFile, index_of
+from teachers.bank.layout import journals_in, sealed_path, view_folder, views_of
+from teachers.bank.locks import holding
+from teachers.bank.merged_column import Gathered
+from teachers.bank.sealed_file import SealedFile, index_of
 from teachers.bank.sealed_head import FileSpoilt, rows_in_block
 from teachers.bank.shelf import Shelf, file_identity, read_about
 

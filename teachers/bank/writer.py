@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from teachers.bank.claims import Claims
+from teachers.bank.column_writer import FreshColumn
 from teachers.bank.columns import Halves
+from teachers.bank.compaction import seal, trouble_of
 from teachers.bank.journal import Ids
-from teachers.bank.places import view_folder
-from teachers.bank.sealing import seal, trouble_of
+from teachers.bank.layout import view_folder
 from teachers.bank.shelf import Shelf
-from teachers.bank.writing_column import FreshColumn
 
 _LOOK_AGAIN_SECONDS = 0.005
 

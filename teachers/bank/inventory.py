@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
-from teachers.bank.holding import holding
-from teachers.bank.places import SEALED, shelves_of, views_of
+from teachers.bank.layout import SEALED, shelves_of, views_of
+from teachers.bank.locks import holding
 from teachers.bank.sealed_head import FileSpoilt, head_of
 from teachers.bank.shelf import read_about, read_manner
 
