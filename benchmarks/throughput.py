@@ -41,11 +41,11 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
 from students.transfer_sets.sampler import Order
 from students.transfer_sets.transfer_set import TransferSet
+from teachers.client.answer_source import AHEAD
+from teachers.client.stream import STREAMS, StreamedLessons
 from teachers.config import Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.host import TeacherHost, TeacherSpec
-from teachers.lesson import AHEAD
-from teachers.stream import STREAMS, StreamedLessons
 
 BATCH = 64
 WEIGHTS = {20: "weights/resnet20-12fca82f.th", 32: "weights/resnet32-d509ac18.th"}

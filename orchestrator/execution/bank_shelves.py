@@ -32,8 +32,8 @@ from teachers.bank.shelf import (
     prepare_shelf,
     shelf_digest,
 )
+from teachers.client.answer_source import Kept
 from teachers.errors import BankError
-from teachers.lesson import Kept
 from teachers.manner import Manner
 
 Plain = dict[str, Any]

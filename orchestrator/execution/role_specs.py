@@ -17,10 +17,10 @@ from students.models.config import Weights
 from students.objectives.catalog import taps_of
 from students.specs import Assignment
 from students.storage.outcome import weights_file
+from teachers.client.answer_source import Kept
+from teachers.client.stream import STREAMS
 from teachers.config import TeacherConfig
 from teachers.host import TeacherSpec
-from teachers.lesson import Kept
-from teachers.stream import STREAMS
 
 LOOPBACK = "127.0.0.1"
 

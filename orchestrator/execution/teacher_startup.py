@@ -26,10 +26,10 @@ from orchestrator.home.process_lock import held
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from teachers.bank.compaction import seal_all
+from teachers.client.answer_source import Kept
+from teachers.client.stream import StreamedLessons
 from teachers.host import TeacherHost
-from teachers.lesson import Kept
 from teachers.manner import Manner, plain
-from teachers.stream import StreamedLessons
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
 Start = Callable[[ExitStack, Sequence[Callable[[], Handle[Any]]]], list[Handle[Any]]]

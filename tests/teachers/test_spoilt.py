@@ -9,11 +9,11 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand
 from students.knowledge import Answer, Question
+from teachers.client.answer_source import MOST_REVIVALS
+from teachers.client.stream import StreamedLessons
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.errors import AnswerSpoilt
-from teachers.lesson import MOST_REVIVALS
-from teachers.stream import StreamedLessons
 from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
 
 SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; see to"

@@ -16,9 +16,9 @@ from students.fault_injection import Fault
 from students.knowledge import Tap
 from teachers.asked import logits_column
 from teachers.bank.shelf import Shelf
-from teachers.lesson import Kept
+from teachers.client.answer_source import Kept
+from teachers.client.stream import STREAMS
 from teachers.manner import plain
-from teachers.stream import STREAMS
 from tests import small
 
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})

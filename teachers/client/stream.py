@@ -26,10 +26,10 @@ from operator import attrgetter
 
 from cluster.runtime import Handle
 from students.knowledge import AnswerCounts, Knowledge, Question
+from teachers.client.answer_source import AHEAD, Kept, Lesson, Source
 from teachers.config import Fail, Wait
 from teachers.ensemble import Ensemble
 from teachers.host import TeacherHost
-from teachers.lesson import AHEAD, Kept, Lesson, Source
 
 LESSON = 256
 """Questions sent at one time: few enough to be cheap to ask again, many enough to stream."""

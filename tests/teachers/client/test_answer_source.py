@@ -15,12 +15,12 @@ from teachers.bank.columns import Column
 from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.bank.writer import FreshView
+from teachers.client.answer_source import Kept
+from teachers.client.stream import LESSON, StreamedLessons
 from teachers.config import Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.errors import AnswersGone
-from teachers.lesson import Kept
 from teachers.manner import plain
-from teachers.stream import LESSON, StreamedLessons
 from tests.teachers.fakes import CLASSES
 
 SAMPLES, EACH = 600, 2

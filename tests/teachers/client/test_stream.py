@@ -14,12 +14,12 @@ from cluster.errors import RoleLost, RoleSilent
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.knowledge import Knowledge
-from teachers import lesson
+from teachers.client import answer_source as lesson
+from teachers.client.answer_source import AHEAD, MOST_REVIVALS
+from teachers.client.stream import LESSON, StreamedLessons
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble import Ensemble
 from teachers.errors import TeacherLost
-from teachers.lesson import AHEAD, MOST_REVIVALS
-from teachers.stream import LESSON, StreamedLessons
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 
 Teaching = Callable[..., StreamedLessons]
