@@ -44,7 +44,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import AHEAD
 from teachers.client.stream import STREAMS, StreamedLessons
 from teachers.config import Uniform, Wait
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from teachers.host import TeacherHost, TeacherSpec
 
 BATCH = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 
 
 def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble:

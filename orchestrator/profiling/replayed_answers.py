@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from students.knowledge import Answer, AnswerCounts, Knowledge, Question
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 
 
 @dataclass(frozen=True)

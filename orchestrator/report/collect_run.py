@@ -37,7 +37,7 @@ from students.knowledge import Question
 from students.objectives.softening import soften
 from students.storage.outcome import Outcome, read_answers
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from teachers.weighting.held_out import judged_by
 
 Answers = Mapping[str, Tensor]

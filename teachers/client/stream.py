@@ -28,7 +28,7 @@ from cluster.runtime import Handle
 from students.knowledge import AnswerCounts, Knowledge, Question
 from teachers.client.answer_source import AHEAD, Kept, Lesson, Source
 from teachers.config import Fail, Wait
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from teachers.host import TeacherHost
 
 LESSON = 256

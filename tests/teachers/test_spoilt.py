@@ -12,7 +12,7 @@ from students.knowledge import Answer, Question
 from teachers.client.answer_source import MOST_REVIVALS
 from teachers.client.stream import StreamedLessons
 from teachers.config import Fail, Uniform, Wait
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswerSpoilt
 from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
 

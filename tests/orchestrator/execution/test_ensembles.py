@@ -11,7 +11,7 @@ from orchestrator.ensembles import ensemble_of
 from orchestrator.planning.plan import Plan
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.config import Noise
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from tests import small
 
 RULE = "ensemble.weighting"

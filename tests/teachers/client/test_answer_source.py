@@ -18,7 +18,7 @@ from teachers.bank.writer import FreshView
 from teachers.client.answer_source import Kept
 from teachers.client.stream import LESSON, StreamedLessons
 from teachers.config import Uniform, Wait
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
 from teachers.manner import plain
 from tests.teachers.fakes import CLASSES

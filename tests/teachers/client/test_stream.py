@@ -18,7 +18,7 @@ from teachers.client import answer_source as lesson
 from teachers.client.answer_source import AHEAD, MOST_REVIVALS
 from teachers.client.stream import LESSON, StreamedLessons
 from teachers.config import Fail, Uniform, Wait
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import TeacherLost
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 

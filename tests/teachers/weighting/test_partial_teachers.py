@@ -34,7 +34,7 @@ from teachers.config import (
     Uniform,
     Weighting,
 )
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 
 CLASSES, BATCH = 10, 20
 MAPS = {"low": (3, 2, 1, 0), "middle": (4, 5, 6), "high": (7, 8, 9)}

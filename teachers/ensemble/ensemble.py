@@ -18,7 +18,7 @@ from torch import Tensor
 from students.knowledge import Answer, Knowledge, Question
 from teachers.config import Noise, Weighting
 from teachers.encoding import decoded
-from teachers.noise import LogitNoise
+from teachers.ensemble.noise import LogitNoise
 from teachers.weighting.catalog import build_rule
 from teachers.weighting.rule import Rule, Said
 

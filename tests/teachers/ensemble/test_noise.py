@@ -14,8 +14,8 @@ from students.objectives.logit_l2 import logit_l2_loss
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften_one
 from teachers.config import MaxEntropy, Noise, Uniform
-from teachers.ensemble import Ensemble
-from teachers.noise import LogitNoise, perturbed
+from teachers.ensemble.ensemble import Ensemble
+from teachers.ensemble.noise import LogitNoise, perturbed
 from tests.golden.cases import golden, tensor
 
 NAMES = ("wide", "deep")

@@ -7,7 +7,7 @@ import torch
 
 from students.knowledge import Answer, Question
 from teachers.config import Fixed, Uniform
-from teachers.ensemble import Ensemble
+from teachers.ensemble.ensemble import Ensemble
 
 NAMES = ("wide", "deep", "third")
 
