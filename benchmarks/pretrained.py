@@ -17,7 +17,7 @@ from students.evaluation.metrics import accuracy
 from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
-from teachers.loading import load_network
+from teachers.inference.loading import load_network
 
 PUBLISHED = {
     "resnet20-12fca82f.th": 91.73,

@@ -10,7 +10,7 @@ from students.storage.outcome import Outcome, write_outcome
 from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.host import TeacherSpec
-from teachers.loading import load_network
+from teachers.inference.loading import load_network
 
 
 class Examiner:

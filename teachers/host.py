@@ -22,11 +22,11 @@ from teachers.answering import Answering
 from teachers.asked import Values, answer_of, logits_column, values_of, wanted
 from teachers.bank.shelf import Shelf
 from teachers.books import Books
-from teachers.encoding import NotNumbers
-from teachers.loading import load_network
-from teachers.manner import Manner, plain
+from teachers.inference.answer_encoding import NotNumbers
+from teachers.inference.inference_config import Manner, plain
+from teachers.inference.loading import load_network
+from teachers.inference.teacher import Teacher
 from teachers.spoilt import spoilt
-from teachers.teacher import Teacher
 from teachers.trials import Tuning
 from teachers.tuning import tune
 

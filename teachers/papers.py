@@ -15,7 +15,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
 from students.transfer_sets.content_hashes import write_whole
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 from teachers.probing import Asked
 from teachers.trials import Tuning
 from teachers.verdict import Verdict

@@ -25,7 +25,7 @@ from teachers.gate import (
     hardly_named,
     plausibility,
 )
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 from teachers.readings import described, readings
 from teachers.verdict import Verdict
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from teachers.encoding import NotNumbers
 from teachers.errors import AnswerSpoilt
-from teachers.manner import Manner
+from teachers.inference.answer_encoding import NotNumbers
+from teachers.inference.inference_config import Manner
 
 
 def spoilt(

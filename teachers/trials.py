@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 
 
 @dataclass(frozen=True)

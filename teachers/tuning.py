@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from students.knowledge import Answer, Tap
 from students.models.network import Network
 from students.models.profile import costs
-from teachers.compiling import can_compile
-from teachers.encoding import NotNumbers, decoded
 from teachers.gate import LARGEST_KL, SMALLEST_AGREEMENT, fidelity
-from teachers.manner import Manner, plain
-from teachers.teacher import Teacher
+from teachers.inference.answer_encoding import NotNumbers, decoded
+from teachers.inference.compilation import can_compile
+from teachers.inference.inference_config import Manner, plain
+from teachers.inference.teacher import Teacher
 from teachers.trials import Trial, Tuning
 
 WORTH_MACS = 1e12

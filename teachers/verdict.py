@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from teachers.gate import Fidelity, Plausibility
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 
 
 @dataclass(frozen=True)

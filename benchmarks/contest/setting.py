@@ -18,7 +18,7 @@ from students.models.network import Network
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.loading import load_network
+from teachers.inference.loading import load_network
 
 BATCH = 128
 TEMPERATURE = 4.0

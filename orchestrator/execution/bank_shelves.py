@@ -34,7 +34,7 @@ from teachers.bank.shelf import (
 )
 from teachers.client.answer_source import Kept
 from teachers.errors import BankError
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 
 Plain = dict[str, Any]
 

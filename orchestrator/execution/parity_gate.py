@@ -29,15 +29,15 @@ from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.asked import logits_column
 from teachers.bank.shelf import MANNER, read_manner
-from teachers.encoding import NotNumbers, decoded
 from teachers.errors import TeacherError
 from teachers.host import TeacherHost
-from teachers.loading import load_network
-from teachers.manner import Manner, Precision, plain
+from teachers.inference.answer_encoding import NotNumbers, decoded
+from teachers.inference.inference_config import Manner, Precision, plain
+from teachers.inference.loading import load_network
+from teachers.inference.teacher import Teacher
 from teachers.papers import read_asked, read_verdict, write_tuning, write_verdict
 from teachers.probing import Asked, Probe, another_reading, at_temperature, judge, probe_of
 from teachers.spoilt import spoilt
-from teachers.teacher import Teacher
 from teachers.trials import Tuning
 from teachers.verdict import Verdict
 

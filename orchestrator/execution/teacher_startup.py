@@ -29,7 +29,7 @@ from teachers.bank.compaction import seal_all
 from teachers.client.answer_source import Kept
 from teachers.client.stream import StreamedLessons
 from teachers.host import TeacherHost
-from teachers.manner import Manner, plain
+from teachers.inference.inference_config import Manner, plain
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
 Start = Callable[[ExitStack, Sequence[Callable[[], Handle[Any]]]], list[Handle[Any]]]

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 from orchestrator.planning.plan import Plan, Stage
 from students.config import Threads
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 
 
 class Resolved(TypedDict):

@@ -11,7 +11,7 @@ from orchestrator.planning.thread_allocation import Prospect
 from teachers.bank.reader import filled
 from teachers.bank.shelf import read_manner
 from teachers.errors import BankError
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 
 
 @dataclass(frozen=True)

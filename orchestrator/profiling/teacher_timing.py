@@ -23,11 +23,11 @@ from students.torch_state import computing_on
 from students.training.build import student_network
 from students.transfer_sets.sampler import Ids
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.loading import load_network
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
+from teachers.inference.loading import load_network
+from teachers.inference.teacher import Teacher
 from teachers.papers import read_tuning
 from teachers.probing import probe_of
-from teachers.teacher import Teacher
 from teachers.trials import Tuning
 from teachers.tuning import WORTH_MACS, tune
 

@@ -21,7 +21,7 @@ from students.storage.step_log import Row
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 from teachers.papers import read_tuning, read_verdict
 
 

@@ -16,7 +16,7 @@ from students.storage.outcome import weights_file
 from students.torch_state import computing_on
 from students.transfer_sets.content_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.loading import load_network
+from teachers.inference.loading import load_network
 
 THREADS = 1
 """Latency is that of one core, which compares models on any machine."""

@@ -22,7 +22,7 @@ from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
 from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost
 from teachers.host import TeacherHost
-from teachers.manner import Manner
+from teachers.inference.inference_config import Manner
 
 AHEAD = 4
 """Answers that a teacher may have ready before the student takes the first of them."""

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from students.knowledge import Answer, Knowledge, Question
 from teachers.config import Noise, Weighting
-from teachers.encoding import decoded
 from teachers.ensemble.noise import LogitNoise
+from teachers.inference.answer_encoding import decoded
 from teachers.weighting.catalog import build_rule
 from teachers.weighting.rule import Rule, Said
 

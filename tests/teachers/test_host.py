@@ -19,7 +19,7 @@ from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.errors import AnswerSpoilt
 from teachers.host import TeacherHost, TeacherSpec
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))

@@ -14,7 +14,7 @@ from students.models.network import Network, preprocess
 from students.models.weights import load_weights, read_weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
 from teachers.papers import read_asked, read_tuning, read_verdict, write_tuning, write_verdict
 from teachers.probing import Asked, another_reading, at_temperature, judge, probe_of
 from teachers.readings import described, readings

@@ -12,7 +12,7 @@ from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, ResNetCifar
 from students.models.network import Network, Preprocess
 from teachers import tuning
-from teachers.manner import Manner, plain
+from teachers.inference.inference_config import Manner, plain
 from teachers.trials import Tuning
 from teachers.tuning import tune
 

@@ -13,7 +13,7 @@ from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, write_outcome
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.bank.shelf import identity_of, shelf_digest
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
 from tests import small
 
 HOME_WEIGHTS = "ab"

@@ -29,9 +29,9 @@ from students.transfer_sets.config import Digits
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import TeacherError
 from teachers.host import TeacherHost, TeacherSpec
-from teachers.manner import Manner, plain
+from teachers.inference.inference_config import Manner, plain
+from teachers.inference.teacher import Teacher
 from teachers.papers import VERDICT, read_tuning, read_verdict
-from teachers.teacher import Teacher
 from tests import small
 
 MODEL = Mlp(hidden=(32,))

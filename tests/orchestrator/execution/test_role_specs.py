@@ -18,7 +18,7 @@ from teachers.asked import logits_column
 from teachers.bank.shelf import Shelf
 from teachers.client.answer_source import Kept
 from teachers.client.stream import STREAMS
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
 from tests import small
 
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})

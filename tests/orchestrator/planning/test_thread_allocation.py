@@ -15,7 +15,7 @@ from orchestrator.planning.thread_allocation import (
     stages_at_once,
 )
 from orchestrator.run import gpus, logical_cpus
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
 from tests import small
 
 AUTO = tuple(

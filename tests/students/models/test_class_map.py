@@ -14,8 +14,8 @@ from students.models.config import Mlp, PlainCnn
 from students.models.network import Network, preprocess, weights_sha256
 from students.models.profile import costs
 from students.models.taps import Recorder
-from teachers.encoding import decoded, encoded
-from teachers.folding import fold
+from teachers.inference.answer_encoding import decoded, encoded
+from teachers.inference.batchnorm_folding import fold
 
 SHAPE, TOTAL, CLASSES = (1, 8, 8), 10, (3, 5, 9)
 

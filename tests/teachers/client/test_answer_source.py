@@ -20,7 +20,7 @@ from teachers.client.stream import LESSON, StreamedLessons
 from teachers.config import Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
-from teachers.manner import plain
+from teachers.inference.inference_config import plain
 from tests.teachers.fakes import CLASSES
 
 SAMPLES, EACH = 600, 2

@@ -13,9 +13,9 @@ from students.knowledge import Answer, Tap
 from students.models.network import Network
 from students.models.taps import Recorder, reduced
 from students.torch_state import computing_on
-from teachers.encoding import encoded
-from teachers.manner import Manner
-from teachers.prepared import prepared
+from teachers.inference.answer_encoding import encoded
+from teachers.inference.inference_config import Manner
+from teachers.inference.runnable import prepared
 
 
 class Teacher:

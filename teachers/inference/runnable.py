@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from students.models.network import Network
-from teachers.compiling import compiled
-from teachers.folding import fold
-from teachers.manner import Manner
+from teachers.inference.batchnorm_folding import fold
+from teachers.inference.compilation import compiled
+from teachers.inference.inference_config import Manner
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from students.models.catalog import build_model
 from students.models.config import MobileNetCifar, ModelConfig, PlainCnn, ResNetCifar
-from teachers.folding import fold
+from teachers.inference.batchnorm_folding import fold
 
 PICTURES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

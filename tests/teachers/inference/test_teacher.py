@@ -16,9 +16,9 @@ from students.knowledge import Answer, Tap
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, PlainCnn, ResNetCifar
 from students.models.network import Network, Preprocess
-from teachers.compiling import can_compile
-from teachers.manner import PLAIN_BATCH, Manner, plain
-from teachers.teacher import Teacher
+from teachers.inference.compilation import can_compile
+from teachers.inference.inference_config import PLAIN_BATCH, Manner, plain
+from teachers.inference.teacher import Teacher
 
 COUNT = 150
 PICTURES = torch.randint(

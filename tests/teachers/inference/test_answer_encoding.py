@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachers.encoding import LARGEST, NotNumbers, decoded, encoded
+from teachers.inference.answer_encoding import LARGEST, NotNumbers, decoded, encoded
 
 
 def test_an_answer_is_rounded_to_the_nearest_half() -> None:

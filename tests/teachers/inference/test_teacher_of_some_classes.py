@@ -11,8 +11,8 @@ from students.knowledge import Tap
 from students.models.class_map import UNKNOWN
 from students.models.config import PlainCnn
 from teachers.asked import logits_column
-from teachers.manner import Manner, plain
-from teachers.teacher import Teacher
+from teachers.inference.inference_config import Manner, plain
+from teachers.inference.teacher import Teacher
 from tests.students.models.test_class_map import CLASSES, TOTAL, network, pictures
 
 FOREIGN = [name for name in range(TOTAL) if name not in CLASSES]
