@@ -26,9 +26,9 @@ from teachers.inference.answer_encoding import NotNumbers
 from teachers.inference.inference_config import Manner, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
+from teachers.qualification.autotune import tune
+from teachers.qualification.autotune_result import Tuning
 from teachers.spoilt import spoilt
-from teachers.trials import Tuning
-from teachers.tuning import tune
 
 Ids = npt.NDArray[np.int64]
 

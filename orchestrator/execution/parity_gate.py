@@ -35,11 +35,18 @@ from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.inference_config import Manner, Precision, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
-from teachers.papers import read_asked, read_verdict, write_tuning, write_verdict
-from teachers.probing import Asked, Probe, another_reading, at_temperature, judge, probe_of
+from teachers.qualification.autotune_result import Tuning
+from teachers.qualification.parity_verdict import (
+    Asked,
+    Probe,
+    another_reading,
+    at_temperature,
+    judge,
+    probe_of,
+)
+from teachers.qualification.records import read_asked, read_verdict, write_tuning, write_verdict
+from teachers.qualification.verdict import Verdict
 from teachers.spoilt import spoilt
-from teachers.trials import Tuning
-from teachers.verdict import Verdict
 
 VIEW = 0
 """Under which the probe is asked: all teachers of a set answer to its own views."""

@@ -26,10 +26,10 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.inference.inference_config import plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
-from teachers.papers import read_tuning
-from teachers.probing import probe_of
-from teachers.trials import Tuning
-from teachers.tuning import WORTH_MACS, tune
+from teachers.qualification.autotune import WORTH_MACS, tune
+from teachers.qualification.autotune_result import Tuning
+from teachers.qualification.parity_verdict import probe_of
+from teachers.qualification.records import read_tuning
 
 
 @dataclass

@@ -22,7 +22,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
 from teachers.inference.inference_config import Manner
-from teachers.papers import read_tuning, read_verdict
+from teachers.qualification.records import read_tuning, read_verdict
 
 
 @dataclass(frozen=True)

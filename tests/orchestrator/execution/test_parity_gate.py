@@ -31,7 +31,7 @@ from teachers.errors import TeacherError
 from teachers.host import TeacherHost, TeacherSpec
 from teachers.inference.inference_config import Manner, plain
 from teachers.inference.teacher import Teacher
-from teachers.papers import VERDICT, read_tuning, read_verdict
+from teachers.qualification.records import VERDICT, read_tuning, read_verdict
 from tests import small
 
 MODEL = Mlp(hidden=(32,))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from teachers.gate import Fidelity, Plausibility
 from teachers.inference.inference_config import Manner
+from teachers.qualification.parity_checks import Fidelity, Plausibility
 
 
 @dataclass(frozen=True)

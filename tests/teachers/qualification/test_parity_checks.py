@@ -9,7 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from teachers.gate import better_reading, fidelity, hardly_named, much_better, plausibility
+from teachers.qualification.parity_checks import (
+    better_reading,
+    fidelity,
+    hardly_named,
+    much_better,
+    plausibility,
+)
 
 GENERATOR = torch.Generator().manual_seed(0)
 LABELS = torch.arange(512) % 10

@@ -15,7 +15,8 @@ from students.models.network import Network, preprocess
 from students.torch_state import computing_on
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.gate import (
+from teachers.inference.inference_config import Manner
+from teachers.qualification.parity_checks import (
     LARGEST_KL,
     MUCH_BETTER,
     SMALLEST_AGREEMENT,
@@ -25,9 +26,8 @@ from teachers.gate import (
     hardly_named,
     plausibility,
 )
-from teachers.inference.inference_config import Manner
-from teachers.readings import described, readings
-from teachers.verdict import Verdict
+from teachers.qualification.preprocessing_variants import described, readings
+from teachers.qualification.verdict import Verdict
 
 Ids = npt.NDArray[np.int64]
 

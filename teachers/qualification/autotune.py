@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from students.knowledge import Answer, Tap
 from students.models.network import Network
 from students.models.profile import costs
-from teachers.gate import LARGEST_KL, SMALLEST_AGREEMENT, fidelity
 from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.compilation import can_compile
 from teachers.inference.inference_config import Manner, plain
 from teachers.inference.teacher import Teacher
-from teachers.trials import Trial, Tuning
+from teachers.qualification.autotune_result import Trial, Tuning
+from teachers.qualification.parity_checks import LARGEST_KL, SMALLEST_AGREEMENT, fidelity
 
 WORTH_MACS = 1e12
 """Multiplications up to which nothing is tried: plain fp32 is done with so many in less than

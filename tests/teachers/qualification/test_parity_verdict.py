@@ -15,11 +15,23 @@ from students.models.weights import load_weights, read_weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from teachers.inference.inference_config import plain
-from teachers.papers import read_asked, read_tuning, read_verdict, write_tuning, write_verdict
-from teachers.probing import Asked, another_reading, at_temperature, judge, probe_of
-from teachers.readings import described, readings
-from teachers.trials import Trial, Tuning
-from teachers.verdict import Verdict
+from teachers.qualification.autotune_result import Trial, Tuning
+from teachers.qualification.parity_verdict import (
+    Asked,
+    another_reading,
+    at_temperature,
+    judge,
+    probe_of,
+)
+from teachers.qualification.preprocessing_variants import described, readings
+from teachers.qualification.records import (
+    read_asked,
+    read_tuning,
+    read_verdict,
+    write_tuning,
+    write_verdict,
+)
+from teachers.qualification.verdict import Verdict
 from tests.students.models.test_pretrained import FILES, MEAN, STD, first_test_samples
 
 OWN_MEAN, OWN_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

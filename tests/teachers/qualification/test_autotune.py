@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, ResNetCifar
 from students.models.network import Network, Preprocess
-from teachers import tuning
 from teachers.inference.inference_config import Manner, plain
-from teachers.trials import Tuning
-from teachers.tuning import tune
+from teachers.qualification import autotune as tuning
+from teachers.qualification.autotune import tune
+from teachers.qualification.autotune_result import Tuning
 
 PICTURES = torch.randint(
     0, 256, (100, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)

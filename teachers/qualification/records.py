@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 
 from students.transfer_sets.content_hashes import write_whole
 from teachers.inference.inference_config import Manner
-from teachers.probing import Asked
-from teachers.trials import Tuning
-from teachers.verdict import Verdict
+from teachers.qualification.autotune_result import Tuning
+from teachers.qualification.parity_verdict import Asked
+from teachers.qualification.verdict import Verdict
 
 TUNING, VERDICT, PROBE = "tuning.json", "verdict.json", "probe.safetensors"
 
