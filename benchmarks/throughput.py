@@ -45,7 +45,7 @@ from teachers.client.answer_source import AHEAD
 from teachers.client.stream import STREAMS, StreamedLessons
 from teachers.config import Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
-from teachers.host import TeacherHost, TeacherSpec
+from teachers.serving.host import TeacherHost, TeacherSpec
 
 BATCH = 64
 WEIGHTS = {20: "weights/resnet20-12fca82f.th", 32: "weights/resnet32-d509ac18.th"}

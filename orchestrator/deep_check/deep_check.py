@@ -25,8 +25,8 @@ from students.models.weights import check_weights_header
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.asked import logits_column
 from teachers.bank.budget import needed_for_one_view
+from teachers.serving.answer_columns import logits_column
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe

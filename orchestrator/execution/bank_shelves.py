@@ -21,7 +21,6 @@ from students.training.build import sample_ids
 from students.training.required_answers import asked_taps, asked_views
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.asked import logits_column, tap_column
 from teachers.bank.columns import Column
 from teachers.bank.reader import filled
 from teachers.bank.shelf import (
@@ -35,6 +34,7 @@ from teachers.bank.shelf import (
 from teachers.client.answer_source import Kept
 from teachers.errors import BankError
 from teachers.inference.inference_config import Manner
+from teachers.serving.answer_columns import logits_column, tap_column
 
 Plain = dict[str, Any]
 

@@ -27,10 +27,8 @@ from students.models.network import Network
 from students.storage.outcome import read_outcome, weights_file
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.asked import logits_column
 from teachers.bank.shelf import MANNER, read_manner
 from teachers.errors import TeacherError
-from teachers.host import TeacherHost
 from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.inference_config import Manner, Precision, plain
 from teachers.inference.loading import load_network
@@ -46,6 +44,8 @@ from teachers.qualification.parity_verdict import (
 )
 from teachers.qualification.records import read_asked, read_verdict, write_tuning, write_verdict
 from teachers.qualification.verdict import Verdict
+from teachers.serving.answer_columns import logits_column
+from teachers.serving.host import TeacherHost
 from teachers.spoilt import spoilt
 
 VIEW = 0

@@ -10,7 +10,7 @@ from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect, resolve, roles_of
 from students.storage.outcome import read_outcome
 
-_MODULES = ("students.training.student_rank", "teachers.host")
+_MODULES = ("students.training.student_rank", "teachers.serving.host")
 
 
 def warm(runtime: Runtime, plan: Plan, store: Store, work: StageWork, cores: int) -> None:

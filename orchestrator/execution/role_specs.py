@@ -20,7 +20,7 @@ from students.storage.outcome import weights_file
 from teachers.client.answer_source import Kept
 from teachers.client.stream import STREAMS
 from teachers.config import TeacherConfig
-from teachers.host import TeacherSpec
+from teachers.serving.host import TeacherSpec
 
 LOOPBACK = "127.0.0.1"
 

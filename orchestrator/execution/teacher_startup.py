@@ -28,8 +28,8 @@ from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from teachers.bank.compaction import seal_all
 from teachers.client.answer_source import Kept
 from teachers.client.stream import StreamedLessons
-from teachers.host import TeacherHost
 from teachers.inference.inference_config import Manner, plain
+from teachers.serving.host import TeacherHost
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
 Start = Callable[[ExitStack, Sequence[Callable[[], Handle[Any]]]], list[Handle[Any]]]

@@ -18,13 +18,13 @@ from orchestrator.profiling.workload import extent
 from students.knowledge import Question
 from students.randomness import generator
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.asked import logits_column, tap_column
 from teachers.bank.budget import needed_for_one_view
 from teachers.bank.columns import Column
 from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
 from teachers.bank.writer import FreshView
 from teachers.config import BankConfig
+from teachers.serving.answer_columns import logits_column, tap_column
 
 MOST_ROWS = 20_000
 WRITTEN = 64

@@ -15,14 +15,14 @@ import numpy as np
 from cluster.errors import RoleLost
 from cluster.runtime import Handle, Stream
 from students.knowledge import Answer, Question, Tap
-from teachers.asked import answer_of, wanted
 from teachers.bank.columns import Column
 from teachers.bank.reader import BlockSpoilt, StoredView
 from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
 from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost
-from teachers.host import TeacherHost
 from teachers.inference.inference_config import Manner
+from teachers.serving.answer_columns import answer_of, wanted
+from teachers.serving.host import TeacherHost
 
 AHEAD = 4
 """Answers that a teacher may have ready before the student takes the first of them."""

@@ -29,7 +29,7 @@ from students.knowledge import AnswerCounts, Knowledge, Question
 from teachers.client.answer_source import AHEAD, Kept, Lesson, Source
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
-from teachers.host import TeacherHost
+from teachers.serving.host import TeacherHost
 
 LESSON = 256
 """Questions sent at one time: few enough to be cheap to ask again, many enough to stream."""

@@ -28,10 +28,10 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import TeacherError
-from teachers.host import TeacherHost, TeacherSpec
 from teachers.inference.inference_config import Manner, plain
 from teachers.inference.teacher import Teacher
 from teachers.qualification.records import VERDICT, read_tuning, read_verdict
+from teachers.serving.host import TeacherHost, TeacherSpec
 from tests import small
 
 MODEL = Mlp(hidden=(32,))

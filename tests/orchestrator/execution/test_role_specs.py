@@ -14,11 +14,11 @@ from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
 from students.fault_injection import Fault
 from students.knowledge import Tap
-from teachers.asked import logits_column
 from teachers.bank.shelf import Shelf
 from teachers.client.answer_source import Kept
 from teachers.client.stream import STREAMS
 from teachers.inference.inference_config import plain
+from teachers.serving.answer_columns import logits_column
 from tests import small
 
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})

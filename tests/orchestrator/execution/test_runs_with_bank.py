@@ -121,7 +121,7 @@ def test_teachers_whose_answers_are_all_stored_are_not_started(
     def started(*args: object) -> None:
         raise AssertionError("a teacher was started")
 
-    monkeypatch.setattr("teachers.host.TeacherHost.__init__", started)
+    monkeypatch.setattr("teachers.serving.host.TeacherHost.__init__", started)
     assert home.student().answers == FILLED
     with pytest.raises(AssertionError, match="was started"):
         home.student("student.train.epochs=4")

@@ -17,7 +17,7 @@ from students.models.config import PlainCnn, Weights
 from students.objectives.catalog import taps_of
 from students.objectives.config import ObjectiveConfig
 from students.transfer_sets.config import Digits
-from teachers.host import TeacherHost, TeacherSpec
+from teachers.serving.host import TeacherHost, TeacherSpec
 
 MODEL = PlainCnn(channels=(4, 8, 6))
 SAMPLES, CLASSES, HALF = 32, 10, 2

@@ -10,9 +10,9 @@ import pytest
 from students.knowledge import Tap
 from students.models.class_map import UNKNOWN
 from students.models.config import PlainCnn
-from teachers.asked import logits_column
 from teachers.inference.inference_config import Manner, plain
 from teachers.inference.teacher import Teacher
+from teachers.serving.answer_columns import logits_column
 from tests.students.models.test_class_map import CLASSES, TOTAL, network, pictures
 
 FOREIGN = [name for name in range(TOTAL) if name not in CLASSES]

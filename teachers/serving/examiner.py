@@ -9,8 +9,8 @@ from students.evaluation.evaluate import examine
 from students.storage.outcome import Outcome, write_outcome
 from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
-from teachers.host import TeacherSpec
 from teachers.inference.loading import load_network
+from teachers.serving.host import TeacherSpec
 
 
 class Examiner:

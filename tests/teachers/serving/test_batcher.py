@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from students.knowledge import Question
-from teachers.answering import Answering, Found
-from teachers.asked import Values
 from teachers.bank.columns import Column
 from teachers.bank.compaction import seal_all
 from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
-from teachers.books import Book, Books, NoBook
+from teachers.serving.answer_columns import Values
+from teachers.serving.batcher import Answering, Found
+from teachers.serving.view_cache import Book, Books, NoBook
 
 SAMPLES, CLASSES, BATCH = 400, 3, 8
 LOGITS = Column("logits", (CLASSES,))

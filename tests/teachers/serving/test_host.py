@@ -18,8 +18,8 @@ from students.transfer_sets.config import Digits, Shift
 from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.errors import AnswerSpoilt
-from teachers.host import TeacherHost, TeacherSpec
 from teachers.inference.inference_config import plain
+from teachers.serving.host import TeacherHost, TeacherSpec
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))

@@ -18,16 +18,16 @@ from students.models.config import ModelConfig, Weights
 from students.models.network import Network
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
-from teachers.answering import Answering
-from teachers.asked import Values, answer_of, logits_column, values_of, wanted
 from teachers.bank.shelf import Shelf
-from teachers.books import Books
 from teachers.inference.answer_encoding import NotNumbers
 from teachers.inference.inference_config import Manner, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import tune
 from teachers.qualification.autotune_result import Tuning
+from teachers.serving.answer_columns import Values, answer_of, logits_column, values_of, wanted
+from teachers.serving.batcher import Answering
+from teachers.serving.view_cache import Books
 from teachers.spoilt import spoilt
 
 Ids = npt.NDArray[np.int64]

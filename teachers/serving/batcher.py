@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from students.knowledge import Question
 from teachers.bank.sealed_file import BlocksSpoilt
-from teachers.books import Book, Values
+from teachers.serving.view_cache import Book, Values
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
