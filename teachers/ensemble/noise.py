@@ -17,7 +17,7 @@ from torch import Tensor
 from students.knowledge import Question
 from students.randomness import seed_of
 from teachers.config import Noise
-from teachers.draws import gaussians, origins, uniforms
+from teachers.weighting.random_draws import gaussians, origins, uniforms
 
 
 def perturbed(

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from students.randomness import seed_of
-from teachers.draws import origins, uniforms
+from teachers.weighting.random_draws import origins, uniforms
 from teachers.weighting.rule import Rule, Said, Weighed
 
 

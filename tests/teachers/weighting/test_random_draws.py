@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teachers.draws import gaussians, origins, uniforms
+from teachers.weighting.random_draws import gaussians, origins, uniforms
 
 MANY = np.arange(50_000, dtype=np.int64)
 
