@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from orchestrator.config import Recipe
 from orchestrator.gating import told, with_layer
-from orchestrator.planning import fingerprint as what
+from orchestrator.planning import fingerprint
 from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
 from students.objectives.config import Task, TermConfig, taught_by_one
@@ -99,7 +99,7 @@ def make_plan(
     """
     if identity is None:
         identity = _identity(recipe, folder, cache)
-    around = what.Surroundings(folder, cache, identity)
+    around = fingerprint.Surroundings(folder, cache, identity)
     teachers = {name: _teacher(recipe, name, around) for name in recipe.teachers}
     students = [
         stage for repeat in range(repeats) for stage in _students(recipe, teachers, around, repeat)
@@ -117,12 +117,12 @@ def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
     return identify(recipe.transfer_set, folder=folder, cache=cache)
 
 
-def _teacher(recipe: Recipe, name: str, around: what.Surroundings) -> Stage:
+def _teacher(recipe: Recipe, name: str, around: fingerprint.Surroundings) -> Stage:
     config, title = recipe.teachers[name], f"teachers.{name}"
     if config.train is None:
-        return Stage(title, "examine", what.examining(config, recipe.transfer_set, around))
+        return Stage(title, "examine", fingerprint.examining(config, recipe.transfer_set, around))
     pupil = teacher_as_pupil(recipe, name, config)
-    asked = what.teaching(pupil, recipe.transfer_set, (), recipe.ensemble, around)
+    asked = fingerprint.teaching(pupil, recipe.transfer_set, (), recipe.ensemble, around)
     return Stage(title, "teach", asked, cohort=(pupil,))
 
 
@@ -180,7 +180,7 @@ def ensemble_seed(recipe: Recipe, repeat: int) -> int:
 
 
 def _students(
-    recipe: Recipe, teachers: Mapping[str, Stage], around: what.Surroundings, repeat: int
+    recipe: Recipe, teachers: Mapping[str, Stage], around: fingerprint.Surroundings, repeat: int
 ) -> Iterator[Stage]:
     pupil = student_as_pupil(recipe, repeat)
 
@@ -188,7 +188,7 @@ def _students(
         name: str, pupil: Pupil, taught_by: tuple[str, ...], ensemble: EnsembleConfig
     ) -> Stage:
         fingerprints = [
-            what.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
+            fingerprint.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]
         if taught_by:
             ensemble = with_layer(ensemble, pupil.model)
@@ -196,7 +196,7 @@ def _students(
         return Stage(
             name,
             "teach",
-            what.teaching(
+            fingerprint.teaching(
                 pupil,
                 recipe.transfer_set,
                 fingerprints,

@@ -10,8 +10,8 @@ from students.models.features import feature_layer
 from teachers.config import Adaptive
 
 OUTPUTS = ("logits", "gate", "gate.penalty")
-"""What a student in training gives under names of its own; as in ``students.training.learner``, which needs
-torch."""
+"""What a student in training outputs under names of its own; as in
+``students.training.learner``, which needs torch."""
 
 _PLACE = "ensemble.weighting"
 

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import RecipeProblems
 from orchestrator.home import run_finder
 from orchestrator.home.run_finder import find_distinct, find_run, find_runs
-from orchestrator.report import render_page as report_page
+from orchestrator.report import render_page
 from tests.orchestrator.stored_homes import add_run
 
 FIRST, SECOND, OTHER = "aabb" * 8, "aacc" * 8, "ddee" * 8
@@ -104,4 +104,4 @@ def test_several_words_mean_different_runs(home: Path) -> None:
 
 
 def test_finder_looks_for_the_file_that_the_page_writes() -> None:
-    assert run_finder.REPORT == report_page.FIGURES
+    assert run_finder.REPORT == render_page.FIGURES

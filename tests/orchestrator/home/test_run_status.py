@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator import run as running
-from orchestrator.home import run_status as run_marks
+from orchestrator.home import run_status
 from orchestrator.home.cleaning import judge
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import marked, marking
@@ -126,7 +126,7 @@ def test_mark_that_cannot_be_written_hides_no_reason(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ValueError, match="the reason"), marked(plan, store):
-        monkeypatch.setattr(run_marks, "write_whole", full)
+        monkeypatch.setattr(run_status, "write_whole", full)
         raise ValueError("the reason")
     assert only_run(store).report.outcome == "interrupted"
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from orchestrator.errors import RecipeProblems
-from orchestrator.profiling import measuring
 from orchestrator.profiling.measure import measure
 from orchestrator.profiling.measured_plan import FILE, MeasuredPlan, kept
 from orchestrator.profiling.measured_table import grids, sentences
@@ -117,7 +116,9 @@ def test_a_gpu_that_is_not_here_is_a_problem(tmp_path: Path) -> None:
 def test_the_command_prints_one_object_and_tells_what_it_times_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "measure", partial(measure, turn_seconds=QUICK))
+    monkeypatch.setattr(
+        "orchestrator.profiling.measure.measure", partial(measure, turn_seconds=QUICK)
+    )
     recipe = small.written(tmp_path)
     result = stillhouse(tmp_path / "home", "check", str(recipe), "--measure", "--json")
     assert result.exit_code == 0, result.output

@@ -6,14 +6,14 @@ import pytest
 
 from cluster.errors import ClusterError
 from orchestrator.exit_codes import ending_of
-from orchestrator.profiling import start_timing
+from orchestrator.profiling import process_start_timing
 from orchestrator.profiling.process_start_timing import start_seconds
 
 
 def test_a_process_that_cannot_start_is_told_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(start_timing._NEEDS, "torch", ("nowhere_to_be_found",))
+    monkeypatch.setitem(process_start_timing._NEEDS, "torch", ("nowhere_to_be_found",))
     with pytest.raises(ClusterError) as caught:
         start_seconds("torch")
     assert str(caught.value) == (
@@ -26,6 +26,6 @@ def test_a_process_that_cannot_start_is_told_in_one_sentence(
 def test_a_process_that_does_not_come_up_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(start_timing, "_LONGEST", 0.05)
+    monkeypatch.setattr(process_start_timing, "_LONGEST", 0.05)
     with pytest.raises(ClusterError, match=r"within 0\.05 s; measure on a quieter machine"):
         start_seconds("torch")

@@ -62,7 +62,8 @@ def test_a_resumed_stage_has_each_step_once(tmp_path):
 
 def test_a_commit_point_is_on_the_disk_though_the_process_is_killed(tmp_path):
     code = (
-        "import os, signal, sys; from pathlib import Path; from students.storage.step_log import SpoolWriter\n"
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from students.storage.step_log import SpoolWriter\n"
         "spool = SpoolWriter(Path(sys.argv[1]), 1); spool.step(0, {'loss': 1.0})\n"
         "print(spool.commit_point(), flush=True); spool.step(1, {'loss': 1.0})\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from students.randomness import hash_ids, seed_of
-from students.transfer_sets import augmentation as views
+from students.transfer_sets import augmentation
 from students.transfer_sets.augmentation import augmented
 from students.transfer_sets.config import CropFlip, NoAugment, Shift
 
@@ -101,7 +101,7 @@ def test_a_shift_moves_the_whole_picture_and_zeros_come_in():
 
 def test_draws_are_uniform_and_independent():
     ids = np.arange(81 * 2 * 400, dtype=np.int64)
-    top, left, mirrored = views._draws(12, ids, 4)
+    top, left, mirrored = augmentation._draws(12, ids, 4)
     cells = np.bincount((top * 9 + left) * 2 + mirrored, minlength=162)
     # Chi-square with 161 degrees of freedom: mean 161, deviation 18.
     assert 90 < ((cells - 400) ** 2 / 400).sum() < 250

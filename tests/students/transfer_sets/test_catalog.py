@@ -9,7 +9,7 @@ import torch
 
 from students.errors import TransferSetError
 from students.torchvision_door import datasets
-from students.transfer_sets import torchvision_sets as published
+from students.transfer_sets import torchvision_sets
 from students.transfer_sets.catalog import load_transfer_set, obtain
 from students.transfer_sets.config import (
     Cifar10,
@@ -232,7 +232,7 @@ def test_a_silent_network_is_given_up(monkeypatch):
     import socket
 
     before = socket.getdefaulttimeout()
-    with published._bounded():
+    with torchvision_sets._bounded():
         assert socket.getdefaulttimeout() == 30
     assert socket.getdefaulttimeout() == before
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from students.errors import StudentError, TransferSetError
-from students.transfer_sets import content_hashes as file_hashes
+from students.transfer_sets import content_hashes
 from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder, Mnist
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.digits_identity import DIGITS_IDENTITY
@@ -41,15 +41,15 @@ def folder(tmp_path):
 @pytest.fixture
 def settled(monkeypatch):
     """Takes every file for one that was last changed long ago."""
-    monkeypatch.setattr(file_hashes, "_SETTLED_NS", -(10**12))
+    monkeypatch.setattr(content_hashes, "_SETTLED_NS", -(10**12))
 
 
 @pytest.fixture
 def reads(monkeypatch):
     """The names of the files whose content is read."""
     names = []
-    honest = file_hashes._sha256
-    monkeypatch.setattr(file_hashes, "_sha256", lambda path: names.append(path) or honest(path))
+    honest = content_hashes._sha256
+    monkeypatch.setattr(content_hashes, "_sha256", lambda path: names.append(path) or honest(path))
     return names
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from teachers.bank import compaction as sealing
+from teachers.bank import compaction
 from teachers.bank.compaction import seal, seal_all
 from teachers.bank.layout import journals_in, sealed_path, view_folder
 from teachers.bank.locks import holding
@@ -106,14 +106,14 @@ def test_what_is_left_while_a_sealer_is_at_it_is_sealed_by_that_one(
     leave(shelf, 0, some(5))
     late = FreshView(shelf, 0)
     append(late, some(9)[5:])
-    closing, write = iter([late]), sealing._write
+    closing, write = iter([late]), compaction._write
 
     def and_meanwhile(*arguments: object) -> None:
         for each in closing:
             each.close()
         write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sealing, "_write", and_meanwhile)
+    monkeypatch.setattr(compaction, "_write", and_meanwhile)
     assert seal(shelf, 0).done
     assert journals_in(shelf.folder / "view-0") == []
     assert holds_nothing_wrong(shelf) == set(some(9).tolist())

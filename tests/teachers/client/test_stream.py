@@ -14,7 +14,7 @@ from cluster.errors import RoleLost, RoleSilent
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.knowledge import Knowledge
-from teachers.client import answer_source as lesson
+from teachers.client import answer_source
 from teachers.client.answer_source import AHEAD, MOST_REVIVALS
 from teachers.client.stream import LESSON, StreamedLessons
 from teachers.config import Fail, Uniform, Wait
@@ -284,7 +284,7 @@ def test_restarting_a_teacher_is_told_with_its_reason(caplog: pytest.LogCaptureF
     assert [record.getMessage() for record in caplog.records] == [
         f"restarting teacher 'a' (1 of {MOST_REVIVALS}): role 'a' is gone: it fell"
     ]
-    assert caplog.records[0].name == lesson.log.name
+    assert caplog.records[0].name == answer_source.log.name
 
 
 def test_an_answer_stays_what_it_was_when_the_next_one_comes(teaching: Teaching) -> None:

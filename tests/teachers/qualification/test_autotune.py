@@ -12,7 +12,7 @@ from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, ResNetCifar
 from students.models.network import Network, Preprocess
 from teachers.inference.inference_config import Manner, plain
-from teachers.qualification import autotune as tuning
+from teachers.qualification import autotune
 from teachers.qualification.autotune import tune
 from teachers.qualification.autotune_result import Tuning
 
@@ -40,8 +40,8 @@ def tuned(net: Network, samples: int = MANY) -> Tuning:
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """No compiler, which would take most of the time, and short turns."""
-    monkeypatch.setattr(tuning, "can_compile", lambda device: False)
-    monkeypatch.setattr(tuning, "SECONDS", 0.1)
+    monkeypatch.setattr(autotune, "can_compile", lambda device: False)
+    monkeypatch.setattr(autotune, "SECONDS", 0.1)
 
 
 def test_a_small_run_is_not_tuned_whatever_the_clock_says() -> None:
@@ -63,7 +63,7 @@ def test_every_candidate_is_told_with_its_rate_and_why_it_was_not_taken() -> Non
         [found.chosen],
         [plain(1)],
     )
-    assert found.chosen == plain(1) or found.gain > tuning.WORTH_GAIN
+    assert found.chosen == plain(1) or found.gain > autotune.WORTH_GAIN
     assert Tuning.from_json(found.to_json()) == found
 
 
@@ -77,8 +77,8 @@ def test_the_network_is_left_as_it_was() -> None:
 
 
 def test_what_is_fast_and_unfaithful_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "WORTH_GAIN", 0.0)
-    monkeypatch.setattr(tuning, "FORWARD_BATCHES", {"cpu": ()})
+    monkeypatch.setattr(autotune, "WORTH_GAIN", 0.0)
+    monkeypatch.setattr(autotune, "FORWARD_BATCHES", {"cpu": ()})
     net = network(Mlp(hidden=(64,)))
     net.model.register_forward_hook(coarse)
     found = tuned(net)
@@ -120,5 +120,5 @@ class Social(nn.Module):
 def test_a_teacher_that_is_not_deterministic_is_run_plainly(
     kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "WORTH_GAIN", 0.0)
+    monkeypatch.setattr(autotune, "WORTH_GAIN", 0.0)
     assert tuned(wrapped(kind())).chosen == plain(1)
