@@ -52,7 +52,7 @@ def run(recipe: LoadedRecipe, *, home: str | Path = HOME, repeats: int = 1) -> F
 
     Raises:
         RecipeProblems: everything that the deep check found.
-        StudentError, ClusterError: training cannot go on, or a role was lost.
+        UserError, ClusterError: training cannot go on, or a role was lost.
         KeyboardInterrupt: it was interrupted; the same call goes on.
     """
     from rich.console import Console

@@ -130,15 +130,15 @@ def lines(found: Mapping[tuple[str, str], Sequence[RunReport]]) -> Iterator[str]
         waits = median(each.student.wait_share for each in told if each.student)
         yield f"{PLACES[place]:36s} {way:8s} {rate:10,.0f} {share:>12s} {waits:8.1%}"
     for place in PLACES:
-        yield from (f"{PLACES[place]}: {said}" for said in _manners(found[place, "filling"][0]))
+        yield from (f"{PLACES[place]}: {said}" for said in _inferences(found[place, "filling"][0]))
 
 
-def _manners(report: RunReport) -> Iterator[str]:
+def _inferences(report: RunReport) -> Iterator[str]:
     teachers: Mapping[str, TeacherRun] = report.teaching.teachers if report.teaching else {}
     for name, run in teachers.items():
         gain = "not compared" if run.gain is None else f"{run.gain:.2f} times plain fp32"
         rate = "" if run.chosen_rate is None else f", {run.chosen_rate:,.0f} samples/s alone"
-        yield f"{name} run in {run.manner}: {gain}{rate}"
+        yield f"{name} run in {run.inference}: {gain}{rate}"
 
 
 def main() -> int:

@@ -33,9 +33,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.contest.figures import TO_BEAT, Contest, Figures, Goal, goals, manners, spelt, table
+from benchmarks.contest.figures import (
+    TO_BEAT,
+    Contest,
+    Figures,
+    Goal,
+    goals,
+    inferences,
+    spelt,
+    table,
+)
 from benchmarks.contest.our_runs import (
-    OURS,
+    INTERNAL_ERROR,
     OurRun,
     Precision,
     Work,
@@ -49,7 +58,7 @@ from benchmarks.contest.settling import settle
 
 REPEATS = 5
 LIVE_IN_FP32 = "live, fp32 teachers"
-IN_ROUNDS = [name for name in OURS if name != LIVE_IN_FP32]
+IN_ROUNDS = [name for name in INTERNAL_ERROR if name != LIVE_IN_FP32]
 LEARNING = ["untaught, fp32", LIVE_IN_FP32, "filling, fp32", "filled, fp32", "filled, bf16"]
 """Those of our runs whose accuracy is compared."""
 
@@ -70,11 +79,11 @@ class Course:
 
     def ours(self, name: str, seed: int) -> None:
         """One run of this project's."""
-        self._attempt(name, lambda: asdict(measure(OURS[name], self.work, seed=seed)))
+        self._attempt(name, lambda: asdict(measure(INTERNAL_ERROR[name], self.work, seed=seed)))
 
     def learn(self, name: str, seed: int) -> None:
         """Trains to the end, whoever it is."""
-        if name in OURS:
+        if name in INTERNAL_ERROR:
             return self.ours(name, seed)
         options = ["--epochs", self.work.epochs, "--fraction", self.work.fraction, "--seed", seed]
         return self._attempt(name, lambda: self.turns.take(name, *map(str, options)))
@@ -148,7 +157,7 @@ def main() -> None:
         course = _course(asked, Path(folder))
         race(course, asked.rounds)
         stored = share_of_raw_bytes(course.work)
-        print(*table(course.contest), *manners(course.contest, "filling, fp32"), sep="\n")
+        print(*table(course.contest), *inferences(course.contest, "filling, fp32"), sep="\n")
         longer = replace(course, work=replace(course.work, epochs=asked.repeat_epochs))
         more = list(repeats(longer, asked.textbrewer_runs)) if asked.textbrewer_runs else []
         found = (*goals(course.contest, stored=stored), *more)

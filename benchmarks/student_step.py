@@ -35,12 +35,12 @@ from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.models.config import ResNetCifar
 from students.objectives.config import Task
-from students.specs import Assignment, Pupil, Samples
+from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
 from students.torch_state import computing_on
 from students.training.build import build_student_model, sample_ids, student_preprocess
-from students.training.no_teachers import NoLessons
+from students.training.no_teachers import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
@@ -74,7 +74,7 @@ class BareLoop:
         self._preprocess = student_preprocess(task, self._set)
         self._model = build_student_model(task, self._set).to(memory_format=layout)
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9)
-        ids = sample_ids(self._set, task.pupil.samples)
+        ids = sample_ids(self._set, task.spec.samples)
         order = Order(ids, BATCH, BATCH, 100, 0, self._set.view_of)
         self._questions = (micro.question for micro in order.micro_batches_of(0, 1, 0))
 
@@ -91,7 +91,7 @@ class BareLoop:
     def _step(self) -> None:
         question = next(self._questions)
         batch = self._set.batch(question.sample_ids, question.view)
-        bf16 = self._task.pupil.train.precision == "bf16"
+        bf16 = self._task.spec.train.precision == "bf16"
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             logits = self._model(
                 self._preprocess(batch.inputs.contiguous(memory_format=self._layout))
@@ -125,7 +125,7 @@ class OurLoop:
 
     def __init__(self, task: Assignment) -> None:
         self._task = task
-        self._rank = TimedRank(task, NoLessons(10))
+        self._rank = TimedRank(task, NoTeachers(10))
         self._events = self._rank.train()
         self._segments: tuple[tuple[int, int], ...] = ()
 
@@ -151,14 +151,14 @@ def assignment(root: Path, work: Path, name: str, precision: str, asked: Any) ->
          "checkpoint": CheckpointConfig(every=asked.steps + UNCOUNTED, keep=1)}
     )  # fmt: skip
     engine = ENGINES.get(name, ENGINES["torch"])
-    pupil = Pupil(
+    spec = StudentSpec(
         "student", ResNetCifar(depth=8), None, {"task": Task()}, train, engine, 0, samples, 4.0,
         "arithmetic",
     )  # fmt: skip
     folder = work / f"{name}-{precision}"
     data = Cifar10(root=str(root), augment=CropFlip(), validation="none")
     return Assignment(
-        pupil, data, root, work / "cache", folder, begin_attempt(folder), asked.threads
+        spec, data, root, work / "cache", folder, begin_attempt(folder), asked.threads
     )
 
 

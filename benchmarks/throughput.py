@@ -28,14 +28,14 @@ from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
-from students.knowledge import Lessons
+from students.knowledge import KnowledgeSource
 from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.objectives.config import SoftTargets, Task, TermConfig
-from students.specs import Assignment, Pupil, Samples
+from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
 from students.training.build import sample_ids
-from students.training.no_teachers import NoLessons
+from students.training.no_teachers import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
@@ -100,7 +100,7 @@ class PausedStudent:
 class TeachersAlone:
     """Lessons that nobody learns from: what the teachers can do at most."""
 
-    lessons: Lessons
+    lessons: KnowledgeSource
     order: Order
     steps: int
     turns: list[Turn] = field(default_factory=list)
@@ -148,12 +148,12 @@ class Bench:
         return runtime.start(demand, name, TeacherHost, spec)
 
     def student(
-        self, name: str, lessons: Lessons, objective: Mapping[str, TermConfig]
+        self, name: str, lessons: KnowledgeSource, objective: Mapping[str, TermConfig]
     ) -> PausedStudent:
         """A ResNet-8 that learns by ``objective``, and commits at the end of each turn."""
         folder = self.work / name
         assignment = Assignment(
-            pupil=self._pupil(objective),
+            spec=self._spec(objective),
             transfer_set=self.transfer_set.config,
             folder=self._root(),
             cache=self.work / "cache",
@@ -164,8 +164,8 @@ class Bench:
         )
         return PausedStudent(StudentRank(assignment, lessons), self.steps)
 
-    def _pupil(self, objective: Mapping[str, TermConfig]) -> Pupil:
-        return Pupil(
+    def _spec(self, objective: Mapping[str, TermConfig]) -> StudentSpec:
+        return StudentSpec(
             path="student",
             model=ResNetCifar(depth=8),
             weights=None,
@@ -184,7 +184,7 @@ class Bench:
             mean="arithmetic",
         )
 
-    def alone(self, lessons: Lessons) -> TeachersAlone:
+    def alone(self, lessons: KnowledgeSource) -> TeachersAlone:
         """The teachers of ``lessons``, asked what a student would ask."""
         ids = sample_ids(self.transfer_set, Samples("student", CropFlip()))
         order = Order(ids, BATCH, BATCH, 1, 0, self.transfer_set.view_of)
@@ -207,7 +207,7 @@ def measure(root: Path, work: Path, *, rounds: int, steps: int) -> dict[str, lis
     with ExitStack() as stack:
         here = stack.enter_context(closing(InProcessRuntime()))
         apart = stack.enter_context(closing(LocalRuntime(len(WEIGHTS), home=work)))
-        untaught = bench.student("untaught", NoLessons(transfer_set.classes), UNTAUGHT)
+        untaught = bench.student("untaught", NoTeachers(transfer_set.classes), UNTAUGHT)
         contestants: dict[str, PausedStudent | TeachersAlone] = {"untaught": untaught}
         for name, runtime in (("in_process", here), ("local", apart)):
             lessons = bench.teachers(runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from students.errors import StudentError
+from students.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ SECTIONS = ("transfer_set", "teachers.", "student", "ensemble.")
 """How a place begins that is a whole one."""
 
 
-def problem_of(error: StudentError, section: str) -> Problem:
+def problem_of(error: UserError, section: str) -> Problem:
     """The error as a problem of the recipe; places in its sentence become whole ones."""
     inside = error.path
     if not inside or inside.startswith(SECTIONS):

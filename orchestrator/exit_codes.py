@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from cluster.errors import CannotPlace, ClusterError
 from orchestrator.errors import RecipeProblems
-from students.errors import CheckpointError, StudentError
+from students.errors import CheckpointError, UserError
 
-DONE, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130
+DONE, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _YOURS = (
@@ -35,11 +35,11 @@ def ending_of(error: BaseException) -> Ending | None:
     if isinstance(error, KeyboardInterrupt):
         return Ending(INTERRUPTED, ("interrupted; the same command goes on from here",))
     if isinstance(error, RecipeProblems):
-        return Ending(YOURS, tuple(problem.message for problem in error.problems))
-    if isinstance(error, (StudentError, CannotPlace)):
-        return Ending(YOURS, (str(error),))
+        return Ending(USER_ERROR, tuple(problem.message for problem in error.problems))
+    if isinstance(error, (UserError, CannotPlace)):
+        return Ending(USER_ERROR, (str(error),))
     if isinstance(error, (ClusterError, CheckpointError)):
-        return Ending(OURS, (str(error),))
+        return Ending(INTERNAL_ERROR, (str(error),))
     return _of_system(error) if isinstance(error, OSError) else None
 
 
@@ -47,7 +47,7 @@ def _of_system(error: OSError) -> Ending | None:
     where = f"'{error.filename}'" if error.filename else "a file"
     if error.errno in _FULL:
         return Ending(
-            OURS,
+            INTERNAL_ERROR,
             (
                 f"the disk is full ({where}); make room and give the same command again: the last "
                 f"committed checkpoint stands",
@@ -56,6 +56,6 @@ def _of_system(error: OSError) -> Ending | None:
     if error.errno in _YOURS:
         reason = (error.strerror or "no access").lower()
         return Ending(
-            YOURS, (f"{where} cannot be used: {reason}; see to it or choose another place",)
+            USER_ERROR, (f"{where} cannot be used: {reason}; see to it or choose another place",)
         )
     return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from students.models.config import ModelConfig
 from students.models.features import feature_layer
-from students.specs import Gating, Pupil
+from students.specs import Gating, StudentSpec
 from teachers.config import Adaptive, EnsembleConfig, Fixed, Uniform
 
 
@@ -20,12 +20,12 @@ def with_layer(ensemble: EnsembleConfig, model: ModelConfig) -> EnsembleConfig:
     return ensemble.model_copy(update={"weighting": said})
 
 
-def told(pupil: Pupil, ensemble: EnsembleConfig) -> Pupil:
+def told(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec:
     """The student that is taught by ``ensemble``, whose gate has its layer by name."""
     weighting = ensemble.weighting
     listens = not isinstance(weighting, (Uniform, Fixed))
     if not isinstance(weighting, Adaptive):
-        return replace(pupil, listens=listens)
+        return replace(spec, listens=listens)
     assert weighting.layer is not None  # a recipe that does not say what cannot be known is refused
     gate = Gating(weighting.layer, weighting.detached, weighting.penalty, weighting.learns_for)
-    return replace(pupil, gate=gate, listens=listens)
+    return replace(spec, gate=gate, listens=listens)

@@ -19,7 +19,7 @@ from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult, Watcher
 from orchestrator.execution.prewarm import warm
 from orchestrator.execution.progress import ProgressBars
-from orchestrator.execution.role_specs import Placing, demand
+from orchestrator.execution.role_specs import RoleSpecs, resources_of
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_status import marked
@@ -151,8 +151,8 @@ def _results(
             plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
         )
         closing.callback(runtime.close)
-        placing = Placing(plan, store, probed.hint_shapes, fault)
-        work = StageWork(runtime, placing, transfer_set)
+        role_specs = RoleSpecs(plan, store, probed.hint_shapes, fault)
+        work = StageWork(runtime, role_specs, transfer_set)
         warm(runtime, plan, store, work, cores)
         return Executor(plan, store, runtime, work, watcher, cores, work.broken_off).run()
 
@@ -183,10 +183,10 @@ def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
     kind, _, name = stage.name.partition(".")
     own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
     ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
-    cpus = ranks * demand(own, resolved["student"]).cpus
+    cpus = ranks * resources_of(own, resolved["student"]).cpus
     for teacher, threads in resolved["teachers"].items():
         config = recipe.teachers[teacher]
-        cpus += config.replicas * demand(config.resources, threads).cpus
+        cpus += config.replicas * resources_of(config.resources, threads).cpus
     return cpus
 
 

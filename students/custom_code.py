@@ -9,14 +9,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from students.errors import StudentError
+from students.errors import UserError
 
 
 def source_digest(source: str, folder: Path) -> str:
     """The sha256 of the file in ``file.py:function``; a relative path is taken from ``folder``.
 
     Raises:
-        StudentError: the file is not there or cannot be read.
+        UserError: the file is not there or cannot be read.
     """
     return hashlib.sha256(_read(source, folder)).hexdigest()
 
@@ -29,13 +29,13 @@ def load_function(source: str, folder: Path) -> Callable[..., Any]:
     is written beside it.
 
     Raises:
-        StudentError: the file or the function is not there, or the file cannot be run.
+        UserError: the file or the function is not there, or the file cannot be run.
     """
     text = _read(source, folder)
     _, _, name = source.rpartition(":")
     function = getattr(_module(source, folder, text), name, None)
     if not callable(function):
-        raise StudentError(
+        raise UserError(
             f"`source` is {source!r}, but that file has no function {name!r};"
             " write it there, or name the one that is meant",
             path="source",
@@ -54,7 +54,7 @@ def _read(source: str, folder: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         problem = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise StudentError(
+        raise UserError(
             f"`source` is {source!r}, but {str(path)!r} {problem};"
             " give file.py:function, the file relative to the recipe",
             path="source",
@@ -76,7 +76,7 @@ def _module(source: str, folder: Path, text: bytes) -> ModuleType:
         exec(compile(text, str(path), "exec"), module.__dict__)
     except Exception as error:  # somebody else's code may raise anything
         del sys.modules[name]
-        raise StudentError(
+        raise UserError(
             f"`source` is {source!r}, but running the file raises"
             f" {type(error).__name__}: {error}{_remedy(error)}",
             path="source",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-class StudentError(Exception):
+class UserError(Exception):
     """Yours to fix: one sentence with the place, the value, the rule and the remedy.
 
     ``path`` is the dotted place in the recipe, relative to the section that was given.
@@ -20,19 +20,19 @@ class StudentError(Exception):
         return (_again, (type(self), self.message, self.path))
 
 
-def _again(kind: type[StudentError], message: str, path: str) -> StudentError:
+def _again(kind: type[UserError], message: str, path: str) -> UserError:
     return kind(message, path=path)
 
 
-class TransferSetError(StudentError):
+class TransferSetError(UserError):
     """A transfer set that is absent, unreadable or not what the recipe says."""
 
 
-class ModelError(StudentError):
+class ModelError(UserError):
     """A model that cannot be built, or a layer that it does not have."""
 
 
-class WeightsError(StudentError):
+class WeightsError(UserError):
     """A weights file that is missing, damaged, unsafe or of another architecture."""
 
 
@@ -51,11 +51,11 @@ class OtherShapes(WeightsError):
         self.shapes = dict(shapes or {})
 
 
-class ObjectiveError(StudentError):
+class ObjectiveError(UserError):
     """Terms that cannot be computed with these models."""
 
 
-class TrainingError(StudentError):
+class TrainingError(UserError):
     """Training that cannot go on: gradients that stay not finite, a lost rank."""
 
 

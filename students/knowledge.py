@@ -144,7 +144,7 @@ class AnswerCounts:
     computed: int = 0
 
 
-class Lessons(Protocol):
+class KnowledgeSource(Protocol):
     """What a trainer needs from whoever teaches."""
 
     def counts(self) -> Mapping[str, AnswerCounts]:

@@ -48,7 +48,7 @@ class Gating:
 
 
 @dataclass(frozen=True)
-class Pupil:
+class StudentSpec:
     """One student of a cohort, as far as the result depends on it.
 
     ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe. With a
@@ -79,7 +79,7 @@ class Assignment:
     to; ``folder`` is the recipe's, ``cache`` the transfer set's, ``stage_folder`` this stage's.
     """
 
-    pupil: Pupil
+    spec: StudentSpec
     transfer_set: TransferSetConfig
     folder: Path
     cache: Path

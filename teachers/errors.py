@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cluster.errors import ClusterError
-from students.errors import StudentError
+from students.errors import UserError
 
 
-class TeacherError(StudentError):
+class TeacherError(UserError):
     """A teacher that cannot be made ready, or does not fit the transfer set."""
 
 

@@ -23,7 +23,7 @@ from cluster.runtime import Runtime
 from orchestrator.cli import main
 from orchestrator.deep_check.deep_check import probe_recipe
 from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.execution.role_specs import Placing
+from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, make_plan
@@ -96,7 +96,9 @@ def executor(
     assert probed.transfer_set is not None
     plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
     fault = None if until is None else Fatal("student", until, 0)
-    work = StageWork(runtime, Placing(plan, store, probed.hint_shapes, fault), probed.transfer_set)
+    work = StageWork(
+        runtime, RoleSpecs(plan, store, probed.hint_shapes, fault), probed.transfer_set
+    )
     return Executor(plan, store, runtime, work, watcher or Heard(), cores=2)
 
 

@@ -12,22 +12,22 @@ from torch import nn
 from torch.nn import functional
 
 import stillhouse
-from benchmarks.contest.figures import TO_BEAT, Contest, goals, manners, table, untaught_of
+from benchmarks.contest.figures import TO_BEAT, Contest, goals, inferences, table, untaught_of
 from benchmarks.contest.meter import Meter, TurnOver
-from benchmarks.contest.our_runs import OURS, Work, _rates, forget_answers, recipe
+from benchmarks.contest.our_runs import INTERNAL_ERROR, Work, _rates, forget_answers, recipe
 from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
 from students.storage.step_log import Row
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", INTERNAL_ERROR)
 def test_each_of_our_runs_is_a_recipe_that_check_accepts(name: str, tmp_path: Path) -> None:
     work = Work(root=tmp_path, home=tmp_path / "home", fraction=0.1, epochs=2)
     path = tmp_path / "peers.yaml"
-    path.write_text(yaml.safe_dump(recipe(OURS[name], work, seed=3)))
+    path.write_text(yaml.safe_dump(recipe(INTERNAL_ERROR[name], work, seed=3)))
     read = stillhouse.load_recipe(path).recipe
-    assert len(read.teachers) == OURS[name].teachers
-    assert (read.ensemble.bank == "none") == (OURS[name].bank == "none")
-    assert read.student.train.precision == OURS[name].precision
+    assert len(read.teachers) == INTERNAL_ERROR[name].teachers
+    assert (read.ensemble.bank == "none") == (INTERNAL_ERROR[name].bank == "none")
+    assert read.student.train.precision == INTERNAL_ERROR[name].precision
     assert read.student.train.batch_size == 128
 
 
@@ -108,9 +108,9 @@ def test_what_a_manner_gained_stands_below_the_table() -> None:
     contest, of = Contest(), {"manner": "bf16", "plain_rate": 500.0, "chosen_rate": 1250.0}
     figures = {"teachers": {"resnet56": {**of, "kl": 6e-5, "same_argmax": 1.0}}}
     contest.note("filling, fp32", figures)
-    (line,) = manners(contest, "filling, fp32")
+    (line,) = inferences(contest, "filling, fp32")
     assert "bf16: 1250 images/s alone, 2.50 x plain fp32; KL 6.0e-05" in line
-    assert list(manners(contest, "filled, fp32")) == []
+    assert list(inferences(contest, "filled, fp32")) == []
 
 
 @dataclass

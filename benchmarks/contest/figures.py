@@ -89,7 +89,7 @@ def table(contest: Contest) -> Iterator[str]:
         )
 
 
-def manners(contest: Contest, name: str) -> Iterator[str]:
+def inferences(contest: Contest, name: str) -> Iterator[str]:
     """How each teacher of ``name`` was run in the first round, and what that gained alone."""
     turn = next((turn for turn in contest.turns.get(name, []) if turn is not None), {})
     for teacher, of in turn.get("teachers", {}).items():

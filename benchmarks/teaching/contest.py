@@ -22,7 +22,7 @@ from benchmarks.teaching.ways import Setting, Way
 from cluster.errors import ClusterError
 from orchestrator.errors import RecipeProblems
 from orchestrator.planning.fingerprint import STAGE_FORMAT
-from students.errors import StudentError, TrainingError
+from students.errors import TrainingError, UserError
 
 TUNING = 1000
 """The first seed of the students by which settings are chosen; those that are compared have
@@ -109,7 +109,7 @@ def hold(
         found = contend(settings, teach, seeds=budget.seeds, tuning=regime.tuning_seeds)
     except RecipeProblems as problems:
         return Found(way.name, problem=f"refused: {problems.problems[0]}")
-    except (StudentError, ClusterError) as error:
+    except (UserError, ClusterError) as error:
         return Found(way.name, problem=f"failed: {error}")
     return Found(way.name, found.tried, found.chosen, found.scores)
 

@@ -21,7 +21,7 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.deep_check.checked_plan import JudgedPlan, judged_plan
 from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.execution.role_specs import Placing
+from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_status import marked
@@ -92,7 +92,7 @@ class School:
 
         Raises:
             RecipeProblems: the recipe cannot be run as it stands.
-            StudentError, ClusterError, TeacherError: training cannot go on.
+            UserError, ClusterError, TeacherError: training cannot go on.
         """
         seed = f"student.train.seed={first}"
         loaded = stillhouse.load_recipe(self.written(regime), [*overrides, seed])
@@ -145,8 +145,8 @@ class School:
     def _results(self, judged: JudgedPlan, store: Store) -> list[StageResult]:
         runtime = InProcessRuntime()
         try:
-            placing = Placing(judged.plan, store, judged.probed.hint_shapes)
-            work = StageWork(runtime, placing, judged.transfer_set)
+            role_specs = RoleSpecs(judged.plan, store, judged.probed.hint_shapes)
+            work = StageWork(runtime, role_specs, judged.transfer_set)
             cores = os.cpu_count() or 1
             return Executor(judged.plan, store, runtime, work, Told(self.say), cores).run()
         finally:

@@ -17,7 +17,7 @@ from benchmarks.teaching.school import School
 from benchmarks.teaching.ways import UNTAUGHT, Way
 from cluster.errors import ClusterError
 from orchestrator.errors import RecipeProblems
-from students.errors import StudentError
+from students.errors import UserError
 
 UNIFORM = "uniform"
 
@@ -45,7 +45,7 @@ def seconds(
             short = [*setting.overrides, f"student.train.epochs={regime.short}"]
             try:
                 (score,) = school.teach(regime, short, first=first + number, seeds=1)
-            except (RecipeProblems, StudentError, ClusterError) as error:
+            except (RecipeProblems, UserError, ClusterError) as error:
                 school.say(f"{way.name}: its steps cannot be measured: {error}")
                 willing.remove(way)
                 continue

@@ -75,7 +75,7 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
 
     What is spoilt need not be mended: it is never read, and computed anew when it is wanted.
     """
-    from orchestrator.exit_codes import OURS
+    from orchestrator.exit_codes import INTERNAL_ERROR
     from teachers.bank.verify import verify
 
     verified = [(shelf, verify(shelf)) for shelf in _shelves(context.obj.home, word)]
@@ -84,7 +84,7 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
     else:
         _print_verified(verified)
     if any(each.spoilt for _, each in verified):
-        context.exit(OURS)
+        context.exit(INTERNAL_ERROR)
 
 
 @command.command("clear")
@@ -162,7 +162,7 @@ def _print(shelves: Sequence[StoredShelf]) -> None:
         (
             shelf.teacher,
             shelf.digest[:_SHOWN],
-            f"{_model(shelf)}, {_manner(shelf)}",
+            f"{_model(shelf)}, {_inference(shelf)}",
             str(len(shelf.views)),
             f"{shelf.answers:,}",
             in_words(shelf.bytes),
@@ -179,15 +179,15 @@ def _model(shelf: StoredShelf) -> str:
     return str(model.get("kind", "?")) if isinstance(model, dict) else "?"
 
 
-def _manner(shelf: StoredShelf) -> str:
+def _inference(shelf: StoredShelf) -> str:
     """How the teacher is run: the precision that was asked, and what became of it."""
     asked = str(shelf.about.get("precision", "?"))
-    taken = str(shelf.manner.get("precision", "-"))
+    taken = str(shelf.inference.get("precision", "-"))
     precision = taken if asked == taken else f"{asked}: {taken}"
     ways = [
         name.replace("_", "-")
         for name in ("channels_last", "folded", "compiled")
-        if shelf.manner.get(name) is True
+        if shelf.inference.get(name) is True
     ]
     return " ".join([precision, *ways])
 
@@ -199,7 +199,7 @@ def _row(shelf: StoredShelf) -> dict[str, Any]:
         "digest": shelf.digest,
         "model": _model(shelf),
         "precision": shelf.about.get("precision"),
-        "manner": shelf.manner,
+        "manner": shelf.inference,
         "views": len(shelf.views),
         "answers": shelf.answers,
         "bytes": shelf.bytes,

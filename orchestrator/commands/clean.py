@@ -30,22 +30,22 @@ def command(
     Stages that no run's report names can go, checkpoints of finished stages, and caches. It
     costs time when they are wanted again, nothing else. Runs and their reports stay.
     """
-    from orchestrator.home.cleaning import judge, take_away
+    from orchestrator.home.cleaning import delete, judge
     from orchestrator.home.disk_usage import holdings
 
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
     home = settings_of_all.home
     judgement = judge(home, everything=everything)
-    stored = holdings(home, judgement.going)
+    stored = holdings(home, judgement.removable)
     size = sum(holding.going_bytes for holding in stored)
     if not as_json:
         _print(home_name=str(home), stored=stored, judgement=judgement)
         _tell_damaged(settings_of_all)
     gone: list[Item] = []
     kept: list[Kept] = []
-    if judgement.going and not dry_run and (yes or _agreed(len(judgement.going), size)):
-        gone, kept = take_away(home, judgement.going, everything=everything)
+    if judgement.removable and not dry_run and (yes or _agreed(len(judgement.removable), size)):
+        gone, kept = delete(home, judgement.removable, everything=everything)
     if as_json:
         click.echo(json.dumps(_as_object(str(home), stored, judgement, gone, kept)))
     else:
@@ -87,7 +87,7 @@ def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> N
         (
             WORDS[holding.kind],
             in_words(holding.bytes),
-            f"{in_words(holding.going_bytes)} in {holding.going}" if holding.going else "-",
+            f"{in_words(holding.going_bytes)} in {holding.removable}" if holding.removable else "-",
         )
         for holding in stored
     )
@@ -117,7 +117,7 @@ def _print_end(judgement: Judgement, gone: Sequence[Item], kept: Sequence[Kept])
         click.echo(f"Stays: '{each.path}', for {each.why}.")
     if gone:
         click.echo(f"Deleted {_folders(len(gone))}.")
-    elif judgement.going:
+    elif judgement.removable:
         click.echo("Nothing was deleted.")
     else:
         click.echo("Nothing can go.")
@@ -138,7 +138,8 @@ def _as_object(
         "home": home,
         "stored": [vars(holding) for holding in stored],
         "can_go": [
-            {"kind": item.kind, "path": str(item.path), "why": item.why} for item in judgement.going
+            {"kind": item.kind, "path": str(item.path), "why": item.why}
+            for item in judgement.removable
         ],
         "kept": [{"path": str(each.path), "why": each.why} for each in (*judgement.kept, *kept)],
         "deleted": [str(item.path) for item in gone],

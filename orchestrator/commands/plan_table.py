@@ -11,7 +11,7 @@ from orchestrator.errors import RecipeProblems
 from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, make_plan
-from students.errors import StudentError
+from students.errors import UserError
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -45,7 +45,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path, repeats: int = 1) -> Iterator[di
     store = Store(home)
     try:
         plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats)
-    except (StudentError, RecipeProblems, OSError) as error:
+    except (UserError, RecipeProblems, OSError) as error:
         yield from _unknown(loaded, str(error))
         return
     for stage in plan.stages:
@@ -79,7 +79,7 @@ def does(stage: Stage, plan: Plan) -> str:
     if stage.kind == "examine":
         name = stage.name.removeprefix("teachers.")
         return f"loads and examines {plan.recipe.teachers[name].model.kind}"
-    pupil = stage.cohort[0]
-    epochs = "1 epoch" if pupil.train.epochs == 1 else f"{pupil.train.epochs} epochs"
+    spec = stage.cohort[0]
+    epochs = "1 epoch" if spec.train.epochs == 1 else f"{spec.train.epochs} epochs"
     verb = "teaches" if stage.teachers else "trains"
-    return f"{verb} {pupil.model.kind}, {epochs}"
+    return f"{verb} {spec.model.kind}, {epochs}"

@@ -17,7 +17,7 @@ from orchestrator.errors import Problem, problem_of
 from orchestrator.planning.plan import needs_teachers
 from orchestrator.recipe.rules.bank import beyond_classes
 from orchestrator.recipe.rules.transfer_set import CLASSES
-from students.errors import OtherShapes, StudentError, TransferSetError
+from students.errors import OtherShapes, TransferSetError, UserError
 from students.models.catalog import probe
 from students.models.config import ModelConfig, Weights
 from students.models.network import preprocess
@@ -64,7 +64,7 @@ def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
     for place, config, weights, outputs in _models(recipe, data):
         try:
             models[place] = _probe_model(place, config, weights, outputs, data, folder)
-        except StudentError as error:
+        except UserError as error:
             found.problems.append(_model_problem(recipe, place, error, data))
     layers = LayerCheck(recipe, models, data.shape)
     found.problems += layers.problems()
@@ -100,7 +100,7 @@ def _probe_model(
     return model
 
 
-def _model_problem(recipe: Recipe, place: str, error: StudentError, data: TransferSet) -> Problem:
+def _model_problem(recipe: Recipe, place: str, error: UserError, data: TransferSet) -> Problem:
     teacher = recipe.teachers.get(place.removeprefix("teachers.")) if place != "student" else None
     if isinstance(error, OtherShapes) and teacher is not None:
         found = outputs_problem(place, teacher, error, data.classes)

@@ -11,7 +11,7 @@ from torch import nn
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problem_of
 from orchestrator.planning.plan import counting
-from students.errors import StudentError
+from students.errors import UserError
 from students.models.catalog import model_shape
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
@@ -52,7 +52,7 @@ class LayerCheck:
                 reduction = f"{place}.reduction" if hint.reduction == "pool" else where
                 shape = reduced_shape(whole, hint.reduction, place=reduction)
                 self.hint_shapes[hint.name] = shape
-        except StudentError as error:
+        except UserError as error:
             yield problem_of(error, teacher)
 
     def _guided(self, place: str, guided: Guided) -> Iterator[Problem]:
@@ -61,7 +61,7 @@ class LayerCheck:
             shape = self._shape("student", guided.layer, where)
             if shape is not None and hint is None:
                 reduced_shape(shape, "embedding", place=where)
-        except StudentError as error:
+        except UserError as error:
             yield problem_of(error, "student")
             return
         if shape is not None and hint is not None and hint.name in self.hint_shapes:
@@ -78,7 +78,7 @@ class LayerCheck:
             shape = self._shape("student", weighting.layer, where)
             if shape is not None:
                 reduced_shape(shape, "embedding", place=where)
-        except StudentError as error:
+        except UserError as error:
             yield problem_of(error, "student")
 
     def _shape(self, model: str, layer: str, place: str) -> Shape | None:

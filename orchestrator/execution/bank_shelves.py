@@ -33,7 +33,7 @@ from teachers.bank.shelf import (
 )
 from teachers.client.answer_source import Kept
 from teachers.errors import BankError
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.serving.answer_columns import logits_column, tap_column
 
 Plain = dict[str, Any]
@@ -53,7 +53,7 @@ def prepare_for(plan: Plan, store: Store) -> None:
 
 
 @dataclass(frozen=True)
-class Shelving:
+class BankShelves:
     """Finds the shelf of each teacher of a plan; ``hint_shapes`` are the shapes of the
     teachers' layers per sample, by hint term."""
 
@@ -108,26 +108,26 @@ class Shelving:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def kept(self, stage: Stage, name: str, folder: Path, manner: Manner) -> Kept:
+    def kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> Kept:
         """What ``stage`` asks of the teacher, run in ``manner``, and what is kept of that."""
         taps = taps_of(stage.cohort[0].objective).get(name, ())
         logits = logits_column(self.transfer_set.classes, stage.ensemble.top_k)
         bank = stage.ensemble.bank
         if bank == "none":
-            return Kept(manner, logits, taps)
+            return Kept(inference, logits, taps)
         columns: tuple[Column, ...] = (logits,)
         if bank.taps:
             columns += tuple(tap_column(tap, self._shapes(stage)[name, tap]) for tap in taps)
-        identity = identity_of(self.about(name), manner.to_json())
+        identity = identity_of(self.about(name), inference.to_json())
         samples = len(self.transfer_set.targets)
-        return Kept(manner, logits, taps, Shelf(folder, identity, samples, bank.budget, columns))
+        return Kept(inference, logits, taps, Shelf(folder, identity, samples, bank.budget, columns))
 
     def stored(self, stage: Stage, name: str, kept: Kept) -> bool:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""
-        pupil, ids = stage.cohort[0], self.sample_ids(stage)
+        spec, ids = stage.cohort[0], self.sample_ids(stage)
         return all(
             part.shelf is not None and part.whole and filled(part.shelf, views, ids)
-            for taps, views in asked_taps(pupil, self.transfer_set, name).items()
+            for taps, views in asked_taps(spec, self.transfer_set, name).items()
             for part in [kept.asked(taps)]
         )
 

@@ -27,10 +27,10 @@ from students.models.network import Network
 from students.storage.outcome import read_outcome, weights_file
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.bank.shelf import MANNER, read_manner
+from teachers.bank.shelf import MANNER, read_inference_config
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decoded
-from teachers.inference.inference_config import Manner, Precision, plain
+from teachers.inference.inference_config import InferenceConfig, Precision, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune_result import Tuning
@@ -53,18 +53,18 @@ VIEW = 0
 
 
 @dataclass(frozen=True)
-class Gatekeeper:
+class ParityGate:
     """Keeps what was settled, and each verdict, beside the teacher's answers."""
 
     plan: Plan
     store: Store
     transfer_set: TransferSet
 
-    def settled(self, name: str, folder: Path) -> Manner | None:
+    def settled(self, name: str, folder: Path) -> InferenceConfig | None:
         """How the teacher of the shelf in ``folder`` is run, if that is settled."""
-        found = read_manner(folder)
+        found = read_inference_config(folder)
         try:
-            return None if found is None else Manner.from_json(found)
+            return None if found is None else InferenceConfig.from_json(found)
         except (ValueError, TypeError):  # damaged: to be settled anew
             return None
 
@@ -76,7 +76,7 @@ class Gatekeeper:
         asked: str,
         threads: int,
         samples_to_answer: int,
-    ) -> Manner:
+    ) -> InferenceConfig:
         """Settles how the teacher is run; the first to write it down decides.
 
         Args:
@@ -94,29 +94,31 @@ class Gatekeeper:
             tuning = Tuning(plain(threads, precision), None, None, (), f"the recipe says {asked}")
         if self.settled(name, folder) is None:
             _write_first(folder / MANNER, json.dumps(tuning.chosen.to_json()).encode())
-        manner = self.settled(name, folder)
-        if manner == tuning.chosen:
+        inference = self.settled(name, folder)
+        if inference == tuning.chosen:
             write_tuning(folder, tuning)
-        return manner or tuning.chosen
+        return inference or tuning.chosen
 
-    def admitted(self, name: str, folder: Path, manner: Manner, temperature: float) -> bool:
+    def admitted(
+        self, name: str, folder: Path, inference: InferenceConfig, temperature: float
+    ) -> bool:
         """Whether the teacher, run in ``manner``, has passed the gate, or was waved through.
 
         Another temperature needs no other answers.
         """
-        verdict, answers = read_verdict(folder), read_asked(folder, manner)
-        if verdict is None or answers is None or verdict.manner != manner:
+        verdict, answers = read_verdict(folder), read_asked(folder, inference)
+        if verdict is None or answers is None or verdict.inference != inference:
             return False
         if verdict.temperature != temperature:
             verdict = at_temperature(name, verdict, answers, temperature)
-        return verdict.passes or self._waves_through(name)
+        return verdict.passes or self._only_warns(name)
 
     def admit(
         self,
         name: str,
         handle: Handle[TeacherHost],
         folder: Path,
-        manner: Manner,
+        inference: InferenceConfig,
         temperature: float,
     ) -> Verdict:
         """Has the teacher pass the gate, and keeps the verdict.
@@ -126,15 +128,17 @@ class Gatekeeper:
         """
         network, probe = self._network(name), self._probe(name)
         pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
-        own = self._plainly(name, network, probe, manner.threads)
+        own = self._plainly(name, network, probe, inference.threads)
         answers = self._ask(handle, probe, decoded(own.logits))
-        better = self._other_reading(name, network, pictures, probe.labels, answers, manner.threads)
+        better = self._other_reading(
+            name, network, pictures, probe.labels, answers, inference.threads
+        )
         verdict = judge(
             name,
             answers,
             probe.labels,
             better,
-            manner=manner,
+            inference=inference,
             temperature=temperature,
             classes=self.plan.recipe.teachers[name].classes,
             loaded=self.plan.recipe.teachers[name].weights is not None,
@@ -147,7 +151,7 @@ class Gatekeeper:
         """What the teacher answers to the probe in plain fp32, in this process."""
         pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
         try:
-            return Teacher(network, manner=plain(threads)).answer(pictures)
+            return Teacher(network, inference=plain(threads)).answer(pictures)
         except NotNumbers as error:
             raise spoilt(name, error, probe.sample_ids, plain(threads)) from error
 
@@ -191,12 +195,12 @@ class Gatekeeper:
 
     def _enforce(self, name: str, verdict: Verdict) -> None:
         sentences = [*verdict.problems, *filter(None, [verdict.unfaithful])]
-        if sentences and not self._waves_through(name):
+        if sentences and not self._only_warns(name):
             raise TeacherError("\n".join(sentences), path=f"teachers.{name}")
         for sentence in (*sentences, *verdict.doubts):
             logging.getLogger(LOGGER).warning(sentence)
 
-    def _waves_through(self, name: str) -> bool:
+    def _only_warns(self, name: str) -> bool:
         return self.plan.recipe.teachers[name].gate == "warn"
 
     def _probe(self, name: str) -> Probe:
@@ -222,16 +226,16 @@ def _write_first(file: Path, content: bytes) -> None:
     fresh = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
     with suppress(OSError):  # On a full disk nothing is settled, and the bank keeps nothing.
         fresh.write_bytes(content)
-        if file.exists() and not _is_manner(file):
+        if file.exists() and not _is_inference_config(file):
             file.unlink(missing_ok=True)
         with suppress(FileExistsError):
             os.link(fresh, file)
     fresh.unlink(missing_ok=True)
 
 
-def _is_manner(file: Path) -> bool:
+def _is_inference_config(file: Path) -> bool:
     try:
-        Manner.from_json(json.loads(file.read_bytes()))
+        InferenceConfig.from_json(json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
         return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.runtime import Runtime
-from orchestrator.execution.role_specs import demand
+from orchestrator.execution.role_specs import resources_of
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
@@ -30,7 +30,7 @@ def warm(runtime: Runtime, plan: Plan, store: Store, work: StageWork, cores: int
     roles = {stage.title: roles_of(stage, plan, known[stage.title].stored) for stage in left}
     busiest = max(left, key=lambda stage: roles[stage.title])
     threads = resolve(busiest, plan, cores, known[busiest.title])["student"]
-    runtime.warm(roles[busiest.title], demand(resources, threads), _MODULES)
+    runtime.warm(roles[busiest.title], resources_of(resources, threads), _MODULES)
 
 
 def _prospect(stage: Stage, store: Store, work: StageWork) -> Prospect:

@@ -26,7 +26,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Placing:
+class RoleSpecs:
     """What placing needs to know beside the stage: the plan, where things are kept, and the
     shapes of the teachers' layers, by hint term."""
 
@@ -55,7 +55,7 @@ class Placing:
             taps=taps.get(name, ()),
             threads=threads,
             device=device(config.resources),
-            manner=None if kept is None else kept.manner,
+            inference=None if kept is None else kept.inference,
             shelf=None if kept is None else kept.shelf,
             top_k=stage.ensemble.top_k,
             classes=config.classes,
@@ -69,14 +69,14 @@ class Placing:
 
     def assignments(self, stage: Stage, attempt: int, resolved: Resolved) -> list[Assignment]:
         """One assignment for each rank of the stage's student."""
-        pupil = stage.cohort[0]
-        ranks = pupil.engine.ranks
+        spec = stage.cohort[0]
+        ranks = spec.engine.ranks
         port = free_port() if ranks > 1 else 0
         seconds = self.plan.recipe.timeouts.collective.total_seconds()
         strikes = self.fault if self.fault and self.fault.stage == stage.title else None
         return [
             Assignment(
-                pupil=pupil,
+                spec=spec,
                 transfer_set=self.plan.recipe.transfer_set,
                 folder=self.plan.folder,
                 cache=self.store.cache,
@@ -103,7 +103,7 @@ def device(resources: Resources) -> str:
     return "cuda" if resources.gpus else "cpu"
 
 
-def demand(
+def resources_of(
     resources: Resources, threads: int, *, readers: int = 1, counted: int | None = None
 ) -> Demand:
     """What a role asks of the machine; ``readers`` is how many may read from it at once.

@@ -17,16 +17,16 @@ from typing import Any
 
 from cluster.errors import ClusterError, RoleSilent
 from cluster.runtime import Future, Handle, Runtime
-from orchestrator.execution.bank_shelves import Shelving
-from orchestrator.execution.parity_gate import Gatekeeper
-from orchestrator.execution.role_specs import Placing, demand
-from orchestrator.execution.teacher_startup import Faculty
+from orchestrator.execution.bank_shelves import BankShelves
+from orchestrator.execution.parity_gate import ParityGate
+from orchestrator.execution.role_specs import RoleSpecs, resources_of
+from orchestrator.execution.teacher_startup import TeacherStartup
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
-from students.errors import StudentError
+from students.errors import UserError
 from students.events import Event
-from students.knowledge import Lessons
-from students.training.no_teachers import NoLessons
+from students.knowledge import KnowledgeSource
+from students.training.no_teachers import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import AnswersGone, AnswerSpoilt
@@ -44,7 +44,7 @@ class StageWork:
     that the run is to end."""
 
     runtime: Runtime
-    placing: Placing
+    role_specs: RoleSpecs
     transfer_set: TransferSet
     broken_off: threading.Event = field(default_factory=threading.Event)
 
@@ -79,7 +79,7 @@ class StageWork:
 
         Raises:
             AnswersGone: stored answers of a teacher that was not started are there no longer.
-            StudentError: it cannot be made ready, or its training cannot go on.
+            UserError: it cannot be made ready, or its training cannot go on.
             ClusterError: a role was lost, or was silent for too long.
         """
         with ExitStack() as roles:
@@ -89,19 +89,19 @@ class StageWork:
                 self._teach(stage, attempt, resolved, roles, hear, everyone=everyone)
 
     @cached_property
-    def _faculty(self) -> Faculty:
-        plan, store = self.placing.plan, self.placing.store
-        shelving = Shelving(plan, store, self.transfer_set, self.placing.hint_shapes)
-        gatekeeper = Gatekeeper(plan, store, self.transfer_set)
-        return Faculty(
-            self.runtime, self.placing, shelving, gatekeeper, self._started, self.broken_off
+    def _faculty(self) -> TeacherStartup:
+        plan, store = self.role_specs.plan, self.role_specs.store
+        bank_shelves = BankShelves(plan, store, self.transfer_set, self.role_specs.hint_shapes)
+        parity_gate = ParityGate(plan, store, self.transfer_set)
+        return TeacherStartup(
+            self.runtime, self.role_specs, bank_shelves, parity_gate, self._started, self.broken_off
         )
 
     def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
         name = stage.name.removeprefix("teachers.")
-        spec = self.placing.teacher_spec(name, stage, resolved["student"])
-        folder = self.placing.store.folder(stage.digest)
-        place = demand(self.placing.resources(stage), resolved["student"])
+        spec = self.role_specs.teacher_spec(name, stage, resolved["student"])
+        folder = self.role_specs.store.folder(stage.digest)
+        place = resources_of(self.role_specs.resources(stage), resolved["student"])
         examiner = self.runtime.start(place, stage.title, Examiner, spec, folder, attempt)
         roles.callback(self.runtime.retire, examiner)
         examiner.call(Examiner.examine).result()
@@ -117,11 +117,11 @@ class StageWork:
         everyone: bool,
     ) -> None:
         lessons = self._lessons(stage, resolved, roles, everyone=everyone)
-        planned = resolve(stage, self.placing.plan, os.cpu_count() or 1)
-        place = demand(
-            self.placing.resources(stage), resolved["student"], counted=planned["student"]
+        planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
+        place = resources_of(
+            self.role_specs.resources(stage), resolved["student"], counted=planned["student"]
         )
-        assignments = self.placing.assignments(stage, attempt, resolved)
+        assignments = self.role_specs.assignments(stage, attempt, resolved)
         ranks = self._started(
             roles,
             [
@@ -137,9 +137,9 @@ class StageWork:
 
     def _lessons(
         self, stage: Stage, resolved: Resolved, roles: ExitStack, *, everyone: bool
-    ) -> Lessons:
+    ) -> KnowledgeSource:
         if not stage.teachers:
-            return NoLessons(self.transfer_set.classes)
+            return NoTeachers(self.transfer_set.classes)
         return self._faculty.lessons(stage, resolved, roles, everyone=everyone)
 
     def _started(
@@ -168,7 +168,7 @@ class StageWork:
         followers: Sequence[Future[None]],
         hear: Callable[[Event], None],
     ) -> None:
-        patience = self.placing.plan.recipe.timeouts.rank.total_seconds()
+        patience = self.role_specs.plan.recipe.timeouts.rank.total_seconds()
         events = first.stream(EVENTS_AHEAD, StudentRank.train)
         try:
             while True:
@@ -195,6 +195,6 @@ def _without_answers(follower: Future[None]) -> AnswersGone | AnswerSpoilt | Non
         follower.result(SECONDS_TO_SAY)
     except (AnswersGone, AnswerSpoilt) as reason:
         return reason
-    except (ClusterError, StudentError, RuntimeError, OSError):
+    except (ClusterError, UserError, RuntimeError, OSError):
         return None
     return None

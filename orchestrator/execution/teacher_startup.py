@@ -19,16 +19,16 @@ from typing import Any
 
 from cluster.runtime import Handle, Runtime
 from orchestrator.ensembles import ensemble_of
-from orchestrator.execution.bank_shelves import Shelving
-from orchestrator.execution.parity_gate import Gatekeeper
-from orchestrator.execution.role_specs import Placing, demand
+from orchestrator.execution.bank_shelves import BankShelves
+from orchestrator.execution.parity_gate import ParityGate
+from orchestrator.execution.role_specs import RoleSpecs, resources_of
 from orchestrator.home.process_lock import held
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from teachers.bank.compaction import seal_all
 from teachers.client.answer_source import Kept
 from teachers.client.stream import StreamedLessons
-from teachers.inference.inference_config import Manner, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.serving.host import TeacherHost
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
@@ -36,14 +36,14 @@ Start = Callable[[ExitStack, Sequence[Callable[[], Handle[Any]]]], list[Handle[A
 
 
 @dataclass(frozen=True)
-class Faculty:
+class TeacherStartup:
     """The teachers of a plan. ``start`` starts roles beside each other and retires them with a
     stack; ``broken_off`` ends the wait for another stage."""
 
     runtime: Runtime
-    placing: Placing
-    shelving: Shelving
-    gatekeeper: Gatekeeper
+    role_specs: RoleSpecs
+    bank_shelves: BankShelves
+    parity_gate: ParityGate
     start: Start
     broken_off: Event = field(default_factory=Event)
 
@@ -53,13 +53,13 @@ class Faculty:
         Raises:
             BankError: the bank cannot be used.
         """
-        folders = {name: self.shelving.folder(name) for name in stage.teachers}
-        settled = {name: self.gatekeeper.settled(name, each) for name, each in folders.items()}
-        known = {name: manner for name, manner in settled.items() if manner is not None}
+        folders = {name: self.bank_shelves.folder(name) for name in stage.teachers}
+        settled = {name: self.parity_gate.settled(name, each) for name, each in folders.items()}
+        known = {name: inference for name, inference in settled.items() if inference is not None}
         stored = {
             name
-            for name, manner in known.items()
-            if self._stored(stage, name, folders[name], manner)
+            for name, inference in known.items()
+            if self._stored(stage, name, folders[name], inference)
         }
         return Prospect(known, frozenset(stored))
 
@@ -87,13 +87,13 @@ class Faculty:
         Raises:
             TeacherError: a teacher failed the gate, or cannot be made ready.
         """
-        folders = {name: self.shelving.folder(name) for name in stage.teachers}
-        manners = self._manners(stage, resolved, folders)
-        kept = {name: self._kept(stage, name, folders[name], m) for name, m in manners.items()}
+        folders = {name: self.bank_shelves.folder(name) for name in stage.teachers}
+        inferences = self._inferences(stage, resolved, folders)
+        kept = {name: self._kept(stage, name, folders[name], m) for name, m in inferences.items()}
         absent = {
             name
-            for name, manner in manners.items()
-            if not everyone and self._stored(stage, name, folders[name], manner)
+            for name, inference in inferences.items()
+            if not everyone and self._stored(stage, name, folders[name], inference)
         }
         for name in stage.teachers:
             roles.callback(self._seal, kept, name)
@@ -101,53 +101,57 @@ class Faculty:
         hosts = self._hosts(stage, resolved, roles, present, kept)
         for name in present:
             with self._alone_with(folders[name]):
-                if name not in manners:
-                    manners[name] = self._settle(stage, name, folders[name], resolved, hosts[name])
-                    kept[name] = self._kept(stage, name, folders[name], manners[name])
+                if name not in inferences:
+                    inferences[name] = self._settle(
+                        stage, name, folders[name], resolved, hosts[name]
+                    )
+                    kept[name] = self._kept(stage, name, folders[name], inferences[name])
                     for handle in hosts[name]:
-                        handle.call(TeacherHost.adopt, manners[name], kept[name].shelf).result()
-                self._admit(stage, name, folders[name], manners[name], hosts[name][0])
-        self._remember(stage, resolved, manners)
+                        handle.call(TeacherHost.adopt, inferences[name], kept[name].shelf).result()
+                self._admit(stage, name, folders[name], inferences[name], hosts[name][0])
+        self._remember(stage, resolved, inferences)
         return StreamedLessons(
-            ensemble_of(stage, self.placing.plan, self.shelving.transfer_set),
+            ensemble_of(stage, self.role_specs.plan, self.bank_shelves.transfer_set),
             {name: hosts.get(name, ()) for name in stage.teachers},
-            self.placing.plan.recipe.timeouts.teacher.total_seconds(),
+            self.role_specs.plan.recipe.timeouts.teacher.total_seconds(),
             stage.ensemble.on_teacher_loss,
             kept,
         )
 
-    def _remember(self, stage: Stage, resolved: Resolved, manners: Mapping[str, Manner]) -> None:
-        if "manners" not in resolved:
-            resolved["manners"] = {name: each.to_json() for name, each in manners.items()}
-            self.placing.store.amend(stage.digest, resolved)
+    def _remember(
+        self, stage: Stage, resolved: Resolved, inferences: Mapping[str, InferenceConfig]
+    ) -> None:
+        if "inferences" not in resolved:
+            resolved["inferences"] = {name: each.to_json() for name, each in inferences.items()}
+            self.role_specs.store.amend(stage.digest, resolved)
 
-    def _manners(
+    def _inferences(
         self, stage: Stage, resolved: Resolved, folders: Mapping[str, Path]
-    ) -> dict[str, Manner]:
+    ) -> dict[str, InferenceConfig]:
         """How each teacher is run, as far as that is settled: by this stage's first attempt, or
         by whoever asked the same teacher before."""
-        first = resolved.get("manners")
+        first = resolved.get("inferences")
         if first is not None:
-            return {name: Manner.from_json(each) for name, each in first.items()}
-        settled = {name: self.gatekeeper.settled(name, folders[name]) for name in stage.teachers}
-        return {name: manner for name, manner in settled.items() if manner is not None}
+            return {name: InferenceConfig.from_json(each) for name, each in first.items()}
+        settled = {name: self.parity_gate.settled(name, folders[name]) for name in stage.teachers}
+        return {name: inference for name, inference in settled.items() if inference is not None}
 
-    def _kept(self, stage: Stage, name: str, folder: Path, manner: Manner) -> Kept:
+    def _kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> Kept:
         """What is kept of the teacher's answers: nothing where the shelf's own are other ones."""
-        kept = self.shelving.kept(stage, name, folder, manner)
-        if self.gatekeeper.settled(name, folder) == manner:
+        kept = self.bank_shelves.kept(stage, name, folder, inference)
+        if self.parity_gate.settled(name, folder) == inference:
             return kept
-        return Kept(kept.manner, kept.logits, kept.taps)
+        return Kept(kept.inference, kept.logits, kept.taps)
 
-    def _kept_whole(self, stage: Stage, name: str, manner: Manner) -> bool:
-        kept = self.shelving.kept(stage, name, self.shelving.folder(name), manner)
+    def _kept_whole(self, stage: Stage, name: str, inference: InferenceConfig) -> bool:
+        kept = self.bank_shelves.kept(stage, name, self.bank_shelves.folder(name), inference)
         return kept.shelf is not None and kept.whole
 
-    def _stored(self, stage: Stage, name: str, folder: Path, manner: Manner) -> bool:
-        kept = self._kept(stage, name, folder, manner)
+    def _stored(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> bool:
+        kept = self._kept(stage, name, folder, inference)
         temperature = stage.ensemble.temperature
-        return self.shelving.stored(stage, name, kept) and self.gatekeeper.admitted(
-            name, folder, manner, temperature
+        return self.bank_shelves.stored(stage, name, kept) and self.parity_gate.admitted(
+            name, folder, inference, temperature
         )
 
     def _hosts(
@@ -158,14 +162,14 @@ class Faculty:
         names: Sequence[str],
         kept: Mapping[str, Kept],
     ) -> Hosts:
-        recipe, ranks = self.placing.plan.recipe, stage.cohort[0].engine.ranks
-        planned = resolve(stage, self.placing.plan, os.cpu_count() or 1)
+        recipe, ranks = self.role_specs.plan.recipe, stage.cohort[0].engine.ranks
+        planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
         starts, owners = [], []
         for name in names:
             config, threads = recipe.teachers[name], resolved["teachers"][name]
-            spec = self.placing.teacher_spec(name, stage, threads, kept.get(name))
+            spec = self.role_specs.teacher_spec(name, stage, threads, kept.get(name))
             room = planned["teachers"][name]
-            place = demand(config.resources, threads, readers=ranks, counted=room)
+            place = resources_of(config.resources, threads, readers=ranks, counted=room)
             for replica in range(config.replicas):
                 title = f"teacher {name}" + (f", replica {replica}" if replica else "")
                 starts.append(partial(self.runtime.start, place, title, TeacherHost, spec))
@@ -183,23 +187,28 @@ class Faculty:
         folder: Path,
         resolved: Resolved,
         handles: Sequence[Handle[TeacherHost]],
-    ) -> Manner:
+    ) -> InferenceConfig:
         # Another stage may have settled it while this one's teachers started.
-        return self.gatekeeper.settled(name, folder) or self.gatekeeper.settle(
+        return self.parity_gate.settled(name, folder) or self.parity_gate.settle(
             name,
             handles,
             folder,
-            self.placing.plan.recipe.teachers[name].precision,
+            self.role_specs.plan.recipe.teachers[name].precision,
             resolved["teachers"][name],
-            self.shelving.samples_to_answer(stage),
+            self.bank_shelves.samples_to_answer(stage),
         )
 
     def _admit(
-        self, stage: Stage, name: str, folder: Path, manner: Manner, handle: Handle[TeacherHost]
+        self,
+        stage: Stage,
+        name: str,
+        folder: Path,
+        inference: InferenceConfig,
+        handle: Handle[TeacherHost],
     ) -> None:
         temperature = stage.ensemble.temperature
-        if not self.gatekeeper.admitted(name, folder, manner, temperature):
-            self.gatekeeper.admit(name, handle, folder, manner, temperature)
+        if not self.parity_gate.admitted(name, folder, inference, temperature):
+            self.parity_gate.admit(name, handle, folder, inference, temperature)
 
     @contextmanager
     def _alone_with(self, folder: Path) -> Iterator[None]:

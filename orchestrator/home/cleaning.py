@@ -53,7 +53,7 @@ class Kept:
 class Judgement:
     """What can go, and what would but for a reason worth telling."""
 
-    going: tuple[Item, ...]
+    removable: tuple[Item, ...]
     kept: tuple[Kept, ...]
 
 
@@ -77,7 +77,7 @@ def judge(home: Path, *, everything: bool) -> Judgement:
     )
 
 
-def take_away(
+def delete(
     home: Path, agreed: Sequence[Item], *, everything: bool
 ) -> tuple[list[Item], list[Kept]]:
     """Deletes what of ``agreed`` can still go; gives what went and what did not.
@@ -89,7 +89,7 @@ def take_away(
     gone: list[Item] = []
     kept: list[Kept] = []
     with marking(home / "runs"):
-        still = set(judge(home, everything=everything).going)
+        still = set(judge(home, everything=everything).removable)
         for item in agreed:
             reason = _set_aside(item) if item in still else "it is wanted now"
             if reason is None:

@@ -30,11 +30,11 @@ class Holding:
 
     kind: Counted
     bytes: int
-    going: int = 0
+    removable: int = 0
     going_bytes: int = 0
 
 
-def holdings(home: Path, going: Sequence[Item]) -> tuple[Holding, ...]:
+def holdings(home: Path, removable: Sequence[Item]) -> tuple[Holding, ...]:
     """All that lies in ``home``, beside what of it can go; no thing is in two rows' ``going``."""
     home = home.resolve()
     sizes: dict[Kind, int] = {
@@ -45,19 +45,19 @@ def holdings(home: Path, going: Sequence[Item]) -> tuple[Holding, ...]:
             if stage.finished and stage.checkpoints.resolve() == stage.checkpoints
         ),
         "cache": size_of(home / "cache"),
-        "remains": sum(size_of(item.path) for item in going if item.kind == "remains"),
+        "remains": sum(size_of(item.path) for item in removable if item.kind == "remains"),
     }
     bank = size_of(home / "bank")
     rest = size_of(home) - sizes["stages"] - sizes["cache"] - bank
     return (
-        *(_holding(kind, size, going) for kind, size in sizes.items() if size),
+        *(_holding(kind, size, removable) for kind, size in sizes.items() if size),
         *([Holding("bank", bank)] if bank else []),
         Holding("rest", rest),
     )
 
 
-def _holding(kind: Kind, size: int, going: Sequence[Item]) -> Holding:
-    items = [item for item in going if item.kind == kind]
+def _holding(kind: Kind, size: int, removable: Sequence[Item]) -> Holding:
+    items = [item for item in removable if item.kind == kind]
     return Holding(kind, size, len(items), sum(size_of(item.path) for item in items))
 
 

@@ -18,7 +18,7 @@ from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
 from students.objectives.config import Softening, TermConfig
-from students.specs import Pupil
+from students.specs import StudentSpec
 from students.transfer_sets.config import (
     CustomTransferSet,
     ImageFolder,
@@ -36,7 +36,7 @@ Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class FingerprintContext:
     """Where files are looked for while a request is spelled out.
 
     ``folder`` is the recipe's, ``cache`` remembers the hashes of files, ``identity`` is the
@@ -49,11 +49,11 @@ class Surroundings:
 
 
 def teaching(
-    pupil: Pupil,
+    spec: StudentSpec,
     transfer_set: TransferSetConfig,
     teachers: Sequence[Plain],
     ensemble: EnsembleConfig,
-    around: Surroundings,
+    context: FingerprintContext,
     *,
     ensemble_seed: int = 0,
 ) -> Plain:
@@ -65,12 +65,12 @@ def teaching(
     asked: Plain = {
         "format": STAGE_FORMAT,
         "kind": "teach",
-        "model": model(pupil.model, around),
-        "weights": None if pupil.weights is None else weights(pupil.weights, around),
-        "objective": objective(pupil),
-        "train": training(pupil),
-        "seed": pupil.seed,
-        "samples": samples(pupil, transfer_set, around, by_label=by_label),
+        "model": model(spec.model, context),
+        "weights": None if spec.weights is None else weights(spec.weights, context),
+        "objective": objective(spec),
+        "train": training(spec),
+        "seed": spec.seed,
+        "samples": samples(spec, transfer_set, context, by_label=by_label),
         "teachers": list(teachers),
     }
     if teachers:
@@ -94,17 +94,17 @@ def agreeing(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plain
 
 
 def examining(
-    config: TeacherConfig, transfer_set: TransferSetConfig, around: Surroundings
+    config: TeacherConfig, transfer_set: TransferSetConfig, context: FingerprintContext
 ) -> Plain:
     """A stage that examines a teacher whose weights were trained elsewhere."""
     assert config.weights is not None
     return {
         "format": STAGE_FORMAT,
         "kind": "examine",
-        "model": model(config.model, around),
-        "weights": weights(config.weights, around),
+        "model": model(config.model, context),
+        "weights": weights(config.weights, context),
         "threads": config.threads,
-        "parts": data(transfer_set, around),
+        "parts": data(transfer_set, context),
     } | outputs(config.classes, transfer_set)
 
 
@@ -118,7 +118,7 @@ def fingerprint(name: str, config: TeacherConfig, stage: str) -> Plain:
     }
 
 
-def model(config: ModelConfig, around: Surroundings) -> Plain:
+def model(config: ModelConfig, context: FingerprintContext) -> Plain:
     """A network; two ways of writing the same one are one."""
     asked: Plain = config.model_dump(mode="json")
     if isinstance(config, Mlp):
@@ -128,32 +128,32 @@ def model(config: ModelConfig, around: Surroundings) -> Plain:
         asked = {key: asked[key] for key in ("kind", "preprocessing")}
         asked["channels"] = list(config.widths)
     if isinstance(config, CustomModel):
-        asked["source"] = _custom(config.source, around.folder)
+        asked["source"] = _custom(config.source, context.folder)
     return asked
 
 
-def weights(config: Weights, around: Surroundings) -> Plain:
+def weights(config: Weights, context: FingerprintContext) -> Plain:
     """Weights by the content of their file, wherever it lies."""
-    path = (around.folder / Path(config.path).expanduser()).resolve()
-    sha256 = hashes_of(path.parent, [path.name], cache=around.cache)[path.name]
+    path = (context.folder / Path(config.path).expanduser()).resolve()
+    sha256 = hashes_of(path.parent, [path.name], cache=context.cache)[path.name]
     return {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
 
 
-def objective(pupil: Pupil) -> Plain:
+def objective(spec: StudentSpec) -> Plain:
     """The terms, each with all that it is computed with."""
-    return {name: _term(term, pupil) for name, term in pupil.objective.items()}
+    return {name: _term(term, spec) for name, term in spec.objective.items()}
 
 
-def _term(term: TermConfig, pupil: Pupil) -> Plain:
+def _term(term: TermConfig, spec: StudentSpec) -> Plain:
     asked: Plain = term.model_dump(mode="json")
     if isinstance(term, Softening):
-        asked["temperature"] = term.temperature or pupil.temperature
+        asked["temperature"] = term.temperature or spec.temperature
     return asked
 
 
-def training(pupil: Pupil) -> Plain:
+def training(spec: StudentSpec) -> Plain:
     """How it is trained, without what only places it or keeps it."""
-    train = pupil.train
+    train = spec.train
     asked: Plain = train.model_dump(
         mode="json",
         include={
@@ -163,25 +163,29 @@ def training(pupil: Pupil) -> Plain:
     )  # fmt: skip
     asked["micro_batch_size"] = train.micro
     asked["checkpoint"] = train.checkpoint.every
-    if pupil.engine.deepspeed:
+    if spec.engine.deepspeed:
         # The user's own settings may change bits (a communication type, say).
-        asked["deepspeed"] = pupil.engine.deepspeed
+        asked["deepspeed"] = spec.engine.deepspeed
     return asked
 
 
 def samples(
-    pupil: Pupil, transfer_set: TransferSetConfig, around: Surroundings, *, by_label: bool
+    spec: StudentSpec,
+    transfer_set: TransferSetConfig,
+    context: FingerprintContext,
+    *,
+    by_label: bool,
 ) -> Plain:
     """Which samples it learns from, and under which views; ``by_label`` says whether its teachers
     are weighed by the labels that it is given."""
-    given = pupil.samples
-    asked = data(transfer_set, around)
+    given = spec.samples
+    asked = data(transfer_set, context)
     asked["augment"] = given.augment.model_dump(mode="json")
     asked["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
     if given.audience == "teacher":
         own = outputs(given.classes, transfer_set)
         return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []} | own
-    labels_count = by_label or any(term.labelled for term in pupil.objective.values())
+    labels_count = by_label or any(term.labelled for term in spec.objective.values())
     return asked | {
         "fraction": transfer_set.fraction,
         "labelled": transfer_set.labelled if labels_count else None,
@@ -198,17 +202,17 @@ def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) ->
     return {"outputs": list(classes)}
 
 
-def data(transfer_set: TransferSetConfig, around: Surroundings) -> Plain:
+def data(transfer_set: TransferSetConfig, context: FingerprintContext) -> Plain:
     """The pictures themselves, and how they are parted."""
     asked: Plain = {
-        "identity": around.identity,
+        "identity": context.identity,
         "seed": transfer_set.seed,
         "validation": transfer_set.validation,
     }
     if isinstance(transfer_set, ImageFolder):
         asked |= {"size": transfer_set.size, "channels": transfer_set.channels}
     if isinstance(transfer_set, CustomTransferSet):
-        asked["source"] = _custom(transfer_set.source, around.folder)
+        asked["source"] = _custom(transfer_set.source, context.folder)
     return asked
 
 

@@ -15,7 +15,7 @@ from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
 from students.objectives.config import Task, TermConfig, taught_by_one
 from students.randomness import seed_of
-from students.specs import Pupil, Samples
+from students.specs import Samples, StudentSpec
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
 from teachers.config import EnsembleConfig, TeacherConfig, Uniform
@@ -36,7 +36,7 @@ class Stage:
     name: str
     kind: Literal["teach", "examine"]
     what: Mapping[str, Any]
-    cohort: tuple[Pupil, ...] = ()
+    cohort: tuple[StudentSpec, ...] = ()
     teachers: tuple[str, ...] = ()
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     needs: tuple[str, ...] = ()
@@ -99,10 +99,10 @@ def make_plan(
     """
     if identity is None:
         identity = _identity(recipe, folder, cache)
-    around = fingerprint.Surroundings(folder, cache, identity)
-    teachers = {name: _teacher(recipe, name, around) for name in recipe.teachers}
+    context = fingerprint.FingerprintContext(folder, cache, identity)
+    teachers = {name: _teacher(recipe, name, context) for name in recipe.teachers}
     students = [
-        stage for repeat in range(repeats) for stage in _students(recipe, teachers, around, repeat)
+        stage for repeat in range(repeats) for stage in _students(recipe, teachers, context, repeat)
     ]
     return Plan(recipe, folder, (*teachers.values(), *students), identity, repeats)
 
@@ -117,21 +117,21 @@ def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
     return identify(recipe.transfer_set, folder=folder, cache=cache)
 
 
-def _teacher(recipe: Recipe, name: str, around: fingerprint.Surroundings) -> Stage:
+def _teacher(recipe: Recipe, name: str, context: fingerprint.FingerprintContext) -> Stage:
     config, title = recipe.teachers[name], f"teachers.{name}"
     if config.train is None:
-        return Stage(title, "examine", fingerprint.examining(config, recipe.transfer_set, around))
-    pupil = teacher_as_pupil(recipe, name, config)
-    asked = fingerprint.teaching(pupil, recipe.transfer_set, (), recipe.ensemble, around)
-    return Stage(title, "teach", asked, cohort=(pupil,))
+        return Stage(title, "examine", fingerprint.examining(config, recipe.transfer_set, context))
+    spec = teacher_training_spec(recipe, name, config)
+    asked = fingerprint.teaching(spec, recipe.transfer_set, (), recipe.ensemble, context)
+    return Stage(title, "teach", asked, cohort=(spec,))
 
 
-def teacher_as_pupil(recipe: Recipe, name: str, config: TeacherConfig) -> Pupil:
+def teacher_training_spec(recipe: Recipe, name: str, config: TeacherConfig) -> StudentSpec:
     """A teacher that is trained here, before it has graduated."""
     train = config.train
     assert train is not None
     seed = seed_of(recipe.seed, "teachers", name) if train.seed is None else train.seed
-    return Pupil(
+    return StudentSpec(
         path=f"teachers.{name}",
         model=config.model,
         weights=None,
@@ -156,11 +156,11 @@ def class_maps(recipe: Recipe, names: Iterable[str]) -> dict[str, tuple[int, ...
     return {name: classes for name, classes in maps.items() if classes is not None}
 
 
-def student_as_pupil(recipe: Recipe, repeat: int = 0) -> Pupil:
+def student_spec(recipe: Recipe, repeat: int = 0) -> StudentSpec:
     """The student, with the seed of one repeat."""
     student = recipe.student
     train = student.train.model_copy(update={"seed": student.train.seed + repeat})
-    return Pupil(
+    return StudentSpec(
         path="student",
         model=student.model,
         weights=None if student.weights == "none" else student.weights,
@@ -180,55 +180,60 @@ def ensemble_seed(recipe: Recipe, repeat: int) -> int:
 
 
 def _students(
-    recipe: Recipe, teachers: Mapping[str, Stage], around: fingerprint.Surroundings, repeat: int
+    recipe: Recipe,
+    teachers: Mapping[str, Stage],
+    context: fingerprint.FingerprintContext,
+    repeat: int,
 ) -> Iterator[Stage]:
-    pupil = student_as_pupil(recipe, repeat)
+    spec = student_spec(recipe, repeat)
 
     def stage(
-        name: str, pupil: Pupil, taught_by: tuple[str, ...], ensemble: EnsembleConfig
+        name: str, spec: StudentSpec, taught_by: tuple[str, ...], ensemble: EnsembleConfig
     ) -> Stage:
         fingerprints = [
             fingerprint.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]
         if taught_by:
-            ensemble = with_layer(ensemble, pupil.model)
-            pupil = told(pupil, ensemble)
+            ensemble = with_layer(ensemble, spec.model)
+            spec = told(spec, ensemble)
         return Stage(
             name,
             "teach",
             fingerprint.teaching(
-                pupil,
+                spec,
                 recipe.transfer_set,
                 fingerprints,
                 ensemble,
-                around,
+                context,
                 ensemble_seed=ensemble_seed(recipe, repeat),
             ),
-            cohort=(pupil,),
+            cohort=(spec,),
             teachers=taught_by,
             ensemble=ensemble,
             needs=tuple(teachers[t].digest for t in taught_by),
             repeat=repeat,
         )
 
-    everyone = tuple(teachers) if needs_teachers(pupil.objective) else ()
-    yield stage("student", pupil, everyone, recipe.ensemble)
+    everyone = tuple(teachers) if needs_teachers(spec.objective) else ()
+    yield stage("student", spec, everyone, recipe.ensemble)
     if "untaught" in recipe.controls:
-        alone = _with_objective(pupil, {"task": Task(weight=1.0)}, "controls.untaught")
+        alone = _with_objective(spec, {"task": Task(weight=1.0)}, "controls.untaught")
         yield stage("controls.untaught", alone, (), recipe.ensemble)
     if "label_smoothing" in recipe.controls:
         smooth = Task(weight=1.0, label_smoothing=LABEL_SMOOTHING)
-        smoothed = _with_objective(pupil, {"task": smooth}, "controls.label_smoothing")
+        smoothed = _with_objective(spec, {"task": smooth}, "controls.label_smoothing")
         yield stage("controls.label_smoothing", smoothed, (), recipe.ensemble)
     if "single_teachers" in recipe.controls:
         for name in teachers:
             path = f"controls.single_teachers.{name}"
-            taught = _with_objective(pupil, taught_by_one(pupil.objective, name), path)
+            taught = _with_objective(spec, taught_by_one(spec.objective, name), path)
             yield stage(path, taught, (name,), single(recipe.ensemble))
 
 
-def _with_objective(pupil: Pupil, objective: Mapping[str, TermConfig], path: str) -> Pupil:
-    return replace(pupil, objective=objective, path=path)
+def _with_objective(
+    spec: StudentSpec, objective: Mapping[str, TermConfig], path: str
+) -> StudentSpec:
+    return replace(spec, objective=objective, path=path)
 
 
 def counting(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 from orchestrator.planning.plan import Plan, Stage
 from students.config import Threads
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 
 
 class Resolved(TypedDict):
@@ -17,7 +17,7 @@ class Resolved(TypedDict):
 
     student: int
     teachers: dict[str, int]
-    manners: NotRequired[dict[str, dict[str, Any]]]
+    inferences: NotRequired[dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Prospect:
     they will be asked is in the bank.
     """
 
-    settled: Mapping[str, Manner] = field(default_factory=dict)
+    settled: Mapping[str, InferenceConfig] = field(default_factory=dict)
     stored: frozenset[str] = frozenset()
 
 
@@ -65,7 +65,7 @@ def resolve(stage: Stage, plan: Plan, cores: int, known: Prospect | None = None)
 def roles_of(stage: Stage, plan: Plan, stored: Collection[str] = ()) -> int:
     """How many processes a stage occupies: its ranks and its teachers' replicas, without the
     teachers whose answers are all ``stored``."""
-    ranks = sum(pupil.engine.ranks for pupil in stage.cohort) or 1
+    ranks = sum(spec.engine.ranks for spec in stage.cohort) or 1
     teaching = [name for name in stage.teachers if name not in stored]
     return ranks + sum(plan.recipe.teachers[name].replicas for name in teaching)
 

@@ -25,7 +25,7 @@ def _sentences(parts: Parts, teachers: Mapping[str, MeasuredTeacher]) -> Iterato
         names = ", ".join(name for name, each in teachers.items() if each.fresh)
         yield f"Still to be trained, so timed with fresh weights: {names}."
     tried = [each for each in teachers.values() if each.gain is not None]
-    if any("compiled" not in each.manner for each in tried):
+    if any("compiled" not in each.inference for each in tried):
         yield "A run may also compile a teacher, where that repays its cost; here it was not tried."
     if parts.start_seconds:
         yield (

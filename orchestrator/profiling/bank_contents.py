@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect
 from teachers.bank.reader import filled
-from teachers.bank.shelf import read_manner
+from teachers.bank.shelf import read_inference_config
 from teachers.errors import BankError
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 
 
 @dataclass(frozen=True)
 class Holdings:
     """By teacher: the manner that is ``settled``, and which ``views`` are there whole."""
 
-    settled: Mapping[str, Manner] = field(default_factory=dict)
+    settled: Mapping[str, InferenceConfig] = field(default_factory=dict)
     views: Mapping[str, set[int]] = field(default_factory=dict)
 
     def prospect(self, stage: Stage, *, stored: frozenset[str] = frozenset()) -> Prospect:
@@ -26,31 +26,33 @@ class Holdings:
         return Prospect({n: m for n, m in self.settled.items() if n in stage.teachers}, stored)
 
 
-def held(shelving: Shelving, stage: Stage, finished: frozenset[str]) -> Holdings:
+def held(bank_shelves: BankShelves, stage: Stage, finished: frozenset[str]) -> Holdings:
     """What is there for ``stage`` of its teachers; only a ``finished`` one (by the digest of its
     own stage) has anything."""
     settled, views = {}, {}
     for name in stage.teachers:
-        if shelving.plan.stage(f"teachers.{name}").digest not in finished:
+        if bank_shelves.plan.stage(f"teachers.{name}").digest not in finished:
             continue
-        manner = _settled(shelving, name)
-        if manner is not None:
-            settled[name] = manner
-            views[name] = _views(shelving, stage, name, manner)
+        inference = _settled(bank_shelves, name)
+        if inference is not None:
+            settled[name] = inference
+            views[name] = _views(bank_shelves, stage, name, inference)
     return Holdings(settled, views)
 
 
-def _settled(shelving: Shelving, name: str) -> Manner | None:
+def _settled(bank_shelves: BankShelves, name: str) -> InferenceConfig | None:
     try:
-        values = read_manner(shelving.folder(name))
-        return None if values is None else Manner.from_json(values)
+        values = read_inference_config(bank_shelves.folder(name))
+        return None if values is None else InferenceConfig.from_json(values)
     except (BankError, ValueError):
         return None
 
 
-def _views(shelving: Shelving, stage: Stage, name: str, manner: Manner) -> set[int]:
-    kept = shelving.kept(stage, name, shelving.folder(name), manner)
-    shelf, ids = kept.shelf, shelving.sample_ids(stage)
+def _views(
+    bank_shelves: BankShelves, stage: Stage, name: str, inference: InferenceConfig
+) -> set[int]:
+    kept = bank_shelves.kept(stage, name, bank_shelves.folder(name), inference)
+    shelf, ids = kept.shelf, bank_shelves.sample_ids(stage)
     if shelf is None or not kept.whole:
         return set()
-    return {view for view in shelving.views(stage) if filled(shelf, [view], ids)}
+    return {view for view in bank_shelves.views(stage) if filled(shelf, [view], ids)}

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from orchestrator.deep_check.checked_plan import judged_plan
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.execution.role_specs import Placing
+from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
@@ -62,8 +62,8 @@ def measure(
     # Two measurements at once would measure each other.
     with FileLock(f"{work}.lock"), TemporaryDirectory(dir=work) as scratch:
         began, cores = time.monotonic(), os.cpu_count() or 1
-        placing = Placing(plan, store, judged.probed.hint_shapes)
-        timing = RolesTiming(placing, transfer_set, Path(scratch), cores, say, turn_seconds)
+        role_specs = RoleSpecs(plan, store, judged.probed.hint_shapes)
+        timing = RolesTiming(role_specs, transfer_set, Path(scratch), cores, say, turn_seconds)
         measured = timing.measured()
     plan_measured = _put_together(
         plan, measured, extents(plan, transfer_set), time.monotonic() - began
@@ -97,9 +97,9 @@ def _put_together(
         recipe_digest=plan.digest,
         cores=parts.cores,
         measuring_seconds=seconds,
-        student_threads=parts.pupils["student"].threads,
-        student_rate=parts.pupils["student"].rate,
-        untaught_rate=parts.pupils["controls.untaught"].rate,
+        student_threads=parts.specs["student"].threads,
+        student_rate=parts.specs["student"].rate,
+        untaught_rate=parts.specs["controls.untaught"].rate,
         teachers=measured.teachers,
         speeds=parts.speeds(student.teachers) if student.teachers else None,
         bank=measured.bank,

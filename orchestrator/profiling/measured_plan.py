@@ -27,7 +27,7 @@ class MeasuredTeacher:
     was timed with fresh weights, for it is still to be trained.
     """
 
-    manner: str
+    inference: str
     threads: int
     rate: float
     gain: float | None = None

@@ -44,7 +44,7 @@ def _teachers(measured: MeasuredPlan) -> Grid:
     rows = tuple(
         (
             name,
-            each.manner,
+            each.inference,
             per_second(each.rate),
             "-" if each.gain is None else f"{each.gain:.2f} times",
             per_second(each.training_rate),

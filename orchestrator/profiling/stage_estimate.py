@@ -11,7 +11,7 @@ from orchestrator.profiling.throughput_model import BankCosts, Role, Speeds, Wor
 
 
 @dataclass(frozen=True)
-class PupilCosts:
+class StudentCosts:
     """What a pupil does: ``rate`` samples/s of one rank in training, ``asking_rate`` when it is
     only asked, ``commit_seconds`` of a checkpoint, on ``threads`` of each of its ``ranks``."""
 
@@ -44,8 +44,8 @@ class Parts:
     one in plain fp32; ``bank`` is none without one, and does not keep what the teachers ``unkept``
     are asked for; with ``start_seconds`` each stage begins, if it has processes of its own."""
 
-    pupils: Mapping[str, PupilCosts]
-    student_alone: PupilCosts
+    specs: Mapping[str, StudentCosts]
+    student_alone: StudentCosts
     teachers: Mapping[str, Role]
     examined: Mapping[str, float]
     bank: BankCosts | None
@@ -57,8 +57,8 @@ class Parts:
     def speeds(self, teachers: Sequence[str], *, started: bool = False) -> Speeds:
         """Of a student whom ``teachers`` teach; ``started``: they are there, and have their
         threads, also while all is read."""
-        untaught = self.pupils.get("controls.untaught", self.student_alone)
-        beside = self._role(self.pupils["student"])
+        untaught = self.specs.get("controls.untaught", self.student_alone)
+        beside = self._role(self.specs["student"])
         return speeds(
             beside,
             beside if started else self._role(self.student_alone),
@@ -70,7 +70,7 @@ class Parts:
             unkept=self.unkept & set(teachers),
         )
 
-    def _role(self, costs: PupilCosts) -> Role:
+    def _role(self, costs: StudentCosts) -> Role:
         return role(costs.rate, threads=costs.threads, processes=costs.ranks, cores=self.cores)
 
 
@@ -106,7 +106,7 @@ class Expectation:
             return ExpectedStage(stage.title, stage.digest, seconds), seconds
         if stage.teachers:
             return self._taught(stage, extent)
-        costs = self.parts.pupils[stage.name]
+        costs = self.parts.specs[stage.name]
         rate = costs.rate * costs.ranks
         steps, threads = extent.samples / rate, min(costs.threads, self.parts.cores)
         rest = beside_steps(costs, extent)
@@ -114,7 +114,7 @@ class Expectation:
         return expected, threads * (extent.samples / costs.rate + rest)
 
     def _taught(self, stage: Stage, extent: Extent) -> tuple[ExpectedStage, float]:
-        student, bank = self.parts.pupils["student"], self.parts.bank
+        student, bank = self.parts.specs["student"], self.parts.bank
         kept = [name for name in stage.teachers if name not in self.parts.unkept]
         new = max((self._take(name, extent) for name in kept), default=0)
         started = new > 0 or len(kept) < len(stage.teachers)
@@ -159,7 +159,7 @@ class Expectation:
         )
 
 
-def beside_steps(costs: PupilCosts, extent: Extent) -> float:
+def beside_steps(costs: StudentCosts, extent: Extent) -> float:
     """Seconds of a stage beside its steps: validation, checkpoints, the last examination."""
     asked = extent.validation * extent.epochs / costs.ranks + extent.validation + extent.test
     return asked / costs.asking_rate + extent.commits * costs.commit_seconds

@@ -11,16 +11,16 @@ from statistics import median
 
 import torch
 
-from orchestrator.profiling.stage_estimate import PupilCosts
+from orchestrator.profiling.stage_estimate import StudentCosts
 from students.config import CheckpointConfig, EngineConfig
 from students.engines.catalog import build_engine
 from students.engines.engine import Group
 from students.events import EpochReport
-from students.knowledge import Lessons
+from students.knowledge import KnowledgeSource
 from students.objectives.catalog import build_objective
 from students.objectives.config import TermConfig
 from students.randomness import generator
-from students.specs import Assignment, Pupil
+from students.specs import Assignment, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.checkpoint import CheckpointFolder
 from students.torch_state import computing_on
@@ -53,7 +53,7 @@ class DrawnOrder(Order):
         return drawn
 
 
-class TimedPupil:
+class TimedStudent:
     """One rank of a pupil, which trains a turn at a time.
 
     It trains on the torch engine, on samples and views as in the run; all that it writes lies in
@@ -61,50 +61,50 @@ class TimedPupil:
     """
 
     def __init__(
-        self, task: Assignment, transfer_set: TransferSet, lessons: Lessons, work: Path
+        self, task: Assignment, transfer_set: TransferSet, lessons: KnowledgeSource, work: Path
     ) -> None:
-        self._ranks = task.pupil.engine.ranks
-        self.task = replace(task, pupil=one_rank(task.pupil), group=Group())
+        self._ranks = task.spec.engine.ranks
+        self.task = replace(task, spec=one_rank(task.spec), group=Group())
         self._transfer_set = transfer_set
         self._work = work
-        pupil = self.task.pupil
+        spec = self.task.spec
         objective = build_objective(
-            in_every_epoch(pupil.objective),
-            temperature=pupil.temperature,
-            mean=pupil.mean,
+            in_every_epoch(spec.objective),
+            temperature=spec.temperature,
+            mean=spec.mean,
             teachers=task.teachers,
-            gate=pupil.gate,
+            gate=spec.gate,
         )
         with computing_on(task.threads):
             self._engine = build_engine(
-                pupil.engine,
-                pupil.train,
+                spec.engine,
+                spec.train,
                 build_learner(self.task, transfer_set, objective.guided),
                 group=self.task.group,
                 device=task.device,
-                accumulation=pupil.train.batch_size // pupil.train.micro,
+                accumulation=spec.train.batch_size // spec.train.micro,
                 state=None,
             )
         trainer = Trainer(
             engine=self._engine,
             objective=objective,
-            transfer_set=some_classes(without_validation(transfer_set), pupil.samples.classes),
-            augment=pupil.samples.augment,
+            transfer_set=some_classes(without_validation(transfer_set), spec.samples.classes),
+            augment=spec.samples.augment,
             order=DrawnOrder(
-                sample_ids(transfer_set, pupil.samples),
-                pupil.train.batch_size,
-                pupil.train.micro,
-                pupil.train.epochs,
-                pupil.seed,
-                partial(transfer_set.view_of, augment=pupil.samples.augment),
+                sample_ids(transfer_set, spec.samples),
+                spec.train.batch_size,
+                spec.train.micro,
+                spec.train.epochs,
+                spec.seed,
+                partial(transfer_set.view_of, augment=spec.samples.augment),
             ),
             lessons=lessons,
-            config=pupil.train,
-            seed=pupil.seed,
+            config=spec.train,
+            seed=spec.seed,
             attempt=1,
             checkpoints=CheckpointFolder(work, 1, 1),
             spool=None,
-            labels_of_student=pupil.samples.audience == "student",
+            labels_of_student=spec.samples.audience == "student",
         )
         self._events = trainer.train()
         self._steps = 0
@@ -120,12 +120,12 @@ class TimedPupil:
             self._synchronise()
         spent = time.perf_counter() - began
         if self._steps:
-            self.rates.append(done * self.task.pupil.train.batch_size / spent)
+            self.rates.append(done * self.task.spec.train.batch_size / spent)
         self._steps += done
 
-    def costs(self) -> PupilCosts:
+    def costs(self) -> StudentCosts:
         """What the turns say, of which there were two at least."""
-        return PupilCosts(
+        return StudentCosts(
             median(self.rates),
             self._asking_rate(),
             self._commit_seconds(),
@@ -163,17 +163,17 @@ class TimedPupil:
         self._engine.close()
 
 
-def one_rank(pupil: Pupil) -> Pupil:
+def one_rank(spec: StudentSpec) -> StudentSpec:
     """The pupil as one of its ranks trains it, on torch and without checkpoints."""
-    batch_size = pupil.train.batch_size // pupil.engine.ranks
+    batch_size = spec.train.batch_size // spec.engine.ranks
     changed = {
         "batch_size": batch_size,
-        "micro_batch_size": pupil.train.micro,
+        "micro_batch_size": spec.train.micro,
         "epochs": NEVER,
         "checkpoint": CheckpointConfig(every=NEVER),
     }
-    train = pupil.train.model_copy(update=changed)
-    return replace(pupil, train=train, engine=EngineConfig(kind="torch"))
+    train = spec.train.model_copy(update=changed)
+    return replace(spec, train=train, engine=EngineConfig(kind="torch"))
 
 
 def in_every_epoch(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:

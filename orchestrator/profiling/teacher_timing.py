@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from orchestrator.execution.bank_shelves import Shelving
-from orchestrator.execution.role_specs import Placing, device
+from orchestrator.execution.bank_shelves import BankShelves
+from orchestrator.execution.role_specs import RoleSpecs, device
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import resolve
 from orchestrator.profiling.bank_contents import Holdings
@@ -60,19 +60,19 @@ class TimedTeacher:
 
     def _next_question(self) -> Ids:
         """Answers one forward batch; gives its ids."""
-        samples, number = self.teacher.manner.forward_batch, self._asked
+        samples, number = self.teacher.inference.forward_batch, self._asked
         places = np.arange(number * samples, (number + 1) * samples)
         ids: Ids = np.take(self.transfer_set.student_ids(), places, mode="wrap")
-        with computing_on(self.teacher.manner.threads):
+        with computing_on(self.teacher.inference.threads):
             self.answer(Question(number, ids))
         self._asked += 1
         return ids
 
     def told(self, rate: float, training_rate: float | None) -> MeasuredTeacher:
         """What is told of it."""
-        manner = self.teacher.manner
+        inference = self.teacher.inference
         return MeasuredTeacher(
-            str(manner), manner.threads, rate, self.gain, training_rate, self.fresh
+            str(inference), inference.threads, rate, self.gain, training_rate, self.fresh
         )
 
 
@@ -80,39 +80,39 @@ class TimedTeacher:
 class TeacherTiming:
     """Builds the teachers of a plan as they are run, on a machine of ``cores`` cores."""
 
-    placing: Placing
-    shelving: Shelving
+    role_specs: RoleSpecs
+    bank_shelves: BankShelves
     cores: int
     holdings: Holdings
 
     def begun(self, name: str, stage: Stage, *, fresh: bool) -> TimedTeacher:
         """Teacher ``name`` as it answers in ``stage``; ``fresh``: with weights that nobody has
         trained yet, where it has no others."""
-        config = self.placing.plan.recipe.teachers[name]
+        config = self.role_specs.plan.recipe.teachers[name]
         taps = taps_of(stage.cohort[0].objective).get(name, ()) if stage.teachers else ()
         fresh = fresh and config.weights is None
         network = self._fresh(name) if fresh else self._loaded(name)
         tuning = self._tuning(name, stage, network)
-        teacher = Teacher(network, taps, manner=tuning.chosen, device=device(config.resources))
+        teacher = Teacher(network, taps, inference=tuning.chosen, device=device(config.resources))
         gain = None if tuning.chosen == plain(tuning.chosen.threads) else tuning.gain
-        return TimedTeacher(teacher, self.shelving.transfer_set, gain, fresh)
+        return TimedTeacher(teacher, self.bank_shelves.transfer_set, gain, fresh)
 
     def _threads(self, name: str, stage: Stage) -> int:
         """The threads that it has beside the student, or those of its examination."""
-        plan = self.placing.plan
+        plan = self.role_specs.plan
         if name in stage.teachers:
             known = self.holdings.prospect(stage)
             return resolve(stage, plan, self.cores, known)["teachers"][name]
         return resolve(plan.stage(f"teachers.{name}"), plan, self.cores)["student"]
 
     def _loaded(self, name: str) -> Network:
-        plan = self.placing.plan
+        plan = self.role_specs.plan
         config, stage = plan.recipe.teachers[name], plan.stage(f"teachers.{name}")
-        trained = weights_file(self.placing.store.folder(stage.digest))
+        trained = weights_file(self.role_specs.store.folder(stage.digest))
         return load_network(
             config.model,
             config.weights or Weights(path=str(trained)),
-            transfer_set=self.shelving.transfer_set,
+            transfer_set=self.bank_shelves.transfer_set,
             folder=plan.folder,
             path=f"teachers.{name}.weights",
             classes=config.classes,
@@ -120,23 +120,23 @@ class TeacherTiming:
 
     def _fresh(self, name: str) -> Network:
         """The teacher as it begins its own training."""
-        plan = self.placing.plan
+        plan = self.role_specs.plan
         stage = plan.stage(f"teachers.{name}")
-        task = self.placing.assignments(stage, 1, resolve(stage, plan, self.cores))[0]
-        return student_network(task, self.shelving.transfer_set).eval()
+        task = self.role_specs.assignments(stage, 1, resolve(stage, plan, self.cores))[0]
+        return student_network(task, self.bank_shelves.transfer_set).eval()
 
     def _tuning(self, name: str, stage: Stage, network: Network) -> Tuning:
         """As a run has settled it, or would but for compiling, which takes longer than all this."""
-        config, data = self.placing.plan.recipe.teachers[name], self.shelving.transfer_set
+        config, data = self.role_specs.plan.recipe.teachers[name], self.bank_shelves.transfer_set
         settled, threads = self.holdings.settled.get(name), self._threads(name, stage)
         if settled is not None:
-            found = read_tuning(self.shelving.folder(name))
+            found = read_tuning(self.bank_shelves.folder(name))
             same = found is not None and found.chosen == settled
             return found if found and same else Tuning(settled, None, None)
         if config.precision != "auto":
             return Tuning(plain(threads, config.precision), None, None)
         macs = costs(network, data.shape).macs
-        samples = self.shelving.samples_to_answer(stage) if stage.teachers else 0
+        samples = self.bank_shelves.samples_to_answer(stage) if stage.teachers else 0
         return tune(
             network,
             taps_of(stage.cohort[0].objective).get(name, ()),

@@ -21,8 +21,8 @@ def extent(stage: Stage, transfer_set: TransferSet) -> Extent:
     validation, test = len(transfer_set.validation_ids()), len(transfer_set.test_ids())
     if not stage.cohort:
         return Extent(0, 0, 0, validation, test)
-    pupil = stage.cohort[0]
-    train, count = pupil.train, len(sample_ids(transfer_set, pupil.samples))
+    spec = stage.cohort[0]
+    train, count = spec.train, len(sample_ids(transfer_set, spec.samples))
     per_epoch = math.ceil(count / train.batch_size)
     steps, every = per_epoch * train.epochs, train.checkpoint.every
     return Extent(
@@ -31,5 +31,5 @@ def extent(stage: Stage, transfer_set: TransferSet) -> Extent:
         commits=train.epochs if every == "epoch" else math.ceil(steps / every),
         validation=validation,
         test=test,
-        answers=dict.fromkeys(asked_views(pupil, transfer_set), count) if stage.teachers else {},
+        answers=dict.fromkeys(asked_views(spec, transfer_set), count) if stage.teachers else {},
     )

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.profiling.measured_plan import kept
 from orchestrator.report.collect_terms import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
-from orchestrator.results.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.results.teaching_report import Prediction, StepSpeed, TeacherRun, TeachingReport
 from students.knowledge import AnswerCounts
 from students.storage.step_log import Row
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.records import read_tuning, read_verdict
 
 
@@ -41,9 +41,11 @@ class TeachingFigures:
         student = self.finished["student"]
         names = student.stage.teachers
         shelves = {name: self._shelf(name) for name in names}
-        manners = _manners(self.store.folder(student.stage.digest))
+        inferences = _inferences(self.store.folder(student.stage.digest))
         teachers = {
-            name: teacher_run(manners.get(name), shelves[name], student.outcome.answers.get(name))
+            name: teacher_run(
+                inferences.get(name), shelves[name], student.outcome.answers.get(name)
+            )
             for name in names
         }
         return TeachingReport(
@@ -66,15 +68,15 @@ class TeachingFigures:
         return step_speed(committed_rows(self.store, result), others)
 
     def _shelf(self, name: str) -> Path:
-        about = Shelving(self.plan, self.store, self.transfer_set, {}).about(name)
+        about = BankShelves(self.plan, self.store, self.transfer_set, {}).about(name)
         return self.store.bank / shelf_digest(about)
 
-    def _foretold(self, student: StageResult) -> Foretold | None:
+    def _foretold(self, student: StageResult) -> Prediction | None:
         measured = kept(self.store.runs / self.plan.run_name)
         if measured is None:
             return None
         own = measured.stage(student.stage.digest)
-        return Foretold(
+        return Prediction(
             seconds=measured.seconds,
             samples_per_second=None if own is None else own.samples_per_second,
             stages={stage.name: stage.seconds for stage in measured.stages},
@@ -95,17 +97,19 @@ def step_speed(rows: Iterable[Row], others: Iterable[Sequence[Span]] = ()) -> St
     return StepSpeed(samples / seconds, waited / seconds, share_beside(steps, others))
 
 
-def teacher_run(manner: Manner | None, shelf: Path, counts: AnswerCounts | None) -> TeacherRun:
+def teacher_run(
+    inference: InferenceConfig | None, shelf: Path, counts: AnswerCounts | None
+) -> TeacherRun:
     """One teacher of the student, as far as it is known; ``shelf`` is its folder in the bank,
     whose tuning and verdict count where they are of the same manner."""
     told = {} if counts is None else vars(counts)
-    if manner is None:
+    if inference is None:
         return TeacherRun(**told)
     tuning, verdict = read_tuning(shelf), read_verdict(shelf)
-    tuned = tuning is not None and tuning.chosen == manner
-    judged = verdict is not None and verdict.manner == manner
+    tuned = tuning is not None and tuning.chosen == inference
+    judged = verdict is not None and verdict.inference == inference
     return TeacherRun(
-        manner=str(manner),
+        inference=str(inference),
         plain_rate=tuning.plain_rate if tuning and tuned else None,
         chosen_rate=tuning.chosen_rate if tuning and tuned else None,
         kl=verdict.fidelity.mean_kl if verdict and judged else None,
@@ -115,11 +119,13 @@ def teacher_run(manner: Manner | None, shelf: Path, counts: AnswerCounts | None)
     )
 
 
-def _manners(stage_folder: Path) -> dict[str, Manner]:
+def _inferences(stage_folder: Path) -> dict[str, InferenceConfig]:
     """How each teacher was run, as the stage's first attempt settled it."""
     try:
         resolved = json.loads((stage_folder / "resolved.json").read_text())
-        return {n: Manner.from_json(each) for n, each in resolved.get("manners", {}).items()}
+        return {
+            n: InferenceConfig.from_json(each) for n, each in resolved.get("inferences", {}).items()
+        }
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 

@@ -10,7 +10,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.recipe.advice import all_have_seen
 from orchestrator.results.term_report import TermReport, term_values
-from orchestrator.results.weighting_report import ListeningReport, listening_report
+from orchestrator.results.weighting_report import WeightingReport, weighting_report
 from students.errors import CheckpointError
 from students.objectives.weight_schedule import weight_at
 from students.storage.step_log import Row, read_committed
@@ -39,10 +39,10 @@ class LessonFigures:
     def _rows(self) -> list[Row]:
         return committed_rows(self.store, self.student)
 
-    def listening(self) -> ListeningReport | None:
+    def listening(self) -> WeightingReport | None:
         """Who was listened to; none where teachers count as the recipe says."""
         weighting = self.student.stage.ensemble.weighting
-        return listening_report(
+        return weighting_report(
             self._rows,
             weighting.kind,
             self.classes,
@@ -52,8 +52,8 @@ class LessonFigures:
 
     def terms(self) -> dict[str, TermReport]:
         """The terms of the objective, where its steps tell of them."""
-        pupil = self.student.stage.cohort[0]
-        epochs = pupil.train.epochs
+        spec = self.student.stage.cohort[0]
+        epochs = spec.train.epochs
         steps_per_epoch = max(1, self.student.outcome.steps // epochs)
         said = term_values(self._rows, steps_per_epoch, epochs)
         return {
@@ -63,6 +63,6 @@ class LessonFigures:
                 values=said[name].values,
                 gradients=said[name].gradients,
             )
-            for name, term in pupil.objective.items()
+            for name, term in spec.objective.items()
             if name in said
         }

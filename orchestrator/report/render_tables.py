@@ -95,7 +95,7 @@ def _teaching(teachers: Mapping[str, TeacherRun]) -> Grid:
 def _taught_by(name: str, run: TeacherRun) -> tuple[str, ...]:
     return (
         name,
-        run.manner or ABSENT,
+        run.inference or ABSENT,
         ABSENT if run.gain is None else f"{run.gain:.1f}x",
         ABSENT if run.kl is None else _divergence(run.kl),
         ABSENT if run.same_argmax is None else f"{100 * run.same_argmax:.1f}",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.term_report import gradient_shares
-from orchestrator.results.weighting_report import ListeningReport
+from orchestrator.results.weighting_report import WeightingReport
 
 _LITTLE = 0.02
 """A rule that changes the target of fewer samples teaches nearly as the uniform mean does."""
@@ -30,7 +30,7 @@ def lesson_notes(report: RunReport) -> Iterator[str]:
     yield from _driving(report)
 
 
-def _listening(told: ListeningReport) -> Iterator[str]:
+def _listening(told: WeightingReport) -> Iterator[str]:
     changed, renamed = told.changed[-1], told.renamed[-1]
     moved = f"changed the target of {_share(changed)} of the samples"
     said = f"In the last epoch, rule {told.rule} {moved}"
@@ -48,7 +48,7 @@ def _listening(told: ListeningReport) -> Iterator[str]:
         yield (f"The ensemble's own figures are those of the uniform mean: rule {told.rule} {why}.")
 
 
-def _chosen(told: ListeningReport) -> Iterator[str]:
+def _chosen(told: WeightingReport) -> Iterator[str]:
     teacher, shares = max(told.weights.items(), key=lambda each: each[1][-1])
     if told.rule == "adaptive" and shares[-1] > _NEARLY_ALL:
         yield (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from orchestrator.formatting.table import ABSENT, Grid
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.term_report import TermReport, gradient_shares
-from orchestrator.results.weighting_report import ListeningReport
+from orchestrator.results.weighting_report import WeightingReport
 
 LABEL = "(the label)"
 
@@ -20,7 +20,7 @@ def lesson_grids(report: RunReport) -> Iterator[Grid]:
         yield _terms(report.terms)
 
 
-def _listening(told: ListeningReport) -> Grid:
+def _listening(told: WeightingReport) -> Grid:
     rows = [
         (name, _hundredths(shares[0]), _hundredths(shares[-1]), *_extremes(told, name))
         for name, shares in told.weights.items()
@@ -33,7 +33,7 @@ def _listening(told: ListeningReport) -> Grid:
     return Grid(title, headers, tuple(rows))
 
 
-def _extremes(told: ListeningReport, teacher: str) -> tuple[str, str]:
+def _extremes(told: WeightingReport, teacher: str) -> tuple[str, str]:
     """The classes for which a teacher was listened to most and least."""
     shares = told.by_class.get(teacher, ())
     found = sorted((share, number) for number, share in enumerate(shares) if share is not None)
@@ -42,7 +42,7 @@ def _extremes(told: ListeningReport, teacher: str) -> tuple[str, str]:
     return _on_class(told, *found[-1]), _on_class(told, *found[0])
 
 
-def _on_class(told: ListeningReport, share: float, number: int) -> str:
+def _on_class(told: WeightingReport, share: float, number: int) -> str:
     return f"{told.classes[number]} ({_hundredths(share)})"
 
 

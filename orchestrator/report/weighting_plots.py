@@ -19,7 +19,7 @@ from orchestrator.report.plot_style import (
 )
 from orchestrator.report.render_weighting_tables import LABEL
 from orchestrator.results.term_report import TermReport
-from orchestrator.results.weighting_report import ListeningReport
+from orchestrator.results.weighting_report import WeightingReport
 
 LISTENING = "who_was_listened_to.png"
 TERMS = "terms.png"
@@ -28,7 +28,7 @@ _WIDE_APART = 20.0
 """Values that differ by more are drawn on a scale of powers of ten."""
 
 
-def listening_figure(told: ListeningReport) -> Figure:
+def listening_figure(told: WeightingReport) -> Figure:
     """Left each teacher's mean weight over the epochs; right by class, of the last epoch."""
     if not told.by_class:
         figure = Figure(figsize=(6, 3.6), layout="constrained")
@@ -45,7 +45,7 @@ def listening_figure(told: ListeningReport) -> Figure:
     return figure
 
 
-def _weights(axes: Axes, told: ListeningReport) -> None:
+def _weights(axes: Axes, told: WeightingReport) -> None:
     for number, (teacher, shares) in enumerate(told.weights.items()):
         drawn = [100 * share for share in shares]
         axes.plot(told.epochs, drawn, label=teacher, **_line(number, len(shares)))
@@ -59,7 +59,7 @@ def _weights(axes: Axes, told: ListeningReport) -> None:
     axes.legend(frameon=False)
 
 
-def _by_class(figure: Figure, axes: Axes, told: ListeningReport) -> None:
+def _by_class(figure: Figure, axes: Axes, told: WeightingReport) -> None:
     shares = [told.by_class[name] for name in told.weights]
     weights = np.array([[np.nan if w is None else w for w in row] for row in shares], float)
     axes.set_facecolor("#DDDDDD")

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.results.teaching_report import TeachingReport
 from orchestrator.results.term_report import TermReport
-from orchestrator.results.weighting_report import ListeningReport
+from orchestrator.results.weighting_report import WeightingReport
 from students.storage.step_log import Row
 
 Role = Literal["student", "teacher", "ensemble", "control"]
@@ -111,7 +111,7 @@ class RunReport:
     dark_knowledge: DarkKnowledge | None = None
     omitted: tuple[int, ...] = ()
     teaching: TeachingReport | None = None
-    listening: ListeningReport | None = None
+    listening: WeightingReport | None = None
     terms: Mapping[str, TermReport] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 

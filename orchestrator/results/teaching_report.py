@@ -20,7 +20,7 @@ class TeacherRun:
     ``read`` from the bank and ``asked`` of the teacher, which ``computed`` so many of these.
     """
 
-    manner: str | None = None
+    inference: str | None = None
     plain_rate: float | None = None
     chosen_rate: float | None = None
     kl: float | None = None
@@ -55,7 +55,7 @@ class StepSpeed:
 
 
 @dataclass(frozen=True)
-class Foretold:
+class Prediction:
     """What ``check --measure`` expected, beside what came.
 
     ``samples_per_second`` of the student's steps, seconds of each stage by title, ``bytes`` of
@@ -76,7 +76,7 @@ class TeachingReport:
     student: StepSpeed | None = None
     untaught: StepSpeed | None = None
     bytes: int | None = None
-    foretold: Foretold | None = None
+    foretold: Prediction | None = None
 
     @property
     def of_untaught(self) -> float | None:

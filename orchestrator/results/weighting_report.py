@@ -12,7 +12,7 @@ _SMALLEST = 0.00005
 
 
 @dataclass(frozen=True)
-class ListeningReport:
+class WeightingReport:
     """Who the student listened to under a ``rule`` that is neither uniform nor fixed.
 
     ``weights`` are each teacher's mean weight over the samples of each of ``epochs``, which are
@@ -55,14 +55,14 @@ class ListeningReport:
             yield f"listening/weights/{teacher}", shares[-1]
 
 
-def listening_report(
+def weighting_report(
     rows: Iterable[Row],
     rule: str,
     classes: tuple[str, ...],
     *,
     seen: bool = False,
     judged_without: bool = False,
-) -> ListeningReport | None:
+) -> WeightingReport | None:
     """What the epochs' rows of one stage tell; none where they tell nothing of it."""
     told = [row for row in rows if row.kind == "epoch" and any(_whole(row.values))]
     if not told:
@@ -71,7 +71,7 @@ def listening_report(
     teachers = list(dict.fromkeys(name for row in told for name in _whole(row.values)))
     by_class = {name: _of_classes(told[-1].values, name, len(classes)) for name in teachers}
     known = any(share is not None for shares in by_class.values() for share in shares)
-    return ListeningReport(
+    return WeightingReport(
         rule=rule,
         epochs=tuple(row.epoch + 1 for row in told),
         weights={name: _over(told, f"weights/{name}") for name in teachers},

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from students import custom_code
-from students.errors import ModelError, StudentError
+from students.errors import ModelError, UserError
 from students.models import (
     mlp,
     mobilenet_cifar,
@@ -158,7 +158,7 @@ def _construct(config: ModelConfig, shape: Shape, classes: int, folder: Path) ->
 def _custom(config: CustomModel, shape: Shape, classes: int, folder: Path) -> nn.Module:
     try:
         function: Callable[..., object] = custom_code.load_function(config.source, folder)
-    except StudentError as error:
+    except UserError as error:
         raise ModelError(error.message, path=error.path) from error
     try:
         model = function(input_shape=shape, classes=classes, **config.options)

@@ -35,8 +35,8 @@ class Block(nn.Module):
         active = torch.relu(self.bn1(features))
         inner = self.dropout(torch.relu(self.bn2(self.conv1(active))))
         # A projection sees the activated features, an identity the plain ones (the authors' code).
-        around = self.shortcut(active if self._projects else features)
-        summed: Tensor = self.conv2(inner) + around
+        context = self.shortcut(active if self._projects else features)
+        summed: Tensor = self.conv2(inner) + context
         return summed
 
 

@@ -28,8 +28,8 @@ def build_learner(
 ) -> Learner:
     """The module that an engine trains: the student with an adapter for each layer that a term
     looks at, and its gate."""
-    model, gating = build_student_model(task, transfer_set), task.pupil.gate
-    shape = model_shape(task.pupil.model, transfer_set.shape)
+    model, gating = build_student_model(task, transfer_set), task.spec.gate
+    shape = model_shape(task.spec.model, transfer_set.shape)
     looked_at = [each.layer for each in guided.values()]
     shapes = probe_shapes(model, shape, [*looked_at, *([gating.layer] if gating else [])])
     adapters: dict[str, nn.Module] = {
@@ -38,7 +38,7 @@ def build_learner(
         else build_adapter(
             shapes[each.layer],
             task.hint_shapes[each.hint.name],
-            seed=task.pupil.seed,
+            seed=task.spec.seed,
             name=name,
         )
         for name, each in guided.items()
@@ -50,7 +50,7 @@ def build_learner(
         adapters,
         gate=None if gating is None else build_gate(gating, shapes[gating.layer], task.teachers),
         # A model of the user's may flatten features by ``view``, which this layout forbids.
-        channels_last=not isinstance(task.pupil.model, CustomModel),
+        channels_last=not isinstance(task.spec.model, CustomModel),
     )
 
 
@@ -66,17 +66,17 @@ def build_gate(gating: Gating, shape: tuple[int, ...], teachers: Sequence[str]) 
 
 def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Module:
     """The student's own network, with the weights it starts from."""
-    pupil, classes = task.pupil, task.pupil.samples.classes
+    spec, classes = task.spec, task.spec.samples.classes
     model = build_model(
-        pupil.model,
+        spec.model,
         input_shape=transfer_set.shape,
         classes=transfer_set.classes if classes is None else len(classes),
-        seed=pupil.seed,
+        seed=spec.seed,
         folder=task.folder,
     )
-    if pupil.weights is not None:
-        place = f"{pupil.path}.weights"
-        tensors = read_weights(pupil.weights, path_in_recipe=place, folder=task.folder)
+    if spec.weights is not None:
+        place = f"{spec.path}.weights"
+        tensors = read_weights(spec.weights, path_in_recipe=place, folder=task.folder)
         load_weights(model, tensors, path_in_recipe=place)
     return model
 
@@ -86,14 +86,14 @@ def student_network(task: Assignment, transfer_set: TransferSet) -> Network:
     return Network(
         student_preprocess(task, transfer_set),
         build_student_model(task, transfer_set),
-        spread_of(task.pupil.samples.classes, transfer_set.classes),
+        spread_of(task.spec.samples.classes, transfer_set.classes),
     )
 
 
 def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preprocess:
     """What the student does with a picture before its first layer."""
     return preprocess(
-        task.pupil.model.preprocessing,
+        task.spec.model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,
         channels=transfer_set.shape[0],

@@ -12,7 +12,7 @@ from students.specs import Gating
 
 
 @dataclass
-class Standstill:
+class GateFreeze:
     """Keeps the gate still from epoch ``gating.learns_for`` on, whatever the optimizer does:
     without any gradient its momentum and weight decay would move the parameters yet.
 

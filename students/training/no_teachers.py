@@ -12,7 +12,7 @@ from students.knowledge import AnswerCounts, Knowledge, Question
 
 
 @dataclass(frozen=True)
-class NoLessons:
+class NoTeachers:
     """Lessons of nobody: knowledge of zero teachers for each question."""
 
     classes: int
@@ -20,14 +20,14 @@ class NoLessons:
     @contextmanager
     def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Empty knowledge [0, B, C] for each question."""
-        yield (nobodys(len(question.sample_ids), self.classes) for question in questions)
+        yield (empty_knowledge(len(question.sample_ids), self.classes) for question in questions)
 
     def counts(self) -> Mapping[str, AnswerCounts]:
         """There are no teachers."""
         return {}
 
 
-def nobodys(samples: int, classes: int) -> Knowledge:
+def empty_knowledge(samples: int, classes: int) -> Knowledge:
     """The knowledge of zero teachers about so many samples."""
     return Knowledge(
         logits=torch.empty(0, samples, classes),

@@ -16,7 +16,7 @@ from students.engines.engine import Engine, EngineState
 from students.evaluation.evaluate import examine
 from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Noticed
-from students.knowledge import AnswerCounts, Lessons
+from students.knowledge import AnswerCounts, KnowledgeSource
 from students.objectives.catalog import build_objective
 from students.objectives.objective import Objective
 from students.specs import Assignment
@@ -32,8 +32,8 @@ from students.training.build import (
 )
 from students.training.trainer import Progress, Trainer
 from students.training.warning_relay import noticing
-from students.training.weighting_stats import Listening
-from students.training.weighting_stats_buffer import Notes
+from students.training.weighting_stats import WeightingStats
+from students.training.weighting_stats_buffer import WeightingStatsBuffer
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.sampler import Order
@@ -45,7 +45,7 @@ log = logging.getLogger("stillhouse.student")
 class StudentRank:
     """Builds everything that one rank needs, trains, and (rank 0) leaves the outcome."""
 
-    def __init__(self, assignment: Assignment, lessons: Lessons) -> None:
+    def __init__(self, assignment: Assignment, lessons: KnowledgeSource) -> None:
         self.assignment = assignment
         self.lessons = lessons
 
@@ -60,14 +60,14 @@ class StudentRank:
         began, task = time.monotonic(), self.assignment
         transfer_set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
         objective = build_objective(
-            task.pupil.objective,
-            temperature=task.pupil.temperature,
-            mean=task.pupil.mean,
+            task.spec.objective,
+            temperature=task.spec.temperature,
+            mean=task.spec.mean,
             teachers=task.teachers,
-            gate=task.pupil.gate,
+            gate=task.spec.gate,
         )
         checkpoints = CheckpointFolder(
-            task.stage_folder, task.attempt, task.pupil.train.checkpoint.keep
+            task.stage_folder, task.attempt, task.spec.train.checkpoint.keep
         )
         found = checkpoints.latest(tell=log.warning)
         progress = Progress() if found is None else progress_from(found.progress)
@@ -92,9 +92,9 @@ class StudentRank:
     def _engine(
         self, transfer_set: TransferSet, objective: Objective, state: EngineState | None
     ) -> Engine:
-        task, train = self.assignment, self.assignment.pupil.train
+        task, train = self.assignment, self.assignment.spec.train
         return build_engine(
-            task.pupil.engine,
+            task.spec.engine,
             train,
             build_learner(task, transfer_set, objective.guided),
             group=task.group,
@@ -111,40 +111,42 @@ class StudentRank:
         checkpoints: CheckpointFolder,
         progress: Progress,
     ) -> Trainer:
-        task, pupil = self.assignment, self.assignment.pupil
+        task, spec = self.assignment, self.assignment.spec
         leads = task.group.rank == 0
         order = Order(
-            sample_ids(transfer_set, pupil.samples),
-            pupil.train.batch_size,
-            pupil.train.micro,
-            pupil.train.epochs,
-            pupil.seed,
-            partial(transfer_set.view_of, augment=pupil.samples.augment),
+            sample_ids(transfer_set, spec.samples),
+            spec.train.batch_size,
+            spec.train.micro,
+            spec.train.epochs,
+            spec.seed,
+            partial(transfer_set.view_of, augment=spec.samples.augment),
         )
         return Trainer(
             engine=engine,
             objective=objective,
-            transfer_set=some_classes(transfer_set, pupil.samples.classes),
-            augment=pupil.samples.augment,
+            transfer_set=some_classes(transfer_set, spec.samples.classes),
+            augment=spec.samples.augment,
             order=order,
             lessons=self.lessons,
-            config=pupil.train,
-            seed=pupil.seed,
+            config=spec.train,
+            seed=spec.seed,
             attempt=task.attempt,
             checkpoints=checkpoints,
             spool=SpoolWriter(task.stage_folder, task.attempt) if leads else None,
-            labels_of_student=pupil.samples.audience == "student",
+            labels_of_student=spec.samples.audience == "student",
             progress=progress,
             fault=task.fault if leads else None,
             notes=self._notes(transfer_set),
         )
 
-    def _notes(self, transfer_set: TransferSet) -> Notes | None:
-        task, pupil = self.assignment, self.assignment.pupil
-        if not pupil.listens:
+    def _notes(self, transfer_set: TransferSet) -> WeightingStatsBuffer | None:
+        task, spec = self.assignment, self.assignment.spec
+        if not spec.listens:
             return None
         classes = transfer_set.classes
-        return Notes(Listening(task.teachers, classes, pupil.temperature, pupil.mean))
+        return WeightingStatsBuffer(
+            WeightingStats(task.teachers, classes, spec.temperature, spec.mean)
+        )
 
     def _leave_outcome(
         self,

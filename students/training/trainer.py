@@ -25,20 +25,20 @@ from students.engines.engine import Engine, StepOutcome
 from students.errors import TrainingError
 from students.events import Advanced, Committed, EpochReport, Event, Resumed, StepReport
 from students.fault_injection import Fault
-from students.knowledge import Batch, Knowledge, Lessons, Question
+from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.seeding import seed_generators
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import SpoolWriter, extended
-from students.training.gate_freeze import Standstill
+from students.training.gate_freeze import GateFreeze
 from students.training.lr_schedule import learning_rate
 from students.training.max_norm import limited_to
-from students.training.no_teachers import nobodys
+from students.training.no_teachers import empty_knowledge
 from students.training.validation import validate
 from students.training.weighting_stats import added
-from students.training.weighting_stats_buffer import Notes
+from students.training.weighting_stats_buffer import WeightingStatsBuffer
 from students.transfer_sets.config import Augment
 from students.transfer_sets.sampler import MicroBatch, Order
 from students.transfer_sets.transfer_set import TransferSet
@@ -62,7 +62,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class MicroBatchResult:
     """What one micro-batch told, on the device: ``figures`` float64 [1 + terms], the loss and the
     terms that count in this epoch; ``gradients`` of these terms, in the first of an epoch."""
 
@@ -84,7 +84,7 @@ class Trainer:
     transfer_set: TransferSet
     augment: Augment
     order: Order
-    lessons: Lessons
+    lessons: KnowledgeSource
     config: TrainConfig
     seed: int
     attempt: int
@@ -93,11 +93,11 @@ class Trainer:
     labels_of_student: bool
     progress: Progress = field(default_factory=Progress)
     fault: Fault | None = None
-    notes: Notes | None = None
-    _standstill: Standstill = field(init=False)
+    notes: WeightingStatsBuffer | None = None
+    _standstill: GateFreeze = field(init=False)
 
     def __post_init__(self) -> None:
-        self._standstill = Standstill(self.objective.gate)
+        self._standstill = GateFreeze(self.objective.gate)
 
     def train(self) -> Iterator[Event]:
         """Trains from where ``progress`` stands to the end; tells what happens.
@@ -152,7 +152,7 @@ class Trainer:
             epochs=self.order.epochs,
         )
         self._standstill.before_step(self.engine, epoch)
-        learnt: list[Learnt] = []
+        learnt: list[MicroBatchResult] = []
         for micro in micro_batches:
             asked = time.perf_counter()
             knowledge = self._knowledge(micro.question, lessons)
@@ -178,7 +178,7 @@ class Trainer:
             gradients={name: float(norm) for name, norm in learnt[0].gradients.items()},
         )
 
-    def _means(self, learnt: Sequence[Learnt], waited: float) -> list[float]:
+    def _means(self, learnt: Sequence[MicroBatchResult], waited: float) -> list[float]:
         """Of all micro-batches of the step, on whatever rank: the time waited, the loss and the
         terms."""
         figures = torch.stack([each.figures for each in learnt]).sum(0)
@@ -190,9 +190,9 @@ class Trainer:
         """The next of the teachers' answers, or nobody's where nobody was asked."""
         if self.objective.asks(question.epoch):
             return next(lessons)
-        return nobodys(len(question.sample_ids), self.transfer_set.classes)
+        return empty_knowledge(len(question.sample_ids), self.transfer_set.classes)
 
-    def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> Learnt:
+    def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> MicroBatchResult:
         """Gradients of one micro-batch, which are not waited for until the step is done."""
         batch, epoch = self._batch(micro.question), micro.question.epoch
         # Dropout is a function of the place in training, on whatever rank it is drawn.
@@ -208,7 +208,7 @@ class Trainer:
         if self.spool is not None and micro.step % self.order.steps_per_epoch + micro.index == 0:
             driving = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
-        return Learnt(torch.stack([value.double() for value in values]), driving)
+        return MicroBatchResult(torch.stack([value.double() for value in values]), driving)
 
     def _batch(self, question: Question) -> Batch:
         batch = self.transfer_set.batch(

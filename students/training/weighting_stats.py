@@ -44,7 +44,7 @@ def sums_by_group(
 
 
 @dataclass(frozen=True)
-class Listening:
+class WeightingStats:
     """What a student notes of the ``teachers`` it heard, by name, at the ensemble's
     ``temperature`` and ``mean``."""
 

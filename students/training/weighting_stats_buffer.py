@@ -13,21 +13,21 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Knowledge
-from students.training.weighting_stats import Listening
+from students.training.weighting_stats import WeightingStats
 
 LOT = 1024
 """Samples that are worked out together."""
 
 
 @dataclass
-class Notes:
+class WeightingStatsBuffer:
     """What one rank has heard since its notes were last taken.
 
     The sums do not depend on what was noted before they were last taken: taken at each commit,
     they are the same to the bit in a run that was broken off after it.
     """
 
-    listening: Listening
+    listening: WeightingStats
     _sums: list[Tensor] = field(default_factory=list)
     _lot: list[tuple[Knowledge, Tensor]] = field(default_factory=list)
 

@@ -47,7 +47,7 @@ def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -
 
     Raises:
         TransferSetError: the data are absent, damaged, or do not allow the parts asked for.
-        StudentError: the file of a custom set cannot be run.
+        UserError: the file of a custom set cannot be run.
     """
     examples, identity = _LOADERS[config.kind](config, folder, cache)
     check_examples(examples)

@@ -74,7 +74,7 @@ class Column:
 
 
 def _top_rows(values_BC: Halves, k: int) -> Rows:
-    values_BC = _unsigned_noughts(values_BC)
+    values_BC = _normalize_zeros(values_BC)
     kept_Bk = _largest(values_BC, k)
     top_Bk = np.take_along_axis(values_BC, kept_Bk, axis=1)
     tail = values_BC.shape[1] - k
@@ -82,7 +82,7 @@ def _top_rows(values_BC: Halves, k: int) -> Rows:
     rows = np.empty((len(values_BC), 2 * (k + 1)), _CLASS)
     rows[:, :k] = kept_Bk
     rows[:, k : 2 * k] = top_Bk.view(_CLASS)
-    rows[:, 2 * k] = _unsigned_noughts((sums_B / tail).astype(_HALF)).view(_CLASS)
+    rows[:, 2 * k] = _normalize_zeros((sums_B / tail).astype(_HALF)).view(_CLASS)
     rows[:, 2 * k + 1] = tail
     return rows.view(np.uint8)
 
@@ -96,7 +96,7 @@ def _top_values(rows: Rows, k: int, classes: int) -> Halves:
     return values_BC
 
 
-def _unsigned_noughts(values: Halves) -> Halves:
+def _normalize_zeros(values: Halves) -> Halves:
     """-0.0 becomes 0.0: the two are one value, and must not be told apart by their bits."""
     bits = np.ascontiguousarray(values, dtype=_HALF).view(_CLASS)
     return np.where(bits == _SIGN, _CLASS.type(0), bits).view(_HALF)

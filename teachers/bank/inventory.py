@@ -13,7 +13,7 @@ from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
 from teachers.bank.layout import SEALED, shelves_of, views_of
 from teachers.bank.locks import holding
 from teachers.bank.sealed_head import FileSpoilt, head_of
-from teachers.bank.shelf import read_about, read_manner
+from teachers.bank.shelf import read_about, read_inference_config
 
 _ASIDE = ".removed-"
 
@@ -24,7 +24,7 @@ class StoredShelf:
 
     folder: Path
     about: dict[str, Any]
-    manner: dict[str, Any]
+    inference: dict[str, Any]
     views: tuple[ViewOnDisk, ...]
 
     @property
@@ -59,7 +59,7 @@ def stored_shelves(bank: Path) -> list[StoredShelf]:
         StoredShelf(
             folder,
             read_about(folder) or {},
-            read_manner(folder) or {},
+            read_inference_config(folder) or {},
             tuple(views_on_disk(folder)),
         )
         for folder in shelves_of(bank)

@@ -61,9 +61,9 @@ def shelf_digest(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(_spelt(_asked(about))).hexdigest()[:_DIGITS]
 
 
-def identity_of(about: Mapping[str, Any], manner: Mapping[str, Any]) -> str:
+def identity_of(about: Mapping[str, Any], inference: Mapping[str, Any]) -> str:
     """The identity (hex) of what is stored about ``about`` by a teacher run in ``manner``."""
-    return hashlib.sha256(_spelt({"about": _asked(about), "manner": manner})).hexdigest()
+    return hashlib.sha256(_spelt({"about": _asked(about), "manner": inference})).hexdigest()
 
 
 def file_identity(identity: str, view: int, column: str, row_bytes: int) -> bytes:
@@ -121,7 +121,7 @@ def read_about(folder: Path) -> dict[str, Any] | None:
     return _read(folder / ABOUT)
 
 
-def read_manner(folder: Path) -> dict[str, Any] | None:
+def read_inference_config(folder: Path) -> dict[str, Any] | None:
     """How the teacher of the shelf in ``folder`` is run; None if it is not settled."""
     return _read(folder / MANNER)
 

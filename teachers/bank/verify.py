@@ -33,7 +33,7 @@ class Verified:
 def verify(shelf: StoredShelf) -> Verified:
     """Reads all that is sealed on a shelf, and holds it to its checksums; changes nothing."""
     files, answers, spoilt = 0, 0, []
-    identity = identity_of(shelf.about, shelf.manner)
+    identity = identity_of(shelf.about, shelf.inference)
     for view, folder in views_of(shelf.folder):
         for path in sorted(folder.glob(f"*{SEALED}")):
             files += 1

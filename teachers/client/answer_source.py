@@ -20,7 +20,7 @@ from teachers.bank.reader import BlockSpoilt, StoredView
 from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
 from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.serving.answer_columns import answer_of, wanted
 from teachers.serving.host import TeacherHost
 
@@ -38,7 +38,7 @@ class Kept:
     """How a teacher is run, and what of its answers is kept where: it is told so again when it
     is brought back. ``logits`` is the column of its logits; without a ``shelf`` nothing is kept."""
 
-    manner: Manner
+    inference: InferenceConfig
     logits: Column
     taps: tuple[Tap, ...] = ()
     shelf: Shelf | None = None
@@ -131,7 +131,7 @@ class Replica:
             self._handle.revive()
         if kept is not None:
             # Waited for: an answer in another manner would have other bits.
-            self._handle.call(TeacherHost.adopt, kept.manner, kept.shelf).result()
+            self._handle.call(TeacherHost.adopt, kept.inference, kept.shelf).result()
         self._source.revived[self._place] += 1
         self._stream = self._ask()
 
@@ -140,7 +140,7 @@ class Replica:
         self._stream.close()
 
 
-class Lesson:
+class AnswerStream:
     """A source's answers to ``questions`` about one view and the same taps, in order.
 
     A question of which all is sealed as the lesson begins is read here; the others go to the

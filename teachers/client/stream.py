@@ -26,12 +26,12 @@ from operator import attrgetter
 
 from cluster.runtime import Handle
 from students.knowledge import AnswerCounts, Knowledge, Question
-from teachers.client.answer_source import AHEAD, Kept, Lesson, Source
+from teachers.client.answer_source import AHEAD, AnswerStream, Kept, Source
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost
 
-LESSON = 256
+WINDOW = 256
 """Questions sent at one time: few enough to be cheap to ask again, many enough to stream."""
 
 STREAMS = 3
@@ -104,7 +104,7 @@ class StreamedLessons:
                     self.kept.get(name),
                     self._revived.setdefault(name, Counter()),
                 )
-                lesson.parts.append(Lesson(source, questions))
+                lesson.parts.append(AnswerStream(source, questions))
 
     def _end(self, lesson: _Together) -> None:
         for name, part in zip(self.ensemble.names, lesson.parts, strict=False):
@@ -118,11 +118,11 @@ class _Together:
 
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = questions
-        self.parts: list[Lesson] = []
+        self.parts: list[AnswerStream] = []
 
 
 def _lessons(questions: Iterable[Question]) -> Iterator[list[Question]]:
     """Runs of at most ``LESSON`` questions about one view and the same taps."""
     for _, alike in groupby(questions, attrgetter("view", "taps")):
-        while lesson := list(islice(alike, LESSON)):
+        while lesson := list(islice(alike, WINDOW)):
             yield lesson

@@ -13,7 +13,7 @@ PLAIN_BATCH = 64
 
 
 @dataclass(frozen=True)
-class Manner:
+class InferenceConfig:
     """One way of running a teacher.
 
     ``precision`` of its arithmetic; ``channels_last`` is how pictures lie in memory;
@@ -35,7 +35,7 @@ class Manner:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Manner:
+    def from_json(cls, values: Mapping[str, Any]) -> InferenceConfig:
         """The manner that ``to_json`` gave.
 
         Raises:
@@ -59,9 +59,9 @@ class Manner:
         return ", ".join([*ways, f"{self.forward_batch} at a time", threads])
 
 
-def plain(threads: int, precision: Precision = "fp32") -> Manner:
+def plain(threads: int, precision: Precision = "fp32") -> InferenceConfig:
     """The manner that needs no measuring."""
-    return Manner(precision, False, False, PLAIN_BATCH, threads)
+    return InferenceConfig(precision, False, False, PLAIN_BATCH, threads)
 
 
 def _is_count(value: object) -> bool:

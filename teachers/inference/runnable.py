@@ -13,7 +13,7 @@ from torch import Tensor
 from students.models.network import Network
 from teachers.inference.batchnorm_folding import fold
 from teachers.inference.compilation import compiled
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ class Prepared:
 
 
 def prepared(
-    network: Network, manner: Manner, *, tapped: Iterable[str], cache: Path | None
+    network: Network, inference: InferenceConfig, *, tapped: Iterable[str], cache: Path | None
 ) -> Prepared:
     """``network``, which stays as it is, made ready for ``manner``.
 
     How the logits are computed does not depend on ``tapped``, the layers whose outputs are
     asked: their bits are the same for every student.
     """
-    if not (manner.channels_last or manner.folded or manner.compiled):
+    if not (inference.channels_last or inference.folded or inference.compiled):
         return Prepared(network, network)
     own = copy.deepcopy(network)
-    changed = fold(own.model) if manner.folded else ()
+    changed = fold(own.model) if inference.folded else ()
     readable = own
     if set(changed) & set(tapped):
         readable = copy.deepcopy(network)
-    if manner.channels_last:
+    if inference.channels_last:
         for each in {id(own): own, id(readable): readable}.values():
             each.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = compiled(own, cache) if manner.compiled else own
+    run = compiled(own, cache) if inference.compiled else own
     return Prepared(run, readable)

@@ -14,7 +14,7 @@ from students.models.network import Network
 from students.models.taps import Recorder, reduced
 from students.torch_state import computing_on
 from teachers.inference.answer_encoding import encoded
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.inference.runnable import prepared
 
 
@@ -32,22 +32,24 @@ class Teacher:
         network: Network,
         taps: Sequence[Tap] = (),
         *,
-        manner: Manner,
+        inference: InferenceConfig,
         device: str = "cpu",
         cache: Path | None = None,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.taps = tuple(taps)
-        self.manner = manner
+        self.inference = inference
         self.device = torch.device(device)
         layers = [tap.layer for tap in self.taps]
-        self._prepared = prepared(self.network, manner, tapped=layers, cache=cache)
+        self._prepared = prepared(self.network, inference, tapped=layers, cache=cache)
         self._recorder = Recorder(self._prepared.network.model, layers)
 
     def answer(self, inputs: Tensor) -> Answer:
         """Answers for ``inputs`` uint8 [B, channels, height, width], encoded as they are kept."""
         began = time.perf_counter()
-        parts = [self._forward(chunk) for chunk in torch.split(inputs, self.manner.forward_batch)]
+        parts = [
+            self._forward(chunk) for chunk in torch.split(inputs, self.inference.forward_batch)
+        ]
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         logits = encoded(whole.pop(""))
         taps = {name: encoded(values) for name, values in whole.items()}
@@ -57,9 +59,9 @@ class Teacher:
         """Logits (under the empty name) and taps of at most ``forward_batch`` samples."""
         count = len(chunk)
         full = self._placed(chunk)
-        low = self.manner.precision == "bf16"
+        low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
-        with computing_on(self.manner.threads), torch.inference_mode(), bf16:
+        with computing_on(self.inference.threads), torch.inference_mode(), bf16:
             if self._prepared.together:
                 logits, taps = self._observed(full)
             else:
@@ -79,7 +81,7 @@ class Teacher:
 
         To a GPU it goes from pinned memory, so that the copy does not hold up the host.
         """
-        missing = self.manner.forward_batch - len(chunk)
+        missing = self.inference.forward_batch - len(chunk)
         full = nn.functional.pad(chunk, (0, 0) * (chunk.ndim - 1) + (0, missing))
         if self.device.type == "cpu":
             return full

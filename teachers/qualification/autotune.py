@@ -21,9 +21,9 @@ from students.models.network import Network
 from students.models.profile import costs
 from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.compilation import can_compile
-from teachers.inference.inference_config import Manner, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
-from teachers.qualification.autotune_result import Trial, Tuning
+from teachers.qualification.autotune_result import Candidate, Tuning
 from teachers.qualification.parity_checks import LARGEST_KL, SMALLEST_AGREEMENT, fidelity
 
 WORTH_MACS = 1e12
@@ -46,22 +46,22 @@ COMPILING_SECONDS = 60.0
 
 
 @dataclass
-class _Candidate:
+class _Entry:
     """A manner that is being tried, and the seconds of each pass of its forward batch."""
 
-    manner: Manner
+    inference: InferenceConfig
     teacher: Teacher | None = None
     passes: list[float] = field(default_factory=list)
     compiling: float = 0.0
-    trial: Trial = field(init=False)
+    trial: Candidate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.trial = Trial(self.manner)
+        self.trial = Candidate(self.inference)
 
     @property
     def rate(self) -> float:
         """Median samples/s."""
-        return self.manner.forward_batch / statistics.median(self.passes)
+        return self.inference.forward_batch / statistics.median(self.passes)
 
 
 def tune(
@@ -107,7 +107,7 @@ class _Probe:
     device: str
     cache: Path | None
 
-    def enter(self, candidate: _Candidate) -> None:
+    def enter(self, candidate: _Entry) -> None:
         """Builds its teacher and has it answer, which makes ready what later passes find ready;
         what it cannot do is told in its trial."""
         began = time.perf_counter()
@@ -115,7 +115,7 @@ class _Probe:
             candidate.teacher = Teacher(
                 self.network,
                 self.taps,
-                manner=candidate.manner,
+                inference=candidate.inference,
                 device=self.device,
                 cache=self.cache,
             )
@@ -125,18 +125,18 @@ class _Probe:
         except RuntimeError as error:  # also torch's own for what its compiler cannot do
             reason = str(error).strip().splitlines()[0][:200]
             candidate.trial = replace(candidate.trial, rejected=f"does not run ({reason})")
-        candidate.compiling = time.perf_counter() - began if candidate.manner.compiled else 0.0
+        candidate.compiling = time.perf_counter() - began if candidate.inference.compiled else 0.0
 
-    def turn(self, candidate: _Candidate) -> None:
+    def turn(self, candidate: _Entry) -> None:
         """Times one forward pass, answers encoded."""
         assert candidate.teacher is not None
-        count = candidate.manner.forward_batch
+        count = candidate.inference.forward_batch
         inputs = self.pictures.repeat(-(-count // len(self.pictures)), 1, 1, 1)[:count]
         began = time.perf_counter()
         candidate.teacher.answer(inputs)
         candidate.passes.append(time.perf_counter() - began)
 
-    def judged(self, candidate: _Candidate, reference: Answer, temperature: float) -> Trial:
+    def judged(self, candidate: _Entry, reference: Answer, temperature: float) -> Candidate:
         """The candidate's trial, with how near it is to ``reference``, answers in plain fp32."""
         assert candidate.teacher is not None
         answer = candidate.teacher.answer(self.pictures)
@@ -149,7 +149,7 @@ class _Probe:
             said = f"{near.mean_kl:.1e} and {near.same_argmax:.1%}"
             return replace(trial, rejected=f"not faithful: mean KL and same argmax are {said}, "
                            f"not {limits}")  # fmt: skip
-        if not same_bits_in_other_company(candidate.teacher, self.pictures, answer):
+        if not is_batch_invariant(candidate.teacher, self.pictures, answer):
             return replace(trial, rejected="its bits depend on the company of a sample")
         return trial
 
@@ -159,10 +159,10 @@ class _Search:
     """One tuning under way."""
 
     probe: _Probe
-    usual: Manner
+    usual: InferenceConfig
     temperature: float
     samples: int
-    tried: list[_Candidate] = field(default_factory=list)
+    tried: list[_Entry] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
 
     def tuning(self) -> Tuning:
@@ -170,14 +170,14 @@ class _Search:
         if not first.passes:
             return self._ended(first, "plain fp32 itself does not answer")
         self._try(self._ways())
-        self._try(self._batches(self._fastest().manner))
+        self._try(self._batches(self._fastest().inference))
         self._take_turns()
         if self._compiling_may_pay():
-            self._try([replace(self._fastest().manner, compiled=True)])
+            self._try([replace(self._fastest().inference, compiled=True)])
             self._take_turns()
         return self._chosen(first)
 
-    def _ways(self) -> list[Manner]:
+    def _ways(self) -> list[InferenceConfig]:
         """Precision and layout, at the plain manner's forward batch."""
         low = replace(self.usual, precision="bf16")
         if not _has_convolutions(self.probe.network):
@@ -187,17 +187,17 @@ class _Search:
         # before and after every one of them.
         return [replace(self.usual, **laid), replace(low, **laid)]  # type: ignore[arg-type]
 
-    def _batches(self, manner: Manner) -> list[Manner]:
+    def _batches(self, inference: InferenceConfig) -> list[InferenceConfig]:
         return [
-            replace(manner, forward_batch=count) for count in FORWARD_BATCHES[self.probe.device]
+            replace(inference, forward_batch=count) for count in FORWARD_BATCHES[self.probe.device]
         ]
 
-    def _try(self, manners: Iterable[Manner]) -> list[_Candidate]:
+    def _try(self, inferences: Iterable[InferenceConfig]) -> list[_Entry]:
         entered = []
-        for manner in manners:
+        for inference in inferences:
             if self.tried and time.perf_counter() > self._end():
                 break
-            entered.append(candidate := _Candidate(manner))
+            entered.append(candidate := _Entry(inference))
             self.tried.append(candidate)
             self.probe.enter(candidate)
             if not candidate.trial.rejected:
@@ -210,16 +210,16 @@ class _Search:
         plain_seconds = self.samples / self.tried[0].rate
         return self.began + max(LONGEST_SECONDS, LONGEST_SHARE * plain_seconds)
 
-    def _running(self) -> list[_Candidate]:
+    def _running(self) -> list[_Entry]:
         return [each for each in self.tried if each.passes]
 
-    def _fastest(self) -> _Candidate:
+    def _fastest(self) -> _Entry:
         return max(self._running(), key=lambda each: each.rate)
 
     def _take_turns(self) -> None:
         """Plain, and whoever may still be the fastest, for some seconds."""
         end, least = time.perf_counter() + SECONDS, SLOW * self._fastest().rate
-        racing = [e for e in self._running() if e.manner == self.usual or e.rate >= least]
+        racing = [e for e in self._running() if e.inference == self.usual or e.rate >= least]
         for turn in range(TURNS):
             for candidate in racing:
                 self.probe.turn(candidate)
@@ -231,11 +231,11 @@ class _Search:
             return False
         return self.samples / self._fastest().rate * COMPILING_SAVES > 2 * COMPILING_SECONDS
 
-    def _seconds(self, candidate: _Candidate) -> float:
+    def _seconds(self, candidate: _Entry) -> float:
         """How long it takes over all answers; every replica compiles for itself."""
         return self.samples / candidate.rate + candidate.compiling
 
-    def _chosen(self, first: _Candidate) -> Tuning:
+    def _chosen(self, first: _Entry) -> Tuning:
         assert first.teacher is not None
         reference = first.teacher.answer(self.probe.pictures)
         for candidate in sorted(self._running(), key=self._seconds):
@@ -246,17 +246,17 @@ class _Search:
                 return self._ended(candidate, "the fastest that is faithful", first)
         raise AssertionError("plain itself is among them")
 
-    def _ended(self, chosen: _Candidate, reason: str, first: _Candidate | None = None) -> Tuning:
+    def _ended(self, chosen: _Entry, reason: str, first: _Entry | None = None) -> Tuning:
         first = first or chosen
         return Tuning(
-            chosen.manner,
+            chosen.inference,
             first.rate if first.passes else None,
             chosen.rate if chosen.passes else None,
             tuple(self._told(each, chosen) for each in self.tried),
             reason,
         )
 
-    def _told(self, candidate: _Candidate, chosen: _Candidate) -> Trial:
+    def _told(self, candidate: _Entry, chosen: _Entry) -> Candidate:
         if not candidate.passes:
             return candidate.trial
         trial = replace(candidate.trial, rate=candidate.rate)
@@ -266,10 +266,10 @@ class _Search:
         return replace(trial, rejected=slower)
 
 
-def same_bits_in_other_company(teacher: Teacher, pictures: Tensor, answer: Answer) -> bool:
+def is_batch_invariant(teacher: Teacher, pictures: Tensor, answer: Answer) -> bool:
     """Whether ``answer``, to ``pictures``, comes again in another order and in less company."""
     backward = np.arange(len(pictures))[::-1].copy()
-    few = backward[: max(1, min(len(backward), teacher.manner.forward_batch) // 3)]
+    few = backward[: max(1, min(len(backward), teacher.inference.forward_batch) // 3)]
     return all(
         np.array_equal(
             teacher.answer(pictures[torch.from_numpy(places)]).logits, answer.logits[places]

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 
 
 @dataclass(frozen=True)
-class Trial:
+class Candidate:
     """One manner that was tried: median samples/s (None: it does not run), how near it is to
     plain fp32 (None: not looked at), and in words why it was ``rejected`` (empty: it was not)."""
 
-    manner: Manner
+    inference: InferenceConfig
     rate: float | None = None
     mean_kl: float | None = None
     same_argmax: float | None = None
@@ -26,10 +26,10 @@ class Tuning:
     """The manner chosen for a teacher, samples/s in it and in plain fp32 (None: not measured, as
     where nothing was tried), every trial, and the ``reason`` in words."""
 
-    chosen: Manner
+    chosen: InferenceConfig
     plain_rate: float | None
     chosen_rate: float | None
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[Candidate, ...] = ()
     reason: str = ""
 
     @property
@@ -51,8 +51,8 @@ class Tuning:
             ValueError, KeyError, TypeError: these are not its values.
         """
         trials = tuple(
-            Trial(**{**each, "manner": Manner.from_json(each["manner"])})
+            Candidate(**{**each, "manner": InferenceConfig.from_json(each["manner"])})
             for each in values["trials"]
         )
-        chosen = Manner.from_json(values["chosen"])
+        chosen = InferenceConfig.from_json(values["chosen"])
         return cls(**{**values, "chosen": chosen, "trials": trials})

@@ -15,7 +15,7 @@ from students.models.network import Network, preprocess
 from students.torch_state import computing_on
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_checks import (
     LARGEST_KL,
     MUCH_BETTER,
@@ -74,7 +74,7 @@ class Asked:
 
 
 def judge(name: str, asked: Asked, labels: Tensor | None, better: tuple[str, str] | None,
-          *, manner: Manner, temperature: float,
+          *, inference: InferenceConfig, temperature: float,
           classes: Sequence[int] | None = None, loaded: bool = True) -> Verdict:  # fmt: skip
     """The verdict on teacher ``name``; ``better`` is another reading of the pictures under which
     it is much more often right, and the settings that would give it. ``classes`` are those that
@@ -92,7 +92,7 @@ def judge(name: str, asked: Asked, labels: Tensor | None, better: tuple[str, str
     elif found is not None and found.near_chance:
         problems.append(_near_chance(name, found, mapped=classes is not None))
     verdict = Verdict(
-        manner,
+        inference,
         temperature,
         fidelity(asked.given, asked.plain, temperature),
         asked.deterministic,
@@ -125,7 +125,7 @@ def at_temperature(name: str, verdict: Verdict, asked: Asked, temperature: float
     if not near.passes and verdict.deterministic:
         place = f"teachers.{name}.precision"
         unfaithful = (
-            f"teacher '{name}', run as {verdict.manner}, does not answer as it does in plain "
+            f"teacher '{name}', run as {verdict.inference}, does not answer as it does in plain "
             f"fp32: on {near.samples} samples the mean KL at temperature {temperature:g} is "
             f"{near.mean_kl:.1e} (at most {LARGEST_KL:g}) and the argmax is the same on "
             f"{near.same_argmax:.1%} (at least {SMALLEST_AGREEMENT:.1%}); set `{place}` to fp32"

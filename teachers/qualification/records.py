@@ -15,7 +15,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
 from students.transfer_sets.content_hashes import write_whole
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.autotune_result import Tuning
 from teachers.qualification.parity_verdict import Asked
 from teachers.qualification.verdict import Verdict
@@ -44,17 +44,17 @@ def write_verdict(folder: Path, verdict: Verdict, asked: Asked) -> None:
     """Keeps a verdict, and the answers from which that at another temperature follows."""
     # Copies: safetensors refuses tensors that share memory.
     tensors = {"given": asked.given.clone(), "plain": asked.plain.clone()}
-    told = {"manner": _spelt(verdict.manner), "deterministic": str(asked.deterministic)}
+    told = {"manner": _spelt(verdict.inference), "deterministic": str(asked.deterministic)}
     _write(folder / PROBE, safetensors.torch.save(tensors, told))
     _write(folder / VERDICT, json.dumps(verdict.to_json(), indent=1).encode())
 
 
-def read_asked(folder: Path, manner: Manner) -> Asked | None:
+def read_asked(folder: Path, inference: InferenceConfig) -> Asked | None:
     """The answers by which a teacher run in ``manner`` was judged; None where there are none."""
     try:
         with safe_open(folder / PROBE, "pt") as file:
             told = file.metadata() or {}
-            if told.get("manner") != _spelt(manner):
+            if told.get("manner") != _spelt(inference):
                 return None
             given, plain = file.get_tensor("given"), file.get_tensor("plain")
         return Asked(given, plain, told.get("deterministic") == str(True))
@@ -62,8 +62,8 @@ def read_asked(folder: Path, manner: Manner) -> Asked | None:
         return None
 
 
-def _spelt(manner: Manner) -> str:
-    return json.dumps(manner.to_json(), sort_keys=True)
+def _spelt(inference: InferenceConfig) -> str:
+    return json.dumps(inference.to_json(), sort_keys=True)
 
 
 def _read(file: Path, made: Callable[[Mapping[str, Any]], Kept]) -> Kept | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from teachers.inference.inference_config import Manner
+from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_checks import Fidelity, Plausibility
 
 
@@ -22,7 +22,7 @@ class Verdict:
     on what may be wrong and may as well be weakness: nobody is turned away for them.
     """
 
-    manner: Manner
+    inference: InferenceConfig
     temperature: float
     fidelity: Fidelity
     deterministic: bool
@@ -71,7 +71,7 @@ class Verdict:
         return cls(
             **{
                 **values,
-                "manner": Manner.from_json(values["manner"]),
+                "manner": InferenceConfig.from_json(values["manner"]),
                 "fidelity": Fidelity(**values["fidelity"]),
                 "plausibility": found,
                 "problems": tuple(values["problems"]),

@@ -20,14 +20,14 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from teachers.bank.shelf import Shelf
 from teachers.inference.answer_encoding import NotNumbers
-from teachers.inference.inference_config import Manner, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import tune
 from teachers.qualification.autotune_result import Tuning
 from teachers.serving.answer_columns import Values, answer_of, logits_column, values_of, wanted
 from teachers.serving.batcher import Answering
-from teachers.serving.view_cache import Books
+from teachers.serving.view_cache import ViewCache
 from teachers.spoilt import spoilt
 
 Ids = npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ class TeacherSpec:
     taps: tuple[Tap, ...] = ()
     threads: int = 1
     device: str = "cpu"
-    manner: Manner | None = None
+    inference: InferenceConfig | None = None
     shelf: Shelf | None = None
     top_k: int | None = None
     classes: tuple[int, ...] | None = None
@@ -69,7 +69,7 @@ class TeacherHost:
         )
         self._network = self._loaded()
         self._logits = logits_column(self.transfer_set.classes, spec.top_k)
-        self.teacher = self._run_in(spec.manner or plain(spec.threads))
+        self.teacher = self._run_in(spec.inference or plain(spec.threads))
         self._shelf = spec.shelf
         self._books = self._books_on(spec.shelf)
         self._remarked = False
@@ -77,14 +77,14 @@ class TeacherHost:
         # so that its threads are never shared.
         self._one_at_a_time = threading.Lock()
 
-    def adopt(self, manner: Manner, shelf: Shelf | None) -> None:
+    def adopt(self, inference: InferenceConfig, shelf: Shelf | None) -> None:
         """From now on runs the teacher in ``manner`` and keeps its answers on ``shelf``.
 
         Does nothing where it does so already, as for a teacher that was never lost.
         """
         with self._one_at_a_time:
-            if manner != self.teacher.manner:
-                self.teacher = self._run_in(manner)
+            if inference != self.teacher.inference:
+                self.teacher = self._run_in(inference)
             if shelf != self._shelf:
                 self._books.close()
                 self._shelf, self._books = shelf, self._books_on(shelf)
@@ -93,7 +93,7 @@ class TeacherHost:
         """Builds the teacher anew from its files, as when it was started; run as it was."""
         with self._one_at_a_time:
             self._network = self._loaded()
-            self.teacher = self._run_in(self.teacher.manner)
+            self.teacher = self._run_in(self.teacher.inference)
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         """One answer for each question, in their order; what is stored is not computed.
@@ -110,7 +110,7 @@ class TeacherHost:
                     view,
                     book,
                     partial(self._compute_columns, columns),
-                    self.teacher.manner.forward_batch,
+                    self.teacher.inference.forward_batch,
                     self._one_at_a_time,
                 )
                 for found in answering.answers(alike):
@@ -133,7 +133,7 @@ class TeacherHost:
     ) -> Tuning:
         """Tries how the teacher is best run, by samples [B]; it goes on as it was run before."""
         pictures = self.transfer_set.batch(sample_ids, 0).inputs
-        usual = plain(self.teacher.manner.threads)
+        usual = plain(self.teacher.inference.threads)
         with self._one_at_a_time:
             try:
                 return tune(
@@ -163,7 +163,7 @@ class TeacherHost:
         try:
             return values_of(self.teacher.answer(pictures), self._logits)
         except NotNumbers as error:
-            raise spoilt(self.spec.name, error, sample_ids, self.teacher.manner) from error
+            raise spoilt(self.spec.name, error, sample_ids, self.teacher.inference) from error
 
     def _loaded(self) -> Network:
         spec = self.spec
@@ -176,22 +176,22 @@ class TeacherHost:
             classes=spec.classes,
         )
 
-    def _run_in(self, manner: Manner) -> Teacher:
+    def _run_in(self, inference: InferenceConfig) -> Teacher:
         teacher = Teacher(
             self._network,
             self.spec.taps,
-            manner=manner,
+            inference=inference,
             device=self.spec.device,
             cache=self.spec.cache,
         )
-        if manner.compiled:
+        if inference.compiled:
             # Now, and not when a student waits for an answer, who is told if it is no number.
             with suppress(NotNumbers):
                 teacher.answer(self.transfer_set.inputs[:1])
         return teacher
 
-    def _books_on(self, shelf: Shelf | None) -> Books:
-        return Books(shelf)
+    def _books_on(self, shelf: Shelf | None) -> ViewCache:
+        return ViewCache(shelf)
 
     def _remark(self, trouble: str) -> str:
         if self._remarked or not trouble:

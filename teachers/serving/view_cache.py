@@ -66,7 +66,7 @@ class Book(Protocol):
         ...
 
 
-class NoBook:
+class NullCache:
     """Keeps nothing."""
 
     trouble = ""
@@ -96,7 +96,7 @@ class NoBook:
         """There is nothing to let go of."""
 
 
-class WholeBook(NoBook):
+class WholeCache(NullCache):
     """Keeps all that is asked for, on one shelf of the bank."""
 
     def __init__(self, shelf: Shelf, view: int) -> None:
@@ -144,7 +144,7 @@ class WholeBook(NoBook):
         self._fresh.close()
 
 
-class PartialBook(WholeBook):
+class PartialCache(WholeCache):
     """Keeps a part of what is asked for: all is computed, and the part put in if it is new."""
 
     def present(self, ids: Ids) -> Mask:
@@ -163,7 +163,7 @@ class PartialBook(WholeBook):
         yield np.ones(len(ids), np.bool_)
 
 
-class Books:
+class ViewCache:
     """The books of one host: each stream has one to itself, and leaves it to the next.
 
     Books of what nobody asks for any more are closed, and so is one into which nothing
@@ -172,7 +172,7 @@ class Books:
 
     def __init__(self, shelf: Shelf | None) -> None:
         self._shelf = shelf
-        self._idle: dict[Asked, list[WholeBook]] = {}
+        self._idle: dict[Asked, list[WholeCache]] = {}
         self._latest: Asked | None = None
         self._lock = threading.Lock()
         # A host that is dropped lets go of its journals, so that they can be sealed.
@@ -182,7 +182,7 @@ class Books:
     def opened(self, view: int, wanted: tuple[str, ...]) -> Iterator[Book]:
         """A book that nobody else has, of ``view`` and the columns that are ``wanted``."""
         if self._shelf is None:
-            yield NoBook()
+            yield NullCache()
             return
         asked = (view, wanted)
         book = self._idle_one(asked) or _new(self._shelf.of(wanted), *asked)
@@ -192,7 +192,7 @@ class Books:
         finally:
             self._give_back(asked, book)
 
-    def _idle_one(self, asked: Asked) -> WholeBook | None:
+    def _idle_one(self, asked: Asked) -> WholeCache | None:
         with self._lock:
             self._latest = asked
             own = self._idle.pop(asked, [])
@@ -203,7 +203,7 @@ class Books:
         _close_all(others)
         return own[0] if own else None
 
-    def _give_back(self, asked: Asked, book: WholeBook) -> None:
+    def _give_back(self, asked: Asked, book: WholeCache) -> None:
         with self._lock:
             keep = asked == self._latest and book.written > 0
             if keep:
@@ -212,12 +212,12 @@ class Books:
             book.close()
 
 
-def _new(shelf: Shelf, view: int, wanted: tuple[str, ...]) -> WholeBook:
+def _new(shelf: Shelf, view: int, wanted: tuple[str, ...]) -> WholeCache:
     whole = set(wanted) == {each.name for each in shelf.columns}
-    return WholeBook(shelf, view) if whole else PartialBook(shelf, view)
+    return WholeCache(shelf, view) if whole else PartialCache(shelf, view)
 
 
-def _close_all(books: dict[Asked, list[WholeBook]]) -> None:
+def _close_all(books: dict[Asked, list[WholeCache]]) -> None:
     for each in books.values():
         for book in each:
             book.close()

@@ -14,9 +14,9 @@ from orchestrator.results.run_report import (
     StageReport,
     ensemble_report,
 )
-from orchestrator.results.teaching_report import Foretold, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.results.teaching_report import Prediction, StepSpeed, TeacherRun, TeachingReport
 from orchestrator.results.term_report import TermReport
-from orchestrator.results.weighting_report import ListeningReport
+from orchestrator.results.weighting_report import WeightingReport
 
 
 def model(name, role, accuracy, parameters=1210, **more):
@@ -53,7 +53,7 @@ def dark_knowledge(classes=10):
 
 def teaching(**more):
     run = TeacherRun(
-        manner="bf16, channels-last, 128 at a time, 1 thread",
+        inference="bf16, channels-last, 128 at a time, 1 thread",
         plain_rate=900.0,
         chosen_rate=2340.0,
         kl=6e-5,
@@ -64,11 +64,15 @@ def teaching(**more):
         computed=250,
     )
     fields = {
-        "teachers": {"wide": run, "cnn": replace(run, manner=None, chosen_rate=None), "deep": run},
+        "teachers": {
+            "wide": run,
+            "cnn": replace(run, inference=None, chosen_rate=None),
+            "deep": run,
+        },
         "student": StepSpeed(1500.0, 0.04),
         "untaught": StepSpeed(1600.0, 0.0),
         "bytes": 30_000_000,
-        "foretold": Foretold(60.0, 1550.0, {"student": 8.0, "teachers.wide": 3.0}, 29_000_000),
+        "foretold": Prediction(60.0, 1550.0, {"student": 8.0, "teachers.wide": 3.0}, 29_000_000),
     }
     return TeachingReport(**{**fields, **more})
 
@@ -93,7 +97,7 @@ def listening(epochs=20, classes=10, **more):
         },
         "classes": tuple(str(number) for number in range(classes)),
     }
-    return ListeningReport(**{**fields, **more})
+    return WeightingReport(**{**fields, **more})
 
 
 def terms(epochs=20):

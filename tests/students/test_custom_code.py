@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from students.custom_code import load_function, source_digest
-from students.errors import StudentError
+from students.errors import UserError
 
 
 def test_a_function_is_loaded_without_touching_the_path(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_data_classes_work_in_a_custom_file(tmp_path: Path) -> None:
 def test_a_mishap_is_told(tmp_path: Path, text: str | None, words: str) -> None:
     if text is not None:
         (tmp_path / "m.py").write_text(text)
-    with pytest.raises(StudentError, match=words) as caught:
+    with pytest.raises(UserError, match=words) as caught:
         load_function("m.py:f", tmp_path)
     assert caught.value.path == "source"
     assert caught.value.message.startswith("`source` is 'm.py:f', but ")
@@ -75,7 +75,7 @@ def test_a_file_that_failed_is_run_again_once_it_could_work(tmp_path: Path) -> N
         f"from pathlib import Path\nvalue = Path({str(tmp_path / 'n')!r}).read_text()\n"
         "def f():\n    return value\n"
     )
-    with pytest.raises(StudentError):
+    with pytest.raises(UserError):
         load_function("m.py:f", tmp_path)
     (tmp_path / "n").write_text("there")
     assert load_function("m.py:f", tmp_path)() == "there"

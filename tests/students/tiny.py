@@ -16,7 +16,7 @@ from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Mlp, ModelConfig, PlainCnn
 from students.objectives.config import SoftTargets, Task
 from students.objectives.layer_configs import Hint
-from students.specs import Assignment, Pupil, Samples
+from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcome
 from students.storage.step_log import read_committed
@@ -50,7 +50,7 @@ class Break:
 
 
 @dataclass
-class Lessons:
+class KnowledgeSource:
     """Knowledge of one teacher as a function of the question alone; remembers the questions.
 
     From the micro-batches counted in ``spoilt`` on comes what makes gradients not finite.
@@ -85,7 +85,7 @@ class Lessons:
         )
 
 
-def pupil(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) -> Pupil:
+def spec(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) -> StudentSpec:
     """A student in one process on the torch engine: 8 steps, checkpoints after 3 and 6."""
     settings: dict[str, Any] = {
         "epochs": 2, "batch_size": 16, "micro_batch_size": 8, "threads": 1,
@@ -97,7 +97,7 @@ def pupil(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) ->
         "soft_targets": SoftTargets(weight=0.9),
         "task": Task(weight=0.1),
     }
-    return Pupil(
+    return StudentSpec(
         path="student",
         model=model,
         weights=None,
@@ -111,12 +111,12 @@ def pupil(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) ->
     )
 
 
-def assignment(stage: Path, of: Pupil, **changes: Any) -> Assignment:
+def assignment(stage: Path, of: StudentSpec, **changes: Any) -> Assignment:
     """The next attempt at the stage in the folder ``stage``."""
     hints = {"wide/layer": (HINT,)} if "near" in of.objective else {}
     return replace(
         Assignment(
-            pupil=of,
+            spec=of,
             transfer_set=DATA,
             folder=stage.parent,
             cache=stage.parent / "cache",
@@ -131,11 +131,15 @@ def assignment(stage: Path, of: Pupil, **changes: Any) -> Assignment:
 
 
 def train(
-    stage: Path, of: Pupil, *, until: int | None = None, lessons: Lessons | None = None
+    stage: Path,
+    of: StudentSpec,
+    *,
+    until: int | None = None,
+    lessons: KnowledgeSource | None = None,
 ) -> list[Event]:
     """Trains to the end, or until it is broken off before step ``until``; what happened."""
     fault = None if until is None else Break(until)
-    rank = StudentRank(assignment(stage, of, fault=fault), lessons or Lessons())
+    rank = StudentRank(assignment(stage, of, fault=fault), lessons or KnowledgeSource())
     events = []
     try:
         for event in rank.train():

@@ -21,7 +21,7 @@ MANNER = {"precision": "bf16", "channels_last": True, "compiled": False, "forwar
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Teacher wide with two views, and teacher deep with one, of 100 answers each."""
-    wide = shelf_in(tmp_path, LOGITS, TAP, manner=MANNER, precision="auto")
+    wide = shelf_in(tmp_path, LOGITS, TAP, inference=MANNER, precision="auto")
     (wide.folder / "manner.json").write_text(json.dumps(MANNER))
     for view in range(2):
         fill(wide, view, some(100))
@@ -168,7 +168,7 @@ def test_damaged_about_does_not_hide_a_shelf(home: Path) -> None:
 def test_clean_counts_the_bank_in(home: Path) -> None:
     by_kind = {each.kind: each for each in holdings(home, ())}
     in_bank = sum(path.stat().st_size for path in (home / "bank").rglob("*") if path.is_file())
-    assert (by_kind["bank"].bytes, by_kind["bank"].going) == (in_bank, 0)
+    assert (by_kind["bank"].bytes, by_kind["bank"].removable) == (in_bank, 0)
     assert by_kind["rest"].bytes == 0
     assert "`stillhouse bank clear` frees it" in stillhouse(home, "clean", "--dry-run").stdout
 

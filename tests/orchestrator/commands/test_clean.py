@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from orchestrator.home import cleaning
-from orchestrator.home.cleaning import judge, take_away
+from orchestrator.home.cleaning import delete, judge
 from orchestrator.home.disk_usage import holdings, in_words
 from orchestrator.home.store import Store
 from tests.orchestrator.command_line import stillhouse
@@ -35,8 +35,8 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def going(home: Path, *, everything: bool = False) -> set[tuple[str, str]]:
-    items = judge(home, everything=everything).going
+def removable(home: Path, *, everything: bool = False) -> set[tuple[str, str]]:
+    items = judge(home, everything=everything).removable
     return {(item.kind, str(item.path.relative_to(home.resolve()))) for item in items}
 
 
@@ -49,7 +49,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_forgotten_stages_checkpoints_of_finished_ones_and_caches_can_go(home: Path) -> None:
-    assert going(home) == {
+    assert removable(home) == {
         ("stages", f"stages/{FORGOTTEN}"),
         ("stages", f"stages/{FORGOTTEN_EARLY}"),
         ("checkpoints", f"stages/{NAMED}/checkpoints"),
@@ -60,9 +60,9 @@ def test_forgotten_stages_checkpoints_of_finished_ones_and_caches_can_go(home: P
 
 
 def test_all_means_all_stages(home: Path) -> None:
-    stages = {path for kind, path in going(home, everything=True) if kind == "stages"}
+    stages = {path for kind, path in removable(home, everything=True) if kind == "stages"}
     assert stages == {f"stages/{digest(number)}" for number in range(4)}
-    assert {kind for kind, _ in going(home, everything=True)} == {"stages", "cache"}
+    assert {kind for kind, _ in removable(home, everything=True)} == {"stages", "cache"}
 
 
 def test_clean_deletes_just_that(home: Path) -> None:
@@ -81,11 +81,11 @@ def test_clean_deletes_just_that(home: Path) -> None:
 
 
 def test_sizes_are_those_of_the_files(home: Path) -> None:
-    by_kind = {each.kind: each for each in holdings(home, judge(home, everything=False).going)}
+    by_kind = {each.kind: each for each in holdings(home, judge(home, everything=False).removable)}
     assert by_kind["checkpoints"].bytes == 2 * (1000 + len("step-000010"))
     assert by_kind["checkpoints"].going_bytes == 1000 + len("step-000010")
     assert (by_kind["cache"].bytes, by_kind["cache"].going_bytes) == (570, 570)
-    assert by_kind["stages"].going == 2
+    assert by_kind["stages"].removable == 2
     on_disk = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
     assert sum(by_kind[kind].bytes for kind in ("stages", "cache", "rest")) == on_disk
 
@@ -117,7 +117,7 @@ def test_stage_that_a_process_works_on_stays(home: Path) -> None:
 
 def test_checkpoints_of_a_stage_that_is_held_stay(home: Path) -> None:
     with Store(home).lock(NAMED, lambda: None, Event()):
-        assert ("checkpoints", f"stages/{NAMED}/checkpoints") not in going(home)
+        assert ("checkpoints", f"stages/{NAMED}/checkpoints") not in removable(home)
 
 
 def test_stage_is_held_while_it_is_taken_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +135,10 @@ def test_stage_is_held_while_it_is_taken_away(home: Path, monkeypatch: pytest.Mo
 
 
 def test_what_becomes_wanted_while_the_user_thinks_stays(home: Path) -> None:
-    agreed = judge(home, everything=False).going
+    agreed = judge(home, everything=False).removable
     add_run(home, "later", "77" * 16, stages=(FORGOTTEN,))
     with Store(home).lock(FORGOTTEN_EARLY, lambda: None, Event()):
-        gone, left = take_away(home, agreed, everything=False)
+        gone, left = delete(home, agreed, everything=False)
     assert {each.path.name for each in left} == {FORGOTTEN, FORGOTTEN_EARLY}
     assert len(gone) == 3
     assert {FORGOTTEN, FORGOTTEN_EARLY} <= {path.name for path in (home / "stages").iterdir()}
@@ -232,8 +232,8 @@ def test_next_clean_finishes_one_that_was_broken_off(
         broken.setattr(cleaning, "_delete", break_off)
         assert stillhouse(home, "clean", "--yes").exit_code == 130
     assert Store(home).folder(FORGOTTEN).exists() is False
-    assert {kind for kind, _ in going(home)} == {"remains"}
-    assert len(going(home)) == 5
+    assert {kind for kind, _ in removable(home)} == {"remains"}
+    assert len(removable(home)) == 5
     assert stillhouse(home, "clean", "--yes").exit_code == 0
     assert not list(home.rglob(".removed-*"))
 
@@ -294,7 +294,7 @@ def test_damaged_report_is_told_for_it_keeps_no_stage(home: Path) -> None:
     next(home.glob("runs/*/report.json")).write_text("{}")
     result = stillhouse(home, "clean", "--dry-run")
     assert "is damaged, so it keeps no stage" in result.stderr
-    assert ("stages", f"stages/{NAMED}") in going(home)
+    assert ("stages", f"stages/{NAMED}") in removable(home)
 
 
 def test_home_that_is_not_there_has_nothing_to_clean(tmp_path: Path) -> None:

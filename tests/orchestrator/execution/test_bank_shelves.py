@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator.execution.bank_shelves import Shelving
+from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.home.store import Store
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, write_outcome
@@ -19,9 +19,9 @@ from tests import small
 HOME_WEIGHTS = "ab"
 
 
-def shelving(
+def bank_shelves(
     folder: Path, *overrides: str, weights: str = HOME_WEIGHTS, classes: str = "0123456789"
-) -> Shelving:
+) -> BankShelves:
     """A plan whose teachers have graduated, with weights of that hash."""
     plan, store = small.planned(folder, *overrides), Store(folder / "home")
     for name in plan.recipe.teachers:
@@ -32,10 +32,10 @@ def shelving(
     data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder)
     object.__setattr__(data, "class_names", tuple(classes))
     shapes = {"wide/hidden.0": (64,), "deep/stage1": (4, 4, 4), "deep/stage1:embedding": (4,)}
-    return Shelving(plan, store, data, shapes)
+    return BankShelves(plan, store, data, shapes)
 
 
-def digests(made: Shelving) -> dict[str, str]:
+def digests(made: BankShelves) -> dict[str, str]:
     return {name: shelf_digest(made.about(name)) for name in ("wide", "deep")}
 
 
@@ -55,16 +55,16 @@ OTHERS = [
 
 @pytest.mark.parametrize("override", OTHERS)
 def test_another_shelf_for_what_may_change_an_answer(tmp_path: Path, override: str) -> None:
-    before, after = digests(shelving(tmp_path)), digests(shelving(tmp_path, override))
+    before, after = digests(bank_shelves(tmp_path)), digests(bank_shelves(tmp_path, override))
     assert before["wide"] != after["wide"]
     assert (before["deep"] != after["deep"]) == override.startswith("transfer_set")
 
 
 def test_another_shelf_for_other_weights_classes_and_pictures(tmp_path: Path) -> None:
-    before = digests(shelving(tmp_path))
-    assert digests(shelving(tmp_path, weights="cd"))["wide"] != before["wide"]
-    assert digests(shelving(tmp_path, classes="0132456789"))["wide"] != before["wide"]
-    other = shelving(tmp_path)
+    before = digests(bank_shelves(tmp_path))
+    assert digests(bank_shelves(tmp_path, weights="cd"))["wide"] != before["wide"]
+    assert digests(bank_shelves(tmp_path, classes="0132456789"))["wide"] != before["wide"]
+    other = bank_shelves(tmp_path)
     object.__setattr__(other.transfer_set, "identity", "other pictures")
     assert digests(other)["wide"] != before["wide"]
 
@@ -88,18 +88,18 @@ SAME = [
 @pytest.mark.parametrize("override", SAME)
 def test_the_same_shelf_for_what_changes_no_answer(tmp_path: Path, override: str) -> None:
     extra = ("student.objective.near=null",) if "top_k" in override else ()
-    assert digests(shelving(tmp_path)) == digests(shelving(tmp_path, override, *extra))
+    assert digests(bank_shelves(tmp_path)) == digests(bank_shelves(tmp_path, override, *extra))
 
 
 def test_without_augmentation_the_seed_of_the_views_does_not_matter(tmp_path: Path) -> None:
     none = "transfer_set.augment=none"
-    assert digests(shelving(tmp_path, none)) == digests(
-        shelving(tmp_path, none, "transfer_set.seed=1")
+    assert digests(bank_shelves(tmp_path, none)) == digests(
+        bank_shelves(tmp_path, none, "transfer_set.seed=1")
     )
 
 
 def test_a_shelf_holds_what_is_asked_and_belongs_to_one_manner(tmp_path: Path) -> None:
-    made = shelving(tmp_path, "ensemble.bank={taps: true, top_k: 3, budget_gb: 2}")
+    made = bank_shelves(tmp_path, "ensemble.bank={taps: true, top_k: 3, budget_gb: 2}")
     stage, folder = made.plan.stage("student"), tmp_path / "shelf"
     wide, deep = (made.kept(stage, name, folder, plain(1)) for name in ("wide", "deep"))
     assert wide.shelf is not None
@@ -130,14 +130,14 @@ FAR = "student.objective.far={kind: relation_angle, teacher: deep, hint: stage1,
 def test_a_shelf_is_as_wide_as_what_the_terms_ask_of_its_teacher(
     tmp_path: Path, overrides: tuple[str, ...], row: int
 ) -> None:
-    made = shelving(tmp_path, "ensemble.bank={taps: true}", *overrides)
+    made = bank_shelves(tmp_path, "ensemble.bank={taps: true}", *overrides)
     shelf = made.kept(made.plan.stage("student"), "deep", tmp_path / "shelf", plain(1)).shelf
     assert shelf is not None
     assert sum(each.row_bytes for each in shelf.columns) == row
 
 
 def test_taps_that_are_not_stored_make_an_answer_that_is_not_whole(tmp_path: Path) -> None:
-    made = shelving(tmp_path)
+    made = bank_shelves(tmp_path)
     kept = [
         made.kept(made.plan.stage("student"), name, tmp_path, plain(1)) for name in ("wide", "deep")
     ]
@@ -145,29 +145,29 @@ def test_taps_that_are_not_stored_make_an_answer_that_is_not_whole(tmp_path: Pat
 
 
 def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) -> None:
-    made = shelving(tmp_path)
+    made = bank_shelves(tmp_path)
     stage = made.plan.stage("student")
     assert made.views(stage) == [0, 1, 2]
     assert made.samples_to_answer(stage) == max(3 * len(made.sample_ids(stage)), 1797)
-    turns = shelving(tmp_path, "transfer_set.views=2")
+    turns = bank_shelves(tmp_path, "transfer_set.views=2")
     assert turns.views(turns.plan.stage("student")) == [0, 1]
-    still = shelving(tmp_path, "transfer_set.augment=none")
+    still = bank_shelves(tmp_path, "transfer_set.augment=none")
     assert still.views(still.plan.stage("student")) == [0]
 
 
 def test_views_of_epochs_in_which_no_teacher_is_asked_are_not_awaited(tmp_path: Path) -> None:
     stop = "{kind: stop, value: 0.9, epoch: 2}"
     weights = [f"student.objective.{term}.weight={stop}" for term in ("soft_targets", "near")]
-    stopped = shelving(tmp_path, *weights)
+    stopped = bank_shelves(tmp_path, *weights)
     assert stopped.views(stopped.plan.stage("student")) == [0, 1]
-    longer = shelving(tmp_path, weights[0])
+    longer = bank_shelves(tmp_path, weights[0])
     assert longer.views(longer.plan.stage("student")) == [0, 1, 2]
 
 
 def test_how_a_teacher_is_run_is_never_settled_for_less_than_a_view_of_all_samples(
     tmp_path: Path,
 ) -> None:
-    small = shelving(tmp_path, "transfer_set.fraction=0.1", "transfer_set.views=1")
+    small = bank_shelves(tmp_path, "transfer_set.fraction=0.1", "transfer_set.views=1")
     stage = small.plan.stage("student")
     assert len(small.sample_ids(stage)) < 200
     assert small.samples_to_answer(stage) == 1797

@@ -84,11 +84,11 @@ def test_a_layer_said_and_the_same_one_not_said_are_one_student(tmp_path: Path) 
 
 def test_a_gate_is_the_students_alone(tmp_path: Path) -> None:
     plan = small.planned(tmp_path, GATED[0], SINGLE)
-    pupils = {stage.name: stage.cohort[0] for stage in plan.stages}
+    specs = {stage.name: stage.cohort[0] for stage in plan.stages}
     gate = Gating(layer="hidden.0", detached=False, penalty=0.001, learns_for=None)
-    assert pupils.pop("student").gate == gate
-    assert {pupil.gate for pupil in pupils.values()} == {None}
-    assert not any(pupil.listens for pupil in pupils.values())
+    assert specs.pop("student").gate == gate
+    assert {spec.gate for spec in specs.values()} == {None}
+    assert not any(spec.listens for spec in specs.values())
 
 
 @pytest.mark.parametrize(

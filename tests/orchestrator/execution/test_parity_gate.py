@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Handle
-from orchestrator.execution.parity_gate import Gatekeeper
-from orchestrator.execution.role_specs import demand
+from orchestrator.execution.parity_gate import ParityGate
+from orchestrator.execution.role_specs import resources_of
 from orchestrator.home.store import Store
 from students.config import Resources
 from students.models.catalog import build_model
@@ -28,7 +28,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import TeacherError
-from teachers.inference.inference_config import Manner, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 from teachers.qualification.records import VERDICT, read_tuning, read_verdict
 from teachers.serving.host import TeacherHost, TeacherSpec
@@ -74,15 +74,15 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
 class Gate:
     """A gatekeeper, a running teacher, and the folder of its shelf."""
 
-    keeper: Gatekeeper
+    keeper: ParityGate
     handle: Handle[TeacherHost]
     folder: Path
 
-    def settle(self, asked: str = "auto", samples: int = 1000) -> Manner:
+    def settle(self, asked: str = "auto", samples: int = 1000) -> InferenceConfig:
         return self.keeper.settle("wide", [self.handle], self.folder, asked, 1, samples)
 
-    def admitted(self, temperature: float = 4.0, manner: Manner = MANNER) -> bool:
-        return self.keeper.admitted("wide", self.folder, manner, temperature)
+    def admitted(self, temperature: float = 4.0, inference: InferenceConfig = MANNER) -> bool:
+        return self.keeper.admitted("wide", self.folder, inference, temperature)
 
     def admit(self) -> Any:
         return self.keeper.admit("wide", self.handle, self.folder, MANNER, 4.0)
@@ -109,10 +109,10 @@ def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]): 
             "wide", config.model, Weights(path=WEIGHTS), plan.recipe.transfer_set,
             tmp_path, tmp_path, classes=config.classes,
         )  # fmt: skip
-        handle = runtime.start(demand(Resources(), 1), "teacher wide", TeacherHost, spec)
+        handle = runtime.start(resources_of(Resources(), 1), "teacher wide", TeacherHost, spec)
         folder = tmp_path / "home" / "bank" / "shelf"
         folder.mkdir(parents=True, exist_ok=True)
-        return Gate(Gatekeeper(plan, Store(tmp_path / "home"), held), handle, folder)
+        return Gate(ParityGate(plan, Store(tmp_path / "home"), held), handle, folder)
 
     return made
 
@@ -127,7 +127,7 @@ def test_a_good_teacher_passes_once_and_needs_no_teacher_at_another_temperature(
     assert verdict.plausibility.accuracy > 0.8
     assert read_verdict(at.folder) == verdict
     assert at.admitted(4.0) and at.admitted(1.0) and at.admitted(20.0)
-    assert not at.admitted(manner=plain(2)), "run in another manner it is another teacher"
+    assert not at.admitted(inference=plain(2)), "run in another manner it is another teacher"
 
 
 def test_classes_in_another_order_end_the_run(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
@@ -228,7 +228,7 @@ def test_without_labels_it_is_judged_by_fidelity_alone(gate, taught: dict[str, T
     at = gate()
     bare = at.keeper.transfer_set.config.model_copy(update={"validation": "none", "labelled": 0.0})
     held = load_transfer_set(bare, folder=at.folder, cache=at.folder)
-    verdict = Gate(Gatekeeper(at.keeper.plan, at.keeper.store, held), at.handle, at.folder).admit()
+    verdict = Gate(ParityGate(at.keeper.plan, at.keeper.store, held), at.handle, at.folder).admit()
     assert verdict.plausibility is None
     assert str(verdict) == "passed (no labels to judge it by)"
 

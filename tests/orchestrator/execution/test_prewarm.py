@@ -12,7 +12,7 @@ import torch
 
 from cluster.runtime import Demand
 from orchestrator.execution.prewarm import warm
-from orchestrator.execution.role_specs import demand
+from orchestrator.execution.role_specs import resources_of
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect
@@ -32,8 +32,10 @@ class Runtime:
 
     asked: list[tuple[int, Demand | None]] = field(default_factory=list)
 
-    def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
-        self.asked.append((count, demand))
+    def warm(
+        self, count: int, resources_of: Demand | None = None, modules: Sequence[str] = ()
+    ) -> None:
+        self.asked.append((count, resources_of))
 
 
 @dataclass
@@ -73,7 +75,7 @@ def warmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | N
 
 
 def place(plan: Plan, threads: int) -> Demand:
-    return demand(plan.recipe.student.resources, threads)
+    return resources_of(plan.recipe.student.resources, threads)
 
 
 def test_a_student_and_its_teachers_are_made_ready_while_the_teachers_are_trained(

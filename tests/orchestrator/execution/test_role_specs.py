@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.role_specs import Placing, demand, device, free_port
+from orchestrator.execution.role_specs import RoleSpecs, device, free_port, resources_of
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import Resolved
@@ -25,16 +25,16 @@ RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})
 SHAPES = {"wide/hidden.0": (64,)}
 
 
-def placing(folder: Path, *overrides: str, fault: Fault | None = None) -> Placing:
+def role_specs(folder: Path, *overrides: str, fault: Fault | None = None) -> RoleSpecs:
     plan: Plan = small.planned(folder, *overrides)
-    return Placing(plan, Store(folder / "home"), SHAPES, fault)
+    return RoleSpecs(plan, Store(folder / "home"), SHAPES, fault)
 
 
 def test_a_rank_is_told_its_pupil_and_where_its_work_is_kept(tmp_path: Path) -> None:
-    made = placing(tmp_path)
+    made = role_specs(tmp_path)
     stage = made.plan.stage("student")
     [only] = made.assignments(stage, 4, RESOLVED)
-    assert only.pupil is stage.cohort[0]
+    assert only.spec is stage.cohort[0]
     assert (only.folder, only.cache) == (tmp_path, tmp_path / "home" / "cache")
     assert only.stage_folder == tmp_path / "home" / "stages" / stage.digest
     assert (only.attempt, only.threads, only.teachers) == (4, 3, ("wide", "deep"))
@@ -43,7 +43,7 @@ def test_a_rank_is_told_its_pupil_and_where_its_work_is_kept(tmp_path: Path) -> 
 
 
 def test_ranks_of_one_student_meet_on_loopback_at_one_port(tmp_path: Path) -> None:
-    made = placing(tmp_path, "student.engine.ranks=2", "timeouts.collective=7s")
+    made = role_specs(tmp_path, "student.engine.ranks=2", "timeouts.collective=7s")
     told = made.assignments(made.plan.stage("student"), 1, RESOLVED)
     assert [each.group.rank for each in told] == [0, 1]
     assert {each.group.ranks for each in told} == {2}
@@ -57,26 +57,26 @@ def test_ranks_of_one_student_meet_on_loopback_at_one_port(tmp_path: Path) -> No
 
 def test_a_fault_reaches_the_stage_that_it_names_alone(tmp_path: Path) -> None:
     fault = Fault("controls.untaught", 5, group=1)
-    made = placing(tmp_path, fault=fault)
+    made = role_specs(tmp_path, fault=fault)
     for name in ("student", "controls.untaught"):
         [told] = made.assignments(made.plan.stage(name), 1, RESOLVED)
         assert told.fault == (fault if name == fault.stage else None)
 
 
 def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Path) -> None:
-    made = placing(tmp_path)
+    made = role_specs(tmp_path)
     spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2)
     stage = made.plan.stage("teachers.wide").digest
     expected = tmp_path / "home" / "stages" / stage / "outcome" / "model.safetensors"
     assert spec.weights.path == str(expected)
     assert (spec.name, spec.threads, spec.device, spec.top_k) == ("wide", 2, "cpu", None)
-    assert (spec.manner, spec.shelf) == (None, None), "not settled yet"
+    assert (spec.inference, spec.shelf) == (None, None), "not settled yet"
     assert spec.model == made.plan.recipe.teachers["wide"].model
     assert spec.transfer_set == made.plan.recipe.transfer_set
 
 
 def test_a_teacher_is_asked_for_the_taps_of_the_stage_that_it_teaches(tmp_path: Path) -> None:
-    made = placing(tmp_path, "controls=[untaught, single_teachers]")
+    made = role_specs(tmp_path, "controls=[untaught, single_teachers]")
 
     def taps(name: str, stage: str) -> tuple[Tap, ...]:
         return made.teacher_spec(name, made.plan.stage(stage), threads=1).taps
@@ -89,7 +89,7 @@ def test_a_teacher_is_asked_for_the_taps_of_the_stage_that_it_teaches(tmp_path: 
 
 def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"weights")
-    made = placing(
+    made = role_specs(
         tmp_path,
         "teachers.wide={model: {kind: mlp, hidden: [64]}, weights: {path: w, key: ema}, "
         "precision: bf16, resources: {gpus: 1}}",
@@ -102,16 +102,16 @@ def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
 def test_a_teacher_that_is_settled_is_told_how_it_is_run_and_where_it_keeps_its_answers(
     tmp_path: Path,
 ) -> None:
-    made = placing(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
+    made = role_specs(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
     logits = logits_column(10, 3)
     shelf = Shelf(tmp_path, "ab", 1797, 10**9, (logits,))
     kept = Kept(plain(2), logits, (), shelf)
     spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, kept=kept)
-    assert (spec.manner, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
+    assert (spec.inference, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
 
 
 def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path) -> None:
-    made = placing(
+    made = role_specs(
         tmp_path, "student.resources.cpus=2", "teachers.wide.resources={cpus: 0.5, gpus: 1}"
     )
     cpus = {stage.name: made.resources(stage).cpus for stage in made.plan.stages}
@@ -124,9 +124,12 @@ def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path)
 
 def test_a_role_occupies_as_many_cpus_as_threads_if_nothing_else_is_said() -> None:
     said, unsaid = Resources(cpus=0.5, gpus=1.0), Resources()
-    assert (demand(unsaid, 3).cpus, demand(unsaid, 3).gpus) == (3.0, 0.0)
-    assert (demand(said, 3).cpus, demand(said, 3, readers=2).streams) == (0.5, 2 * STREAMS)
-    assert demand(unsaid, 3).environment == {"OMP_NUM_THREADS": "3"}
+    assert (resources_of(unsaid, 3).cpus, resources_of(unsaid, 3).gpus) == (3.0, 0.0)
+    assert (resources_of(said, 3).cpus, resources_of(said, 3, readers=2).streams) == (
+        0.5,
+        2 * STREAMS,
+    )
+    assert resources_of(unsaid, 3).environment == {"OMP_NUM_THREADS": "3"}
     assert [device(each) for each in (said, unsaid)] == ["cuda", "cpu"]
 
 

@@ -276,10 +276,12 @@ def test_what_a_killed_stage_stored_is_not_computed_again(home: Home) -> None:
 
 def test_how_teachers_are_run_is_kept_with_the_stage(home: Home) -> None:
     stage = home.run()["student"].stage
-    manners = json.loads((home.store.folder(stage.digest) / "resolved.json").read_text())["manners"]
-    assert set(manners) == {"wide", "deep"}
+    inferences = json.loads((home.store.folder(stage.digest) / "resolved.json").read_text())[
+        "inferences"
+    ]
+    assert set(inferences) == {"wide", "deep"}
     for name, shelf in home.shelves().items():
-        assert json.loads((shelf / "manner.json").read_text()) == manners[name]
+        assert json.loads((shelf / "manner.json").read_text()) == inferences[name]
 
 
 def test_a_stage_whose_teachers_are_run_in_another_way_by_now_goes_without_the_bank(

@@ -148,10 +148,12 @@ def test_no_run_begins_while_a_clean_sets_stages_aside(plan: Plan, store: Store)
 
 def test_clean_keeps_what_an_interrupted_run_has_done_so_far(plan: Plan, store: Store) -> None:
     stage = add_stage(store.home, plan.stages[0].digest, finished=False)
-    assert [item.path.name for item in judge(store.home, everything=False).going] == [stage.digest]
+    assert [item.path.name for item in judge(store.home, everything=False).removable] == [
+        stage.digest
+    ]
     with pytest.raises(KeyboardInterrupt), marked(plan, store):
         raise KeyboardInterrupt
-    assert judge(store.home, everything=False).going == ()
+    assert judge(store.home, everything=False).removable == ()
 
 
 def test_run_marks_itself_before_its_first_stage(

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 from orchestrator.planning.plan import Stage
-from orchestrator.profiling.stage_estimate import Expectation, Extent, Parts, PupilCosts
+from orchestrator.profiling.stage_estimate import Expectation, Extent, Parts, StudentCosts
 from orchestrator.profiling.throughput_model import BankCosts, role
 from orchestrator.profiling.workload import extents
 from students.transfer_sets.catalog import load_transfer_set
 from tests import small
 
-STUDENT = PupilCosts(1000.0, 5000.0, 0.0, threads=1)
+STUDENT = StudentCosts(1000.0, 5000.0, 0.0, threads=1)
 UNTAUGHT = replace(STUDENT, rate=2000.0)
 
 
 def parts(bank: BankCosts | None, teachers: tuple[str, ...] = ("wide", "deep")) -> Parts:
     each = {name: role(100.0, threads=1, processes=1, cores=64) for name in teachers}
-    pupils = {"student": STUDENT, "controls.untaught": UNTAUGHT}
-    pupils |= {f"teachers.{name}": PupilCosts(50.0, 100.0, 0.1, 1) for name in teachers}
-    return Parts(pupils, STUDENT, each, {}, bank, cores=64, parallel=True)
+    specs = {"student": STUDENT, "controls.untaught": UNTAUGHT}
+    specs |= {f"teachers.{name}": StudentCosts(50.0, 100.0, 0.1, 1) for name in teachers}
+    return Parts(specs, STUDENT, each, {}, bank, cores=64, parallel=True)
 
 
 def expected(folder: Path, *overrides: str, repeats: int = 1, bank: bool = True):
@@ -60,7 +60,7 @@ def test_without_a_bank_every_seed_asks_for_everything(tmp_path: Path) -> None:
 
 def test_a_stage_takes_its_steps_its_validations_and_its_checkpoints() -> None:
     extent = Extent(samples=1000, epochs=4, commits=4, validation=100, test=300)
-    costs = PupilCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
+    costs = StudentCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
     found = Expectation(
         Parts({"teachers.wide": costs}, costs, {}, {}, None, 1, parallel=True),
         {"teachers.wide": extent},
@@ -73,7 +73,7 @@ def test_a_stage_takes_its_steps_its_validations_and_its_checkpoints() -> None:
 
 def test_a_stage_with_processes_of_its_own_begins_with_their_start() -> None:
     extent = Extent(samples=1000, epochs=1, commits=0, validation=0, test=0)
-    costs = PupilCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
+    costs = StudentCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
     parts = Parts({"a": costs}, costs, {}, {}, None, 2, parallel=True, start_seconds=4.0)
     ((one, work),) = Expectation(parts, {"a": extent}).of([Stage("a", "teach", {"model": "any"})])
     assert one.seconds == work.core_seconds == pytest.approx(10.0 + 4.0)

@@ -14,7 +14,7 @@ from orchestrator.report.collect_teaching import step_speed
 from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.render_tables import print_report, report_grids
 from orchestrator.results.run_report import RunReport
-from orchestrator.results.teaching_report import Foretold, StepSpeed, TeachingReport
+from orchestrator.results.teaching_report import Prediction, StepSpeed, TeachingReport
 from students.storage.step_log import Row
 from tests import running
 from tests.orchestrator.report_samples import report, teaching
@@ -76,7 +76,7 @@ def test_what_was_foretold_stands_beside_what_came() -> None:
 
 
 def test_nothing_is_told_of_a_measurement_that_says_nothing_of_this_run() -> None:
-    foretold = Foretold(60.0, stages={"controls.other": 8.0})
+    foretold = Prediction(60.0, stages={"controls.other": 8.0})
     said = list(teaching_notes(report(teaching=teaching(foretold=foretold))))
     assert len(said) == 1
 

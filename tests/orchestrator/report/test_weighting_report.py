@@ -17,7 +17,7 @@ from orchestrator.report.render_weighting_tables import lesson_grids
 from orchestrator.report.weighting_plots import listening_figure, terms_figure
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.term_report import gradient_shares, term_values
-from orchestrator.results.weighting_report import ListeningReport, listening_report
+from orchestrator.results.weighting_report import WeightingReport, weighting_report
 from students.storage.step_log import Row
 from tests.orchestrator.report_samples import listening, report, terms
 
@@ -37,8 +37,8 @@ HEARD = [
 ]  # fmt: skip
 
 
-def heard(rows: list[Row] = HEARD) -> ListeningReport:
-    found = listening_report(rows, "min_entropy", ("x", "y", "z"))
+def heard(rows: list[Row] = HEARD) -> WeightingReport:
+    found = weighting_report(rows, "min_entropy", ("x", "y", "z"))
     assert found is not None
     return found
 
@@ -61,7 +61,7 @@ def test_without_weights_by_class_there_is_no_table_of_classes() -> None:
 
 
 def test_where_teachers_count_as_the_recipe_says_nothing_is_told() -> None:
-    assert listening_report([epoch(0)], "uniform", ("x",)) is None
+    assert weighting_report([epoch(0)], "uniform", ("x",)) is None
     assert list(lesson_grids(report())) == []
     assert list(lesson_notes(report())) == []
 
@@ -233,5 +233,5 @@ def test_the_heat_map_holds_teachers_by_class_and_the_courses_their_lines() -> N
         listening(weights={"a": (0.0,) * 20, "b": (0.0,) * 20}, by_class={}),
     ],
 )
-def test_odd_cases_are_drawn(odd: ListeningReport) -> None:
+def test_odd_cases_are_drawn(odd: WeightingReport) -> None:
     listening_figure(odd).canvas.draw()

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from students.config import AdamW, EngineConfig, Sgd, TrainConfig
 from students.engines.catalog import build_engine
 from students.engines.engine import EngineState, Group
-from students.errors import CheckpointError, StudentError
+from students.errors import CheckpointError, UserError
 from students.torch_state import computing_on
 from tests.students.engines.engine_cases import (
     ENGINES,
@@ -190,7 +190,7 @@ def test_an_engine_that_could_not_be_built_leaves_no_group_behind():
     ],
 )
 def test_deepspeed_settings_that_the_recipe_owns_are_refused(settings, path):
-    with pytest.raises(StudentError, match="take it out") as caught:
+    with pytest.raises(UserError, match="take it out") as caught:
         build_engine(EngineConfig(deepspeed=settings), TrainConfig(), Learner(), group=Group())
     assert caught.value.path == f"engine.deepspeed.{path}"
 

@@ -13,7 +13,7 @@ from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
 from students.objectives.teacher_gate import Gate
 from students.specs import Gating
-from students.training.gate_freeze import Standstill
+from students.training.gate_freeze import GateFreeze
 from students.training.learner import Learner
 
 
@@ -149,7 +149,7 @@ def _gated(kind, zero_stage, *, detached):
         group=Group(),
     )
     objective = build_objective(GATED, temperature=4.0, mean="arithmetic", gate=gating)
-    generator, standstill, states = torch.Generator().manual_seed(1), Standstill(gating), []
+    generator, standstill, states = torch.Generator().manual_seed(1), GateFreeze(gating), []
     try:
         for epoch in range(EPOCHS):
             standstill.before_step(engine, epoch)

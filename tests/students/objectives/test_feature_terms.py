@@ -42,7 +42,7 @@ def _objective(kind, teachers=TEACHERS, temperature=2.0):
     return build_objective(config, temperature=temperature, mean="arithmetic", teachers=teachers)
 
 
-class Lesson:
+class AnswerStream:
     """What learner and teachers give for one micro-batch; leaves of the graph."""
 
     def __init__(self, objective, count=5, scale=1.0, dtype=torch.float64):
@@ -84,7 +84,7 @@ class Lesson:
 
 @EACH
 def test_no_term_sends_a_gradient_into_a_teacher(kind):
-    lesson = Lesson(_objective(kind))
+    lesson = AnswerStream(_objective(kind))
     gradients = lesson.gradients()
     assert lesson.logits.grad is None
     assert all(tap.grad is None for taps in lesson.taps.values() for tap in taps.values())
@@ -93,7 +93,7 @@ def test_no_term_sends_a_gradient_into_a_teacher(kind):
 
 @EACH
 def test_what_an_absent_teacher_hands_over_does_not_matter(kind):
-    lesson = Lesson(_objective(kind))
+    lesson = AnswerStream(_objective(kind))
     lesson.present[:, 0] = False
     lesson.present[1, 2] = False
     before, gradients = lesson.loss(), lesson.gradients()
@@ -114,7 +114,7 @@ def test_what_an_absent_teacher_hands_over_does_not_matter(kind):
 
 @EACH
 def test_where_nobody_answers_loss_and_gradient_are_zero(kind):
-    lesson = Lesson(_objective(kind))
+    lesson = AnswerStream(_objective(kind))
     lesson.present[:] = False
     assert lesson.loss().item() == 0.0
     assert all(torch.equal(each, torch.zeros_like(each)) for each in lesson.gradients().values())
@@ -130,7 +130,7 @@ def test_where_nobody_answers_loss_and_gradient_are_zero(kind):
 )
 def test_hard_cases_have_finite_losses_and_gradients(kind, count, equal, scale, half):
     dtype = torch.bfloat16 if half else torch.float32
-    lesson = Lesson(_objective(kind), count, scale, dtype)
+    lesson = AnswerStream(_objective(kind), count, scale, dtype)
     with torch.no_grad():
         for each in (*lesson.outputs.values(), *lesson.logits):
             each[:equal] = 1.0
@@ -163,7 +163,7 @@ def test_taps_and_guided_layers_are_what_the_terms_ask_for():
 
 @OF_OUTPUTS
 def test_outputs_are_compared_as_distributions_at_one_temperature(kind):
-    lesson = Lesson(_objective(kind, temperature=3.0))
+    lesson = AnswerStream(_objective(kind, temperature=3.0))
     loss = relation_distance_loss if kind.startswith("distance") else relation_angle_loss
     target = torch.stack([soften_one(each, 3.0) for each in lesson.logits]).mean(0)
     expected = loss(soften_one(lesson.outputs["logits"], 3.0), target)
@@ -172,7 +172,7 @@ def test_outputs_are_compared_as_distributions_at_one_temperature(kind):
 
 @OF_OUTPUTS
 def test_a_student_that_agrees_with_the_ensemble_has_no_loss(kind):
-    lesson = Lesson(_objective(kind))
+    lesson = AnswerStream(_objective(kind))
     with torch.no_grad():
         lesson.logits[:] = lesson.outputs["logits"] + 5.0
     assert lesson.loss().item() == pytest.approx(0.0, abs=1e-20)
@@ -180,7 +180,7 @@ def test_a_student_that_agrees_with_the_ensemble_has_no_loss(kind):
 
 @OF_OUTPUTS
 def test_samples_whose_answer_a_class_stands_in_for_are_left_out(kind):
-    lesson = Lesson(_objective(kind))
+    lesson = AnswerStream(_objective(kind))
     lesson.instead = torch.tensor([-1, 2, -1, -1, -1])
     gradient = lesson.gradients()["logits"]
     assert torch.equal(gradient[1], torch.zeros_like(gradient[1]))
@@ -194,14 +194,14 @@ def test_votes_do_not_depend_on_the_order_of_the_teachers():
         config = {"term": TERMS["order"] | {"layers": layers}}
         built = TypeAdapter(ObjectiveConfig).validate_python(config)
         objective = build_objective(built, temperature=1.0, mean="arithmetic", teachers=TEACHERS)
-        lesson = Lesson(_objective("order"))
+        lesson = AnswerStream(_objective("order"))
         lesson.objective = objective
         losses.append(lesson.loss())
     assert torch.equal(*losses)
 
 
 def test_levels_of_other_shapes_than_their_hints_are_told_with_both():
-    lesson = Lesson(_objective("levels"))
+    lesson = AnswerStream(_objective("levels"))
     lesson.taps["wide"]["layer2"] = torch.zeros(5, 9)
     with pytest.raises(ObjectiveError, match=r"\(5, 6\).*'layer2' of 'wide'.*\(5, 9\)") as caught:
         lesson.loss()

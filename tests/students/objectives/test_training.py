@@ -11,8 +11,8 @@ from tests.students import tiny
 from tests.students.objectives.logit_cases import TERMS
 
 
-def _pupil(objective, **train):
-    return replace(tiny.pupil(tiny.Mlp(hidden=(8,)), **train), objective=objective)
+def _spec(objective, **train):
+    return replace(tiny.spec(tiny.Mlp(hidden=(8,)), **train), objective=objective)
 
 
 def _losses(stage: Path) -> list[float]:
@@ -22,7 +22,7 @@ def _losses(stage: Path) -> list[float]:
 @pytest.mark.parametrize("name", TERMS)
 def test_a_student_taught_by_one_term_alone_lowers_it(name, tmp_path):
     objective = TypeAdapter(ObjectiveConfig).validate_python({"only": TERMS[name]})
-    tiny.train(tmp_path / "stage", _pupil(objective, epochs=6, checkpoint={"every": 24}))
+    tiny.train(tmp_path / "stage", _spec(objective, epochs=6, checkpoint={"every": 24}))
     losses = _losses(tmp_path / "stage")
     assert len(losses) == 24 and sum(losses[-4:]) < sum(losses[:4])
 
@@ -30,9 +30,9 @@ def test_a_student_taught_by_one_term_alone_lowers_it(name, tmp_path):
 def test_without_any_label_a_student_learns_from_answers_alone(tmp_path):
     data = tiny.DATA.model_copy(update={"labelled": 0.0})
     stage = tmp_path / "stage"
-    pupil = _pupil({"soft_targets": SoftTargets()}, epochs=6, checkpoint={"every": 24})
+    spec = _spec({"soft_targets": SoftTargets()}, epochs=6, checkpoint={"every": 24})
     rank = tiny.StudentRank(
-        tiny.assignment(stage, pupil, transfer_set=data, teachers=("wide",)), tiny.Lessons()
+        tiny.assignment(stage, spec, transfer_set=data, teachers=("wide",)), tiny.KnowledgeSource()
     )
     for _ in rank.train():
         pass

@@ -7,7 +7,7 @@ from students.objectives.layer_refs import Guided, HintLayer
 from students.specs import Gating
 from students.training.build import build_learner
 from students.transfer_sets.catalog import load_transfer_set
-from tests.students.tiny import DATA, assignment, pupil
+from tests.students.tiny import DATA, assignment, spec
 
 VIEWING = """
 from torch import nn
@@ -30,7 +30,7 @@ def _features_are_channels_last(model, tmp_path):
     """Of the learner's first stage, for digits of one channel, after one way forth and back."""
     found = []
     transfer_set = load_transfer_set(DATA, folder=tmp_path, cache=tmp_path / "cache")
-    of = replace(pupil(), model=model)
+    of = replace(spec(), model=model)
     learner = build_learner(assignment(tmp_path / "stage", of), transfer_set, {})
     learner.model.stage1.register_forward_hook(lambda _, args, output: found.append(output))
     learner(transfer_set.inputs[:4])["logits"].sum().backward()
@@ -55,7 +55,7 @@ def test_a_learner_gives_each_layer_in_the_shape_that_its_term_compares(tmp_path
         "order": Guided("stage2", None),
     }
     of = replace(
-        pupil(),
+        spec(),
         model=PlainCnn(channels=(3, 3, 5)),
         gate=Gating(layer="stage2", detached=False, penalty=0.1, learns_for=None),
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from students.engines.engine import EngineState
 from students.knowledge import Knowledge, Question
-from students.specs import Gating, Pupil
+from students.specs import Gating, StudentSpec
 from students.storage.outcome import weights_file
 from students.training.build import deployed_weights
 from students.training.student_rank import StudentRank
@@ -24,7 +24,7 @@ GATING = Gating(layer="hidden.0", detached=False, penalty=0.01, learns_for=None)
 
 
 @dataclass
-class TwoTeachers(tiny.Lessons):
+class TwoTeachers(tiny.KnowledgeSource):
     """Knowledge of two teachers, whose weights the student makes."""
 
     def _knowledge(self, question: Question, *, spoilt: bool) -> Knowledge:
@@ -40,11 +40,11 @@ class TwoTeachers(tiny.Lessons):
         )
 
 
-def gated(gating: Gating = GATING, **train: Any) -> Pupil:
-    return replace(tiny.pupil(**train), gate=gating, listens=True)
+def gated(gating: Gating = GATING, **train: Any) -> StudentSpec:
+    return replace(tiny.spec(**train), gate=gating, listens=True)
 
 
-def train(stage: Path, of: Pupil, *, until: int | None = None) -> None:
+def train(stage: Path, of: StudentSpec, *, until: int | None = None) -> None:
     fault = None if until is None else tiny.Break(until)
     task = tiny.assignment(stage, of, fault=fault, teachers=TEACHERS)
     try:
@@ -145,6 +145,6 @@ def test_what_was_heard_is_told_also_where_nothing_is_validated(tmp_path: Path) 
 
 
 def test_a_gate_without_teachers_to_weigh_is_no_part_of_the_untaught(tmp_path: Path) -> None:
-    tiny.train(tmp_path, tiny.pupil(taught=False))
+    tiny.train(tmp_path, tiny.spec(taught=False))
     assert gate_of(kept(tmp_path, tiny.outcome(tmp_path).steps)) == {}
     assert all(row.keys() == {"accuracy", "nll"} for row in epochs(tmp_path))

@@ -10,7 +10,7 @@ import pytest
 
 from students.events import Resumed
 from students.objectives.weight_schedule import LinearWeight, StopWeight
-from students.specs import Pupil
+from students.specs import StudentSpec
 from students.storage.outcome import weights_file
 from tests.students import tiny
 
@@ -18,14 +18,14 @@ EPOCH = 4
 """Steps of one epoch, of two micro-batches each."""
 
 
-def scheduled(**weights: Any) -> Pupil:
+def scheduled(**weights: Any) -> StudentSpec:
     """The tiny pupil of three epochs, with these weights in the place of its own."""
-    pupil = tiny.pupil(epochs=3)
+    spec = tiny.spec(epochs=3)
     terms = {
         name: term.model_copy(update={"weight": weights.get(name, term.weight)})
-        for name, term in pupil.objective.items()
+        for name, term in spec.objective.items()
     }
-    return replace(pupil, objective=terms)
+    return replace(spec, objective=terms)
 
 
 STOP = scheduled(
@@ -44,28 +44,28 @@ def rows(stage: Path, part: str) -> list[set[str]]:
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.Lessons]:
-    stage, lessons = tmp_path_factory.mktemp("stopped") / "stage", tiny.Lessons()
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.KnowledgeSource]:
+    stage, lessons = tmp_path_factory.mktemp("stopped") / "stage", tiny.KnowledgeSource()
     tiny.train(stage, STOP, lessons=lessons)
     return stage, lessons
 
 
 def test_teachers_are_asked_no_more_when_all_they_teach_has_stopped(
-    stopped: tuple[Path, tiny.Lessons],
+    stopped: tuple[Path, tiny.KnowledgeSource],
 ) -> None:
     _, lessons = stopped
     assert [question.epoch for question in lessons.asked] == [0] * 2 * EPOCH + [1] * 2 * EPOCH
 
 
 def test_a_term_is_told_of_in_the_epochs_in_which_it_counts(
-    stopped: tuple[Path, tiny.Lessons],
+    stopped: tuple[Path, tiny.KnowledgeSource],
 ) -> None:
     stage, _ = stopped
     first, second, third = {"near", "soft_targets", "task"}, {"soft_targets", "task"}, {"task"}
     assert rows(stage, "terms/") == [first] * EPOCH + [second] * EPOCH + [third] * EPOCH
 
 
-def test_gradients_are_told_of_once_an_epoch(stopped: tuple[Path, tiny.Lessons]) -> None:
+def test_gradients_are_told_of_once_an_epoch(stopped: tuple[Path, tiny.KnowledgeSource]) -> None:
     stage, _ = stopped
     told = rows(stage, "gradient/")
     assert told[0] == {"near", "soft_targets", "task"}
@@ -76,9 +76,9 @@ def test_gradients_are_told_of_once_an_epoch(stopped: tuple[Path, tiny.Lessons])
 
 @pytest.mark.parametrize("step", [3, 7, 10])
 def test_a_training_broken_off_before_or_after_the_stop_ends_the_same(
-    stopped: tuple[Path, tiny.Lessons], tmp_path: Path, step: int
+    stopped: tuple[Path, tiny.KnowledgeSource], tmp_path: Path, step: int
 ) -> None:
-    stage, lessons = tmp_path / "stage", tiny.Lessons()
+    stage, lessons = tmp_path / "stage", tiny.KnowledgeSource()
     tiny.train(stage, STOP, until=step)
     resumed, *_ = tiny.train(stage, STOP, lessons=lessons)
     assert isinstance(resumed, Resumed)
@@ -96,13 +96,13 @@ def test_a_stop_that_never_comes_is_the_plain_weight_bit_for_bit(tmp_path: Path)
 
 
 def test_teachers_that_come_later_are_not_asked_before(tmp_path: Path) -> None:
-    late, lessons = StopWeight(value=0, epoch=2, after=0.9), tiny.Lessons()
+    late, lessons = StopWeight(value=0, epoch=2, after=0.9), tiny.KnowledgeSource()
     tiny.train(tmp_path / "stage", scheduled(near=late, soft_targets=late), lessons=lessons)
     assert [question.epoch for question in lessons.asked] == [2] * 2 * EPOCH
 
 
 def test_the_loss_is_the_sum_by_the_weights_of_its_epoch(
-    stopped: tuple[Path, tiny.Lessons],
+    stopped: tuple[Path, tiny.KnowledgeSource],
 ) -> None:
     steps = [values for kind, _, values in tiny.measured(stopped[0]) if kind == "step"]
     by_epoch = (

@@ -13,7 +13,7 @@ from students.errors import StaleAttempt
 from students.events import Committed, EpochReport, Noticed, Resumed
 from students.knowledge import Batch
 from students.models.network import weights_sha256
-from students.specs import Pupil, Samples
+from students.specs import Samples, StudentSpec
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import read_answers, weights_file
 from students.training.build import build_student_model
@@ -25,38 +25,38 @@ from tests.students import tiny
 
 STEPS = 8
 PUPILS = {
-    "dropout_and_checkpoints_in_mid_epoch": tiny.pupil(tiny.DROPOUT, lr_schedule="cosine"),
-    "batch_norms_and_adamw": tiny.pupil(
+    "dropout_and_checkpoints_in_mid_epoch": tiny.spec(tiny.DROPOUT, lr_schedule="cosine"),
+    "batch_norms_and_adamw": tiny.spec(
         tiny.NORMS, optimizer={"kind": "adamw"}, checkpoint={"every": "epoch", "keep": 1}
     ),
 }
 
 
 @pytest.fixture(scope="module", params=PUPILS)
-def pupil(request: pytest.FixtureRequest) -> Pupil:
+def spec(request: pytest.FixtureRequest) -> StudentSpec:
     return PUPILS[request.param]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(pupil: Pupil, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(spec: StudentSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage = tmp_path_factory.mktemp("undisturbed") / "stage"
-    tiny.train(stage, pupil)
+    tiny.train(stage, spec)
     return stage
 
 
-def period(pupil: Pupil) -> int:
-    return 4 if pupil.train.checkpoint.every == "epoch" else int(pupil.train.checkpoint.every)
+def period(spec: StudentSpec) -> int:
+    return 4 if spec.train.checkpoint.every == "epoch" else int(spec.train.checkpoint.every)
 
 
 @pytest.mark.parametrize("step", range(STEPS))
 def test_a_training_broken_off_at_any_step_ends_with_the_same_student_and_figures(
-    pupil: Pupil, undisturbed: Path, tmp_path: Path, step: int
+    spec: StudentSpec, undisturbed: Path, tmp_path: Path, step: int
 ) -> None:
     stage = tmp_path / "stage"
-    tiny.train(stage, pupil, until=step)
-    lessons = tiny.Lessons()
-    events = tiny.train(stage, pupil, lessons=lessons)
-    committed = step - step % period(pupil)
+    tiny.train(stage, spec, until=step)
+    lessons = tiny.KnowledgeSource()
+    events = tiny.train(stage, spec, lessons=lessons)
+    committed = step - step % period(spec)
     assert events[0] == Resumed(committed, STEPS, 2)
     assert len(lessons.asked) == 2 * (STEPS - committed), "what was learnt is not asked again"
     assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
@@ -76,32 +76,32 @@ def test_every_step_and_every_epoch_is_told_once(undisturbed: Path) -> None:
     assert [(point.epoch, point.step) for point in outcome.curve] == [(0, 4), (1, 8)]
 
 
-def test_events_tell_of_epochs_and_of_commits(pupil: Pupil, tmp_path: Path) -> None:
-    events = tiny.train(tmp_path / "stage", pupil)
+def test_events_tell_of_epochs_and_of_commits(spec: StudentSpec, tmp_path: Path) -> None:
+    events = tiny.train(tmp_path / "stage", spec)
     commits = [event.step for event in events if isinstance(event, Committed)]
-    assert commits == ([3, 6, 8] if period(pupil) == 3 else [4, 8])
+    assert commits == ([3, 6, 8] if period(spec) == 3 else [4, 8])
     epochs = [(e.epoch, e.step) for e in events if isinstance(e, EpochReport)]
     assert epochs == [(0, 4), (1, 8)]
 
 
 def test_a_training_broken_off_again_and_again_ends_with_the_same_student(
-    pupil: Pupil, undisturbed: Path, tmp_path: Path
+    spec: StudentSpec, undisturbed: Path, tmp_path: Path
 ) -> None:
     stage = tmp_path / "stage"
     for step in (5, 5, 6, 7):
-        tiny.train(stage, pupil, until=step)
-    tiny.train(stage, pupil)
+        tiny.train(stage, spec, until=step)
+    tiny.train(stage, spec)
     assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
     assert tiny.measured(stage) == tiny.measured(undisturbed)
 
 
 def test_a_finished_training_whose_outcome_was_lost_is_examined_again(
-    pupil: Pupil, undisturbed: Path, tmp_path: Path
+    spec: StudentSpec, undisturbed: Path, tmp_path: Path
 ) -> None:
-    stage, lessons = tmp_path / "stage", tiny.Lessons()
-    tiny.train(stage, pupil)
+    stage, lessons = tmp_path / "stage", tiny.KnowledgeSource()
+    tiny.train(stage, spec)
     (stage / "outcome" / "outcome.json").unlink()
-    assert tiny.train(stage, pupil, lessons=lessons) == [Resumed(STEPS, STEPS, 2)]
+    assert tiny.train(stage, spec, lessons=lessons) == [Resumed(STEPS, STEPS, 2)]
     assert lessons.asked == []
     assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
     assert tiny.measured(stage) == tiny.measured(undisturbed)
@@ -111,13 +111,13 @@ def test_a_finished_training_whose_outcome_was_lost_is_examined_again(
 def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_else(
     tmp_path: Path, file: str
 ) -> None:
-    pupil = PUPILS["dropout_and_checkpoints_in_mid_epoch"]
-    tiny.train(tmp_path / "undisturbed", pupil)
+    spec = PUPILS["dropout_and_checkpoints_in_mid_epoch"]
+    tiny.train(tmp_path / "undisturbed", spec)
     stage = tmp_path / "stage"
-    tiny.train(stage, pupil, until=7)
+    tiny.train(stage, spec, until=7)
     broken = stage / "checkpoints" / "step-000006" / file
     broken.write_bytes(broken.read_bytes()[:-9])
-    told, resumed, *_ = tiny.train(stage, pupil)
+    told, resumed, *_ = tiny.train(stage, spec)
     assert isinstance(told, Noticed)
     assert "step-000006 is passed over" in told.text
     assert resumed == Resumed(3, STEPS, 2)
@@ -128,16 +128,16 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_e
 
 
 def test_an_outlived_attempt_leaves_nothing(tmp_path: Path) -> None:
-    pupil, stage = PUPILS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
-    outlived = StudentRank(tiny.assignment(stage, pupil), tiny.Lessons()).train()
+    spec, stage = PUPILS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
+    outlived = StudentRank(tiny.assignment(stage, spec), tiny.KnowledgeSource()).train()
     assert isinstance(next(outlived), Resumed)
-    tiny.train(stage, pupil, until=4)
+    tiny.train(stage, spec, until=4)
     before = sorted(path.name for path in (stage / "checkpoints").iterdir())
     with pytest.raises(StaleAttempt):
         list(outlived)
     assert sorted(path.name for path in (stage / "checkpoints").iterdir()) == before
-    tiny.train(stage, pupil)
-    tiny.train(tmp_path / "undisturbed", pupil)
+    tiny.train(stage, spec)
+    tiny.train(tmp_path / "undisturbed", spec)
     assert tiny.outcome(stage).weights_sha256 == (
         tiny.outcome(tmp_path / "undisturbed").weights_sha256
     )
@@ -166,9 +166,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
     tmp_path: Path, seen: Seen
 ) -> None:
-    taught, untaught = tiny.Lessons(), tiny.Lessons()
-    tiny.train(tmp_path / "taught", tiny.pupil(), lessons=taught)
-    tiny.train(tmp_path / "untaught", tiny.pupil(taught=False), lessons=untaught)
+    taught, untaught = tiny.KnowledgeSource(), tiny.KnowledgeSource()
+    tiny.train(tmp_path / "taught", tiny.spec(), lessons=taught)
+    tiny.train(tmp_path / "untaught", tiny.spec(taught=False), lessons=untaught)
     assert len(seen) == 2 * 2 * STEPS
     assert seen[: 2 * STEPS] == seen[2 * STEPS :]
     assert {view for view, _ in seen} == {0, 1}
@@ -176,8 +176,8 @@ def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
     assert untaught.asked == []
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     first = [
-        weights_sha256(build_student_model(tiny.assignment(tmp_path / name, pupil), data))
-        for name, pupil in (("taught", tiny.pupil()), ("untaught", tiny.pupil(taught=False)))
+        weights_sha256(build_student_model(tiny.assignment(tmp_path / name, spec), data))
+        for name, spec in (("taught", tiny.spec()), ("untaught", tiny.spec(taught=False)))
     ]
     assert first[0] == first[1]
     rates = [
@@ -193,9 +193,9 @@ def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
 
 def test_a_students_adapters_are_no_part_of_it(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
-    tiny.train(stage, tiny.pupil())
+    tiny.train(stage, tiny.spec())
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
-    model = build_student_model(tiny.assignment(stage, tiny.pupil()), data)
+    model = build_student_model(tiny.assignment(stage, tiny.spec()), data)
     outcome = tiny.outcome(stage)
     assert outcome.parameters == sum(each.numel() for each in model.parameters())
     checkpoint = CheckpointFolder(stage, 2, 2).latest()
@@ -206,7 +206,7 @@ def test_a_students_adapters_are_no_part_of_it(tmp_path: Path) -> None:
 def test_another_seed_is_another_student(tmp_path: Path) -> None:
     shas = set()
     for seed in (0, 1):
-        tiny.train(tmp_path / str(seed), tiny.pupil(seed=seed))
+        tiny.train(tmp_path / str(seed), tiny.spec(seed=seed))
         shas.add(tiny.outcome(tmp_path / str(seed)).weights_sha256)
     assert len(shas) == 2
 
@@ -216,9 +216,9 @@ def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
 ) -> None:
     data = tiny.DATA.model_copy(update={"labelled": 0.0})
     samples = Samples("teacher", tiny.DATA.augment, fraction=0.05)
-    teacher = replace(tiny.pupil(taught=False), samples=samples)
+    teacher = replace(tiny.spec(taught=False), samples=samples)
     task = tiny.assignment(tmp_path / "teacher", teacher, transfer_set=data)
-    list(StudentRank(task, tiny.Lessons()).train())
+    list(StudentRank(task, tiny.KnowledgeSource()).train())
     every = load_transfer_set(data, folder=tmp_path, cache=tmp_path)
     assert {i for _, ids in seen for i in ids} == set(every.teacher_ids(0.05))
     assert set(every.teacher_ids(0.05)) > set(every.student_ids())
@@ -235,9 +235,9 @@ def test_a_specialist_learns_from_its_classes_and_is_validated_on_them(
 ) -> None:
     samples = Samples("teacher", tiny.DATA.augment, fraction=0.2, classes=(5, 3))
     task = tiny.assignment(
-        tmp_path / "teacher", replace(tiny.pupil(taught=False, epochs=6), samples=samples)
+        tmp_path / "teacher", replace(tiny.spec(taught=False, epochs=6), samples=samples)
     )
-    list(StudentRank(task, tiny.Lessons()).train())
+    list(StudentRank(task, tiny.KnowledgeSource()).train())
     every = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     assert {int(every.targets[i]) for _, ids in seen for i in ids} == {3, 5}
     answers = read_answers(tmp_path / "teacher")["validation"]

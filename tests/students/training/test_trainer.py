@@ -26,9 +26,9 @@ def weights_after(stage: Path, step: int) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(file)
 
 
-def spoilt(*at: int) -> tiny.Lessons:
+def spoilt(*at: int) -> tiny.KnowledgeSource:
     """Lessons whose second micro-batch of these steps is no numbers."""
-    return tiny.Lessons(frozenset(MICRO * step + 1 for step in at))
+    return tiny.KnowledgeSource(frozenset(MICRO * step + 1 for step in at))
 
 
 def every_step_kept(**train: object) -> dict[str, object]:
@@ -37,8 +37,8 @@ def every_step_kept(**train: object) -> dict[str, object]:
 
 def test_a_step_whose_gradients_are_not_finite_is_left_out_and_counted(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
-    pupil = tiny.pupil(**every_step_kept(gradient_clipping="none"))
-    tiny.train(stage, pupil, lessons=spoilt(2, 3, 6))
+    spec = tiny.spec(**every_step_kept(gradient_clipping="none"))
+    tiny.train(stage, spec, lessons=spoilt(2, 3, 6))
     outcome = tiny.outcome(stage)
     assert (outcome.steps, outcome.skipped) == (8, 3)
     assert [values["skipped"] for values in steps(stage)] == [0, 0, 1, 1, 0, 0, 1, 0]
@@ -50,7 +50,7 @@ def test_a_step_whose_gradients_are_not_finite_is_left_out_and_counted(tmp_path:
 
 
 def test_figures_that_are_not_finite_are_counted_and_not_told(tmp_path: Path) -> None:
-    tiny.train(tmp_path / "stage", tiny.pupil(), lessons=spoilt(2))
+    tiny.train(tmp_path / "stage", tiny.spec(), lessons=spoilt(2))
     rows = steps(tmp_path / "stage")
     assert {"loss", "terms/soft_targets", "terms/task"} <= rows[1].keys()
     assert "loss" not in rows[2]
@@ -61,7 +61,7 @@ def test_figures_that_are_not_finite_are_counted_and_not_told(tmp_path: Path) ->
     assert first.loss == pytest.approx(sum(rows[n]["loss"] for n in (0, 1, 3)) / 3)
 
 
-LONG = tiny.pupil(epochs=6)
+LONG = tiny.spec(epochs=6)
 """24 steps."""
 
 
@@ -94,8 +94,8 @@ def longest(stage: Path, step: int, part: str) -> float:
 def test_max_norm_holds_after_each_step_for_the_student_alone(tmp_path: Path) -> None:
     free, held = tmp_path / "free", tmp_path / "held"
     fast = {"optimizer": {"kind": "sgd", "lr": 0.5}, "gradient_clipping": "none"}
-    tiny.train(free, tiny.pupil(**every_step_kept(**fast)))
-    tiny.train(held, tiny.pupil(**every_step_kept(**fast, max_norm=0.4)))
+    tiny.train(free, tiny.spec(**every_step_kept(**fast)))
+    tiny.train(held, tiny.spec(**every_step_kept(**fast, max_norm=0.4)))
     for step in range(1, 9):
         assert longest(held, step, "model.") <= 0.4 * (1 + 1e-6)
         assert longest(free, step, "model.") > 0.4
@@ -108,7 +108,7 @@ def test_losses_are_those_of_the_whole_batch_whatever_the_micro_batch(tmp_path: 
     # Without dropout and batch normalisation the first step's loss is the batch's.
     plain = tiny.DROPOUT.model_copy(update={"dropout": 0.0})
     for micro in (16, 4):
-        tiny.train(tmp_path / str(micro), tiny.pupil(plain, micro_batch_size=micro))
+        tiny.train(tmp_path / str(micro), tiny.spec(plain, micro_batch_size=micro))
     (whole, *_), (cut, *_) = steps(tmp_path / "16"), steps(tmp_path / "4")
     assert cut["loss"] == pytest.approx(whole["loss"], rel=1e-6)
     terms = [whole[f"terms/{name}"] for name in ("near", "soft_targets", "task")]
@@ -118,7 +118,7 @@ def test_losses_are_those_of_the_whole_batch_whatever_the_micro_batch(tmp_path: 
 
 
 def test_learning_rates_are_the_schedules(tmp_path: Path) -> None:
-    tiny.train(tmp_path / "stage", tiny.pupil(lr_schedule={"kind": "step", "milestones": [1]}))
+    tiny.train(tmp_path / "stage", tiny.spec(lr_schedule={"kind": "step", "milestones": [1]}))
     rates = [values["learning_rate"] for values in steps(tmp_path / "stage")]
     assert rates == pytest.approx([0.05] * 4 + [0.005] * 4)
 
@@ -128,7 +128,7 @@ def test_without_a_validation_part_there_are_no_figures_of_it(
 ) -> None:
     data = tiny.DATA.model_copy(update={"validation": "none"})
     monkeypatch.setattr(tiny, "DATA", data)
-    events = tiny.train(tmp_path / "stage", tiny.pupil())
+    events = tiny.train(tmp_path / "stage", tiny.spec())
     reports = [event for event in events if isinstance(event, EpochReport)]
     assert [(each.accuracy, each.nll) for each in reports] == [(None, None)] * 2
     assert [kind for kind, _, _ in tiny.measured(tmp_path / "stage")] == ["step"] * 8

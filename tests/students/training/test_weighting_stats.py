@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from students.knowledge import Knowledge
-from students.training.weighting_stats import Listening, added, changes
+from students.training.weighting_stats import WeightingStats, added, changes
 
 CLASSES = 4
-BOTH = Listening(("wide", "deep"), CLASSES, temperature=4.0, mean="arithmetic")
+BOTH = WeightingStats(("wide", "deep"), CLASSES, temperature=4.0, mean="arithmetic")
 
 
 def answers(teachers: int = 2, samples: int = 6, classes: int = CLASSES) -> Knowledge:
@@ -28,7 +28,7 @@ def answers(teachers: int = 2, samples: int = 6, classes: int = CLASSES) -> Know
 LABELS = torch.tensor([0, 0, 1, 1, 1, 2])
 
 
-def told(knowledge: Knowledge, labels: torch.Tensor = LABELS, by: Listening = BOTH):
+def told(knowledge: Knowledge, labels: torch.Tensor = LABELS, by: WeightingStats = BOTH):
     return by.told(by.heard(knowledge, labels).tolist())
 
 
@@ -109,15 +109,15 @@ def test_what_an_absent_teacher_holds_does_not_matter() -> None:
 
 
 def test_classes_are_told_apart_only_where_they_are_few() -> None:
-    many = Listening(("wide", "deep"), 65, temperature=4.0, mean="arithmetic")
+    many = WeightingStats(("wide", "deep"), 65, temperature=4.0, mean="arithmetic")
     figures = told(answers(classes=65), LABELS, many)
     assert set(figures) == {"weights/wide", "weights/deep", "rule/changed", "rule/renamed"}
-    few = Listening(("wide", "deep"), 64, temperature=4.0, mean="arithmetic")
+    few = WeightingStats(("wide", "deep"), 64, temperature=4.0, mean="arithmetic")
     assert "weights/wide/2" in told(answers(classes=64), LABELS, few)
 
 
 def test_teachers_made_of_one_are_numbered() -> None:
-    alone = Listening(("wide",), CLASSES, temperature=4.0, mean="geometric")
+    alone = WeightingStats(("wide",), CLASSES, temperature=4.0, mean="geometric")
     figures = told(answers(teachers=3), LABELS, alone)
     assert figures["weights/wide~3"] == pytest.approx(1 / 3)
     assert "weights/wide~1/2" in figures

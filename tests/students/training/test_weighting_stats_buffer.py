@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from students.knowledge import Knowledge
-from students.training.no_teachers import nobodys
-from students.training.weighting_stats import Listening
-from students.training.weighting_stats_buffer import LOT, Notes, joined
+from students.training.no_teachers import empty_knowledge
+from students.training.weighting_stats import WeightingStats
+from students.training.weighting_stats_buffer import LOT, WeightingStatsBuffer, joined
 
 CLASSES = 4
-LISTENING = Listening(("wide", "deep"), CLASSES, temperature=4.0, mean="arithmetic")
+LISTENING = WeightingStats(("wide", "deep"), CLASSES, temperature=4.0, mean="arithmetic")
 
 
 def answers(samples: int, seed: int) -> tuple[Knowledge, torch.Tensor]:
@@ -30,7 +30,7 @@ def answers(samples: int, seed: int) -> tuple[Knowledge, torch.Tensor]:
 
 
 def test_many_micro_batches_are_noted_as_one_by_one() -> None:
-    notes, each = Notes(LISTENING), [answers(100, seed) for seed in range(25)]
+    notes, each = WeightingStatsBuffer(LISTENING), [answers(100, seed) for seed in range(25)]
     for knowledge, labels in each:
         notes.note(knowledge, labels)
     assert 2 * LOT < 25 * 100
@@ -42,7 +42,7 @@ def test_many_micro_batches_are_noted_as_one_by_one() -> None:
 
 
 def test_after_they_were_taken_nothing_of_before_is_left_in_a_bit() -> None:
-    ever, anew = Notes(LISTENING), Notes(LISTENING)
+    ever, anew = WeightingStatsBuffer(LISTENING), WeightingStatsBuffer(LISTENING)
     for seed in range(7):
         ever.note(*answers(100, seed))
     ever.taken()
@@ -56,13 +56,13 @@ def test_after_they_were_taken_nothing_of_before_is_left_in_a_bit() -> None:
 
 
 def test_nobodys_answers_are_no_note() -> None:
-    notes = Notes(LISTENING)
-    notes.note(nobodys(5, CLASSES), torch.zeros(5, dtype=torch.int64))
+    notes = WeightingStatsBuffer(LISTENING)
+    notes.note(empty_knowledge(5, CLASSES), torch.zeros(5, dtype=torch.int64))
     assert notes.taken() is None
 
 
 def test_lots_of_teachers_who_know_other_classes_are_kept_apart() -> None:
-    notes, known = Notes(LISTENING), torch.ones(2, CLASSES, dtype=torch.bool)
+    notes, known = WeightingStatsBuffer(LISTENING), torch.ones(2, CLASSES, dtype=torch.bool)
     known[0, 2:] = False
     (one, labels), (other, others) = answers(10, 0), answers(10, 1)
     other = replace(other, known=known)

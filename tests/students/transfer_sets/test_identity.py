@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from students.errors import StudentError, TransferSetError
+from students.errors import TransferSetError, UserError
 from students.transfer_sets import content_hashes
 from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder, Mnist
 from students.transfer_sets.digits import content_of, load_digits
@@ -212,7 +212,7 @@ def test_a_custom_set_is_its_source_and_its_options(identity, tmp_path):
     source.write_text("def one(): ...\ndef two(): return 1\n")
     seen.append(identity(CustomTransferSet(source="mine.py:one")))
     assert len(set(seen)) == 5
-    with pytest.raises(StudentError, match=r"mine\.py"):
+    with pytest.raises(UserError, match=r"mine\.py"):
         source.unlink()
         identity(CustomTransferSet(source="mine.py:one"))
 

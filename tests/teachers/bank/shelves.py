@@ -34,14 +34,14 @@ def shelf_in(
     *columns: Column,
     samples: int = SAMPLES,
     budget: int = 10**9,
-    manner: dict[str, Any] | None = None,
+    inference: dict[str, Any] | None = None,
     **changed: Any,
 ) -> Shelf:
     """A shelf that is ready in the bank of ``home``."""
     told = about(**changed)
     folder = home / "bank" / shelf_digest(told)
     prepare_shelf(folder, told)
-    return Shelf(folder, identity_of(told, manner or {}), samples, budget, columns or (LOGITS,))
+    return Shelf(folder, identity_of(told, inference or {}), samples, budget, columns or (LOGITS,))
 
 
 def ids_of(*ids: int) -> Ids:

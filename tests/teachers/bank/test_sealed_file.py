@@ -154,10 +154,10 @@ def test_file_of_another_shelf_is_never_read_even_in_its_place(
 
 def test_file_of_another_manner_view_or_column_is_never_read(tmp_path: Path) -> None:
     fill(mine := shelf_in(tmp_path), 0, some(20))
-    manner = shelf_in(tmp_path, manner={"threads": 2})
-    assert manner.folder == mine.folder
+    inference = shelf_in(tmp_path, inference={"threads": 2})
+    assert inference.folder == mine.folder
     shutil.copy(logits_of(mine), tmp_path / "kept")
-    assert not StoredView.open(manner, 0).present(some(20)).any()
+    assert not StoredView.open(inference, 0).present(some(20)).any()
     (mine.folder / "view-1").mkdir()
     shutil.copy(tmp_path / "kept", logits_of(mine, 1))
     assert not StoredView.open(mine, 1).present(some(20)).any()

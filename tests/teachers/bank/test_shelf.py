@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from teachers.bank.layout import shelves_of
-from teachers.bank.shelf import identity_of, prepare_shelf, read_about, read_manner, shelf_digest
+from teachers.bank.shelf import (
+    identity_of,
+    prepare_shelf,
+    read_about,
+    read_inference_config,
+    shelf_digest,
+)
 from teachers.errors import BankError
 from tests.teachers.bank.shelves import about, in_child, shelf_in
 from tests.teachers.bank.test_sealed_file import CHANGES
@@ -45,7 +51,7 @@ def test_shelf_is_prepared_once_and_says_what_it_is_about(tmp_path: Path) -> Non
     assert shelf_in(tmp_path) == shelf
     assert (shelf.folder / "about.json").stat().st_mtime_ns == written
     assert read_about(shelf.folder) == about()
-    assert read_manner(shelf.folder) is None
+    assert read_inference_config(shelf.folder) is None
     assert shelves_of(shelf.bank) == [shelf.folder]
 
 

@@ -16,7 +16,7 @@ from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.bank.writer import FreshView
 from teachers.client.answer_source import Kept
-from teachers.client.stream import LESSON, StreamedLessons
+from teachers.client.stream import WINDOW, StreamedLessons
 from teachers.config import Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
@@ -132,7 +132,7 @@ def test_lessons_end_where_the_view_changes(shelf: Shelf) -> None:
 def test_no_teacher_is_needed_where_all_is_stored(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(SAMPLES))
     questions = [asked(n) for n in range(SAMPLES // EACH)]
-    assert len(questions) > LESSON
+    assert len(questions) > WINDOW
     assert learnt(lessons(shelf), questions) == AnswerCounts(read=SAMPLES)
 
 

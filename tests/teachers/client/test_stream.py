@@ -16,7 +16,7 @@ from cluster.runtime import Demand, Handle, Runtime
 from students.knowledge import Knowledge
 from teachers.client import answer_source
 from teachers.client.answer_source import AHEAD, MOST_REVIVALS
-from teachers.client.stream import LESSON, StreamedLessons
+from teachers.client.stream import WINDOW, StreamedLessons
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import TeacherLost
@@ -176,7 +176,7 @@ def test_lessons_longer_than_one_lesson_are_asked_piece_by_piece(teaching: Teach
     lessons, asked = teaching(2), []
 
     def questions():  # type: ignore[no-untyped-def]
-        for number in range(2 * LESSON + 30):
+        for number in range(2 * WINDOW + 30):
             asked.append(number)
             yield question(number)
 
@@ -184,11 +184,11 @@ def test_lessons_longer_than_one_lesson_are_asked_piece_by_piece(teaching: Teach
         for number, each in enumerate(knowledge):
             assert views(each) == expected(number)
             # The next lesson is asked for as soon as teachers may be done with this one.
-            assert len(asked) <= ((number + AHEAD) // LESSON + 1) * LESSON
-    assert number == 2 * LESSON + 29
+            assert len(asked) <= ((number + AHEAD) // WINDOW + 1) * WINDOW
+    assert number == 2 * WINDOW + 29
     for replica in range(2):
         assert until(lambda r=replica: told(lessons, "a", r)[1] == 3)  # type: ignore[misc]
-        assert told(lessons, "a", replica)[0] == [replica + LESSON * n for n in range(3)]
+        assert told(lessons, "a", replica)[0] == [replica + WINDOW * n for n in range(3)]
 
 
 def test_a_killed_teacher_is_brought_back_and_goes_on_where_the_student_is(

@@ -10,8 +10,8 @@ def _trained_teacher(folder, task):
     config = TeacherConfig.model_validate(
         {"model": {"kind": "mlp", "hidden": (8,)}, "train": {"objective": {"task": task}}}
     )
-    pupil = tiny.pupil(config.model, taught=False, epochs=6, checkpoint={"every": 24})
-    tiny.train(folder, replace(pupil, objective=config.train.objective))
+    spec = tiny.spec(config.model, taught=False, epochs=6, checkpoint={"every": 24})
+    tiny.train(folder, replace(spec, objective=config.train.objective))
     losses = [row["loss"] for kind, _, row in tiny.measured(folder) if kind == "step"]
     return tiny.outcome(folder), losses
 

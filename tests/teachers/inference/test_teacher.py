@@ -17,7 +17,7 @@ from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, PlainCnn, ResNetCifar
 from students.models.network import Network, Preprocess
 from teachers.inference.compilation import can_compile
-from teachers.inference.inference_config import PLAIN_BATCH, Manner, plain
+from teachers.inference.inference_config import PLAIN_BATCH, InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 
 COUNT = 150
@@ -49,8 +49,8 @@ MANNERS = {
 """The kinds of manner that tuning may choose; one that is compiled has a test of its own."""
 
 
-def teacher(kind: str, manner: Manner = MANNERS["fp32"]) -> Teacher:
-    return Teacher(network(kind), NETS[kind][1], manner=manner)
+def teacher(kind: str, inference: InferenceConfig = MANNERS["fp32"]) -> Teacher:
+    return Teacher(network(kind), NETS[kind][1], inference=inference)
 
 
 def differing(one: Answer, other: Answer) -> list[str]:
@@ -64,12 +64,12 @@ def rows(answer: Answer, places: list[int]) -> Answer:
     return Answer(answer.logits[places], taps, 0.0)
 
 
-@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("inference", MANNERS)
 @pytest.mark.parametrize("kind", NETS)
 def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
-    kind: str, manner: str
+    kind: str, inference: str
 ) -> None:
-    asked = teacher(kind, MANNERS[manner])
+    asked = teacher(kind, MANNERS[inference])
     whole = asked.answer(PICTURES)
 
     @settings(max_examples=12, deadline=None, database=None)
@@ -97,7 +97,7 @@ def test_every_forward_pass_has_one_shape_and_no_filling_is_answered(count: int)
 def test_a_teacher_is_frozen_and_evaluates() -> None:
     net = network("resnet").train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    asked = Teacher(net, (Tap("layer3"),), manner=plain(1))
+    asked = Teacher(net, (Tap("layer3"),), inference=plain(1))
     asked.answer(PICTURES)
     assert not any(module.training for module in net.modules())
     assert not any(parameter.requires_grad for parameter in net.parameters())
@@ -136,10 +136,10 @@ def test_bf16_is_close_to_fp32_and_not_the_same() -> None:
     assert np.allclose(fine.logits, coarse.logits, atol=0.1)
 
 
-@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("inference", MANNERS)
 @pytest.mark.parametrize("layer", ["conv1", "bn1", "layer1.0.conv2", "layer3"])
 def test_in_every_manner_a_tap_is_the_layers_own_and_changes_no_logits(
-    layer: str, manner: str
+    layer: str, inference: str
 ) -> None:
     """Also of a convolution into which the normalisation after it was folded."""
     taps, net = (Tap(layer),), network("resnet")
@@ -148,21 +148,21 @@ def test_in_every_manner_a_tap_is_the_layers_own_and_changes_no_logits(
             if isinstance(each, nn.BatchNorm2d):
                 each.weight.mul_(1.5)
                 each.running_mean.add_(0.1)
-    wanted = Teacher(net, taps, manner=plain(1)).answer(PICTURES)
-    found = Teacher(net, taps, manner=MANNERS[manner]).answer(PICTURES)
+    wanted = Teacher(net, taps, inference=plain(1)).answer(PICTURES)
+    found = Teacher(net, taps, inference=MANNERS[inference]).answer(PICTURES)
     error = np.abs(found.taps[layer].astype(np.float32) - wanted.taps[layer]).mean()
     assert error < 0.02 * np.abs(wanted.taps[layer]).mean(dtype=np.float32)
     assert found.taps[layer].flags.c_contiguous
-    untapped = Teacher(net, manner=MANNERS[manner]).answer(PICTURES)
+    untapped = Teacher(net, inference=MANNERS[inference]).answer(PICTURES)
     assert differing(untapped, Answer(found.logits, {}, 0.0)) == []
 
 
 def test_one_manner_after_the_other_leaves_the_network_as_it_was() -> None:
     net = network("resnet")
-    before = Teacher(net, manner=plain(1)).answer(PICTURES)
-    for manner in MANNERS.values():
-        Teacher(net, manner=manner).answer(PICTURES[:1])
-    assert differing(Teacher(net, manner=plain(1)).answer(PICTURES), before) == []
+    before = Teacher(net, inference=plain(1)).answer(PICTURES)
+    for inference in MANNERS.values():
+        Teacher(net, inference=inference).answer(PICTURES[:1])
+    assert differing(Teacher(net, inference=plain(1)).answer(PICTURES), before) == []
 
 
 @pytest.mark.slow
@@ -170,18 +170,18 @@ def test_one_manner_after_the_other_leaves_the_network_as_it_was() -> None:
 def test_a_compiled_teacher_answers_alike_in_every_company_with_taps_and_without(
     tmp_path: Path,
 ) -> None:
-    manner, taps = replace(plain(1), compiled=True, **LAID), NETS["resnet"][1]  # type: ignore[arg-type]
-    asked = Teacher(network("resnet"), taps, manner=manner, cache=tmp_path)
+    inference, taps = replace(plain(1), compiled=True, **LAID), NETS["resnet"][1]  # type: ignore[arg-type]
+    asked = Teacher(network("resnet"), taps, inference=inference, cache=tmp_path)
     whole, wanted = asked.answer(PICTURES), teacher("resnet").answer(PICTURES)
     assert np.allclose(whole.logits, wanted.logits, rtol=1e-2, atol=1e-2)
     assert np.allclose(whole.taps["layer3"], wanted.taps["layer3"], rtol=1e-2, atol=1e-2)
     for places in ([5, 3, 149], list(range(COUNT))[::-1]):
         assert differing(asked.answer(PICTURES[places]), rows(whole, places)) == []
-    again = Teacher(network("resnet"), manner=manner, cache=tmp_path).answer(PICTURES)
+    again = Teacher(network("resnet"), inference=inference, cache=tmp_path).answer(PICTURES)
     assert differing(again, Answer(whole.logits, {}, 0.0)) == []
 
 
 def test_a_teacher_leaves_the_callers_threads_as_they_were() -> None:
     before = torch.get_num_threads()
-    Teacher(network("mlp"), manner=plain(before + 1)).answer(PICTURES[:1])
+    Teacher(network("mlp"), inference=plain(before + 1)).answer(PICTURES[:1])
     assert torch.get_num_threads() == before

@@ -10,7 +10,7 @@ import pytest
 from students.knowledge import Tap
 from students.models.class_map import UNKNOWN
 from students.models.config import PlainCnn
-from teachers.inference.inference_config import Manner, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 from teachers.serving.answer_columns import logits_column
 from tests.students.models.test_class_map import CLASSES, TOTAL, network, pictures
@@ -24,12 +24,12 @@ MANNERS = [
 ]
 
 
-@pytest.mark.parametrize("manner", MANNERS, ids=str)
-def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(manner: Manner) -> None:
+@pytest.mark.parametrize("inference", MANNERS, ids=str)
+def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(inference: InferenceConfig) -> None:
     made = network(model=PlainCnn(channels=(3, 3)))
     taps = (Tap("stage1", "pool"),)
-    answer = Teacher(made, taps, manner=manner).answer(pictures(7))
-    usual = Teacher(made, taps, manner=plain(1)).answer(pictures(7))
+    answer = Teacher(made, taps, inference=inference).answer(pictures(7))
+    usual = Teacher(made, taps, inference=plain(1)).answer(pictures(7))
     assert bool((answer.logits[:, FOREIGN] == np.float16(UNKNOWN)).all())
     assert np.allclose(answer.logits, usual.logits, atol=0.05)
     assert answer.taps["stage1:pool"].shape == (7, 3)
@@ -37,6 +37,6 @@ def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(manner: Manner) 
 
 @pytest.mark.parametrize("top_k", [3, 5, 9])
 def test_as_many_as_it_knows_are_kept_exactly_among_the_largest(top_k: int) -> None:
-    logits = Teacher(network(), manner=plain(1)).answer(pictures()).logits
+    logits = Teacher(network(), inference=plain(1)).answer(pictures()).logits
     column = logits_column(TOTAL, top_k)
     assert np.array_equal(column.decode(column.encode(logits)), logits)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from students.models.catalog import build_model
 from students.models.config import Mlp, ModelConfig, ResNetCifar
 from students.models.network import Network, Preprocess
-from teachers.inference.inference_config import Manner, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification import autotune
 from teachers.qualification.autotune import tune
 from teachers.qualification.autotune_result import Tuning
@@ -52,14 +52,14 @@ def test_a_small_run_is_not_tuned_whatever_the_clock_says() -> None:
 
 def test_every_candidate_is_told_with_its_rate_and_why_it_was_not_taken() -> None:
     found = tuned(network(ResNetCifar(depth=8)))
-    manners = [trial.manner for trial in found.trials]
-    assert manners[0] == plain(1)
-    assert Manner("fp32", True, False, 64, 1, folded=True) in manners
-    assert Manner("bf16", True, False, 64, 1, folded=True) in manners
-    assert {manner.forward_batch for manner in manners} == {32, 64, 128}
-    assert len(set(manners)) == len(manners)
+    inferences = [trial.inference for trial in found.trials]
+    assert inferences[0] == plain(1)
+    assert InferenceConfig("fp32", True, False, 64, 1, folded=True) in inferences
+    assert InferenceConfig("bf16", True, False, 64, 1, folded=True) in inferences
+    assert {inference.forward_batch for inference in inferences} == {32, 64, 128}
+    assert len(set(inferences)) == len(inferences)
     assert all(trial.rate for trial in found.trials)
-    assert [trial.manner for trial in found.trials if not trial.rejected] in (
+    assert [trial.inference for trial in found.trials if not trial.rejected] in (
         [found.chosen],
         [plain(1)],
     )
@@ -82,7 +82,7 @@ def test_what_is_fast_and_unfaithful_is_rejected(monkeypatch: pytest.MonkeyPatch
     net = network(Mlp(hidden=(64,)))
     net.model.register_forward_hook(coarse)
     found = tuned(net)
-    low = next(trial for trial in found.trials if trial.manner.precision == "bf16")
+    low = next(trial for trial in found.trials if trial.inference.precision == "bf16")
     assert found.chosen == plain(1)
     assert low.rejected == "slower" or low.rejected.startswith("not faithful: mean KL")
 

@@ -15,7 +15,7 @@ from students.models.weights import load_weights, read_weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from teachers.inference.inference_config import plain
-from teachers.qualification.autotune_result import Trial, Tuning
+from teachers.qualification.autotune_result import Candidate, Tuning
 from teachers.qualification.parity_verdict import (
     Asked,
     another_reading,
@@ -60,7 +60,7 @@ def asked_of(data_root: Path):  # type: ignore[no-untyped-def]
             mean=OWN_MEAN, std=OWN_STD, plain=own, threads=1,
         )  # fmt: skip
         asked = Asked(own, own, deterministic=True)
-        return judge("deep", asked, labels, better, manner=MANNER, temperature=4.0)
+        return judge("deep", asked, labels, better, inference=MANNER, temperature=4.0)
 
     return verdict
 
@@ -131,7 +131,7 @@ def test_every_usual_reading_but_the_own_is_tried() -> None:
 def test_noise_is_named_and_not_called_unfaithful() -> None:
     own = torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
     other = Asked(own.roll(1, 1), own, deterministic=False)
-    found = judge("deep", other, None, None, manner=MANNER, temperature=4.0)
+    found = judge("deep", other, None, None, inference=MANNER, temperature=4.0)
     [problem] = found.problems
     assert "`teachers.deep` gives the same samples other answers" in problem
     assert found.unfaithful == ""
@@ -141,7 +141,7 @@ def test_noise_is_named_and_not_called_unfaithful() -> None:
 def test_fidelity_is_judged_anew_at_another_temperature() -> None:
     own = 3 * torch.randn(400, 10, generator=torch.Generator().manual_seed(0)).double()
     asked = Asked(own * 1.1, own, deterministic=True)
-    warm = judge("deep", asked, None, None, manner=MANNER, temperature=20.0)
+    warm = judge("deep", asked, None, None, inference=MANNER, temperature=20.0)
     assert warm.passes
     cold = at_temperature("deep", warm, asked, 1.0)
     assert "set `teachers.deep.precision` to fp32" in cold.unfaithful
@@ -164,14 +164,14 @@ def test_a_verdict_and_a_tuning_come_back_as_they_were_kept(tmp_path: Path) -> N
     own = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 3
     asked = Asked(own, own, deterministic=True)
-    verdict = judge("deep", asked, labels, None, manner=MANNER, temperature=4.0)
+    verdict = judge("deep", asked, labels, None, inference=MANNER, temperature=4.0)
     assert read_verdict(tmp_path) is None
     write_verdict(tmp_path, verdict, asked)
     assert read_verdict(tmp_path) == verdict
     kept = read_asked(tmp_path, MANNER)
     assert kept is not None and torch.equal(kept.given, own)
     assert read_asked(tmp_path, plain(2)) is None
-    tuning = Tuning(MANNER, 10.0, 20.0, (Trial(MANNER, 10.0, 1e-5, 1.0, "slower"),), "why")
+    tuning = Tuning(MANNER, 10.0, 20.0, (Candidate(MANNER, 10.0, 1e-5, 1.0, "slower"),), "why")
     write_tuning(tmp_path, tuning)
     assert read_tuning(tmp_path) == tuning
     assert tuning.gain == 2.0

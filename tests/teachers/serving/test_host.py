@@ -100,16 +100,16 @@ def test_a_teacher_goes_on_as_it_is_told_and_keeps_its_answers_there(
     folder = tmp_path / "bank" / "ab"
     prepare_shelf(folder, {"format": 1})
     columns = (Column("logits", (10,)), Column("tap.stage1.conv1", (4, 8, 8)))
-    shelf, manner = (
+    shelf, inference = (
         Shelf(folder, "cd" * 32, 1797, 10**9, columns),
         replace(plain(1), forward_batch=8),
     )
     host, question = TeacherHost(spec), asked(3, *range(20))
     plainly = host.probe(question.sample_ids, 3)
-    host.adopt(manner, shelf)
+    host.adopt(inference, shelf)
     [answer], teacher = list(host.answers([question])), host.teacher
-    assert (answer.computed, host.teacher.manner) == (20, manner)
-    host.adopt(manner, shelf)
+    assert (answer.computed, host.teacher.inference) == (20, inference)
+    host.adopt(inference, shelf)
     assert host.teacher is teacher, "it is run so already"
     [again] = host.answers([question])
     assert again.computed == 0
