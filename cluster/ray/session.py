@@ -161,7 +161,7 @@ def _search_path() -> list[str]:
     """Where the roles' processes find our packages: absolute, whatever their folder is."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     absolute = [part for part in given if part and Path(part).is_absolute()]
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     installed = root in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     return absolute if installed or root in absolute else [root, *absolute]
 

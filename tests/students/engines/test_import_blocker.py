@@ -38,7 +38,7 @@ def test_a_rank_that_imports_deepspeed_does_not_import_the_tracker():
             "_quietly_import(torch.device('cpu'))\n"
             "print('deepspeed' in sys.modules, 'mlflow' in sys.modules)",
         ],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         check=True,
         text=True,

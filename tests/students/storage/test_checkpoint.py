@@ -165,7 +165,7 @@ def test_a_write_that_the_disk_refuses_leaves_the_last_commit(stage, folder):
         [sys.executable, "-c", textwrap.dedent(_REFUSED), str(stage)],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         timeout=60,
     )
     assert "step-000020 cannot be written (File too large); make room" in ran.stdout, ran.stderr

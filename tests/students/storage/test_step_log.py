@@ -68,7 +68,7 @@ def test_a_commit_point_is_on_the_disk_though_the_process_is_killed(tmp_path):
         "print(spool.commit_point(), flush=True); spool.step(1, {'loss': 1.0})\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
         cwd=root,
