@@ -19,13 +19,12 @@ from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult, Watcher
 from orchestrator.execution.prewarm import warm
 from orchestrator.execution.progress import ProgressBars
-from orchestrator.execution.role_specs import RoleSpecs, resources_of
+from orchestrator.execution.role_specs import RoleSpecs, gpus, logical_cpus
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import resolve, roles_of, stages_at_once
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.collect_run import Reporting
@@ -170,34 +169,6 @@ def _all_stored(plan: Plan, store: Store, watcher: Watcher) -> list[StageResult]
     for result in results:
         watcher.ends(result)
     return results
-
-
-def logical_cpus(plan: Plan, cores: int) -> int:
-    """As many CPUs as the plan asks at its busiest; they may exceed the machine's."""
-    asked = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
-    return max(cores, int(sum(asked[: stages_at_once(cores)]) + 0.999))
-
-
-def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
-    resolved, recipe = resolve(stage, plan, cores), plan.recipe
-    kind, _, name = stage.name.partition(".")
-    own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
-    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
-    cpus = ranks * resources_of(own, resolved["student"]).cpus
-    for teacher, threads in resolved["teachers"].items():
-        config = recipe.teachers[teacher]
-        cpus += config.replicas * resources_of(config.resources, threads).cpus
-    return cpus
-
-
-def gpus(plan: Plan) -> int:
-    """How many GPUs the plan asks: all that its roles name, rounded up."""
-    recipe = plan.recipe
-    asked = recipe.student.resources.gpus * recipe.student.engine.ranks
-    for teacher in recipe.teachers.values():
-        # While it is trained it has ranks; when it teaches, replicas.
-        asked += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
-    return int(asked + 0.999)
 
 
 def _report(

@@ -1,4 +1,4 @@
-"""From a stage of the plan to what its roles are told and where they are put."""
+"""Builds what the roles of a stage are started with: specs, the ensemble, and resources."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from cluster.runtime import Demand
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import Resolved
+from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
+from orchestrator.planning.thread_allocation import Resolved, resolve, roles_of, stages_at_once
 from students.config import Resources
 from students.engines.engine import Group
 from students.fault_injection import Fault
@@ -17,9 +17,11 @@ from students.models.config import Weights
 from students.objectives.catalog import taps_of
 from students.specs import Assignment
 from students.storage.outcome import weights_file
+from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import Kept
 from teachers.client.stream import STREAMS
 from teachers.config import TeacherConfig
+from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherSpec
 
 LOOPBACK = "127.0.0.1"
@@ -120,6 +122,49 @@ def resources_of(
         # Torch's own setting holds for its operators; this one for libraries below it.
         environment={"OMP_NUM_THREADS": str(threads)},
     )
+
+
+def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble:
+    """The ensemble that teaches ``stage``; it holds labels only if its weighting rule reads them,
+    and then only those that the student is given."""
+    weighting = stage.ensemble.weighting
+    return Ensemble(
+        stage.teachers,
+        transfer_set.classes,
+        weighting,
+        noise=stage.ensemble.heard_noise,
+        seed=ensemble_seed(plan.recipe, stage.repeat),
+        labels=transfer_set.student_targets if weighting.labelled else None,
+        class_maps=class_maps(plan.recipe, stage.teachers),
+    )
+
+
+def logical_cpus(plan: Plan, cores: int) -> int:
+    """As many CPUs as the plan asks at its busiest; they may exceed the machine's."""
+    asked = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
+    return max(cores, int(sum(asked[: stages_at_once(cores)]) + 0.999))
+
+
+def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
+    resolved, recipe = resolve(stage, plan, cores), plan.recipe
+    kind, _, name = stage.name.partition(".")
+    own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
+    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
+    cpus = ranks * resources_of(own, resolved["student"]).cpus
+    for teacher, threads in resolved["teachers"].items():
+        config = recipe.teachers[teacher]
+        cpus += config.replicas * resources_of(config.resources, threads).cpus
+    return cpus
+
+
+def gpus(plan: Plan) -> int:
+    """How many GPUs the plan asks: all that its roles name, rounded up."""
+    recipe = plan.recipe
+    asked = recipe.student.resources.gpus * recipe.student.engine.ranks
+    for teacher in recipe.teachers.values():
+        # While it is trained it has ranks; when it teaches, replicas.
+        asked += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
+    return int(asked + 0.999)
 
 
 def free_port() -> int:

@@ -18,10 +18,9 @@ from threading import Event
 from typing import Any
 
 from cluster.runtime import Handle, Runtime
-from orchestrator.ensembles import ensemble_of
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.parity_gate import ParityGate
-from orchestrator.execution.role_specs import RoleSpecs, resources_of
+from orchestrator.execution.role_specs import RoleSpecs, ensemble_of, resources_of
 from orchestrator.home.process_lock import held
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve

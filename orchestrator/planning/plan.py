@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.config import Recipe
-from orchestrator.gating import told, with_layer
 from orchestrator.planning import fingerprint
 from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
+from students.models.config import ModelConfig
+from students.models.features import feature_layer
 from students.objectives.config import Task, TermConfig, taught_by_one
 from students.randomness import seed_of
-from students.specs import Samples, StudentSpec
+from students.specs import Gating, Samples, StudentSpec
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
-from teachers.config import EnsembleConfig, TeacherConfig, Uniform
+from teachers.config import Adaptive, EnsembleConfig, Fixed, TeacherConfig, Uniform
 
 LABEL_SMOOTHING = 0.1
 """The control's smoothing, the usual value (Szegedy et al., 2016)."""
@@ -194,8 +195,8 @@ def _students(
             fingerprint.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]
         if taught_by:
-            ensemble = with_layer(ensemble, spec.model)
-            spec = told(spec, ensemble)
+            ensemble = with_gate_layer(ensemble, spec.model)
+            spec = with_gate_config(spec, ensemble)
         return Stage(
             name,
             "teach",
@@ -228,6 +229,28 @@ def _students(
             path = f"controls.single_teachers.{name}"
             taught = _with_objective(spec, taught_by_one(spec.objective, name), path)
             yield stage(path, taught, (name,), single(recipe.ensemble))
+
+
+def with_gate_layer(ensemble: EnsembleConfig, model: ModelConfig) -> EnsembleConfig:
+    """Names the layer that an adaptive gate reads, so that the default layer and the same layer
+    written out have one digest."""
+    weighting = ensemble.weighting
+    if not isinstance(weighting, Adaptive) or weighting.layer is not None:
+        return ensemble
+    named = weighting.model_copy(update={"layer": feature_layer(model)})
+    return ensemble.model_copy(update={"weighting": named})
+
+
+def with_gate_config(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec:
+    """Gives the student what ``ensemble``'s weighting needs in its trainer: a gating network
+    (whose layer has been named), and whether teacher weights differ from sample to sample."""
+    weighting = ensemble.weighting
+    listens = not isinstance(weighting, (Uniform, Fixed))
+    if not isinstance(weighting, Adaptive):
+        return replace(spec, listens=listens)
+    assert weighting.layer is not None  # the recipe's rules refuse a layer that cannot be known
+    gate = Gating(weighting.layer, weighting.detached, weighting.penalty, weighting.learns_for)
+    return replace(spec, gate=gate, listens=listens)
 
 
 def _with_objective(

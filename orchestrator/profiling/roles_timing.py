@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from orchestrator.ensembles import ensemble_of
 from orchestrator.execution.bank_shelves import BankShelves
-from orchestrator.execution.role_specs import RoleSpecs
+from orchestrator.execution.role_specs import RoleSpecs, ensemble_of
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import resolve
 from orchestrator.profiling.bank_contents import Holdings, held

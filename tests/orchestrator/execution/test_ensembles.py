@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.ensembles import ensemble_of
+from orchestrator.execution.role_specs import ensemble_of
 from orchestrator.planning.plan import Plan
 from students.transfer_sets.catalog import load_transfer_set
 from teachers.config import Noise

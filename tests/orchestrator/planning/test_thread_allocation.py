@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.execution.role_specs import gpus, logical_cpus
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import (
     Prospect,
@@ -14,7 +15,6 @@ from orchestrator.planning.thread_allocation import (
     roles_of,
     stages_at_once,
 )
-from orchestrator.run import gpus, logical_cpus
 from teachers.inference.inference_config import plain
 from tests import small
 
