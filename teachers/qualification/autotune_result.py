@@ -51,7 +51,7 @@ class Tuning:
             ValueError, KeyError, TypeError: these are not its values.
         """
         trials = tuple(
-            Candidate(**{**each, "manner": InferenceConfig.from_json(each["manner"])})
+            Candidate(**{**each, "inference": InferenceConfig.from_json(each["inference"])})
             for each in values["trials"]
         )
         chosen = InferenceConfig.from_json(values["chosen"])

@@ -71,7 +71,7 @@ class Verdict:
         return cls(
             **{
                 **values,
-                "manner": InferenceConfig.from_json(values["manner"]),
+                "inference": InferenceConfig.from_json(values["inference"]),
                 "fidelity": Fidelity(**values["fidelity"]),
                 "plausibility": found,
                 "problems": tuple(values["problems"]),

@@ -249,5 +249,5 @@ def test_a_small_teacher_is_not_tuned_and_a_damaged_paper_is_written_anew(gate) 
     assert at.keeper.settled("wide", at.folder) == MANNER
     assert read_tuning(at.folder).trials == ()
     at.admit()
-    (at.folder / VERDICT).write_text(json.dumps({"manner": 1}))
+    (at.folder / VERDICT).write_text(json.dumps({"inference": 1}))
     assert not at.admitted()

@@ -113,7 +113,7 @@ def test_a_run_tells_who_computed_what_and_how_fast(
     told = running.undisturbed(tmp_path_factory).object["teaching"]
     assert set(told["teachers"]) == {"wide", "deep"}
     for each in told["teachers"].values():
-        assert "fp32" in each["manner"]
+        assert "fp32" in each["inference"]
         assert each["read"] + each["asked"] == 3 * 256, "three epochs of four batches of 64"
     assert told["student"]["samples_per_second"] > 0
     assert 0 <= told["student"]["wait_share"] <= 1
