@@ -32,10 +32,10 @@ from orchestrator.report.latency import latencies
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking.tracker import Status
+from students.durable_files import write_atomically
 from students.events import Event
 from students.fault_injection import Fault
 from students.storage.outcome import read_outcome
-from students.transfer_sets.content_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _report(
     folder = store.runs / plan.run_name
     folder.mkdir(parents=True, exist_ok=True)
     resolved = folder / "recipe.yaml"
-    write_whole(resolved, dump_yaml(printable(loaded)).encode())
+    write_atomically(resolved, dump_yaml(printable(loaded)).encode())
     seconds = time.monotonic() - began
     reports = [
         reporting.report(results, seconds=seconds, repeat=repeat) for repeat in range(plan.repeats)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from torch import Tensor
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
+from students.durable_files import create_atomically
 from students.knowledge import Answer
 from students.models.config import Weights
 from students.models.network import Network
@@ -222,15 +221,11 @@ class ParityGate:
 
 
 def _write_first(file: Path, content: bytes) -> None:
-    """Writes a file whole, unless somebody has; one that cannot be read is replaced."""
-    fresh = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
-    with suppress(OSError):  # On a full disk nothing is settled, and the bank keeps nothing.
-        fresh.write_bytes(content)
+    """Writes a file unless another process has; one that cannot be read is replaced."""
+    with suppress(OSError):  # On a full disk nothing is stored, and the bank keeps nothing.
         if file.exists() and not _is_inference_config(file):
             file.unlink(missing_ok=True)
-        with suppress(FileExistsError):
-            os.link(fresh, file)
-    fresh.unlink(missing_ok=True)
+        create_atomically(file, content)
 
 
 def _is_inference_config(file: Path) -> bool:

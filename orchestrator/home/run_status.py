@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from orchestrator.home.locks import is_held
 from orchestrator.results.run_report import Outcome, RunReport, StageReport
-from students.transfer_sets.content_hashes import write_whole
+from students.durable_files import write_atomically
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store
@@ -85,7 +85,7 @@ def _mark(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
         student=None,
         stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in plan.stages),
     )
-    write_whole(folder / REPORT, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+    write_atomically(folder / REPORT, (json.dumps(report.to_json(), indent=1) + "\n").encode())
 
 
 def _is_done(report: Path) -> bool:

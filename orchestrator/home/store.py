@@ -24,7 +24,7 @@ from typing import Any
 
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.process_lock import held
-from students.transfer_sets.content_hashes import write_whole
+from students.durable_files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / "resolved.json"
         if not kept.exists():
-            write_whole(folder / "request.json", json.dumps(what, indent=1).encode())
-            write_whole(kept, json.dumps(resolved, indent=1).encode())
+            write_atomically(folder / "request.json", json.dumps(what, indent=1).encode())
+            write_atomically(kept, json.dumps(resolved, indent=1).encode())
         return json.loads(kept.read_text())
 
     def amend(self, digest: str, resolved: Mapping[str, Any]) -> None:
         """Keeps what was resolved later in the first attempt, before anything depends on it."""
         kept = self.folder(digest) / "resolved.json"
-        write_whole(kept, json.dumps(resolved, indent=1).encode())
+        write_atomically(kept, json.dumps(resolved, indent=1).encode())
 
     def stage_digests(self) -> list[str]:
         """The digests of all stages that there is a folder for."""

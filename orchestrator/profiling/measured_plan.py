@@ -113,10 +113,10 @@ def keep(measured: MeasuredPlan, folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    from students.transfer_sets.content_hashes import write_whole
+    from students.durable_files import write_atomically
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / FILE, (json.dumps(measured.to_json(), indent=1) + "\n").encode())
+    write_atomically(folder / FILE, (json.dumps(measured.to_json(), indent=1) + "\n").encode())
 
 
 def kept(folder: Path) -> MeasuredPlan | None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
+from students.durable_files import write_atomically
 from students.models.config import ModelConfig, Weights
 from students.models.network import Network
 from students.models.profile import latency_ms
 from students.storage.outcome import weights_file
 from students.torch_state import computing_on
-from students.transfer_sets.content_hashes import write_whole
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.inference.loading import load_network
 
@@ -39,7 +39,7 @@ def _latency(
     network = finished_network(plan, store, result, transfer_set)
     with computing_on(THREADS):
         figures = latency_ms(network, transfer_set.shape).as_json()
-    write_whole(kept, json.dumps(figures).encode())
+    write_atomically(kept, json.dumps(figures).encode())
     return figures
 
 

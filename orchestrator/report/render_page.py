@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from orchestrator.report.render_tables import report_grids
 from orchestrator.report.repeats import RepeatReport, repeat_grid, repeat_sentence
 from orchestrator.report.weighting_plots import LISTENING, TERMS
 from orchestrator.results.run_report import RunReport
+from students.durable_files import write_atomically
 
 PAGE = "report.md"
 FIGURES = "report.json"
@@ -41,10 +41,13 @@ def write_page(report: RunReport, folder: Path, repeats: RepeatReport | None = N
     files = [folder / PAGE, folder / FIGURES, *pictures]
     if repeats is not None:
         files.append(folder / REPEATS)
-        _write(folder / REPEATS, json.dumps(repeats.to_json(), indent=1) + "\n")
+        write_atomically(
+            folder / REPEATS, (json.dumps(repeats.to_json(), indent=1) + "\n").encode()
+        )
     told = replace(report, artifacts={**report.artifacts, **{f.name: str(f) for f in files}})
-    _write(folder / PAGE, page(report, [picture.name for picture in pictures], repeats))
-    _write(folder / FIGURES, json.dumps(told.to_json(), indent=1) + "\n")
+    text = page(report, [picture.name for picture in pictures], repeats)
+    write_atomically(folder / PAGE, text.encode())
+    write_atomically(folder / FIGURES, (json.dumps(told.to_json(), indent=1) + "\n").encode())
     return told
 
 
@@ -92,10 +95,3 @@ def _stages(report: RunReport) -> Grid:
         for stage in report.stages
     )
     return Grid("Stages", ("stage", "", "seconds", "digest"), rows)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replaces a file as a whole, so that no reader finds half a page."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
+from students.durable_files import write_atomically
 from students.errors import CheckpointError, StaleAttempt
 
 _FILE = "attempt.json"
@@ -25,7 +25,7 @@ def begin_attempt(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK):
         number = current_attempt(folder) + 1
-        replace_durably(folder / _FILE, json.dumps({"attempt": number}).encode())
+        write_atomically(folder / _FILE, json.dumps({"attempt": number}).encode())
     return number
 
 
@@ -59,31 +59,3 @@ def only_current(folder: Path, attempt: int) -> Iterator[None]:
                 "nothing was committed, and this process should end"
             )
         yield
-
-
-def replace_durably(path: Path, content: bytes) -> None:
-    """Writes ``path`` so that, whatever happens, it holds the old content or the new."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        write_durably(fresh, content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Writes ``path`` and waits until the disk has it."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in ``folder`` last over a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

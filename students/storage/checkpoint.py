@@ -23,9 +23,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from students.durable_files import TEMPORARY, sync, write_atomically, write_folder
 from students.engines.engine import EngineState
 from students.errors import CheckpointError
-from students.storage.attempts import only_current, replace_durably, sync_folder, write_durably
+from students.storage.attempts import only_current
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -35,7 +36,7 @@ _MODEL = "model.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
 _LATEST = "LATEST"
 _STEP = re.compile(r"step-(\d{6,})")
-_TEMPORARY = re.compile(r"\.tmp-\d+-(\d+)")
+_UNFINISHED = re.compile(re.escape(TEMPORARY) + r"\d+-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,9 @@ class CheckpointFolder:
             StaleAttempt: a later attempt has begun; nothing has changed.
             CheckpointError: it cannot be written, as on a full disk; the last commit stands.
         """
-        temporary = self._folder / f".tmp-{step}-{self._attempt}"
+        temporary = self._folder / f"{TEMPORARY}{step}-{self._attempt}"
         target = self._folder / _name(step)
         try:
-            temporary.mkdir(parents=True)
             self._write(temporary, state, progress, step)
             with only_current(self._stage, self._attempt):
                 self._publish(temporary, target)
@@ -143,17 +143,15 @@ class CheckpointFolder:
             },
         }
         contents[_MANIFEST] = json.dumps(manifest, indent=1, allow_nan=False).encode()
-        for name, content in contents.items():
-            write_durably(folder / name, content)
-        sync_folder(folder)
+        write_folder(folder, contents)
 
     def _publish(self, temporary: Path, target: Path) -> None:
         if target.exists():
             # Left by an attempt that was killed before it could name it LATEST, or damaged.
             shutil.rmtree(target)
         temporary.replace(target)
-        sync_folder(self._folder)
-        replace_durably(self._folder / _LATEST, target.name.encode())
+        sync(self._folder)
+        write_atomically(self._folder / _LATEST, target.name.encode())
 
     def _forget(self, newest: int) -> None:
         """Removes checkpoints beyond the newest, which were never committed, and old ones."""
@@ -165,7 +163,7 @@ class CheckpointFolder:
 
     def _sweep(self) -> None:
         for path in self._folder.iterdir():
-            match = _TEMPORARY.fullmatch(path.name)
+            match = _UNFINISHED.fullmatch(path.name)
             if match and int(match[1]) < self._attempt:
                 shutil.rmtree(path, ignore_errors=True)
 

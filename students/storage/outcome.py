@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,9 +12,10 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
+from students.durable_files import sync, write_folder
 from students.errors import CheckpointError
 from students.knowledge import AnswerCounts
-from students.storage.attempts import only_current, sync_folder
+from students.storage.attempts import only_current
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
@@ -80,15 +80,12 @@ def write_outcome(
     contents[FILE] = json.dumps(asdict(outcome) | {"files": files}, indent=1).encode()
     partial, final = stage_folder / f".outcome-{attempt}", stage_folder / "outcome"
     try:
-        partial.mkdir(parents=True)
-        for name, content in contents.items():
-            _write(partial / name, content)
-        sync_folder(partial)
+        write_folder(partial, contents)
         with only_current(stage_folder, attempt):
             # A damaged outcome may stand there; a whole one would not have been made again.
             shutil.rmtree(final, ignore_errors=True)
             partial.replace(final)
-            sync_folder(stage_folder)
+            sync(stage_folder)
     except OSError as error:
         raise CheckpointError(
             f"{final} cannot be written ({error.strerror or error}); make room there and run "
@@ -128,13 +125,6 @@ def read_answers(stage_folder: Path) -> dict[str, Tensor]:
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # Copies: safetensors refuses tensors that share memory, as tied weights do.
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sha256(path: Path) -> str:

@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+from students.durable_files import write_atomically
 
 _SETTLED_NS = 50_000_000
 """A file changed less than this ago could change again within one tick of its clock."""
@@ -43,23 +44,8 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
     if fresh:
         # A memory that cannot be kept costs time only; an unwritable home is told elsewhere.
         with contextlib.suppress(OSError):
-            write_whole(memory, json.dumps({**known, **fresh}).encode())
+            write_atomically(memory, json.dumps({**known, **fresh}).encode())
     return found
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader finds the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(descriptor, "wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def _memory_of(root: Path, cache: Path) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from students.durable_files import sync
 from students.errors import TransferSetError
 from students.transfer_sets.examples import Examples, Pictures
 
@@ -82,17 +83,12 @@ def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
         facts = {name: getattr(examples, name) for name in told}
         (folder / "facts.json").write_text(json.dumps(facts))
         for file in folder.iterdir():
-            _settle(file)
+            sync(file)
         folder.replace(place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     made = _read(place)
     return examples if made is None else made
-
-
-def _settle(path: Path) -> None:
-    with path.open("rb") as written:
-        os.fsync(written.fileno())
 
 
 def _read(place: Path) -> Examples | None:

@@ -7,17 +7,15 @@ only then do journals go. So a crash at any moment leaves what was sealed, and t
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from students.storage.attempts import sync_folder
+from students.durable_files import TEMPORARY, atomic_writer
 from teachers.bank.budget import evict
 from teachers.bank.columns import Column
 from teachers.bank.id_bitmap import Presence, words_of
@@ -29,7 +27,6 @@ from teachers.bank.sealed_file import SealedFile, index_of
 from teachers.bank.sealed_head import FileSpoilt, rows_in_block
 from teachers.bank.shelf import Shelf, file_identity, read_about
 
-TEMPORARY = ".tmp-"
 log = logging.getLogger("stillhouse.bank")
 
 
@@ -190,20 +187,11 @@ def _write(
     presence = Presence(words_of(ids, samples))
     step = rows_in_block(row_bytes)
     sums = np.zeros(-(-len(ids) // step), "<u4")
-    fresh = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
-    try:
-        with fresh.open("wb") as file:
-            file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))
-            for block in range(len(sums)):
-                rows = gathered.rows(ids[block * step : (block + 1) * step])
-                sums[block] = zlib.crc32(rows.data)
-                file.write(rows.data)
-            file.seek(0)
-            file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with atomic_writer(path) as file:
+        file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))
+        for block in range(len(sums)):
+            rows = gathered.rows(ids[block * step : (block + 1) * step])
+            sums[block] = zlib.crc32(rows.data)
+            file.write(rows.data)
+        file.seek(0)
+        file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))

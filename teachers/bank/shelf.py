@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from students.transfer_sets.content_hashes import write_whole
+from students.durable_files import write_atomically
 from teachers.errors import BankError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])
         if stored is None or _asked(stored) != _plain(_asked(about)):
-            write_whole(folder / ABOUT, json.dumps(_plain(about), indent=1).encode())
+            write_atomically(folder / ABOUT, json.dumps(_plain(about), indent=1).encode())
     except OSError as error:
         if error.errno not in _FULL:
             raise _no_rights(folder, error.strerror) from error
@@ -130,7 +130,7 @@ def _hold_to_the_format(file: Path) -> None:
     """Marks the bank with its format, or finds it marked."""
     stored = _read(file)
     if stored is None:
-        write_whole(file, json.dumps({"format": BANK_FORMAT}).encode())
+        write_atomically(file, json.dumps({"format": BANK_FORMAT}).encode())
     elif stored.get("format") != BANK_FORMAT:
         raise _other_format(file.parent, stored.get("format"))
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
-from students.transfer_sets.content_hashes import write_whole
+from students.durable_files import write_atomically
 from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.autotune_result import Tuning
 from teachers.qualification.parity_verdict import Asked
@@ -76,4 +76,4 @@ def _read(file: Path, made: Callable[[Mapping[str, Any]], Kept]) -> Kept | None:
 def _write(file: Path, content: bytes) -> None:
     # On a full disk the run goes on, and asks the teacher again another time.
     with suppress(OSError):
-        write_whole(file, content)
+        write_atomically(file, content)

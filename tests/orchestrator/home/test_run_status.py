@@ -126,7 +126,7 @@ def test_mark_that_cannot_be_written_hides_no_reason(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ValueError, match="the reason"), marked(plan, store):
-        monkeypatch.setattr(run_status, "write_whole", full)
+        monkeypatch.setattr(run_status, "write_atomically", full)
         raise ValueError("the reason")
     assert only_run(store).report.outcome == "interrupted"
 

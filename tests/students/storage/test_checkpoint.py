@@ -180,7 +180,7 @@ def test_a_disk_that_is_full_leaves_the_last_commit(stage, folder, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("students.storage.checkpoint.write_durably", full)
+    monkeypatch.setattr("students.storage.checkpoint.write_folder", full)
     with pytest.raises(CheckpointError, match=r"No space left on device\); make room"):
         folder.commit(state_of(2), {}, step=20)
     assert folder.latest().step == 10

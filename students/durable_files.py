@@ -1,0 +1,75 @@
+"""Writes files that survive a crash: each is whole or absent, and on the disk when a call returns.
+
+Every file of a home is written here, but for logs that grow (the step log, the bank's journals)
+and arrays that are mapped while they are filled. A process that is killed may leave a file whose
+name begins with ``TEMPORARY``; nothing reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+TEMPORARY = ".tmp-"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces ``path``: a reader finds the old content or the new, also after a power failure."""
+    with atomic_writer(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """Opens a new file that replaces ``path`` on leaving; after an error ``path`` is unchanged."""
+    with _written_beside(path) as (fresh, file):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        fresh.replace(path)
+    sync(path.parent)
+
+
+def create_atomically(path: Path, content: bytes) -> None:
+    """Writes ``path`` unless it exists; of several processes that try, the first one's stands."""
+    with _written_beside(path) as (fresh, file), suppress(FileExistsError):
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        os.link(fresh, path)
+    sync(path.parent)
+
+
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Makes ``folder`` with one file for each name; it is on the disk, ready to be renamed."""
+    folder.mkdir(parents=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+        sync(folder / name)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Waits until the disk has a file's content, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _written_beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file in the folder of ``path``, which is removed unless it was renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(8)}")
+    try:
+        with fresh.open("xb") as file:
+            yield fresh, file
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
