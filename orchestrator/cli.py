@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+
+from orchestrator.commands.options import home_option
 
 COMMANDS = {
     "init": "Writes a commented recipe to start from.",
@@ -23,13 +24,6 @@ COMMANDS = {
     "clean": "Says what is stored and what can go; deletes it.",
 }
 """Each command's line in the help; the command itself is in the module of its name."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What all commands share: ``home``, where state lives."""
-
-    home: Path
 
 
 class Commands(click.Group):
@@ -79,15 +73,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="STILLHOUSE_HOME",
-    default=Path(".stillhouse"),
-    show_default=True,
-    help="Where stages, runs and the tracker's database live.  [env: STILLHOUSE_HOME]",
-)
-@click.pass_context
-def main(ctx: click.Context, home: Path) -> None:
+@home_option
+def main(home: Path) -> None:
     """Distils several teachers into one small student, from one recipe."""
-    ctx.obj = Settings(home.expanduser().absolute())

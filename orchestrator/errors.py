@@ -21,11 +21,15 @@ class Problem:
 
 
 class RecipeProblems(Exception):
-    """A recipe that cannot be run as it stands; ``problems`` has every reason, in order."""
+    """A recipe that cannot be run as it stands; ``problems`` has every reason, in order.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    ``name`` is the recipe's name where it could be read.
+    """
+
+    def __init__(self, problems: Iterable[Problem], name: str | None = None) -> None:
         self.problems = tuple(problems)
-        super().__init__(self.problems)
+        self.name = name
+        super().__init__(self.problems, name)
 
     def __str__(self) -> str:
         return "\n".join(problem.message for problem in self.problems)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import Settings
+from orchestrator.commands.options import home_option, json_option
 
 if TYPE_CHECKING:
     from teachers.bank.inventory import StoredShelf
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 _SHOWN = 8
 """So many digits of a digest are shown; they are enough to name it."""
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object alone.")
 _teacher = click.option(
     "--teacher", "word", metavar="NAME", help="Only of this teacher, or this digest's beginning."
 )
 
 
 @click.group("bank", invoke_without_command=True)
-@_as_json
+@home_option
+@json_option
 @click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
+def command(context: click.Context, home: Path, as_json: bool) -> None:
     """Looks after the teachers' stored answers: lists, measures, verifies, clears.
 
     Without a subcommand it lists. The bank may be deleted: that costs time, nothing else.
     """
     if context.invoked_subcommand is None:
-        _list(context.obj.home, as_json)
+        _list(home, as_json)
     elif as_json:
         raise click.UsageError("--json stands after the subcommand")
 
 
 @command.command("list")
-@_as_json
-@click.pass_obj
-def list_command(settings_of_all: Settings, as_json: bool) -> None:
+@home_option
+@json_option
+def list_command(home: Path, as_json: bool) -> None:
     """Lists the shelves: whose answers, to how many views, how large, when used last."""
-    _list(settings_of_all.home, as_json)
+    _list(home, as_json)
 
 
 @command.command("size")
-@_as_json
-@click.pass_obj
-def size_command(settings_of_all: Settings, as_json: bool) -> None:
+@home_option
+@json_option
+def size_command(home: Path, as_json: bool) -> None:
     """Says how large the bank is, and how much of that is each teacher's."""
     from orchestrator.home.disk_usage import in_words
 
-    shelves = _shelves(settings_of_all.home, None)
+    shelves = _shelves(home, None)
     of_teachers: dict[str, int] = {}
     for shelf in shelves:
         of_teachers[shelf.teacher] = of_teachers.get(shelf.teacher, 0) + shelf.bytes
@@ -68,9 +68,10 @@ def size_command(settings_of_all: Settings, as_json: bool) -> None:
 
 @command.command("verify")
 @_teacher
-@_as_json
+@home_option
+@json_option
 @click.pass_context
-def verify_command(context: click.Context, word: str | None, as_json: bool) -> None:
+def verify_command(context: click.Context, home: Path, word: str | None, as_json: bool) -> None:
     """Reads everything and holds it to its checksums; exit code 1 if something is spoilt.
 
     What is spoilt need not be mended: it is never read, and computed anew when it is wanted.
@@ -78,7 +79,7 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
     from orchestrator.exit_codes import INTERNAL_ERROR
     from teachers.bank.verify import verify
 
-    verified = [(shelf, verify(shelf)) for shelf in _shelves(context.obj.home, word)]
+    verified = [(shelf, verify(shelf)) for shelf in _shelves(home, word)]
     if as_json:
         click.echo(json.dumps({"shelves": [_verified_row(*each) for each in verified]}))
     else:
@@ -89,18 +90,18 @@ def verify_command(context: click.Context, word: str | None, as_json: bool) -> N
 
 @command.command("clear")
 @_teacher
-@_as_json
-@click.pass_obj
-def clear_command(settings_of_all: Settings, word: str | None, as_json: bool) -> None:
+@home_option
+@json_option
+def clear_command(home: Path, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, and says what it freed; asks nothing."""
     from orchestrator.home.disk_usage import in_words
     from teachers.bank.inventory import clear, sweep
 
-    bank = settings_of_all.home / "bank"
+    bank = home / "bank"
     freed = sweep(bank) if word is None else 0
     cleared: list[StoredShelf] = []
     held: list[StoredShelf] = []
-    for shelf in _shelves(settings_of_all.home, word):
+    for shelf in _shelves(home, word):
         (cleared if clear(shelf) else held).append(shelf)
     freed += sum(shelf.bytes for shelf in cleared)
     if as_json:

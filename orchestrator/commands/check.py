@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import Settings
-from orchestrator.commands.recipe_arguments import overrides, recipe_arguments
+from orchestrator.commands.options import home_option, json_option, recipe_arguments
 
 if TYPE_CHECKING:
     from orchestrator.errors import Problem
@@ -32,13 +31,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --measure: how many seeds the run will have.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.pass_obj
+@home_option
+@json_option
 def command(
-    settings_of_all: Settings,
     recipe: Path,
-    bare: tuple[str, ...],
-    settings: tuple[str, ...],
+    overrides: tuple[str, ...],
+    home: Path,
     deep: bool,
     measured: bool,
     repeat: int,
@@ -50,22 +48,24 @@ def command(
 
     if repeat > 1 and not measured:
         raise click.UsageError("--repeat has no effect without --measure; give both or neither")
+    loaded = None
     try:
-        loaded = load_recipe(recipe, overrides(bare, settings))
-        problems = deep_problems(loaded, settings_of_all.home) if deep else []
-        if problems:
+        loaded = load_recipe(recipe, overrides)
+        if deep and (problems := deep_problems(loaded, home)):
             raise RecipeProblems(problems)
         if measured:
-            _measure(loaded, settings_of_all.home, repeat, as_json)
+            _measure(loaded, home, repeat, as_json)
             return
     except RecipeProblems as found:
         if as_json:
-            click.echo(json.dumps({"outcome": "problems", "problems": _plain(found.problems)}))
+            listed = [vars(problem) for problem in found.problems]
+            name = loaded.recipe.name if loaded is not None else found.name or recipe.stem
+            click.echo(json.dumps({"outcome": "problems", "name": name, "problems": listed}))
         raise
     if as_json:
-        click.echo(json.dumps(_verdict(loaded, settings_of_all.home, deep)))
+        click.echo(json.dumps(_verdict(loaded, home, deep)))
     else:
-        _print(loaded, settings_of_all.home, deep)
+        _print(loaded, home, deep)
 
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
@@ -149,7 +149,3 @@ def _verdict(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
         "stages": list(plan_rows(loaded, home)),
         "not_looked_at": [] if deep else not_looked_at(loaded),
     }
-
-
-def _plain(problems: tuple[Problem, ...]) -> list[dict[str, str]]:
-    return [{"path": problem.path, "message": problem.message} for problem in problems]

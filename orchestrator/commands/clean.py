@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import Settings
+from orchestrator.commands.options import home_option, json_option
 
 if TYPE_CHECKING:
     from orchestrator.home.cleaning import Item, Judgement, Kept
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Delete all stages, needed or not.")
 @click.option("--dry-run", is_flag=True, help="Only say what could go.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
-@click.pass_obj
-def command(
-    settings_of_all: Settings, everything: bool, dry_run: bool, yes: bool, as_json: bool
-) -> None:
+@home_option
+@json_option
+def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Says what is stored, how large it is and what can go, and deletes that after asking.
 
     Stages that no run's report names can go, checkpoints of finished stages, and caches. It
@@ -35,13 +34,12 @@ def command(
 
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
-    home = settings_of_all.home
     judgement = judge(home, everything=everything)
     stored = holdings(home, judgement.removable)
     size = sum(holding.going_bytes for holding in stored)
     if not as_json:
         _print(home_name=str(home), stored=stored, judgement=judgement)
-        _tell_damaged(settings_of_all)
+        _warn_of_damaged_reports(home)
     gone: list[Item] = []
     kept: list[Kept] = []
     if judgement.removable and not dry_run and (yes or _agreed(len(judgement.removable), size)):
@@ -101,10 +99,10 @@ def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> N
         click.echo(f"Stays: '{each.path}', for {each.why}.")
 
 
-def _tell_damaged(settings_of_all: Settings) -> None:
+def _warn_of_damaged_reports(home: Path) -> None:
     from orchestrator.home.run_finder import find_runs
 
-    for folder in find_runs(settings_of_all.home).unreadable:
+    for folder in find_runs(home).unreadable:
         click.echo(
             f"The report of '{folder.name}' is damaged, so it keeps no stage; to keep its stages, "
             "run its recipe again first.",

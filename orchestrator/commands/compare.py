@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
-from orchestrator.cli import Settings
+from orchestrator.commands.options import home_option, json_option
 
 
 @click.command("compare")
 @click.argument("runs", metavar="RUN...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
-@click.pass_obj
-def command(settings_of_all: Settings, runs: tuple[str, ...], as_json: bool) -> None:
+@home_option
+@json_option
+def command(home: Path, runs: tuple[str, ...], as_json: bool) -> None:
     """Prints runs side by side; each RUN is spelt as for report."""
     from orchestrator.home.run_finder import find_distinct, find_runs
 
-    found = find_distinct(runs, find_runs(settings_of_all.home))
+    found = find_distinct(runs, find_runs(home))
     reports = [run.report for run in found]
     if as_json:
         click.echo(json.dumps({"runs": [report.to_json() for report in reports]}))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import Settings
+from orchestrator.commands.options import home_option, json_option
 
 if TYPE_CHECKING:
     from orchestrator.home.run_finder import StoredRun, StoredRuns
@@ -18,15 +19,15 @@ _NS = 10**9
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
-@click.pass_obj
-def command(settings_of_all: Settings, as_json: bool) -> None:
+@home_option
+@json_option
+def command(home: Path, as_json: bool) -> None:
     """Lists the runs, the newest first, and how many stages are stored or under way."""
     from orchestrator.home.run_finder import find_runs
     from orchestrator.home.stored_stages import stored_stages
 
-    stored = find_runs(settings_of_all.home)
-    stages = list(stored_stages(settings_of_all.home))
+    stored = find_runs(home)
+    stages = list(stored_stages(home))
     counts = {
         "stored": sum(stage.finished for stage in stages),
         "under_way": sum(stage.under_way for stage in stages),

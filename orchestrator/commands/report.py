@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
-from orchestrator.cli import Settings
+from orchestrator.commands.options import home_option, json_option
 
 
 @click.command("report")
 @click.argument("run", metavar="RUN")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
-@click.pass_obj
-def command(settings_of_all: Settings, run: str, as_json: bool) -> None:
+@home_option
+@json_option
+def command(home: Path, run: str, as_json: bool) -> None:
     """Prints the report of RUN: a run's name (the newest of it), NAME@ and the beginning of its
     digest, or latest."""
     from orchestrator.home.run_finder import find_run, find_runs
 
-    found = find_run(run, find_runs(settings_of_all.home))
+    found = find_run(run, find_runs(home))
     if as_json:
         click.echo(json.dumps(found.report.to_json()))
         return

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import Settings
-from orchestrator.commands.recipe_arguments import overrides, recipe_arguments
+from orchestrator.commands.options import home_option, json_option, recipe_arguments
+from orchestrator.errors import RecipeProblems
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,13 +29,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Teach the student with so many seeds, and compare it with its controls over them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
-@click.pass_obj
+@home_option
+@json_option
 def command(
-    settings_of_all: Settings,
     recipe: Path,
-    bare: tuple[str, ...],
-    settings: tuple[str, ...],
+    overrides: tuple[str, ...],
+    home: Path,
     repeat: int,
     as_json: bool,
 ) -> None:
@@ -45,11 +44,13 @@ def command(
     from orchestrator.recipe.loading import load_recipe
     from orchestrator.run import run
 
+    name = recipe.stem
     try:
-        loaded = load_recipe(recipe, overrides(bare, settings))
+        loaded = load_recipe(recipe, overrides)
+        name = loaded.recipe.name
         finished = run(
             loaded,
-            home=settings_of_all.home,
+            home=home,
             repeats=repeat,
             console=Console(stderr=True),
             environment=os.environ,
@@ -57,7 +58,7 @@ def command(
         )
     except BaseException as error:
         if as_json:
-            click.echo(json.dumps(_without_report(recipe, error)))
+            click.echo(json.dumps(_without_report(name, error)))
         raise
     if as_json:
         click.echo(json.dumps(as_object(finished)))
@@ -95,9 +96,12 @@ def as_object(finished: FinishedRun) -> dict[str, Any]:
     return plain
 
 
-def _without_report(recipe: Path, error: BaseException) -> dict[str, Any]:
+def _without_report(name: str, error: BaseException) -> dict[str, Any]:
+    """What ``--json`` prints of a run that ended early."""
     outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    return {"name": recipe.stem, "outcome": outcome, "problem": str(error)}
+    if isinstance(error, RecipeProblems) and error.name is not None:
+        name = error.name
+    return {"name": name, "outcome": outcome, "problem": str(error)}
 
 
 def _fault() -> Fault | None:

@@ -57,7 +57,8 @@ def load_recipe(
     recipe, more = judge_data(resolved)
     problems += more
     if problems or recipe is None:
-        raise RecipeProblems(problems)
+        name = source.get("name")
+        raise RecipeProblems(problems, name if isinstance(name, str) else None)
     return LoadedRecipe(recipe, file.resolve().parent, source, resolved.written)
 
 
