@@ -22,7 +22,7 @@ from pathlib import Path
 
 import stillhouse
 from benchmarks.seeds import in_one_process
-from orchestrator.home.disk_usage import in_words
+from orchestrator.formatting.units import format_bytes
 from orchestrator.report.repeats import paired, spread
 from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk
@@ -97,7 +97,7 @@ def lines(asked: Asked, found: Mapping[str, Sequence[RunReport]]) -> Iterator[st
         yield (
             f"{views:>5s} {spelt([accuracy(report, 'validation') for report in reports]):>15s} "
             f"{spelt(test):>15s} {difference(test, base) if views != ALL else '':>24s} "
-            f"{answers:>9,d} {in_words(size):>9s}"
+            f"{answers:>9,d} {format_bytes(size):>9s}"
         )
     computed = sum(
         run.computed

@@ -51,7 +51,7 @@ def list_command(home: Path, as_json: bool) -> None:
 @json_option
 def size_command(home: Path, as_json: bool) -> None:
     """Says how large the bank is, and how much of that is each teacher's."""
-    from orchestrator.home.disk_usage import in_words
+    from orchestrator.formatting.units import format_bytes
 
     shelves = _shelves(home, None)
     of_teachers: dict[str, int] = {}
@@ -62,8 +62,8 @@ def size_command(home: Path, as_json: bool) -> None:
         click.echo(json.dumps({"bytes": total, "teachers": of_teachers}))
         return
     for teacher, size in of_teachers.items():
-        click.echo(f"{teacher}: {in_words(size)}")
-    click.echo(f"In all: {in_words(total)}")
+        click.echo(f"{teacher}: {format_bytes(size)}")
+    click.echo(f"In all: {format_bytes(total)}")
 
 
 @command.command("verify")
@@ -94,7 +94,7 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 @json_option
 def clear_command(home: Path, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, and says what it freed; asks nothing."""
-    from orchestrator.home.disk_usage import in_words
+    from orchestrator.formatting.units import format_bytes
     from teachers.bank.inventory import clear, sweep
 
     bank = home / "bank"
@@ -113,7 +113,7 @@ def clear_command(home: Path, word: str | None, as_json: bool) -> None:
                 f"Stays: {shelf.teacher} ({shelf.digest[:_SHOWN]}), for a process writes it."
             )
         shelves = "1 shelf" if len(cleared) == 1 else f"{len(cleared)} shelves"
-        click.echo(f"Deleted {shelves}, which frees {in_words(freed)}.")
+        click.echo(f"Deleted {shelves}, which frees {format_bytes(freed)}.")
 
 
 def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
@@ -139,7 +139,7 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
 
 
 def _list(home: Path, as_json: bool) -> None:
-    from orchestrator.home.disk_usage import in_words
+    from orchestrator.formatting.units import format_bytes
 
     shelves = _shelves(home, None)
     if as_json:
@@ -151,13 +151,13 @@ def _list(home: Path, as_json: bool) -> None:
         click.echo(f"The bank in '{home}' is empty.")
         return
     _print(shelves)
-    click.echo(f"In all: {in_words(sum(shelf.bytes for shelf in shelves))}")
+    click.echo(f"In all: {format_bytes(sum(shelf.bytes for shelf in shelves))}")
 
 
 def _print(shelves: Sequence[StoredShelf]) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.home.disk_usage import in_words
+    from orchestrator.formatting.units import format_bytes
 
     rows = tuple(
         (
@@ -166,7 +166,7 @@ def _print(shelves: Sequence[StoredShelf]) -> None:
             f"{_model(shelf)}, {_inference(shelf)}",
             str(len(shelf.views)),
             f"{shelf.answers:,}",
-            in_words(shelf.bytes),
+            format_bytes(shelf.bytes),
             "-" if shelf.used is None else f"{datetime.fromtimestamp(shelf.used):%Y-%m-%d}",
         )
         for shelf in shelves

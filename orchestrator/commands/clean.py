@@ -58,16 +58,17 @@ def _agreed(count: int, size: int) -> bool:
         KeyboardInterrupt: the answer was Ctrl-C, or the end of the input.
     """
     from orchestrator.errors import Problem, RecipeProblems
-    from orchestrator.home.disk_usage import in_words
+    from orchestrator.formatting.units import format_bytes
 
     if not _is_terminal():
         message = (
-            f"`clean` would delete {_folders(count)} ({in_words(size)}) and asks before it does, "
-            "but standard input is no terminal; give --yes to delete, or --dry-run to look only"
+            f"`clean` would delete {_folders(count)} ({format_bytes(size)}) and asks before it "
+            "does, but standard input is no terminal; give --yes to delete, or --dry-run to look "
+            "only"
         )
         raise RecipeProblems([Problem("", message)])
     try:
-        return click.confirm(f"Delete {_folders(count)} ({in_words(size)})?", err=True)
+        return click.confirm(f"Delete {_folders(count)} ({format_bytes(size)})?", err=True)
     except click.Abort:
         raise KeyboardInterrupt from None
 
@@ -79,13 +80,16 @@ def _is_terminal() -> bool:
 def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.home.disk_usage import WORDS, in_words
+    from orchestrator.formatting.units import format_bytes
+    from orchestrator.home.disk_usage import WORDS
 
     rows = tuple(
         (
             WORDS[holding.kind],
-            in_words(holding.bytes),
-            f"{in_words(holding.going_bytes)} in {holding.removable}" if holding.removable else "-",
+            format_bytes(holding.bytes),
+            f"{format_bytes(holding.going_bytes)} in {holding.removable}"
+            if holding.removable
+            else "-",
         )
         for holding in stored
     )

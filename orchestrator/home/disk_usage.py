@@ -21,7 +21,6 @@ WORDS: dict[Counted, str] = {
     "bank": "the bank: teachers' answers",
     "rest": "runs, the tracker's, all else",
 }
-_UNIT = 1000.0
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,3 @@ def size_of(path: Path) -> int:
             except FileNotFoundError:
                 continue
     return total
-
-
-def in_words(size: int) -> str:
-    """A size as people read it: ``0 bytes``, ``12.3 MB``."""
-    if size < _UNIT:
-        return f"{size} bytes"
-    value, units = float(size), ["kB", "MB", "GB", "TB"]
-    unit = "bytes"
-    while units and value >= _UNIT - 0.05:
-        value, unit = value / _UNIT, units.pop(0)
-    return f"{value:.1f} {unit}"

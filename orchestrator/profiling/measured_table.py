@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from orchestrator.formatting.table import Grid, print_grid
-from orchestrator.formatting.units import duration, per_second
-from orchestrator.home.disk_usage import in_words
+from orchestrator.formatting.units import format_bytes, format_duration, format_rate
 from orchestrator.profiling.measured_plan import MeasuredPlan
 
 WAYS = {
@@ -33,7 +32,7 @@ def grids(measured: MeasuredPlan) -> Iterator[Grid]:
     yield _student(measured)
     if measured.stages:
         rows = tuple(
-            (stage.name, duration(stage.seconds), per_second(stage.samples_per_second))
+            (stage.name, format_duration(stage.seconds), format_rate(stage.samples_per_second))
             for stage in measured.stages
         )
         yield Grid("Stages still to be run, each by itself", ("stage", "takes", "samples/s"), rows)
@@ -45,9 +44,9 @@ def _teachers(measured: MeasuredPlan) -> Grid:
         (
             name,
             each.inference,
-            per_second(each.rate),
+            format_rate(each.rate),
             "-" if each.gain is None else f"{each.gain:.2f} times",
-            per_second(each.training_rate),
+            format_rate(each.training_rate),
         )
         for name, each in measured.teachers.items()
     )
@@ -55,11 +54,11 @@ def _teachers(measured: MeasuredPlan) -> Grid:
 
 
 def _student(measured: MeasuredPlan) -> Grid:
-    rows = [("untaught", per_second(measured.untaught_rate), "100 %")]
+    rows = [("untaught", format_rate(measured.untaught_rate), "100 %")]
     if measured.speeds is not None:
         shares = measured.speeds.of_untaught()
         for way, share in shares.items():
-            rate = per_second(share * measured.speeds.untaught)
+            rate = format_rate(share * measured.speeds.untaught)
             rows.append((WAYS[way], rate, f"{100 * share:.0f} %"))
     title = f"The student, as expected on {measured.cores} cores"
     return Grid(title, ("student", "samples/s", "of untaught"), tuple(rows))
@@ -68,12 +67,12 @@ def _student(measured: MeasuredPlan) -> Grid:
 def sentences(measured: MeasuredPlan) -> Iterator[str]:
     """The whole run, the bank, and what all of it rests on."""
     if measured.stages:
-        yield f"The whole run should take about {duration(measured.seconds)}."
+        yield f"The whole run should take about {format_duration(measured.seconds)}."
     else:
         yield "All stages are stored: there is nothing left to run."
     if (bank := measured.bank) is not None:
-        room = in_words(bank.budget)
-        size = f"All answers take {in_words(bank.bytes)} in the bank"
+        room = format_bytes(bank.budget)
+        size = f"All answers take {format_bytes(bank.bytes)} in the bank"
         if bank.fits:
             yield f"{size}, whose budget is {room}."
         else:

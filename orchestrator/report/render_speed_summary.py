@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.formatting.units import duration, per_second
-from orchestrator.home.disk_usage import in_words
+from orchestrator.formatting.units import format_bytes, format_duration, format_rate
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.teaching_report import StepSpeed, TeachingReport
 
@@ -22,7 +21,7 @@ def _speed(teaching: TeachingReport) -> Iterator[str]:
     student = teaching.student
     if student is None or not teaching.teachers:
         return
-    said = f"Taught, the student made {per_second(student.samples_per_second)} samples/s"
+    said = f"Taught, the student made {format_rate(student.samples_per_second)} samples/s"
     if teaching.of_untaught is not None:
         said += f", {100 * teaching.of_untaught:.0f} % of untaught"
     yield f"{said}, and waited for answers {100 * student.wait_share:.0f} % of that time."
@@ -45,16 +44,18 @@ def _foretold(report: RunReport) -> Iterator[str]:
         return
     told, parts = teaching.foretold, []
     if told.samples_per_second is not None and teaching.student is not None:
-        came = per_second(teaching.student.samples_per_second)
-        parts.append(f"{per_second(told.samples_per_second)} samples/s ({came} came)")
+        came = format_rate(teaching.student.samples_per_second)
+        parts.append(f"{format_rate(told.samples_per_second)} samples/s ({came} came)")
     came_seconds = {stage.name: stage.seconds for stage in report.stages if stage.ran}
     both = [name for name in told.stages if name in came_seconds]
     if both:
-        expected = duration(sum(told.stages[name] for name in both))
-        came = duration(sum(came_seconds[name] for name in both))
+        expected = format_duration(sum(told.stages[name] for name in both))
+        came = format_duration(sum(came_seconds[name] for name in both))
         stages = "1 stage" if len(both) == 1 else f"{len(both)} stages"
         parts.append(f"{expected} for {stages} that ran ({came} came)")
     if told.bytes is not None and teaching.bytes is not None:
-        parts.append(f"{in_words(told.bytes)} in the bank ({in_words(teaching.bytes)} came)")
+        parts.append(
+            f"{format_bytes(told.bytes)} in the bank ({format_bytes(teaching.bytes)} came)"
+        )
     if parts:
         yield f"`check --measure` expected {', '.join(parts)}."

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.home import cleaning
 from orchestrator.home.cleaning import delete, judge
-from orchestrator.home.disk_usage import holdings, in_words
+from orchestrator.home.disk_usage import holdings
 from orchestrator.home.store import Store
 from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.stored_homes import add_run, add_stage, digest
@@ -88,20 +88,6 @@ def test_sizes_are_those_of_the_files(home: Path) -> None:
     assert by_kind["stages"].removable == 2
     on_disk = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
     assert sum(by_kind[kind].bytes for kind in ("stages", "cache", "rest")) == on_disk
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1.0 kB"),
-        (999_960, "1.0 MB"),
-        (3 * 10**15, "3000.0 TB"),
-    ],
-)
-def test_sizes_are_spelt_with_their_unit(size: int, words: str) -> None:
-    assert in_words(size) == words
 
 
 def test_stage_that_a_process_works_on_stays(home: Path) -> None:

@@ -1,0 +1,33 @@
+"""Claims about rates, times and sizes in text."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.formatting.units import format_bytes, format_duration, format_rate
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (999_960, "1.0 MB"),
+        (3 * 10**15, "3000.0 TB"),
+    ],
+)
+def test_sizes_have_their_natural_unit(size: int, text: str) -> None:
+    assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.36, "0.4 s"), (35.2, "35 s"), (840, "14 min"), (11_500, "3.2 h")]
+)
+def test_times_have_their_natural_unit(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(None, "-"), (12.34, "12.3"), (1638.4, "1,640")])
+def test_rates_have_three_figures(rate: float | None, text: str) -> None:
+    assert format_rate(rate) == text
