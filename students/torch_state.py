@@ -1,4 +1,4 @@
-"""Gives a role's computation its own number of threads."""
+"""Torch's state in one process: how many threads it computes on, and its generators' seeds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 def computing_on(threads: int) -> Iterator[None]:
     """Lets torch compute on ``threads`` cores inside the context, as before outside it.
 
-    The number changes the bits of a result (sums are cut differently), so a role keeps its own
-    wherever it runs.
+    The number changes the bits of a result (sums are split differently), so each role keeps its
+    own wherever it runs.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -21,3 +21,14 @@ def computing_on(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seeds the CPU's generator, and the device's own where it is another.
+
+    Not ``torch.manual_seed``: where no GPU is in use, it stores the seed and the whole call
+    stack in a queue for later, at every call.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -29,9 +29,9 @@ from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
-from students.seeding import seed_generators
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import SpoolWriter, extended
+from students.torch_state import seed_generators
 from students.training.gate_freeze import GateFreeze
 from students.training.lr_schedule import learning_rate
 from students.training.max_norm import limited_to
