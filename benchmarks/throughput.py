@@ -41,8 +41,8 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
 from students.transfer_sets.sampler import Order
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.client.answer_source import AHEAD
-from teachers.client.stream import STREAMS, StreamedLessons
+from teachers.client.answer_source import LOOK_AHEAD
+from teachers.client.stream import STREAMS_PER_RANK, StreamedKnowledge
 from teachers.config import Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost, TeacherSpec
@@ -55,7 +55,7 @@ TAUGHT: Mapping[str, TermConfig] = {
     "soft_targets": SoftTargets(weight=0.9),
     "task": Task(weight=0.1),
 }
-UNCOUNTED = AHEAD + 1
+UNCOUNTED = LOOK_AHEAD + 1
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class TeachersAlone:
         """Has as many questions answered as a student asks in its turn."""
         micro_batches = self.order.micro_batches_of(0, 1, 0, self.steps)
         questions = [micro_batch.question for micro_batch in micro_batches]
-        with self.lessons.attend(questions) as knowledge:
+        with self.lessons.ask(questions) as knowledge:
             for _ in range(UNCOUNTED):
                 next(knowledge)
             began = time.perf_counter()
@@ -128,11 +128,11 @@ class Bench:
     work: Path
     steps: int
 
-    def teachers(self, runtime: Runtime) -> StreamedLessons:
+    def teachers(self, runtime: Runtime) -> StreamedKnowledge:
         """Lessons from teachers that ``runtime`` starts."""
         handles = {name: (self._teacher(runtime, name, depth),) for name, depth in _names()}
         ensemble = Ensemble(tuple(handles), self.transfer_set.classes, Uniform())
-        return StreamedLessons(ensemble, handles, timeout=60.0, on_loss=Wait())
+        return StreamedKnowledge(ensemble, handles, timeout=60.0, on_loss=Wait())
 
     def _teacher(self, runtime: Runtime, name: str, depth: int) -> Handle[TeacherHost]:
         spec = TeacherSpec(
@@ -144,7 +144,7 @@ class Bench:
             cache=self.work / "cache",
         )
         # The student's streams stay open while the teachers have their turn alone.
-        demand = Demand(streams=2 * STREAMS, environment={"OMP_NUM_THREADS": "1"})
+        demand = Demand(streams=2 * STREAMS_PER_RANK, environment={"OMP_NUM_THREADS": "1"})
         return runtime.start(demand, name, TeacherHost, spec)
 
     def student(
@@ -160,7 +160,7 @@ class Bench:
             stage_folder=folder,
             attempt=begin_attempt(folder),
             threads=1,
-            teachers=lessons.ensemble.names if isinstance(lessons, StreamedLessons) else (),
+            teachers=lessons.ensemble.names if isinstance(lessons, StreamedKnowledge) else (),
         )
         return PausedStudent(StudentRank(assignment, lessons), self.steps)
 

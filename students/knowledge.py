@@ -1,4 +1,4 @@
-"""The words in which knowledge passes from teachers to a student.
+"""What passes between teachers and a student: questions, answers, knowledge.
 
 B batch, C classes, K teachers. Arrays that travel between processes are numpy;
 what a student computes with is torch.
@@ -37,9 +37,9 @@ class Batch:
 class Question:
     """Names samples, not pixels: which samples [B] under which view.
 
-    ``epoch`` is the one in which it is asked: no answer depends on it, but what is done to
-    answers afterwards may, such as noise. ``taps`` are those that some term needs in it, by
-    teacher's name; none where it needs all that a teacher was built to hand over.
+    ``epoch`` is the epoch in which it is asked: no answer depends on it, but what is applied to
+    answers afterwards may, such as noise. ``taps`` are those that some term needs in that epoch,
+    by the teacher's name; None asks for all that a teacher was built to return.
     """
 
     view: int
@@ -47,20 +47,20 @@ class Question:
     epoch: int = 0
     taps: Mapping[str, tuple[Tap, ...]] | None = None
 
-    def asked_of(self, teacher: str, every: tuple[Tap, ...]) -> tuple[Tap, ...]:
-        """Which taps are asked of a teacher that was built to hand over ``every`` one."""
+    def taps_from(self, teacher: str, available: tuple[Tap, ...]) -> tuple[Tap, ...]:
+        """The taps asked of a teacher that can return those ``available``."""
         if self.taps is None:
-            return every
+            return available
         asked = self.taps.get(teacher, ())
-        return tuple(tap for tap in every if tap in asked)
+        return tuple(tap for tap in available if tap in asked)
 
 
 @dataclass(frozen=True)
 class Tap:
-    """A layer of a network, by module name, and what is kept of it per sample.
+    """A layer of a network, by module name, and how its output is reduced per sample.
 
     ``none`` keeps the output as it is; ``pool`` averages all spatial positions,
-    (C, H, W) to (C); ``embedding`` makes one vector of whatever it is: (C, H, W) and (L, D)
+    (C, H, W) to (C); ``embedding`` makes one vector of any output: (C, H, W) and (L, D)
     averaged over positions, (D) as it is.
     """
 
@@ -75,30 +75,30 @@ class Tap:
 
 @dataclass(frozen=True)
 class Answer:
-    """One teacher on one question.
+    """One teacher's output for one question.
 
     ``logits`` float16 [B, C], not softened; ``taps`` float16 [B, ...] by tap name;
     ``seconds`` is the teacher's own computing time, in which it computed ``computed`` samples
-    (the others were known); ``remark`` is what it has to say once, such as a full disk.
+    (the others were stored); ``warning`` is logged once by the student, such as a full disk.
     """
 
     logits: npt.NDArray[np.float16]
     taps: Mapping[str, npt.NDArray[np.float16]]
     seconds: float
     computed: int = 0
-    remark: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What K teachers say about one micro-batch.
+    """The outputs of K teachers for one micro-batch, and their weights.
 
     ``logits`` float32 [K, B, C]; ``known`` bool [K, C], the classes a teacher knows;
-    ``present`` bool [K, B], who answered; ``weights`` float32 [K, B], summing to one over the
-    teachers present, or none where the student's own gate makes them; ``taps`` by teacher's
-    name, then by tap's name, float32 [B, ...]; ``instead`` int64 [B], for samples on which no
-    teacher counts the class that stands in for their answer, -1 elsewhere.
-    With K = 0 there is no teacher and nothing to learn from.
+    ``present`` bool [K, B], which teachers answered; ``weights`` float32 [K, B], summing to one
+    over the teachers present, or None until a weighting rule or the student's gating network
+    fills them in; ``taps`` by the teacher's name, then by the tap's, float32 [B, ...];
+    ``fallback_labels`` int64 [B], the class that replaces the soft target of a sample for which
+    all weights are 0, -1 elsewhere. With K = 0 there is no teacher and nothing to learn from.
     """
 
     logits: Tensor
@@ -106,21 +106,22 @@ class Knowledge:
     present: Tensor
     weights: Tensor | None
     taps: Mapping[str, Mapping[str, Tensor]]
-    instead: Tensor | None = None
+    fallback_labels: Tensor | None = None
 
     @property
     def shares(self) -> Tensor:
-        """The weights, as terms find them: made by now, by whomever.
+        """The weights [K, B], for terms, which run after they were filled in.
 
         Raises:
-            ValueError: the student's gate has not made them yet.
+            ValueError: the student's gating network has not filled them in yet.
         """
         if self.weights is None:
-            raise ValueError("`weights` is None: the gate that makes them has not been asked yet")
+            raise ValueError("`weights` is None: the gating network has not computed them yet")
         return self.weights
 
-    def on(self, device: torch.device) -> Knowledge:
-        """The same knowledge where the student computes."""
+    def to(self, device: torch.device) -> Knowledge:
+        """The same knowledge on the device of the student."""
+        fallback = self.fallback_labels
         return Knowledge(
             logits=self.logits.to(device),
             known=self.known.to(device),
@@ -130,7 +131,7 @@ class Knowledge:
                 teacher: {tap: values.to(device) for tap, values in taps.items()}
                 for teacher, taps in self.taps.items()
             },
-            instead=None if self.instead is None else self.instead.to(device),
+            fallback_labels=None if fallback is None else fallback.to(device),
         )
 
 
@@ -145,14 +146,14 @@ class AnswerCounts:
 
 
 class KnowledgeSource(Protocol):
-    """What a trainer needs from whoever teaches."""
+    """What a trainer needs from the teachers' side."""
 
     def counts(self) -> Mapping[str, AnswerCounts]:
-        """What was learnt from so far, by teacher's name."""
+        """How many answers were used so far, by the teacher's name."""
         ...
 
-    def attend(self, questions: Iterable[Question]) -> AbstractContextManager[Iterator[Knowledge]]:
-        """Answers to ``questions``, one for each, in their order.
+    def ask(self, questions: Iterable[Question]) -> AbstractContextManager[Iterator[Knowledge]]:
+        """Knowledge for each of ``questions``, in order.
 
         Leaving the context frees every teacher, however many answers were taken.
         """

@@ -222,7 +222,7 @@ class EnsembleConfig(Section):
         return self.bank.top_k
 
     @property
-    def heard_noise(self) -> Noise | None:
+    def effective_noise(self) -> Noise | None:
         """The noise on the answers; none where it would change nothing."""
         if self.noise == "none" or self.noise.probability == 0 or self.noise.sigma == 0:
             return None
@@ -231,4 +231,4 @@ class EnsembleConfig(Section):
     @property
     def drawn(self) -> bool:
         """Whether anything of what the student hears is drawn at random."""
-        return self.weighting.drawn or self.heard_noise is not None
+        return self.weighting.drawn or self.effective_noise is not None

@@ -31,7 +31,7 @@ from teachers.bank.shelf import (
     prepare_shelf,
     shelf_digest,
 )
-from teachers.client.answer_source import Kept
+from teachers.client.answer_source import AnswerSpec
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig
 from teachers.serving.answer_columns import logits_column, tap_column
@@ -108,21 +108,23 @@ class BankShelves:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> Kept:
+    def kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> AnswerSpec:
         """What ``stage`` asks of the teacher, run in ``manner``, and what is kept of that."""
         taps = taps_of(stage.cohort[0].objective).get(name, ())
         logits = logits_column(self.transfer_set.classes, stage.ensemble.top_k)
         bank = stage.ensemble.bank
         if bank == "none":
-            return Kept(inference, logits, taps)
+            return AnswerSpec(inference, logits, taps)
         columns: tuple[Column, ...] = (logits,)
         if bank.taps:
             columns += tuple(tap_column(tap, self._shapes(stage)[name, tap]) for tap in taps)
         identity = identity_of(self.about(name), inference.to_json())
         samples = len(self.transfer_set.targets)
-        return Kept(inference, logits, taps, Shelf(folder, identity, samples, bank.budget, columns))
+        return AnswerSpec(
+            inference, logits, taps, Shelf(folder, identity, samples, bank.budget, columns)
+        )
 
-    def stored(self, stage: Stage, name: str, kept: Kept) -> bool:
+    def stored(self, stage: Stage, name: str, kept: AnswerSpec) -> bool:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""
         spec, ids = stage.cohort[0], self.sample_ids(stage)
         return all(

@@ -18,8 +18,8 @@ from students.objectives.catalog import taps_of
 from students.specs import Assignment
 from students.storage.outcome import weights_file
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.client.answer_source import Kept
-from teachers.client.stream import STREAMS
+from teachers.client.answer_source import AnswerSpec
+from teachers.client.stream import STREAMS_PER_RANK
 from teachers.config import TeacherConfig
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherSpec
@@ -38,7 +38,7 @@ class RoleSpecs:
     fault: Fault | None = None
 
     def teacher_spec(
-        self, name: str, stage: Stage, threads: int, kept: Kept | None = None
+        self, name: str, stage: Stage, threads: int, kept: AnswerSpec | None = None
     ) -> TeacherSpec:
         """What a replica of teacher ``name`` is built from, for the lessons of ``stage``.
 
@@ -118,7 +118,7 @@ def resources_of(
     return Demand(
         cpus=float(counted or threads) if resources.cpus is None else resources.cpus,
         gpus=resources.gpus,
-        streams=STREAMS * readers,
+        streams=STREAMS_PER_RANK * readers,
         # Torch's own setting holds for its operators; this one for libraries below it.
         environment={"OMP_NUM_THREADS": str(threads)},
     )
@@ -132,7 +132,7 @@ def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble
         stage.teachers,
         transfer_set.classes,
         weighting,
-        noise=stage.ensemble.heard_noise,
+        noise=stage.ensemble.effective_noise,
         seed=ensemble_seed(plan.recipe, stage.repeat),
         labels=transfer_set.student_targets if weighting.labelled else None,
         class_maps=class_maps(plan.recipe, stage.teachers),

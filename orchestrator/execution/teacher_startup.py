@@ -25,8 +25,8 @@ from orchestrator.home.process_lock import held
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from teachers.bank.compaction import seal_all
-from teachers.client.answer_source import Kept
-from teachers.client.stream import StreamedLessons
+from teachers.client.answer_source import AnswerSpec
+from teachers.client.stream import StreamedKnowledge
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.serving.host import TeacherHost
 
@@ -77,7 +77,7 @@ class TeacherStartup:
 
     def lessons(
         self, stage: Stage, resolved: Resolved, roles: ExitStack, *, everyone: bool
-    ) -> StreamedLessons:
+    ) -> StreamedKnowledge:
         """The stage's teachers, ready to teach; those that were started end with ``roles``.
 
         With ``everyone`` all of them are started, though their answers be stored. How they are
@@ -109,7 +109,7 @@ class TeacherStartup:
                         handle.call(TeacherHost.adopt, inferences[name], kept[name].shelf).result()
                 self._admit(stage, name, folders[name], inferences[name], hosts[name][0])
         self._remember(stage, resolved, inferences)
-        return StreamedLessons(
+        return StreamedKnowledge(
             ensemble_of(stage, self.role_specs.plan, self.bank_shelves.transfer_set),
             {name: hosts.get(name, ()) for name in stage.teachers},
             self.role_specs.plan.recipe.timeouts.teacher.total_seconds(),
@@ -135,12 +135,14 @@ class TeacherStartup:
         settled = {name: self.parity_gate.settled(name, folders[name]) for name in stage.teachers}
         return {name: inference for name, inference in settled.items() if inference is not None}
 
-    def _kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> Kept:
+    def _kept(
+        self, stage: Stage, name: str, folder: Path, inference: InferenceConfig
+    ) -> AnswerSpec:
         """What is kept of the teacher's answers: nothing where the shelf's own are other ones."""
         kept = self.bank_shelves.kept(stage, name, folder, inference)
         if self.parity_gate.settled(name, folder) == inference:
             return kept
-        return Kept(kept.inference, kept.logits, kept.taps)
+        return AnswerSpec(kept.inference, kept.logits, kept.taps)
 
     def _kept_whole(self, stage: Stage, name: str, inference: InferenceConfig) -> bool:
         kept = self.bank_shelves.kept(stage, name, self.bank_shelves.folder(name), inference)
@@ -159,7 +161,7 @@ class TeacherStartup:
         resolved: Resolved,
         roles: ExitStack,
         names: Sequence[str],
-        kept: Mapping[str, Kept],
+        kept: Mapping[str, AnswerSpec],
     ) -> Hosts:
         recipe, ranks = self.role_specs.plan.recipe, stage.cohort[0].engine.ranks
         planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
@@ -217,7 +219,7 @@ class TeacherStartup:
                 closing.enter_context(held(folder / "settling.lock", self.broken_off))
             yield
 
-    def _seal(self, kept: Mapping[str, Kept], name: str) -> None:
+    def _seal(self, kept: Mapping[str, AnswerSpec], name: str) -> None:
         """Seals what the stage has stored, when its teachers have let go of it."""
         shelf = kept[name].shelf if name in kept else None
         if shelf is not None:

@@ -82,7 +82,7 @@ def teaching(
 def agreeing(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plain:
     """How teachers ``names`` agree, two ways of writing the same being one; ``seed`` where
     something is drawn."""
-    weighting, noise = ensemble.weighting, ensemble.heard_noise
+    weighting, noise = ensemble.weighting, ensemble.effective_noise
     asked: Plain = {"mean": ensemble.mean, "top_k": ensemble.top_k}
     if isinstance(weighting, (Uniform, Fixed, RandomChoice)):
         asked["weights"] = given_weights(weighting, names)

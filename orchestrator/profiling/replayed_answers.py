@@ -23,6 +23,6 @@ class CannedLessons:
         return {}
 
     @contextmanager
-    def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
+    def ask(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Knowledge as often as there are questions."""
         yield (self.ensemble.gather(question, self.answers) for question in questions)

@@ -201,7 +201,7 @@ class Reporting:
         weighting = judged_by(recipe.ensemble.weighting)
         maps = class_maps(recipe, names)
         ensemble = Ensemble(names, self.transfer_set.classes, weighting, class_maps=maps)
-        whole = ensemble.agree(Question(0, self._ids(part)), logits)
+        whole = ensemble.combine(Question(0, self._ids(part)), logits)
         return soften(
             whole.logits,
             whole.shares,

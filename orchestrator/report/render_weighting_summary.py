@@ -40,8 +40,9 @@ def _listening(told: WeightingReport) -> Iterator[str]:
         yield f"{said}: the teachers have seen them and agree on nearly all."
     else:
         yield f"{said}: it taught nearly as the uniform mean does."
-    if told.instead[-1]:
-        yield f"For {_share(told.instead[-1])} of them the label taught, for no teacher was right."
+    if told.fallback_shares[-1]:
+        share = _share(told.fallback_shares[-1])
+        yield f"For {share} of them the label taught, for no teacher was right."
     yield from _chosen(told)
     if told.judged_without:
         why = _BEYOND.get(told.rule, "cannot be asked on held-out parts")

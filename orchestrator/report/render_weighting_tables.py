@@ -25,8 +25,8 @@ def _listening(told: WeightingReport) -> Grid:
         (name, _hundredths(shares[0]), _hundredths(shares[-1]), *_extremes(told, name))
         for name, shares in told.weights.items()
     ]
-    if any(told.instead):
-        own = (_hundredths(told.instead[0]), _hundredths(told.instead[-1]))
+    if any(told.fallback_shares):
+        own = (_hundredths(told.fallback_shares[0]), _hundredths(told.fallback_shares[-1]))
         rows.append((LABEL, *own, ABSENT, ABSENT))
     headers = ("teacher", "first epoch", "last epoch", "most for", "least for")
     title = f"Who was listened to (rule {told.rule}; mean weight in %, classes in the last epoch)"

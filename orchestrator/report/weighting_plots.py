@@ -49,8 +49,8 @@ def _weights(axes: Axes, told: WeightingReport) -> None:
     for number, (teacher, shares) in enumerate(told.weights.items()):
         drawn = [100 * share for share in shares]
         axes.plot(told.epochs, drawn, label=teacher, **_line(number, len(shares)))
-    if any(told.instead):
-        drawn = [100 * share for share in told.instead]
+    if any(told.fallback_shares):
+        drawn = [100 * share for share in told.fallback_shares]
         style = _line(0, len(drawn)) | {"color": "black", "linestyle": "--", "linewidth": 1.3}
         axes.plot(told.epochs, drawn, label=LABEL, **style)
     label_axes(axes, "epoch", "mean weight, %")

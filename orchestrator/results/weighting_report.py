@@ -36,7 +36,7 @@ class WeightingReport:
     judged_without: bool = False
 
     @property
-    def instead(self) -> tuple[float, ...]:
+    def fallback_shares(self) -> tuple[float, ...]:
         """The share of samples in each epoch for which the label stood in, since no teacher had
         any weight: that happens where only those count that are right."""
         if self.rule != "correct_only":

@@ -70,8 +70,8 @@ class OutputSides:
         """The distributions [N, C] of the samples about which the ensemble says something."""
         target = agreed(knowledge, self.temperature, self.mean)
         said = target.detach().sum(dim=1) > 0
-        if knowledge.instead is not None:
-            said = said & (knowledge.instead < 0)
+        if knowledge.fallback_labels is not None:
+            said = said & (knowledge.fallback_labels < 0)
         return soften_one(outputs["logits"], self.temperature)[said], target[said]
 
 

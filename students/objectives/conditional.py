@@ -19,7 +19,7 @@ def conditional_loss(
     student_logits: Float[Tensor, "batch classes"],
     teacher_probabilities: Float[Tensor, "batch classes"],
     labels: Int[Tensor, " batch"],
-    instead: Int[Tensor, " batch"] | None = None,
+    fallback_labels: Int[Tensor, " batch"] | None = None,
     *,
     temperature: float,
 ) -> Float[Tensor, ""]:
@@ -29,16 +29,16 @@ def conditional_loss(
     teacher that is always right this is ``soft_target_loss``, with one that is always wrong
     ``task_loss``. A label of -1 is none to be wrong about: there the teacher is believed.
     Where nobody answered (a row of zeros), the label teaches, and without one nothing does.
-    ``instead`` is the answer where it is not -1: it names its class, and what a soft target
+    ``fallback_labels`` is the answer where it is not -1: it names its class, and what a soft target
     costs is then cross-entropy with that class. So the label, if there is one, always wins.
     Source: Meng et al. (2019), as the survey of Gou et al. (2021) tells it; T^2 is ours, so that
     both kinds of samples keep their scale at any T.
     """
-    right = class_named(named(teacher_probabilities), instead) == labels
+    right = class_named(named(teacher_probabilities), fallback_labels) == labels
     soft = temperature**2 * divergence(
         student_logits, teacher_probabilities, temperature=temperature
     )
-    soft = with_stand_ins(soft, student_logits, instead)
+    soft = with_stand_ins(soft, student_logits, fallback_labels)
     believed = right | (labels == NO_CLASS)
     return torch.where(believed, soft, class_losses(student_logits, labels)).mean()
 
@@ -56,6 +56,6 @@ class ConditionalTerm:
             outputs["logits"],
             agreed(knowledge, self.temperature, self.mean),
             batch.targets,
-            knowledge.instead,
+            knowledge.fallback_labels,
             temperature=self.temperature,
         )

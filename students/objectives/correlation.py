@@ -77,9 +77,9 @@ class CorrelationTerm:
         """
         target = agreed(knowledge, self.temperature, self.mean)
         loss = self._of_answered(outputs["logits"], target)
-        if knowledge.instead is None:
+        if knowledge.fallback_labels is None:
             return loss
-        return loss + class_losses(outputs["logits"], knowledge.instead).mean()
+        return loss + class_losses(outputs["logits"], knowledge.fallback_labels).mean()
 
     def _of_answered(
         self, logits: Float[Tensor, "batch classes"], target: Float[Tensor, "batch classes"]

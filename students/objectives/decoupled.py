@@ -68,7 +68,7 @@ def decoupled_loss(
     student_logits: Float[Tensor, "batch classes"],
     teacher_log: Float[Tensor, "batch classes"],
     labels: Int[Tensor, " batch"],
-    instead: Int[Tensor, " batch"] | None = None,
+    fallback_labels: Int[Tensor, " batch"] | None = None,
     *,
     temperature: float,
     target: float,
@@ -77,20 +77,21 @@ def decoupled_loss(
     """T^2 (target TCKD + others NCKD), see ``decoupled_divergences``, in nats.
 
     Labels of -1 do not count: the mean is over the labelled samples, and 0, with zero gradient,
-    where there is none. Where ``instead`` is not -1 the sample counts with plain cross-entropy with
-    that class, without either weight: a class is all target and says nothing of the others.
+    where there is none. Where ``fallback_labels`` is not -1 the sample counts with plain
+    cross-entropy with that class, without either weight: a class is all target and says nothing of
+    the others.
     At weights 1 and 1 - p (p the teacher's probability of the label) this is
     ``soft_target_loss``, which is what the authors decouple.
     Source: Zhao et al. (2022), section 3, whose alpha and beta are ``target`` and ``others``; both
     parts times T^2, as released. What grows over the first 20 epochs there is a weight here.
     """
-    classes = class_named(labels, instead)
+    classes = class_named(labels, fallback_labels)
     counts = classes != NO_CLASS
     of_label, of_others = decoupled_divergences(
         student_logits, teacher_log, classes.clamp(min=0), temperature=temperature
     )
     losses = temperature**2 * (target * of_label + others * of_others)
-    losses = with_stand_ins(losses, student_logits, instead)
+    losses = with_stand_ins(losses, student_logits, fallback_labels)
     return torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
 
 
@@ -109,7 +110,7 @@ class DecoupledTerm:
             outputs["logits"],
             agreed_log(knowledge, self.temperature, self.mean),
             batch.targets,
-            knowledge.instead,
+            knowledge.fallback_labels,
             temperature=self.temperature,
             target=self.target,
             others=self.others,

@@ -16,16 +16,18 @@ NO_CLASS = -1
 def with_stand_ins(
     losses: Float[Tensor, " batch"],
     student_logits: Float[Tensor, "batch classes"],
-    instead: Int[Tensor, " batch"] | None,
+    fallback_labels: Int[Tensor, " batch"] | None,
 ) -> Float[Tensor, " batch"]:
-    """Each sample's loss; plain cross-entropy with the class ``instead`` where that is not -1.
+    """Each sample's loss; plain cross-entropy with ``fallback_labels`` where that is not -1.
 
     At temperature 1 and without T^2: a class is no softened distribution, so there is nothing to
     keep the gradient's scale for, and the sample counts as it would in the term ``task``.
     """
-    if instead is None:
+    if fallback_labels is None:
         return losses
-    return torch.where(instead == NO_CLASS, losses, class_losses(student_logits, instead))
+    return torch.where(
+        fallback_labels == NO_CLASS, losses, class_losses(student_logits, fallback_labels)
+    )
 
 
 def class_losses(
@@ -38,7 +40,9 @@ def class_losses(
 
 
 def class_named(
-    named: Int[Tensor, " batch"], instead: Int[Tensor, " batch"] | None
+    named: Int[Tensor, " batch"], fallback_labels: Int[Tensor, " batch"] | None
 ) -> Int[Tensor, " batch"]:
     """The class that the teachers name, or the one that stands in for their answer."""
-    return named if instead is None else torch.where(instead == NO_CLASS, named, instead)
+    if fallback_labels is None:
+        return named
+    return torch.where(fallback_labels == NO_CLASS, named, fallback_labels)

@@ -27,4 +27,4 @@ class HardTargetsTerm:
         Source: Bucila, Caruana & Niculescu-Mizil (2006): the ensemble labels unlabelled data.
         """
         top = named(agreed(knowledge, 1.0, self.mean))
-        return task_loss(outputs["logits"], class_named(top, knowledge.instead))
+        return task_loss(outputs["logits"], class_named(top, knowledge.fallback_labels))

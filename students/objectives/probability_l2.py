@@ -33,13 +33,13 @@ def probability_l2_loss(
 
 
 def with_one_hot(
-    probabilities: Float[Tensor, "batch classes"], instead: Int[Tensor, " batch"] | None
+    probabilities: Float[Tensor, "batch classes"], fallback_labels: Int[Tensor, " batch"] | None
 ) -> Float[Tensor, "batch classes"]:
-    """The one-hot distribution of the class ``instead`` where that is not -1."""
-    if instead is None:
+    """The one-hot distribution of the class ``fallback_labels`` where that is not -1."""
+    if fallback_labels is None:
         return probabilities
-    certain = one_hot(instead.clamp(min=0), probabilities.shape[-1]).to(probabilities.dtype)
-    return torch.where((instead == NO_CLASS).unsqueeze(1), probabilities, certain)
+    certain = one_hot(fallback_labels.clamp(min=0), probabilities.shape[-1]).to(probabilities.dtype)
+    return torch.where((fallback_labels == NO_CLASS).unsqueeze(1), probabilities, certain)
 
 
 @dataclass(frozen=True)
@@ -54,5 +54,5 @@ class ProbabilityL2Term:
         Where a class stands in for the teachers' answer it is that class with probability one,
         which makes the sample's loss its Brier score.
         """
-        target = with_one_hot(agreed(knowledge, 1.0, self.mean), knowledge.instead)
+        target = with_one_hot(agreed(knowledge, 1.0, self.mean), knowledge.fallback_labels)
         return probability_l2_loss(outputs["logits"], target)

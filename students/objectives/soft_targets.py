@@ -67,7 +67,7 @@ class SoftTargetsTerm:
         """
         target = agreed(knowledge, self.temperature, self.mean, standardize=self.standardize)
         student = standardized(outputs["logits"]) if self.standardize else outputs["logits"]
-        if knowledge.instead is None:
+        if knowledge.fallback_labels is None:
             return soft_target_loss(student, target, temperature=self.temperature)
         losses = self.temperature**2 * divergence(student, target, temperature=self.temperature)
-        return with_stand_ins(losses, outputs["logits"], knowledge.instead).mean()
+        return with_stand_ins(losses, outputs["logits"], knowledge.fallback_labels).mean()

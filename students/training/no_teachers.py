@@ -18,7 +18,7 @@ class NoTeachers:
     classes: int
 
     @contextmanager
-    def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
+    def ask(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Empty knowledge [0, B, C] for each question."""
         yield (empty_knowledge(len(question.sample_ids), self.classes) for question in questions)
 

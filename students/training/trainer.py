@@ -107,7 +107,7 @@ class Trainer:
         """
         yield Resumed(self.progress.step, self.order.total_steps, self.order.epochs)
         earlier, last_sign = self.progress.segments, time.monotonic()
-        with self.lessons.attend(self._questions()) as knowledge:
+        with self.lessons.ask(self._questions()) as knowledge:
             for micro_batches in self._steps():
                 report = self._step(micro_batches, knowledge)
                 if self.spool is not None:
@@ -199,7 +199,7 @@ class Trainer:
         seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
-        knowledge = self.objective.weighed(outputs, knowledge.on(self.engine.device), epoch)
+        knowledge = self.objective.weighed(outputs, knowledge.to(self.engine.device), epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
         if self.notes is not None:

@@ -67,9 +67,11 @@ class WeightingStats:
         """
         weights_KB = knowledge.shares.detach()
         target_BC, uniform_BC = self._targets(knowledge, weights_KB)
-        if knowledge.instead is not None:
-            stand_in_BC = one_hot(knowledge.instead.clamp(min=0), self.classes).to(target_BC.dtype)
-            target_BC = torch.where(knowledge.instead[:, None] >= 0, stand_in_BC, target_BC)
+        if knowledge.fallback_labels is not None:
+            stand_in_BC = one_hot(knowledge.fallback_labels.clamp(min=0), self.classes).to(
+                target_BC.dtype
+            )
+            target_BC = torch.where(knowledge.fallback_labels[:, None] >= 0, stand_in_BC, target_BC)
         changed_B, renamed_B = changes(target_BC, uniform_BC)
         groups_B = torch.zeros_like(labels)
         if self.groups > 1:

@@ -57,12 +57,12 @@ class WeightingStatsBuffer:
 
 def joined(parts: Sequence[Knowledge]) -> Knowledge:
     """What the same teachers said of several micro-batches, as of one, without taps."""
-    instead = [each.instead for each in parts if each.instead is not None]
+    fallback_labels = [each.fallback_labels for each in parts if each.fallback_labels is not None]
     return Knowledge(
         logits=torch.cat([each.logits for each in parts], dim=1),
         known=parts[0].known,
         present=torch.cat([each.present for each in parts], dim=1),
         weights=torch.cat([each.shares for each in parts], dim=1),
         taps={},
-        instead=torch.cat(instead) if instead else None,
+        fallback_labels=torch.cat(fallback_labels) if fallback_labels else None,
     )

@@ -24,17 +24,17 @@ from teachers.inference.inference_config import InferenceConfig
 from teachers.serving.answer_columns import answer_of, wanted
 from teachers.serving.host import TeacherHost
 
-AHEAD = 4
+LOOK_AHEAD = 4
 """Answers that a teacher may have ready before the student takes the first of them."""
 
-MOST_REVIVALS = 3
+MAX_RESTARTS = 3
 """Times in a row that a teacher is brought back without an answer between."""
 
 log = logging.getLogger("stillhouse.stream")
 
 
 @dataclass(frozen=True)
-class Kept:
+class AnswerSpec:
     """How a teacher is run, and what of its answers is kept where: it is told so again when it
     is brought back. ``logits`` is the column of its logits; without a ``shelf`` nothing is kept."""
 
@@ -49,7 +49,7 @@ class Kept:
         here = {column.name for column in self.shelf.columns} if self.shelf else set()
         return set(wanted(self.logits, self.taps)) <= here
 
-    def asked(self, taps: tuple[Tap, ...]) -> Kept:
+    def asked(self, taps: tuple[Tap, ...]) -> AnswerSpec:
         """The same for answers that have no other taps than these."""
         columns = wanted(self.logits, taps)
         return replace(self, taps=taps, shelf=self.shelf.of(columns) if self.shelf else None)
@@ -71,7 +71,7 @@ class Source:
     handles: tuple[Handle[TeacherHost], ...]
     timeout: float
     on_loss: Wait | Fail
-    kept: Kept | None = None
+    kept: AnswerSpec | None = None
     revived: Counter[int] = field(default_factory=Counter)
 
 
@@ -88,7 +88,7 @@ class Replica:
 
     def _ask(self) -> Stream[Answer]:
         self._asked_of = self._source.revived[self._place]
-        return self._handle.stream(AHEAD, TeacherHost.answers, self._questions[self._taken :])
+        return self._handle.stream(LOOK_AHEAD, TeacherHost.answers, self._questions[self._taken :])
 
     def next(self) -> Answer:
         """The answer to the next question.
@@ -97,7 +97,7 @@ class Replica:
             TeacherLost: it is gone, and was not to be waited for or did not come back.
             AnswerSpoilt: it answers with no number, likewise.
         """
-        for revival in range(MOST_REVIVALS + 1):
+        for revival in range(MAX_RESTARTS + 1):
             try:
                 answer = self._stream.next(self._source.timeout)
             except (RoleLost, AnswerSpoilt) as lost:
@@ -114,16 +114,14 @@ class Replica:
             self._stream = self._ask()
             return
         name, kept = self._source.name, self._source.kept
-        if isinstance(self._source.on_loss, Fail) or revival == MOST_REVIVALS:
+        if isinstance(self._source.on_loss, Fail) or revival == MAX_RESTARTS:
             if isinstance(lost, AnswerSpoilt):
                 raise lost
             remedy = (
                 "run the same command again to go on, or set `ensemble.on_teacher_loss` to wait"
             )
             raise TeacherLost(f"teacher '{name}' is lost ({lost}); {remedy}") from lost
-        log.warning(
-            "restarting teacher '%s' (%d of %d): %s", name, revival + 1, MOST_REVIVALS, lost
-        )
+        log.warning("restarting teacher '%s' (%d of %d): %s", name, revival + 1, MAX_RESTARTS, lost)
         if isinstance(lost, AnswerSpoilt):
             # It lives, so it would not be built anew.
             self._handle.call(TeacherHost.reload).result()
@@ -156,7 +154,7 @@ class AnswerStream:
         self._kept = source.kept
         if source.kept is not None:
             first = questions[0]
-            self._kept = source.kept.asked(first.asked_of(source.name, source.kept.taps))
+            self._kept = source.kept.asked(first.taps_from(source.name, source.kept.taps))
         self._stored = self._kept.stored(questions[0].view) if self._kept else None
         self._here = iter(here := self._read_here(questions))
         asked = [each for each, stored in zip(questions, here, strict=True) if not stored]
@@ -220,8 +218,8 @@ class AnswerStream:
     def _counted(self, answer: Answer) -> Answer:
         self.asked += len(answer.logits)
         self.computed += answer.computed
-        if answer.remark:
-            log.warning("%s", answer.remark)
+        if answer.warning:
+            log.warning("%s", answer.warning)
         return answer
 
     def close(self) -> None:

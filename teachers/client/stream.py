@@ -6,8 +6,8 @@ Who waits for whom, and who frees them:
 |----------------|-----------------------------|-------------------------------------------------|
 | a student rank | each teacher's next answer  | the answer; ``timeout`` seconds; the teacher's  |
 |                |                             | loss, after which it is revived and asked again |
-| a teacher      | room in its look-ahead,     | the rank taking an answer, leaving ``attend``,  |
-|                | ``AHEAD`` for each stream   | or dying                                        |
+| a teacher      | room in its look-ahead,     | the rank taking an answer, leaving ``ask``,     |
+|                | ``LOOK_AHEAD`` per stream   | or dying                                        |
 | a teacher      | another rank's forward pass | the end of that pass (a lock, never held while  |
 |                |                             | waiting for room)                               |
 
@@ -26,7 +26,7 @@ from operator import attrgetter
 
 from cluster.runtime import Handle
 from students.knowledge import AnswerCounts, Knowledge, Question
-from teachers.client.answer_source import AHEAD, AnswerStream, Kept, Source
+from teachers.client.answer_source import LOOK_AHEAD, AnswerSpec, AnswerStream, Source
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost
@@ -34,12 +34,12 @@ from teachers.serving.host import TeacherHost
 WINDOW = 256
 """Questions sent at one time: few enough to be cheap to ask again, many enough to stream."""
 
-STREAMS = 3
+STREAMS_PER_RANK = 3
 """Streams that one rank may have from one teacher at one time."""
 
 
 @dataclass(frozen=True)
-class StreamedLessons:
+class StreamedKnowledge:
     """Lessons from an ensemble whose teachers answer as streams, each from its replicas in turn.
 
     ``teachers`` holds the replicas of each teacher by name, none where all that will be asked is
@@ -51,12 +51,12 @@ class StreamedLessons:
     teachers: Mapping[str, tuple[Handle[TeacherHost], ...]]
     timeout: float
     on_loss: Wait | Fail
-    kept: Mapping[str, Kept] = field(default_factory=dict)
+    kept: Mapping[str, AnswerSpec] = field(default_factory=dict)
     _tally: Counter[tuple[str, str]] = field(default_factory=Counter, init=False, repr=False)
     _revived: dict[str, Counter[int]] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
-    def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
+    def ask(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Knowledge for each question in order; leaving frees every teacher."""
         under_way: list[_Together] = []
         try:
@@ -83,7 +83,7 @@ class StreamedLessons:
             count = len(current.questions)
             for left in range(count, 0, -1):
                 # As soon as the teachers may be done with this lesson; so they never rest.
-                if left == min(AHEAD, count):
+                if left == min(LOOK_AHEAD, count):
                     self._begin_next(lessons, under_way)
                 question = current.questions[-left]
                 answers = [each.next() for each in current.parts]

@@ -56,10 +56,10 @@ class Ensemble:
             for name, answer in zip(self.names, answers, strict=True)
         }
         if self.noise is not None:
-            logits = LogitNoise(self.noise, self.seed).on(logits, question, self.names)
-        return self.agree(question, logits, taps)
+            logits = LogitNoise(self.noise, self.seed).apply(logits, question, self.names)
+        return self.combine(question, logits, taps)
 
-    def agree(
+    def combine(
         self,
         question: Question,
         logits: Tensor,
@@ -81,7 +81,7 @@ class Ensemble:
             present=said.present,
             weights=weighed.weights,
             taps=taps,
-            instead=weighed.instead,
+            fallback_labels=weighed.fallback_labels,
         )
 
     @cached_property

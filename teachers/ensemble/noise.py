@@ -48,7 +48,7 @@ class LogitNoise:
     config: Noise
     seed: int
 
-    def on(
+    def apply(
         self,
         logits_KBC: Float[Tensor, "teachers batch classes"],
         question: Question,

@@ -50,7 +50,7 @@ def answer_of(
     *,
     seconds: float = 0.0,
     computed: int = 0,
-    remark: str = "",
+    warning: str = "",
 ) -> Answer:
     """The answer that consists of ``values`` by column."""
     return Answer(
@@ -58,5 +58,5 @@ def answer_of(
         {tap.name: values[tap_name(tap)] for tap in taps},
         seconds,
         computed,
-        remark,
+        warning,
     )

@@ -120,7 +120,7 @@ class TeacherHost:
                         taps,
                         seconds=found.seconds,
                         computed=found.computed,
-                        remark=self._remark(book.trouble),
+                        warning=self._remark(book.trouble),
                     )
 
     def probe(self, sample_ids: npt.NDArray[np.int64], view: int) -> Answer:
@@ -152,7 +152,7 @@ class TeacherHost:
                 raise spoilt(self.spec.name, error, asked, usual) from error
 
     def _asked(self, question: Question) -> tuple[int, tuple[Tap, ...]]:
-        return question.view, question.asked_of(self.spec.name, self.spec.taps)
+        return question.view, question.taps_from(self.spec.name, self.spec.taps)
 
     def _compute_columns(self, columns: Sequence[str], sample_ids: Ids, view: int) -> Values:
         values = self._compute(sample_ids, view)

@@ -49,13 +49,13 @@ class Weighed:
     """What a rule makes of it.
 
     ``weights`` [K, B], at least 0, summing to one over the teachers present and 0 for the
-    absent; or none, where the student's gate makes them. ``instead`` int64 [B]: the class that
-    stands in where all weights are 0, -1 elsewhere. ``logits`` and ``known``: what the teachers
-    are taken to have said, where a rule completes it.
+    absent; or none, where the student's gate makes them. ``fallback_labels`` int64
+    [B]: the class that stands in where all weights are 0, -1 elsewhere. ``logits`` and
+    ``known``: what the teachers are taken to have said, where a rule completes it.
     """
 
     weights: Float[Tensor, "teachers batch"] | None
-    instead: Int[Tensor, " batch"] | None = None
+    fallback_labels: Int[Tensor, " batch"] | None = None
     logits: Float[Tensor, "teachers batch classes"] | None = None
     known: Bool[Tensor, "teachers classes"] | None = None
 

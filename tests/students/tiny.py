@@ -60,7 +60,7 @@ class KnowledgeSource:
     asked: list[Question] = field(default_factory=list)
 
     @contextmanager
-    def attend(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
+    def ask(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         yield self._answers(questions)
 
     def counts(self) -> dict[str, AnswerCounts]:

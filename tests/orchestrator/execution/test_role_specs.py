@@ -15,8 +15,8 @@ from students.config import Resources
 from students.fault_injection import Fault
 from students.knowledge import Tap
 from teachers.bank.shelf import Shelf
-from teachers.client.answer_source import Kept
-from teachers.client.stream import STREAMS
+from teachers.client.answer_source import AnswerSpec
+from teachers.client.stream import STREAMS_PER_RANK
 from teachers.inference.inference_config import plain
 from teachers.serving.answer_columns import logits_column
 from tests import small
@@ -105,7 +105,7 @@ def test_a_teacher_that_is_settled_is_told_how_it_is_run_and_where_it_keeps_its_
     made = role_specs(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
     logits = logits_column(10, 3)
     shelf = Shelf(tmp_path, "ab", 1797, 10**9, (logits,))
-    kept = Kept(plain(2), logits, (), shelf)
+    kept = AnswerSpec(plain(2), logits, (), shelf)
     spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, kept=kept)
     assert (spec.inference, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
 
@@ -127,7 +127,7 @@ def test_a_role_occupies_as_many_cpus_as_threads_if_nothing_else_is_said() -> No
     assert (resources_of(unsaid, 3).cpus, resources_of(unsaid, 3).gpus) == (3.0, 0.0)
     assert (resources_of(said, 3).cpus, resources_of(said, 3, readers=2).streams) == (
         0.5,
-        2 * STREAMS,
+        2 * STREAMS_PER_RANK,
     )
     assert resources_of(unsaid, 3).environment == {"OMP_NUM_THREADS": "3"}
     assert [device(each) for each in (said, unsaid)] == ["cuda", "cpu"]

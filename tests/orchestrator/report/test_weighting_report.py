@@ -50,7 +50,7 @@ def test_who_was_listened_to_is_read_from_the_epochs_rows() -> None:
     assert list(found.weights) == ["b", "a"], "in the order of the rows"
     assert found.by_class == {"b": (1.0, None, 0.5), "a": (0.0, None, 0.5)}
     assert (found.changed, found.renamed) == ((0.25, 0.5), (0.0, 0.125))
-    assert found.instead == (0.0, 0.0)
+    assert found.fallback_shares == (0.0, 0.0)
 
 
 def test_without_weights_by_class_there_is_no_table_of_classes() -> None:
@@ -68,9 +68,9 @@ def test_where_teachers_count_as_the_recipe_says_nothing_is_told() -> None:
 
 def test_what_no_teacher_had_was_the_labels() -> None:
     found = heard([epoch(0, weights__a=0.5, weights__b=0.125, rule__changed=0.75)])
-    assert found.instead == (0.0,), "no other rule leaves samples to the label"
+    assert found.fallback_shares == (0.0,), "no other rule leaves samples to the label"
     told = replace(found, rule="correct_only")
-    assert told.instead == (0.375,)
+    assert told.fallback_shares == (0.375,)
     (grid,) = lesson_grids(report(listening=told))
     assert grid.rows[-1] == ("(the label)", "37.5", "37.5", "-", "-")
     said = " ".join(lesson_notes(report(listening=told)))

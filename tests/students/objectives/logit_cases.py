@@ -42,7 +42,7 @@ class Case:
     weights: Tensor
     known: Tensor
     present: Tensor
-    instead: Tensor | None = None
+    fallback_labels: Tensor | None = None
 
     @property
     def batch(self) -> Batch:
@@ -53,7 +53,9 @@ class Case:
     @property
     def knowledge(self) -> Knowledge:
         """What the teachers say."""
-        return Knowledge(self.teachers, self.known, self.present, self.weights, {}, self.instead)
+        return Knowledge(
+            self.teachers, self.known, self.present, self.weights, {}, self.fallback_labels
+        )
 
     def teachers_only(self, order: list[int]) -> Case:
         """The same with teachers left out, repeated or in another order."""
@@ -111,7 +113,7 @@ def partial(seed: int, **shape: Any) -> Case:
         known=known,
         present=present,
         weights=torch.where(replaced, 0.0, whole.weights * present),
-        instead=torch.where(replaced, whole.labels, -1),
+        fallback_labels=torch.where(replaced, whole.labels, -1),
     )
 
 

@@ -108,6 +108,6 @@ def test_samples_without_an_answer_are_left_out_and_a_class_that_stands_in_is_le
     )
     half = value(term(DIST), alone) / 2
     torch.testing.assert_close(value(term(DIST), replace(judged, weights=silent)), half)
-    instead = torch.tensor([-1, 3, -1, 0])
-    found = value(term(DIST), replace(judged, weights=silent, instead=instead))
-    torch.testing.assert_close(found, half + task_loss(judged.student, instead) / 2)
+    fallback_labels = torch.tensor([-1, 3, -1, 0])
+    found = value(term(DIST), replace(judged, weights=silent, fallback_labels=fallback_labels))
+    torch.testing.assert_close(found, half + task_loss(judged.student, fallback_labels) / 2)

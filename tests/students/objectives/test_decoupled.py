@@ -122,13 +122,14 @@ def test_only_labelled_samples_count():
 
 def test_a_class_that_stands_in_for_the_answer_teaches_as_the_task_does():
     judged = case(6)
-    instead = torch.tensor([-1, 4, -1, 2])
-    silent = judged.weights.masked_fill(instead >= 0, 0.0)
+    fallback_labels = torch.tensor([-1, 4, -1, 2])
+    silent = judged.weights.masked_fill(fallback_labels >= 0, 0.0)
     labels = torch.tensor([-1, 4, -1, 2])
     found = value(
-        term({"kind": "decoupled"}), replace(judged, weights=silent, labels=labels, instead=instead)
+        term({"kind": "decoupled"}),
+        replace(judged, weights=silent, labels=labels, fallback_labels=fallback_labels),
     )
-    torch.testing.assert_close(found, task_loss(judged.student, instead))
+    torch.testing.assert_close(found, task_loss(judged.student, fallback_labels))
 
 
 def test_a_label_that_no_teacher_knows_is_learnt_to_be_avoided_and_stays_finite():
@@ -137,7 +138,7 @@ def test_a_label_that_no_teacher_knows_is_learnt_to_be_avoided_and_stays_finite(
     known[:, 4] = False
     student = judged.student.clone().requires_grad_()
     strange = replace(judged, student=student, known=known, labels=torch.full((4,), 4))
-    loss = value(term({"kind": "decoupled"}), replace(strange, instead=None))
+    loss = value(term({"kind": "decoupled"}), replace(strange, fallback_labels=None))
     loss.backward()
     assert loss.isfinite() and student.grad.isfinite().all() and (student.grad[:, 4] >= 0).all()
 

@@ -61,7 +61,7 @@ class AnswerStream:
             for teacher, taps in objective.taps.items()
         }
         self.present = torch.ones(2, count, dtype=torch.bool)
-        self.instead = None
+        self.fallback_labels = None
         self.batch = Batch(
             torch.zeros(count, 1, 1, 1).byte(), torch.zeros(count).long(), np.arange(count), 0
         )
@@ -69,7 +69,9 @@ class AnswerStream:
     def loss(self):
         known = torch.ones(2, 4, dtype=torch.bool)
         weights = self.present / self.present.sum(0).clamp(min=1)
-        knowledge = Knowledge(self.logits, known, self.present, weights, self.taps, self.instead)
+        knowledge = Knowledge(
+            self.logits, known, self.present, weights, self.taps, self.fallback_labels
+        )
         return self.objective(self.outputs, self.batch, knowledge)[0]
 
     def gradients(self):
@@ -181,7 +183,7 @@ def test_a_student_that_agrees_with_the_ensemble_has_no_loss(kind):
 @OF_OUTPUTS
 def test_samples_whose_answer_a_class_stands_in_for_are_left_out(kind):
     lesson = AnswerStream(_objective(kind))
-    lesson.instead = torch.tensor([-1, 2, -1, -1, -1])
+    lesson.fallback_labels = torch.tensor([-1, 2, -1, -1, -1])
     gradient = lesson.gradients()["logits"]
     assert torch.equal(gradient[1], torch.zeros_like(gradient[1]))
     assert bool((gradient[[0, 2, 3, 4]].abs().sum(1) > 0).all())

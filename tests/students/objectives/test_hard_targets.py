@@ -29,9 +29,9 @@ def test_the_ensembles_mean_decides_what_the_average_is():
 def test_a_class_that_stands_in_is_named_and_where_nobody_answers_nothing_is():
     judged = case(2)
     nobody = torch.zeros_like(judged.weights)
-    instead = torch.tensor([-1, 3, -1, 0])
-    found = value(term(HARD), replace(judged, weights=nobody, instead=instead))
-    assert torch.equal(found, task_loss(judged.student, instead))
+    fallback_labels = torch.tensor([-1, 3, -1, 0])
+    found = value(term(HARD), replace(judged, weights=nobody, fallback_labels=fallback_labels))
+    assert torch.equal(found, task_loss(judged.student, fallback_labels))
 
 
 def test_the_first_of_equally_probable_classes_is_taken():

@@ -37,8 +37,10 @@ def test_a_row_of_zeros_teaches_nothing():
 
 def test_a_class_that_stands_in_is_a_certainty_which_makes_the_loss_a_brier_score():
     judged = case(1)
-    instead = torch.tensor([2, 2, 2, 2])
-    silent = replace(judged, weights=torch.zeros_like(judged.weights), instead=instead)
+    fallback_labels = torch.tensor([2, 2, 2, 2])
+    silent = replace(
+        judged, weights=torch.zeros_like(judged.weights), fallback_labels=fallback_labels
+    )
     missed = torch.softmax(judged.student, -1)
     missed[:, 2] -= 1
     torch.testing.assert_close(

@@ -7,7 +7,7 @@ from students.training.no_teachers import NoTeachers
 def test_lessons_of_nobody_answer_each_question_with_knowledge_of_no_teacher():
     sizes = [3, 1, 4]
     questions = [Question(0, np.arange(size)) for size in sizes]
-    with NoTeachers(classes=7).attend(questions) as knowledge:
+    with NoTeachers(classes=7).ask(questions) as knowledge:
         answers = list(knowledge)
     assert [each.logits.shape for each in answers] == [(0, size, 7) for size in sizes]
     for each, size in zip(answers, sizes, strict=True):
@@ -24,6 +24,6 @@ def test_questions_are_taken_one_at_a_time():
             taken.append(number)
             yield Question(0, np.arange(2))
 
-    with NoTeachers(3).attend(questions()) as knowledge:
+    with NoTeachers(3).ask(questions()) as knowledge:
         next(knowledge)
         assert taken == [0]

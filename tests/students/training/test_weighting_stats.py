@@ -90,7 +90,7 @@ def test_the_class_that_stands_in_is_the_target() -> None:
         knowledge,
         logits=torch.stack([agree, agree]),
         weights=weights,
-        instead=torch.tensor([-1, 3]),
+        fallback_labels=torch.tensor([-1, 3]),
     )
     figures = told(knowledge, torch.tensor([0, 3]))
     assert (figures["rule/changed"], figures["rule/renamed"]) == (0.5, 0.5)

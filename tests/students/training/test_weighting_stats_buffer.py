@@ -79,13 +79,13 @@ def test_what_is_joined_are_the_samples_in_order_without_layers(stands_in: bool)
     parts = [answers(samples, samples)[0] for samples in (2, 3)]
     if stands_in:
         parts = [
-            replace(each, instead=torch.full((each.present.shape[1],), number))
+            replace(each, fallback_labels=torch.full((each.present.shape[1],), number))
             for number, each in enumerate(parts)
         ]
     whole = joined(parts)
     assert torch.equal(whole.logits[:, 2:], parts[1].logits)
     assert torch.equal(whole.shares[:, :2], parts[0].shares)
     assert whole.taps == {}
-    assert (whole.instead is None) == (not stands_in)
-    if whole.instead is not None:
-        assert whole.instead.tolist() == [0, 0, 1, 1, 1]
+    assert (whole.fallback_labels is None) == (not stands_in)
+    if whole.fallback_labels is not None:
+        assert whole.fallback_labels.tolist() == [0, 0, 1, 1, 1]

@@ -15,8 +15,8 @@ from teachers.bank.columns import Column
 from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.bank.writer import FreshView
-from teachers.client.answer_source import Kept
-from teachers.client.stream import WINDOW, StreamedLessons
+from teachers.client.answer_source import AnswerSpec
+from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
@@ -41,11 +41,11 @@ class Asked:
     Its stream breaks after ``breaks`` answers, once.
     """
 
-    def __init__(self, breaks: int | None = None, remark: str = "") -> None:
+    def __init__(self, breaks: int | None = None, warning: str = "") -> None:
         self.lessons: list[list[int]] = []
         self.adopted: list[Any] = []
         self.breaks = breaks
-        self.remark = remark
+        self.warning = warning
 
     def stream(self, ahead: int, method: Any, questions: Sequence[Question]) -> Stream:
         self.lessons.append([int(each.sample_ids[0]) // EACH for each in questions])
@@ -73,9 +73,9 @@ class Stream:
         if self.breaks is not None:
             self.breaks -= 1
         question = next(self.left)
-        remark, self.handle.remark = self.handle.remark, ""
+        warning, self.handle.warning = self.handle.warning, ""
         logits = truth(question.sample_ids, question.view)
-        return Answer(logits, {}, 0.0, computed=1, remark=remark)
+        return Answer(logits, {}, 0.0, computed=1, warning=warning)
 
     def close(self) -> None:
         """There is nothing to free."""
@@ -94,14 +94,14 @@ def store(shelf: Shelf, view: int, ids: np.ndarray) -> None:
     fresh.close()
 
 
-def lessons(shelf: Shelf | None, *handles: Asked) -> StreamedLessons:
-    kept = {"a": Kept(plain(1), LOGITS, (), shelf)}
+def lessons(shelf: Shelf | None, *handles: Asked) -> StreamedKnowledge:
+    kept = {"a": AnswerSpec(plain(1), LOGITS, (), shelf)}
     ensemble = Ensemble(("a",), CLASSES, Uniform())
-    return StreamedLessons(ensemble, {"a": handles}, 1.0, Wait(), kept)  # type: ignore[dict-item]
+    return StreamedKnowledge(ensemble, {"a": handles}, 1.0, Wait(), kept)  # type: ignore[dict-item]
 
 
-def learnt(taught: StreamedLessons, questions: Sequence[Question]) -> AnswerCounts:
-    with taught.attend(questions) as knowledge:
+def learnt(taught: StreamedKnowledge, questions: Sequence[Question]) -> AnswerCounts:
+    with taught.ask(questions) as knowledge:
         for question, each in zip(questions, knowledge, strict=True):
             assert np.array_equal(each.logits[0], truth(question.sample_ids, question.view))
     return taught.counts()["a"]
@@ -172,12 +172,12 @@ def test_a_teacher_that_is_brought_back_is_told_how_it_is_run(shelf: Shelf) -> N
 
 
 def test_what_a_teacher_has_to_say_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    learnt(lessons(None, Asked(remark="the disk is full")), [asked(n) for n in range(5)])
+    learnt(lessons(None, Asked(warning="the disk is full")), [asked(n) for n in range(5)])
     assert [record.getMessage() for record in caplog.records] == ["the disk is full"]
 
 
 def test_the_next_lesson_is_asked_before_the_last_answers_are_taken() -> None:
     handle = Asked()
-    with lessons(None, handle).attend([asked(n, view=n // 10) for n in range(30)]) as knowledge:
+    with lessons(None, handle).ask([asked(n, view=n // 10) for n in range(30)]) as knowledge:
         for number, _ in enumerate(knowledge):
             assert len(handle.lessons) == 1 + (number + 4) // 10 - (number >= 26)

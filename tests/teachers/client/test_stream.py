@@ -15,14 +15,14 @@ from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.knowledge import Knowledge
 from teachers.client import answer_source
-from teachers.client.answer_source import AHEAD, MOST_REVIVALS
-from teachers.client.stream import WINDOW, StreamedLessons
+from teachers.client.answer_source import LOOK_AHEAD, MAX_RESTARTS
+from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import TeacherLost
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 
-Teaching = Callable[..., StreamedLessons]
+Teaching = Callable[..., StreamedKnowledge]
 
 
 @pytest.fixture(params=["in_process", "local"])
@@ -45,7 +45,7 @@ def teaching(runtime: Runtime) -> Iterator[Teaching]:
         slow: dict[int, float] | None = None,
         timeout: float = 20.0,
         on_loss: Wait | Fail | None = None,
-    ) -> StreamedLessons:
+    ) -> StreamedKnowledge:
         names = tuple("abcdef"[: len(replicas)])
         teachers: dict[str, Any] = {}
         for name, count in zip(names, replicas, strict=True):
@@ -59,7 +59,7 @@ def teaching(runtime: Runtime) -> Iterator[Teaching]:
             handles.extend(started)
             teachers[name] = tuple(started)
         ensemble = Ensemble(names, CLASSES, Uniform())
-        return StreamedLessons(ensemble, teachers, timeout, on_loss or Wait())
+        return StreamedKnowledge(ensemble, teachers, timeout, on_loss or Wait())
 
     yield begin
     for handle in handles:
@@ -75,7 +75,7 @@ def expected(number: int, teachers: int = 1) -> list[list[float]]:
     return [[number, 2 * number, 2 * number + 1]] * teachers
 
 
-def told(lessons: StreamedLessons, name: str = "a", replica: int = 0) -> Any:
+def told(lessons: StreamedKnowledge, name: str = "a", replica: int = 0) -> Any:
     handle: Any = lessons.teachers[name][replica]
     return handle.control(FakeTeacher.told).result(timeout=20)
 
@@ -91,13 +91,13 @@ def until(claim: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 def test_stream_keeps_order_when_the_first_teacher_is_slow(teaching: Teaching) -> None:
     lessons = teaching(1, 1, slow={0: 0.3, 5: 0.1})
-    with lessons.attend(question(n) for n in range(9)) as knowledge:
+    with lessons.ask(question(n) for n in range(9)) as knowledge:
         assert [views(each) for each in knowledge] == [expected(n, 2) for n in range(9)]
 
 
 def test_taps_come_with_the_answers_under_the_teachers_name(teaching: Teaching) -> None:
     lessons = teaching(1, 1)
-    with lessons.attend([question(3)]) as knowledge:
+    with lessons.ask([question(3)]) as knowledge:
         (only,) = knowledge
     for name in "ab":
         assert torch.equal(only.taps[name]["layer"], torch.tensor([[3.5, 6.5], [3.5, 7.5]]))
@@ -105,7 +105,7 @@ def test_taps_come_with_the_answers_under_the_teachers_name(teaching: Teaching) 
 
 def test_replicas_answer_in_turn(teaching: Teaching) -> None:
     lessons = teaching(2, 1)
-    with lessons.attend(question(n) for n in range(5)) as knowledge:
+    with lessons.ask(question(n) for n in range(5)) as knowledge:
         seen = list(knowledge)
     assert [views(each) for each in seen] == [expected(n, 2) for n in range(5)]
     marks = [[int(mark) for mark in each.logits[:, 0, 2]] for each in seen]
@@ -114,12 +114,12 @@ def test_replicas_answer_in_turn(teaching: Teaching) -> None:
 
 
 def test_more_replicas_than_questions_is_no_trouble(teaching: Teaching) -> None:
-    with teaching(2).attend([question(0)]) as knowledge:
+    with teaching(2).ask([question(0)]) as knowledge:
         assert [views(each) for each in knowledge] == [expected(0)]
 
 
 def test_no_questions_are_no_lessons(teaching: Teaching) -> None:
-    with teaching(1).attend([]) as knowledge:
+    with teaching(1).ask([]) as knowledge:
         assert list(knowledge) == []
 
 
@@ -127,14 +127,14 @@ def test_no_questions_are_no_lessons(teaching: Teaching) -> None:
 def test_leaving_in_mid_stream_frees_every_teacher_at_once(teaching: Teaching, way: str) -> None:
     lessons = teaching(2, 1)
     try:
-        with lessons.attend(question(n) for n in range(200)) as knowledge:
+        with lessons.ask(question(n) for n in range(200)) as knowledge:
             assert views(next(knowledge)) == expected(0, 2)
             if way == "fails":
                 raise ZeroDivisionError
     except ZeroDivisionError:
         pass
     begun = time.monotonic()
-    with lessons.attend([question(7), question(8)]) as knowledge:
+    with lessons.ask([question(7), question(8)]) as knowledge:
         assert [views(each) for each in knowledge] == [expected(7, 2), expected(8, 2)]
     # Ray by itself looks once a second whether a stream was cancelled.
     assert time.monotonic() - begun < 0.6
@@ -146,8 +146,8 @@ def test_a_teacher_works_a_bounded_number_of_answers_ahead(
     teaching: Teaching, runtime: Runtime
 ) -> None:
     lessons = teaching(1)
-    ahead = AHEAD if runtime.parallel else 0
-    with lessons.attend(question(n) for n in range(100)) as knowledge:
+    ahead = LOOK_AHEAD if runtime.parallel else 0
+    with lessons.ask(question(n) for n in range(100)) as knowledge:
         for _ in range(3):
             next(knowledge)
         assert until(lambda: len(told(lessons)[2]) == 3 + ahead)
@@ -157,13 +157,13 @@ def test_a_teacher_works_a_bounded_number_of_answers_ahead(
 
 def test_two_ranks_attend_at_one_time(teaching: Teaching, runtime: Runtime) -> None:
     handle = runtime.start(Demand(cpus=0.5, streams=2), "a", FakeTeacher, 0)
-    lessons = StreamedLessons(
+    lessons = StreamedKnowledge(
         Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 20.0, Wait()  # type: ignore[dict-item]
     )  # fmt: skip
     try:
         with (
-            lessons.attend(question(n) for n in range(50)) as one,
-            lessons.attend(question(n) for n in range(50, 100)) as other,
+            lessons.ask(question(n) for n in range(50)) as one,
+            lessons.ask(question(n) for n in range(50, 100)) as other,
         ):
             for n in range(20):
                 assert views(next(one)) == expected(n)
@@ -180,11 +180,11 @@ def test_lessons_longer_than_one_lesson_are_asked_piece_by_piece(teaching: Teach
             asked.append(number)
             yield question(number)
 
-    with lessons.attend(questions()) as knowledge:
+    with lessons.ask(questions()) as knowledge:
         for number, each in enumerate(knowledge):
             assert views(each) == expected(number)
             # The next lesson is asked for as soon as teachers may be done with this one.
-            assert len(asked) <= ((number + AHEAD) // WINDOW + 1) * WINDOW
+            assert len(asked) <= ((number + LOOK_AHEAD) // WINDOW + 1) * WINDOW
     assert number == 2 * WINDOW + 29
     for replica in range(2):
         assert until(lambda r=replica: told(lessons, "a", r)[1] == 3)  # type: ignore[misc]
@@ -195,14 +195,14 @@ def test_a_killed_teacher_is_brought_back_and_goes_on_where_the_student_is(
     teaching: Teaching, runtime: Runtime
 ) -> None:
     lessons = teaching(2)
-    with lessons.attend(question(n) for n in range(60)) as knowledge:
+    with lessons.ask(question(n) for n in range(60)) as knowledge:
         seen = [views(next(knowledge)) for _ in range(11)]
         runtime.kill(lessons.teachers["a"][1])
         seen += [views(each) for each in knowledge]
     assert seen == [expected(n) for n in range(60)]
     # What it had made ahead of its student may still have been taken from it.
     [begun], _, asked = told(lessons, "a", 1)
-    assert 11 <= begun <= 11 + 2 * AHEAD
+    assert 11 <= begun <= 11 + 2 * LOOK_AHEAD
     assert asked == list(range(begun, 60, 2))
     assert told(lessons, "a", 0)[0] == [0], "the other replica never noticed"
 
@@ -211,7 +211,7 @@ def test_a_killed_teacher_ends_the_lessons_where_nobody_may_wait(
     teaching: Teaching, runtime: Runtime
 ) -> None:
     lessons = teaching(1, on_loss=Fail())
-    with lessons.attend(question(n) for n in range(60)) as knowledge:
+    with lessons.ask(question(n) for n in range(60)) as knowledge:
         next(knowledge)
         runtime.kill(lessons.teachers["a"][0])
         with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss"):
@@ -224,7 +224,7 @@ def test_a_teacher_that_says_nothing_is_found_within_the_timeout(
     teaching: Teaching, runtime: Runtime
 ) -> None:
     lessons = teaching(1, slow={2: 30.0}, timeout=0.3)
-    with lessons.attend(question(n) for n in range(5)) as knowledge:
+    with lessons.ask(question(n) for n in range(5)) as knowledge:
         next(knowledge), next(knowledge)
         begun = time.monotonic()
         with pytest.raises(RoleSilent, match="'a' did not answer in time"):
@@ -258,17 +258,17 @@ class Doomed:
 
 
 def attended(doomed: Doomed, count: int) -> list[list[list[float]]]:
-    lessons = StreamedLessons(
+    lessons = StreamedKnowledge(
         Ensemble(("a",), CLASSES, Uniform()), {"a": (doomed,)}, 1.0, Wait()  # type: ignore[dict-item]
     )  # fmt: skip
-    with lessons.attend(question(n) for n in range(count)) as knowledge:
+    with lessons.ask(question(n) for n in range(count)) as knowledge:
         return [views(each) for each in knowledge]
 
 
 def test_a_teacher_is_brought_back_as_often_as_it_answers_between() -> None:
     doomed = Doomed([2, 1, 1, 1, 1, 1, 1])
     assert attended(doomed, 8) == [expected(n) for n in range(8)]
-    assert doomed.revived == 6 > MOST_REVIVALS
+    assert doomed.revived == 6 > MAX_RESTARTS
     assert doomed.closed == 7, "each broken stream, and the last one"
 
 
@@ -276,19 +276,19 @@ def test_a_teacher_that_falls_again_and_again_is_given_up() -> None:
     doomed = Doomed([1] + [0] * 10)
     with pytest.raises(TeacherLost, match="it fell"):
         attended(doomed, 8)
-    assert doomed.revived == MOST_REVIVALS
+    assert doomed.revived == MAX_RESTARTS
 
 
 def test_restarting_a_teacher_is_told_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
     attended(Doomed([1, 1]), 2)
     assert [record.getMessage() for record in caplog.records] == [
-        f"restarting teacher 'a' (1 of {MOST_REVIVALS}): role 'a' is gone: it fell"
+        f"restarting teacher 'a' (1 of {MAX_RESTARTS}): role 'a' is gone: it fell"
     ]
     assert caplog.records[0].name == answer_source.log.name
 
 
 def test_an_answer_stays_what_it_was_when_the_next_one_comes(teaching: Teaching) -> None:
-    with teaching(1).attend(question(n) for n in range(3)) as knowledge:
+    with teaching(1).ask(question(n) for n in range(3)) as knowledge:
         first = next(knowledge)
         kept = first.logits.clone()
         list(knowledge)

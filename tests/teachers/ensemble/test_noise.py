@@ -62,7 +62,7 @@ def heard(epochs: int = 20_000) -> Tensor:
     """
     copies = TEACHER.float().repeat(epochs, 1).unsqueeze(0)
     noise = noisy(probability=SHARE, sigma=SIGMA)
-    return noise.on(copies, asked(*range(3 * epochs)), ("t",))[0].double().view(epochs, 3, 4)
+    return noise.apply(copies, asked(*range(3 * epochs)), ("t",))[0].double().view(epochs, 3, 4)
 
 
 def gradient(loss: Tensor, student: Tensor) -> Tensor:
@@ -94,12 +94,12 @@ def test_with_softened_kl_the_mean_gradient_shifts() -> None:
 @pytest.mark.parametrize("noise", [noisy(probability=0), noisy(sigma=0)])
 def test_without_a_chance_or_a_size_the_answers_are_plain_to_the_bit(noise: LogitNoise) -> None:
     plain = logits(64)
-    assert torch.equal(noise.on(plain, asked(*range(64)), NAMES), plain)
+    assert torch.equal(noise.apply(plain, asked(*range(64)), NAMES), plain)
 
 
 def test_a_coin_falls_for_each_sample_and_each_teacher() -> None:
     plain = logits(10_000)
-    changed = noisy(probability=0.3).on(plain, asked(*range(10_000)), NAMES) != plain
+    changed = noisy(probability=0.3).apply(plain, asked(*range(10_000)), NAMES) != plain
     assert bool((changed.any(dim=2) == changed.all(dim=2)).all())
     per_teacher = changed[:, :, 0].double().mean(dim=1)
     torch.testing.assert_close(per_teacher, torch.full((2,), 0.3).double(), atol=0.02, rtol=0)
@@ -109,16 +109,16 @@ def test_a_coin_falls_for_each_sample_and_each_teacher() -> None:
 
 def test_always_means_always() -> None:
     plain = logits(200)
-    assert bool((noisy(probability=1).on(plain, asked(*range(200)), NAMES) != plain).all())
+    assert bool((noisy(probability=1).apply(plain, asked(*range(200)), NAMES) != plain).all())
 
 
 def test_the_same_sample_has_the_same_noise_in_any_company() -> None:
     plain = logits(5)
     noise = noisy(probability=1)
-    whole = noise.on(plain, asked(7, 3, 11, 5, 2), NAMES)
-    part = noise.on(plain[:, [2, 0]], asked(11, 7), NAMES)
+    whole = noise.apply(plain, asked(7, 3, 11, 5, 2), NAMES)
+    part = noise.apply(plain[:, [2, 0]], asked(11, 7), NAMES)
     assert torch.equal(part, whole[:, [2, 0]])
-    other_order = noise.on(plain.flip(0), asked(7, 3, 11, 5, 2), NAMES[::-1])
+    other_order = noise.apply(plain.flip(0), asked(7, 3, 11, 5, 2), NAMES[::-1])
     assert torch.equal(other_order.flip(0), whole)
 
 
@@ -126,8 +126,8 @@ def test_the_same_sample_has_the_same_noise_in_any_company() -> None:
 def test_another_epoch_or_seed_has_another_noise(other: dict[str, int]) -> None:
     plain = torch.ones(1, 8, 4)
     ids = range(8)
-    first = noisy().on(plain, asked(*ids), ("t",))
-    second = noisy(seed=other.get("seed", 0)).on(
+    first = noisy().apply(plain, asked(*ids), ("t",))
+    second = noisy(seed=other.get("seed", 0)).apply(
         plain, asked(*ids, epoch=other.get("epoch", 0)), ("t",)
     )
     assert not torch.equal(first, second)

@@ -9,8 +9,8 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand
 from students.knowledge import Answer, Question
-from teachers.client.answer_source import MOST_REVIVALS
-from teachers.client.stream import StreamedLessons
+from teachers.client.answer_source import MAX_RESTARTS
+from teachers.client.stream import StreamedKnowledge
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswerSpoilt
@@ -49,8 +49,8 @@ def taught(runtime: InProcessRuntime, moody: MoodyTeacher, on_loss: Wait | Fail)
     """The numbers of the questions that were answered."""
     handle = runtime.start(Demand(), "a", lambda: moody)
     ensemble = Ensemble(("a",), CLASSES, Uniform())
-    lessons = StreamedLessons(ensemble, {"a": (handle,)}, 5.0, on_loss)  # type: ignore[dict-item]
-    with lessons.attend([question(n) for n in range(6)]) as knowledge:
+    lessons = StreamedKnowledge(ensemble, {"a": (handle,)}, 5.0, on_loss)  # type: ignore[dict-item]
+    with lessons.ask([question(n) for n in range(6)]) as knowledge:
         return [int(each.logits[0, 0, 0]) for each in knowledge]
 
 
@@ -61,15 +61,15 @@ def test_it_is_built_anew_and_asked_again_where_the_student_is(
     assert taught(runtime, moody, Wait()) == [0, 1, 2, 3, 4, 5]
     assert moody.reloaded == 2
     assert [record.getMessage() for record in caplog.records] == [
-        f"restarting teacher 'a' ({turn} of {MOST_REVIVALS}): {SENTENCE}" for turn in (1, 2)
+        f"restarting teacher 'a' ({turn} of {MAX_RESTARTS}): {SENTENCE}" for turn in (1, 2)
     ]
 
 
-@pytest.mark.parametrize(("on_loss", "reloaded"), [(Wait(), MOST_REVIVALS), (Fail(), 0)])
+@pytest.mark.parametrize(("on_loss", "reloaded"), [(Wait(), MAX_RESTARTS), (Fail(), 0)])
 def test_it_ends_with_the_sentence_when_that_does_not_help_or_is_not_wanted(
     runtime: InProcessRuntime, on_loss: Wait | Fail, reloaded: int
 ) -> None:
-    moody = MoodyTeacher(reloads=MOST_REVIVALS + 1)
+    moody = MoodyTeacher(reloads=MAX_RESTARTS + 1)
     with pytest.raises(AnswerSpoilt) as caught:
         taught(runtime, moody, on_loss)
     assert str(caught.value) == SENTENCE

@@ -28,7 +28,11 @@ def test_weights_sum_to_one_or_the_label_stands_in(weighting: Weighting, seed: i
     weighed = weigh(weighting, some)
     assert weighed.weights is not None
     assert bool((weighed.weights >= 0).all())
-    stands_in = torch.zeros(6) if weighed.instead is None else (weighed.instead >= 0).float()
+    stands_in = (
+        torch.zeros(6)
+        if weighed.fallback_labels is None
+        else (weighed.fallback_labels >= 0).float()
+    )
     torch.testing.assert_close(weighed.weights.sum(dim=0), 1 - stands_in)
 
 
@@ -75,7 +79,7 @@ def test_the_absent_count_nothing_whatever_their_logits_hold(
     assert found.weights is not None
     assert bool(torch.isfinite(found.weights).all())
     assert float(found.weights[~present].abs().sum()) == 0
-    told = torch.zeros(6) if found.instead is None else (found.instead >= 0).float()
+    told = torch.zeros(6) if found.fallback_labels is None else (found.fallback_labels >= 0).float()
     torch.testing.assert_close(found.weights.sum(dim=0), 1 - told)
 
 

@@ -47,17 +47,17 @@ def test_correct_only_hears_those_that_name_the_label() -> None:
     logits = torch.tensor([[right, right, wrong], [right, wrong, wrong], [wrong, wrong, wrong]])
     weighed = weigh(CorrectOnly(), said(logits, [1, 1, 1]))
     assert weighed.weights is not None
-    assert weighed.instead is not None
+    assert weighed.fallback_labels is not None
     assert weighed.weights.T.tolist() == [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    assert weighed.instead.tolist() == [-1, -1, 1]
+    assert weighed.fallback_labels.tolist() == [-1, -1, 1]
 
 
 def test_correct_only_counts_all_the_same_where_there_is_no_label() -> None:
     weighed = weigh(CorrectOnly(), said(drawn(0).logits, [-1] * 6))
     assert weighed.weights is not None
-    assert weighed.instead is not None
+    assert weighed.fallback_labels is not None
     torch.testing.assert_close(weighed.weights, torch.full((3, 6), 1 / 3))
-    assert weighed.instead.tolist() == [-1] * 6
+    assert weighed.fallback_labels.tolist() == [-1] * 6
 
 
 def test_correct_only_of_perfect_teachers_is_the_uniform_mean() -> None:

@@ -59,7 +59,7 @@ def knowledge(weighting: Weighting, names: tuple[str, ...]) -> Knowledge:
 
     maps = {name: MAPS[name] for name in names if name in MAPS}
     ensemble = Ensemble(names, CLASSES, weighting, labels=LABELS.numpy(), class_maps=maps)
-    return ensemble.agree(
+    return ensemble.combine(
         Question(0, np.arange(BATCH)), torch.stack([logits(name) for name in names])
     )
 
