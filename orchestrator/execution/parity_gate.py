@@ -5,10 +5,8 @@ Waits for the teacher's answers to the probe; freed by them, or by the runtime b
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,30 +17,35 @@ from torch import Tensor
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from students.durable_files import create_atomically
 from students.knowledge import Answer
 from students.models.config import Weights
 from students.models.network import Network
 from students.storage.outcome import read_outcome, weights_file
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.bank.shelf import MANNER, read_inference_config
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.inference_config import InferenceConfig, Precision, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
-from teachers.qualification.autotune_result import Tuning
 from teachers.qualification.parity_verdict import (
-    Asked,
     Probe,
     another_reading,
     at_temperature,
     judge,
     probe_of,
 )
-from teachers.qualification.records import read_asked, read_verdict, write_tuning, write_verdict
-from teachers.qualification.verdict import Verdict
+from teachers.qualification.records import (
+    ProbeAnswers,
+    Tuning,
+    Verdict,
+    read_probe_answers,
+    read_verdict,
+    store_config,
+    stored_config,
+    write_tuning,
+    write_verdict,
+)
 from teachers.serving.answer_columns import logits_column
 from teachers.serving.host import TeacherHost
 from teachers.spoilt import spoilt
@@ -59,15 +62,7 @@ class ParityGate:
     store: Store
     transfer_set: TransferSet
 
-    def settled(self, name: str, folder: Path) -> InferenceConfig | None:
-        """How the teacher of the shelf in ``folder`` is run, if that is settled."""
-        found = read_inference_config(folder)
-        try:
-            return None if found is None else InferenceConfig.from_json(found)
-        except (ValueError, TypeError):  # damaged: to be settled anew
-            return None
-
-    def settle(
+    def choose_config(
         self,
         name: str,
         handles: Sequence[Handle[TeacherHost]],
@@ -76,7 +71,7 @@ class ParityGate:
         threads: int,
         samples_to_answer: int,
     ) -> InferenceConfig:
-        """Settles how the teacher is run; the first to write it down decides.
+        """Chooses how the teacher is run; the first process to store its choice decides.
 
         Args:
             name: the teacher's.
@@ -91,9 +86,8 @@ class ParityGate:
         else:
             precision: Precision = "bf16" if asked == "bf16" else "fp32"
             tuning = Tuning(plain(threads, precision), None, None, (), f"the recipe says {asked}")
-        if self.settled(name, folder) is None:
-            _write_first(folder / MANNER, json.dumps(tuning.chosen.to_json()).encode())
-        inference = self.settled(name, folder)
+        store_config(folder, tuning.chosen)
+        inference = stored_config(folder)
         if inference == tuning.chosen:
             write_tuning(folder, tuning)
         return inference or tuning.chosen
@@ -105,7 +99,7 @@ class ParityGate:
 
         Another temperature needs no other answers.
         """
-        verdict, answers = read_verdict(folder), read_asked(folder, inference)
+        verdict, answers = read_verdict(folder), read_probe_answers(folder, inference)
         if verdict is None or answers is None or verdict.inference != inference:
             return False
         if verdict.temperature != temperature:
@@ -158,7 +152,7 @@ class ParityGate:
         ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
         return handle.call(TeacherHost.tune, ids, temperature, samples).result()
 
-    def _ask(self, handle: Handle[TeacherHost], probe: Probe, plain_logits: Tensor) -> Asked:
+    def _ask(self, handle: Handle[TeacherHost], probe: Probe, plain_logits: Tensor) -> ProbeAnswers:
         """The teacher's answers to the probe, and some of them again in other company."""
         ids = probe.sample_ids
         given = handle.call(TeacherHost.probe, ids, VIEW).result().logits
@@ -167,7 +161,7 @@ class ParityGate:
         # What is left out on purpose, by `top_k`, is left out of both.
         kept = logits_column(self.transfer_set.classes, self.plan.recipe.ensemble.top_k)
         reference = kept.decode(kept.encode(plain_logits.numpy().astype(np.float16)))
-        return Asked(
+        return ProbeAnswers(
             torch.from_numpy(given.astype(np.float32)),
             torch.from_numpy(reference.astype(np.float32)),
             np.array_equal(again, given[backward]),
@@ -175,7 +169,7 @@ class ParityGate:
 
     def _other_reading(
         self, name: str, network: Network, pictures: Tensor, labels: Tensor | None,
-        answers: Asked, threads: int,
+        answers: ProbeAnswers, threads: int,
     ) -> tuple[str, str] | None:  # fmt: skip
         """Another preprocessing that fits much better; one trained here knows no other."""
         config = self.plan.recipe.teachers[name]
@@ -218,19 +212,3 @@ class ParityGate:
             path=f"teachers.{name}.weights",
             classes=config.classes,
         )
-
-
-def _write_first(file: Path, content: bytes) -> None:
-    """Writes a file unless another process has; one that cannot be read is replaced."""
-    with suppress(OSError):  # On a full disk nothing is stored, and the bank keeps nothing.
-        if file.exists() and not _is_inference_config(file):
-            file.unlink(missing_ok=True)
-        create_atomically(file, content)
-
-
-def _is_inference_config(file: Path) -> bool:
-    try:
-        InferenceConfig.from_json(json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return False
-    return True

@@ -28,6 +28,7 @@ from teachers.bank.compaction import seal_all
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import StreamedKnowledge
 from teachers.inference.inference_config import InferenceConfig, plain
+from teachers.qualification.records import stored_config
 from teachers.serving.host import TeacherHost
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
@@ -53,7 +54,7 @@ class TeacherStartup:
             BankError: the bank cannot be used.
         """
         folders = {name: self.bank_shelves.folder(name) for name in stage.teachers}
-        settled = {name: self.parity_gate.settled(name, each) for name, each in folders.items()}
+        settled = {name: stored_config(each) for name, each in folders.items()}
         known = {name: inference for name, inference in settled.items() if inference is not None}
         stored = {
             name
@@ -101,7 +102,7 @@ class TeacherStartup:
         for name in present:
             with self._alone_with(folders[name]):
                 if name not in inferences:
-                    inferences[name] = self._settle(
+                    inferences[name] = self._choose_config(
                         stage, name, folders[name], resolved, hosts[name]
                     )
                     kept[name] = self._kept(stage, name, folders[name], inferences[name])
@@ -120,8 +121,8 @@ class TeacherStartup:
     def _remember(
         self, stage: Stage, resolved: Resolved, inferences: Mapping[str, InferenceConfig]
     ) -> None:
-        if "inferences" not in resolved:
-            resolved["inferences"] = {name: each.to_json() for name, each in inferences.items()}
+        if "manners" not in resolved:
+            resolved["manners"] = {name: each.to_json() for name, each in inferences.items()}
             self.role_specs.store.amend(stage.digest, resolved)
 
     def _inferences(
@@ -129,10 +130,10 @@ class TeacherStartup:
     ) -> dict[str, InferenceConfig]:
         """How each teacher is run, as far as that is settled: by this stage's first attempt, or
         by whoever asked the same teacher before."""
-        first = resolved.get("inferences")
+        first = resolved.get("manners")
         if first is not None:
             return {name: InferenceConfig.from_json(each) for name, each in first.items()}
-        settled = {name: self.parity_gate.settled(name, folders[name]) for name in stage.teachers}
+        settled = {name: stored_config(folders[name]) for name in stage.teachers}
         return {name: inference for name, inference in settled.items() if inference is not None}
 
     def _kept(
@@ -140,7 +141,7 @@ class TeacherStartup:
     ) -> AnswerSpec:
         """What is kept of the teacher's answers: nothing where the shelf's own are other ones."""
         kept = self.bank_shelves.kept(stage, name, folder, inference)
-        if self.parity_gate.settled(name, folder) == inference:
+        if stored_config(folder) == inference:
             return kept
         return AnswerSpec(kept.inference, kept.logits, kept.taps)
 
@@ -181,7 +182,7 @@ class TeacherStartup:
             for name in names
         }
 
-    def _settle(
+    def _choose_config(
         self,
         stage: Stage,
         name: str,
@@ -190,7 +191,7 @@ class TeacherStartup:
         handles: Sequence[Handle[TeacherHost]],
     ) -> InferenceConfig:
         # Another stage may have settled it while this one's teachers started.
-        return self.parity_gate.settled(name, folder) or self.parity_gate.settle(
+        return stored_config(folder) or self.parity_gate.choose_config(
             name,
             handles,
             folder,

@@ -13,11 +13,12 @@ from teachers.inference.inference_config import InferenceConfig
 
 class Resolved(TypedDict):
     """Threads of each rank of the student (or of the examined model), and of each teacher; then
-    how each teacher is run (``Manner.to_json``), once that is settled."""
+    how each teacher is run (``InferenceConfig.to_json``), once that is chosen; these stand in
+    files of the home, so ``manners`` stays their key."""
 
     student: int
     teachers: dict[str, int]
-    inferences: NotRequired[dict[str, dict[str, Any]]]
+    manners: NotRequired[dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)

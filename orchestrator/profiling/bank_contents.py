@@ -9,9 +9,9 @@ from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect
 from teachers.bank.reader import filled
-from teachers.bank.shelf import read_inference_config
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig
+from teachers.qualification.records import stored_config
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,8 @@ def held(bank_shelves: BankShelves, stage: Stage, finished: frozenset[str]) -> H
 
 def _settled(bank_shelves: BankShelves, name: str) -> InferenceConfig | None:
     try:
-        values = read_inference_config(bank_shelves.folder(name))
-        return None if values is None else InferenceConfig.from_json(values)
-    except (BankError, ValueError):
+        return stored_config(bank_shelves.folder(name))
+    except BankError:
         return None
 
 

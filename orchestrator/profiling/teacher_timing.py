@@ -27,9 +27,8 @@ from teachers.inference.inference_config import plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import WORTH_MACS, tune
-from teachers.qualification.autotune_result import Tuning
 from teachers.qualification.parity_verdict import probe_of
-from teachers.qualification.records import read_tuning
+from teachers.qualification.records import Tuning, read_tuning
 
 
 @dataclass

@@ -124,7 +124,7 @@ def _inferences(stage_folder: Path) -> dict[str, InferenceConfig]:
     try:
         resolved = json.loads((stage_folder / "resolved.json").read_text())
         return {
-            n: InferenceConfig.from_json(each) for n, each in resolved.get("inferences", {}).items()
+            n: InferenceConfig.from_json(each) for n, each in resolved.get("manners", {}).items()
         }
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

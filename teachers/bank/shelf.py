@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BANK_FORMAT = 1
 """Raised by hand when the meaning of what is stored changes."""
-ABOUT, MANNER = "about.json", "manner.json"
+ABOUT, INFERENCE = "about.json", "manner.json"
 _BANKS_FORMAT = "format.json"
 _PLACE = "ensemble.bank"
 _DIGITS = 32
@@ -62,7 +62,7 @@ def shelf_digest(about: Mapping[str, Any]) -> str:
 
 
 def identity_of(about: Mapping[str, Any], inference: Mapping[str, Any]) -> str:
-    """The identity (hex) of what is stored about ``about`` by a teacher run in ``manner``."""
+    """The identity (hex) of what is stored about ``about`` by a teacher run with ``inference``."""
     return hashlib.sha256(_spelt({"about": _asked(about), "manner": inference})).hexdigest()
 
 
@@ -122,8 +122,8 @@ def read_about(folder: Path) -> dict[str, Any] | None:
 
 
 def read_inference_config(folder: Path) -> dict[str, Any] | None:
-    """How the teacher of the shelf in ``folder`` is run; None if it is not settled."""
-    return _read(folder / MANNER)
+    """How the teacher of the shelf in ``folder`` is run; None if it is not chosen."""
+    return _read(folder / INFERENCE)
 
 
 def _hold_to_the_format(file: Path) -> None:

@@ -1,33 +1,38 @@
-"""How a teacher is run: everything beside its weights that an answer's bits depend on."""
+"""How a teacher is run: everything beside its weights that the bits of an answer depend on."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, PositiveInt, TypeAdapter
 
 Precision = Literal["fp32", "bf16"]
 
 PLAIN_BATCH = 64
-"""Samples in every forward pass of a teacher that is run plainly."""
+"""Samples in every forward pass of a teacher in plain fp32."""
 
 
 @dataclass(frozen=True)
 class InferenceConfig:
     """One way of running a teacher.
 
-    ``precision`` of its arithmetic; ``channels_last`` is how pictures lie in memory;
+    ``precision`` is that of its arithmetic; ``channels_last`` is the memory layout of images;
     ``compiled`` by torch.compile; ``forward_batch`` samples in every forward pass, the last
-    one filled up; on ``threads`` threads; ``folded``: batch normalisation has gone into the
-    weights of the convolution before it. Each of them may change the last bits of an answer,
-    so whoever fills one shelf of the bank runs in one manner.
+    one padded; on ``threads`` threads; ``folded``: batch normalisation is part of the weights of
+    the convolution before it. Each of them may change the last bits of an answer, so all writers
+    of one shelf of the bank run the teacher with the same config.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     precision: Precision
     channels_last: bool
     compiled: bool
-    forward_batch: int
-    threads: int
+    forward_batch: PositiveInt
+    threads: PositiveInt
     folded: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -36,19 +41,12 @@ class InferenceConfig:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> InferenceConfig:
-        """The manner that ``to_json`` gave.
+        """The config that ``to_json`` gave.
 
         Raises:
-            ValueError: these are not a manner's names, or a value is of another kind.
+            ValueError: a name or a value is not one of a config.
         """
-        if set(values) != {field.name for field in fields(cls)}:
-            raise ValueError(f"a manner does not consist of {sorted(values)}")
-        found = cls(**values)
-        if found.precision not in ("fp32", "bf16"):
-            raise ValueError(f"a manner's precision is not {found.precision!r}")
-        if not (_is_count(found.forward_batch) and _is_count(found.threads)):
-            raise ValueError("a manner's forward batch and threads are numbers from 1 on")
-        return found
+        return TypeAdapter(cls).validate_json(json.dumps(values))
 
     def __str__(self) -> str:
         """In words: ``bf16, channels-last, compiled, 128 at a time, 2 threads``."""
@@ -60,9 +58,5 @@ class InferenceConfig:
 
 
 def plain(threads: int, precision: Precision = "fp32") -> InferenceConfig:
-    """The manner that needs no measuring."""
+    """The config that needs no measuring."""
     return InferenceConfig(precision, False, False, PLAIN_BATCH, threads)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

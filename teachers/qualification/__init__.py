@@ -1,10 +1,8 @@
 """How a teacher is run, and whether it may teach: autotune and the parity gate.
 
-autotune                Finds the fastest way of running a teacher that answers as plain fp32 does
-autotune_result         What was tried when a teacher's manner was chosen, and what was chosen
-parity_checks           The parity gate: whether a teacher's answers are its own, and whether they
-parity_verdict          Judges a teacher by its answers to a few samples: the parity gate, from ans
-preprocessing_variants  Other ways in which a model's weights may want to be given the same picture
-records                 What is kept of a teacher beside its answers: how it was tuned, and how it
-verdict                 A teacher's verdict at the parity gate, as it is kept beside its answers
+autotune                finds the fastest way of running a teacher that stays faithful to fp32
+parity_checks           the parity gate's measures: fidelity to fp32, plausibility on labels
+parity_verdict          from a teacher's answers to a few samples to its verdict
+preprocessing_variants  other normalisations and channel orders that weights may expect
+records                 what is stored of a teacher beside its answers: config, tuning, verdict
 """

@@ -23,8 +23,8 @@ from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.compilation import can_compile
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
-from teachers.qualification.autotune_result import Candidate, Tuning
 from teachers.qualification.parity_checks import LARGEST_KL, SMALLEST_AGREEMENT, fidelity
+from teachers.qualification.records import Candidate, Tuning
 
 WORTH_MACS = 1e12
 """Multiplications up to which nothing is tried: plain fp32 is done with so many in less than

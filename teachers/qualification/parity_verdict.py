@@ -27,7 +27,7 @@ from teachers.qualification.parity_checks import (
     plausibility,
 )
 from teachers.qualification.preprocessing_variants import described, readings
-from teachers.qualification.verdict import Verdict
+from teachers.qualification.records import ProbeAnswers, Verdict
 
 Ids = npt.NDArray[np.int64]
 
@@ -63,17 +63,7 @@ def probe_of(transfer_set: TransferSet, macs: int, classes: Sequence[int] | None
     return Probe(_spread(transfer_set.student_ids(), count), None)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Answers to the probe: ``given`` [N, C] as a student gets them, ``plain`` [N, C] in plain
-    fp32, and whether the same samples in other company had the same bits."""
-
-    given: Tensor
-    plain: Tensor
-    deterministic: bool
-
-
-def judge(name: str, asked: Asked, labels: Tensor | None, better: tuple[str, str] | None,
+def judge(name: str, asked: ProbeAnswers, labels: Tensor | None, better: tuple[str, str] | None,
           *, inference: InferenceConfig, temperature: float,
           classes: Sequence[int] | None = None, loaded: bool = True) -> Verdict:  # fmt: skip
     """The verdict on teacher ``name``; ``better`` is another reading of the pictures under which
@@ -117,7 +107,7 @@ def _doubts(name: str, given: Tensor, labels: Tensor | None) -> Iterator[str]:
         )
 
 
-def at_temperature(name: str, verdict: Verdict, asked: Asked, temperature: float) -> Verdict:
+def at_temperature(name: str, verdict: Verdict, asked: ProbeAnswers, temperature: float) -> Verdict:
     """The same verdict with fidelity at another temperature."""
     near = fidelity(asked.given, asked.plain, temperature)
     unfaithful = ""

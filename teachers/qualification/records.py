@@ -1,63 +1,180 @@
-"""What is kept of a teacher beside its answers: how it was tuned, and how it passed the gate.
+"""What is stored of a teacher beside its answers: how it is run, how that was tuned, its verdict.
 
-All of it can be had again by asking the teacher, so that none of it is worth ending a run for.
+All of it can be computed again from the teacher, so a failure to write it never ends a run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
 import safetensors.torch
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
-from students.durable_files import write_atomically
+from students.durable_files import create_atomically, write_atomically
+from teachers.bank.shelf import INFERENCE, read_inference_config
 from teachers.inference.inference_config import InferenceConfig
-from teachers.qualification.autotune_result import Tuning
-from teachers.qualification.parity_verdict import Asked
-from teachers.qualification.verdict import Verdict
+from teachers.qualification.parity_checks import Fidelity, Plausibility
 
 TUNING, VERDICT, PROBE = "tuning.json", "verdict.json", "probe.safetensors"
 
-Kept = TypeVar("Kept")
+StoredConfig = Annotated[InferenceConfig, Field(alias="manner")]
+"""An inference config under the name that files of the bank have for it."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One inference config that was tried.
+
+    ``rate`` is the median in samples/s (None: it does not run); ``mean_kl`` and ``same_argmax``
+    compare it with plain fp32 (None: not compared); ``rejected`` says why it was not chosen
+    (empty: it was).
+    """
+
+    inference: StoredConfig
+    rate: float | None = None
+    mean_kl: float | None = None
+    same_argmax: float | None = None
+    rejected: str = ""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The inference config ``chosen`` for a teacher, and why.
+
+    ``plain_rate`` and ``chosen_rate`` are samples/s in plain fp32 and as chosen (None: not
+    measured, as where nothing was tried); ``trials`` are all candidates.
+    """
+
+    chosen: InferenceConfig
+    plain_rate: float | None
+    chosen_rate: float | None
+    trials: tuple[Candidate, ...] = ()
+    reason: str = ""
+
+    @property
+    def gain(self) -> float | None:
+        """How many times faster than plain fp32."""
+        if not self.plain_rate or self.chosen_rate is None:
+            return None
+        return self.chosen_rate / self.plain_rate
+
+
+@dataclass(frozen=True)
+class ProbeAnswers:
+    """Logits of the probe's samples: ``given`` [N, C] as a student gets them and ``plain`` [N, C]
+    in plain fp32; ``deterministic``: the same samples in another batch gave the same bits."""
+
+    given: Tensor
+    plain: Tensor
+    deterministic: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the parity gate found of a teacher run with ``inference``.
+
+    ``fidelity`` is at ``temperature``; ``deterministic``: the same samples in another batch gave
+    the same bits; ``plausibility`` is None where no sample has a label; ``better_reading`` names
+    another preprocessing under which it would be right much more often; ``problems`` are whole
+    sentences (empty: it passes), those of fidelity in ``unfaithful``, since they hold at one
+    temperature only. ``doubts`` are sentences too, on what may be an error or a weak teacher:
+    they are warnings, and no teacher fails for them.
+    """
+
+    inference: StoredConfig
+    temperature: float
+    fidelity: Fidelity
+    deterministic: bool
+    plausibility: Plausibility | None
+    better_reading: str | None = None
+    problems: tuple[str, ...] = ()
+    unfaithful: str = ""
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> bool:
+        """Whether the teacher may teach."""
+        return not self.problems and not self.unfaithful
+
+    def __str__(self) -> str:
+        """In a few words, for a report."""
+        if self.passes and self.doubts:
+            return "passed, doubtful class map"
+        if self.passes:
+            return "passed" if self.plausibility else "passed (no labels to judge it by)"
+        found = self.plausibility
+        causes = {
+            "not faithful to fp32": bool(self.unfaithful),
+            "not deterministic": not self.deterministic,
+            "near chance": found is not None and found.near_chance,
+            "classes in another order": found is not None and found.order is not None,
+            f"better with {self.better_reading}": self.better_reading is not None,
+        }
+        return "failed: " + ", ".join(words for words, holds in causes.items() if holds)
+
+
+def stored_config(folder: Path) -> InferenceConfig | None:
+    """How the teacher of the shelf in ``folder`` is run; None where that is not chosen yet."""
+    values = read_inference_config(folder)
+    try:
+        return None if values is None else InferenceConfig.from_json(values)
+    except ValueError:  # damaged, so it is chosen again
+        return None
+
+
+def store_config(folder: Path, inference: InferenceConfig) -> None:
+    """Stores how a teacher is run, unless another process has: the first one decides for all."""
+    file = folder / INFERENCE
+    with suppress(OSError):  # On a full disk nothing is chosen, and the bank stores nothing.
+        if file.exists() and stored_config(folder) is None:
+            file.unlink(missing_ok=True)
+        create_atomically(file, json.dumps(inference.to_json()).encode())
 
 
 def read_tuning(folder: Path) -> Tuning | None:
-    """How the teacher of the shelf in ``folder`` was tuned; None where that is not known."""
-    return _read(folder / TUNING, Tuning.from_json)
+    """How the teacher of the shelf in ``folder`` was tuned; None where that is not stored."""
+    return _read(folder / TUNING, Tuning)
 
 
 def write_tuning(folder: Path, tuning: Tuning) -> None:
-    """Keeps how a teacher was tuned."""
-    _write(folder / TUNING, json.dumps(tuning.to_json(), indent=1).encode())
+    """Stores how a teacher was tuned."""
+    _write(folder / TUNING, tuning)
 
 
 def read_verdict(folder: Path) -> Verdict | None:
-    """The gate's verdict on the teacher of the shelf in ``folder``; None where there is none."""
-    return _read(folder / VERDICT, Verdict.from_json)
+    """The verdict on the teacher of the shelf in ``folder``; None where none is stored."""
+    return _read(folder / VERDICT, Verdict)
 
 
-def write_verdict(folder: Path, verdict: Verdict, asked: Asked) -> None:
-    """Keeps a verdict, and the answers from which that at another temperature follows."""
+def write_verdict(folder: Path, verdict: Verdict, answers: ProbeAnswers) -> None:
+    """Stores a verdict, and the answers from which that at another temperature follows."""
     # Copies: safetensors refuses tensors that share memory.
-    tensors = {"given": asked.given.clone(), "plain": asked.plain.clone()}
-    told = {"manner": _spelt(verdict.inference), "deterministic": str(asked.deterministic)}
-    _write(folder / PROBE, safetensors.torch.save(tensors, told))
-    _write(folder / VERDICT, json.dumps(verdict.to_json(), indent=1).encode())
+    tensors = {"given": answers.given.clone(), "plain": answers.plain.clone()}
+    deterministic = str(answers.deterministic)
+    metadata = {"manner": _spelt(verdict.inference), "deterministic": deterministic}
+    with suppress(OSError):
+        write_atomically(folder / PROBE, safetensors.torch.save(tensors, metadata))
+    _write(folder / VERDICT, verdict)
 
 
-def read_asked(folder: Path, inference: InferenceConfig) -> Asked | None:
-    """The answers by which a teacher run in ``manner`` was judged; None where there are none."""
+def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers | None:
+    """The answers that led to the verdict on a teacher run with ``inference``, if stored."""
     try:
         with safe_open(folder / PROBE, "pt") as file:
-            told = file.metadata() or {}
-            if told.get("manner") != _spelt(inference):
+            metadata: Mapping[str, str] = file.metadata() or {}
+            if metadata.get("manner") != _spelt(inference):
                 return None
             given, plain = file.get_tensor("given"), file.get_tensor("plain")
-        return Asked(given, plain, told.get("deterministic") == str(True))
+        return ProbeAnswers(given, plain, metadata.get("deterministic") == str(True))
     except (OSError, SafetensorError):
         return None
 
@@ -66,14 +183,14 @@ def _spelt(inference: InferenceConfig) -> str:
     return json.dumps(inference.to_json(), sort_keys=True)
 
 
-def _read(file: Path, made: Callable[[Mapping[str, Any]], Kept]) -> Kept | None:
+def _read(file: Path, kind: type[Record]) -> Record | None:
     try:
-        return made(json.loads(file.read_text()))
-    except (OSError, ValueError, KeyError, TypeError):
+        return TypeAdapter(kind).validate_json(file.read_bytes())
+    except (OSError, ValueError):
         return None
 
 
-def _write(file: Path, content: bytes) -> None:
-    # On a full disk the run goes on, and asks the teacher again another time.
-    with suppress(OSError):
+def _write(file: Path, record: object) -> None:
+    content = TypeAdapter(type(record)).dump_json(record, by_alias=True, indent=1)
+    with suppress(OSError):  # On a full disk the run goes on, and computes it again another time.
         write_atomically(file, content)

@@ -24,7 +24,7 @@ from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import tune
-from teachers.qualification.autotune_result import Tuning
+from teachers.qualification.records import Tuning
 from teachers.serving.answer_columns import Values, answer_of, logits_column, values_of, wanted
 from teachers.serving.batcher import Answering
 from teachers.serving.view_cache import ViewCache

@@ -277,7 +277,7 @@ def test_what_a_killed_stage_stored_is_not_computed_again(home: Home) -> None:
 def test_how_teachers_are_run_is_kept_with_the_stage(home: Home) -> None:
     stage = home.run()["student"].stage
     inferences = json.loads((home.store.folder(stage.digest) / "resolved.json").read_text())[
-        "inferences"
+        "manners"
     ]
     assert set(inferences) == {"wide", "deep"}
     for name, shelf in home.shelves().items():

@@ -14,7 +14,7 @@ from students.models.network import Network, Preprocess
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification import autotune
 from teachers.qualification.autotune import tune
-from teachers.qualification.autotune_result import Tuning
+from teachers.qualification.records import Tuning, read_tuning, write_tuning
 
 PICTURES = torch.randint(
     0, 256, (100, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -39,9 +39,10 @@ def tuned(net: Network, samples: int = MANY) -> Tuning:
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No compiler, which would take most of the time, and short turns."""
+    """No compiler, which takes most of the time; short turns; no limit for a slow machine."""
     monkeypatch.setattr(autotune, "can_compile", lambda device: False)
     monkeypatch.setattr(autotune, "SECONDS", 0.1)
+    monkeypatch.setattr(autotune, "LONGEST_SECONDS", 1e9)
 
 
 def test_a_small_run_is_not_tuned_whatever_the_clock_says() -> None:
@@ -50,7 +51,9 @@ def test_a_small_run_is_not_tuned_whatever_the_clock_says() -> None:
     assert "need no tuning" in found.reason
 
 
-def test_every_candidate_is_told_with_its_rate_and_why_it_was_not_taken() -> None:
+def test_every_candidate_is_recorded_with_its_rate_and_why_it_was_not_chosen(
+    tmp_path: Path,
+) -> None:
     found = tuned(network(ResNetCifar(depth=8)))
     inferences = [trial.inference for trial in found.trials]
     assert inferences[0] == plain(1)
@@ -64,7 +67,8 @@ def test_every_candidate_is_told_with_its_rate_and_why_it_was_not_taken() -> Non
         [plain(1)],
     )
     assert found.chosen == plain(1) or found.gain > autotune.WORTH_GAIN
-    assert Tuning.from_json(found.to_json()) == found
+    write_tuning(tmp_path, found)
+    assert read_tuning(tmp_path) == found
 
 
 def test_the_network_is_left_as_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,7 @@ from students.models.weights import load_weights, read_weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from teachers.inference.inference_config import plain
-from teachers.qualification.autotune_result import Candidate, Tuning
 from teachers.qualification.parity_verdict import (
-    Asked,
     another_reading,
     at_temperature,
     judge,
@@ -25,13 +24,18 @@ from teachers.qualification.parity_verdict import (
 )
 from teachers.qualification.preprocessing_variants import described, readings
 from teachers.qualification.records import (
-    read_asked,
+    TUNING,
+    VERDICT,
+    Candidate,
+    ProbeAnswers,
+    Tuning,
+    Verdict,
+    read_probe_answers,
     read_tuning,
     read_verdict,
     write_tuning,
     write_verdict,
 )
-from teachers.qualification.verdict import Verdict
 from tests.students.models.test_pretrained import FILES, MEAN, STD, first_test_samples
 
 OWN_MEAN, OWN_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -59,7 +63,7 @@ def asked_of(data_root: Path):  # type: ignore[no-untyped-def]
             network, config, pictures, labels,
             mean=OWN_MEAN, std=OWN_STD, plain=own, threads=1,
         )  # fmt: skip
-        asked = Asked(own, own, deterministic=True)
+        asked = ProbeAnswers(own, own, deterministic=True)
         return judge("deep", asked, labels, better, inference=MANNER, temperature=4.0)
 
     return verdict
@@ -130,7 +134,7 @@ def test_every_usual_reading_but_the_own_is_tried() -> None:
 
 def test_noise_is_named_and_not_called_unfaithful() -> None:
     own = torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
-    other = Asked(own.roll(1, 1), own, deterministic=False)
+    other = ProbeAnswers(own.roll(1, 1), own, deterministic=False)
     found = judge("deep", other, None, None, inference=MANNER, temperature=4.0)
     [problem] = found.problems
     assert "`teachers.deep` gives the same samples other answers" in problem
@@ -140,7 +144,7 @@ def test_noise_is_named_and_not_called_unfaithful() -> None:
 
 def test_fidelity_is_judged_anew_at_another_temperature() -> None:
     own = 3 * torch.randn(400, 10, generator=torch.Generator().manual_seed(0)).double()
-    asked = Asked(own * 1.1, own, deterministic=True)
+    asked = ProbeAnswers(own * 1.1, own, deterministic=True)
     warm = judge("deep", asked, None, None, inference=MANNER, temperature=20.0)
     assert warm.passes
     cold = at_temperature("deep", warm, asked, 1.0)
@@ -163,15 +167,18 @@ def test_the_probe_is_held_out_and_labelled_where_it_can_be(tmp_path: Path) -> N
 def test_a_verdict_and_a_tuning_come_back_as_they_were_kept(tmp_path: Path) -> None:
     own = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 3
-    asked = Asked(own, own, deterministic=True)
+    asked = ProbeAnswers(own, own, deterministic=True)
     verdict = judge("deep", asked, labels, None, inference=MANNER, temperature=4.0)
     assert read_verdict(tmp_path) is None
     write_verdict(tmp_path, verdict, asked)
     assert read_verdict(tmp_path) == verdict
-    kept = read_asked(tmp_path, MANNER)
+    kept = read_probe_answers(tmp_path, MANNER)
     assert kept is not None and torch.equal(kept.given, own)
-    assert read_asked(tmp_path, plain(2)) is None
+    assert read_probe_answers(tmp_path, plain(2)) is None
     tuning = Tuning(MANNER, 10.0, 20.0, (Candidate(MANNER, 10.0, 1e-5, 1.0, "slower"),), "why")
     write_tuning(tmp_path, tuning)
     assert read_tuning(tmp_path) == tuning
     assert tuning.gain == 2.0
+    stored = json.loads((tmp_path / TUNING).read_text())["trials"][0]
+    stored |= json.loads((tmp_path / VERDICT).read_text())
+    assert stored["manner"] == MANNER.to_json(), "a key that homes have had from the beginning"
