@@ -34,7 +34,7 @@ from cluster.runtime import Demand, Handle
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.models.config import ResNetCifar
-from students.objectives.config import Task
+from students.objectives.task import Task
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed

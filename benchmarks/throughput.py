@@ -30,7 +30,9 @@ from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.knowledge import KnowledgeSource
 from students.models.config import Preprocessing, ResNetCifar, Weights
-from students.objectives.config import SoftTargets, Task, TermConfig
+from students.objectives.soft_targets import SoftTargets
+from students.objectives.task import Task
+from students.objectives.term import Term
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
@@ -50,8 +52,8 @@ from teachers.serving.host import TeacherHost, TeacherSpec
 BATCH = 64
 WEIGHTS = {20: "weights/resnet20-12fca82f.th", 32: "weights/resnet32-d509ac18.th"}
 PUBLISHED = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-UNTAUGHT: Mapping[str, TermConfig] = {"task": Task()}
-TAUGHT: Mapping[str, TermConfig] = {
+UNTAUGHT: Mapping[str, Term] = {"task": Task()}
+TAUGHT: Mapping[str, Term] = {
     "soft_targets": SoftTargets(weight=0.9),
     "task": Task(weight=0.1),
 }
@@ -148,7 +150,7 @@ class Bench:
         return runtime.start(demand, name, TeacherHost, spec)
 
     def student(
-        self, name: str, lessons: KnowledgeSource, objective: Mapping[str, TermConfig]
+        self, name: str, lessons: KnowledgeSource, objective: Mapping[str, Term]
     ) -> PausedStudent:
         """A ResNet-8 that learns by ``objective``, and commits at the end of each turn."""
         folder = self.work / name
@@ -164,7 +166,7 @@ class Bench:
         )
         return PausedStudent(StudentRank(assignment, lessons), self.steps)
 
-    def _spec(self, objective: Mapping[str, TermConfig]) -> StudentSpec:
+    def _spec(self, objective: Mapping[str, Term]) -> StudentSpec:
         return StudentSpec(
             path="student",
             model=ResNetCifar(depth=8),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -18,6 +22,15 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
     )
+
+
+def one_of(catalog: Mapping[str, str]) -> Any:
+    """The type of a section that is of one of several kinds, which its ``kind`` chooses.
+
+    ``catalog`` is a closed table: each kind with its class, written ``module:Class``.
+    """
+    classes = (resolve_name(place) for place in catalog.values())
+    return Annotated[functools.reduce(operator.or_, classes), Field(discriminator="kind")]
 
 
 def kind_first(value: Any) -> Any:

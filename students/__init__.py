@@ -12,6 +12,7 @@ What is learnt from
   views               augmented pictures as pure functions of seed, view and sample id
   order               which samples are seen in which step, on any number of ranks
   randomness          seeds as functions of a seed and a name
+  lazy_imports        torch and numpy, imported at first use, for files that hold settings too
   seeding             torch's generators, seeded for what is computed next
   lessons             lessons of nobody
   asking              under which views a student will ask its teachers

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
+from students.lazy_imports import np
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
 
 
 def seed_of(seed: int, *names: str | int) -> int:
@@ -38,9 +38,9 @@ def hash_ids(seed: int, ids: npt.NDArray[np.int64], stream: int = 0) -> npt.NDAr
     independent draws for one sample.
     """
     with np.errstate(over="ignore"):
-        state = np.asarray(ids).astype(np.uint64) * _GOLDEN
+        state = np.asarray(ids).astype(np.uint64) * np.uint64(_GOLDEN)
         state ^= np.uint64(seed_of(seed, "hash", stream))
-        state = (state ^ (state >> np.uint64(30))) * _MIX_1
-        state = (state ^ (state >> np.uint64(27))) * _MIX_2
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(_MIX_1)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(_MIX_2)
         mixed: npt.NDArray[np.uint64] = state ^ (state >> np.uint64(31))
     return mixed

@@ -11,7 +11,8 @@ from students.config import EngineConfig, TrainConfig
 from students.engines.engine import Group
 from students.fault_injection import Fault
 from students.models.config import ModelConfig, Weights
-from students.objectives.config import TermConfig
+from students.objectives.layer_refs import Gating
+from students.objectives.term import Term
 from students.transfer_sets.config import Augment, TransferSetConfig
 
 
@@ -31,23 +32,6 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Gating:
-    """How a student weighs its teachers itself: by what of its own ``layer``; whether that layer
-    learns from it (not so if ``detached``); how much the squares of the gate's parameters cost;
-    and for how many epochs the gate learns, none to the end."""
-
-    layer: str
-    detached: bool
-    penalty: float
-    learns_for: int | None
-
-    def stands_still(self, epoch: int) -> bool:
-        """Whether the gate has learnt all that it shall before ``epoch``, the first of which is
-        0."""
-        return self.learns_for is not None and epoch >= self.learns_for
-
-
-@dataclass(frozen=True)
 class StudentSpec:
     """One student of a cohort, as far as the result depends on it.
 
@@ -59,7 +43,7 @@ class StudentSpec:
     path: str
     model: ModelConfig
     weights: Weights | None
-    objective: Mapping[str, TermConfig]
+    objective: Mapping[str, Term]
     train: TrainConfig
     engine: EngineConfig
     seed: int

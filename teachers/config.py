@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from cluster.section import Section, kind_first
 from students.config import EngineConfig, Resources, Threads, TrainConfig
 from students.models.config import ModelConfig, WeightsConfig
-from students.objectives.config import ObjectiveConfig, Task
+from students.objectives.config import ObjectiveConfig
+from students.objectives.task import Task
 from students.transfer_sets.config import Augment, Share
 
 Positive = Annotated[int, Field(ge=1)]

@@ -9,7 +9,8 @@ import pytest
 
 import stillhouse
 from orchestrator.recipe.loading import LoadedRecipe
-from students.objectives.layer_configs import MultiGroupHint, TripletOrder
+from students.objectives.multi_group_hint import MultiGroupHint
+from students.objectives.triplet_order import TripletOrder
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -38,9 +38,9 @@ class LayerCheck:
         """Each bad layer once, at the place where the recipe names it."""
         for name, term in counting(self.recipe.student.objective).items():
             place = f"student.objective.{name}"
-            for inside, hint in term.hints():
+            for inside, hint in term.hint_layers():
                 yield from self._hint(place, inside, hint)
-            for guided in term.guides(name).values():
+            for guided in term.guided_layers(name).values():
                 yield from self._guided(place, guided)
         yield from self._gate()
 

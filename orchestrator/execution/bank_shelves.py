@@ -15,7 +15,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import outputs
 from orchestrator.planning.plan import Plan, Stage
 from students.knowledge import Tap
-from students.objectives.catalog import taps_of
+from students.objectives.term import taps_of
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids
 from students.training.required_answers import asked_taps, asked_views
@@ -154,6 +154,6 @@ class BankShelves:
         return {
             (hint.teacher, Tap(hint.layer, hint.reduction)): self.hint_shapes[hint.name]
             for term in stage.cohort[0].objective.values()
-            for _, hint in term.hints()
+            for _, hint in term.hint_layers()
             if hint.name in self.hint_shapes
         }

@@ -14,7 +14,7 @@ from students.config import Resources
 from students.engines.engine import Group
 from students.fault_injection import Fault
 from students.models.config import Weights
-from students.objectives.catalog import taps_of
+from students.objectives.term import taps_of
 from students.specs import Assignment
 from students.storage.outcome import weights_file
 from students.transfer_sets.transfer_set import TransferSet

@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.custom_code import source_digest
 from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
-from students.objectives.config import Softening, TermConfig
+from students.objectives.term import SofteningTerm, Term
 from students.specs import StudentSpec
 from students.transfer_sets.config import (
     CustomTransferSet,
@@ -144,9 +144,9 @@ def objective(spec: StudentSpec) -> Plain:
     return {name: _term(term, spec) for name, term in spec.objective.items()}
 
 
-def _term(term: TermConfig, spec: StudentSpec) -> Plain:
+def _term(term: Term, spec: StudentSpec) -> Plain:
     asked: Plain = term.model_dump(mode="json")
-    if isinstance(term, Softening):
+    if isinstance(term, SofteningTerm):
         asked["temperature"] = term.temperature or spec.temperature
     return asked
 
@@ -185,7 +185,7 @@ def samples(
     if given.audience == "teacher":
         own = outputs(given.classes, transfer_set)
         return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []} | own
-    labels_count = by_label or any(term.labelled for term in spec.objective.values())
+    labels_count = by_label or any(term.needs_labels for term in spec.objective.values())
     return asked | {
         "fraction": transfer_set.fraction,
         "labelled": transfer_set.labelled if labels_count else None,

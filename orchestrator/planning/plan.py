@@ -14,9 +14,12 @@ from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
 from students.models.config import ModelConfig
 from students.models.features import feature_layer
-from students.objectives.config import Task, TermConfig, taught_by_one
+from students.objectives.config import restricted_to
+from students.objectives.layer_refs import Gating
+from students.objectives.task import Task
+from students.objectives.term import Term
 from students.randomness import seed_of
-from students.specs import Gating, Samples, StudentSpec
+from students.specs import Samples, StudentSpec
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
 from teachers.config import Adaptive, EnsembleConfig, Fixed, TeacherConfig, Uniform
@@ -227,7 +230,7 @@ def _students(
     if "single_teachers" in recipe.controls:
         for name in teachers:
             path = f"controls.single_teachers.{name}"
-            taught = _with_objective(spec, taught_by_one(spec.objective, name), path)
+            taught = _with_objective(spec, restricted_to(spec.objective, name), path)
             yield stage(path, taught, (name,), single(recipe.ensemble))
 
 
@@ -253,20 +256,18 @@ def with_gate_config(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec
     return replace(spec, gate=gate, listens=listens)
 
 
-def _with_objective(
-    spec: StudentSpec, objective: Mapping[str, TermConfig], path: str
-) -> StudentSpec:
+def _with_objective(spec: StudentSpec, objective: Mapping[str, Term], path: str) -> StudentSpec:
     return replace(spec, objective=objective, path=path)
 
 
-def counting(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:
+def counting(objective: Mapping[str, Term]) -> dict[str, Term]:
     """The terms that count, in order of name: the order of a recipe's lines changes no bit."""
-    return {name: term for name, term in sorted(objective.items()) if term.counts}
+    return {name: term for name, term in sorted(objective.items()) if term.active}
 
 
-def needs_teachers(objective: Mapping[str, TermConfig]) -> bool:
+def needs_teachers(objective: Mapping[str, Term]) -> bool:
     """Whether a term that counts asks the teachers."""
-    return any(term.taught for term in counting(objective).values())
+    return any(term.needs_teachers for term in counting(objective).values())
 
 
 def single(ensemble: EnsembleConfig) -> EnsembleConfig:

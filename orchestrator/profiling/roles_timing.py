@@ -22,7 +22,7 @@ from orchestrator.profiling.student_timing import TimedStudent
 from orchestrator.profiling.teacher_timing import TeacherTiming, TimedTeacher
 from orchestrator.profiling.throughput_model import Role, role
 from students.knowledge import KnowledgeSource, Question
-from students.objectives.config import Task
+from students.objectives.task import Task
 from students.specs import StudentSpec
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids

@@ -17,8 +17,8 @@ from students.engines.catalog import build_engine
 from students.engines.engine import Group
 from students.events import EpochReport
 from students.knowledge import KnowledgeSource
-from students.objectives.catalog import build_objective
-from students.objectives.config import TermConfig
+from students.objectives.objective import build_objective
+from students.objectives.term import Term
 from students.randomness import generator
 from students.specs import Assignment, StudentSpec
 from students.storage.attempts import begin_attempt
@@ -176,7 +176,7 @@ def one_rank(spec: StudentSpec) -> StudentSpec:
     return replace(spec, train=train, engine=EngineConfig(kind="torch"))
 
 
-def in_every_epoch(objective: Mapping[str, TermConfig]) -> dict[str, TermConfig]:
+def in_every_epoch(objective: Mapping[str, Term]) -> dict[str, Term]:
     """The terms with weights that do not change: a turn has no epochs as the run has them."""
     return {
         name: term

@@ -17,7 +17,7 @@ from students.knowledge import Answer, Question
 from students.models.config import Weights
 from students.models.network import Network
 from students.models.profile import costs
-from students.objectives.catalog import taps_of
+from students.objectives.term import taps_of
 from students.storage.outcome import weights_file
 from students.torch_state import computing_on
 from students.training.build import student_network

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.weights_told import scheduled
-from students.objectives.config import Decoupled, HardTargets, ProbabilityL2, Softening, Task
+from students.objectives.decoupled import Decoupled
+from students.objectives.hard_targets import HardTargets
+from students.objectives.probability_l2 import ProbabilityL2
+from students.objectives.task import Task
+from students.objectives.term import SofteningTerm
 from teachers.config import Confidence, CorrectOnly, TeacherConfig
 
-_OF_DISTRIBUTIONS = (Softening, ProbabilityL2, HardTargets)
+_OF_DISTRIBUTIONS = (SofteningTerm, ProbabilityL2, HardTargets)
 
 
 def remarks(recipe: Recipe) -> tuple[str, ...]:
     """All that there is to remark; of teachers only where they teach."""
     weights = tuple(scheduled(recipe))
-    if not any(term.taught and term.counts for term in recipe.student.objective.values()):
+    if not any(term.needs_teachers and term.active for term in recipe.student.objective.values()):
         return weights
     return (
         *weights,
@@ -47,7 +51,7 @@ def _smoothed(recipe: Recipe) -> Iterator[str]:
         for name, teacher in recipe.teachers.items()
         if teacher.train is not None
         for term in teacher.train.objective.values()
-        if isinstance(term, Task) and term.label_smoothing > 0 and term.counts
+        if isinstance(term, Task) and term.label_smoothing > 0 and term.active
     ]
     if found:
         who = f"Teacher {found[0]} is" if len(found) == 1 else f"Teachers {listed(found)} are"
@@ -71,7 +75,7 @@ def _unlabelled(recipe: Recipe) -> Iterator[str]:
     found = [
         name
         for name, term in recipe.student.objective.items()
-        if term.counts and isinstance(term, Decoupled)
+        if term.active and isinstance(term, Decoupled)
     ]
     bare = 1 - recipe.transfer_set.labelled
     if found and 0 < bare < 1:
@@ -95,7 +99,7 @@ def _noise(recipe: Recipe) -> Iterator[str]:
     shifted = [
         name
         for name, term in recipe.student.objective.items()
-        if term.counts and isinstance(term, _OF_DISTRIBUTIONS)
+        if term.active and isinstance(term, _OF_DISTRIBUTIONS)
     ]
     if shifted:
         yield (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.rules.weight_schedules import objectives
-from students.objectives.weight_schedule import asks
+from students.objectives.term import learns_from_teachers
 
 
 def scheduled(recipe: Recipe) -> Iterator[str]:
@@ -20,7 +20,7 @@ def scheduled(recipe: Recipe) -> Iterator[str]:
     if changing:
         yield f"Weights that change, where the first epoch is 0: {'; '.join(changing)}."
     terms, epochs = recipe.student.objective.values(), recipe.student.train.epochs
-    asked = sum(asks(terms, epoch) for epoch in range(epochs))
+    asked = sum(learns_from_teachers(terms, epoch) for epoch in range(epochs))
     if 0 < asked < epochs:
         yield (
             f"Teachers are asked in {asked} of the student's {epochs} epochs: in the others no "

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-
-from students.knowledge import Batch, Knowledge
-from students.objectives.fallback_labels import NO_CLASS, class_losses, class_named, with_stand_ins
+from students.lazy_imports import torch
+from students.objectives.fallback_labels import NO_CLASS, class_losses, or_fallback, with_fallback
 from students.objectives.soft_targets import divergence
-from students.objectives.softening import Mean, agreed, named
+from students.objectives.softening import top_class
+from students.objectives.term import SofteningTerm, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
 
 
 def conditional_loss(
@@ -34,28 +34,27 @@ def conditional_loss(
     Source: Meng et al. (2019), as the survey of Gou et al. (2021) tells it; T^2 is ours, so that
     both kinds of samples keep their scale at any T.
     """
-    right = class_named(named(teacher_probabilities), fallback_labels) == labels
+    right = or_fallback(top_class(teacher_probabilities), fallback_labels) == labels
     soft = temperature**2 * divergence(
         student_logits, teacher_probabilities, temperature=temperature
     )
-    soft = with_stand_ins(soft, student_logits, fallback_labels)
+    soft = with_fallback(soft, student_logits, fallback_labels)
     believed = right | (labels == NO_CLASS)
     return torch.where(believed, soft, class_losses(student_logits, labels)).mean()
 
 
-@dataclass(frozen=True)
-class ConditionalTerm:
-    """Asks for the distribution on which the teachers agree, and for the labels."""
+class Conditional(SofteningTerm):
+    """Soft targets where the ensemble predicts the label, else the label (Meng et al., 2019)."""
 
-    temperature: float
-    mean: Mean
+    needs_labels: ClassVar[bool] = True
+    kind: Literal["conditional"] = "conditional"
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``conditional_loss`` of the student's logits [B, C]."""
         return conditional_loss(
-            outputs["logits"],
-            agreed(knowledge, self.temperature, self.mean),
-            batch.targets,
-            knowledge.fallback_labels,
-            temperature=self.temperature,
+            inputs.logits,
+            inputs.mean_distribution(),
+            inputs.labels,
+            inputs.fallback_labels,
+            temperature=inputs.temperature,
         )

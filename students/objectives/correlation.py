@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from pydantic import Field, model_validator
 
-from students.knowledge import Batch, Knowledge
+from students.lazy_imports import torch
 from students.objectives.fallback_labels import class_losses
 from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import Mean, agreed, soften_one
+from students.objectives.softening import soften_one
+from students.objectives.term import SofteningTerm, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
 
 SMALLEST_NORMS = 1e-8
 """Added to the product of two norms, as in the code of Huang et al. (2022)."""
@@ -58,39 +60,47 @@ def correlation_loss(
     return between * over_classes + within * over_samples
 
 
-@dataclass(frozen=True)
-class CorrelationTerm:
-    """Asks for the distribution on which the teachers agree."""
+class Correlation(SofteningTerm):
+    """One minus the correlation with the ensemble's distribution, over the classes of each sample
+    and over the samples of each class (DIST; Huang et al., 2022)."""
 
-    temperature: float
-    mean: Mean
-    between: float
-    within: float
+    min_samples: ClassVar[int] = 2
+    needs_all_logits: ClassVar[bool] = True
+    kind: Literal["correlation"] = "correlation"
+    between: Annotated[float, Field(ge=0)] = Field(2.0, description="weight over the classes")
+    within: Annotated[float, Field(ge=0)] = Field(2.0, description="weight over the samples")
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    @model_validator(mode="after")
+    def _one_part_counts(self) -> Self:
+        if self.between == self.within == 0:
+            raise ValueError("must have `between` or `within` above 0; take the term out if not")
+        return self
+
+    def loss(self, inputs: TermInputs) -> Tensor:
         """T^2 ``correlation_loss`` of the student's softened logits [B, C], as released.
 
-        Samples on which no teacher counts are left out of both correlations; the loss counts for
-        the share of the others. Where a class stands in for the teachers' answer, the sample
-        counts with cross-entropy with it: one-hot rows among softened ones would not be
-        correlated for what the teachers know.
+        Samples without any teacher's answer are left out of both correlations; the loss counts for
+        the share of the others. A sample with a fallback label counts with cross-entropy with it:
+        one-hot rows among softened ones would change the correlation of the others.
         """
-        target = agreed(knowledge, self.temperature, self.mean)
-        loss = self._of_answered(outputs["logits"], target)
-        if knowledge.fallback_labels is None:
+        loss = self._of_answered(inputs.logits, inputs.mean_distribution(), inputs.temperature)
+        if inputs.fallback_labels is None:
             return loss
-        return loss + class_losses(outputs["logits"], knowledge.fallback_labels).mean()
+        return loss + class_losses(inputs.logits, inputs.fallback_labels).mean()
 
     def _of_answered(
-        self, logits: Float[Tensor, "batch classes"], target: Float[Tensor, "batch classes"]
+        self,
+        logits: Float[Tensor, "batch classes"],
+        target: Float[Tensor, "batch classes"],
+        temperature: float,
     ) -> Float[Tensor, ""]:
         answered = target.sum(dim=-1) > 0
         if not answered.any():
             return 0.0 * at_least_single(logits).sum()
         loss = correlation_loss(
-            soften_one(logits[answered], self.temperature),
+            soften_one(logits[answered], temperature),
             target[answered],
             between=self.between,
             within=self.within,
         )
-        return loss * self.temperature**2 * (answered.sum() / len(answered))
+        return loss * temperature**2 * (answered.sum() / len(answered))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from pydantic import Field, model_validator
 
-from students.knowledge import Batch, Knowledge
-from students.objectives.fallback_labels import NO_CLASS, class_named, with_stand_ins
+from students.lazy_imports import functional, torch
+from students.objectives.fallback_labels import NO_CLASS, or_fallback, with_fallback
 from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import Mean, agreed_log
+from students.objectives.term import SofteningTerm, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
 
 
 def decoupled_divergences(
@@ -32,7 +33,7 @@ def decoupled_divergences(
     what the logits say. A teacher that gives none of the others any probability says nothing
     about them: the second is 0. A row of -inf teaches nothing: both are 0. Labels must be >= 0.
     """
-    is_label = torch.nn.functional.one_hot(labels, student_logits.shape[-1]).bool()
+    is_label = functional.one_hot(labels, student_logits.shape[-1]).bool()
     student_log = torch.log_softmax(at_least_single(student_logits) / temperature, dim=-1)
     student_pair, student_others = _parts(student_log, is_label)
     teacher_pair, teacher_others = _parts(at_least_single(teacher_log), is_label)
@@ -78,40 +79,47 @@ def decoupled_loss(
 
     Labels of -1 do not count: the mean is over the labelled samples, and 0, with zero gradient,
     where there is none. Where ``fallback_labels`` is not -1 the sample counts with plain
-    cross-entropy with that class, without either weight: a class is all target and says nothing of
-    the others.
+    cross-entropy with that class, without either weight: a class is all target and says nothing
+    of the others.
     At weights 1 and 1 - p (p the teacher's probability of the label) this is
     ``soft_target_loss``, which is what the authors decouple.
     Source: Zhao et al. (2022), section 3, whose alpha and beta are ``target`` and ``others``; both
     parts times T^2, as released. What grows over the first 20 epochs there is a weight here.
     """
-    classes = class_named(labels, fallback_labels)
+    classes = or_fallback(labels, fallback_labels)
     counts = classes != NO_CLASS
     of_label, of_others = decoupled_divergences(
         student_logits, teacher_log, classes.clamp(min=0), temperature=temperature
     )
     losses = temperature**2 * (target * of_label + others * of_others)
-    losses = with_stand_ins(losses, student_logits, fallback_labels)
+    losses = with_fallback(losses, student_logits, fallback_labels)
     return torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
 
 
-@dataclass(frozen=True)
-class DecoupledTerm:
-    """Asks for the distribution on which the teachers agree, and for the labels."""
+class Decoupled(SofteningTerm):
+    """Soft targets in two parts: the label's class against all others, and the others among
+    themselves (DKD; Zhao et al., 2022)."""
 
-    temperature: float
-    mean: Mean
-    target: float
-    others: float
+    needs_labels: ClassVar[bool] = True
+    needs_all_logits: ClassVar[bool] = True
+    kind: Literal["decoupled"] = "decoupled"
+    target: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the label's class")
+    others: Annotated[float, Field(ge=0)] = Field(8.0, description="weight of all others")
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    @model_validator(mode="after")
+    def _one_part_counts(self) -> Self:
+        if self.target == self.others == 0:
+            raise ValueError("must have `target` or `others` above 0; take the term out if not")
+        return self
+
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``decoupled_loss`` of the student's logits [B, C]."""
         return decoupled_loss(
-            outputs["logits"],
-            agreed_log(knowledge, self.temperature, self.mean),
-            batch.targets,
-            knowledge.fallback_labels,
-            temperature=self.temperature,
+            inputs.logits,
+            inputs.log_mean_distribution(),
+            inputs.labels,
+            inputs.fallback_labels,
+            temperature=inputs.temperature,
             target=self.target,
             others=self.others,
         )

@@ -1,30 +1,29 @@
-"""The hard-target term: cross-entropy with the class that the ensemble names."""
+"""The hard-target term: cross-entropy with the ensemble's most probable class."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
-
-from students.knowledge import Batch, Knowledge
-from students.objectives.fallback_labels import class_named
-from students.objectives.softening import Mean, agreed, named
+from students.objectives.fallback_labels import or_fallback
+from students.objectives.softening import top_class
 from students.objectives.task import task_loss
+from students.objectives.term import Term, TermInputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-@dataclass(frozen=True)
-class HardTargetsTerm:
-    """Asks for the distribution on which the teachers agree at temperature 1, for its top class."""
+class HardTargets(Term):
+    """Cross-entropy with the most probable class of the ensemble (Bucila et al., 2006)."""
 
-    mean: Mean
+    kind: Literal["hard_targets"] = "hard_targets"
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
-        """``task_loss`` of the student's logits [B, C], the ensemble's top class for a label.
+    def loss(self, inputs: TermInputs) -> Tensor:
+        """``task_loss`` of the student's logits [B, C], the ensemble's top class as the label.
 
-        The first of equally probable classes. A class that stands in for the teachers' answer is
-        the class they name. The mean is over the samples on which anybody answers.
+        At temperature 1; the first of equally probable classes. The mean is over the samples that
+        any teacher answers.
         Source: Bucila, Caruana & Niculescu-Mizil (2006): the ensemble labels unlabelled data.
         """
-        top = named(agreed(knowledge, 1.0, self.mean))
-        return task_loss(outputs["logits"], class_named(top, knowledge.fallback_labels))
+        top = top_class(inputs.mean_distribution(1.0))
+        return task_loss(inputs.logits, or_fallback(top, inputs.fallback_labels))

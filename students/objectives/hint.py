@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from pydantic import Field
 
 from students.errors import ObjectiveError
-from students.knowledge import Batch, Knowledge
-from students.objectives.compared_features import LayerSides
+from students.lazy_imports import torch
+from students.objectives.layer_refs import Guided, HintLayer, LayerPair
 from students.objectives.loss_precision import at_least_single
+from students.objectives.term import Layer, Term, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
 
 
 def hint_loss(
@@ -37,33 +39,44 @@ def hint_loss(
     return squares.sum() / present.sum().clamp(min=1)
 
 
-@dataclass(frozen=True)
-class HintTerm:
-    """Asks a teacher for its tap; ``name`` is the term's."""
+class Hint(Term):
+    """A student's layer, through an adapter, against a teacher's layer (FitNets)."""
 
-    name: str
-    sides: LayerSides
+    kind: Literal["hint"] = "hint"
+    teacher: str = Field(min_length=1)
+    hint: Layer = Field(description="the teacher's layer, named as the module is")
+    guided: Layer = Field(description="the student's layer")
+    reduction: Literal["none", "pool"] = Field(
+        "none", description="pool: the teacher's layer averaged over its positions"
+    )
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
+        """The one layer."""
+        return (("hint", HintLayer(self.teacher, self.hint, self.reduction)),)
+
+    def guided_layers(self, name: str) -> dict[str, Guided]:
+        """The one layer, adapted."""
+        return {name: Guided(self.guided, self.hint_layers()[0][1])}
+
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``hint_loss`` of the adapted guided layer."""
-        adapted, hint = of_one_shape(f"objective.{self.name}", self.sides, outputs, knowledge)
-        return hint_loss(adapted, hint, knowledge.present[self.sides.position])
+        (pair,) = inputs.layers
+        adapted, hint = of_one_shape(f"objective.{inputs.name}", pair, inputs)
+        return hint_loss(adapted, hint, pair.present(inputs.knowledge))
 
 
-def of_one_shape(
-    place: str, sides: LayerSides, outputs: Mapping[str, Tensor], knowledge: Knowledge
-) -> tuple[Tensor, Tensor]:
+def of_one_shape(place: str, pair: LayerPair, inputs: TermInputs) -> tuple[Tensor, Tensor]:
     """The adapted layer and the hint [B, ...], also of samples that the teacher did not answer.
 
     Raises:
         ObjectiveError: their shapes differ.
     """
-    adapted, hint = outputs[sides.output], sides.of_teacher(knowledge)
+    adapted, hint = inputs.outputs[pair.output], pair.of_teacher(inputs.knowledge)
     if adapted.shape != hint.shape:
         raise ObjectiveError(
             f"`{place}` compares an adapted layer of shape {tuple(adapted.shape)} with the hint "
-            f"{sides.tap.name!r} of {sides.teacher!r}, of shape {tuple(hint.shape)}; build the "
-            "adapter for the hint's shape.",
+            f"{pair.hint.tap.name!r} of {pair.hint.teacher!r}, of shape {tuple(hint.shape)}; build "
+            "the adapter for the hint's shape.",
             path=place,
         )
     return adapted, hint

@@ -5,16 +5,16 @@ B batch, C classes, K teachers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
-
-from students.knowledge import Batch, Knowledge
+from students.lazy_imports import torch
 from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import among_present
+from students.objectives.softening import normalized_weights
+from students.objectives.term import Term, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
 
 
 def logit_l2_loss(
@@ -47,7 +47,7 @@ def mean_logits(
     """
     logits_KBC = at_least_single(teacher_logits_KBC)
     heard_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
-    weights_KB = among_present(weights_KB.to(logits_KBC.dtype), present_KB)
+    weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), present_KB)
     shares_KBC = weights_KB.unsqueeze(2) * heard_KBC
     total_BC = shares_KBC.sum(dim=0)
     told_BC = total_BC > 0
@@ -55,13 +55,14 @@ def mean_logits(
     return summed_BC / torch.where(told_BC, total_BC, 1.0), told_BC
 
 
-@dataclass(frozen=True)
-class LogitL2Term:
-    """Asks for the teachers' mean logits."""
+class LogitL2(Term):
+    """Half the squared distance between the student's logits and the teachers' mean logits."""
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    needs_all_logits: ClassVar[bool] = True
+    kind: Literal["logit_l2"] = "logit_l2"
+
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``logit_l2_loss`` of the student's logits [B, C]."""
-        target, told = mean_logits(
-            knowledge.logits.detach(), knowledge.shares, knowledge.known, knowledge.present
-        )
-        return logit_l2_loss(outputs["logits"], target, told)
+        given = inputs.knowledge
+        target, known = mean_logits(given.logits.detach(), given.shares, given.known, given.present)
+        return logit_l2_loss(inputs.logits, target, known)

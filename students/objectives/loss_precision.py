@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-_HALF = (torch.float16, torch.bfloat16)
+from students.lazy_imports import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def at_least_single(tensor: Tensor) -> Tensor:
@@ -14,4 +16,4 @@ def at_least_single(tensor: Tensor) -> Tensor:
     Under autocast a network's logits are bfloat16, whose eight bits are too few for
     logarithms of probabilities.
     """
-    return tensor.float() if tensor.dtype in _HALF else tensor
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from pydantic import Field
 
-from students.knowledge import Batch, Knowledge
-from students.objectives.compared_features import LayerSides
+from cluster.section import Section
+from students.lazy_imports import torch
 from students.objectives.geometry import directions
 from students.objectives.hint import hint_loss, of_one_shape
+from students.objectives.layer_refs import Guided, HintLayer
 from students.objectives.loss_precision import at_least_single
+from students.objectives.term import Layer, Term, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
 
 
 def group_hint_loss(
@@ -37,18 +40,46 @@ def group_hint_loss(
     return hint_loss(ours, theirs, present)
 
 
-@dataclass(frozen=True)
-class MultiGroupHintTerm:
-    """Asks each group's teacher for its tap; ``name`` is the term's."""
+class HintGroup(Section):
+    """Which teacher's which layer teaches which of the student's layers."""
 
-    name: str
-    groups: tuple[LayerSides, ...]
+    teacher: str = Field(min_length=1)
+    hint: Layer
+    guided: Layer
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+
+class MultiGroupHint(Term):
+    """Several levels, each taught by a teacher of its own: adapted layers against teachers'
+    layers, both of length 1 over their channels (AMTML-KD; Liu et al., 2020)."""
+
+    kind: Literal["multi_group_hint"] = "multi_group_hint"
+    groups: tuple[HintGroup, ...] = Field(min_length=1)
+
+    def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
+        """One layer for each group."""
+        return tuple(
+            (f"groups.{number}.hint", HintLayer(group.teacher, group.hint, "none"))
+            for number, group in enumerate(self.groups)
+        )
+
+    def guided_layers(self, name: str) -> dict[str, Guided]:
+        """One layer for each group, adapted."""
+        hints = (hint for _, hint in self.hint_layers())
+        return {
+            f"{name}#{number}": Guided(group.guided, hint, f"groups.{number}.guided")
+            for number, (group, hint) in enumerate(zip(self.groups, hints, strict=True))
+        }
+
+    def restricted_to(self, teacher: str) -> Self | None:
+        """With the groups of this teacher, if it has any."""
+        own = tuple(group for group in self.groups if group.teacher == teacher)
+        return self.model_copy(update={"groups": own}) if own else None
+
+    def loss(self, inputs: TermInputs) -> Tensor:
         """The sum of ``group_hint_loss`` over the groups."""
         losses = []
-        for number, group in enumerate(self.groups):
-            place = f"objective.{self.name}.groups.{number}"
-            adapted, hint = of_one_shape(place, group, outputs, knowledge)
-            losses.append(group_hint_loss(adapted, hint, knowledge.present[group.position]))
+        for number, pair in enumerate(inputs.layers):
+            place = f"objective.{inputs.name}.groups.{number}"
+            adapted, hint = of_one_shape(place, pair, inputs)
+            losses.append(group_hint_loss(adapted, hint, pair.present(inputs.knowledge)))
         return torch.stack(losses).sum()

@@ -2,138 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
-from students.objectives.layer_refs import Guided
-from students.objectives.teacher_gate import penalty_of, weighed
-from students.objectives.weight_schedule import Schedule, asks, weight_at
-from students.specs import Gating
-
-
-class Term(Protocol):
-    """One loss of a micro-batch, without its weight: a scalar with a gradient."""
-
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
-        """The loss of one micro-batch, in the graph of ``outputs``."""
-        ...
-
-
-@dataclass(frozen=True)
-class WeightedTerm:
-    """A term and how much it counts in which epoch. ``taught`` terms cannot do without teachers;
-    ``sees`` names what the term looks at of the learner's outputs, ``taps`` what it needs of each
-    teacher, by name, beside the logits."""
-
-    weight: float | Schedule
-    term: Term
-    taught: bool
-    sees: tuple[str, ...] = ("logits",)
-    taps: Mapping[str, tuple[Tap, ...]] = field(default_factory=dict)
+from students.objectives.layer_refs import Gating, Guided, LayerPair
+from students.objectives.softening import Mean
+from students.objectives.teacher_gate import gate_penalty, with_gate_weights
+from students.objectives.term import (
+    SofteningTerm,
+    Term,
+    TermContext,
+    TermInputs,
+    learns_from_teachers,
+    taps_of,
+)
+from students.objectives.weight_schedule import weight_at
 
 
 @dataclass(frozen=True)
 class Objective:
     """What a student minimises on each micro-batch.
 
-    ``terms`` by name, in the recipe's order, without those that never count. ``guided``: the
-    student's layers that the learner records, by the name of what it gives for each. ``gate``:
-    how the student weighs its teachers itself, if it does.
+    ``terms`` by name, in the recipe's order, without those whose weight is never above zero, and
+    what each is computed with. ``gate``: how the student weights its teachers itself, if it does.
     """
 
-    terms: Mapping[str, WeightedTerm]
-    guided: Mapping[str, Guided] = field(default_factory=dict)
+    terms: Mapping[str, Term]
+    contexts: Mapping[str, TermContext]
     gate: Gating | None = None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The terms' names, in the recipe's order."""
-        return tuple(self.terms)
+    def guided(self) -> dict[str, Guided]:
+        """The student's layers that terms look at, by the name of the learner's output."""
+        return {
+            output: guided
+            for name, term in self.terms.items()
+            for output, guided in term.guided_layers(name).items()
+        }
 
-    def counting(self, epoch: int) -> dict[str, tuple[float, WeightedTerm]]:
-        """The terms of weight above zero in ``epoch``, by name, each after its weight."""
-        now = {name: (weight_at(each.weight, epoch), each) for name, each in self.terms.items()}
-        return {name: (weight, each) for name, (weight, each) in now.items() if weight > 0}
+    def weights_in(self, epoch: int) -> dict[str, float]:
+        """The weights above zero in ``epoch``, by the terms' names."""
+        weights = {name: weight_at(term.weight, epoch) for name, term in self.terms.items()}
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
-    def asks(self, epoch: int) -> bool:
-        """Whether a term that counts in ``epoch`` learns from teachers."""
-        return asks(self.terms.values(), epoch)
+    def learns_from_teachers(self, epoch: int) -> bool:
+        """Whether a term of weight above zero in ``epoch`` learns from teachers."""
+        return learns_from_teachers(self.terms.values(), epoch)
 
-    @property
-    def taps(self) -> dict[str, tuple[Tap, ...]]:
-        """What teachers, by name, must hand over beside their logits in any epoch."""
-        return joined(each.taps for each in self.terms.values())
+    def taps_in(self, epoch: int | None) -> dict[str, tuple[Tap, ...]]:
+        """What teachers, by name, return beside their logits in ``epoch``, or in any."""
+        return taps_of(self.terms, epoch)
 
-    def taps_in(self, epoch: int) -> dict[str, tuple[Tap, ...]]:
-        """What teachers, by name, must hand over in ``epoch`` beside their logits."""
-        return joined(each.taps for _, each in self.counting(epoch).values())
+    def with_gate_weights(
+        self, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int
+    ) -> Knowledge:
+        """The knowledge with the weights of the student's own gating network, if it has one."""
+        return with_gate_weights(self.gate, outputs, knowledge, epoch)
 
-    def weighed(self, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int) -> Knowledge:
-        """The knowledge with the weights that the student's own gate makes, if it has one."""
-        return weighed(self.gate, outputs, knowledge, epoch)
+    def term_loss(
+        self, name: str, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge
+    ) -> Tensor:
+        """The loss of one term, without its weight.
+
+        Raises:
+            ObjectiveError: the term needs teachers and ``knowledge`` has none.
+        """
+        if self.terms[name].needs_teachers and knowledge.logits.shape[0] == 0:
+            raise ObjectiveError(
+                f"`objective.{name}` learns from teachers, of which there are none; add a teacher "
+                "or take the term out.",
+                path=f"objective.{name}",
+            )
+        given = vars(self.contexts[name])
+        inputs = TermInputs(**given, outputs=outputs, batch=batch, knowledge=knowledge)
+        return self.terms[name].loss(inputs)
 
     def __call__(
         self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge, epoch: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss in ``epoch``, and each counting term's value without its weight and detached.
+        """The loss in ``epoch``, and each active term's value without its weight and detached.
 
         ``outputs`` of the learner: ``logits`` [B, C], and for each layer that a term looks at,
         under its name in ``guided``, that layer adapted [B, ...]. A term of weight 0 in this
         epoch is not computed.
 
         Raises:
-            ObjectiveError: a term needs teachers and ``knowledge`` has none, or no term counts.
+            ObjectiveError: a term needs teachers and ``knowledge`` has none, or no term has a
+                weight above zero.
         """
-        knowledge = self.weighed(outputs, knowledge, epoch)
-        loss = penalty_of(self.gate, outputs, epoch) if self.asks(epoch) else None
+        knowledge = self.with_gate_weights(outputs, knowledge, epoch)
+        loss = gate_penalty(self.gate, outputs, epoch) if self.learns_from_teachers(epoch) else None
         values: dict[str, Tensor] = {}
-        counting = self.counting(epoch)
-        for name, (weight, weighted) in counting.items():
-            if weighted.taught and knowledge.logits.shape[0] == 0:
-                raise _nobody_teaches(name)
-            value = weighted.term(outputs, batch, knowledge)
+        weights = self.weights_in(epoch)
+        for name, weight in weights.items():
+            value = self.term_loss(name, outputs, batch, knowledge)
             values[name] = value.detach()
             loss = weight * value if loss is None else loss + weight * value
         if loss is None or not values:
-            raise _all_silent(self.names, epoch)
-        seen = {output for _, each in counting.values() for output in each.sees}
-        # What no term looks at gets gradients of zero: none at all, and ZeRO-3 takes the last ones
-        # it had, which would go into the norm by which all gradients are clipped.
-        return sum((unmoved(outputs[name]) for name in outputs if name not in seen), loss), values
+            raise _no_active_term(len(self.terms), epoch)
+        used = {output for name in weights for output in self.terms[name].outputs_used(name)}
+        # An output that no term looks at gets gradients of zero. With none at all, ZeRO-3 takes
+        # the last ones it had, which would go into the norm by which all gradients are clipped.
+        return sum((zero_of(outputs[name]) for name in outputs if name not in used), loss), values
 
 
-def joined(parts: Iterable[Mapping[str, tuple[Tap, ...]]]) -> dict[str, tuple[Tap, ...]]:
-    """The taps of several terms, by teacher's name: each once, in order."""
-    taps: dict[str, dict[Tap, None]] = {}
-    for part in parts:
-        for teacher, wanted in part.items():
-            taps.setdefault(teacher, {}).update(dict.fromkeys(wanted))
-    return {teacher: tuple(wanted) for teacher, wanted in taps.items()}
+def build_objective(
+    config: Mapping[str, Term],
+    *,
+    temperature: float,
+    mean: Mean,
+    teachers: Sequence[str] = (),
+    gate: Gating | None = None,
+) -> Objective:
+    """The objective that ``config`` describes.
+
+    ``temperature`` and ``mean`` are the ensemble's: the first for terms that name none.
+    ``teachers`` are the names of the K teachers in the order in which ``Knowledge`` holds them.
+    ``gate`` says how the student weights them itself, if it does.
+
+    Raises:
+        ObjectiveError: no term has a weight above zero, or a term learns from a teacher that
+            is not there.
+    """
+    terms = {name: term for name, term in config.items() if term.active}
+    if not terms:
+        raise ObjectiveError(
+            f"`objective` has {len(config)} terms, of which none has a weight above zero; "
+            "give one of them a weight.",
+            path="objective",
+        )
+    contexts = {
+        name: TermContext(
+            name,
+            (term.temperature if isinstance(term, SofteningTerm) else None) or temperature,
+            mean,
+            _layer_pairs(name, term, teachers),
+        )
+        for name, term in terms.items()
+    }
+    return Objective(terms, contexts, gate)
 
 
-def unmoved(output: Tensor) -> Tensor:
+def _layer_pairs(name: str, term: Term, teachers: Sequence[str]) -> tuple[LayerPair, ...]:
+    """The layers that a term compares: each hint with the student's layer beside it, or with the
+    only one that the term looks at."""
+    hints, outputs = term.hint_layers(), tuple(term.guided_layers(name))
+    if len(outputs) == 1:
+        outputs *= len(hints)
+    return tuple(
+        LayerPair(output, hint, _position(f"objective.{name}.{place}", hint.teacher, teachers))
+        for (place, hint), output in zip(hints, outputs, strict=True)
+    )
+
+
+def _position(place: str, teacher: str, teachers: Sequence[str]) -> int:
+    if teacher in teachers:
+        return list(teachers).index(teacher)
+    if place.endswith(".hint"):
+        place = f"{place.removesuffix('hint')}teacher"
+    there = ", ".join(teachers) if teachers else "none"
+    raise ObjectiveError(
+        f"`{place}` is {teacher!r}, which is not among the teachers ({there}); name one of them "
+        "or add it.",
+        path=place,
+    )
+
+
+def zero_of(output: Tensor) -> Tensor:
     """0, whose gradient is 0 at every element of ``output``, whatever it holds."""
     nowhere = torch.zeros((), dtype=torch.bool, device=output.device)
     return torch.where(nowhere, output, 0.0).sum()
 
 
-def _nobody_teaches(name: str) -> ObjectiveError:
-    return ObjectiveError(
-        f"`objective.{name}` learns from teachers, of which there are none; add a teacher or "
-        "take the term out.",
-        path=f"objective.{name}",
-    )
-
-
-def _all_silent(names: tuple[str, ...], epoch: int) -> ObjectiveError:
+def _no_active_term(terms: int, epoch: int) -> ObjectiveError:
     return ObjectiveError(
         f"`objective` has no term of weight above zero in epoch {epoch} (the first is 0), of "
-        f"{len(names)} terms; give one of them a weight there.",
+        f"{terms} terms; give one of them a weight there.",
         path="objective",
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn.functional import one_hot
-
-from students.knowledge import Batch, Knowledge
+from students.lazy_imports import functional, torch
 from students.objectives.fallback_labels import NO_CLASS
 from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import Mean, agreed, soften_one
+from students.objectives.softening import soften_one
+from students.objectives.term import Term, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
 
 
 def probability_l2_loss(
@@ -38,21 +37,22 @@ def with_one_hot(
     """The one-hot distribution of the class ``fallback_labels`` where that is not -1."""
     if fallback_labels is None:
         return probabilities
-    certain = one_hot(fallback_labels.clamp(min=0), probabilities.shape[-1]).to(probabilities.dtype)
+    certain = functional.one_hot(fallback_labels.clamp(min=0), probabilities.shape[-1]).to(
+        probabilities.dtype
+    )
     return torch.where((fallback_labels == NO_CLASS).unsqueeze(1), probabilities, certain)
 
 
-@dataclass(frozen=True)
-class ProbabilityL2Term:
-    """Asks for the distribution on which the teachers agree at temperature 1."""
+class ProbabilityL2(Term):
+    """Squared distance between the student's distribution and the ensemble's, at temperature 1."""
 
-    mean: Mean
+    kind: Literal["probability_l2"] = "probability_l2"
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``probability_l2_loss`` of the student's logits [B, C].
 
-        Where a class stands in for the teachers' answer it is that class with probability one,
-        which makes the sample's loss its Brier score.
+        A sample with a fallback label has that class with probability one as its target, which
+        makes its loss its Brier score.
         """
-        target = with_one_hot(agreed(knowledge, 1.0, self.mean), knowledge.fallback_labels)
-        return probability_l2_loss(outputs["logits"], target)
+        target = with_one_hot(inputs.mean_distribution(1.0), inputs.fallback_labels)
+        return probability_l2_loss(inputs.logits, target)

@@ -5,19 +5,17 @@ B batch, F features, V vertices of one part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import huber_loss
-from torch.utils.checkpoint import checkpoint
-
-from students.knowledge import Batch, Knowledge
-from students.objectives.compared_features import Sides
+from students.lazy_imports import functional, torch
 from students.objectives.geometry import directions, distances, mean_distance
 from students.objectives.loss_precision import at_least_single
+from students.objectives.relation import RelationTerm
+from students.objectives.term import TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
 
 MOST_ELEMENTS = 2**22
 """Of the largest tensor of one part (16 MiB in float32): what is beyond comes in parts."""
@@ -43,15 +41,16 @@ def relation_angle_loss(
     each, which are computed again on the way back.
     Source: Park, Kim, Lu & Cho (2019), equations 7 and 8.
     """
-    sides = at_least_single(student), at_least_single(teacher)
+    pair = at_least_single(student), at_least_single(teacher)
     count = student.shape[0]
     widest = max(count, student.shape[1], teacher.shape[1])
     part = max(MOST_ELEMENTS // max(count * widest, 1), 1)
     if part >= count:
-        return _part(*sides, slice(None)) / max(count**3, 1)
+        return _part(*pair, slice(None)) / max(count**3, 1)
+    checkpoint = torch.utils.checkpoint.checkpoint
     parts = [
         checkpoint(
-            _part, *sides, slice(start, start + part), use_reentrant=False, preserve_rng_state=False
+            _part, *pair, slice(start, start + part), use_reentrant=False, preserve_rng_state=False
         )
         for start in range(0, count, part)
     ]
@@ -60,7 +59,9 @@ def relation_angle_loss(
 
 def _part(student: Tensor, teacher: Tensor, vertices: slice) -> Tensor:
     """The sum over the triples with these vertices."""
-    return huber_loss(_cosines(student, vertices), _cosines(teacher, vertices), reduction="sum")
+    return functional.huber_loss(
+        _cosines(student, vertices), _cosines(teacher, vertices), reduction="sum"
+    )
 
 
 def _cosines(
@@ -72,13 +73,12 @@ def _cosines(
     return directions_VBF @ directions_VBF.transpose(1, 2)
 
 
-@dataclass(frozen=True)
-class RelationAngleTerm:
-    """Asks for the two sides whose angles are compared."""
+class RelationAngle(RelationTerm):
+    """Angles between three samples (RKD-A; Park et al., 2019)."""
 
-    sides: Sides
+    min_samples: ClassVar[int] = 3
+    kind: Literal["relation_angle"] = "relation_angle"
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``relation_angle_loss`` of the samples that count."""
-        student, teacher = self.sides(outputs, knowledge)
-        return relation_angle_loss(student, teacher)
+        return relation_angle_loss(*self.compared(inputs))

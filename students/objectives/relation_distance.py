@@ -5,18 +5,17 @@ B batch, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import huber_loss
-
-from students.knowledge import Batch, Knowledge
-from students.objectives.compared_features import Sides
+from students.lazy_imports import functional, torch
 from students.objectives.geometry import distances, mean_distance
 from students.objectives.loss_precision import at_least_single
+from students.objectives.relation import RelationTerm
+from students.objectives.term import TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
 
 
 def relation_distance_loss(
@@ -35,7 +34,7 @@ def relation_distance_loss(
     """
     relative = _relative(at_least_single(student))
     count = relative.shape[0]
-    total = huber_loss(relative, _relative(at_least_single(teacher)), reduction="sum")
+    total = functional.huber_loss(relative, _relative(at_least_single(teacher)), reduction="sum")
     return total / max(count**2, 1)
 
 
@@ -45,13 +44,12 @@ def _relative(vectors: Float[Tensor, "batch features"]) -> Float[Tensor, "batch 
     return apart / torch.where(mu > 0, mu, 1.0)
 
 
-@dataclass(frozen=True)
-class RelationDistanceTerm:
-    """Asks for the two sides whose distances are compared."""
+class RelationDistance(RelationTerm):
+    """Distances between samples, in units of their mean (RKD-D; Park et al., 2019)."""
 
-    sides: Sides
+    min_samples: ClassVar[int] = 2
+    kind: Literal["relation_distance"] = "relation_distance"
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``relation_distance_loss`` of the samples that count."""
-        student, teacher = self.sides(outputs, knowledge)
-        return relation_distance_loss(student, teacher)
+        return relation_distance_loss(*self.compared(inputs))

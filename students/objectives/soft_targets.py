@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from pydantic import Field
 
-from students.knowledge import Batch, Knowledge
-from students.objectives.fallback_labels import with_stand_ins
+from students.lazy_imports import torch
+from students.objectives.fallback_labels import with_fallback
 from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import Mean, agreed, standardized
+from students.objectives.softening import standardized
+from students.objectives.term import SofteningTerm, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
 
 
 def soft_target_loss(
@@ -47,27 +49,25 @@ def divergence(
     return (torch.xlogy(teacher, above) - teacher * student_log).sum(dim=-1)
 
 
-@dataclass(frozen=True)
-class SoftTargetsTerm:
-    """Asks for the distribution on which the teachers agree.
+class SoftTargets(SofteningTerm):
+    """KL from the ensemble's softened distribution to the student's, times T squared."""
 
-    ``standardize``: both sides' rows of logits are standardised before they are softened (Sun et
-    al., 2024); the rest, T^2 included, stays.
-    """
+    kind: Literal["soft_targets"] = "soft_targets"
+    standardize: bool = Field(
+        False, description="each row of logits to mean 0 and deviation 1 before it is softened"
+    )
 
-    temperature: float
-    mean: Mean
-    standardize: bool = False
-
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``soft_target_loss`` of the student's logits [B, C].
 
-        Where a class stands in for the teachers' answer, cross-entropy with it, of the logits
-        as they are.
+        With ``standardize`` both sides' rows of logits are standardised first (Sun et al., 2024);
+        the rest, T^2 included, stays. Where a sample has a fallback label, cross-entropy with it,
+        of the logits as they are.
         """
-        target = agreed(knowledge, self.temperature, self.mean, standardize=self.standardize)
-        student = standardized(outputs["logits"]) if self.standardize else outputs["logits"]
-        if knowledge.fallback_labels is None:
-            return soft_target_loss(student, target, temperature=self.temperature)
-        losses = self.temperature**2 * divergence(student, target, temperature=self.temperature)
-        return with_stand_ins(losses, outputs["logits"], knowledge.fallback_labels).mean()
+        temperature = inputs.temperature
+        target = inputs.mean_distribution(standardize=self.standardize)
+        student = standardized(inputs.logits) if self.standardize else inputs.logits
+        if inputs.fallback_labels is None:
+            return soft_target_loss(student, target, temperature=temperature)
+        losses = temperature**2 * divergence(student, target, temperature=temperature)
+        return with_fallback(losses, inputs.logits, inputs.fallback_labels).mean()

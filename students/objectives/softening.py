@@ -5,14 +5,15 @@ B batch, C classes, K teachers.
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from students.knowledge import Knowledge
+from students.lazy_imports import torch
 from students.objectives.loss_precision import at_least_single
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
 
 Mean = Literal["arithmetic", "geometric"]
 
@@ -20,7 +21,7 @@ SMALLEST_DEVIATION = 1e-7
 """Added to what ``standardized`` divides by, as in the code of Sun et al. (2024)."""
 
 
-def agreed(
+def mean_distribution(
     knowledge: Knowledge, temperature: float, mean: Mean, *, standardize: bool = False
 ) -> Float[Tensor, "batch classes"]:
     """What a term learns from K teachers: ``soften`` of what they say.
@@ -41,7 +42,7 @@ def agreed(
     )
 
 
-def agreed_log(
+def log_mean_distribution(
     knowledge: Knowledge, temperature: float, mean: Mean
 ) -> Float[Tensor, "batch classes"]:
     """The logarithms of ``agreed``, exact also where a probability is too small for its type."""
@@ -55,7 +56,7 @@ def agreed_log(
     )
 
 
-def named(probabilities_BC: Float[Tensor, "batch classes"]) -> Int[Tensor, " batch"]:
+def top_class(probabilities_BC: Float[Tensor, "batch classes"]) -> Int[Tensor, " batch"]:
     """The most probable class, the first of equals; -1 where a row of zeros says nothing."""
     says_B = probabilities_BC.sum(dim=-1) > 0
     return torch.where(says_B, probabilities_BC.argmax(dim=-1), -1)
@@ -160,7 +161,7 @@ def soften_log(
     return parts_KBC.logsumexp(dim=0)
 
 
-def among_present(
+def normalized_weights(
     weights_KB: Float[Tensor, "*rules teachers batch"], present_KB: Bool[Tensor, "teachers batch"]
 ) -> Float[Tensor, "*rules teachers batch"]:
     """The weights divided by their sum over the teachers present; zero where nobody is."""
@@ -184,7 +185,7 @@ def _heard(
     logits_KBC = at_least_single(teacher_logits_KBC)
     known_K1C = known_KC.unsqueeze(1)
     speaks_KB = present_KB & known_KC.any(dim=1, keepdim=True)
-    weights_KB = among_present(weights_KB.to(logits_KBC.dtype), speaks_KB)
+    weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), speaks_KB)
     log_probabilities_KBC = torch.log_softmax(
         (logits_KBC / temperature).masked_fill(~known_K1C, -torch.inf), dim=-1
     )

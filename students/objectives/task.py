@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from pydantic import Field
 
-from students.knowledge import Batch, Knowledge
+from students.lazy_imports import functional
+from students.objectives.fallback_labels import NO_CLASS
 from students.objectives.loss_precision import at_least_single
+from students.objectives.term import Term, TermInputs
 
-UNLABELLED = -1
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
 
 
 def task_loss(
@@ -28,22 +29,24 @@ def task_loss(
     Smoothing spreads eps over all C classes, the true one included.
     Source: Szegedy et al. (2016), section 7; Müller, Kornblith & Hinton (2019), section 1.
     """
-    total = cross_entropy(
+    total = functional.cross_entropy(
         at_least_single(logits),
         targets,
-        ignore_index=UNLABELLED,
+        ignore_index=NO_CLASS,
         reduction="sum",
         label_smoothing=label_smoothing,
     )
-    return total / (targets != UNLABELLED).sum().clamp(min=1)
+    return total / (targets != NO_CLASS).sum().clamp(min=1)
 
 
-@dataclass(frozen=True)
-class TaskTerm:
-    """Asks for the labels of a batch."""
+class Task(Term):
+    """Cross-entropy with the labels; samples without a label do not count."""
 
-    label_smoothing: float
+    needs_teachers: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+    kind: Literal["task"] = "task"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``task_loss`` of the student's logits [B, C]."""
-        return task_loss(outputs["logits"], batch.targets, label_smoothing=self.label_smoothing)
+        return task_loss(inputs.logits, inputs.labels, label_smoothing=self.label_smoothing)

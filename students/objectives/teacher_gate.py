@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from students.knowledge import Knowledge
+from students.objectives.layer_refs import Gating
 from students.objectives.loss_precision import at_least_single
-from students.specs import Gating
 
 GATE = "gate"
 PENALTY = "gate.penalty"
@@ -55,7 +55,7 @@ def gate_weights(
     return torch.where(present_KB, weights_KB, 0.0)
 
 
-def strongest(features: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
+def max_pooled(features: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch features"]:
     """One vector per sample: maps [B, C, H, W] and sequences [B, L, D] by their largest value over
     the positions, vectors [B, D] as they are."""
     if features.ndim == 2:
@@ -83,13 +83,13 @@ class Gate(nn.Module):
 
         Both are computed here, since under ZeRO-3 parameters are whole only meanwhile.
         """
-        seen = at_least_single(strongest(features.detach() if self._detached else features))
+        seen = at_least_single(max_pooled(features.detach() if self._detached else features))
         squares = self.latents.square().sum() + self.readout.square().sum()
         with torch.autocast(features.device.type, enabled=False):
             return gate_scores(seen, self.latents, self.readout), squares
 
 
-def weighed(
+def with_gate_weights(
     gating: Gating | None, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int
 ) -> Knowledge:
     """The knowledge with the weights that the gate makes in ``epoch``; unchanged where there is
@@ -99,12 +99,12 @@ def weighed(
     """
     if gating is None or knowledge.weights is not None or len(knowledge.logits) == 0:
         return knowledge
-    scores = outputs[GATE].detach() if gating.stands_still(epoch) else outputs[GATE]
+    scores = outputs[GATE].detach() if gating.frozen_in(epoch) else outputs[GATE]
     return replace(knowledge, weights=gate_weights(scores, knowledge.present))
 
 
-def penalty_of(gating: Gating | None, outputs: Mapping[str, Tensor], epoch: int) -> Tensor | None:
+def gate_penalty(gating: Gating | None, outputs: Mapping[str, Tensor], epoch: int) -> Tensor | None:
     """What the gate adds to the loss in ``epoch``; none where there is none that learns."""
-    if gating is None or gating.stands_still(epoch):
+    if gating is None or gating.frozen_in(epoch):
         return None
     return gating.penalty * outputs[PENALTY]

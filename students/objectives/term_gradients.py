@@ -1,4 +1,4 @@
-"""Which term drives: the gradient of each, where it meets the student."""
+"""Which term moves the student: the norm of each term's gradient at the student's outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.objective import Objective, WeightedTerm
+from students.objectives.objective import Objective
 
 
 def gradient_norms(
@@ -19,37 +19,39 @@ def gradient_norms(
     knowledge: Knowledge,
     epoch: int,
 ) -> dict[str, Tensor]:
-    """||d(w L) / d(what the term sees)||, for each term that counts in ``epoch``.
+    """||d(w L) / d(the term's inputs)||, for each term of weight w above zero in ``epoch``.
 
-    L is the term's loss of the micro-batch, w its weight, and what it sees is the student's
-    ``logits`` [B, C] or its guided layers, adapted [B, ...]; the norm is over all their elements,
-    a scalar in float64. At copies of the outputs: neither the network nor the graph that the
-    engine goes back through is touched, so every engine gives the same figures. Weights that the
-    student's own gate makes of its teachers count as they are.
+    L is the term's loss of the micro-batch; its inputs are the student's ``logits`` [B, C] or its
+    guided layers, adapted [B, ...]; the norm is over all their elements, a scalar in float64.
+    Computed at copies of the outputs: neither the network nor the graph that the engine goes back
+    through is touched, so every engine gives the same figures. The weights of the student's own
+    gating network are taken as constants.
     """
     copies = {name: value.detach() for name, value in outputs.items()}
-    knowledge = objective.weighed(copies, knowledge, epoch)
+    knowledge = objective.with_gate_weights(copies, knowledge, epoch)
     if knowledge.weights is not None:
         knowledge = replace(knowledge, weights=knowledge.weights.detach())
     return {
-        name: _norm(weight, term, copies, batch, knowledge)
-        for name, (weight, term) in objective.counting(epoch).items()
+        name: _norm(objective, name, weight, copies, batch, knowledge)
+        for name, weight in objective.weights_in(epoch).items()
     }
 
 
 def _norm(
+    objective: Objective,
+    name: str,
     weight: float,
-    term: WeightedTerm,
     outputs: Mapping[str, Tensor],
     batch: Batch,
     knowledge: Knowledge,
 ) -> Tensor:
-    seen = {name: outputs[name].detach().requires_grad_() for name in term.sees}
+    inputs = objective.terms[name].outputs_used(name)
+    leaves = {each: outputs[each].detach().requires_grad_() for each in inputs}
     with torch.enable_grad():
-        loss = weight * term.term({**outputs, **seen}, batch, knowledge)
+        loss = weight * objective.term_loss(name, {**outputs, **leaves}, batch, knowledge)
     if not loss.requires_grad:
         return loss.new_zeros((), dtype=torch.float64)
-    gradients = torch.autograd.grad(loss, list(seen.values()), allow_unused=True)
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     flat = [each.double().flatten() for each in gradients if each is not None]
     norm: Tensor = torch.linalg.vector_norm(torch.cat(flat))
     return norm

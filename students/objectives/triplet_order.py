@@ -5,18 +5,23 @@ B batch, K teachers, T triplets, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from pydantic import Field
 
-from students.knowledge import Batch, Knowledge
-from students.objectives.compared_features import LayerSides
+from students.lazy_imports import np, torch
 from students.objectives.geometry import lengths
+from students.objectives.layer_refs import Guided, HintLayer
 from students.objectives.loss_precision import at_least_single
-from students.objectives.triplets import triplets
+from students.objectives.term import Layer, Term, TermInputs
+from students.randomness import generator
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
+
+    Positions = npt.NDArray[np.int64]
 
 
 def votes(
@@ -61,23 +66,72 @@ def triplet_order_loss(
     return torch.where(kept, excess.relu(), 0.0).sum() / kept.sum().clamp(min=1)
 
 
-@dataclass(frozen=True)
-class TripletOrderTerm:
-    """Asks the teachers of ``layers`` for their taps; each has one vote, whatever its weight."""
+class TripletOrder(Term):
+    """Which of two samples is nearer to a third, by the majority of teachers: our reading of
+    You et al. (2017), whose constants we do not have."""
 
-    layers: Sequence[LayerSides]
-    output: str
-    margin: float
-    most: int
+    min_samples: ClassVar[int] = 3
+    kind: Literal["triplet_order"] = "triplet_order"
+    layers: dict[str, Layer] = Field(
+        min_length=1, description="the layer of each teacher that has a vote"
+    )
+    guided: Layer
+    margin: Annotated[float, Field(ge=0)] = 0.2
+    triplets: Annotated[int, Field(ge=1)] = Field(256, description="most in one micro-batch")
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
-        """``triplet_order_loss`` of the student's layer, on the triplets drawn for this batch."""
-        student = outputs[self.output]
-        drawn = torch.from_numpy(triplets(batch.sample_ids, batch.view, self.most))
+    def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
+        """A layer of each teacher that has a vote."""
+        return tuple(
+            (f"layers.{teacher}", HintLayer(teacher, layer, "embedding"))
+            for teacher, layer in self.layers.items()
+        )
+
+    def guided_layers(self, name: str) -> dict[str, Guided]:
+        """The student's layer."""
+        return {name: Guided(self.guided, None)}
+
+    def restricted_to(self, teacher: str) -> Self | None:
+        """With the one vote of this teacher, if it has one."""
+        own = {name: layer for name, layer in self.layers.items() if name == teacher}
+        return self.model_copy(update={"layers": own}) if own else None
+
+    def loss(self, inputs: TermInputs) -> Tensor:
+        """``triplet_order_loss`` of the student's layer, on the triplets drawn for this batch.
+
+        Each teacher of ``layers`` has one vote, whatever its weight.
+        """
+        student, batch = inputs.outputs[inputs.name], inputs.batch
+        drawn = torch.from_numpy(draw_triplets(batch.sample_ids, batch.view, self.triplets))
         drawn = drawn.to(student.device)
         cast = [
-            votes(each.of_teacher(knowledge), knowledge.present[each.position], drawn)
-            for each in self.layers
+            votes(pair.of_teacher(inputs.knowledge), pair.present(inputs.knowledge), drawn)
+            for pair in inputs.layers
         ]
         majority = torch.stack(cast).sum(dim=0)
         return triplet_order_loss(student, majority, drawn, margin=self.margin)
+
+
+def draw_triplets(sample_ids: npt.NDArray[np.int64], view: int, most: int) -> Positions:
+    """Positions [T, 3] in the micro-batch: an anchor and two others, no triplet twice.
+
+    Which of the two others stands first does not matter, so there are B (B-1) (B-2) / 2; all
+    come if that is at most ``most``, else ``most`` of them drawn without replacement, the same
+    for the same samples in the same order under the same view, wherever that is.
+    """
+    samples = len(sample_ids)
+    of_anchor = (samples - 1) * (samples - 2) // 2
+    total = samples * of_anchor
+    if total <= most:
+        return _triplets_of(np.arange(total), samples)
+    spelled = np.asarray(sample_ids, dtype="<i8").tobytes().hex()
+    random = generator(view, "triplets", spelled)
+    return _triplets_of(random.choice(total, most, replace=False, shuffle=False), samples)
+
+
+def _triplets_of(numbers: npt.NDArray[np.int64], samples: int) -> Positions:
+    """The triplets of these numbers: each anchor has the pairs of all others in turn."""
+    first, second = np.triu_indices(max(samples - 1, 0), k=1)
+    anchors, pair = np.divmod(numbers, max(len(first), 1))
+    others = np.stack([first[pair], second[pair]], axis=1)
+    # Numbers of others leave the anchor out, so those from the anchor on are one further.
+    return np.column_stack([anchors, others + (others >= anchors[:, None])])

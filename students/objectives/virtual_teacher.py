@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn.functional import one_hot
+from pydantic import Field
 
-from students.knowledge import Batch, Knowledge
+from students.lazy_imports import functional, torch
 from students.objectives.fallback_labels import NO_CLASS
 from students.objectives.soft_targets import divergence
+from students.objectives.term import Temperature, Term, TermInputs
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
 
 
 def virtual_teacher(
@@ -22,7 +22,7 @@ def virtual_teacher(
     *,
     probability: float,
     temperature: float,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "batch classes"]:
     """softmax(p / T) of p = ``probability`` for the label and equal parts of the rest for others.
 
@@ -31,7 +31,9 @@ def virtual_teacher(
     Source: Yuan et al. (2020), section 5 (Tf-KD_reg), and their code.
     """
     rest = (1 - probability) / (classes - 1)
-    given = one_hot(labels, classes).to(dtype) * (probability - rest) + rest
+    given = (
+        functional.one_hot(labels, classes).to(dtype or torch.float32) * (probability - rest) + rest
+    )
     return torch.softmax(given / temperature, dim=-1)
 
 
@@ -66,19 +68,24 @@ def virtual_teacher_loss(
     return torch.where(counts, losses, 0.0).sum() / counts.sum().clamp(min=1)
 
 
-@dataclass(frozen=True)
-class VirtualTeacherTerm:
-    """Asks for the labels, and for no teacher."""
+class VirtualTeacher(Term):
+    """KL from a teacher that is a formula: the label with ``probability``, the rest spread evenly
+    (Tf-KD, regularisation; Yuan et al., 2020)."""
 
-    probability: float
-    temperature: float
-    student: Literal["plain", "softened"]
+    needs_teachers: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+    kind: Literal["virtual_teacher"] = "virtual_teacher"
+    probability: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    temperature: Temperature = Field(20.0, description="of the virtual teacher")
+    student: Literal["plain", "softened"] = Field(
+        "plain", description="plain: at temperature 1, as released; softened: as printed"
+    )
 
-    def __call__(self, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge) -> Tensor:
+    def loss(self, inputs: TermInputs) -> Tensor:
         """``virtual_teacher_loss`` of the student's logits [B, C]."""
         return virtual_teacher_loss(
-            outputs["logits"],
-            batch.targets,
+            inputs.logits,
+            inputs.labels,
             probability=self.probability,
             temperature=self.temperature,
             student=self.student,

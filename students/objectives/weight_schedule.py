@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -21,6 +20,11 @@ class LinearWeight(Section):
     start: Size
     end: Size
     epochs: Epochs
+
+    @property
+    def largest(self) -> float:
+        """The largest weight of any epoch."""
+        return max(self.start, self.end)
 
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
@@ -39,6 +43,11 @@ class RampWeight(Section):
     kind: Literal["ramp"] = "ramp"
     value: Size = 1.0
     epochs: Epochs = 80
+
+    @property
+    def largest(self) -> float:
+        """The largest weight of any epoch."""
+        return self.value
 
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
@@ -60,6 +69,11 @@ class StopWeight(Section):
     epoch: Epochs
     after: Size = 0.0
 
+    @property
+    def largest(self) -> float:
+        """The largest weight of any epoch."""
+        return max(self.value, self.after)
+
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
         return self.value if epoch < self.epoch else self.after
@@ -77,33 +91,6 @@ def weight_at(weight: float | Schedule, epoch: int) -> float:
     return weight if isinstance(weight, (int, float)) else weight.at(epoch)
 
 
-def counts(weight: float | Schedule) -> bool:
-    """Whether the weight is above zero in any epoch."""
-    match weight:
-        case LinearWeight():
-            return weight.start > 0 or weight.end > 0
-        case RampWeight():
-            return weight.value > 0
-        case StopWeight():
-            return weight.value > 0 or weight.after > 0
-        case _:
-            return weight > 0
-
-
-class Weighed(Protocol):
-    """A term as far as this page knows it."""
-
-    @property
-    def weight(self) -> float | Schedule:
-        """How much it counts."""
-        ...
-
-    @property
-    def taught(self) -> bool:
-        """Whether it learns from teachers."""
-        ...
-
-
-def asks(terms: Iterable[Weighed], epoch: int) -> bool:
-    """Whether teachers are asked in ``epoch``: a term that counts in it learns from them."""
-    return any(term.taught and weight_at(term.weight, epoch) > 0 for term in terms)
+def largest_weight(weight: float | Schedule) -> float:
+    """The largest weight of any epoch."""
+    return weight if isinstance(weight, (int, float)) else weight.largest

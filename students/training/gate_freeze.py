@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from students.engines.engine import Engine
+from students.objectives.layer_refs import Gating
 from students.objectives.teacher_gate import GATE
-from students.specs import Gating
 
 
 @dataclass
@@ -25,7 +25,7 @@ class GateFreeze:
 
     def before_step(self, engine: Engine, epoch: int) -> None:
         """Remembers the gate, once; collective."""
-        if self.gating is not None and self.gating.stands_still(epoch) and not self._held:
+        if self.gating is not None and self.gating.frozen_in(epoch) and not self._held:
             engine.constrain(self._remember)
 
     def after_step(self, engine: Engine) -> None:

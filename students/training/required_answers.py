@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from students.knowledge import Tap
-from students.objectives.catalog import taps_of
-from students.objectives.weight_schedule import asks
+from students.objectives.term import learns_from_teachers, taps_of
 from students.specs import StudentSpec
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -30,5 +29,5 @@ def asked_taps(
 def _asked(spec: StudentSpec, transfer_set: TransferSet) -> Iterator[tuple[int, int]]:
     """Each epoch in which a term learns from teachers, with its view."""
     for epoch in range(spec.train.epochs):
-        if asks(spec.objective.values(), epoch):
+        if learns_from_teachers(spec.objective.values(), epoch):
             yield epoch, transfer_set.view_of(epoch, augment=spec.samples.augment)

@@ -17,8 +17,7 @@ from students.evaluation.evaluate import examine
 from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Noticed
 from students.knowledge import AnswerCounts, KnowledgeSource
-from students.objectives.catalog import build_objective
-from students.objectives.objective import Objective
+from students.objectives.objective import Objective, build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import Outcome, write_outcome

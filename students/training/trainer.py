@@ -133,7 +133,7 @@ class Trainer:
         """What the teachers are asked: in each epoch what the terms that count in it need."""
         questions = (micro.question for micro in self._my_micro_batches())
         for epoch, asked in groupby(questions, attrgetter("epoch")):
-            if self.objective.asks(epoch):
+            if self.objective.learns_from_teachers(epoch):
                 taps = self.objective.taps_in(epoch)
                 yield from (replace(each, taps=taps) for each in asked)
 
@@ -164,11 +164,11 @@ class Trainer:
             self.engine.constrain(limited_to(self.config.max_norm))
         self._standstill.after_step(self.engine)
         wait, loss, *terms = self._means(learnt, waited)
-        counting = self.objective.counting(epoch)
+        weights = self.objective.weights_in(epoch)
         return StepReport(
             step=step,
             loss=loss,
-            terms=dict(zip(counting, terms, strict=True)),
+            terms=dict(zip(weights, terms, strict=True)),
             learning_rate=rate,
             gradient_norm=outcome.gradient_norm,
             samples=self.order.batch_size,
@@ -188,7 +188,7 @@ class Trainer:
 
     def _knowledge(self, question: Question, lessons: Iterator[Knowledge]) -> Knowledge:
         """The next of the teachers' answers, or nobody's where nobody was asked."""
-        if self.objective.asks(question.epoch):
+        if self.objective.learns_from_teachers(question.epoch):
             return next(lessons)
         return empty_knowledge(len(question.sample_ids), self.transfer_set.classes)
 
@@ -199,7 +199,8 @@ class Trainer:
         seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
-        knowledge = self.objective.weighed(outputs, knowledge.to(self.engine.device), epoch)
+        knowledge = knowledge.to(self.engine.device)
+        knowledge = self.objective.with_gate_weights(outputs, knowledge, epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
         if self.notes is not None:

@@ -14,8 +14,9 @@ from students.config import EngineConfig, TrainConfig
 from students.events import Event
 from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Mlp, ModelConfig, PlainCnn
-from students.objectives.config import SoftTargets, Task
-from students.objectives.layer_configs import Hint
+from students.objectives.hint import Hint
+from students.objectives.soft_targets import SoftTargets
+from students.objectives.task import Task
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcome

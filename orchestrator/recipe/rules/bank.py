@@ -17,15 +17,15 @@ def _without_effect(recipe: Recipe) -> Iterator[Problem]:
     # A recipe without teachers is told so of its whole section ``ensemble``.
     if not recipe.teachers or bank == BankConfig():
         return
-    terms = [term for term in recipe.student.objective.values() if term.counts]
-    if not any(term.taught for term in terms):
+    terms = [term for term in recipe.student.objective.values() if term.active]
+    if not any(term.needs_teachers for term in terms):
         yield Problem(
             _PLACE,
             f"`{_PLACE}` has no effect, since no term of `student.objective` asks a teacher; take "
             "it out or add soft_targets",
         )
         return
-    hints = any(term.hints() for term in terms)
+    hints = any(term.hint_layers() for term in terms)
     if bank != "none" and bank.taps and not hints:
         yield Problem(
             f"{_PLACE}.taps",
@@ -39,7 +39,7 @@ def _top_k(recipe: Recipe) -> Iterator[Problem]:
     if top_k is None:
         return
     for name, term in recipe.student.objective.items():
-        if term.whole and term.counts:
+        if term.needs_all_logits and term.active:
             yield Problem(
                 place,
                 f"`{place}` is {top_k}, so of the other logits only their mean is kept, but "

@@ -75,7 +75,7 @@ def partial(recipe: Recipe, classes: int) -> dict[str, tuple[int, ...]]:
 
 def _unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
     some = partial(recipe, classes)
-    taught = any(term.taught and term.counts for term in recipe.student.objective.values())
+    taught = any(term.needs_teachers and term.active for term in recipe.student.objective.values())
     if not taught or not some or len(some) < len(recipe.teachers):
         return
     nobody = sorted(set(range(classes)) - {each for known in some.values() for each in known})

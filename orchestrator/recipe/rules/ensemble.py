@@ -74,7 +74,7 @@ def _combined(recipe: Recipe) -> bool:
     """Whether a term learns from all teachers' logits: one that looks at a layer of each does
     not ask for them."""
     terms = recipe.student.objective.values()
-    return any(term.taught and term.counts and not term.hints() for term in terms)
+    return any(term.needs_teachers and term.active and not term.hint_layers() for term in terms)
 
 
 def _weights(recipe: Recipe) -> Iterator[Problem]:

@@ -44,13 +44,13 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
     looked_at: dict[str, str] = {}
     for name, term in recipe.student.objective.items():
         place = f"student.objective.{name}"
-        if name in OUTPUTS and term.guides(name):
+        if name in OUTPUTS and term.guided_layers(name):
             yield Problem(
                 place,
                 f"`{place}` looks at a layer under the name '{name}', which the student in "
                 "training uses itself; call the term something else",
             )
-        for output in term.guides(name):
+        for output in term.guided_layers(name):
             other = looked_at.setdefault(output, name)
             if other != name:
                 yield Problem(

@@ -9,7 +9,8 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed, suggest
 from orchestrator.recipe.rules.weight_schedules import silent_epochs
 from students.config import TrainConfig
-from students.objectives.config import TermConfig, taught_by_one
+from students.objectives.config import restricted_to
+from students.objectives.term import Term
 
 _OBJECTIVE = "student.objective"
 
@@ -28,39 +29,44 @@ def _terms(recipe: Recipe) -> Iterator[Problem]:
     yield from _weighed(_OBJECTIVE, terms)
     for name, term in terms.items():
         place = f"{_OBJECTIVE}.{name}"
-        if term.labelled and term.counts and recipe.teachers and recipe.transfer_set.labelled == 0:
+        if (
+            term.needs_labels
+            and term.active
+            and recipe.teachers
+            and recipe.transfer_set.labelled == 0
+        ):
             yield Problem(
                 place,
                 f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the term "
                 f"out or give labels",
             )
-        if term.taught and not recipe.teachers:
+        if term.needs_teachers and not recipe.teachers:
             yield Problem(
                 place,
                 f"`{place}` is of kind '{term.kind}', which needs a teacher, but `teachers` is "
                 f"empty; add a teacher or take the term out",
             )
-        elif term.taught:
+        elif term.needs_teachers:
             yield from _hinting(place, term, recipe)
-        if term.counts:
+        if term.active:
             yield from _comparing(place, term, recipe.student.train)
 
 
-def _comparing(place: str, term: TermConfig, train: TrainConfig) -> Iterator[Problem]:
+def _comparing(place: str, term: Term, train: TrainConfig) -> Iterator[Problem]:
     """Whether a micro-batch has the samples that a term compares."""
-    if train.micro >= term.fewest:
+    if train.micro >= term.min_samples:
         return
     name = "batch_size" if train.micro_batch_size is None else "micro_batch_size"
     yield Problem(
         place,
-        f"`{place}` is of kind '{term.kind}', which compares {term.fewest} samples, but "
-        f"`student.train.{name}` is {train.micro}; make it {term.fewest} or more",
+        f"`{place}` is of kind '{term.kind}', which compares {term.min_samples} samples, but "
+        f"`student.train.{name}` is {train.micro}; make it {term.min_samples} or more",
     )
 
 
-def _hinting(place: str, term: TermConfig, recipe: Recipe) -> Iterator[Problem]:
+def _hinting(place: str, term: Term, recipe: Recipe) -> Iterator[Problem]:
     """Whether the teachers are there whose layers a term asks for."""
-    for inside, hint in term.hints():
+    for inside, hint in term.hint_layers():
         if hint.teacher in recipe.teachers:
             continue
         nearest = suggest(hint.teacher, recipe.teachers)
@@ -77,10 +83,10 @@ def _hinting(place: str, term: TermConfig, recipe: Recipe) -> Iterator[Problem]:
         )
 
 
-def _weighed(place: str, terms: Mapping[str, TermConfig]) -> Iterator[Problem]:
+def _weighed(place: str, terms: Mapping[str, Term]) -> Iterator[Problem]:
     if not terms:
         yield Problem(place, f"`{place}` is empty; give it a term, such as task: {{weight: 1.0}}")
-    elif not any(term.counts for term in terms.values()):
+    elif not any(term.active for term in terms.values()):
         yield Problem(
             place,
             f"`{place}` has weight 0 for {listed(terms)}, so nothing would be learnt; give a "
@@ -95,7 +101,7 @@ def _teachers_terms(recipe: Recipe) -> Iterator[Problem]:
         place = f"teachers.{name}.train.objective"
         yield from _weighed(place, teacher.train.objective)
         for word, term in teacher.train.objective.items():
-            if term.taught:
+            if term.needs_teachers:
                 yield Problem(
                     f"{place}.{word}",
                     f"`{place}.{word}` is of kind '{term.kind}', which needs a teacher, but a "
@@ -153,11 +159,11 @@ def _controls(recipe: Recipe) -> Iterator[Problem]:
 def _alone(recipe: Recipe) -> Iterator[Problem]:
     """Whether each teacher has something left to teach alone, in every epoch."""
     terms, epochs = recipe.student.objective, recipe.student.train.epochs
-    if not any(term.taught and term.counts for term in terms.values()):
+    if not any(term.needs_teachers and term.active for term in terms.values()):
         return
     for name in recipe.teachers:
-        left = taught_by_one(terms, name)
-        if not any(term.taught and term.counts for term in left.values()) or silent_epochs(
+        left = restricted_to(terms, name)
+        if not any(term.needs_teachers and term.active for term in left.values()) or silent_epochs(
             left, epochs
         ) != silent_epochs(terms, epochs):
             yield Problem(

@@ -9,11 +9,11 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.training import trainings
 from students.config import TrainConfig
-from students.objectives.config import TermConfig
+from students.objectives.term import Term
 from students.objectives.weight_schedule import LinearWeight, StopWeight, weight_at
 
 
-def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, TermConfig], str, TrainConfig]]:
+def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, TrainConfig]]:
     """Each objective with its place, and the training that it is for, with its place."""
     for owner, train, _ in trainings(recipe):
         if owner == "student":
@@ -31,7 +31,7 @@ def _schedules(recipe: Recipe) -> Iterator[Problem]:
             yield from _schedule(f"{place}.{name}", term, f"{where}.epochs", train.epochs)
 
 
-def _schedule(place: str, term: TermConfig, where: str, epochs: int) -> Iterator[Problem]:
+def _schedule(place: str, term: Term, where: str, epochs: int) -> Iterator[Problem]:
     weight, at = term.weight, f"{place}.weight"
     if isinstance(weight, StopWeight) and weight.epoch >= epochs:
         yield Problem(
@@ -45,7 +45,7 @@ def _schedule(place: str, term: TermConfig, where: str, epochs: int) -> Iterator
             f"`{at}` is {weight_at(weight, 0):g} in every epoch, so a schedule has no effect; "
             f"write {weight_at(weight, 0):g} alone",
         )
-    elif term.counts and not any(weight_at(weight, epoch) > 0 for epoch in range(epochs)):
+    elif term.active and not any(weight_at(weight, epoch) > 0 for epoch in range(epochs)):
         yield Problem(
             at,
             f"`{at}` is 0 in each epoch that `{where}` ({epochs}) has; train longer, or begin "
@@ -59,7 +59,7 @@ def _stays(weight: object) -> bool:
     )
 
 
-def silent_epochs(terms: Mapping[str, TermConfig], epochs: int) -> list[int]:
+def silent_epochs(terms: Mapping[str, Term], epochs: int) -> list[int]:
     """The epochs in which no term has a weight above zero, of so many."""
     weights = [term.weight for term in terms.values()]
     return [e for e in range(epochs) if not any(weight_at(each, e) > 0 for each in weights)]
@@ -68,7 +68,7 @@ def silent_epochs(terms: Mapping[str, TermConfig], epochs: int) -> list[int]:
 def _never_silent(recipe: Recipe) -> Iterator[Problem]:
     for place, terms, _, train in objectives(recipe):
         # Where no term ever counts, or nothing but zeros is left, that has been said.
-        if not any(term.counts for term in terms.values()):
+        if not any(term.active for term in terms.values()):
             continue
         silent = silent_epochs(terms, train.epochs)
         if silent and len(silent) < train.epochs:

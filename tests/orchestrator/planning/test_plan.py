@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.planning.plan import Plan
-from students.objectives.config import Task
+from students.objectives.task import Task
 from tests import small
 
 
@@ -71,9 +71,12 @@ def test_a_single_teacher_has_its_own_vote_and_its_own_levels_alone(tmp_path: Pa
     plan = small.planned(tmp_path, "controls=[single_teachers]", data=data)
     alone = plan.stage("controls.single_teachers.deep").cohort[0].objective
     assert set(alone) == {"task", "soft_targets", "order", "levels"}
-    assert [hint.name for _, hint in alone["order"].hints()] == ["deep/stage2:embedding"]
-    assert [hint.name for _, hint in alone["levels"].hints()] == ["deep/stage1", "deep/stage2"]
-    assert list(alone["levels"].guides("levels")) == ["levels#0", "levels#1"]
+    assert [hint.name for _, hint in alone["order"].hint_layers()] == ["deep/stage2:embedding"]
+    assert [hint.name for _, hint in alone["levels"].hint_layers()] == [
+        "deep/stage1",
+        "deep/stage2",
+    ]
+    assert list(alone["levels"].guided_layers("levels")) == ["levels#0", "levels#1"]
 
 
 def test_five_repeats_are_five_students_and_three_teachers(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from students.engines.catalog import build_engine
 from students.engines.engine import Group
 from students.knowledge import Batch, Knowledge
 from students.objectives.adapters import Embedding, build_adapter
-from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
+from students.objectives.layer_refs import Gating
+from students.objectives.objective import build_objective
 from students.objectives.teacher_gate import Gate
-from students.specs import Gating
 from students.training.gate_freeze import GateFreeze
 from students.training.learner import Learner
 

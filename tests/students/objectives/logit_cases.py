@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -12,15 +15,16 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.catalog import build_objective
-from students.objectives.config import AnyTerm, ObjectiveConfig
-from students.objectives.layer_configs import Relation
-from students.objectives.objective import Term
+from students.objectives.catalog import TERMS as CATALOG
+from students.objectives.config import ObjectiveConfig
+from students.objectives.objective import build_objective
+from students.objectives.relation import RelationTerm
 
 KINDS = tuple(
-    each.model_fields["kind"].default
-    for each in AnyTerm.__args__
-    if not issubclass(each, Relation)
+    kind
+    for kind, place in CATALOG.items()
+    if (each := resolve_name(place))
+    and not issubclass(each, RelationTerm)
     and not any(field.is_required() for field in each.model_fields.values())
 )
 """Every kind of term that needs neither layers nor anything else but logits and labels."""
@@ -63,14 +67,16 @@ class Case:
         return replace(self, weights=self.weights[order], **parts)
 
 
-def term(settings: dict[str, Any], *, temperature: float = 4.0, mean: str = "arithmetic") -> Term:
+def term(
+    settings: dict[str, Any], *, temperature: float = 4.0, mean: str = "arithmetic"
+) -> Callable[..., Tensor]:
     """The one term of an objective, as the catalog builds it."""
     config = TypeAdapter(ObjectiveConfig).validate_python({"term": settings})
     objective = build_objective(config, temperature=temperature, mean=mean)  # type: ignore[arg-type]
-    return objective.terms["term"].term
+    return functools.partial(objective.term_loss, "term")
 
 
-def value(of: Term, case: Case) -> Tensor:
+def value(of: Callable[..., Tensor], case: Case) -> Tensor:
     """The term's loss on a case."""
     return of({"logits": case.student}, case.batch, case.knowledge)
 

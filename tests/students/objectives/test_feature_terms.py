@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
-from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
+from students.objectives.objective import build_objective
 from students.objectives.relation_angle import relation_angle_loss
 from students.objectives.relation_distance import relation_distance_loss
 from students.objectives.softening import soften_one
@@ -58,7 +58,7 @@ class AnswerStream:
         self.logits = some(2, count, 4)
         self.taps = {
             teacher: {tap.name: some(count, 6) for tap in taps}
-            for teacher, taps in objective.taps.items()
+            for teacher, taps in objective.taps_in(None).items()
         }
         self.present = torch.ones(2, count, dtype=torch.bool)
         self.fallback_labels = None
@@ -154,13 +154,16 @@ def test_a_teacher_that_is_not_there_is_named_at_its_place(kind):
 
 def test_taps_and_guided_layers_are_what_the_terms_ask_for():
     objective = _objective("levels")
-    assert objective.taps == {"deep": (Tap("layer3"),), "wide": (Tap("layer2"),)}
+    assert objective.taps_in(None) == {"deep": (Tap("layer3"),), "wide": (Tap("layer2"),)}
     assert [each.layer for each in objective.guided.values()] == ["features", "stem"]
     objective = _objective("order")
     vector = "embedding"
-    assert objective.taps == {"wide": (Tap("layer2", vector),), "deep": (Tap("layer3", vector),)}
+    assert objective.taps_in(None) == {
+        "wide": (Tap("layer2", vector),),
+        "deep": (Tap("layer3", vector),),
+    }
     assert [each.hint for each in objective.guided.values()] == [None]
-    assert not _objective("angle_of_outputs").taps
+    assert not _objective("angle_of_outputs").taps_in(None)
 
 
 @OF_OUTPUTS

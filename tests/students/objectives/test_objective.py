@@ -5,10 +5,10 @@ from pydantic import TypeAdapter
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
-from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
 from students.objectives.hint import hint_loss
 from students.objectives.logit_l2 import logit_l2_loss
+from students.objectives.objective import build_objective
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften, soften_one
 from students.objectives.task import task_loss
@@ -73,7 +73,7 @@ def test_values_are_told_without_weight_and_without_gradient_in_the_recipes_orde
     objective = _build(soft_targets=0.9, task=0.5, logit_l2=0.25)
     batch, knowledge = _batch([0, 1, -1]), _knowledge(teachers)
     loss, values = objective({"logits": student}, batch, knowledge)
-    assert objective.names == tuple(values) == ("soft_targets", "task", "logit_l2")
+    assert tuple(objective.terms) == tuple(values) == ("soft_targets", "task", "logit_l2")
     torch.testing.assert_close(values["task"], task_loss(student.detach(), batch.targets))
     torch.testing.assert_close(
         values["logit_l2"], logit_l2_loss(student.detach(), teachers.mean(0))
@@ -100,7 +100,7 @@ def test_a_term_of_weight_zero_is_not_computed_and_asks_for_nothing():
     nobody = _knowledge(torch.empty(0, 3, 4))
     student, _ = _some()
     objective({"logits": student}, _batch([0, 1, 2]), nobody)
-    assert dict(objective.taps) == {} and dict(objective.guided) == {}
+    assert dict(objective.taps_in(None)) == {} and dict(objective.guided) == {}
 
 
 def test_a_terms_own_temperature_is_preferred_to_the_ensembles():
@@ -137,7 +137,7 @@ def test_hints_ask_their_teacher_for_each_tap_once():
         three={**HINT, "hint": "layer2", "reduction": "pool"},
         four={**HINT, "teacher": "wide"},
     )
-    assert dict(objective.taps) == {
+    assert dict(objective.taps_in(None)) == {
         "deep": (Tap("layer3"), Tap("layer2", "pool")),
         "wide": (Tap("layer3"),),
     }
@@ -159,7 +159,7 @@ def test_a_tap_is_asked_for_in_the_epochs_of_its_terms():
         "three": {**HINT, "teacher": "wide"},
     }
     objective, wide = _build(**terms), {"wide": (Tap("layer3"),)}
-    assert objective.taps == {"deep": (Tap("layer3"), Tap("layer2")), **wide}
+    assert objective.taps_in(None) == {"deep": (Tap("layer3"), Tap("layer2")), **wide}
     assert [objective.taps_in(epoch) for epoch in range(3)] == [
         {"deep": (Tap("layer3"),), **wide},
         {"deep": (Tap("layer3"), Tap("layer2")), **wide},

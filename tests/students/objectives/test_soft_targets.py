@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from beartype import beartype
-from jaxtyping import TypeCheckError, jaxtyped
+from jaxtyping import Float, TypeCheckError, jaxtyped
+from torch import Tensor
 
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften, soften_one
@@ -106,7 +107,10 @@ def test_half_precision_students_are_judged_in_single():
     torch.testing.assert_close(loss, soft_target_loss(student.float(), target, temperature=4.0))
 
 
-def test_a_target_of_one_row_for_a_batch_of_students_is_refused():
+def test_a_target_of_one_row_for_a_batch_of_students_is_refused(monkeypatch):
+    # The names of its annotations, which the file itself imports for type checkers alone.
+    for name, each in {"Float": Float, "Tensor": Tensor}.items():
+        monkeypatch.setitem(soft_target_loss.__globals__, name, each)
     checked = jaxtyped(typechecker=beartype)(soft_target_loss)
     checked(torch.zeros(4, 5), torch.full((4, 5), 0.2), temperature=1.0)
     with pytest.raises(TypeCheckError):

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from students.knowledge import Knowledge
 from students.objectives.softening import (
-    agreed,
-    agreed_log,
-    named,
+    log_mean_distribution,
+    mean_distribution,
     soften,
     soften_one,
     standardized,
+    top_class,
 )
 from tests.golden.cases import golden, tensor
 
@@ -188,9 +188,12 @@ def _knowledge(seed):
 @given(SEEDS, MEANS, TEMPERATURES)
 def test_the_logarithms_of_what_is_agreed_are_those_of_its_probabilities(seed, mean, temperature):
     knowledge = _knowledge(seed)
-    target = agreed(knowledge, temperature, mean)
-    torch.testing.assert_close(agreed_log(knowledge, temperature, mean).exp(), target)
-    assert torch.equal(agreed_log(knowledge, temperature, mean) == -torch.inf, target == 0)
+    target = mean_distribution(knowledge, temperature, mean)
+    log = log_mean_distribution(knowledge, temperature, mean)
+    torch.testing.assert_close(log.exp(), target)
+    assert torch.equal(
+        log_mean_distribution(knowledge, temperature, mean) == -torch.inf, target == 0
+    )
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
@@ -198,8 +201,8 @@ def test_logarithms_are_right_also_where_probabilities_are_too_small_for_their_t
     logits = torch.tensor([[[500.0, 1.0, 0.0]], [[500.0, 1.0, 0.0]]])
     weights, known, present = _all(2, 1, 3)
     knowledge = Knowledge(logits, known, present, weights.float(), {})
-    assert agreed(knowledge, 1.0, mean).tolist() == [[1.0, 0.0, 0.0]]
-    found = agreed_log(knowledge, 1.0, mean)
+    assert mean_distribution(knowledge, 1.0, mean).tolist() == [[1.0, 0.0, 0.0]]
+    found = log_mean_distribution(knowledge, 1.0, mean)
     torch.testing.assert_close(found, torch.tensor([[0.0, -499.0, -500.0]]))
 
 
@@ -207,12 +210,12 @@ def test_logarithms_are_right_also_where_probabilities_are_too_small_for_their_t
 def test_weights_can_learn_from_the_logarithms_also_where_classes_or_teachers_are_missing(mean):
     knowledge = _knowledge(4)
     weights = knowledge.weights.requires_grad_()
-    log = agreed_log(replace(knowledge, weights=weights), 2.0, mean)
+    log = log_mean_distribution(replace(knowledge, weights=weights), 2.0, mean)
     torch.where(log > -torch.inf, log, 0.0).sum().backward()
     assert weights.grad.isfinite().all() and weights.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("of", [agreed, agreed_log])
+@pytest.mark.parametrize("of", [mean_distribution, log_mean_distribution])
 def test_no_gradient_reaches_a_teacher_by_what_is_agreed(of):
     knowledge = _knowledge(5)
     logits = knowledge.logits.clone().requires_grad_()
@@ -221,7 +224,7 @@ def test_no_gradient_reaches_a_teacher_by_what_is_agreed(of):
 
 def test_the_first_of_the_most_probable_classes_is_named_and_none_by_who_says_nothing():
     rows = tensor([[0.2, 0.4, 0.4], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    assert named(rows).tolist() == [1, 0, -1]
+    assert top_class(rows).tolist() == [1, 0, -1]
 
 
 @settings(max_examples=40, deadline=None)
@@ -254,5 +257,5 @@ def test_equal_logits_and_single_classes_are_standardised_to_zero_with_finite_gr
 def test_teachers_are_standardised_each_before_they_are_combined(mean):
     knowledge = _knowledge(7)
     apart = standardized(knowledge.logits, knowledge.known.unsqueeze(1))
-    expected = agreed(replace(knowledge, logits=apart), 2.0, mean)
-    assert torch.equal(agreed(knowledge, 2.0, mean, standardize=True), expected)
+    expected = mean_distribution(replace(knowledge, logits=apart), 2.0, mean)
+    assert torch.equal(mean_distribution(knowledge, 2.0, mean, standardize=True), expected)

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.catalog import build_objective
 from students.objectives.config import ObjectiveConfig
+from students.objectives.layer_refs import Gating
+from students.objectives.objective import build_objective
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften
 from students.objectives.teacher_gate import (
     GATE,
     PENALTY,
     Gate,
+    gate_penalty,
     gate_scores,
     gate_weights,
-    penalty_of,
-    strongest,
-    weighed,
+    max_pooled,
+    with_gate_weights,
 )
-from students.specs import Gating
 from tests.golden.cases import golden, tensor
 
 GATING = Gating(layer="1", detached=False, penalty=0.1, learns_for=None)
@@ -118,9 +118,9 @@ def test_copies_of_one_teacher_are_that_teacher_whatever_the_gate_says() -> None
 
 def test_the_strongest_place_of_a_map_or_sequence_counts_and_a_vector_is_taken_as_it_is() -> None:
     maps, sequences, vectors = random(2, 3, 4, 5), random(2, 6, 3), random(2, 3)
-    assert torch.equal(strongest(maps), maps.flatten(2).max(dim=2).values)
-    assert torch.equal(strongest(sequences), sequences.max(dim=1).values)
-    assert strongest(vectors) is vectors
+    assert torch.equal(max_pooled(maps), maps.flatten(2).max(dim=2).values)
+    assert torch.equal(max_pooled(sequences), sequences.max(dim=1).values)
+    assert max_pooled(vectors) is vectors
 
 
 @pytest.mark.parametrize("detached", [False, True])
@@ -201,17 +201,20 @@ def test_a_gate_that_stands_still_weighs_on_but_learns_no_more() -> None:
     scores, squares = gate(random(4, 3).float())
     outputs, said = {GATE: scores, PENALTY: squares}, knowledge(random(2, 4, 5).float())
     gating = replace(GATING, learns_for=2)
-    learning, penalty = weighed(gating, outputs, said, 1), penalty_of(gating, outputs, 1)
+    learning, penalty = (
+        with_gate_weights(gating, outputs, said, 1),
+        gate_penalty(gating, outputs, 1),
+    )
     assert learning.shares.requires_grad
     assert penalty is not None and float(penalty.detach()) == pytest.approx(0.1 * 3)
-    standing = weighed(gating, outputs, said, 2)
+    standing = with_gate_weights(gating, outputs, said, 2)
     assert not standing.shares.requires_grad
-    assert penalty_of(gating, outputs, 2) is None
+    assert gate_penalty(gating, outputs, 2) is None
     assert torch.equal(standing.shares, learning.shares)
 
 
 def test_knowledge_that_has_weights_or_comes_from_nobody_is_left_as_it_is() -> None:
     weights = torch.ones(2, 4) / 2
     for said in (knowledge(random(2, 4, 5), weights), knowledge(random(0, 4, 5))):
-        assert weighed(GATING, {}, said, 0) is said
-        assert weighed(None, {}, said, 0) is said
+        assert with_gate_weights(GATING, {}, said, 0) is said
+        assert with_gate_weights(None, {}, said, 0) is said

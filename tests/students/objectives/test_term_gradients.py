@@ -10,11 +10,11 @@ import torch
 from pydantic import TypeAdapter
 
 from students.knowledge import Batch, Knowledge
-from students.objectives.catalog import build_objective
-from students.objectives.config import TERM_KINDS, ObjectiveConfig
-from students.objectives.objective import Objective
+from students.objectives.catalog import TERMS
+from students.objectives.config import ObjectiveConfig
+from students.objectives.layer_refs import Gating
+from students.objectives.objective import Objective, build_objective
 from students.objectives.term_gradients import gradient_norms
-from students.specs import Gating
 
 HINT = {"kind": "hint", "teacher": "deep", "hint": "layer3", "guided": "hidden.0"}
 B, C = 5, 4
@@ -127,7 +127,7 @@ EVERY_KIND: dict[str, dict[str, object]] = {
 """What must be said of the kinds that cannot do without; of all others nothing."""
 
 
-@pytest.mark.parametrize("kind", TERM_KINDS)
+@pytest.mark.parametrize("kind", TERMS)
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
 def test_every_kind_of_term_has_a_finite_norm_where_it_meets_the_student(
     logits: torch.Tensor, kind: str, half: bool

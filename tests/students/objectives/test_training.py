@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from students.objectives.config import ObjectiveConfig, SoftTargets
+from students.objectives.config import ObjectiveConfig
+from students.objectives.soft_targets import SoftTargets
 from tests.students import tiny
 from tests.students.objectives.logit_cases import TERMS
 

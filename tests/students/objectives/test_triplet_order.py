@@ -6,8 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from students.objectives.triplet_order import triplet_order_loss, votes
-from students.objectives.triplets import triplets
+from students.objectives.triplet_order import draw_triplets, triplet_order_loss, votes
 from tests.golden.cases import golden, tensor
 
 EVERYBODY = torch.ones(6, dtype=torch.bool)
@@ -19,7 +18,7 @@ def _some(count=6, width=3, seed=0):
 
 
 def _all(count=6):
-    return torch.from_numpy(triplets(np.arange(count), 0, 10**6))
+    return torch.from_numpy(draw_triplets(np.arange(count), 0, 10**6))
 
 
 def _loss(student, teachers, margin=0.2, present=EVERYBODY):
@@ -100,14 +99,14 @@ def test_equal_rows_zeros_and_large_values_have_finite_losses_and_gradients(equa
 
 @pytest.mark.parametrize(("samples", "there"), [(0, 0), (2, 0), (3, 3), (4, 12), (7, 105)])
 def test_all_triplets_come_once_where_they_are_few(samples, there):
-    drawn = triplets(np.arange(samples), 0, 105)
+    drawn = draw_triplets(np.arange(samples), 0, 105)
     asked = {(anchor, frozenset(others)) for anchor, *others in drawn.tolist()}
     assert drawn.shape == (there, 3) and len(asked) == there
     assert all(len({*row}) == 3 for row in drawn.tolist())
 
 
 def test_no_more_are_drawn_than_asked_for_and_none_twice():
-    drawn = triplets(np.arange(100, 228), 3, 256)
+    drawn = draw_triplets(np.arange(100, 228), 3, 256)
     assert len({tuple(row) for row in drawn.tolist()}) == 256
     assert drawn.min() >= 0 and drawn.max() <= 127
     assert all(len({*row}) == 3 for row in drawn.tolist())
@@ -116,7 +115,7 @@ def test_no_more_are_drawn_than_asked_for_and_none_twice():
 def test_what_is_drawn_depends_on_view_and_samples_alone():
     ids = np.arange(50, 90)
     np.random.default_rng(0).shuffle(ids)
-    drawn = triplets(ids, 5, 64)
-    assert np.array_equal(triplets(ids.copy(), 5, 64), drawn)
-    assert not np.array_equal(triplets(ids, 6, 64), drawn)
-    assert not np.array_equal(triplets(np.sort(ids), 5, 64), drawn)
+    drawn = draw_triplets(ids, 5, 64)
+    assert np.array_equal(draw_triplets(ids.copy(), 5, 64), drawn)
+    assert not np.array_equal(draw_triplets(ids, 6, 64), drawn)
+    assert not np.array_equal(draw_triplets(np.sort(ids), 5, 64), drawn)

@@ -2,9 +2,12 @@ import pytest
 import torch
 
 from students.objectives.task import task_loss
-from students.objectives.virtual_teacher import virtual_teacher, virtual_teacher_loss
+from students.objectives.virtual_teacher import (
+    VirtualTeacher,
+    virtual_teacher,
+    virtual_teacher_loss,
+)
 from tests.golden.cases import golden, tensor
-from tests.students.objectives.logit_cases import term
 
 
 def _golden_case():
@@ -51,5 +54,5 @@ def test_without_softening_a_sure_formula_is_nearly_the_label():
 
 
 def test_the_released_settings_are_the_default():
-    found = term({"kind": "virtual_teacher"})
+    found = VirtualTeacher()
     assert (found.probability, found.temperature, found.student) == (0.99, 20.0, "plain")

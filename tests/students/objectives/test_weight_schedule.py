@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from students.objectives.config import ObjectiveConfig, SoftTargets, Task
+from students.objectives.config import ObjectiveConfig
+from students.objectives.soft_targets import SoftTargets
+from students.objectives.task import Task
+from students.objectives.term import learns_from_teachers
 from students.objectives.weight_schedule import (
     LinearWeight,
     RampWeight,
     StopWeight,
-    asks,
-    counts,
     weight_at,
 )
 from tests.golden.cases import golden
@@ -47,7 +48,7 @@ def test_a_number_is_itself_in_every_epoch() -> None:
     assert [weight_at(0.3, epoch) for epoch in (0, 99)] == [0.3, 0.3]
 
 
-def test_kinds_are_told_apart_and_a_word_is_a_kind_with_its_defaults() -> None:
+def test_kinds_are_recognized_and_a_word_is_a_kind_with_its_defaults() -> None:
     assert read(0.5) == 0.5
     assert read("ramp") == RampWeight()
     assert read({"kind": "stop", "value": 0.9, "epoch": 3}) == StopWeight(value=0.9, epoch=3)
@@ -73,17 +74,17 @@ def test_what_is_no_weight_is_refused(wrong: object) -> None:
      (LinearWeight(start=0, end=0, epochs=3), False),
      (LinearWeight(start=0, end=1, epochs=3), True)],
 )  # fmt: skip
-def test_a_term_counts_if_its_weight_is_above_zero_in_some_epoch(
+def test_a_term_is_active_if_its_weight_is_above_zero_in_some_epoch(
     weight: float, expected: bool
 ) -> None:
-    assert counts(weight) == expected
+    assert Task(weight=weight).active == expected
 
 
-def test_teachers_are_asked_in_epochs_in_which_a_taught_term_counts() -> None:
+def test_teachers_are_asked_in_epochs_in_which_a_term_on_their_answers_counts() -> None:
     late = SoftTargets(weight=StopWeight(value=0, epoch=2, after=1.0))
     early = SoftTargets(weight=LinearWeight(start=1, end=0, epochs=1))
     both = [Task(), late, early]
-    assert [asks(both, epoch) for epoch in range(4)] == [True, False, True, True]
-    assert not asks([Task()], 0)
+    assert [learns_from_teachers(both, epoch) for epoch in range(4)] == [True, False, True, True]
+    assert not learns_from_teachers([Task()], 0)
     objective = TypeAdapter(ObjectiveConfig).validate_python({"task": 1.0, "soft_targets": 0.0})
-    assert not asks(objective.values(), 0)
+    assert not learns_from_teachers(objective.values(), 0)

@@ -3,8 +3,7 @@ from dataclasses import replace
 import torch
 
 from students.models.config import CustomModel, PlainCnn
-from students.objectives.layer_refs import Guided, HintLayer
-from students.specs import Gating
+from students.objectives.layer_refs import Gating, Guided, HintLayer
 from students.training.build import build_learner
 from students.transfer_sets.catalog import load_transfer_set
 from tests.students.tiny import DATA, assignment, spec

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from students.engines.engine import EngineState
 from students.knowledge import Knowledge, Question
-from students.specs import Gating, StudentSpec
+from students.objectives.layer_refs import Gating
+from students.specs import StudentSpec
 from students.storage.outcome import weights_file
 from students.training.build import deployed_weights
 from students.training.student_rank import StudentRank

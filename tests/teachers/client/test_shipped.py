@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from students.knowledge import Answer, Question
 from students.models.catalog import build_model
 from students.models.config import PlainCnn, Weights
-from students.objectives.catalog import taps_of
 from students.objectives.config import ObjectiveConfig
+from students.objectives.term import taps_of
 from students.transfer_sets.config import Digits
 from teachers.serving.host import TeacherHost, TeacherSpec
 

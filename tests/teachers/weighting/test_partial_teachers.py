@@ -10,20 +10,18 @@ from torch import Tensor
 
 from students.knowledge import Batch, Knowledge, Question
 from students.models.class_map import Spread
-from students.objectives.catalog import build_objective
-from students.objectives.config import (
-    Conditional,
-    Correlation,
-    Decoupled,
-    HardTargets,
-    LogitL2,
-    ProbabilityL2,
-    RelationAngle,
-    RelationDistance,
-    SoftTargets,
-    TermConfig,
-)
+from students.objectives.conditional import Conditional
+from students.objectives.correlation import Correlation
+from students.objectives.decoupled import Decoupled
+from students.objectives.hard_targets import HardTargets
+from students.objectives.logit_l2 import LogitL2
+from students.objectives.objective import build_objective
+from students.objectives.probability_l2 import ProbabilityL2
+from students.objectives.relation_angle import RelationAngle
+from students.objectives.relation_distance import RelationDistance
+from students.objectives.soft_targets import SoftTargets
 from students.objectives.softening import soften
+from students.objectives.term import Term
 from teachers.config import (
     Confidence,
     CorrectOnly,
@@ -42,7 +40,7 @@ RULES: list[Weighting] = [
     Uniform(), MaxEntropy(), MinEntropy(), Confidence(), CorrectOnly(), RandomChoice(),
     Specialists(),
 ]  # fmt: skip
-TERMS: list[TermConfig] = [
+TERMS: list[Term] = [
     SoftTargets(), SoftTargets(standardize=True), HardTargets(), LogitL2(), ProbabilityL2(),
     Conditional(), Decoupled(), Correlation(), RelationDistance(), RelationAngle(),
 ]  # fmt: skip

@@ -1,0 +1,152 @@
+"""What every term is: its settings in the recipe, what it needs, and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+from pydantic import Field
+
+from cluster.section import Section
+from students.knowledge import Batch, Knowledge, Tap
+from students.objectives.layer_refs import Guided, HintLayer, LayerPair
+from students.objectives.softening import Mean, log_mean_distribution, mean_distribution
+from students.objectives.weight_schedule import Weight, largest_weight, weight_at
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Layer = Annotated[str, Field(min_length=1)]
+Temperature = Annotated[float, Field(gt=0, le=1000)]
+
+
+@dataclass(frozen=True)
+class TermContext:
+    """What a loss depends on beside the term's settings and the micro-batch: the term's ``name``,
+    the ``temperature`` (the term's own or the ensemble's), the ensemble's ``mean``, and the
+    ``layers`` that the term compares."""
+
+    name: str
+    temperature: float
+    mean: Mean
+    layers: tuple[LayerPair, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermInputs(TermContext):
+    """One micro-batch as a term sees it. ``outputs`` are the learner's: ``logits`` [B, C] and,
+    by name, the guided layers [B, ...]."""
+
+    outputs: Mapping[str, Tensor]
+    batch: Batch
+    knowledge: Knowledge
+
+    @property
+    def logits(self) -> Tensor:
+        """The student's logits [B, C]."""
+        return self.outputs["logits"]
+
+    @property
+    def labels(self) -> Tensor:
+        """The labels [B], -1 where there is none."""
+        return self.batch.targets
+
+    @property
+    def fallback_labels(self) -> Tensor | None:
+        """The classes [B] that replace the teachers' answer where none of them counts, -1
+        elsewhere; none where nothing is replaced."""
+        return self.knowledge.fallback_labels
+
+    def mean_distribution(
+        self, temperature: float | None = None, *, standardize: bool = False
+    ) -> Tensor:
+        """The ensemble's distribution [B, C], at the term's temperature if no other is given; a
+        row of zeros where no teacher counts."""
+        return mean_distribution(
+            self.knowledge, temperature or self.temperature, self.mean, standardize=standardize
+        )
+
+    def log_mean_distribution(self) -> Tensor:
+        """The logarithms of ``mean_distribution``, exact also where a probability is too small
+        for its type; -inf for zero."""
+        return log_mean_distribution(self.knowledge, self.temperature, self.mean)
+
+
+class Term(Section):
+    """One loss of a student's objective.
+
+    A subclass adds ``kind``, its settings, and ``loss``. What recipe, planner and report must know
+    of a kind is a class variable or a method here, never a comparison with its name.
+    """
+
+    weight: Weight = 1.0
+    kind: str
+
+    needs_teachers: ClassVar[bool] = True
+    """Whether it learns from teachers' answers."""
+    needs_labels: ClassVar[bool] = False
+    """Whether it learns from labels."""
+    needs_all_logits: ClassVar[bool] = False
+    """Whether it needs each logit, not only the largest."""
+    min_samples: ClassVar[int] = 1
+    """Samples that a micro-batch must have."""
+
+    def loss(self, inputs: TermInputs) -> Tensor:
+        """The loss of one micro-batch without the term's weight: a scalar with a gradient."""
+        raise NotImplementedError
+
+    @property
+    def softens(self) -> bool:
+        """Whether it depends on the ensemble's temperature, unless it has one of its own."""
+        return False
+
+    @property
+    def active(self) -> bool:
+        """Whether its weight is above zero in any epoch."""
+        return largest_weight(self.weight) > 0
+
+    def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
+        """The teachers' layers that it needs, each with its place within the term."""
+        return ()
+
+    def guided_layers(self, name: str) -> dict[str, Guided]:
+        """The student's layers that it looks at, by the name of the learner's output; ``name`` is
+        the term's."""
+        return {}
+
+    def outputs_used(self, name: str) -> tuple[str, ...]:
+        """The learner's outputs that the loss depends on."""
+        return tuple(self.guided_layers(name)) or ("logits",)
+
+    def restricted_to(self, teacher: str) -> Self | None:
+        """The term as ``teacher`` alone can teach it; none where it needs layers of others."""
+        alone = all(hint.teacher == teacher for _, hint in self.hint_layers())
+        return self if alone else None
+
+
+class SofteningTerm(Term):
+    """A term that compares softened distributions."""
+
+    temperature: Temperature | None = Field(None, description="the ensemble's, if not said")
+
+    @property
+    def softens(self) -> bool:
+        """Always."""
+        return True
+
+
+def learns_from_teachers(terms: Iterable[Term], epoch: int) -> bool:
+    """Whether teachers are asked in ``epoch``: a term of weight above zero there needs them."""
+    return any(term.needs_teachers and weight_at(term.weight, epoch) > 0 for term in terms)
+
+
+def taps_of(terms: Mapping[str, Term], epoch: int | None = None) -> dict[str, tuple[Tap, ...]]:
+    """What each teacher, by name, returns beside its logits, in ``epoch`` or in any: each tap
+    once, in order."""
+    taps: dict[str, dict[Tap, None]] = {}
+    for term in terms.values():
+        if term.active if epoch is None else weight_at(term.weight, epoch) > 0:
+            for _, hint in term.hint_layers():
+                taps.setdefault(hint.teacher, {})[hint.tap] = None
+    return {teacher: tuple(wanted) for teacher, wanted in taps.items()}
