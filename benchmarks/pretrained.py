@@ -12,7 +12,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from students.evaluation.evaluate import examine
+from students.evaluation.evaluate import evaluate
 from students.evaluation.metrics import accuracy
 from students.models.config import Preprocessing, ResNetCifar, Weights
 from students.transfer_sets.catalog import load_transfer_set
@@ -47,7 +47,7 @@ def main() -> int:
                 folder=root,
                 path=f"resnet{depth}",
             )
-            found = 100 * accuracy(examine(network, data).answers["test"], targets)
+            found = 100 * accuracy(evaluate(network, data).answers["test"], targets)
             agree &= abs(found - published) < 0.005
             print(f"ResNet-{depth}: {found:.2f} %, published {published:.2f} %", flush=True)
     return 0 if agree else 1

@@ -15,6 +15,7 @@ from orchestrator.profiling.stage_estimate import StudentCosts
 from students.config import CheckpointConfig, EngineConfig
 from students.engines.catalog import build_engine
 from students.engines.engine import Group
+from students.evaluation.evaluate import BATCH as VALIDATION_BATCH
 from students.events import EpochReport
 from students.knowledge import KnowledgeSource
 from students.objectives.objective import build_objective
@@ -26,7 +27,6 @@ from students.storage.checkpoint import CheckpointFolder
 from students.torch_state import computing_on
 from students.training.build import build_learner, sample_ids
 from students.training.trainer import Trainer
-from students.training.validation import BATCH as VALIDATION_BATCH
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.sampler import Ids, Order
@@ -137,14 +137,12 @@ class TimedStudent:
         ids = self._transfer_set.test_ids()[:VALIDATION_BATCH]
         batch = self._transfer_set.batch(ids, 0, augment=NoAugment(), student_labels=False)
         inputs = batch.inputs.to(self._engine.device)
-        self._engine.evaluating(True)
-        with computing_on(self.task.threads), torch.no_grad():
+        with computing_on(self.task.threads), self._engine.evaluating():
             self._engine.forward(inputs)
             began = time.perf_counter()
             self._engine.forward(inputs)
             self._synchronise()
             seconds = time.perf_counter() - began
-        self._engine.evaluating(False)
         return len(ids) / seconds
 
     def _commit_seconds(self) -> float:

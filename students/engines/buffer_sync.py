@@ -1,4 +1,4 @@
-"""Makes the buffers of one learner equal on all ranks."""
+"""Makes the buffers of a learner equal on all ranks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from students.engines.engine import Group
-from students.engines.process_group import add_up
+from students.engines.process_group import add_up, average
 
 
-class SharedBuffers:
-    """The buffers of a learner, of which each rank has seen its own micro-batches.
+class BufferSync:
+    """Synchronises the buffers of a learner, which on each rank saw its own micro-batches.
 
     Statistics (floating point) are averaged. Counts (integers, as ``num_batches_tracked``) grow
-    by what *all* ranks have counted since the last time, so they say what one rank would.
+    by what *all* ranks have counted since the last time, so they are what one rank would count.
     """
 
     def __init__(self, learner: nn.Module, group: Group) -> None:
@@ -22,26 +22,17 @@ class SharedBuffers:
         self._counted = {name: count.clone() for name, count in self._counts().items()}
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Makes them equal; collective, and without effect the second time."""
         if self._group.ranks == 1:
             return
-        self._average([b for b in self._learner.buffers() if b.is_floating_point()])
+        statistics = [b for b in self._learner.buffers() if b.is_floating_point()]
+        # In float64 the mean of equal float32 values is that value again, for any number of ranks.
+        average(statistics, self._group, dtype=torch.float64)
         for name, count in self._counts().items():
             grown = (count - self._counted[name]).to(torch.int64)
             count.copy_(self._counted[name] + add_up(grown, self._group))
             self._counted[name] = count.clone()
-
-    def _average(self, statistics: list[Tensor]) -> None:
-        if not statistics:
-            return
-        # In float64 the mean of equal float32 values is that value again, for any number of ranks.
-        flat = torch.cat([buffer.reshape(-1).to(torch.float64) for buffer in statistics])
-        add_up(flat, self._group).div_(self._group.ranks)
-        start = 0
-        for buffer in statistics:
-            buffer.copy_(flat[start : start + buffer.numel()].view_as(buffer))
-            start += buffer.numel()
 
     def _counts(self) -> dict[str, Tensor]:
         return {

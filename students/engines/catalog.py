@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
+import torch
 from torch import nn
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.deepspeed_engine import build_deepspeed
 from students.engines.engine import Engine, EngineState, Group
-from students.engines.torch_engine import build_torch
+from students.engines.partitioned_engine import EngineSetup
+from students.engines.torch_engine import TorchEngine
 
-
-class Build(Protocol):
-    """Builds one kind of engine."""
-
-    def __call__(
-        self,
-        engine: EngineConfig,
-        train: TrainConfig,
-        learner: nn.Module,
-        *,
-        group: Group,
-        device: str,
-        accumulation: int,
-        state: EngineState | None,
-    ) -> Engine:
-        """As ``build_engine``."""
-        ...
-
-
-ENGINES: Mapping[str, Build] = {"deepspeed": build_deepspeed, "torch": build_torch}
+ENGINES: Mapping[str, Callable[[EngineSetup], Engine]] = {
+    "deepspeed": build_deepspeed,
+    "torch": TorchEngine,
+}
 
 
 def build_engine(
@@ -46,19 +31,14 @@ def build_engine(
 ) -> Engine:
     """The recipe's engine around ``learner``; this process becomes one rank of ``group``.
 
-    The weights of ``learner`` must be the same on every rank. Close the engine, also after a
-    failure; closed, it has left the group, and the process may join another.
+    The weights of ``learner`` must be the same on every rank; ``accumulation`` is the number of
+    micro-batches of this rank in one step; ``state``, of any engine, is where it goes on from.
+    Close the engine, also after a failure; closed, it has left the group, and the process may
+    join another.
 
     Raises:
         TrainingError: the ranks did not meet, or a setting is refused.
         CheckpointError: ``state`` is of another learner.
     """
-    return ENGINES[engine.kind](
-        engine,
-        train,
-        learner,
-        group=group,
-        device=device,
-        accumulation=accumulation,
-        state=state,
-    )
+    setup = EngineSetup(engine, train, learner, group, torch.device(device), accumulation, state)
+    return ENGINES[engine.kind](setup)

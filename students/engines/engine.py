@@ -1,15 +1,16 @@
-"""What carries out optimizer steps: the protocol of an engine and its canonical state."""
+"""The protocol of an engine, which takes a student's optimizer steps, and its canonical state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    # Words alone: a plan is made, and a recipe checked, without torch.
+    # For annotations alone: a recipe is planned and checked without torch.
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class StepOutcome:
+class StepResult:
     """What one optimizer step did. ``finite`` is false when it was skipped."""
 
     gradient_norm: float
@@ -45,7 +46,7 @@ class EngineState:
 
 
 class Engine(Protocol):
-    """Carries out steps for one learner on the ranks of one group.
+    """Takes the optimizer steps of one learner on the ranks of one group.
 
     All methods but ``forward`` and ``backward`` are collective: every rank calls them
     in the same order.
@@ -62,19 +63,19 @@ class Engine(Protocol):
         """Adds the gradients of one micro-batch, divided by all micro-batches of the step."""
         ...
 
-    def step(self, learning_rate: float) -> StepOutcome:
+    def step(self, learning_rate: float) -> StepResult:
         """One optimizer step on the accumulated gradients, clipped; skipped if not finite."""
         ...
 
-    def evaluating(self, evaluate: bool) -> None:
-        """Puts the learner into evaluation mode, or back into training mode."""
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Keeps the learner in evaluation mode, without gradients, inside the context."""
         ...
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of ``values`` over the ranks, on every rank."""
         ...
 
-    def settle(self) -> None:
+    def sync_buffers(self) -> None:
         """Makes all ranks' buffers equal: floating-point ones averaged, counts added up."""
         ...
 
@@ -88,12 +89,4 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Leaves the group and frees what the engine holds. May be called twice."""
-        ...
-
-
-class EngineBuilder(Protocol):
-    """Builds an engine around a learner; ``state`` is where it goes on from."""
-
-    def __call__(self, learner: nn.Module, state: EngineState | None) -> Engine:
-        """The engine, ready for its first step."""
         ...

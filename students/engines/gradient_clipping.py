@@ -1,9 +1,9 @@
-"""Measures gradients and says by what they are scaled, in the same bits for every engine.
+"""Gradient clipping: the norm and the factor to scale by, in the same bits for every engine.
 
 DeepSpeed has a formula of its own for each ZeRO stage: the norm is taken in float32 or float64,
 over other pieces, and stage 0 multiplies by ``c / (n + 1e-6)`` where the others divide by
 ``(n + 1e-6) / c``. The results differ in their last bits. So no engine is asked to clip: each
-gives its gradients here and scales them by what comes back.
+hands its gradients in and scales them by the factor.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch import Tensor
 
 LARGEST_NORM = 1e18
 """A norm beyond this counts as not finite: its square no longer fits into a float32, and
-DeepSpeed would leave out the step where another engine takes it."""
+DeepSpeed would skip the step where another engine takes it."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Clipping:
     """The gradients' ``norm``, whether a step may be taken, and the ``factor`` to scale by."""
 
     norm: float
@@ -44,13 +44,13 @@ def squared_norm(gradients: Iterable[Tensor]) -> float:
     return math.fsum(norm * norm for norm in torch.stack(norms).tolist()) if norms else 0.0
 
 
-def judge(squared: float, clipping: float | Literal["none"]) -> Verdict:
-    """Clipping by the norm n of all gradients: the factor is ``min(1, clipping / (n + 1e-6))``.
+def clipping_for(squared: float, limit: float | Literal["none"]) -> Clipping:
+    """Clipping by the norm n of all gradients: the factor is ``min(1, limit / (n + 1e-6))``.
 
     (Pascanu et al., 2013, algorithm 1; the small number as in ``torch.nn.utils``.)
     """
     norm = math.sqrt(squared)
     finite = norm < LARGEST_NORM
-    if clipping == "none" or not finite:
-        return Verdict(norm, finite, 1.0)
-    return Verdict(norm, finite, min(1.0, clipping / (norm + 1e-6)))
+    if limit == "none" or not finite:
+        return Clipping(norm, finite, 1.0)
+    return Clipping(norm, finite, min(1.0, limit / (norm + 1e-6)))

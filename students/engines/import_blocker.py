@@ -1,7 +1,8 @@
-"""Withholds a package from what is imported meanwhile, as if it were not installed."""
+"""Keeps an import from importing or compiling what is not used."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,14 +10,16 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
+_NO_COMPILING = "TORCHDYNAMO_DISABLE"
+
 
 @contextmanager
-def withheld(package: str) -> Iterator[None]:
-    """Lets ``import package`` fail on this thread inside the context.
+def blocked_import(package: str) -> Iterator[None]:
+    """Makes ``import package`` fail on this thread inside the context, as if not installed.
 
-    Other threads find it, and who has imported it already keeps it.
+    Other threads find the package, and what has imported it already keeps it.
     """
-    finder = _Withholding(package, threading.get_ident())
+    finder = _Blocker(package, threading.get_ident())
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -24,7 +27,7 @@ def withheld(package: str) -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-class _Withholding(MetaPathFinder):
+class _Blocker(MetaPathFinder):
     def __init__(self, package: str, thread: int) -> None:
         self._package = package
         self._thread = thread
@@ -32,6 +35,20 @@ class _Withholding(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> None:
-        """Says nothing of other packages; refuses this one, on its thread."""
+        """Leaves other packages to the other finders; refuses this one, on its thread."""
         if name == self._package and threading.get_ident() == self._thread:
-            raise ModuleNotFoundError(f"`{name}` is withheld here", name=name)
+            raise ModuleNotFoundError(f"the import of `{name}` is blocked here", name=name)
+
+
+@contextmanager
+def without_compiling() -> Iterator[None]:
+    """Makes ``torch.compile`` do nothing inside the context."""
+    before = os.environ.get(_NO_COMPILING)
+    os.environ[_NO_COMPILING] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_COMPILING]
+        else:
+            os.environ[_NO_COMPILING] = before

@@ -10,15 +10,13 @@ from torch import nn
 from students.config import AdamW, Optimizer, Sgd
 
 
-def build_optimizer(
-    config: Optimizer, named_parameters: Iterable[tuple[str, nn.Parameter]]
-) -> torch.optim.Optimizer:
-    """An optimizer over the parameters that learn, all in one group.
+def build_optimizer(config: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """An optimizer over the parameters that are trained, all in one group.
 
     Neither fused nor ``foreach``: these reorder the arithmetic, and an engine that keeps all
     parameters in one flat tensor would no longer give the bits of one that does not.
     """
-    parameters = [parameter for _, parameter in named_parameters if parameter.requires_grad]
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     match config:
         case Sgd():
             return torch.optim.SGD(
@@ -40,9 +38,3 @@ def build_optimizer(
                 foreach=False,
                 fused=False,
             )
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Lets the next step of ``optimizer`` use ``rate``."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate

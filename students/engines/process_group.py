@@ -1,11 +1,11 @@
-"""Joins and leaves the process group in which ranks add up their gradients."""
+"""The process group in which ranks add up their gradients: joined, left, and summed over."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -62,6 +62,19 @@ def add_up(values: torch.Tensor, group: Group) -> torch.Tensor:
     if group.ranks > 1:
         dist.all_reduce(values)
     return values
+
+
+@torch.no_grad()
+def average(
+    tensors: Sequence[torch.Tensor], group: Group, dtype: torch.dtype | None = None
+) -> None:
+    """Replaces tensors by their means over the ranks, which are added up in ``dtype``."""
+    if group.ranks == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.reshape(-1).to(dtype or tensor.dtype) for tensor in tensors])
+    add_up(flat, group).div_(group.ranks)
+    for tensor, mean in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
 
 
 def _store(group: Group, timeout: timedelta) -> Store:

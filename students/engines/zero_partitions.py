@@ -1,9 +1,9 @@
-"""Finds the pieces of weights, gradients and slots where each ZeRO stage keeps them.
+"""Reads and writes weights, gradients and slots where each ZeRO stage keeps its partitions.
 
 Stage 0 keeps everything whole. Stages 1 and 2 keep the weights whole, and on each rank one flat
 piece of a second, leading copy with its slots. Stage 3 keeps on each rank an equal piece of every
 parameter, the last one padded. The names here are DeepSpeed 0.19's own; the module itself is
-handed in by the one who may import it.
+passed in by the one file that may import it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from students.engines.engine import Group
 
 
 class Partitions(Protocol):
-    """One ZeRO stage's way of keeping things. ``value`` and ``slot`` are collective."""
+    """One ZeRO stage's layout. ``value`` and ``slot`` are collective."""
 
     split: bool
     """Whether each rank has only a part of the gradients."""
@@ -27,7 +27,7 @@ class Partitions(Protocol):
         """The rank's mean gradients, between the last backward pass and the step."""
         ...
 
-    def spoil(self, gradients: Sequence[Tensor]) -> None:
+    def void(self, gradients: Sequence[Tensor]) -> None:
         """Makes the coming step change nothing."""
         ...
 
@@ -48,7 +48,7 @@ class Partitions(Protocol):
         ...
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
-        """Makes empty slots, each one value per weight or (true) one count."""
+        """Makes empty slots, each with one value per weight or (true) one count."""
         ...
 
     def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
@@ -57,12 +57,12 @@ class Partitions(Protocol):
 
 
 def partitions_of(engine: Any, zero_stage: int, group: Group, deepspeed: Any) -> Partitions:
-    """The way in which ``engine`` keeps things; ``deepspeed`` is the module."""
+    """The layout of DeepSpeed's ``engine``; ``deepspeed`` is the module."""
     if zero_stage == 0:
         return WholePartitions(engine.module, engine.optimizer)
     if zero_stage == 3:
-        return SplitWeights(engine.optimizer, group, deepspeed)
-    return SplitSlots(engine.optimizer, deepspeed)
+        return _SplitWeights(engine.optimizer, group, deepspeed)
+    return _SplitSlots(engine.optimizer, deepspeed)
 
 
 class WholePartitions:
@@ -81,8 +81,9 @@ class WholePartitions:
                 parameter.grad = torch.zeros_like(parameter)
         return [p.grad for p in self._parameters if p.grad is not None]
 
-    def spoil(self, gradients: Sequence[Tensor]) -> None:
-        """Takes the gradients away; stage 0 would apply them, finite or not."""
+    def void(self, gradients: Sequence[Tensor]) -> None:
+        """Removes the gradients: an optimizer of whole parameters would apply them, finite or
+        not, and skips a parameter that has none."""
         for parameter in self._parameters:
             parameter.grad = None
 
@@ -91,7 +92,7 @@ class WholePartitions:
         return parameter.detach()
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces it; there is no other copy."""
+        """Replaces it in place."""
         parameter.copy_(value)
 
     def slots(self) -> list[str]:
@@ -105,9 +106,8 @@ class WholePartitions:
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
         """Makes empty slots for each parameter."""
-        if counts:
-            for parameter in self._parameters:
-                self._optimizer.state[parameter] = _empty(parameter, counts)
+        for parameter in self._parameters:
+            self._optimizer.state[parameter] = _empty(parameter, counts)
 
     def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
         """Fills the optimizer's own tensor."""
@@ -115,73 +115,75 @@ class WholePartitions:
 
 
 class _Split:
-    """What stages 1 to 3 have in common: gradients by rank, slots in flat pieces."""
+    """Stages 1 to 3: each rank has a part of the gradients, and flat ``pieces`` of many
+    parameters with their slots. A slot that is a count is the same for all of them."""
 
     split = True
 
     def __init__(self, zero: Any, deepspeed: Any, pieces: Sequence[Tensor]) -> None:
         self._zero = zero
         self._utils = deepspeed.utils
-        self._slots = _FlatSlots(zero.optimizer, pieces)
+        self._pieces = pieces
+        self._state = zero.optimizer.state
 
     def gradients(self) -> list[Tensor]:
-        """What this rank has of each gradient."""
-        return _averaged(self._zero)
+        groups = self._zero.averaged_gradients.values()
+        return [gradient for group in groups if group is not None for gradient in group]
 
-    def spoil(self, gradients: Sequence[Tensor]) -> None:
-        """Makes DeepSpeed leave out the step, which it does on all ranks for a NaN on one."""
+    def void(self, gradients: Sequence[Tensor]) -> None:
+        # DeepSpeed then skips the step, which it does on all ranks for a NaN on one.
         for gradient in gradients:
             gradient.fill_(torch.nan)
 
     def slots(self) -> list[str]:
-        """The optimizer's slots; none before its first step."""
-        return self._slots.names()
+        return _tensors(self._state.get(self._pieces[0], {}))
 
     def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        """The slot, put together from all ranks."""
-        count = self._slots.count(name)
-        if count is not None:
-            return count
+        flat: Tensor = self._state[self._pieces[0]][name]
+        if flat.dim() == 0:
+            return flat
         found: Tensor = self._utils.safe_get_full_optimizer_state(parameter, name)
         return found
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
-        """Makes empty flat slots."""
-        if counts:
-            self._slots.prepare(counts)
+        for piece in self._pieces:
+            self._state[piece] = _empty(piece, counts)
+
+    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        if value.dim() > 0:
+            self._set_part(parameter, name, value)
+            return
+        for piece in self._pieces:
+            self._state[piece][name].copy_(value)
+
+    def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        """Fills this rank's part of a slot."""
+        raise NotImplementedError
 
 
-class SplitSlots(_Split):
+class _SplitSlots(_Split):
     """Stages 1 and 2: whole weights, and a leading copy in flat pieces with its slots."""
 
     def __init__(self, zero: Any, deepspeed: Any) -> None:
         super().__init__(zero, deepspeed, zero.single_partition_of_fp32_groups)
 
     def value(self, parameter: nn.Parameter) -> Tensor:
-        """The parameter itself: in float32 it equals the leading copy."""
-        return parameter.detach()
+        return parameter.detach()  # in float32 it equals the leading copy
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces it and its part of the leading copy."""
         parameter.copy_(value)
         self._utils.safe_set_full_fp32_param(parameter, value)
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
-        """Makes empty flat slots, and tells each parameter where in them its own part is."""
         super().prepare(counts)
-        if counts:
-            self._zero._lazy_init_hp_params_optimizer_state()
+        # Tells each parameter where in the flat slots its own part is.
+        self._zero._lazy_init_hp_params_optimizer_state()
 
-    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """Fills this rank's part of the slot."""
-        count = self._slots.count(name)
-        if count is not None:
-            self._slots.set_count(name, value)
-        else:
-            self._utils.safe_set_full_optimizer_state(parameter, value, name)
+    def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        self._utils.safe_set_full_optimizer_state(parameter, value, name)
 
 
-class SplitWeights(_Split):
+class _SplitWeights(_Split):
     """Stage 3: an equal piece of every parameter on each rank."""
 
     def __init__(self, zero: Any, group: Group, deepspeed: Any) -> None:
@@ -190,23 +192,18 @@ class SplitWeights(_Split):
         self._gathered = deepspeed.zero.GatheredParameters
 
     def value(self, parameter: nn.Parameter) -> Tensor:
-        """The parameter, put together from all ranks."""
         found: Tensor = self._utils.safe_get_full_fp32_param(parameter)
         return found
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces the leading pieces, and those with which the learner computes."""
+        # The leading pieces, and then those with which the learner computes.
         self._utils.safe_set_local_fp32_param(parameter, self._piece(parameter, value))
         with self._gathered([parameter], modifier_rank=0):
             parameter.copy_(value)
 
-    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """Fills this rank's piece of the slot."""
-        if self._slots.count(name) is not None:
-            self._slots.set_count(name, value)
-        else:
-            piece = self._piece(parameter, value)
-            self._utils.safe_set_local_optimizer_state(parameter, piece, name)
+    def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        piece = self._piece(parameter, value)
+        self._utils.safe_set_local_optimizer_state(parameter, piece, name)
 
     def _piece(self, parameter: Any, value: Tensor) -> Tensor:
         """The rank's piece of ``value``, padded.
@@ -218,35 +215,6 @@ class SplitWeights(_Split):
         flat = value.to(parameter.device).reshape(-1)
         padded = nn.functional.pad(flat, (0, size * self._group.ranks - flat.numel()))
         return padded[size * self._group.rank :][:size]
-
-
-class _FlatSlots:
-    """The slots of an optimizer that is given flat pieces of many parameters."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer, pieces: Sequence[Tensor]) -> None:
-        self._optimizer = optimizer
-        self._pieces = pieces
-
-    def names(self) -> list[str]:
-        return _tensors(self._optimizer.state.get(self._pieces[0], {}))
-
-    def prepare(self, counts: Mapping[str, bool]) -> None:
-        for piece in self._pieces:
-            self._optimizer.state[piece] = _empty(piece, counts)
-
-    def count(self, name: str) -> Tensor | None:
-        """The slot if it is a count, which is the same for all parameters."""
-        found: Tensor = self._optimizer.state[self._pieces[0]][name]
-        return found if found.dim() == 0 else None
-
-    def set_count(self, name: str, value: Tensor) -> None:
-        for piece in self._pieces:
-            self._optimizer.state[piece][name].copy_(value)
-
-
-def _averaged(zero: Any) -> list[Tensor]:
-    groups = zero.averaged_gradients.values()
-    return [gradient for group in groups if group is not None for gradient in group]
 
 
 def _tensors(slots: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A finished model's answers on the held-out parts, and what it costs."""
+"""Evaluates a student: on the validation part while it is trained, on both held-out parts after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from students.engines.engine import Engine
+from students.knowledge import Batch
 from students.models.network import Network, weights_sha256
 from students.models.profile import costs
 from students.transfer_sets.config import NoAugment
@@ -18,8 +21,9 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What a model is, whatever it says: ``macs`` of one sample, ``bytes`` of its weights."""
+class ModelFacts:
+    """What is true of a model before it is evaluated: ``macs`` of one sample, ``bytes`` of its
+    weights."""
 
     weights_sha256: str
     parameters: int
@@ -28,32 +32,60 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Examined:
+class Evaluation:
     """``answers``: logits float32 [n, C] by part, in the order of the part's sample ids."""
 
-    figures: Figures
+    facts: ModelFacts
     answers: Mapping[str, Tensor]
 
 
-def examine(network: Network, transfer_set: TransferSet) -> Examined:
-    """Asks ``network`` (fp32, evaluation mode) for the validation and the test part."""
+def evaluate(network: Network, transfer_set: TransferSet) -> Evaluation:
+    """The logits of ``network`` (fp32, evaluation mode) on the validation and the test part."""
     network.eval()
     cost = costs(network, transfer_set.shape)
     parts = {"validation": transfer_set.validation_ids(), "test": transfer_set.test_ids()}
-    return Examined(
-        Figures(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes),
+    return Evaluation(
+        ModelFacts(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes),
         {part: _logits(network, transfer_set, ids) for part, ids in parts.items()},
     )
+
+
+def validate(engine: Engine, transfer_set: TransferSet) -> tuple[float | None, float | None]:
+    """Accuracy and mean negative log-likelihood (nats) on the validation part, or none if empty.
+
+    The part is divided among the ranks. Every rank makes the same number of forward passes,
+    since under ZeRO-3 each of them is collective; a rank with no samples left passes some again
+    and does not count them.
+    """
+    ids = transfer_set.validation_ids()
+    if len(ids) == 0:
+        return None, None
+    rank, ranks = engine.group.rank, engine.group.ranks
+    starts = range(0, len(ids), BATCH)
+    sums = torch.zeros(2, dtype=torch.float64)
+    with engine.evaluating():
+        for first in range(0, len(starts), ranks):
+            counted = first + rank < len(starts)
+            batch = _batch(transfer_set, ids, starts[first + rank] if counted else 0)
+            logits = engine.forward(batch.inputs.to(engine.device))["logits"].float().cpu()
+            if counted:
+                sums[0] += (logits.argmax(1) == batch.targets).sum()
+                sums[1] += cross_entropy(logits, batch.targets, reduction="sum")
+    correct, loss = (engine.sum(sums) / len(ids)).tolist()
+    return correct, loss
 
 
 def _logits(network: Network, transfer_set: TransferSet, ids: Ids) -> Tensor:
     with torch.inference_mode():
         chunks = [
-            network(
-                transfer_set.batch(
-                    ids[start : start + BATCH], 0, augment=NoAugment(), student_labels=False
-                ).inputs
-            ).float()
+            network(_batch(transfer_set, ids, start).inputs).float()
             for start in range(0, len(ids), BATCH)
         ]
     return torch.cat(chunks) if chunks else torch.empty(0, transfer_set.classes)
+
+
+def _batch(transfer_set: TransferSet, ids: Ids, start: int) -> Batch:
+    """The samples from ``start`` on, unaugmented and with all labels."""
+    return transfer_set.batch(
+        ids[start : start + BATCH], 0, augment=NoAugment(), student_labels=False
+    )

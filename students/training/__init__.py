@@ -9,7 +9,6 @@ no_teachers             Lessons of nobody: what a trainer attends when its stude
 required_answers        What a student will ask its teachers, before it is taught
 student_rank            One rank of a student in training, from assignment to outcome: the role a r
 trainer                 The training loop: takes lessons, makes steps, validates, commits
-validation              A student's accuracy and loss on the validation part, shared out among the
 warning_relay           Carries warnings of a student's rank to whoever watches it
 weighting_stats         Who was listened to: sums over samples of the teachers' weights, and what a
 weighting_stats_buffer  Notes of what was heard from the teachers, worked out lot by lot

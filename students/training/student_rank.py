@@ -13,7 +13,7 @@ import torch
 
 from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineState
-from students.evaluation.evaluate import examine
+from students.evaluation.evaluate import evaluate
 from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Noticed
 from students.knowledge import AnswerCounts, KnowledgeSource
@@ -159,10 +159,10 @@ class StudentRank:
         weights = deployed_weights(state)
         network = student_network(task, transfer_set)
         network.model.load_state_dict(weights)
-        examined = examine(network, transfer_set)
+        evaluation = evaluate(network, transfer_set)
         rows = read_committed(task.stage_folder, progress.segments)
         outcome = Outcome(
-            **vars(examined.figures),
+            **vars(evaluation.facts),
             steps=progress.step,
             skipped=progress.skipped,
             seconds=seconds,
@@ -171,7 +171,7 @@ class StudentRank:
             answers=answers,
         )
         write_outcome(
-            task.stage_folder, task.attempt, outcome, weights=weights, answers=examined.answers
+            task.stage_folder, task.attempt, outcome, weights=weights, answers=evaluation.answers
         )
 
 

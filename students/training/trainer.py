@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from students.config import TrainConfig
-from students.engines.engine import Engine, StepOutcome
+from students.engines.engine import Engine, StepResult
 from students.errors import TrainingError
+from students.evaluation.evaluate import validate
 from students.events import Advanced, Committed, EpochReport, Event, Resumed, StepReport
 from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
@@ -36,7 +37,6 @@ from students.training.gate_freeze import GateFreeze
 from students.training.lr_schedule import learning_rate
 from students.training.max_norm import limited_to
 from students.training.no_teachers import empty_knowledge
-from students.training.validation import validate
 from students.training.weighting_stats import added
 from students.training.weighting_stats_buffer import WeightingStatsBuffer
 from students.transfer_sets.config import Augment
@@ -222,7 +222,7 @@ class Trainer:
         inputs, targets = (sent(each, device) for each in (batch.inputs, batch.targets))
         return Batch(inputs, targets, batch.sample_ids, batch.view)
 
-    def _count(self, outcome: StepOutcome) -> None:
+    def _count(self, outcome: StepResult) -> None:
         progress = self.progress
         progress.step += 1
         progress.skipped += not outcome.finite
@@ -235,7 +235,7 @@ class Trainer:
             )
 
     def _end_of_epoch(self) -> EpochReport:
-        self.engine.settle()
+        self.engine.sync_buffers()
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.order.steps_per_epoch - 1
         values = self._told()
@@ -264,7 +264,7 @@ class Trainer:
         return done % period == 0 or done == self.order.total_steps
 
     def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
-        self.engine.settle()
+        self.engine.sync_buffers()
         self._take_notes()
         state = self.engine.state()
         if self.spool is not None:

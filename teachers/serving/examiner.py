@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from students.evaluation.evaluate import examine
+from students.evaluation.evaluate import evaluate
 from students.storage.outcome import Outcome, write_outcome
 from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
@@ -36,8 +36,8 @@ class Examiner:
                 path=f"teachers.{spec.name}.weights",
                 classes=spec.classes,
             )
-            examined = examine(network, transfer_set)
-        outcome = Outcome(**vars(examined.figures), seconds=time.monotonic() - began)
+            evaluation = evaluate(network, transfer_set)
+        outcome = Outcome(**vars(evaluation.facts), seconds=time.monotonic() - began)
         write_outcome(
-            self.stage_folder, self.attempt, outcome, weights={}, answers=examined.answers
+            self.stage_folder, self.attempt, outcome, weights={}, answers=evaluation.answers
         )

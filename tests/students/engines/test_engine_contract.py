@@ -108,10 +108,9 @@ def test_constrain_reaches_the_weights_that_compute_and_the_next_step(engine):
     fresh = Learner()
     fresh.load_state_dict(after)
     pictures, _ = micro_batch(99)
-    one.evaluating(True)
     fresh.eval()
-    assert torch.equal(one.forward(pictures)["logits"], fresh(pictures)["logits"])
-    one.evaluating(False)
+    with one.evaluating():
+        assert torch.equal(one.forward(pictures)["logits"], fresh(pictures)["logits"])
     learn(one, 2, 3)
     moved = (one.state().module["net.7.weight"] - after["net.7.weight"]).abs().max()
     assert 0 < moved < 0.1
@@ -123,9 +122,8 @@ def test_evaluation_computes_no_gradients_and_moves_no_statistics(engine):
     one = built(engine)
     learn(one, 0, 2)
     before = one.state()
-    one.evaluating(True)
-    assert not one.forward(micro_batch(5)[0])["logits"].requires_grad
-    one.evaluating(False)
+    with one.evaluating():
+        assert not one.forward(micro_batch(5)[0])["logits"].requires_grad
     assert differing(before, one.state()) == []
     assert one.forward(micro_batch(5)[0])["logits"].requires_grad
     one.close()

@@ -3,6 +3,7 @@
 import multiprocessing
 import socket
 import traceback
+from contextlib import ExitStack
 from dataclasses import replace
 
 import psutil
@@ -66,10 +67,13 @@ def test_a_state_goes_from_engine_to_engine_without_losing_a_bit(optimizer):
 # --- two ranks: one pair of processes carries out every case, for each imports DeepSpeed anew
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def free_ports(count):
+    """Different ports, for all are held until the last one is known."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def cases(ports):
@@ -104,7 +108,7 @@ def carried_out(rank, ports):
             state=middle,
         )
         learn(resumed, 10, 20, micro_batches=2)
-        resumed.settle()
+        resumed.sync_buffers()
         end = flat(resumed.state())
         resumed.close()
         same = end.keys() == seen["end"].keys()
@@ -119,16 +123,16 @@ def taught(engine, name, group):
     one = built(engine, optimizer=OPTIMIZERS[name], group=group)
     losses = learn(one, 0, 10, micro_batches=2)
     listening = listening_at()
-    unsettled = one.state().module["net.1.running_mean"]
-    one.settle()
+    before_sync = one.state().module["net.1.running_mean"]
+    one.sync_buffers()
     middle = one.state()
     losses += learn(one, 10, 20, micro_batches=2)
-    one.settle()
+    one.sync_buffers()
     end = one.state()
-    one.settle()
-    settled_twice = differing(end, one.state())
+    one.sync_buffers()
+    synced_twice = differing(end, one.state())
     ((_, skipped),) = learn(one, 20, 21, micro_batches=2, poisoned={(20, 1)})
-    one.settle()
+    one.sync_buffers()
     after_skip = differing(end, one.state())
     one.constrain(lambda name, value: value / 2 if name == "net.7.weight" else None)
     halved = one.state().module["net.7.weight"]
@@ -136,9 +140,9 @@ def taught(engine, name, group):
     return {
         "losses": [loss for loss, _ in losses],
         "end": {n: v.numpy() for n, v in flat(end).items()},
-        "unsettled": unsettled.numpy(),
-        "settled": middle.module["net.1.running_mean"].numpy(),
-        "settled_twice": settled_twice,
+        "before_sync": before_sync.numpy(),
+        "synced": middle.module["net.1.running_mean"].numpy(),
+        "synced_twice": synced_twice,
         "skipped": not skipped.finite,
         "after_skip": after_skip,
         "halved": halved.numpy(),
@@ -149,7 +153,7 @@ def taught(engine, name, group):
 @pytest.fixture(scope="module")
 def pair():
     context = multiprocessing.get_context("spawn")
-    ports = [free_port() for _ in range(2 * len(ENGINES) * len(OPTIMIZERS))]
+    ports = free_ports(2 * len(ENGINES) * len(OPTIMIZERS))
     results = context.Queue()
     ranks = [
         context.Process(target=one_rank_of_two, args=(rank, ports, results), daemon=True)
@@ -229,13 +233,13 @@ def test_two_ranks_resume_exactly(pair, engine, name):
 
 
 @every_pair
-def test_settling_averages_statistics_and_adds_up_counts(pair, engine, name):
+def test_synced_buffers_are_mean_statistics_and_added_up_counts(pair, engine, name):
     found = tensors(pair, engine, name)
     assert int(found["net.1.num_batches_tracked"]) == 40
-    assert pair[0][engine, name]["settled_twice"] == []
-    unsettled = [rank[engine, name]["unsettled"] for rank in pair]
-    assert (unsettled[0] != unsettled[1]).any()
-    assert pair[0][engine, name]["settled"] == pytest.approx(sum(unsettled) / 2, abs=1e-6)
+    assert pair[0][engine, name]["synced_twice"] == []
+    before_sync = [rank[engine, name]["before_sync"] for rank in pair]
+    assert (before_sync[0] != before_sync[1]).any()
+    assert pair[0][engine, name]["synced"] == pytest.approx(sum(before_sync) / 2, abs=1e-6)
 
 
 @every_pair

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from students.engines.import_blocker import withheld
+from students.engines.import_blocker import blocked_import
 
 
 def test_a_package_is_withheld_from_one_thread_and_only_meanwhile(tmp_path, monkeypatch):
@@ -13,7 +13,7 @@ def test_a_package_is_withheld_from_one_thread_and_only_meanwhile(tmp_path, monk
         (tmp_path / f"{name}.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     found = []
-    with withheld("withheld_one"):
+    with blocked_import("withheld_one"):
         import aside  # noqa: F401
 
         with pytest.raises(ImportError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,16 @@ import torch
 from torch import nn
 
 from students.engines.engine import Group
-from students.evaluation.evaluate import examine
+from students.evaluation.evaluate import BATCH, evaluate, validate
 from students.models.network import Network, Preprocess, weights_sha256
 from students.models.profile import costs
-from students.training.validation import BATCH, validate
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from students.transfer_sets.transfer_set import TransferSet
 
 
 class Engine:
-    """What validation asks of an engine, around one network; ``others`` are all ranks' sums."""
+    """What validation needs of an engine, around one network; ``others`` are all ranks' sums."""
 
     device = torch.device("cpu")
 
@@ -31,8 +32,11 @@ class Engine:
         self.sums: list[torch.Tensor] = []
         self.others: torch.Tensor | None = None
 
-    def evaluating(self, evaluate: bool) -> None:
-        self.network.train(not evaluate)
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        self.network.eval()
+        yield
+        self.network.train()
 
     def forward(self, inputs: torch.Tensor) -> dict[str, Any]:
         assert not self.network.training
@@ -98,25 +102,25 @@ def test_without_a_part_nothing_is_computed(tmp_path: Path) -> None:
     assert engine.sizes == []
 
 
-def test_examination_answers_for_each_held_out_sample_in_order(data: TransferSet) -> None:
+def test_an_evaluation_has_the_logits_of_each_held_out_sample_in_order(data: TransferSet) -> None:
     net = network()
-    examined = examine(net.train(), data)
+    evaluation = evaluate(net.train(), data)
     with torch.no_grad():
         whole = net.eval()(data.inputs)
     for part, ids in (("validation", data.validation_ids()), ("test", data.test_ids())):
-        assert examined.answers[part].shape == (len(ids), 10)
-        assert torch.allclose(examined.answers[part], whole[torch.from_numpy(ids)], atol=1e-6)
-    assert examined.figures.weights_sha256 == weights_sha256(net.model)
+        assert evaluation.answers[part].shape == (len(ids), 10)
+        assert torch.allclose(evaluation.answers[part], whole[torch.from_numpy(ids)], atol=1e-6)
+    assert evaluation.facts.weights_sha256 == weights_sha256(net.model)
     cost = costs(net, data.shape)
-    figures = examined.figures
-    assert (figures.parameters, figures.macs, figures.bytes) == (650, 640, 2600)
-    assert (figures.parameters, figures.macs, figures.bytes) == (
+    facts = evaluation.facts
+    assert (facts.parameters, facts.macs, facts.bytes) == (650, 640, 2600)
+    assert (facts.parameters, facts.macs, facts.bytes) == (
         cost.parameters, cost.macs, cost.bytes,
     )  # fmt: skip
 
 
-def test_examination_of_no_validation_part_has_no_answers_there(tmp_path: Path) -> None:
+def test_an_evaluation_without_a_validation_part_has_no_logits_there(tmp_path: Path) -> None:
     none = load_transfer_set(Digits(validation="none"), folder=tmp_path, cache=tmp_path)
-    answers = examine(network(), none).answers
+    answers = evaluate(network(), none).answers
     assert answers["validation"].shape == (0, 10)
     assert answers["test"].shape == (450, 10)
