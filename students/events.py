@@ -78,10 +78,10 @@ class Committed:
 
 
 @dataclass(frozen=True)
-class Noticed:
+class Warned:
     """Something that whoever watches should read, such as a teacher that was restarted."""
 
     text: str
 
 
-Event = Resumed | Advanced | EpochReport | Committed | Noticed
+Event = Resumed | Advanced | EpochReport | Committed | Warned

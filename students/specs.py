@@ -51,7 +51,7 @@ class StudentSpec:
     temperature: float
     mean: Literal["arithmetic", "geometric"]
     gate: Gating | None = None
-    listens: bool = False
+    tracks_weights: bool = False
 
 
 @dataclass(frozen=True)

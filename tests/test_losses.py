@@ -13,7 +13,7 @@ from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from orchestrator.planning.plan import Stage
-from students.events import Committed, Event, Noticed, Resumed
+from students.events import Committed, Event, Resumed, Warned
 from students.storage.outcome import Outcome
 from tests import small
 from tests.running import IN_PROCESS, Finished, Heard, executor, undisturbed
@@ -90,7 +90,7 @@ def test_a_killed_teacher_is_brought_back_and_a_killed_rank_goes_on_in_the_next_
         executor(runtime, loaded, folder, watcher=first).run()
     [begun] = first.heard(Resumed)
     assert begun.step == 0, "with its teacher lost the student went on, it did not begin again"
-    noticed, *others = first.heard(Noticed)
+    noticed, *others = first.heard(Warned)
     assert not others, [each.text for each in others]
     assert noticed.text.startswith("restarting teacher 'wide' (1 of ")
 

@@ -28,7 +28,7 @@ from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
 from students.evaluation.metrics import accuracy, negative_log_likelihood
-from students.events import Event, Noticed
+from students.events import Event, Warned
 from students.storage.outcome import read_answers, read_outcome
 from students.storage.step_log import read_committed
 
@@ -69,7 +69,7 @@ class Told:
 
     def hears(self, stage: Stage, event: Event) -> None:
         """Passes on notices."""
-        if isinstance(event, Noticed):
+        if isinstance(event, Warned):
             self.say(f"{stage.title}: {event}")
 
     def ends(self, result: StageResult) -> None:

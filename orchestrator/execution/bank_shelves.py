@@ -18,7 +18,7 @@ from students.knowledge import Tap
 from students.objectives.term import taps_of
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids
-from students.training.required_answers import asked_taps, asked_views
+from students.training.required_answers import required_taps, required_views
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
@@ -129,13 +129,13 @@ class BankShelves:
         spec, ids = stage.cohort[0], self.sample_ids(stage)
         return all(
             part.shelf is not None and part.whole and filled(part.shelf, views, ids)
-            for taps, views in asked_taps(spec, self.transfer_set, name).items()
+            for taps, views in required_taps(spec, self.transfer_set, name).items()
             for part in [kept.asked(taps)]
         )
 
     def views(self, stage: Stage) -> list[int]:
         """The views under which the stage's student asks about its samples."""
-        return sorted(asked_views(stage.cohort[0], self.transfer_set))
+        return sorted(required_views(stage.cohort[0], self.transfer_set))
 
     def sample_ids(self, stage: Stage) -> npt.NDArray[np.int64]:
         """The samples that the stage's student learns from."""

@@ -18,7 +18,7 @@ from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Resolved, resolve, stages_at_once
-from students.events import Event, Noticed
+from students.events import Event, Warned
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcome
 from teachers.errors import AnswersGone
@@ -132,7 +132,7 @@ class Executor:
             self._attempt(stage, resolved)
         except AnswersGone as gone:
             notice = f"{stage.title}: {gone}; it goes on with all its teachers"
-            self.watcher.hears(stage, Noticed(notice))
+            self.watcher.hears(stage, Warned(notice))
             self._attempt(stage, resolved, everyone=True)
         outcome = read_outcome(folder)
         if outcome is None:

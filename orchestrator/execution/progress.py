@@ -17,7 +17,7 @@ from rich.progress import (
 
 from orchestrator.execution.executor import StageResult
 from orchestrator.planning.plan import Stage
-from students.events import Advanced, Committed, EpochReport, Event, Noticed, Resumed
+from students.events import Advanced, Committed, EpochReport, Event, Resumed, Warned
 
 
 class ProgressBars:
@@ -80,7 +80,7 @@ class ProgressBars:
                 self._bars.update(task, completed=step, note=f"epoch {epoch + 1}{said}")
             case Advanced(step, _) | Committed(step, _):
                 self._bars.update(task, completed=step)
-            case Noticed(text):
+            case Warned(text):
                 self.say(f"{stage.title}: {text}")
 
     def ends(self, result: StageResult) -> None:

@@ -248,12 +248,12 @@ def with_gate_config(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec
     """Gives the student what ``ensemble``'s weighting needs in its trainer: a gating network
     (whose layer has been named), and whether teacher weights differ from sample to sample."""
     weighting = ensemble.weighting
-    listens = not isinstance(weighting, (Uniform, Fixed))
+    tracks_weights = not isinstance(weighting, (Uniform, Fixed))
     if not isinstance(weighting, Adaptive):
-        return replace(spec, listens=listens)
+        return replace(spec, tracks_weights=tracks_weights)
     assert weighting.layer is not None  # the recipe's rules refuse a layer that cannot be known
     gate = Gating(weighting.layer, weighting.detached, weighting.penalty, weighting.learns_for)
-    return replace(spec, gate=gate, listens=listens)
+    return replace(spec, gate=gate, tracks_weights=tracks_weights)
 
 
 def _with_objective(spec: StudentSpec, objective: Mapping[str, Term], path: str) -> StudentSpec:

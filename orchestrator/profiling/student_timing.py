@@ -103,7 +103,7 @@ class TimedStudent:
             seed=spec.seed,
             attempt=1,
             checkpoints=CheckpointFolder(work, 1, 1),
-            spool=None,
+            step_log=None,
             labels_of_student=spec.samples.audience == "student",
         )
         self._events = trainer.train()

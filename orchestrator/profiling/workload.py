@@ -7,7 +7,7 @@ import math
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.profiling.stage_estimate import Extent
 from students.training.build import sample_ids
-from students.training.required_answers import asked_views
+from students.training.required_answers import required_views
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -31,5 +31,5 @@ def extent(stage: Stage, transfer_set: TransferSet) -> Extent:
         commits=train.epochs if every == "epoch" else math.ceil(steps / every),
         validation=validation,
         test=test,
-        answers=dict.fromkeys(asked_views(spec, transfer_set), count) if stage.teachers else {},
+        answers=dict.fromkeys(required_views(spec, transfer_set), count) if stage.teachers else {},
     )

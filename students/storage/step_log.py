@@ -45,12 +45,12 @@ class Row:
     epoch: int = -1
 
 
-def spool_path(folder: Path, attempt: int) -> Path:
+def step_log_path(folder: Path, attempt: int) -> Path:
     """Where one attempt at the stage in ``folder`` writes its rows."""
     return folder / "spool" / f"attempt-{attempt:04d}.jsonl"
 
 
-class SpoolWriter:
+class StepLogWriter:
     """Appends the rows of one attempt at the stage in ``folder``.
 
     Raises:
@@ -59,19 +59,19 @@ class SpoolWriter:
 
     def __init__(self, folder: Path, attempt: int) -> None:
         self.attempt = attempt
-        self.path = spool_path(folder, attempt)
+        self.path = step_log_path(folder, attempt)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("xb")
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
-    def step(self, step: int, values: Mapping[str, float]) -> None:
+    def write_step(self, step: int, values: Mapping[str, float]) -> None:
         """Notes one optimizer step: ``loss``, ``terms/NAME``, ``learning_rate``, ``samples``,
         ``step_seconds``, ``wait_seconds``, ``skipped`` and what else there is."""
         self._append({"kind": "step", "step": step}, values)
 
-    def epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
+    def write_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
         """Notes the validation after an epoch, whose last step was ``step``."""
         self._append({"kind": "epoch", "epoch": epoch, "step": step}, values)
 
@@ -91,7 +91,7 @@ class SpoolWriter:
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
-    def __enter__(self) -> SpoolWriter:
+    def __enter__(self) -> StepLogWriter:
         return self
 
     def __exit__(
@@ -118,7 +118,9 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
     return {**kept, "nonfinite": kept.get("nonfinite", 0.0) + lost} if lost else kept
 
 
-def extended(segments: Sequence[tuple[int, int]], attempt: int, offset: int) -> list[Segment]:
+def extend_segments(
+    segments: Sequence[tuple[int, int]], attempt: int, offset: int
+) -> list[Segment]:
     """The committed history after a commit: what it was when ``attempt`` began, and its rows.
 
     ``segments`` may already hold an earlier commit of the same attempt.
@@ -141,7 +143,7 @@ def read_committed(
     """
     seen = dict(after)
     for attempt, offset in segments:
-        yield from _rows(spool_path(folder, attempt), seen.get(attempt, 0), offset)
+        yield from _rows(step_log_path(folder, attempt), seen.get(attempt, 0), offset)
 
 
 def _rows(path: Path, start: int, end: int) -> Iterator[Row]:

@@ -10,12 +10,12 @@ from students.specs import StudentSpec
 from students.transfer_sets.transfer_set import TransferSet
 
 
-def asked_views(spec: StudentSpec, transfer_set: TransferSet) -> set[int]:
+def required_views(spec: StudentSpec, transfer_set: TransferSet) -> set[int]:
     """The views of the epochs in which a term learns from teachers; without augmentation one."""
     return {view for _, view in _asked(spec, transfer_set)}
 
 
-def asked_taps(
+def required_taps(
     spec: StudentSpec, transfer_set: TransferSet, teacher: str
 ) -> dict[tuple[Tap, ...], set[int]]:
     """The views under which ``teacher`` is asked for just these taps beside its logits, by them."""

@@ -15,13 +15,13 @@ from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineState
 from students.evaluation.evaluate import evaluate
 from students.evaluation.learning_curve import learning_curve
-from students.events import Event, Noticed
+from students.events import Event, Warned
 from students.knowledge import AnswerCounts, KnowledgeSource
 from students.objectives.objective import Objective, build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import Outcome, write_outcome
-from students.storage.step_log import SpoolWriter, read_committed
+from students.storage.step_log import StepLogWriter, read_committed
 from students.torch_state import computing_on
 from students.training.build import (
     build_learner,
@@ -52,7 +52,7 @@ class StudentRank:
         """Trains to the end, going on from the last committed checkpoint; tells what happens."""
         with computing_on(self.assignment.threads), noticing() as notices:
             for event in self._train():
-                yield from map(Noticed, notices.taken())
+                yield from map(Warned, notices.taken())
                 yield event
 
     def _train(self) -> Iterator[Event]:
@@ -73,13 +73,13 @@ class StudentRank:
         engine = self._engine(transfer_set, objective, None if found is None else found.load())
         try:
             trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
-            with trainer.spool or nullcontext():
+            with trainer.step_log or nullcontext():
                 yield from trainer.train()
             answers = counted(self.lessons.counts(), engine)
             final = engine.state()
         finally:
             engine.close()
-        if trainer.spool is not None:
+        if trainer.step_log is not None:
             seconds = time.monotonic() - began
             self._leave_outcome(transfer_set, final, trainer, answers, seconds)
 
@@ -131,7 +131,7 @@ class StudentRank:
             seed=spec.seed,
             attempt=task.attempt,
             checkpoints=checkpoints,
-            spool=SpoolWriter(task.stage_folder, task.attempt) if leads else None,
+            step_log=StepLogWriter(task.stage_folder, task.attempt) if leads else None,
             labels_of_student=spec.samples.audience == "student",
             progress=progress,
             fault=task.fault if leads else None,
@@ -140,7 +140,7 @@ class StudentRank:
 
     def _notes(self, transfer_set: TransferSet) -> WeightingStatsBuffer | None:
         task, spec = self.assignment, self.assignment.spec
-        if not spec.listens:
+        if not spec.tracks_weights:
             return None
         classes = transfer_set.classes
         return WeightingStatsBuffer(

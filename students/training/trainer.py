@@ -31,7 +31,7 @@ from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.step_log import SpoolWriter, extended
+from students.storage.step_log import StepLogWriter, extend_segments
 from students.torch_state import seed_generators
 from students.training.gate_freeze import GateFreeze
 from students.training.lr_schedule import learning_rate
@@ -89,7 +89,7 @@ class Trainer:
     seed: int
     attempt: int
     checkpoints: CheckpointFolder
-    spool: SpoolWriter | None
+    step_log: StepLogWriter | None
     labels_of_student: bool
     progress: Progress = field(default_factory=Progress)
     fault: Fault | None = None
@@ -110,8 +110,8 @@ class Trainer:
         with self.lessons.ask(self._questions()) as knowledge:
             for micro_batches in self._steps():
                 report = self._step(micro_batches, knowledge)
-                if self.spool is not None:
-                    self.spool.step(report.step, report.values())
+                if self.step_log is not None:
+                    self.step_log.write_step(report.step, report.values())
                 if self.progress.step % self.order.steps_per_epoch == 0:
                     yield self._end_of_epoch()
                 if self._checkpoint_is_due():
@@ -206,7 +206,7 @@ class Trainer:
         if self.notes is not None:
             self.notes.note(knowledge, batch.targets)
         driving = {}
-        if self.spool is not None and micro.step % self.order.steps_per_epoch + micro.index == 0:
+        if self.step_log is not None and micro.step % self.order.steps_per_epoch + micro.index == 0:
             driving = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
         return MicroBatchResult(torch.stack([value.double() for value in values]), driving)
@@ -241,8 +241,8 @@ class Trainer:
         values = self._told()
         if accuracy is not None and nll is not None:
             values |= {"accuracy": accuracy, "nll": nll}
-        if self.spool is not None and values:
-            self.spool.epoch(epoch, self.progress.step - 1, values)
+        if self.step_log is not None and values:
+            self.step_log.write_epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
 
     def _told(self) -> dict[str, float]:
@@ -267,9 +267,9 @@ class Trainer:
         self.engine.sync_buffers()
         self._take_notes()
         state = self.engine.state()
-        if self.spool is not None:
-            offset = self.spool.commit_point()
-            self.progress.segments = tuple(extended(earlier, self.attempt, offset))
+        if self.step_log is not None:
+            offset = self.step_log.commit_point()
+            self.progress.segments = tuple(extend_segments(earlier, self.attempt, offset))
             self.checkpoints.commit(state, vars(self.progress), step=self.progress.step)
         return Committed(self.progress.step, self.progress.segments)
 

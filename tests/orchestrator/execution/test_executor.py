@@ -16,7 +16,7 @@ from orchestrator.execution.executor import Executor
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Prospect
-from students.events import Noticed
+from students.events import Warned
 from students.storage.outcome import Outcome, read_outcome, write_outcome
 from teachers.errors import AnswersGone
 from tests import small
@@ -184,7 +184,7 @@ def test_stored_answers_that_are_gone_cost_an_attempt_with_all_teachers(bench: B
     assert "student" in work.carried
     attempts = [each for each in heard.said if each[:2] == ("begins", "student")]
     assert [attempt for _, _, attempt in attempts] == [1, 2]
-    notice = Noticed("student: they are gone; it goes on with all its teachers")
+    notice = Warned("student: they are gone; it goes on with all its teachers")
     assert ("hears", "student", notice) in heard.said
 
 

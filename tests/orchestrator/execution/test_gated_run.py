@@ -88,17 +88,18 @@ def test_a_gate_is_the_students_alone(tmp_path: Path) -> None:
     gate = Gating(layer="hidden.0", detached=False, penalty=0.001, learns_for=None)
     assert specs.pop("student").gate == gate
     assert {spec.gate for spec in specs.values()} == {None}
-    assert not any(spec.listens for spec in specs.values())
+    assert not any(spec.tracks_weights for spec in specs.values())
 
 
 @pytest.mark.parametrize(
-    ("weighting", "listens"), [("uniform", False), ("max_entropy", True), ("correct_only", True)]
+    ("weighting", "tracks_weights"),
+    [("uniform", False), ("max_entropy", True), ("correct_only", True)],
 )
 def test_a_student_listens_where_weights_differ_from_sample_to_sample(
-    tmp_path: Path, weighting: str, listens: bool
+    tmp_path: Path, weighting: str, tracks_weights: bool
 ) -> None:
     student = small.planned(tmp_path, f"ensemble.weighting={weighting}").stage("student")
-    assert student.cohort[0].listens == listens
+    assert student.cohort[0].tracks_weights == tracks_weights
 
 
 def test_the_names_that_no_term_may_have_are_the_learners_own() -> None:

@@ -15,7 +15,7 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
-from students.events import Event, Noticed
+from students.events import Event, Warned
 from students.knowledge import AnswerCounts
 from students.storage.outcome import Outcome
 from tests import small
@@ -69,7 +69,7 @@ class Home:
         return {json.loads(each.read_text())["teacher"]: each.parent for each in abouts}
 
     def notices(self) -> list[str]:
-        return [event.text for _, _, event in self.heard.said if isinstance(event, Noticed)]
+        return [event.text for _, _, event in self.heard.said if isinstance(event, Warned)]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from orchestrator.report.collect_teaching import step_speed
 from orchestrator.report.render_speed_summary import teaching_notes
 from orchestrator.report.stage_overlap import share_beside, spans_of, stage_spans
 from students.storage.attempts import begin_attempt
-from students.storage.step_log import Row, SpoolWriter
+from students.storage.step_log import Row, StepLogWriter
 from tests.orchestrator.report_samples import report, teaching
 
 
@@ -50,9 +50,9 @@ def test_the_share_is_that_of_all_steps_but_the_first(
 
 def test_a_stage_whose_spool_is_gone_was_beside_nobody(tmp_path: Path) -> None:
     attempt = begin_attempt(tmp_path)
-    with SpoolWriter(tmp_path, attempt) as spool:
-        spool.step(0, {"step_seconds": 0.5})
-        offset = spool.commit_point()
+    with StepLogWriter(tmp_path, attempt) as step_log:
+        step_log.write_step(0, {"step_seconds": 0.5})
+        offset = step_log.commit_point()
     assert len(stage_spans(tmp_path, ((attempt, offset),))) == 1
     assert stage_spans(tmp_path / "gone", ((attempt, offset),)) == ()
 

@@ -15,7 +15,7 @@ from torch import nn
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, Place, place
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec
 from orchestrator.tracking.writer import StageRun, TrackingWriter
-from students.storage.step_log import SpoolWriter, extended
+from students.storage.step_log import StepLogWriter, extend_segments
 from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 RUN = RunSpec(
@@ -187,10 +187,10 @@ def test_a_resumed_run_is_told_once_in_a_real_mlflow(home):
     folder = home / "stage"
     segments = []
     for attempt, steps in ((1, range(0, 7)), (2, range(7, 10))):
-        with SpoolWriter(folder, attempt) as spool:
+        with StepLogWriter(folder, attempt) as step_log:
             for step in steps:
-                spool.step(step, {"loss": float(step)})
-            segments = extended(segments, attempt, spool.commit_point())
+                step_log.write_step(step, {"loss": float(step)})
+            segments = extend_segments(segments, attempt, step_log.commit_point())
         for _ in range(2):
             writer = TrackingWriter(lambda: MlflowTracker(at(home)), RUN, 4)
             writer.register(StageRun("student", "0123", folder))

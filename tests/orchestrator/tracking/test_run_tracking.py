@@ -16,7 +16,7 @@ from orchestrator.tracking.run_tracking import RunTracking, lineage
 from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec
 from students.events import Advanced, Committed
 from students.storage.outcome import Outcome
-from students.storage.step_log import SpoolWriter
+from students.storage.step_log import StepLogWriter
 from tests import small
 from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
@@ -80,12 +80,12 @@ class Followed:
     def commits(self, name: str, attempt: int, steps: range, segments: Any = ()) -> Any:
         """An attempt at a stage measures ``steps`` and commits; the segments then."""
         stage = self.plan.stage(name)
-        with SpoolWriter(self.store.folder(stage.digest), attempt) as spool:
+        with StepLogWriter(self.store.folder(stage.digest), attempt) as step_log:
             for step in steps:
-                spool.step(step, {"loss": float(step)})
-            committed = (*segments, (attempt, spool.commit_point()))
+                step_log.write_step(step, {"loss": float(step)})
+            committed = (*segments, (attempt, step_log.commit_point()))
             # What comes after the commit is never told.
-            spool.step(99, {"loss": 99.0})
+            step_log.write_step(99, {"loss": 99.0})
         self.tracking.begins(stage, attempt)
         self.tracking.hears(stage, Advanced(steps[-1], 0.5))
         self.tracking.hears(stage, Committed(steps[-1], committed))

@@ -21,7 +21,7 @@ from orchestrator.tracking.tracker import (
 )
 from orchestrator.tracking.windows import Windows
 from orchestrator.tracking.writer import StageRun, TrackingWriter
-from students.storage.step_log import Row, SpoolWriter, extended
+from students.storage.step_log import Row, StepLogWriter, extend_segments
 from tests.orchestrator.tracking.tracker_contract import hold_to_contract
 
 
@@ -93,12 +93,12 @@ def stage_of(folder, name="student"):
 
 
 def write(folder, attempt, steps, history=(), epochs=()):
-    with SpoolWriter(folder, attempt) as spool:
+    with StepLogWriter(folder, attempt) as step_log:
         for step in steps:
-            spool.step(step, {"loss": float(step), "samples": 64, "step_seconds": 0.5})
+            step_log.write_step(step, {"loss": float(step), "samples": 64, "step_seconds": 0.5})
             if step in epochs:
-                spool.epoch(step // 5, step, {"accuracy": 0.5})
-        return extended(history, attempt, spool.commit_point())
+                step_log.write_epoch(step // 5, step, {"accuracy": 0.5})
+        return extend_segments(history, attempt, step_log.commit_point())
 
 
 def finished(tracker, folder, segments, name="student", timeout=10.0):

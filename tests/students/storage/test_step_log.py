@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from students.errors import CheckpointError
-from students.storage.step_log import Segment, SpoolWriter, extended, read_committed, spool_path
+from students.storage.step_log import (
+    Segment,
+    StepLogWriter,
+    extend_segments,
+    read_committed,
+    step_log_path,
+)
 
 
 def steps_of(folder, segments, after=()):
@@ -22,10 +28,10 @@ def steps_of(folder, segments, after=()):
 
 
 def test_rows_come_back_as_they_were_written(tmp_path):
-    with SpoolWriter(tmp_path, 1) as spool:
-        spool.step(0, {"loss": 1.5, "terms/task": 0.25})
-        spool.epoch(0, 0, {"accuracy": 0.5})
-        offset = spool.commit_point()
+    with StepLogWriter(tmp_path, 1) as step_log:
+        step_log.write_step(0, {"loss": 1.5, "terms/task": 0.25})
+        step_log.write_epoch(0, 0, {"accuracy": 0.5})
+        offset = step_log.commit_point()
     step, epoch = read_committed(tmp_path, [(1, offset)])
     assert (step.kind, step.step, step.epoch) == ("step", 0, -1)
     assert step.values == {"loss": 1.5, "terms/task": 0.25}
@@ -34,28 +40,28 @@ def test_rows_come_back_as_they_were_written(tmp_path):
 
 
 def test_rows_after_the_last_commit_are_never_read(tmp_path):
-    with SpoolWriter(tmp_path, 1) as spool:
-        spool.step(0, {"loss": 1.0})
-        offset = spool.commit_point()
-        spool.step(1, {"loss": 2.0})
-        spool.commit_point()
-        with spool.path.open("ab") as straggler:
+    with StepLogWriter(tmp_path, 1) as step_log:
+        step_log.write_step(0, {"loss": 1.0})
+        offset = step_log.commit_point()
+        step_log.write_step(1, {"loss": 2.0})
+        step_log.commit_point()
+        with step_log.path.open("ab") as straggler:
             straggler.write(b'{"kind":"step","st')
     assert steps_of(tmp_path, [(1, offset)]) == [0]
 
 
 def test_a_resumed_stage_has_each_step_once(tmp_path):
-    with SpoolWriter(tmp_path, 1) as spool:
+    with StepLogWriter(tmp_path, 1) as step_log:
         for step in range(3):
-            spool.step(step, {"loss": 1.0})
-        history = extended([], 1, spool.commit_point())
-        spool.step(3, {"loss": 1.0})
-        spool.commit_point()
-    with SpoolWriter(tmp_path, 2) as spool:
-        spool.step(3, {"loss": 1.0})
-        history = extended(history, 2, spool.commit_point())
-        spool.step(4, {"loss": 1.0})
-        history = extended(history, 2, spool.commit_point())
+            step_log.write_step(step, {"loss": 1.0})
+        history = extend_segments([], 1, step_log.commit_point())
+        step_log.write_step(3, {"loss": 1.0})
+        step_log.commit_point()
+    with StepLogWriter(tmp_path, 2) as step_log:
+        step_log.write_step(3, {"loss": 1.0})
+        history = extend_segments(history, 2, step_log.commit_point())
+        step_log.write_step(4, {"loss": 1.0})
+        history = extend_segments(history, 2, step_log.commit_point())
     assert [segment.attempt for segment in history] == [1, 2]
     assert steps_of(tmp_path, history) == [0, 1, 2, 3, 4]
 
@@ -63,9 +69,9 @@ def test_a_resumed_stage_has_each_step_once(tmp_path):
 def test_a_commit_point_is_on_the_disk_though_the_process_is_killed(tmp_path):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from students.storage.step_log import SpoolWriter\n"
-        "spool = SpoolWriter(Path(sys.argv[1]), 1); spool.step(0, {'loss': 1.0})\n"
-        "print(spool.commit_point(), flush=True); spool.step(1, {'loss': 1.0})\n"
+        "from students.storage.step_log import StepLogWriter\n"
+        "step_log = StepLogWriter(Path(sys.argv[1]), 1); step_log.write_step(0, {'loss': 1.0})\n"
+        "print(step_log.commit_point(), flush=True); step_log.write_step(1, {'loss': 1.0})\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     root = Path(__file__).parents[3]
@@ -82,25 +88,25 @@ def test_a_commit_point_is_on_the_disk_though_the_process_is_killed(tmp_path):
 
 
 def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
-    with SpoolWriter(tmp_path, 1) as spool:
-        spool.step(0, {"loss": math.nan, "terms/task": math.inf, "samples": 64})
-        offset = spool.commit_point()
+    with StepLogWriter(tmp_path, 1) as step_log:
+        step_log.write_step(0, {"loss": math.nan, "terms/task": math.inf, "samples": 64})
+        offset = step_log.commit_point()
     (row,) = read_committed(tmp_path, [(1, offset)])
     assert row.values == {"samples": 64.0, "nonfinite": 2.0}
-    assert "NaN" not in spool_path(tmp_path, 1).read_text()
+    assert "NaN" not in step_log_path(tmp_path, 1).read_text()
 
 
 def test_an_attempt_cannot_write_into_the_spool_of_another(tmp_path):
-    SpoolWriter(tmp_path, 1).close()
+    StepLogWriter(tmp_path, 1).close()
     with pytest.raises(CheckpointError, match="a spool of its own"):
-        SpoolWriter(tmp_path, 1)
+        StepLogWriter(tmp_path, 1)
 
 
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_a_segment_that_does_not_end_at_a_line_is_refused(tmp_path, shift):
-    with SpoolWriter(tmp_path, 1) as spool:
-        spool.step(0, {"loss": 1.0})
-        offset = spool.commit_point()
+    with StepLogWriter(tmp_path, 1) as step_log:
+        step_log.write_step(0, {"loss": 1.0})
+        offset = step_log.commit_point()
     with pytest.raises(CheckpointError, match="no end of a line"):
         list(read_committed(tmp_path, [(1, offset + shift)]))
 
@@ -111,8 +117,8 @@ def test_a_segment_without_its_spool_is_refused(tmp_path):
 
 
 def test_a_first_commit_without_rows_adds_no_segment(tmp_path):
-    with SpoolWriter(tmp_path, 1) as spool:
-        assert extended([], 1, spool.commit_point()) == []
+    with StepLogWriter(tmp_path, 1) as step_log:
+        assert extend_segments([], 1, step_log.commit_point()) == []
 
 
 @settings(max_examples=25, deadline=None)
@@ -121,16 +127,16 @@ def test_reading_in_parts_gives_what_reading_at_once_gives(tmp_path_factory, cut
     folder = tmp_path_factory.mktemp("stage")
     history: list[Segment] = []
     parts, before, step = [], [], 0
-    spool = SpoolWriter(folder, 1)
+    step_log = StepLogWriter(folder, 1)
     for number, rows in enumerate(cuts):
         if number == restart:
-            spool.close()
-            spool = SpoolWriter(folder, 2)
+            step_log.close()
+            step_log = StepLogWriter(folder, 2)
         for _ in range(rows):
-            spool.step(step, {"loss": float(step)})
+            step_log.write_step(step, {"loss": float(step)})
             step += 1
-        history = extended(history, spool.attempt, spool.commit_point())
+        history = extend_segments(history, step_log.attempt, step_log.commit_point())
         parts += steps_of(folder, history, before)
         before = history
-    spool.close()
+    step_log.close()
     assert parts == steps_of(folder, json.loads(json.dumps(history))) == list(range(step))

@@ -42,7 +42,7 @@ class TwoTeachers(tiny.KnowledgeSource):
 
 
 def gated(gating: Gating = GATING, **train: Any) -> StudentSpec:
-    return replace(tiny.spec(**train), gate=gating, listens=True)
+    return replace(tiny.spec(**train), gate=gating, tracks_weights=True)
 
 
 def train(stage: Path, of: StudentSpec, *, until: int | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from students.errors import StaleAttempt
-from students.events import Committed, EpochReport, Noticed, Resumed
+from students.events import Committed, EpochReport, Resumed, Warned
 from students.knowledge import Batch
 from students.models.network import weights_sha256
 from students.specs import Samples, StudentSpec
@@ -118,7 +118,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_e
     broken = stage / "checkpoints" / "step-000006" / file
     broken.write_bytes(broken.read_bytes()[:-9])
     told, resumed, *_ = tiny.train(stage, spec)
-    assert isinstance(told, Noticed)
+    assert isinstance(told, Warned)
     assert "step-000006 is passed over" in told.text
     assert resumed == Resumed(3, STEPS, 2)
     assert tiny.outcome(stage).weights_sha256 == (
