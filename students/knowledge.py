@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Reduction = Literal["none", "pool", "embedding"]
+
+LOGITS = "logits"
+"""The column of an answer that holds the logits."""
+_TAP = "tap."
+
+Columns: TypeAlias = "Mapping[str, npt.NDArray[np.float16]]"
+"""Arrays [B, ...] by column, with one row for each sample."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +80,45 @@ class Tap:
         """How answers and stores refer to the tap: ``layer3`` or ``layer3:pool``."""
         return self.layer if self.reduction == "none" else f"{self.layer}:{self.reduction}"
 
+    @property
+    def column(self) -> str:
+        """The column of an answer that holds the tap."""
+        return f"{_TAP}{self.name}"
+
+
+def columns_of(taps: Iterable[Tap]) -> tuple[str, ...]:
+    """The columns of an answer with these taps."""
+    return (LOGITS, *(tap.column for tap in taps))
+
 
 @dataclass(frozen=True)
 class Answer:
-    """One teacher's output for one question.
+    """One teacher's output for one question, in the same columns from the forward pass to the
+    student, whether it is computed, stored or streamed.
 
-    ``logits`` float16 [B, C], not softened; ``taps`` float16 [B, ...] by tap name;
+    ``columns`` are ``logits`` [B, C], not softened, and [B, ...] for each tap;
     ``seconds`` is the teacher's own computing time, in which it computed ``computed`` samples
     (the others were stored); ``warning`` is logged once by the student, such as a full disk.
     """
 
-    logits: npt.NDArray[np.float16]
-    taps: Mapping[str, npt.NDArray[np.float16]]
-    seconds: float
+    columns: Columns
+    seconds: float = 0.0
     computed: int = 0
     warning: str = ""
+
+    @property
+    def logits(self) -> npt.NDArray[np.float16]:
+        """The column of the logits, [B, C]."""
+        return self.columns[LOGITS]
+
+    @property
+    def taps(self) -> dict[str, npt.NDArray[np.float16]]:
+        """The columns of the taps, [B, ...] by the tap's name."""
+        return {
+            name.removeprefix(_TAP): values
+            for name, values in self.columns.items()
+            if name != LOGITS
+        }
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from orchestrator.planning.plan import needs_teachers
 from orchestrator.recipe.rules.bank import beyond_classes
 from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes, TransferSetError, UserError
+from students.knowledge import LOGITS
 from students.models.catalog import probe
 from students.models.config import ModelConfig, Weights
 from students.models.network import preprocess
@@ -26,7 +27,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import needed_for_one_view
-from teachers.serving.answer_columns import logits_column
+from teachers.bank.columns import Column
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -140,7 +141,7 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
         if data.config.kind not in CLASSES:  # Of the others it is known without their data.
             yield beyond_classes(top_k, data.classes)
         return
-    column = logits_column(data.classes, top_k)
+    column = Column(LOGITS, (data.classes,), top_k)
     of_one = needed_for_one_view([column], len(data.targets), len(data.student_ids()))
     needed = of_one * len(recipe.teachers)
     if bank.budget < needed:

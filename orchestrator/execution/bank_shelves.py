@@ -14,7 +14,7 @@ from orchestrator.execution.role_specs import device
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import outputs
 from orchestrator.planning.plan import Plan, Stage
-from students.knowledge import Tap
+from students.knowledge import LOGITS, Tap
 from students.objectives.term import taps_of
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids
@@ -34,7 +34,6 @@ from teachers.bank.shelf import (
 from teachers.client.answer_source import AnswerSpec
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig
-from teachers.serving.answer_columns import logits_column, tap_column
 
 Plain = dict[str, Any]
 
@@ -111,18 +110,17 @@ class BankShelves:
     def kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> AnswerSpec:
         """What ``stage`` asks of the teacher, run in ``manner``, and what is kept of that."""
         taps = taps_of(stage.cohort[0].objective).get(name, ())
-        logits = logits_column(self.transfer_set.classes, stage.ensemble.top_k)
         bank = stage.ensemble.bank
         if bank == "none":
-            return AnswerSpec(inference, logits, taps)
-        columns: tuple[Column, ...] = (logits,)
+            return AnswerSpec(inference, taps)
+        columns: tuple[Column, ...] = (
+            Column(LOGITS, (self.transfer_set.classes,), stage.ensemble.top_k),
+        )
         if bank.taps:
-            columns += tuple(tap_column(tap, self._shapes(stage)[name, tap]) for tap in taps)
+            columns += tuple(Column(tap.column, self._shapes(stage)[name, tap]) for tap in taps)
         identity = identity_of(self.about(name), inference.to_json())
         samples = len(self.transfer_set.targets)
-        return AnswerSpec(
-            inference, logits, taps, Shelf(folder, identity, samples, bank.budget, columns)
-        )
+        return AnswerSpec(inference, taps, Shelf(folder, identity, samples, bank.budget, columns))
 
     def stored(self, stage: Stage, name: str, kept: AnswerSpec) -> bool:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""

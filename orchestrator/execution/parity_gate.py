@@ -17,12 +17,13 @@ from torch import Tensor
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from students.knowledge import Answer
+from students.knowledge import LOGITS, Answer
 from students.models.config import Weights
 from students.models.network import Network
 from students.storage.outcome import read_outcome, weights_file
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
+from teachers.bank.columns import Column
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decoded
 from teachers.inference.inference_config import InferenceConfig, Precision, plain
@@ -46,7 +47,6 @@ from teachers.qualification.records import (
     write_tuning,
     write_verdict,
 )
-from teachers.serving.answer_columns import logits_column
 from teachers.serving.host import TeacherHost
 from teachers.spoilt import spoilt
 
@@ -159,8 +159,9 @@ class ParityGate:
         backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
         again = handle.call(TeacherHost.probe, ids[backward], VIEW).result().logits
         # What is left out on purpose, by `top_k`, is left out of both.
-        kept = logits_column(self.transfer_set.classes, self.plan.recipe.ensemble.top_k)
-        reference = kept.decode(kept.encode(plain_logits.numpy().astype(np.float16)))
+        top_k = self.plan.recipe.ensemble.top_k
+        column = Column(LOGITS, (self.transfer_set.classes,), top_k)
+        reference = column.as_stored(plain_logits.numpy().astype(np.float16))
         return ProbeAnswers(
             torch.from_numpy(given.astype(np.float32)),
             torch.from_numpy(reference.astype(np.float32)),

@@ -30,7 +30,7 @@ from students.training.no_teachers import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import AnswersGone, AnswerSpoilt
-from teachers.serving.examiner import Examiner
+from teachers.serving.host import Examiner
 
 EVENTS_AHEAD = 64
 

@@ -143,7 +143,7 @@ class TeacherStartup:
         kept = self.bank_shelves.kept(stage, name, folder, inference)
         if stored_config(folder) == inference:
             return kept
-        return AnswerSpec(kept.inference, kept.logits, kept.taps)
+        return AnswerSpec(kept.inference, kept.taps)
 
     def _kept_whole(self, stage: Stage, name: str, inference: InferenceConfig) -> bool:
         kept = self.bank_shelves.kept(stage, name, self.bank_shelves.folder(name), inference)

@@ -15,7 +15,7 @@ from orchestrator.profiling.measured_plan import MeasuredBank
 from orchestrator.profiling.teacher_timing import TimedTeacher
 from orchestrator.profiling.throughput_model import BankCosts
 from orchestrator.profiling.workload import extent
-from students.knowledge import Question
+from students.knowledge import LOGITS, Question
 from students.randomness import generator
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import needed_for_one_view
@@ -24,7 +24,6 @@ from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
 from teachers.bank.writer import FreshView
 from teachers.config import BankConfig
-from teachers.serving.answer_columns import logits_column, tap_column
 
 MOST_ROWS = 20_000
 WRITTEN = 64
@@ -91,12 +90,12 @@ class BankTiming:
     def _columns(self, name: str) -> tuple[Column, ...]:
         """What is kept of the teacher's answers."""
         timed, data, ensemble = self.teachers[name], self.transfer_set, self.stage.ensemble
-        logits = logits_column(data.classes, ensemble.top_k)
+        logits = Column(LOGITS, (data.classes,), ensemble.top_k)
         if not isinstance(ensemble.bank, BankConfig) or not ensemble.bank.taps:
             return (logits,)
         answer = timed.answer(Question(0, data.student_ids()[:1]))
-        shapes = {tap: answer.taps[tap.name].shape[1:] for tap in timed.teacher.taps}
-        return (logits, *(tap_column(tap, shape) for tap, shape in shapes.items()))
+        taps = (tap.column for tap in timed.teacher.taps)
+        return (logits, *(Column(name, answer.columns[name].shape[1:]) for name in taps))
 
 
 def _write(shelf: Shelf, ids: Ids) -> float:

@@ -33,7 +33,7 @@ class FreshColumn:
     def refresh(self) -> None:
         """Takes in what others have stored since."""
         own = None if self._journal is None else self._journal.path
-        for path in journals_in(self._folder, self.name):
+        for path in journals_in(self._folder, self._column.stored_name):
             if path != own and path not in self._others:
                 tail = open_journal(self._shelf, self._view, self._column, path)
                 if tail is not None:
@@ -77,8 +77,10 @@ class FreshColumn:
         if self._journal is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             size = self._column.row_bytes
-            identity = file_identity(self._shelf.identity, self._view, self.name, size)
-            self._journal = Journal(self._folder, spelt(self.name), identity, size)
+            identity = file_identity(
+                self._shelf.identity, self._view, self._column.stored_name, size
+            )
+            self._journal = Journal(self._folder, spelt(self._column.stored_name), identity, size)
             tail = JournalTail(self._journal.path, identity, size, self._shelf.samples)
             self._number = self._gathered.join(tail)
         return self._journal
@@ -87,7 +89,7 @@ class FreshColumn:
         """Opens what is sealed, if another file is in its place by now."""
         known = self._gathered.sealed
         try:
-            status = sealed_path(self._folder, self.name).stat()
+            status = sealed_path(self._folder, self._column.stored_name).stat()
         except OSError:
             return
         if known is None or not os.path.samestat(known.status, status):

@@ -1,4 +1,4 @@
-"""Spells an answer in a fixed number of bytes: whole in float16, or its top k and the tail.
+"""Encodes an answer's columns in rows of fixed size: whole in float16, or top k and tail.
 
 B samples, C classes, k of them kept.
 """
@@ -23,10 +23,10 @@ _SIGN = np.uint16(0x8000)
 
 @dataclass(frozen=True)
 class Column:
-    """One thing that is kept of each answer: ``shape`` float16 values a sample.
+    """How one column of an answer, ``shape`` float16 values a sample, is stored.
 
-    With ``top_k`` (one axis, of classes) a row holds the k largest values, with the lower class
-    first among equals, and of the others the mean and the count; each comes back as that mean.
+    With ``top_k`` (one axis, of classes) a row holds the k largest values, the lower class first
+    among equals, and the mean and count of the others; each of these is read back as that mean.
 
     Raises:
         ValueError: ``top_k`` does not fit the shape.
@@ -46,6 +46,11 @@ class Column:
             )
 
     @property
+    def stored_name(self) -> str:
+        """The name of the column's files; another ``top_k`` is stored apart."""
+        return self.name if self.top_k is None else f"{self.name}.top{self.top_k}"
+
+    @property
     def row_bytes(self) -> int:
         """The bytes of one sample's row."""
         if self.top_k is None:
@@ -60,6 +65,10 @@ class Column:
             return _top_rows(values, self.top_k)
         flat = np.ascontiguousarray(values, dtype=_HALF).reshape(len(values), -1)
         return flat.view(np.uint8)
+
+    def as_stored(self, values: Halves) -> Halves:
+        """``values`` [B, *shape] as they are read back once they are stored."""
+        return values if self.top_k is None else self.decode(self.encode(values))
 
     def decode(self, rows: Rows) -> Halves:
         """The values [B, *shape] that rows [B, row_bytes] stand for.
@@ -97,7 +106,7 @@ def _top_values(rows: Rows, k: int, classes: int) -> Halves:
 
 
 def _normalize_zeros(values: Halves) -> Halves:
-    """-0.0 becomes 0.0: the two are one value, and must not be told apart by their bits."""
+    """-0.0 becomes 0.0: the two are one value, and must not differ in their bits."""
     bits = np.ascontiguousarray(values, dtype=_HALF).view(_CLASS)
     return np.where(bits == _SIGN, _CLASS.type(0), bits).view(_HALF)
 

@@ -83,8 +83,8 @@ def trouble_of(shelf: Shelf, error: OSError) -> str:
 
 def open_sealed(shelf: Shelf, view: int, column: Column) -> SealedFile | None:
     """What is sealed of a column of a view; None if there is none that can be read."""
-    path = sealed_path(view_folder(shelf.folder, view), column.name)
-    identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
+    path = sealed_path(view_folder(shelf.folder, view), column.stored_name)
+    identity = file_identity(shelf.identity, view, column.stored_name, column.row_bytes)
     try:
         return SealedFile(path, identity, column.row_bytes, shelf.samples)
     except (FileSpoilt, FileNotFoundError, NotADirectoryError, PermissionError):
@@ -93,12 +93,12 @@ def open_sealed(shelf: Shelf, view: int, column: Column) -> SealedFile | None:
 
 def is_sealed(shelf: Shelf, view: int, column: Column) -> bool:
     """Whether there is a sealed file of that column, readable or not."""
-    return sealed_path(view_folder(shelf.folder, view), column.name).exists()
+    return sealed_path(view_folder(shelf.folder, view), column.stored_name).exists()
 
 
 def open_journal(shelf: Shelf, view: int, column: Column, path: Path) -> JournalTail | None:
     """A journal, to be read; None if it went meanwhile or may not be read."""
-    identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
+    identity = file_identity(shelf.identity, view, column.stored_name, column.row_bytes)
     try:
         return JournalTail(path, identity, column.row_bytes, shelf.samples)
     except (FileNotFoundError, PermissionError):
@@ -108,7 +108,7 @@ def open_journal(shelf: Shelf, view: int, column: Column, path: Path) -> Journal
 def _seal(shelf: Shelf, view: int, column: Column, mend: bool) -> int:
     """Seals one column, its view's lock being held; gives the number of conflicts."""
     folder = view_folder(shelf.folder, view)
-    path = sealed_path(folder, column.name)
+    path = sealed_path(folder, column.stored_name)
     with _dead(shelf, view, column) as dead:
         if not dead and not mend:
             return 0
@@ -120,7 +120,7 @@ def _seal(shelf: Shelf, view: int, column: Column, mend: bool) -> int:
         if len(ids) == 0:
             path.unlink(missing_ok=True)
         elif spoilt or len(ids) != before:
-            identity = file_identity(shelf.identity, view, column.name, column.row_bytes)
+            identity = file_identity(shelf.identity, view, column.stored_name, column.row_bytes)
             _write(path, gathered, ids, identity, shelf.samples, column.row_bytes)
         for tail in dead:
             tail.path.unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def _dead(shelf: Shelf, view: int, column: Column) -> Iterator[list[JournalTail]
     """The journals whose writers are dead, held meanwhile."""
     with ExitStack() as opened:
         dead = []
-        for path in journals_in(view_folder(shelf.folder, view), column.name):
+        for path in journals_in(view_folder(shelf.folder, view), column.stored_name):
             tail = open_journal(shelf, view, column, path)
             if tail is not None and opened.enter_context(tail).take():
                 dead.append(tail)

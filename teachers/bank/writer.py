@@ -29,12 +29,14 @@ class FreshView:
     """One view of a shelf, for who computes answers to it; threads may share it.
 
     It sees what is sealed and, as of the last ``refresh``, what all living writers have stored.
-    ``trouble`` is "" or the sentence that says why nothing is stored any more. What nobody else
+    ``trouble`` is "" or the sentence that says why nothing is stored any more; ``written`` counts
+    the answers that were appended. What nobody else
     is computing is told by ``claim``; the rest is worth a ``wait``.
     """
 
     def __init__(self, shelf: Shelf, view: int) -> None:
         self.trouble = ""
+        self.written = 0
         self._shelf = shelf
         self._view = view
         self._columns = [FreshColumn(shelf, view, column) for column in shelf.columns]
@@ -101,6 +103,7 @@ class FreshView:
         A disk that is full, or may not be written, raises nothing: see ``trouble``.
         """
         with self._changed:
+            self.written += len(ids)
             try:
                 for column in self._columns:
                     if not self.trouble:

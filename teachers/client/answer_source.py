@@ -14,14 +14,12 @@ import numpy as np
 
 from cluster.errors import RoleLost
 from cluster.runtime import Handle, Stream
-from students.knowledge import Answer, Question, Tap
-from teachers.bank.columns import Column
+from students.knowledge import Answer, Question, Tap, columns_of
 from teachers.bank.reader import BlockSpoilt, StoredView
 from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
 from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost
 from teachers.inference.inference_config import InferenceConfig
-from teachers.serving.answer_columns import answer_of, wanted
 from teachers.serving.host import TeacherHost
 
 LOOK_AHEAD = 4
@@ -36,10 +34,9 @@ log = logging.getLogger("stillhouse.stream")
 @dataclass(frozen=True)
 class AnswerSpec:
     """How a teacher is run, and what of its answers is kept where: it is told so again when it
-    is brought back. ``logits`` is the column of its logits; without a ``shelf`` nothing is kept."""
+    is brought back. Without a ``shelf`` nothing is kept."""
 
     inference: InferenceConfig
-    logits: Column
     taps: tuple[Tap, ...] = ()
     shelf: Shelf | None = None
 
@@ -47,12 +44,12 @@ class AnswerSpec:
     def whole(self) -> bool:
         """Whether an answer is kept whole: not so if it has taps that are not."""
         here = {column.name for column in self.shelf.columns} if self.shelf else set()
-        return set(wanted(self.logits, self.taps)) <= here
+        return set(columns_of(self.taps)) <= here
 
     def asked(self, taps: tuple[Tap, ...]) -> AnswerSpec:
         """The same for answers that have no other taps than these."""
-        columns = wanted(self.logits, taps)
-        return replace(self, taps=taps, shelf=self.shelf.of(columns) if self.shelf else None)
+        shelf = self.shelf.of(columns_of(taps)) if self.shelf else None
+        return replace(self, taps=taps, shelf=shelf)
 
     def stored(self, view: int) -> StoredView | None:
         """What is sealed of a view, if an answer can be had from there whole."""
@@ -190,15 +187,13 @@ class AnswerStream:
         return self._asked_alone(question) if answer is None else answer
 
     def _stored_answer(self, question: Question) -> Answer | None:
-        kept, stored = self._kept, self._stored
-        assert kept is not None
-        assert stored is not None
+        assert self._stored is not None
         try:
-            values = stored.read(question.sample_ids)
+            columns = self._stored.read(question.sample_ids)
         except BlockSpoilt:
             return None
         self.read += len(question.sample_ids)
-        return answer_of(values, kept.logits, kept.taps)
+        return Answer(columns)
 
     def _asked_answer(self) -> Answer:
         replica = self._replicas[self._turn % len(self._replicas)]

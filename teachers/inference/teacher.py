@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from students.knowledge import Answer, Tap
+from students.knowledge import LOGITS, Answer, Tap
 from students.models.network import Network
 from students.models.taps import Recorder, reduced
 from students.torch_state import computing_on
@@ -51,12 +51,11 @@ class Teacher:
             self._forward(chunk) for chunk in torch.split(inputs, self.inference.forward_batch)
         ]
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        logits = encoded(whole.pop(""))
-        taps = {name: encoded(values) for name, values in whole.items()}
-        return Answer(logits, taps, time.perf_counter() - began)
+        columns = {name: encoded(values) for name, values in whole.items()}
+        return Answer(columns, time.perf_counter() - began)
 
     def _forward(self, chunk: Tensor) -> dict[str, Tensor]:
-        """Logits (under the empty name) and taps of at most ``forward_batch`` samples."""
+        """The columns of at most ``forward_batch`` samples."""
         count = len(chunk)
         full = self._placed(chunk)
         low = self.inference.precision == "bf16"
@@ -67,13 +66,14 @@ class Teacher:
             else:
                 logits = self._prepared.run(full)
                 taps = self._observed(full)[1] if self.taps else {}
-        return {"": logits[:count]} | {name: values[:count] for name, values in taps.items()}
+        columns = {LOGITS: logits} | taps
+        return {name: values[:count] for name, values in columns.items()}
 
     def _observed(self, full: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits and taps of one pass, the taps as they lie in memory by default."""
         with self._recorder as recorded:
             logits = self._prepared.network(full)
-            taps = {tap.name: reduced(recorded[tap.layer], tap.reduction) for tap in self.taps}
+            taps = {tap.column: reduced(recorded[tap.layer], tap.reduction) for tap in self.taps}
         return logits, {name: values.contiguous() for name, values in taps.items()}
 
     def _placed(self, chunk: Tensor) -> Tensor:

@@ -1,11 +1,15 @@
-"""A teacher with the transfer set beside it: asked for samples, it makes the views itself."""
+"""The roles that a runtime starts for a teacher: one that answers a student, one that evaluates.
+
+Each has the network and the transfer set in its process, so that it makes the views itself.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -13,11 +17,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from students.knowledge import Answer, Question, Tap
+from students.evaluation.evaluate import evaluate
+from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
 from students.models.config import ModelConfig, Weights
 from students.models.network import Network
+from students.storage.outcome import Outcome, write_outcome
+from students.torch_state import computing_on
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf
 from teachers.inference.answer_encoding import NotNumbers
 from teachers.inference.inference_config import InferenceConfig, plain
@@ -25,8 +34,7 @@ from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import tune
 from teachers.qualification.records import Tuning
-from teachers.serving.answer_columns import Values, answer_of, logits_column, values_of, wanted
-from teachers.serving.batcher import Answering
+from teachers.serving.batcher import Batcher
 from teachers.serving.view_cache import ViewCache
 from teachers.spoilt import spoilt
 
@@ -37,10 +45,10 @@ Ids = npt.NDArray[np.int64]
 class TeacherSpec:
     """What a teacher is built from, wherever it runs.
 
-    ``weights`` lie in a file; relative paths, and custom code, lie beside the recipe in
-    ``folder``; ``cache`` is where the transfer set keeps what it has decoded. Without a
-    ``manner`` it is run plainly on ``threads`` until it is told one (``TeacherHost.adopt``);
-    its answers are kept on the ``shelf``, if there is one, of the logits the ``top_k`` largest.
+    ``weights`` are a file; relative paths, and custom code, are looked up beside the recipe in
+    ``folder``; ``cache`` is where the transfer set stores what it has decoded. Without an
+    ``inference`` config it runs in plain fp32 on ``threads`` until ``TeacherHost.adopt``; its
+    answers are stored on the ``shelf``, if there is one, of the logits the ``top_k`` largest.
     ``classes`` are those that its outputs stand for, if not all in order.
     """
 
@@ -58,80 +66,82 @@ class TeacherSpec:
     top_k: int | None = None
     classes: tuple[int, ...] | None = None
 
+    def load_transfer_set(self) -> TransferSet:
+        """The transfer set whose views the teacher answers for."""
+        return load_transfer_set(self.transfer_set, folder=self.folder, cache=self.cache)
+
+    def load_network(self, transfer_set: TransferSet) -> Network:
+        """The network with its weights."""
+        return load_network(
+            self.model,
+            self.weights,
+            transfer_set=transfer_set,
+            folder=self.folder,
+            path=f"teachers.{self.name}.weights",
+            classes=self.classes,
+        )
+
 
 class TeacherHost:
-    """The role that a runtime starts for each replica of a teacher."""
+    """One replica of a teacher, which answers the questions of students' ranks."""
 
     def __init__(self, spec: TeacherSpec) -> None:
         self.spec = spec
-        self.transfer_set = load_transfer_set(
-            spec.transfer_set, folder=spec.folder, cache=spec.cache
-        )
-        self._network = self._loaded()
-        self._logits = logits_column(self.transfer_set.classes, spec.top_k)
-        self.teacher = self._run_in(spec.inference or plain(spec.threads))
+        self.transfer_set = spec.load_transfer_set()
+        self._network = spec.load_network(self.transfer_set)
+        self._logits = Column(LOGITS, (self.transfer_set.classes,), spec.top_k)
+        self.teacher = self._build(spec.inference or plain(spec.threads))
         self._shelf = spec.shelf
-        self._books = self._books_on(spec.shelf)
-        self._remarked = False
-        # Several ranks may stream at one time; the network answers one of them at a time,
+        self._cache = ViewCache(spec.shelf)
+        self._has_warned = False
+        # Several ranks may stream at one time; the network computes for one of them at a time,
         # so that its threads are never shared.
         self._one_at_a_time = threading.Lock()
 
     def adopt(self, inference: InferenceConfig, shelf: Shelf | None) -> None:
-        """From now on runs the teacher in ``manner`` and keeps its answers on ``shelf``.
+        """From now on runs the teacher with ``inference`` and stores its answers on ``shelf``.
 
         Does nothing where it does so already, as for a teacher that was never lost.
         """
         with self._one_at_a_time:
             if inference != self.teacher.inference:
-                self.teacher = self._run_in(inference)
+                self.teacher = self._build(inference)
             if shelf != self._shelf:
-                self._books.close()
-                self._shelf, self._books = shelf, self._books_on(shelf)
+                self._cache.close()
+                self._shelf, self._cache = shelf, ViewCache(shelf)
 
     def reload(self) -> None:
         """Builds the teacher anew from its files, as when it was started; run as it was."""
         with self._one_at_a_time:
-            self._network = self._loaded()
-            self.teacher = self._run_in(self.teacher.inference)
+            self._network = self.spec.load_network(self.transfer_set)
+            self.teacher = self._build(self.teacher.inference)
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         """One answer for each question, in their order; what is stored is not computed.
 
-        What is missing is computed a forward batch at a time, over several questions.
-
         Raises:
             AnswerSpoilt: an answer is not a number.
         """
-        for (view, taps), alike in groupby(questions, self._asked):
-            columns = wanted(self._logits, taps)
-            with self._books.opened(view, columns) as book:
-                answering = Answering(
+        for (view, taps), alike in groupby(questions, self._view_and_taps):
+            columns = columns_of(taps)
+            with self._cache.opened(view, columns) as cache:
+                batcher = Batcher(
                     view,
-                    book,
-                    partial(self._compute_columns, columns),
+                    cache,
+                    partial(self._compute, columns),
                     self.teacher.inference.forward_batch,
                     self._one_at_a_time,
                 )
-                for found in answering.answers(alike):
-                    yield answer_of(
-                        found.values,
-                        self._logits,
-                        taps,
-                        seconds=found.seconds,
-                        computed=found.computed,
-                        warning=self._remark(book.trouble),
-                    )
+                for answer in batcher.answers(alike):
+                    yield replace(answer, warning=self._warning(cache.trouble))
 
-    def probe(self, sample_ids: npt.NDArray[np.int64], view: int) -> Answer:
-        """Computes anew what it would answer to samples [B] under ``view``, past the bank."""
+    def probe(self, sample_ids: Ids, view: int) -> Answer:
+        """Computes the answer to samples [B] under ``view`` without looking into the bank."""
         with self._one_at_a_time:
-            return answer_of(self._compute(sample_ids, view), self._logits, self.spec.taps)
+            return Answer(self._compute(columns_of(self.spec.taps), sample_ids, view))
 
-    def tune(
-        self, sample_ids: npt.NDArray[np.int64], temperature: float, samples_to_answer: int
-    ) -> Tuning:
-        """Tries how the teacher is best run, by samples [B]; it goes on as it was run before."""
+    def tune(self, sample_ids: Ids, temperature: float, samples_to_answer: int) -> Tuning:
+        """Finds how the teacher is best run, by samples [B]; the config in use stays."""
         pictures = self.transfer_set.batch(sample_ids, 0).inputs
         usual = plain(self.teacher.inference.threads)
         with self._one_at_a_time:
@@ -147,36 +157,24 @@ class TeacherHost:
                     cache=self.spec.cache,
                 )
             except NotNumbers as error:
-                # What cannot answer in plain fp32; a pass may repeat the samples.
-                asked = np.resize(sample_ids, error.row + 1)
-                raise spoilt(self.spec.name, error, asked, usual) from error
+                # In plain fp32 itself; a pass may repeat the samples.
+                repeated = np.resize(sample_ids, error.row + 1)
+                raise spoilt(self.spec.name, error, repeated, usual) from error
 
-    def _asked(self, question: Question) -> tuple[int, tuple[Tap, ...]]:
+    def _view_and_taps(self, question: Question) -> tuple[int, tuple[Tap, ...]]:
         return question.view, question.taps_from(self.spec.name, self.spec.taps)
 
-    def _compute_columns(self, columns: Sequence[str], sample_ids: Ids, view: int) -> Values:
-        values = self._compute(sample_ids, view)
-        return {name: values[name] for name in columns}
-
-    def _compute(self, sample_ids: Ids, view: int) -> Values:
+    def _compute(self, columns: Sequence[str], sample_ids: Ids, view: int) -> Columns:
+        """The ``columns`` of the teacher's answer, as they are read back once they are stored."""
         pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
-            return values_of(self.teacher.answer(pictures), self._logits)
+            answer = self.teacher.answer(pictures)
         except NotNumbers as error:
             raise spoilt(self.spec.name, error, sample_ids, self.teacher.inference) from error
+        values = {**answer.columns, LOGITS: self._logits.as_stored(answer.logits)}
+        return {name: values[name] for name in columns}
 
-    def _loaded(self) -> Network:
-        spec = self.spec
-        return load_network(
-            spec.model,
-            spec.weights,
-            transfer_set=self.transfer_set,
-            folder=spec.folder,
-            path=f"teachers.{spec.name}.weights",
-            classes=spec.classes,
-        )
-
-    def _run_in(self, inference: InferenceConfig) -> Teacher:
+    def _build(self, inference: InferenceConfig) -> Teacher:
         teacher = Teacher(
             self._network,
             self.spec.taps,
@@ -185,16 +183,34 @@ class TeacherHost:
             cache=self.spec.cache,
         )
         if inference.compiled:
-            # Now, and not when a student waits for an answer, who is told if it is no number.
+            # Now, and not while a student waits for an answer; that one is also where an answer
+            # that is no number is reported.
             with suppress(NotNumbers):
                 teacher.answer(self.transfer_set.inputs[:1])
         return teacher
 
-    def _books_on(self, shelf: Shelf | None) -> ViewCache:
-        return ViewCache(shelf)
-
-    def _remark(self, trouble: str) -> str:
-        if self._remarked or not trouble:
+    def _warning(self, trouble: str) -> str:
+        if self._has_warned or not trouble:
             return ""
-        self._remarked = True
+        self._has_warned = True
         return f"teacher '{self.spec.name}': {trouble}"
+
+
+class Examiner:
+    """Evaluates a teacher whose weights were trained elsewhere, in plain fp32."""
+
+    def __init__(self, spec: TeacherSpec, stage_folder: Path, attempt: int) -> None:
+        self.spec = spec
+        self.stage_folder = stage_folder
+        self.attempt = attempt
+
+    def examine(self) -> None:
+        """Writes the outcome: figures and answers on the validation and test part, no weights."""
+        began, spec = time.monotonic(), self.spec
+        with computing_on(spec.threads):
+            transfer_set = spec.load_transfer_set()
+            evaluation = evaluate(spec.load_network(transfer_set), transfer_set)
+        outcome = Outcome(**vars(evaluation.facts), seconds=time.monotonic() - began)
+        write_outcome(
+            self.stage_folder, self.attempt, outcome, weights={}, answers=evaluation.answers
+        )

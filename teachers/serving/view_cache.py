@@ -1,224 +1,134 @@
-"""What one host knows of a view's answers: kept whole, in part, or not at all."""
+"""The answers to one view that a host can look up instead of computing them."""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from students.knowledge import Columns
 from teachers.bank.shelf import Shelf
 from teachers.bank.writer import FreshView
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Values = Mapping[str, npt.NDArray[np.float16]]
-Asked = tuple[int, tuple[str, ...]]
-"""A view, and the columns of which answers to it consist."""
-
-
-_PATIENCE = 1.0
-"""Seconds after which a host looks again who computes what it waits for."""
-
-
-class Book(Protocol):
-    """Where answers to one view are looked up and put."""
-
-    @property
-    def trouble(self) -> str:
-        """Why nothing more is kept, as a sentence; empty where all is well."""
-        ...
-
-    def refresh(self) -> None:
-        """Looks at what others have put in since."""
-        ...
-
-    def present(self, ids: Ids) -> Mask:
-        """Which of ``ids`` [B] can be read."""
-        ...
-
-    def read(self, ids: Ids) -> Values:
-        """What is kept of ``ids`` [B], all of them present, by column.
-
-        Raises:
-            BlocksSpoilt: some of it was damaged, and is present no longer.
-        """
-        ...
-
-    def append(self, ids: Ids, values: Values) -> None:
-        """Puts in what was computed for ``ids`` [B]; never fails."""
-        ...
-
-    def claimed(self, ids: Ids) -> AbstractContextManager[Mask]:
-        """Claims those of ``ids`` [B] that are not there and that nobody else is computing."""
-        ...
-
-    def wait(self, sample: int) -> None:
-        """Waits for whoever else is computing this sample, within a bound."""
-        ...
-
-    def close(self) -> None:
-        """Lets go of it."""
-        ...
+_Key = tuple[int, tuple[str, ...]]
+"""A view, and the columns of an answer to it."""
 
 
 class NullCache:
-    """Keeps nothing."""
+    """Stores nothing, so that everything is computed; has the methods of a ``FreshView``."""
 
     trouble = ""
 
     def refresh(self) -> None:
-        """There is nothing to see."""
+        """There is nothing to read."""
 
     def present(self, ids: Ids) -> Mask:
-        """None is."""
+        """Which of ``ids`` [B] are stored: none."""
         return np.zeros(len(ids), np.bool_)
 
-    def read(self, ids: Ids) -> Values:
-        """Nothing is present, so this is never asked."""
-        raise AssertionError("nothing is kept here")
+    def read(self, ids: Ids) -> Columns:
+        """Is never called, since nothing is present."""
+        raise AssertionError("nothing is stored here")
 
-    def append(self, ids: Ids, values: Values) -> None:
-        """Forgets it."""
+    def append(self, ids: Ids, values: Columns) -> None:
+        """Stores nothing."""
 
-    def claimed(self, ids: Ids) -> AbstractContextManager[Mask]:
-        """All are this one's to compute."""
-        return nullcontext(np.ones(len(ids), np.bool_))
+    def claim(self, ids: Ids) -> Mask:
+        """Which of ``ids`` [B] are to be computed here: all."""
+        return np.ones(len(ids), np.bool_)
 
-    def wait(self, sample: int) -> None:
-        """Nobody else computes for it."""
+    def release(self, ids: Ids) -> None:
+        """There are no claims to end."""
 
-    def close(self) -> None:
-        """There is nothing to let go of."""
+    def wait(self, ids: Ids, seconds: float) -> None:
+        """No other process computes for this one."""
 
 
-class WholeCache(NullCache):
-    """Keeps all that is asked for, on one shelf of the bank."""
-
-    def __init__(self, shelf: Shelf, view: int) -> None:
-        self._fresh = FreshView(shelf, view)
-        self._columns = [column.name for column in shelf.columns]
-        self.written = 0
-
-    @property
-    def trouble(self) -> str:  # type: ignore[override]
-        """The view's own."""
-        return self._fresh.trouble
-
-    def refresh(self) -> None:
-        """Reads on in the journals of others."""
-        self._fresh.refresh()
+class PartialCache(FreshView):
+    """Stores some of an answer's columns: everything is computed, and what is new is stored."""
 
     def present(self, ids: Ids) -> Mask:
-        """Which are there in all columns."""
-        return self._fresh.present(ids)
-
-    def read(self, ids: Ids) -> Values:
-        """What the shelf gives back."""
-        return self._fresh.read(ids)
-
-    def append(self, ids: Ids, values: Values) -> None:
-        """Puts it into this host's journal."""
-        self.written += len(ids)
-        self._fresh.append(ids, {name: values[name] for name in self._columns})
-
-    @contextmanager
-    def claimed(self, ids: Ids) -> Iterator[Mask]:
-        """Claims by locks, which other processes see."""
-        mine = self._fresh.claim(ids)
-        try:
-            yield mine
-        finally:
-            self._fresh.release(ids[mine])
-
-    def wait(self, sample: int) -> None:
-        """Waits while whoever claimed it lives, and not for ever."""
-        self._fresh.wait(np.array([sample], np.int64), _PATIENCE)
-
-    def close(self) -> None:
-        """Seals what was put in, if nobody else is at it."""
-        self._fresh.close()
-
-
-class PartialCache(WholeCache):
-    """Keeps a part of what is asked for: all is computed, and the part put in if it is new."""
-
-    def present(self, ids: Ids) -> Mask:
-        """None is there whole."""
+        """Which of ``ids`` [B] are stored in all columns: none."""
         return np.zeros(len(ids), np.bool_)
 
-    def append(self, ids: Ids, values: Values) -> None:
-        """Puts in what is not there yet."""
-        new = ~self._fresh.present(ids)
+    def append(self, ids: Ids, values: Columns) -> None:
+        """Stores those of ``ids`` [B] that are not stored yet."""
+        new = ~super().present(ids)
         if new.any():
-            super().append(ids[new], {name: values[name][new] for name in self._columns})
+            super().append(ids[new], {name: each[new] for name, each in values.items()})
 
-    @contextmanager
-    def claimed(self, ids: Ids) -> Iterator[Mask]:
-        """All are this one's to compute, whoever else does so."""
-        yield np.ones(len(ids), np.bool_)
+    def claim(self, ids: Ids) -> Mask:
+        """Which of ``ids`` [B] are to be computed here: all, whoever else computes them."""
+        return np.ones(len(ids), np.bool_)
+
+
+AnswerCache: TypeAlias = FreshView | NullCache
 
 
 class ViewCache:
-    """The books of one host: each stream has one to itself, and leaves it to the next.
+    """The caches of one host, one for each view and set of columns; a stream has one to itself
+    and leaves it to the next stream.
 
-    Books of what nobody asks for any more are closed, and so is one into which nothing
-    had to be put: then it is complete, and sealed it is read without asking.
+    Caches of another view than the latest are closed, and so is one to which nothing was
+    appended: it is complete, and once it is sealed students read it without asking the host.
     """
 
     def __init__(self, shelf: Shelf | None) -> None:
         self._shelf = shelf
-        self._idle: dict[Asked, list[WholeCache]] = {}
-        self._latest: Asked | None = None
+        self._idle: dict[_Key, list[FreshView]] = {}
+        self._latest: _Key | None = None
         self._lock = threading.Lock()
-        # A host that is dropped lets go of its journals, so that they can be sealed.
+        # A host that is dropped closes its journals, so that they can be sealed.
         self.close = weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def opened(self, view: int, wanted: tuple[str, ...]) -> Iterator[Book]:
-        """A book that nobody else has, of ``view`` and the columns that are ``wanted``."""
+    def opened(self, view: int, columns: tuple[str, ...]) -> Iterator[AnswerCache]:
+        """A cache for answers with ``columns`` to ``view``, used by no other stream."""
         if self._shelf is None:
             yield NullCache()
             return
-        asked = (view, wanted)
-        book = self._idle_one(asked) or _new(self._shelf.of(wanted), *asked)
-        book.written = 0
+        key = (view, columns)
+        cache = self._take_idle(key) or _open(self._shelf.of(columns), *key)
+        cache.written = 0
         try:
-            yield book
+            yield cache
         finally:
-            self._give_back(asked, book)
+            self._give_back(key, cache)
 
-    def _idle_one(self, asked: Asked) -> WholeCache | None:
+    def _take_idle(self, key: _Key) -> FreshView | None:
         with self._lock:
-            self._latest = asked
-            own = self._idle.pop(asked, [])
+            self._latest = key
+            own = self._idle.pop(key, [])
             others = dict(self._idle)
             self._idle.clear()
             if len(own) > 1:
-                self._idle[asked] = own[1:]
+                self._idle[key] = own[1:]
         _close_all(others)
         return own[0] if own else None
 
-    def _give_back(self, asked: Asked, book: WholeCache) -> None:
+    def _give_back(self, key: _Key, cache: FreshView) -> None:
         with self._lock:
-            keep = asked == self._latest and book.written > 0
+            keep = key == self._latest and cache.written > 0
             if keep:
-                self._idle.setdefault(asked, []).append(book)
+                self._idle.setdefault(key, []).append(cache)
         if not keep:
-            book.close()
+            cache.close()
 
 
-def _new(shelf: Shelf, view: int, wanted: tuple[str, ...]) -> WholeCache:
-    whole = set(wanted) == {each.name for each in shelf.columns}
-    return WholeCache(shelf, view) if whole else PartialCache(shelf, view)
+def _open(shelf: Shelf, view: int, columns: tuple[str, ...]) -> FreshView:
+    whole = set(columns) == {each.name for each in shelf.columns}
+    return FreshView(shelf, view) if whole else PartialCache(shelf, view)
 
 
-def _close_all(books: dict[Asked, list[WholeCache]]) -> None:
-    for each in books.values():
-        for book in each:
-            book.close()
-    books.clear()
+def _close_all(caches: dict[_Key, list[FreshView]]) -> None:
+    for each in caches.values():
+        for cache in each:
+            cache.close()
+    caches.clear()

@@ -48,7 +48,7 @@ class FakeTeacher:
     def answer(self, asked: Question) -> Answer:
         logits = np.zeros((len(asked.sample_ids), CLASSES), np.float16)
         logits[:, 0], logits[:, 1], logits[:, 2] = number(asked), asked.sample_ids, self.mark
-        return Answer(logits, {"layer": logits[:, :2] + np.float16(0.5)}, 0.0)
+        return Answer({"logits": logits, "tap.layer": logits[:, :2] + np.float16(0.5)})
 
     def told(self) -> tuple[list[int], int, list[int]]:
         """First numbers of the streams begun, how many have ended, all numbers asked."""

@@ -104,8 +104,8 @@ def test_a_shelf_holds_what_is_asked_and_belongs_to_one_manner(tmp_path: Path) -
     wide, deep = (made.kept(stage, name, folder, plain(1)) for name in ("wide", "deep"))
     assert wide.shelf is not None
     assert deep.shelf is not None
-    assert [each.name for each in wide.shelf.columns] == ["logits.top3", "tap.hidden.0"]
-    assert [each.name for each in deep.shelf.columns] == ["logits.top3"]
+    assert [each.stored_name for each in wide.shelf.columns] == ["logits.top3", "tap.hidden.0"]
+    assert [each.stored_name for each in deep.shelf.columns] == ["logits.top3"]
     assert wide.shelf.columns[1].shape == (64,)
     assert (wide.shelf.samples, wide.shelf.budget) == (1797, 2 * 10**9)
     assert wide.shelf.identity == identity_of(made.about("wide"), plain(1).to_json())

@@ -21,6 +21,7 @@ from orchestrator.execution.parity_gate import ParityGate
 from orchestrator.execution.role_specs import resources_of
 from orchestrator.home.store import Store
 from students.config import Resources
+from students.knowledge import LOGITS
 from students.models.catalog import build_model
 from students.models.config import Mlp, Weights
 from students.models.network import Network, preprocess
@@ -220,7 +221,7 @@ def test_a_teacher_with_noise_of_its_own_ends_the_run(  # type: ignore[no-untype
 
     def noisy(self: Teacher, inputs: Tensor) -> Any:
         found = answer(self, inputs)
-        return type(found)(found.logits + np.float16(next(count)), found.taps, found.seconds)
+        return type(found)({LOGITS: found.logits + np.float16(next(count))})
 
     monkeypatch.setattr(Teacher, "answer", noisy)
     with pytest.raises(TeacherError, match="other answers when it is asked again"):

@@ -14,11 +14,11 @@ from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
 from students.fault_injection import Fault
 from students.knowledge import Tap
+from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import STREAMS_PER_RANK
 from teachers.inference.inference_config import plain
-from teachers.serving.answer_columns import logits_column
 from tests import small
 
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})
@@ -103,9 +103,9 @@ def test_a_teacher_that_is_settled_is_told_how_it_is_run_and_where_it_keeps_its_
     tmp_path: Path,
 ) -> None:
     made = role_specs(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
-    logits = logits_column(10, 3)
+    logits = Column("logits", (10,), 3)
     shelf = Shelf(tmp_path, "ab", 1797, 10**9, (logits,))
-    kept = AnswerSpec(plain(2), logits, (), shelf)
+    kept = AnswerSpec(plain(2), (), shelf)
     spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, kept=kept)
     assert (spec.inference, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
 

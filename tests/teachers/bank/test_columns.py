@@ -38,7 +38,7 @@ def test_negative_nought_is_kept_in_a_whole_column(values: Halves) -> None:
 
 
 def test_top_k_keeps_the_largest_and_the_mean_of_the_rest() -> None:
-    column = Column("logits.top2", (5,), 2)
+    column = Column("logits", (5,), 2)
     values = np.array([[1, 5, -2, 4, 3]], np.float16)
     assert column.row_bytes == 2 * 4 + 4
     back = column.decode(column.encode(values))[0]
@@ -47,7 +47,7 @@ def test_top_k_keeps_the_largest_and_the_mean_of_the_rest() -> None:
 
 
 def test_row_holds_classes_by_falling_value_then_values_then_the_tail() -> None:
-    row = Column("logits.top2", (5,), 2).encode(np.array([[1, 5, -2, 4, 3]], np.float16))
+    row = Column("logits", (5,), 2).encode(np.array([[1, 5, -2, 4, 3]], np.float16))
     fields = row.view("<u2")[0]
     assert fields[:2].tolist() == [1, 3]
     assert fields[2:5].view("<f2").tolist() == [5, 4, np.float16(2 / 3)]
@@ -55,14 +55,14 @@ def test_row_holds_classes_by_falling_value_then_values_then_the_tail() -> None:
 
 
 def test_lower_class_is_kept_among_equals() -> None:
-    row = Column("logits.top2", (4,), 2).encode(np.array([[7, 7, 7, 7]], np.float16))
+    row = Column("logits", (4,), 2).encode(np.array([[7, 7, 7, 7]], np.float16))
     assert row.view("<u2")[0, :2].tolist() == [0, 1]
 
 
 @settings(max_examples=300)
 @given(logits(9), st.integers(1, 8))
 def test_what_was_given_back_is_kept_bit_for_bit(values: Halves, k: int) -> None:
-    column = Column("logits.top", (9,), k)
+    column = Column("logits", (9,), k)
     once = column.decode(column.encode(values))
     assert bits(column.decode(column.encode(once))) == bits(once)
     assert np.isfinite(once).all()
@@ -70,7 +70,7 @@ def test_what_was_given_back_is_kept_bit_for_bit(values: Halves, k: int) -> None
 
 @given(logits(9), st.integers(1, 8))
 def test_kept_values_are_the_largest(values: Halves, k: int) -> None:
-    column = Column("logits.top", (9,), k)
+    column = Column("logits", (9,), k)
     fields = column.encode(values).view("<u2")
     kept = np.take_along_axis(values, fields[:, :k].astype(np.int64), axis=1)
     assert (kept == -np.sort(-values, axis=1)[:, :k]).all()
@@ -79,8 +79,12 @@ def test_kept_values_are_the_largest(values: Halves, k: int) -> None:
     assert mean == pytest.approx(rest / (9 - k), rel=1e-3, abs=0.1)
 
 
+def test_another_top_k_is_stored_under_another_name() -> None:
+    assert [Column("logits", (5,), k).stored_name for k in (None, 2)] == ["logits", "logits.top2"]
+
+
 def test_most_classes_fit() -> None:
-    column = Column("logits.top1", (2**16,), 1)
+    column = Column("logits", (2**16,), 1)
     values = np.zeros((1, 2**16), np.float16)
     values[0, -1] = 3
     assert np.flatnonzero(column.decode(column.encode(values))).tolist() == [2**16 - 1]
@@ -89,7 +93,7 @@ def test_most_classes_fit() -> None:
 @pytest.mark.parametrize(("shape", "k"), [((5,), 0), ((5,), 5), ((5, 2), 1), ((2**16 + 1,), 1)])
 def test_top_k_that_does_not_fit_is_refused(shape: tuple[int, ...], k: int) -> None:
     with pytest.raises(ValueError, match=f"top_k is {k} for values of shape"):
-        Column("logits.top", shape, k)
+        Column("logits", shape, k)
 
 
 def test_values_of_another_shape_are_refused() -> None:

@@ -75,7 +75,7 @@ class Stream:
         question = next(self.left)
         warning, self.handle.warning = self.handle.warning, ""
         logits = truth(question.sample_ids, question.view)
-        return Answer(logits, {}, 0.0, computed=1, warning=warning)
+        return Answer({"logits": logits}, computed=1, warning=warning)
 
     def close(self) -> None:
         """There is nothing to free."""
@@ -95,7 +95,7 @@ def store(shelf: Shelf, view: int, ids: np.ndarray) -> None:
 
 
 def lessons(shelf: Shelf | None, *handles: Asked) -> StreamedKnowledge:
-    kept = {"a": AnswerSpec(plain(1), LOGITS, (), shelf)}
+    kept = {"a": AnswerSpec(plain(1), (), shelf)}
     ensemble = Ensemble(("a",), CLASSES, Uniform())
     return StreamedKnowledge(ensemble, {"a": handles}, 1.0, Wait(), kept)  # type: ignore[dict-item]
 

@@ -17,7 +17,8 @@ ASKED = Question(view=0, sample_ids=np.array([5, 7], np.int64))
 
 def answer(value: float, **taps: float) -> Answer:
     logits = np.full((2, 4), value, np.float16)
-    return Answer(logits, {n: np.full((2, 3, 1, 1), v, np.float16) for n, v in taps.items()}, 0.0)
+    tapped = {f"tap.{n}": np.full((2, 3, 1, 1), v, np.float16) for n, v in taps.items()}
+    return Answer({"logits": logits} | tapped)
 
 
 def test_answers_stand_in_the_order_of_the_names_with_taps_under_theirs() -> None:

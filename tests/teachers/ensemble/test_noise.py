@@ -135,7 +135,12 @@ def test_another_epoch_or_seed_has_another_noise(other: dict[str, int]) -> None:
 
 def answers(*values: float) -> list[Answer]:
     return [
-        Answer(np.full((2, 4), value, np.float16), {"layer": np.ones((2, 3), np.float16)}, 0.0)
+        Answer(
+            {
+                "logits": np.full((2, 4), value, np.float16),
+                "tap.layer": np.ones((2, 3), np.float16),
+            }
+        )
         for value in values
     ]
 

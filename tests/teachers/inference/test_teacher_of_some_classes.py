@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from students.knowledge import Tap
+from students.knowledge import LOGITS, Tap
 from students.models.class_map import UNKNOWN
 from students.models.config import PlainCnn
+from teachers.bank.columns import Column
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
-from teachers.serving.answer_columns import logits_column
 from tests.students.models.test_class_map import CLASSES, TOTAL, network, pictures
 
 FOREIGN = [name for name in range(TOTAL) if name not in CLASSES]
@@ -38,5 +38,4 @@ def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(inference: Infer
 @pytest.mark.parametrize("top_k", [3, 5, 9])
 def test_as_many_as_it_knows_are_kept_exactly_among_the_largest(top_k: int) -> None:
     logits = Teacher(network(), inference=plain(1)).answer(pictures()).logits
-    column = logits_column(TOTAL, top_k)
-    assert np.array_equal(column.decode(column.encode(logits)), logits)
+    assert np.array_equal(Column(LOGITS, (TOTAL,), top_k).as_stored(logits), logits)
