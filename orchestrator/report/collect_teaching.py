@@ -12,7 +12,7 @@ from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.profiling.measured_plan import kept
+from orchestrator.profiling.measured_plan import read_measured
 from orchestrator.report.collect_terms import committed_rows
 from orchestrator.report.stage_overlap import Span, share_beside, stage_spans
 from orchestrator.results.teaching_report import Prediction, StepSpeed, TeacherRun, TeachingReport
@@ -72,7 +72,7 @@ class TeachingFigures:
         return self.store.bank / shelf_digest(about)
 
     def _foretold(self, student: StageResult) -> Prediction | None:
-        measured = kept(self.store.runs / self.plan.run_name)
+        measured = read_measured(self.store.runs / self.plan.run_name)
         if measured is None:
             return None
         own = measured.stage(student.stage.digest)
