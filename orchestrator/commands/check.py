@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--measure",
     "measured",
     is_flag=True,
-    help="Time teachers, student and disk for some seconds, and say what a run will take.",
+    help="Run each stage for a few seconds, and estimate what the whole run will take.",
 )
 @click.option(
     "--repeat",

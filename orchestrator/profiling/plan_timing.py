@@ -45,7 +45,7 @@ def measured_plan(bench: Bench) -> MeasuredPlan:
     for name in plan.recipe.teachers:
         prepare_teacher(bench, name)
     teachers = dict(_timed_teachers(bench, left, timings))
-    for stage in (_untaught(bench), student, *left):
+    for stage in (student, _untaught(bench), *left):
         if stage.kind == "teach" and stage.name not in timings:
             timings[stage.name] = _time(bench, stage)
     stages = tuple(_expected(bench, left, timings, teachers))

@@ -40,9 +40,9 @@ def test_it_runs_every_stage_and_times_every_teacher(measured) -> None:
         "running teachers.deep",
         "timing teacher 'wide'",
         "timing teacher 'deep'",
-        "running controls.untaught",
         "running student",
         "running student with stored answers",
+        "running controls.untaught",
     ]
 
 
@@ -150,10 +150,13 @@ def test_the_command_prints_one_object_and_its_progress_on_standard_error(
     assert "The whole run should take about" in printed.stdout
 
 
-def test_a_stage_in_processes_of_its_own_is_measured_with_their_start(tmp_path: Path) -> None:
-    loaded = small.loaded(tmp_path, "ensemble.bank=none", "student.engine.kind=torch")
+def test_a_stage_in_a_process_of_its_own_is_measured_with_its_start(tmp_path: Path) -> None:
+    alone = ("teachers={}", "student.objective={task: 1.0}", "student.engine.kind=torch")
+    loaded = small.loaded(tmp_path, *alone, "controls=[]")
     found = measure(loaded, home=tmp_path / "home", say=lambda _: None, seconds=QUICK)
-    assert found.stages[0].seconds > 0.5, "torch alone takes longer to be imported"
+    (student,) = found.stages
+    assert student.seconds > 0.5, "torch alone takes longer to be imported"
+    assert found.speeds.of_untaught() == found.teachers == {}
     assert any("side by side" in each for each in found.assumed)
 
 
