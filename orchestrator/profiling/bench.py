@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from cluster.runtime import Runtime
-from orchestrator.deep_check.checked_plan import JudgedPlan
+from orchestrator.deep_check.deep_check import CheckedPlan
 from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.stage_runner import StageWork
 from orchestrator.home.cleaning import MEASURING
@@ -35,7 +35,7 @@ class Bench:
     gets a line about each thing that is timed.
     """
 
-    judged: JudgedPlan
+    checked: CheckedPlan
     store: Store
     scratch: Store
     runtime: Runtime
@@ -46,12 +46,12 @@ class Bench:
     @property
     def transfer_set(self) -> TransferSet:
         """The plan's data."""
-        return self.judged.transfer_set
+        return self.checked.transfer_set
 
     @cached_property
     def plan(self) -> Plan:
         """The plan, in which a teacher that is still to be trained need not pass the gate."""
-        plan = self.judged.plan
+        plan = self.checked.plan
         teachers = {
             name: config
             if config.weights or self.is_stored(plan.stage(f"teachers.{name}"))
@@ -71,7 +71,7 @@ class Bench:
         return self._runner_in(self.store)
 
     def _runner_in(self, store: Store) -> StageWork:
-        specs = RoleSpecs(self.plan, store, self.judged.probed.hint_shapes)
+        specs = RoleSpecs(self.plan, store, self.checked.hint_shapes)
         return StageWork(self.runtime, specs, self.transfer_set)
 
     def is_stored(self, stage: Stage) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cluster.catalog import build_runtime
-from orchestrator.deep_check.checked_plan import judged_plan
+from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.execution.role_specs import gpus, logical_cpus
 from orchestrator.execution.signals import interruptible
@@ -52,8 +52,8 @@ def measure(
     """
     store = Store(home)
     store.prepare()
-    judged = judged_plan(loaded, store, repeats=repeats)
-    plan, cores = judged.plan, os.cpu_count() or 1
+    checked = checked_plan(loaded, store, repeats=repeats)
+    plan, cores = checked.plan, os.cpu_count() or 1
     if without := list(_without_gpus(plan)):
         raise RecipeProblems(without)
     began = time.monotonic()
@@ -63,7 +63,7 @@ def measure(
         )
         start_seconds = time.monotonic() - began
         with closing(runtime):
-            measured = measured_plan(Bench(judged, store, scratch, runtime, cores, seconds, say))
+            measured = measured_plan(Bench(checked, store, scratch, runtime, cores, seconds, say))
     measured = replace(
         measured,
         seconds=measured.seconds + (start_seconds if measured.stages else 0.0),

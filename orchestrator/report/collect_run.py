@@ -14,7 +14,7 @@ from torch import Tensor
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, class_maps
-from orchestrator.recipe.advice import remarks
+from orchestrator.recipe.advice import notes
 from orchestrator.report.collect_teaching import TeachingFigures
 from orchestrator.report.collect_terms import LessonFigures
 from orchestrator.results.run_report import (
@@ -93,7 +93,7 @@ class Reporting:
             ).report(),
             listening=lesson.listening(),
             terms=lesson.terms(),
-            remarks=remarks(self.plan.recipe),
+            remarks=notes(self.plan.recipe),
         )
 
     def _models(
