@@ -38,7 +38,7 @@ from benchmarks.teaching.school import School
 from benchmarks.teaching.steps import seconds
 from benchmarks.teaching.table import tuning
 from benchmarks.teaching.ways import WAYS
-from orchestrator.report.plot_style import save
+from orchestrator.report.plot_elements import save
 
 HOME = Path(".stillhouse")
 

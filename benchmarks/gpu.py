@@ -136,7 +136,7 @@ def lines(found: Mapping[tuple[str, str], Sequence[RunReport]]) -> Iterator[str]
 def _inferences(report: RunReport) -> Iterator[str]:
     teachers: Mapping[str, TeacherRun] = report.teaching.teachers if report.teaching else {}
     for name, run in teachers.items():
-        gain = "not compared" if run.gain is None else f"{run.gain:.2f} times plain fp32"
+        gain = "not compared" if run.speedup is None else f"{run.speedup:.2f} times plain fp32"
         rate = "" if run.chosen_rate is None else f", {run.chosen_rate:,.0f} samples/s alone"
         yield f"{name} run in {run.inference}: {gain}{rate}"
 

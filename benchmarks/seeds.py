@@ -16,7 +16,8 @@ from pathlib import Path
 
 import stillhouse
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.report.repeats import repeat_report, repeat_sentence, spread
+from orchestrator.report.compare_seeds import repeat_report, spread
+from orchestrator.report.render_summary import repeats_sentence
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 
 HOME = Path(".stillhouse")
@@ -46,7 +47,7 @@ def lines(reports: Sequence[RunReport]) -> Iterator[str]:
         parts = [_accuracies(models, part) for part in ("validation", "test")]
         yield f"{name:12s} " + " ".join(f"{_spelt(values):>16s}" for values in parts)
     yield from _of_omitted_classes(reports)
-    yield repeat_sentence(repeat_report(reports))
+    yield repeats_sentence(repeat_report(reports))
 
 
 def _columns(reports: Sequence[RunReport]) -> dict[str, list[ModelReport]]:

@@ -23,7 +23,7 @@ from pathlib import Path
 import stillhouse
 from benchmarks.seeds import in_one_process
 from orchestrator.formatting.units import format_bytes
-from orchestrator.report.repeats import paired, spread
+from orchestrator.report.compare_seeds import paired, spread
 from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk
 from teachers.bank.layout import shelves_of

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from cluster.catalog import build_runtime
-from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
+from orchestrator.deep_check.checked_plan import judged_plan
+from orchestrator.deep_check.deep_check import Probed
 from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult, Watcher
 from orchestrator.execution.prewarm import warm
@@ -26,7 +27,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
-from orchestrator.report.collect_run import Reporting
+from orchestrator.report.collect_run import collect_run
 from orchestrator.report.latency import latencies
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
@@ -39,7 +40,7 @@ from students.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
-    from orchestrator.report.repeats import RepeatReport
+    from orchestrator.results.repeat_report import RepeatReport
 
 SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
@@ -112,14 +113,14 @@ def run(
     store = Store(home)
     store.prepare()
     with interruptible(), ProgressBars(console) as bars, ExitStack() as closing:
-        checked = checked_plan(loaded, store, repeats=repeats)
-        plan, transfer_set = checked.plan, checked.transfer_set
+        judged = judged_plan(loaded, store, repeats=repeats)
+        plan, probed, transfer_set = judged.plan, judged.probed, judged.transfer_set
         prepare_for(plan, store)
         closing.enter_context(marked(plan, store))
         tracking = RunTracking(plan, store, printable(loaded), environment)
         try:
             watchers = Watchers((bars, tracking))
-            results = _results(checked, store, watchers, fault)
+            results = _results(plan, store, probed, transfer_set, watchers, fault)
             finished = _report(loaded, plan, store, transfer_set, results, began)
             files = [Path(path) for path in finished.report.artifacts.values()]
             tracking.add_report(finished.report, files)
@@ -133,9 +134,13 @@ def run(
 
 
 def _results(
-    checked: CheckedPlan, store: Store, watcher: Watcher, fault: Fault | None
+    plan: Plan,
+    store: Store,
+    probed: Probed,
+    transfer_set: TransferSet,
+    watcher: Watcher,
+    fault: Fault | None,
 ) -> list[StageResult]:
-    plan = checked.plan
     stored = _all_stored(plan, store, watcher)
     if stored is not None:
         return stored
@@ -145,8 +150,8 @@ def _results(
             plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
         )
         closing.callback(runtime.close)
-        role_specs = RoleSpecs(plan, store, checked.hint_shapes, fault)
-        work = StageWork(runtime, role_specs, checked.transfer_set)
+        role_specs = RoleSpecs(plan, store, probed.hint_shapes, fault)
+        work = StageWork(runtime, role_specs, transfer_set)
         warm(runtime, plan, store, work, cores)
         return Executor(plan, store, runtime, work, watcher, cores, work.broken_off).run()
 
@@ -175,18 +180,20 @@ def _report(
     began: float,
 ) -> FinishedRun:
     # Pictures and statistics take most of a second to import, so not before the first step.
+    from orchestrator.report.compare_seeds import repeat_report
     from orchestrator.report.render_page import write_page
-    from orchestrator.report.repeats import repeat_report
 
     latency = latencies(plan, store, results, transfer_set)
-    reporting = Reporting(plan, store, transfer_set, latency)
     folder = store.runs / plan.run_name
     folder.mkdir(parents=True, exist_ok=True)
     resolved = folder / "recipe.yaml"
     write_atomically(resolved, dump_yaml(printable(loaded)).encode())
     seconds = time.monotonic() - began
     reports = [
-        reporting.report(results, seconds=seconds, repeat=repeat) for repeat in range(plan.repeats)
+        collect_run(
+            plan, store, transfer_set, results, latency=latency, seconds=seconds, repeat=repeat
+        )
+        for repeat in range(plan.repeats)
     ]
     repeats = repeat_report(reports) if plan.repeats > 1 else None
     first = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})

@@ -35,8 +35,8 @@ def test_the_object_has_the_keys_that_the_contract_names(finished: Finished) -> 
         "name", "recipe_digest", "outcome", "seconds", "student", "untaught", "students",
         "teachers", "stages", "artifacts",
     }  # fmt: skip
-    beside = {"ensemble", "controls", "curves", "dark_knowledge", "omitted", "teaching"} | {
-        "listening", "terms", "remarks",
+    beside = {"ensemble", "controls", "curves", "soft_targets", "omitted", "teaching"} | {
+        "teacher_weights", "terms", "format", "remarks",
     }  # fmt: skip
     assert set(finished.object) == contract | beside
     assert (finished.object["name"], finished.object["outcome"]) == ("small", "done")

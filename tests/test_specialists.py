@@ -12,7 +12,7 @@ import pytest
 
 from cluster.in_process import InProcessRuntime
 from orchestrator.home.store import Store
-from orchestrator.report.collect_run import Reporting
+from orchestrator.report.collect_run import collect_run
 from orchestrator.results.run_report import RunReport
 from students.storage.outcome import Outcome, read_answers
 from students.storage.step_log import read_committed
@@ -63,7 +63,7 @@ def done(folder: Path, *settings: str) -> Run:
         doing = executor(runtime, loaded, home)
         results = doing.run()
         data = doing.work.transfer_set
-        report = Reporting(doing.plan, doing.store, data, {}).report(results, seconds=1.0)
+        report = collect_run(doing.plan, doing.store, data, results, latency={}, seconds=1.0)
         return Run(
             home,
             report,

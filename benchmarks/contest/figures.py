@@ -94,12 +94,12 @@ def inferences(contest: Contest, name: str) -> Iterator[str]:
     turn = next((turn for turn in contest.turns.get(name, []) if turn is not None), {})
     for teacher, of in turn.get("teachers", {}).items():
         if not of["plain_rate"] or not of["chosen_rate"]:
-            yield f"{teacher:26s} {of['manner']}"
+            yield f"{teacher:26s} {of['inference']}"
             continue
         gain, rate = of["chosen_rate"] / of["plain_rate"], of["chosen_rate"]
         speed = f"{rate:.0f} images/s alone, {gain:.2f} x plain fp32"
         nearness = f"KL {of['kl']:.1e}, same class {of['same_argmax']:.2%}" if of["kl"] else ""
-        yield f"{teacher:26s} {of['manner']}: {speed}; {nearness}"
+        yield f"{teacher:26s} {of['inference']}: {speed}; {nearness}"
 
 
 def untaught_of(name: str) -> str:

@@ -11,7 +11,7 @@ from benchmarks.teaching.contest import Found
 from benchmarks.teaching.steps import UNIFORM
 from benchmarks.teaching.table import NOBODY, difference, told_apart
 from benchmarks.teaching.ways import UNTAUGHT, WAYS
-from orchestrator.report.plot_style import LINES, label_axes
+from orchestrator.report.plot_elements import LINES, label_axes
 
 Findings = Mapping[str, Mapping[str, Found]]
 """What was found of each way, by regime."""

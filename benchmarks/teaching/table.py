@@ -8,7 +8,8 @@ from benchmarks.teaching.contest import Found
 from benchmarks.teaching.regimes import Regime
 from benchmarks.teaching.steps import UNIFORM, Cost
 from benchmarks.teaching.ways import UNTAUGHT
-from orchestrator.report.repeats import Paired, paired, spread
+from orchestrator.report.compare_seeds import paired, spread
+from orchestrator.results.repeat_report import Paired
 
 HEAD = (
     "way", "chosen on validation", "validation %", "test %", "to untaught", "to uniform",

@@ -24,6 +24,7 @@ def command(home: Path, runs: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps({"runs": [report.to_json() for report in reports]}))
         return
     from orchestrator.commands.console import output
-    from orchestrator.report.render_tables import print_comparison
+    from orchestrator.formatting.table import print_grid
+    from orchestrator.report.render_tables import comparison_table
 
-    print_comparison(reports, output())
+    print_grid(comparison_table(reports), output())

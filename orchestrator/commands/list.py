@@ -41,14 +41,13 @@ def command(home: Path, as_json: bool) -> None:
 def _print(stored: StoredRuns, counts: dict[str, int]) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.report.render_tables import compare_grid
+    from orchestrator.report.render_tables import gain_cells
 
     console = output()
     if stored.runs:
-        figures = compare_grid([run.report for run in stored.runs]).rows
         rows = tuple(
-            (run.title, _local_time(run), _outcome(run), *line[2:5])
-            for run, line in zip(stored.runs, figures, strict=True)
+            (run.title, _local_time(run), _outcome(run), *gain_cells(run.report))
+            for run in stored.runs
         )
         headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
         print_grid(Grid("Runs", headers, rows), console)

@@ -24,16 +24,21 @@ def command(home: Path, run: str, as_json: bool) -> None:
         click.echo(json.dumps(found.report.to_json()))
         return
     from orchestrator.commands.console import output
-    from orchestrator.report.render_tables import print_report
+    from orchestrator.report.render_terminal import print_report
+    from orchestrator.results.repeat_report import RepeatReport
+    from orchestrator.results.run_report import FORMAT
 
-    console = output()
-    print_report(found.report, console)
-    kept = found.folder / "repeats.json"
-    if kept.is_file():
-        from orchestrator.commands.run import show_repeats
-        from orchestrator.report.repeats import RepeatReport
-
-        show_repeats(RepeatReport.from_json(kept.read_bytes()), console)
+    repeats = found.folder / "repeats.json"
+    print_report(
+        found.report,
+        output(),
+        RepeatReport.from_json(repeats.read_bytes()) if repeats.is_file() else None,
+    )
+    if found.report.format != FORMAT:
+        click.echo(
+            "An older version wrote this report, and not all of it can be shown; run the recipe "
+            "again, which writes it anew."
+        )
     if found.under_way:
         click.echo("It is under way now.")
     files = [file for pattern in ("*.md", "*.png") for file in sorted(found.folder.glob(pattern))]

@@ -13,9 +13,6 @@ from orchestrator.commands.options import home_option, json_option, recipe_argum
 from orchestrator.errors import RecipeProblems
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from orchestrator.report.repeats import RepeatReport
     from orchestrator.run import FinishedRun
     from students.fault_injection import Fault
 
@@ -69,22 +66,11 @@ def command(
 def show(finished: FinishedRun) -> None:
     """Prints the report to standard output."""
     from orchestrator.commands.console import output
-    from orchestrator.report.render_tables import print_report
+    from orchestrator.report.render_terminal import print_report
 
     console = output()
-    print_report(finished.report, console)
-    if finished.repeats is not None:
-        show_repeats(finished.repeats, console)
+    print_report(finished.report, console, finished.repeats)
     console.print(f"Page and pictures: {finished.folder}", markup=False, soft_wrap=True)
-
-
-def show_repeats(repeats: RepeatReport, console: Console) -> None:
-    """Prints what several seeds say together."""
-    from orchestrator.formatting.table import print_grid
-    from orchestrator.report.repeats import repeat_grid, repeat_sentence
-
-    print_grid(repeat_grid(repeats), console)
-    console.print(repeat_sentence(repeats), markup=False)
 
 
 def as_object(finished: FinishedRun) -> dict[str, Any]:

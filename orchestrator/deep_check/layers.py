@@ -1,4 +1,5 @@
-"""The deep check of layers: those that terms and the gating network read exist and fit."""
+"""The deep check of layers: whether those that terms and the gate look at are there, and what
+shapes they have."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ Shape = tuple[int, ...]
 
 @dataclass
 class LayerCheck:
-    """Checks layers of ``models``, which are named by their place in the recipe
-    (``teachers.wide``, ``student``). Where a model could not be built, its layers are not checked.
+    """Looks at layers of ``models``, which are by their place in the recipe (``teachers.wide``,
+    ``student``); those that could not be made are left out, with all that rests on them.
 
-    ``hint_shapes`` has the shapes of the teachers' layers found, by ``HintLayer.name``.
+    ``hint_shapes``: the shapes of the teachers' layers found, by ``HintLayer.name``.
     """
 
     recipe: Recipe
@@ -64,10 +65,10 @@ class LayerCheck:
             yield problem_of(error, "student")
             return
         if shape is not None and hint is not None and hint.name in self.hint_shapes:
-            reason = can_bridge(shape, self.hint_shapes[hint.name])
-            if reason is not None:
+            trouble = can_bridge(shape, self.hint_shapes[hint.name])
+            if trouble is not None:
                 between = where.rpartition(".")[0]
-                yield Problem(between, f"`{between}` cannot be computed: {reason}")
+                yield Problem(between, f"`{between}` cannot be computed: {trouble}")
 
     def _gate(self) -> Iterator[Problem]:
         weighting, where = self.recipe.ensemble.weighting, "ensemble.weighting.layer"
@@ -81,7 +82,7 @@ class LayerCheck:
             yield problem_of(error, "student")
 
     def _shape(self, model: str, layer: str, place: str) -> Shape | None:
-        """The shape of a layer's output per sample; none where the model could not be built."""
+        """What a layer of the model gives per sample; none where there is no such model."""
         if model not in self.models:
             return None
         _, _, teacher = model.partition(".")

@@ -1,4 +1,4 @@
-"""A table of words and figures, and how it is drawn in the terminal."""
+"""A table of words and figures, and how it is printed in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Grid:
-    """A table before it is drawn; its first ``words`` columns are words, the others figures."""
+    """A table's content; its first ``words`` columns are words, the others figures."""
 
     title: str
     headers: tuple[str, ...]
@@ -23,15 +23,17 @@ class Grid:
 
 
 def print_grid(grid: Grid, console: Console) -> None:
-    """Draws one table."""
-    table = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    """Prints one table; where it is too wide, columns of words are wrapped."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, header in enumerate(grid.headers):
+        words = number < grid.words
         table.add_column(
             header,
-            justify="left" if number < grid.words else "right",
+            justify="left" if words else "right",
             overflow="fold",
-            no_wrap=number > 0 and " " not in header,
+            no_wrap=not words and " " not in header,
         )
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
+    console.print(Text(grid.title, style="italic"))
     console.print(table)

@@ -1,6 +1,6 @@
-"""What a measurement expects of a run, as values that go to JSON and back.
+"""What was measured of a plan and what it makes one expect, as values that go to JSON and back.
 
-HOME/runs/NAME@DIGEST/measured.json   kept where the report of that run compares it with the run
+HOME/runs/NAME@DIGEST/measured.json   kept beside the report of the run that it foretells
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-FILE = "measured.json"
+from orchestrator.profiling.throughput_model import Speeds
+from orchestrator.results.teaching_report import MEASURED
 
 
 @dataclass(frozen=True)
 class MeasuredTeacher:
-    """One teacher: ``rate`` answers/s of one replica, run as ``inference`` says (in words).
+    """One teacher: ``rate`` samples/s of one replica in ``manner`` (in words), on ``threads``.
 
     ``gain`` is that rate over the one of plain fp32, none where nothing else was tried;
-    ``training_rate`` samples/s while it is trained, none where it has been: it was timed with
-    untrained weights if it has one.
+    ``training_rate`` samples/s while it is trained, none where it need not be; ``fresh``: it
+    was timed with fresh weights, for it is still to be trained.
     """
 
     inference: str
@@ -30,29 +31,18 @@ class MeasuredTeacher:
     rate: float
     gain: float | None = None
     training_rate: float | None = None
-
-
-@dataclass(frozen=True)
-class Speeds:
-    """The student's samples/s: without teachers; with answers that teachers compute (none where
-    it has no teachers); with answers read from the bank (none without a bank)."""
-
-    untaught: float
-    computed: float | None = None
-    read: float | None = None
-
-    def of_untaught(self) -> dict[str, float]:
-        """Each as a share of the untaught student's."""
-        rates = {"computed": self.computed, "read": self.read}
-        return {name: rate / self.untaught for name, rate in rates.items() if rate is not None}
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class MeasuredBank:
-    """The bytes of all answers that the student asks for, and the bank's ``budget`` in bytes."""
+    """What all answers that the student asks for take in the bank, whose ``budget`` is in bytes;
+    ``read_us`` and ``write_us`` are microseconds of one answer of one teacher."""
 
     bytes: int
     budget: int
+    read_us: float
+    write_us: float
 
     @property
     def fits(self) -> bool:
@@ -64,8 +54,8 @@ class MeasuredBank:
 class ExpectedStage:
     """One stage that is still to be run: its seconds if nothing runs beside it.
 
-    ``samples_per_second`` of its steps, over the whole stage, none of an evaluation; ``asked`` and
-    ``read`` count the answers that teachers compute for it and that it reads from the bank.
+    ``samples_per_second`` of its steps, over the whole stage; ``asked`` and ``read`` count the
+    answers that teachers compute for it and that it finds stored.
     """
 
     name: str
@@ -80,9 +70,9 @@ class ExpectedStage:
 class MeasuredPlan:
     """A plan on this machine of ``cores`` cores.
 
-    ``speeds`` are those of the student, each of whose ranks computes on ``student_threads``;
-    ``seconds`` those of the whole run, of the stages that are not stored; ``assumed`` says what
-    that rests on.
+    ``student_threads``, and the samples/s of one of its ranks on them, when nothing makes it
+    wait; ``speeds`` is none where nobody teaches; ``seconds`` are the whole run's, of the stages
+    that are not stored; ``assumed`` says what that rests on.
     """
 
     name: str
@@ -90,8 +80,10 @@ class MeasuredPlan:
     cores: int
     measuring_seconds: float
     student_threads: int
-    speeds: Speeds
+    student_rate: float
+    untaught_rate: float
     teachers: Mapping[str, MeasuredTeacher]
+    speeds: Speeds | None
     bank: MeasuredBank | None
     stages: tuple[ExpectedStage, ...]
     seconds: float
@@ -100,21 +92,18 @@ class MeasuredPlan:
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints, with the shares of the untaught student's rate."""
         plain: dict[str, Any] = _PLAN.dump_python(self, mode="json")
-        plain["of_untaught"] = self.speeds.of_untaught()
+        if self.speeds is not None:
+            plain["of_untaught"] = self.speeds.of_untaught()
         if self.bank is not None:
             plain["bank"]["fits"] = self.bank.fits
         return plain
-
-    def stage(self, digest: str) -> ExpectedStage | None:
-        """What is expected of the stage of that digest."""
-        return next((stage for stage in self.stages if stage.digest == digest), None)
 
 
 _PLAN = TypeAdapter(MeasuredPlan)
 
 
-def write_measured(measured: MeasuredPlan, folder: Path) -> None:
-    """Stores the measurement in the run's ``folder``.
+def keep(measured: MeasuredPlan, folder: Path) -> None:
+    """Keeps the measurement in the run's ``folder``.
 
     Raises:
         OSError: it cannot be written.
@@ -122,12 +111,4 @@ def write_measured(measured: MeasuredPlan, folder: Path) -> None:
     from students.durable_files import write_atomically
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FILE, (json.dumps(measured.to_json(), indent=1) + "\n").encode())
-
-
-def read_measured(folder: Path) -> MeasuredPlan | None:
-    """What was measured before the run in ``folder``; none if nothing was, or it is damaged."""
-    try:
-        return _PLAN.validate_json((folder / FILE).read_bytes())
-    except (OSError, ValueError):
-        return None
+    write_atomically(folder / MEASURED, (json.dumps(measured.to_json(), indent=1) + "\n").encode())

@@ -1,29 +1,19 @@
-"""What a run found out: figures, tables, sentences, pictures.
+"""Collects the figures of finished stages and shows them as tables, sentences and pictures.
 
-The values
-  run_report        all of them, to JSON and back
-  teaching_report   of these, how the student was taught
-  listening_report  of these, who it listened to
-  term_report       of these, what each term said
+Collecting (needs torch)
+  collect_run        one repeat of a run, from its finished stages
+  collect_models     accuracies, costs and soft targets, from stored logits
+  collect_objective  teacher weights and loss terms, from the step log
+  collect_teaching   teachers' inference, speeds, the prediction
+  step_speed         speed of a stage's steps, and when other stages ran too
+  latency            measures the latency of finished models
+  compare_seeds      mean, spread and paired differences over several seeds (needs scipy)
 
-From finished stages
-  reporting         to these values
-  teaching_figures  how the student was taught
-  lesson_figures    who it listened to, and its terms
-  stage_overlap     which stages were at work beside each other
-  latency           times finished models, one after the other
-  repeats           what several seeds say together
-
-In the terminal and on a page
-  grid              a table, and how it is drawn
-  report_table      the tables
-  lesson_tables     of these, who was listened to, and what drove the student
-  report_words      sentences
-  teaching_words    of these, how fast it was taught, and what was foretold
-  lesson_words      of these, who was listened to, and what drove the student
-  quantities        rates and times in words
-  report_page       ``report.md``
-  pictures          PNG files
-  lesson_pictures   of these, who was listened to, and what drove the student
-  picture_style     what all pictures share
+Showing stored figures
+  render_tables      tables
+  render_summary     sentences
+  render_terminal    both, in the terminal
+  render_page        both and the pictures, as ``report.md``
+  plots              PNG files (needs matplotlib)
+  plot_elements      panels, lines, heat maps, axes, legends of which these are made
 """

@@ -2,169 +2,221 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from orchestrator.report.plot_style import (
+from orchestrator.report.plot_elements import (
     LINES,
-    MOST_NAMES,
-    MOST_NUMBERS,
+    add_legend,
+    draw_heat_map,
+    draw_line,
+    finish_lines,
     label_axes,
-    percentage,
+    name_cells,
     save,
+    two_panels,
 )
-from orchestrator.report.weighting_plots import (
-    LISTENING,
-    TERMS,
-    listening_figure,
-    terms_figure,
+from orchestrator.report.render_tables import LABEL
+from orchestrator.results.run_report import LearningCurve, ModelReport, RunReport, SoftTargets
+from orchestrator.results.term_report import TermReport
+from orchestrator.results.weighting_report import WeightingReport
+
+_STYLES = {
+    "student": (LINES[0], "*", 150),
+    "teacher": (LINES[1], "o", 55),
+    "ensemble": (LINES[2], "D", 55),
+    "control": (LINES[6], "s", 55),
+}
+"""Colour, marker and size of a model's point by its role."""
+
+_MOST_CONTRAST = 1e4
+"""Probabilities that are smaller than the largest by more have the darkest colour."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture's file, its title, and a caption that says how to read it."""
+
+    file: str
+    title: str
+    caption: str
+
+
+CURVES = Picture(
+    "learning_curves.png",
+    "Learning curves",
+    "Accuracy (left, higher is better) and negative log-likelihood (right, lower is better) on the "
+    "validation part after each epoch.",
 )
-from orchestrator.results.run_report import DarkKnowledge, LearningCurve, ModelReport, RunReport
+SOFT_TARGETS = Picture(
+    "mean_soft_targets.png",
+    "Mean soft target per class",
+    "Each row is the ensemble's mean softened prediction on the samples of one class. The diagonal "
+    "is left grey and the colours are logarithmic, so that the rest shows: which classes the "
+    "teachers find similar is what soft targets convey and labels do not.",
+)
+WEIGHTS = Picture(
+    "teacher_weights.png",
+    "Teacher weights by class and epoch",
+    "Left: each teacher's mean weight over all samples. Right: its mean weight on the samples of "
+    "each class in the last epoch; grey cells have no samples.",
+)
+TERMS = Picture(
+    "loss_terms.png",
+    "Loss terms: value and gradient norm",
+    "Left: each term's mean value, before its weight is applied. Right: the norm of the weighted "
+    "term's gradient with respect to the student's outputs (or its guided layer) in the epoch's "
+    "first step: the larger it is, the more the term determines what the student learns.",
+)
+SIZES = Picture(
+    "accuracy_and_size.png",
+    "Test accuracy and model size",
+    "One point a model; higher is more accurate, further left is smaller. The ensemble has the "
+    "parameters of all its teachers.",
+)
 
-FloatArray = npt.NDArray[np.float64]
 
-CURVES = "learning_curves.png"
-DARK_KNOWLEDGE = "dark_knowledge.png"
-SIZES = "accuracy_and_size.png"
-
-_COLOURS = {"student": LINES[0], "teacher": LINES[1], "ensemble": LINES[2], "control": LINES[6]}
-_MARKERS = {"student": "*", "teacher": "o", "ensemble": "D", "control": "s"}
-
-
-def draw_pictures(report: RunReport, folder: Path) -> tuple[Path, ...]:
-    """Draws what the report has figures for; the files' names are always the same."""
+def draw_pictures(report: RunReport, folder: Path) -> tuple[Picture, ...]:
+    """Draws what the report has figures for into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = []
-    if any(curve.epochs for curve in report.curves):
-        drawn.append(save(curves_figure(report.curves), folder / CURVES))
-    if report.dark_knowledge is not None:
-        drawn.append(save(dark_knowledge_figure(report.dark_knowledge), folder / DARK_KNOWLEDGE))
-    if report.listening is not None:
-        drawn.append(save(listening_figure(report.listening), folder / LISTENING))
-    if len(report.terms) > 1:
-        drawn.append(save(terms_figure(report.terms), folder / TERMS))
-    if report.models():
-        drawn.append(save(sizes_figure(report.models()), folder / SIZES))
-    return tuple(drawn)
+    all_pictures: tuple[tuple[Picture, Callable[[Any], Figure], Any], ...] = (
+        (CURVES, curves_figure, [curve for curve in report.curves if curve.epochs]),
+        (SOFT_TARGETS, soft_targets_figure, report.soft_targets),
+        (WEIGHTS, weights_figure, report.teacher_weights),
+        (TERMS, terms_figure, report.terms if len(report.terms) > 1 else None),
+        (SIZES, sizes_figure, report.models()),
+    )
+    drawn = [(picture, draw(figures)) for picture, draw, figures in all_pictures if figures]
+    for picture, figure in drawn:
+        save(figure, folder / picture.file)
+    return tuple(picture for picture, _ in drawn)
 
 
 def curves_figure(curves: Sequence[LearningCurve]) -> Figure:
     """Validation accuracy and loss after each epoch, a line for each model."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
-    for number, curve in enumerate(curve for curve in curves if curve.epochs):
-        style = {
-            "color": LINES[number % len(LINES)],
-            "linewidth": 2.0 if number == 0 else 1.3,
-            "zorder": 3 if number == 0 else 2,
-            "marker": "o" if len(curve.epochs) == 1 else "",
-        }
-        left.plot(curve.epochs, [100 * share for share in curve.accuracy], **style)
-        right.plot(curve.epochs, curve.nll, label=curve.name, **style)
-    label_axes(left, "epoch", "validation accuracy, %")
-    label_axes(right, "epoch", "validation loss, nats")
-    for axes in (left, right):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    right.legend(frameon=False)
+    figure, (left, right) = two_panels(CURVES.title)
+    for number, curve in enumerate(curves):
+        draw_line(left, number, curve.epochs, [100 * share for share in curve.accuracy], curve.name)
+        draw_line(right, number, curve.epochs, curve.nll, curve.name)
+    finish_lines(left, "validation accuracy, %")
+    finish_lines(right, "validation NLL, nats")
+    add_legend(figure, right)
     return figure
 
 
-def dark_knowledge_figure(knowledge: DarkKnowledge) -> Figure:
+def terms_figure(terms: Mapping[str, TermReport]) -> Figure:
+    """Left each term's unweighted value by epoch, right its weighted gradient's norm."""
+    figure, (left, right) = two_panels(TERMS.title)
+    for number, (name, term) in enumerate(terms.items()):
+        epochs = range(1, len(term.values) + 1)
+        draw_line(left, number, epochs, term.values, name)
+        draw_line(right, number, epochs, term.gradients, name)
+    finish_lines(left, "value, unweighted")
+    finish_lines(right, "norm of the weighted gradient")
+    add_legend(figure, right)
+    return figure
+
+
+def weights_figure(weights: WeightingReport) -> Figure:
+    """Left each teacher's mean weight by epoch; right by class, in the last epoch."""
+    classes, teachers = len(weights.classes), list(weights.weights)
+    title = f"Teacher weights (weighting {weights.rule})"
+    if weights.by_class:
+        right = min(11.0, max(4.5, 1.8 + 0.42 * classes))
+        height = max(3.9, 1.9 + 0.45 * len(teachers))
+        figure, (axes, by_class) = two_panels(title, (4.8, right), height)
+        shares = np.array([weights.by_class[name] for name in teachers], float)
+        draw_heat_map(by_class, 100 * np.ma.masked_invalid(shares), 100 * shares, "mean weight, %")
+        name_cells(by_class, weights.classes, teachers)
+        by_class.set_xlabel("class")
+        by_class.set_title(f"by class, epoch {weights.epochs[-1]}", fontsize=10)
+    else:
+        figure = Figure(figsize=(6, 3.9), layout="constrained")
+        figure.suptitle(title, fontsize=11)
+        axes = figure.subplots()
+    for number, (teacher, means) in enumerate(weights.weights.items()):
+        draw_line(axes, number, weights.epochs, [100 * mean for mean in means], teacher)
+    if any(weights.fallback_shares):
+        label = [100 * share for share in weights.fallback_shares]
+        draw_line(axes, 0, weights.epochs, label, LABEL, color="black", linestyle="--")
+    finish_lines(axes, "mean weight, %", logarithmic=False)
+    axes.set_ylim(bottom=0)
+    add_legend(figure, axes)
+    return figure
+
+
+def soft_targets_figure(soft_targets: SoftTargets) -> Figure:
     """The mean soft target per class; the diagonal is left grey so that the rest shows."""
-    mean = np.asarray(knowledge.mean, dtype=float)
+    mean = 100 * np.asarray(soft_targets.mean, dtype=float)
     size = len(mean)
     hidden = np.ma.masked_where(np.eye(size, dtype=bool) | (mean <= 0), mean)
     side = min(9.0, 3.2 + 0.42 * size)
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
     axes = figure.subplots()
-    axes.set_facecolor("#DDDDDD")
-    norm = LogNorm(hidden.min(), hidden.max()) if hidden.count() and _spread(hidden) else None
-    image = axes.imshow(hidden, cmap="viridis", norm=norm)
-    bar = figure.colorbar(image, ax=axes, label="mean probability, %", shrink=0.85)
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(_as_percent))
-    bar.ax.yaxis.set_minor_formatter(FuncFormatter(_as_percent))
-    if size <= MOST_NAMES:
-        slanted = max(map(len, knowledge.classes)) > 3
-        axes.set_xticks(range(size), knowledge.classes, rotation=45 if slanted else 0)
-        axes.set_yticks(range(size), knowledge.classes)
-    if size <= MOST_NUMBERS:
-        _write_numbers(axes, mean, np.asarray(image.norm(mean)))
-    axes.set_xlabel("class that the ensemble thinks of")
+    norm = None
+    if hidden.count() and hidden.max() > hidden.min():
+        norm = LogNorm(max(hidden.min(), hidden.max() / _MOST_CONTRAST), hidden.max())
+    draw_heat_map(axes, hidden, mean, "mean probability, %", norm)
+    name_cells(axes, soft_targets.classes, soft_targets.classes)
+    axes.set_xlabel("class predicted by the ensemble")
     axes.set_ylabel("true class")
-    axes.set_title(f"Mean soft target, T = {knowledge.temperature:g} (in %)", fontsize=11)
+    axes.set_title(
+        f"{SOFT_TARGETS.title}, temperature {soft_targets.temperature:g}, in %", fontsize=11
+    )
     return figure
 
 
 def sizes_figure(models: Sequence[ModelReport]) -> Figure:
     """Test accuracy against parameters."""
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    figure = Figure(figsize=(7, 4.7), layout="constrained")
     axes = figure.subplots()
-    for model in models:
+    places = [(max(model.parameters, 1), 100 * model.test.accuracy) for model in models]
+    for model, (size, accuracy) in zip(models, places, strict=True):
+        colour, marker, area = _STYLES[model.role]
         axes.scatter(
-            max(model.parameters, 1),
-            100 * model.test.accuracy,
-            color=_COLOURS[model.role],
-            marker=_MARKERS[model.role],
-            s=150 if model.role == "student" else 55,
-            zorder=3,
+            size, accuracy, s=area, color=colour, marker=marker, label=model.role, zorder=3
         )
     axes.set_xscale("log")
     label_axes(axes, "parameters", "test accuracy, %")
+    axes.set_title(SIZES.title, fontsize=11)
     axes.margins(x=0.14, y=0.14)
-    sizes = [max(model.parameters, 1) for model in models]
-    middle = (min(sizes) * max(sizes)) ** 0.5
-    for model, height in zip(models, _label_heights(models), strict=True):
+    for model, place, (aside, height) in zip(models, places, _label_offsets(places), strict=True):
         axes.annotate(
             model.name,
-            (model.parameters, 100 * model.test.accuracy),
-            xytext=(-9 if model.parameters > middle else 9, height),
+            place,
+            xytext=(aside, height),
             textcoords="offset points",
-            ha="right" if model.parameters > middle else "left",
+            ha="left" if aside > 0 else "right",
             va="center",
             fontsize=9,
-            color=_COLOURS[model.role],
+            color=_STYLES[model.role][0],
         )
+    add_legend(figure, axes)
     return figure
 
 
-def _label_heights(models: Sequence[ModelReport]) -> list[float]:
-    """Points to move each label up, so that models of one size do not write over each other."""
-    accuracies = [model.test.accuracy for model in models]
-    span = max(accuracies) - min(accuracies) or 1.0
-    per_point = span / 230.0  # The axes are about 230 points high.
-    heights = [0.0] * len(models)
-    for size in {model.parameters for model in models}:
-        same = sorted((a, n) for n, a in enumerate(accuracies) if models[n].parameters == size)
-        lowest = float("-inf")
-        for accuracy, number in same:
-            lowest = max(accuracy / per_point, lowest + 12.0)
-            heights[number] = lowest - accuracy / per_point
-    return heights
-
-
-def _spread(values: FloatArray) -> bool:
-    return bool(values.max() > values.min())
-
-
-def _as_percent(value: float, _position: int) -> str:
-    return f"{100 * value:.2g}"
-
-
-def _write_numbers(axes: Axes, mean: FloatArray, light: FloatArray) -> None:
-    for row, column in np.ndindex(*mean.shape):
-        axes.text(
-            column,
-            row,
-            percentage(100 * float(mean[row, column])),
-            ha="center",
-            va="center",
-            fontsize=7,
-            color="black" if row == column or light[row, column] > 0.7 else "white",
-        )
+def _label_offsets(places: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+    """Where each model's name stands, in points from its own place: towards the middle, and moved
+    up where it would cover the name of a model of about its size."""
+    sizes, accuracies = np.log([size for size, _ in places]), [height for _, height in places]
+    middle, near = (sizes.min() + sizes.max()) / 2, 0.25 * np.ptp(sizes)
+    per_point = (max(accuracies) - min(accuracies) or 1.0) / 215  # The axes' height in points.
+    tops: dict[int, float] = {}
+    for number in np.argsort(accuracies, kind="stable"):
+        taken = [
+            top + 12.0
+            for other, top in tops.items()
+            if abs(sizes[other] - sizes[number]) <= near
+            and (sizes[other] > middle) == (sizes[number] > middle)
+        ]
+        tops[number] = max([accuracies[number] / per_point, *taken])
+    return [
+        (-9.0 if sizes[number] > middle else 9.0, tops[number] - accuracies[number] / per_point)
+        for number in range(len(places))
+    ]

@@ -1,106 +1,146 @@
-"""Says in sentences what a run found: gain, gap closed, what is flattering, what was not shown."""
+"""Writes the sentences of a report: what is optimistic, weights, terms, speed, gain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.report.render_speed_summary import teaching_notes
-from orchestrator.report.render_weighting_summary import lesson_notes
+from orchestrator.formatting.units import format_bytes, format_duration, format_rate
+from orchestrator.results.repeat_report import RepeatReport
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
+from orchestrator.results.teaching_report import StepSpeed, TeachingReport
+from orchestrator.results.term_report import gradient_shares
+from orchestrator.results.weighting_report import WeightingReport
 
-_SMALLEST = 0.00005  # A difference that two decimals of a percentage show as nothing.
+_SMALLEST = 0.0005
+"""Accuracies that differ by less are the same with one decimal of a percentage."""
+_FEW_CHANGED = 0.02
+"""A weighting that changes the target of fewer samples teaches nearly as the uniform mean does."""
+_NEARLY_ALL = 0.9
+"""A gating network that gives one teacher more than that selects it."""
+_NOT_HELD_OUT = {
+    "random": "draws teachers at random",
+    "adaptive": "is part of the student",
+    "confidence": "needs labels",
+    "correct_only": "needs labels",
+}
+"""Why a weighting is not evaluated on the held-out parts."""
 
 
-def percent(share: float) -> str:
-    """A share as a percentage with two decimals, without the sign."""
-    return f"{100 * share:.2f}"
+def summary(report: RunReport) -> tuple[str, ...]:
+    """The sentences below the tables, the one on the student's gain last."""
+    return (
+        *_optimistic(report),
+        *_some_classes(report),
+        *_omitted_classes(report),
+        *_corrected(report),
+        *report.remarks,
+        *(_weighting(report.teacher_weights) if report.teacher_weights else ()),
+        *_largest_gradient(report),
+        *(_speed(report.teaching) if report.teaching else ()),
+        *(_prediction(report, report.teaching) if report.teaching else ()),
+        gain_sentence(report),
+    )
 
 
-def points(difference: float) -> str:
-    """A difference of shares in percentage points, without its direction."""
-    return f"{100 * abs(difference):.2f} points"
-
-
-def closing_sentence(report: RunReport) -> str:
-    """What the student gained over untaught, and which part of the gap to its ensemble it closed.
+def gain_sentence(report: RunReport) -> str:
+    """The student's gain over untaught, and the part of the gap to its ensemble that it closes.
 
     All figures are of the test part.
     """
     student, ensemble = report.student, report.ensemble
     if student is None:
-        return f"The run ended ({report.outcome}) before its student was taught."
+        return f"The run ended ({report.outcome}) before its student was trained."
     own = student.test.accuracy
+    said = f"The student's test accuracy is {_percent(own)}"
     if report.untaught is None:
-        return f"The student names {percent(own)} % of the test samples rightly" + (
-            f"; its ensemble {percent(ensemble.test.accuracy)} %." if ensemble else "."
+        return (
+            f"{said}; its ensemble's is {_percent(ensemble.test.accuracy)}."
+            if ensemble
+            else (f"{said}.")
         )
     base = report.untaught.test.accuracy
-    first = f"The student {_change(own, base)} ({percent(own)} % against {percent(base)} %)"
-    if ensemble is None:
-        return f"{first}."
-    return f"{first}{_gap(own, base, ensemble.test.accuracy)}."
+    said += f", {_difference(own, base)} the same student without teachers ({_percent(base)})"
+    return f"{said}{_gap(own, base, ensemble.test.accuracy) if ensemble else ''}."
 
 
-def _change(own: float, base: float) -> str:
+def _difference(own: float, base: float) -> str:
     if abs(own - base) < _SMALLEST:
-        return "is as good as the same student untaught"
-    verb = "gained" if own > base else "lost"
-    return f"{verb} {points(own - base)} against the same student untaught"
+        return "which does not differ from"
+    return f"{_points(own - base)} points {'above' if own > base else 'below'}"
 
 
 def _gap(own: float, base: float, top: float) -> str:
-    goal = f"its ensemble ({percent(top)} %)"
+    ensemble = f"its ensemble ({_percent(top)})"
     if top - base < _SMALLEST:
-        return f"; there was no gap to close, for {goal} is no better than untaught"
-    share = (own - base) / (top - base)
+        return f"; there is no gap to close, since {ensemble} is no better than that"
     if own - top >= _SMALLEST:
-        return f" and stands {points(own - top)} above {goal}"
+        return f" and {_points(own - top)} points above {ensemble}"
     if own - base >= _SMALLEST:
-        return f" and closed {100 * share:.0f} % of the gap to {goal}"
-    if abs(own - base) < _SMALLEST:
-        return f" and closed nothing of the gap to {goal}"
-    return f"; the gap to {goal} grew from {points(top - base)} to {points(top - own)}"
+        return f"; this closes {100 * (own - base) / (top - base):.0f} % of the gap to {ensemble}"
+    if base - own < _SMALLEST:
+        return f"; this closes nothing of the gap to {ensemble}"
+    before, after = _points(top - base), _points(top - own)
+    return f"; the gap to {ensemble} grows from {before} to {after} points"
 
 
-def notes(report: RunReport) -> tuple[str, ...]:
-    """The sentences below the tables, the closing one last."""
-    return (
-        *_flattered(report),
-        *_of_some_classes(report),
-        *_unseen(report),
-        *_corrected(report),
-        *report.remarks,
-        *lesson_notes(report),
-        *teaching_notes(report),
-        closing_sentence(report),
-    )
-
-
-def is_flattered(model: ModelReport) -> bool:
-    """Whether the validation figures flatter a model, for its weights have seen those samples."""
+def is_optimistic(model: ModelReport) -> bool:
+    """Whether the validation figures are too good, for the weights have seen those samples."""
     return model.seen_training and model.validation is not None
 
 
-def _flattered(report: RunReport) -> Iterator[str]:
-    if any(is_flattered(model) for model in report.models()):
+def _optimistic(report: RunReport) -> Iterator[str]:
+    if any(is_optimistic(model) for model in report.models()):
         yield (
             "* These weights have seen the training samples, of which the validation part is "
-            "taken: the validation figure flatters, the test figure does not."
+            "taken: the validation accuracy is optimistic, the test accuracy is not."
         )
 
 
-def _of_some_classes(report: RunReport) -> Iterator[str]:
-    names = report.dark_knowledge.classes if report.dark_knowledge else ()
+def _some_classes(report: RunReport) -> Iterator[str]:
     some = [
-        f"'{model.name}' ({', '.join(names[each] if names else str(each) for each in known)})"
+        f"'{model.name}' ({', '.join(_class(report, each) for each in model.classes)})"
         for model in report.models()
-        if (known := model.classes) is not None
+        if model.classes is not None
     ]
     if some:
         yield (
-            f"Teachers that know some classes: {', '.join(some)}. Their figures are on samples of "
-            "these classes alone, which are not those of the others."
+            f"Teachers of some classes: {', '.join(some)}. Their figures are on the samples of "
+            "these classes, so they cannot be compared with those of the other models."
         )
+
+
+def _omitted_classes(report: RunReport) -> Iterator[str]:
+    for index in report.omitted:
+        shares = [
+            f"{_called(model)} {share}"
+            for model in (report.student, report.untaught)
+            if model is not None and (share := _class_accuracy(model, index))
+        ]
+        if shares:
+            yield (
+                f"Test accuracy on class '{_class(report, index)}', which the student was never "
+                f"shown: {', '.join(shares)}."
+            )
+
+
+def _class(report: RunReport, index: int) -> str:
+    return report.soft_targets.classes[index] if report.soft_targets else str(index)
+
+
+def _called(model: ModelReport) -> str:
+    return "the student" if model.role == "student" else f"'{model.name}'"
+
+
+def _class_accuracy(model: ModelReport, index: int) -> str:
+    plain, corrected = (_of_class(scores, index) for scores in (model.test, model.corrected))
+    if plain is None:
+        return ""
+    after = f" ({_percent(corrected)} after prior correction)" if corrected is not None else ""
+    return f"{_percent(plain)}{after}"
+
+
+def _of_class(scores: PartScores | None, index: int) -> float | None:
+    return scores.per_class[index] if scores is not None and scores.per_class else None
 
 
 def _corrected(report: RunReport) -> Iterator[str]:
@@ -108,35 +148,136 @@ def _corrected(report: RunReport) -> Iterator[str]:
         if model is not None and model.corrected is not None:
             before, after = model.test.accuracy, model.corrected.accuracy
             yield (
-                f"After prior correction (one shift per class, no labels used) {_called(model)} "
-                f"names {percent(after)} % rightly instead of {percent(before)} %."
+                f"After prior correction (one shift per class, no labels used) the test accuracy "
+                f"of {_called(model)} is {_percent(after)} instead of {_percent(before)}."
             )
 
 
-def _unseen(report: RunReport) -> Iterator[str]:
-    for index in report.omitted:
-        label = report.dark_knowledge.classes[index] if report.dark_knowledge else str(index)
-        parts = [
-            f"{_called(model)} names {shares} rightly"
-            for model in (report.student, report.untaught)
-            if model is not None and (shares := _on_class(model, index))
-        ]
-        if parts:
-            yield f"Of class '{label}', which was never shown, {', '.join(parts)}."
+def _weighting(weights: WeightingReport) -> Iterator[str]:
+    if not weights.epochs:
+        return
+    changed = weights.target_changed[-1]
+    said = (
+        f"In the last epoch, weighting {weights.rule} changed the target of {_small_share(changed)}"
+        " of the samples"
+    )
+    if changed >= _FEW_CHANGED:
+        yield f"{said}, and its most likely class for {_small_share(weights.class_changed[-1])}."
+    elif weights.samples_seen and weights.rule != "adaptive":  # A gate may be nearly uniform, too.
+        yield f"{said}: all teachers were trained on them and agree on nearly all."
+    else:
+        yield f"{said}: the student is taught nearly as by the uniform mean."
+    if any(weights.fallback_shares[-1:]):
+        share = _small_share(weights.fallback_shares[-1])
+        yield f"For {share} of them the target was the label, since no teacher was right."
+    teacher, shares = max(weights.weights.items(), key=lambda each: each[1][-1])
+    if weights.rule == "adaptive" and shares[-1] > _NEARLY_ALL:
+        yield (
+            f"The gating network gave {teacher} {100 * shares[-1]:.0f} % of the weight: it "
+            "minimises the student's loss, which favours the teacher that is easiest to imitate, "
+            "not the most accurate one."
+        )
+    if weights.ensemble_is_uniform:
+        why = _NOT_HELD_OUT.get(weights.rule, "cannot be evaluated on held-out parts")
+        yield (
+            "The ensemble's own figures are those of the uniform mean, since weighting "
+            f"{weights.rule} {why}."
+        )
 
 
-def _called(model: ModelReport) -> str:
-    return "the student" if model.role == "student" else f"'{model.name}'"
+def _largest_gradient(report: RunReport) -> Iterator[str]:
+    if len(report.terms) < 2:
+        return
+    first, last = (gradient_shares(report.terms, epoch) for epoch in (0, -1))
+    if not first or not last:
+        return
+    (name, at_first), (other, at_last) = (
+        max(shares.items(), key=lambda each: each[1]) for shares in (first, last)
+    )
+    of = "of the sum of the terms' gradient norms"
+    if name == other:
+        yield (
+            f"Term {name} has the largest gradient: {100 * at_first:.0f} % {of} in the first "
+            f"epoch, {100 * at_last:.0f} % in the last."
+        )
+    else:
+        yield (
+            f"Term {name} has the largest gradient in the first epoch ({100 * at_first:.0f} % {of})"
+            f", {other} in the last ({100 * at_last:.0f} %)."
+        )
 
 
-def _on_class(model: ModelReport, index: int) -> str:
-    plain = _class_share(model.test, index)
-    corrected = _class_share(model.corrected, index)
-    if plain is None:
-        return ""
-    after = f" ({percent(corrected)} % after prior correction)" if corrected is not None else ""
-    return f"{percent(plain)} %{after}"
+def _speed(teaching: TeachingReport) -> Iterator[str]:
+    student, untaught = teaching.student, teaching.untaught
+    if student is None or not teaching.teachers:
+        return
+    said = f"The student was trained at {format_rate(student.samples_per_second)} samples/s"
+    if teaching.of_untaught is not None:
+        said += f", {100 * teaching.of_untaught:.0f} % of the untaught student's speed"
+    yield f"{said}, and waited for answers {100 * student.wait_share:.0f} % of that time."
+    stages: tuple[tuple[StepSpeed | None, str], ...]
+    stages = (student, "its own steps"), (untaught, "the untaught student's")
+    shared = [
+        f"{100 * speed.overlap:.0f} % of {whose}"
+        for speed, whose in stages
+        if speed is not None and not speed.comparable
+    ]
+    if untaught is not None and shared:
+        yield (
+            "Its speed is not compared with the untaught student's: other stages ran during "
+            f"{' and '.join(shared)}."
+        )
 
 
-def _class_share(scores: PartScores | None, index: int) -> float | None:
-    return scores.per_class[index] if scores is not None and scores.per_class else None
+def _prediction(report: RunReport, teaching: TeachingReport) -> Iterator[str]:
+    predicted, parts = teaching.prediction, []
+    if predicted is None:
+        return
+    if predicted.samples_per_second is not None and teaching.student is not None:
+        rate = format_rate(predicted.samples_per_second)
+        measured = format_rate(teaching.student.samples_per_second)
+        parts.append(f"{rate} samples/s, measured {measured}")
+    ran = {stage.name: stage.seconds for stage in report.stages if stage.ran}
+    both = [name for name in predicted.stages if name in ran]
+    if both:
+        seconds, measured = (
+            format_duration(sum(of[name] for name in both)) for of in (predicted.stages, ran)
+        )
+        stages = "the stage that ran" if len(both) == 1 else f"the {len(both)} stages that ran"
+        parts.append(f"{seconds} for {stages}, measured {measured}")
+    if predicted.bytes is not None and teaching.bytes is not None:
+        size, measured = format_bytes(predicted.bytes), format_bytes(teaching.bytes)
+        parts.append(f"{size} in the bank, measured {measured}")
+    if parts:
+        yield f"`check --measure` predicted {'; '.join(parts)}."
+
+
+def repeats_sentence(repeats: RepeatReport) -> str:
+    """The student's mean gain over untaught, with its interval and whether it is significant."""
+    gain = repeats.gains.get("untaught")
+    if gain is None:
+        return "There is no untaught student to compare with."
+    higher = f"It is higher on {gain.wins} of {gain.count} seeds"
+    higher += f", equal on {gain.ties}." if gain.ties else "."
+    said = (
+        f"The student's test accuracy is {100 * abs(gain.mean):.2f} points "
+        f"{'above' if gain.mean > 0 else 'below'} that of the same student without teachers"
+    )
+    if gain.low is None or gain.high is None:
+        return f"{said}. {higher} One seed has no confidence interval; repeat with more."
+    interval = f"95 % CI {100 * gain.low:+.2f} to {100 * gain.high:+.2f}"
+    clear = gain.low > 0 or gain.high < 0
+    verdict = "it differs significantly" if clear else "it does not differ significantly"
+    return f"{said} ({interval}: {verdict}). {higher}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _small_share(share: float) -> str:
+    return "less than 0.1 %" if 0 < share < _SMALLEST else _percent(share)
+
+
+def _points(difference: float) -> str:
+    return f"{100 * abs(difference):.1f}"

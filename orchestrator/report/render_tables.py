@@ -1,120 +1,76 @@
-"""The report's tables: how well each model does, how large it is, and several runs side by side."""
+"""Builds the tables of a report: of one run, of several runs, of several seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.text import Text
-
-from orchestrator.formatting.table import ABSENT, Grid, print_grid
-from orchestrator.report.render_summary import is_flattered, notes, percent
-from orchestrator.report.render_weighting_tables import lesson_grids
+from orchestrator.formatting.table import ABSENT, Grid
+from orchestrator.report.render_summary import is_optimistic
+from orchestrator.results.repeat_report import Paired, RepeatReport
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 from orchestrator.results.teaching_report import TeacherRun
+from orchestrator.results.term_report import TermReport, gradient_shares
+from orchestrator.results.weighting_report import WeightingReport
 
+LABEL = "(the label)"
+"""The row of the samples whose target was the label."""
 _SMALLEST_KL = 1e-12
 """Less than that is rounding."""
 
 
-def report_grids(report: RunReport) -> tuple[Grid, ...]:
-    """The tables of one run."""
-    models = report.models()
-    if not models:
-        return ()
-    sizes = _size(models, tuple(report.teachers.values()))
-    teaching = report.teaching.teachers if report.teaching is not None else {}
-    taught = [_teaching(teaching)] if teaching else []
-    return (_quality(models), sizes, *taught, *lesson_grids(report))
+def report_tables(report: RunReport) -> tuple[Grid, ...]:
+    """The tables of one run for which there are figures; one loss term alone needs none."""
+    models, tables = report.models(), []
+    if models:
+        largest = max((each.parameters for each in report.teachers.values()), default=0)
+        tables += [_accuracy(models), _size(models, largest)]
+    if report.teaching is not None and report.teaching.teachers:
+        tables.append(_inference(report.teaching.teachers))
+    if report.teacher_weights is not None:
+        tables.append(_weights(report.teacher_weights))
+    if len(report.terms) > 1:
+        tables.append(_terms(report.terms))
+    return tuple(tables)
 
 
-def _quality(models: Sequence[ModelReport]) -> Grid:
+def _accuracy(models: Sequence[ModelReport]) -> Grid:
     headers = ("model", "test %", "NLL", "ECE %", "agreement %", "validation %")
     rows: list[tuple[str, ...]] = []
     for model in models:
-        held = percent(model.validation.accuracy) if model.validation else ABSENT
-        mark = "*" if is_flattered(model) else ""
-        rows.append((_on(model), *_figures(model.test), held + mark))
+        some = "" if model.classes is None else f" ({len(model.classes)} classes)"
+        validation = _percent(model.validation.accuracy) if model.validation else ABSENT
+        mark = "*" if is_optimistic(model) else ""
+        rows.append((_label(model) + some, *_scores(model.test), validation + mark))
         if model.corrected is not None:
-            rows.append((f"{model.name}, prior corrected", *_figures(model.corrected), ABSENT))
-    return Grid("How well they do", headers, tuple(rows))
+            rows.append((f"{model.name}, prior corrected", *_scores(model.corrected), ABSENT))
+    return Grid("Accuracy", headers, tuple(rows))
 
 
-def _figures(scores: PartScores) -> tuple[str, ...]:
-    agreement = ABSENT if scores.agreement is None else percent(scores.agreement)
-    return (percent(scores.accuracy), f"{scores.nll:.4f}", percent(scores.ece), agreement)
+def _scores(scores: PartScores) -> tuple[str, ...]:
+    agreement = _percent(scores.agreement)
+    return _percent(scores.accuracy), f"{scores.nll:.4f}", _percent(scores.ece), agreement
 
 
 def _label(model: ModelReport) -> str:
     return f"teacher {model.name}" if model.role == "teacher" else model.name
 
 
-def _on(model: ModelReport) -> str:
-    """The label, with how many classes the figures are on, where these are not all."""
-    some = "" if model.classes is None else f" ({len(model.classes)} classes)"
-    return _label(model) + some
-
-
-def _size(models: Sequence[ModelReport], teachers: Sequence[ModelReport]) -> Grid:
-    headers = (
-        "model",
-        "parameters",
-        "MACs",
-        "bytes",
-        "ms, batch 1",
-        "ms, batch 64",
-        "of largest",
-    )
-    largest = max((each.parameters for each in teachers), default=0)
-    rows = [
+def _size(models: Sequence[ModelReport], largest: int) -> Grid:
+    title = "Model size and latency (of one sample; size relative to the largest teacher)"
+    headers = ("model", "parameters", "MACs", "bytes", "ms, batch 1", "ms, batch 64", "relative")
+    rows = tuple(
         (
             _label(model),
-            f"{model.parameters:,}",
-            f"{model.macs:,}",
-            f"{model.bytes:,}",
-            _milliseconds(model, "1"),
-            _milliseconds(model, "64"),
-            ratio(model.parameters, largest),
+            *(f"{count:,}" for count in (model.parameters, model.macs, model.bytes)),
+            *(_figure(model.latency_ms.get(batch)) for batch in ("1", "64")),
+            relative_size(model.parameters, largest),
         )
         for model in models
-    ]
-    return Grid(
-        "How large they are (MACs and ms for one sample; parts of the largest teacher)",
-        headers,
-        tuple(rows),
     )
+    return Grid(title, headers, rows)
 
 
-def _teaching(teachers: Mapping[str, TeacherRun]) -> Grid:
-    headers = ("teacher", "run in", "gained", "KL", "same %", "parity", "answers", "computed")
-    rows = tuple(_taught_by(name, each) for name, each in teachers.items())
-    title = "How they taught (gained on plain fp32; KL and same answers against it)"
-    return Grid(title, headers, rows, words=2)
-
-
-def _taught_by(name: str, run: TeacherRun) -> tuple[str, ...]:
-    return (
-        name,
-        run.inference or ABSENT,
-        ABSENT if run.gain is None else f"{run.gain:.1f}x",
-        ABSENT if run.kl is None else _divergence(run.kl),
-        ABSENT if run.same_argmax is None else f"{100 * run.same_argmax:.1f}",
-        run.verdict or ABSENT,
-        f"{run.read + run.asked:,}",
-        f"{run.computed:,}",
-    )
-
-
-def _divergence(kl: float) -> str:
-    return f"{kl:.1e}" if kl >= _SMALLEST_KL else "0"
-
-
-def _milliseconds(model: ModelReport, batch: str) -> str:
-    value = model.latency_ms.get(batch)
-    return ABSENT if value is None else f"{value:.3g}"
-
-
-def ratio(parameters: int, largest: int) -> str:
+def relative_size(parameters: int, largest: int) -> str:
     """Parameters against those of the largest teacher: ``1/85``, ``1/1.3``, ``1`` or ``2.1``."""
     if not parameters or not largest:
         return ABSENT
@@ -124,53 +80,126 @@ def ratio(parameters: int, largest: int) -> str:
     return f"1/{parts:.0f}" if parts >= 10 else f"1/{parts:.2g}"
 
 
-def compare_grid(reports: Sequence[RunReport]) -> Grid:
+def _inference(teachers: Mapping[str, TeacherRun]) -> Grid:
+    title = "Teacher inference (speed, KL and same class against plain fp32)"
+    headers = ("teacher", "inference", "parity", "speed", "KL", "same %", "answers", "computed")
+    rows = tuple(
+        (
+            name,
+            run.inference or ABSENT,
+            run.verdict or ABSENT,
+            ABSENT if run.speedup is None else f"{run.speedup:.1f}x",
+            ABSENT if run.kl is None else f"{run.kl:.1e}" if run.kl >= _SMALLEST_KL else "0",
+            _percent(run.same_argmax, 1),
+            f"{run.read + run.asked:,}",
+            f"{run.computed:,}",
+        )
+        for name, run in teachers.items()
+    )
+    return Grid(title, headers, rows, words=3)
+
+
+def _weights(weights: WeightingReport) -> Grid:
+    title = f"Teacher weights by class and epoch (weighting {weights.rule}; mean weight in %)"
+    headers = ("teacher", "first epoch", "last epoch", "highest for", "lowest for")
+    rows = [
+        (name, _percent(shares[0], 1), _percent(shares[-1], 1), *_extremes(weights, name))
+        for name, shares in weights.weights.items()
+    ]
+    if any(weights.fallback_shares):
+        first, last = weights.fallback_shares[0], weights.fallback_shares[-1]
+        rows.append((LABEL, _percent(first, 1), _percent(last, 1), ABSENT, ABSENT))
+    return Grid(title, headers, tuple(rows))
+
+
+def _extremes(weights: WeightingReport, teacher: str) -> tuple[str, str]:
+    """The classes for which a teacher's weight is highest and lowest in the last epoch."""
+    shares = weights.by_class.get(teacher, ())
+    known = sorted((share, number) for number, share in enumerate(shares) if share is not None)
+    if not known:
+        return ABSENT, ABSENT
+    lowest, highest = (
+        f"{weights.classes[number]} ({_percent(share, 1)})"
+        for share, number in (known[0], known[-1])
+    )
+    return highest, lowest
+
+
+def _terms(terms: Mapping[str, TermReport]) -> Grid:
+    title = (
+        "Loss terms: value, weight, gradient norm (first and last epoch; gradients are weighted)"
+    )
+    headers = ("term", "value, last", "weight", "gradient, first", "gradient, last", "share %")
+    shares = gradient_shares(terms, -1)
+    rows = tuple(
+        (
+            name,
+            _figure(term.values[-1]),
+            " to ".join(dict.fromkeys(_figure(term.weights[epoch]) for epoch in (0, -1))),
+            _figure(term.gradients[0]),
+            _figure(term.gradients[-1]),
+            _percent(shares.get(name), 1),
+        )
+        for name, term in terms.items()
+    )
+    return Grid(title, headers, rows)
+
+
+def comparison_table(reports: Sequence[RunReport]) -> Grid:
     """Several runs side by side, one a line."""
-    headers = (
-        "run",
-        "outcome",
-        "student %",
-        "untaught %",
-        "gain",
-        "ensemble %",
-        "NLL",
-        "parameters",
+    headers = ("run", "outcome", "student %", "untaught %", "gain", "ensemble %", "NLL",
+               "parameters")  # fmt: skip
+    rows = tuple(
+        (
+            report.title,
+            report.outcome,
+            *gain_cells(report),
+            _percent(_test_accuracy(report.ensemble)),
+            f"{report.student.test.nll:.4f}" if report.student else ABSENT,
+            f"{report.student.parameters:,}" if report.student else ABSENT,
+        )
+        for report in reports
     )
-    return Grid("Runs", headers, tuple(_run_line(report) for report in reports))
+    return Grid("Runs", headers, rows)
 
 
-def _run_line(report: RunReport) -> tuple[str, ...]:
-    student, untaught = report.student, report.untaught
-    gain = (
-        f"{100 * (student.test.accuracy - untaught.test.accuracy):+.2f}"
-        if student is not None and untaught is not None
-        else ABSENT
+def gain_cells(report: RunReport) -> tuple[str, str, str]:
+    """Test accuracy of the student and of the untaught one in %, their difference in points."""
+    student, untaught = map(_test_accuracy, (report.student, report.untaught))
+    gain = ABSENT
+    if student is not None and untaught is not None:
+        gain = f"{100 * (student - untaught):+.2f}"
+    return _percent(student), _percent(untaught), gain
+
+
+def _test_accuracy(model: ModelReport | None) -> float | None:
+    return None if model is None else model.test.accuracy
+
+
+def repeats_table(repeats: RepeatReport) -> Grid:
+    """Mean test accuracies over the seeds, and the student's paired gains."""
+    title = f"Test accuracy over {repeats.repeats} seeds (gain of the student in points, paired)"
+    headers = ("model", "test %", "sd", "gain", "sd", "95 % CI", "wins")
+    rows = tuple(
+        (name, _percent(of.mean), _percent(of.deviation), *_gain(repeats.gains.get(name)))
+        for name, of in repeats.accuracy.items()
     )
-    return (
-        report.title,
-        report.outcome,
-        _accuracy(student),
-        _accuracy(untaught),
-        gain,
-        _accuracy(report.ensemble),
-        f"{student.test.nll:.4f}" if student else ABSENT,
-        f"{student.parameters:,}" if student else ABSENT,
-    )
+    return Grid(title, headers, rows)
 
 
-def _accuracy(model: ModelReport | None) -> str:
-    return ABSENT if model is None else percent(model.test.accuracy)
+def _gain(gain: Paired | None) -> tuple[str, ...]:
+    if gain is None:
+        return (ABSENT,) * 4
+    interval = ABSENT
+    if gain.low is not None and gain.high is not None:
+        interval = f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}"
+    wins = f"{gain.wins} of {gain.count}"
+    return f"{100 * gain.mean:+.2f}", _percent(gain.deviation), interval, wins
 
 
-def print_report(report: RunReport, console: Console) -> None:
-    """Draws the tables of one run and says its sentences; fits 100 columns."""
-    console.print(Text(f"{report.title}: {report.outcome} in {report.seconds:.1f} s"))
-    for grid in report_grids(report):
-        print_grid(grid, console)
-    for note in notes(report):
-        console.print(Text(note))
+def _percent(share: float | None, digits: int = 2) -> str:
+    return ABSENT if share is None else f"{100 * share:.{digits}f}"
 
 
-def print_comparison(reports: Sequence[RunReport], console: Console) -> None:
-    """Draws several runs side by side."""
-    print_grid(compare_grid(reports), console)
+def _figure(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.3g}"

@@ -1,7 +1,8 @@
-"""The values of a report, to JSON and back.
+"""The values of a report, to JSON and back; nothing here computes them.
 
-run_report        What a run found out, as values that go to JSON and come back
-teaching_report   How a student was taught, as values: its teachers' manners and answers, and its s
-term_report       What each term of a student's objective said, as values: epoch by epoch
-weighting_report  Who a student listened to, as values: how much each teacher counted, epoch by epo
+run_report        one run: its models, stages, curves and all of the below
+teaching_report   how the student was taught: teachers' inference, speeds, the prediction
+weighting_report  the weight of each teacher by epoch and class
+term_report       value, weight and gradient norm of each loss term by epoch
+repeat_report     test accuracies over several seeds, and paired differences
 """

@@ -1,7 +1,8 @@
-"""What a run found out, as values that go to JSON and come back."""
+"""One run's report: its models, stages, learning curves and how its student was taught."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,10 +12,12 @@ from pydantic import TypeAdapter
 from orchestrator.results.teaching_report import TeachingReport
 from orchestrator.results.term_report import TermReport
 from orchestrator.results.weighting_report import WeightingReport
-from students.storage.step_log import Row
 
 Role = Literal["student", "teacher", "ensemble", "control"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
+
+FORMAT = 2
+"""The version of a report's JSON, raised when a field changes its name or its meaning."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class PartScores:
     """A model on one part: shares from 0 to 1, ``nll`` in nats.
 
     ``ece`` is the expected calibration error; ``agreement`` the share of samples on which model
-    and ensemble name the same class, none where there is no ensemble; ``per_class`` the accuracy
-    on each class's samples.
+    and ensemble predict the same class, none where there is no ensemble; ``per_class`` the
+    accuracy on each class's samples.
     """
 
     accuracy: float
@@ -79,8 +82,8 @@ class LearningCurve:
 
 
 @dataclass(frozen=True)
-class DarkKnowledge:
-    """The ensemble's mean softened answer by true class: ``mean`` [C, C], rows sum to one."""
+class SoftTargets:
+    """The ensemble's mean soft target by true class: ``mean`` [C, C], rows sum to one."""
 
     classes: tuple[str, ...]
     temperature: float
@@ -90,10 +93,10 @@ class DarkKnowledge:
 @dataclass(frozen=True)
 class RunReport:
     """A run. ``controls`` are those beside ``untaught``; ``omitted`` are the indices of the classes
-    that the student was never shown; ``artifacts`` are paths by name. ``terms`` are those of the
-    student's objective; ``listening`` is none where teachers count as the recipe says;
-    ``remarks`` are sentences on the recipe. Reports of versions that did not know of
-    ``teaching`` and what follows do without."""
+    that the student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the
+    student's objective; ``teacher_weights`` is none where they do not depend on the sample;
+    ``remarks`` are sentences on the recipe. ``format`` is 1 for reports of older versions, of
+    which only the fields that have kept their names are read."""
 
     name: str
     recipe_digest: str
@@ -108,16 +111,17 @@ class RunReport:
     stages: tuple[StageReport, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[LearningCurve, ...] = ()
-    dark_knowledge: DarkKnowledge | None = None
+    soft_targets: SoftTargets | None = None
     omitted: tuple[int, ...] = ()
     teaching: TeachingReport | None = None
-    listening: WeightingReport | None = None
+    teacher_weights: WeightingReport | None = None
     terms: Mapping[str, TermReport] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    format: int = FORMAT
 
     @property
     def title(self) -> str:
-        """How the run is called: name, ``@`` and the beginning of its digest."""
+        """The run's name, ``@`` and the beginning of its digest."""
         return f"{self.name}@{self.recipe_digest[:12]}"
 
     def models(self) -> tuple[ModelReport, ...]:
@@ -132,7 +136,7 @@ class RunReport:
         )
 
     def scores(self) -> dict[str, float]:
-        """The figures that a tracker keeps, by ``MODEL/part/figure``."""
+        """The figures that a tracker records, by ``MODEL/part/figure``."""
         scores = {
             f"{model.name}/{part}/{figure}": value
             for model in self.models()
@@ -145,8 +149,8 @@ class RunReport:
             for figure in ("accuracy", "nll", "ece", "agreement")
             if (value := getattr(scores, figure)) is not None
         }
-        for beside in (self.teaching, self.listening):
-            scores |= beside.scores() if beside is not None else {}
+        for part in (self.teaching, self.teacher_weights):
+            scores |= part.scores() if part is not None else {}
         return scores
 
     def to_json(self) -> dict[str, Any]:
@@ -155,7 +159,7 @@ class RunReport:
         if self.teaching is not None:
             plain["teaching"]["of_untaught"] = self.teaching.of_untaught
             for name, run in self.teaching.teachers.items():
-                plain["teaching"]["teachers"][name]["gain"] = run.gain
+                plain["teaching"]["teachers"][name]["speedup"] = run.speedup
         return plain
 
     @classmethod
@@ -165,7 +169,10 @@ class RunReport:
         Raises:
             ValueError: it is not a report.
         """
-        return _REPORT.validate_json(text)
+        plain = json.loads(text)
+        if isinstance(plain, dict):
+            plain.setdefault("format", 1)
+        return _REPORT.validate_python(plain)
 
 
 _REPORT = TypeAdapter(RunReport)
@@ -174,7 +181,7 @@ _REPORT = TypeAdapter(RunReport)
 def ensemble_report(
     teachers: Iterable[ModelReport], test: PartScores, validation: PartScores | None
 ) -> ModelReport:
-    """The ensemble: it has no weights of its own, and costs what its teachers cost together."""
+    """The ensemble as a model: it has no weights of its own, and its teachers' costs add up."""
     members = list(teachers)
     return ModelReport(
         name="ensemble",
@@ -191,14 +198,3 @@ def ensemble_report(
         },
         seen_training=any(each.seen_training for each in members),
     )
-
-
-def learning_curve(name: str, rows: Iterable[Row]) -> LearningCurve:
-    """The curve of one stage from its committed spool; epochs are counted from one."""
-    points = [
-        (row.epoch + 1, row.values["accuracy"], row.values["nll"])
-        for row in rows
-        if row.kind == "epoch" and {"accuracy", "nll"} <= row.values.keys()
-    ]
-    epochs, accuracy, nll = zip(*points, strict=True) if points else ((), (), ())
-    return LearningCurve(name, tuple(epochs), tuple(accuracy), tuple(nll))

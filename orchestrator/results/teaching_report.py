@@ -1,23 +1,29 @@
-"""How a student was taught, as values: its teachers' manners and answers, and its speed."""
+"""How the student was taught: its teachers' inference, the speed of its steps, the prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-_MOST_BESIDE = 0.05
-"""More of a stage's time beside others than that, and its speed is not compared."""
+from pydantic import TypeAdapter
+
+MEASURED = "measured.json"
+"""The file of a run's folder in which ``check --measure`` stores what it predicts."""
+_MOST_OVERLAP = 0.05
+"""Speeds are not compared where other stages ran during more of the time than that."""
 
 
 @dataclass(frozen=True)
 class TeacherRun:
     """One teacher of the student.
 
-    ``manner`` in words, as it was run; ``plain_rate`` and ``chosen_rate`` samples/s when the
-    manner was chosen, in plain fp32 and in it (none where there was nothing to choose). Parity:
-    ``kl`` the mean divergence from plain fp32 in nats at the ensemble's temperature,
-    ``same_argmax`` a share, ``verdict`` in words (none where no gate was passed). Answers:
-    ``read`` from the bank and ``asked`` of the teacher, which ``computed`` so many of these.
+    ``inference`` in words; ``plain_rate`` and ``chosen_rate`` samples/s when it was chosen, in
+    plain fp32 and as chosen (none where there was nothing to choose). Parity: ``kl`` is the mean
+    divergence from plain fp32 in nats at the ensemble's temperature, ``same_argmax`` a share,
+    ``verdict`` in words (none where no gate was passed). Answers: ``read`` from the bank and
+    ``asked`` of the teacher, which had to compute ``computed`` of these.
     """
 
     inference: str | None = None
@@ -31,7 +37,7 @@ class TeacherRun:
     computed: int = 0
 
     @property
-    def gain(self) -> float | None:
+    def speedup(self) -> float | None:
         """How many times faster than plain fp32; none where that was not measured."""
         if not self.plain_rate or not self.chosen_rate:
             return None
@@ -41,22 +47,22 @@ class TeacherRun:
 @dataclass(frozen=True)
 class StepSpeed:
     """The steps of one stage: ``samples_per_second`` over all of them, the share of their time
-    that the student waited for knowledge, and the share in which other stages of the run were
-    at work ``beside`` it, which may have slowed it."""
+    that the student waited for knowledge, and the share during which other stages of the run
+    were running too (``overlap``), which may have slowed it."""
 
     samples_per_second: float
     wait_share: float
-    beside: float = 0.0
+    overlap: float = 0.0
 
     @property
-    def alone(self) -> bool:
+    def comparable(self) -> bool:
         """Whether its speed may be compared with that of another stage."""
-        return self.beside <= _MOST_BESIDE
+        return self.overlap <= _MOST_OVERLAP
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What ``check --measure`` expected, beside what came.
+    """What ``check --measure`` predicted of a run.
 
     ``samples_per_second`` of the student's steps, seconds of each stage by title, ``bytes`` of
     the answers in the bank, and ``seconds`` of the whole run.
@@ -68,6 +74,23 @@ class Prediction:
     bytes: int | None = None
 
 
+def read_prediction(run_folder: Path, student_digest: str) -> Prediction | None:
+    """The prediction stored in ``run_folder``; none where there is none, or a damaged one."""
+    try:
+        stored = json.loads((run_folder / MEASURED).read_bytes())
+        stages = stored["stages"]
+        own = [stage for stage in stages if stage["digest"] == student_digest]
+        predicted = {
+            "seconds": stored["seconds"],
+            "samples_per_second": own[0]["samples_per_second"] if own else None,
+            "stages": {stage["name"]: stage["seconds"] for stage in stages},
+            "bytes": stored["bank"] and stored["bank"]["bytes"],
+        }
+        return TypeAdapter(Prediction).validate_python(predicted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 @dataclass(frozen=True)
 class TeachingReport:
     """How the student was taught. ``bytes`` are those of its teachers' answers in the bank."""
@@ -76,32 +99,25 @@ class TeachingReport:
     student: StepSpeed | None = None
     untaught: StepSpeed | None = None
     bytes: int | None = None
-    foretold: Prediction | None = None
+    prediction: Prediction | None = None
 
     @property
     def of_untaught(self) -> float | None:
         """The student's samples/s as a share of the untaught student's; none where other stages
-        ran beside either of them."""
+        ran at the same time as either of them."""
         if self.student is None or self.untaught is None:
             return None
-        if not (self.student.alone and self.untaught.alone):
+        if not (self.student.comparable and self.untaught.comparable):
             return None
         return self.student.samples_per_second / self.untaught.samples_per_second
 
     def scores(self) -> dict[str, float]:
-        """The figures that a tracker keeps, by ``teaching/...``."""
-        return {name: value for name, value in self._scores() if value is not None}
-
-    def _scores(self) -> Iterator[tuple[str, float | None]]:
-        yield "teaching/of_untaught", self.of_untaught
+        """The figures that a tracker records, by ``teaching/...``."""
+        scores: dict[str, float | None] = {"teaching/of_untaught": self.of_untaught}
         for name, speed in (("student", self.student), ("untaught", self.untaught)):
-            if speed is not None:
-                yield f"teaching/{name}/samples_per_second", speed.samples_per_second
-                yield f"teaching/{name}/wait_share", speed.wait_share
-                yield f"teaching/{name}/beside", speed.beside
+            for figure in ("samples_per_second", "wait_share", "overlap"):
+                scores[f"teaching/{name}/{figure}"] = getattr(speed, figure, None)
         for name, run in self.teachers.items():
-            yield f"teaching/{name}/gain", run.gain
-            yield f"teaching/{name}/kl", run.kl
-            yield f"teaching/{name}/same_argmax", run.same_argmax
-            yield f"teaching/{name}/read", float(run.read)
-            yield f"teaching/{name}/computed", float(run.computed)
+            for figure in ("speedup", "kl", "same_argmax", "read", "computed"):
+                scores[f"teaching/{name}/{figure}"] = getattr(run, figure)
+        return {name: float(value) for name, value in scores.items() if value is not None}

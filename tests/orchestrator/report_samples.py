@@ -1,4 +1,4 @@
-"""A run's report as tests know it: figures of the digits demo."""
+"""The report of a run for tests: figures of the digits demo."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 from orchestrator.results.run_report import (
-    DarkKnowledge,
     LearningCurve,
     ModelReport,
     PartScores,
     RunReport,
+    SoftTargets,
     StageReport,
     ensemble_report,
 )
@@ -40,7 +40,7 @@ def curve(name, top):
     return LearningCurve(name, epochs, accuracy, tuple(2.3 * (1 - a) + 0.1 for a in accuracy))
 
 
-def dark_knowledge(classes=10):
+def soft_targets(classes=10):
     rows = []
     for true in range(classes):
         row = [
@@ -48,7 +48,7 @@ def dark_knowledge(classes=10):
         ]
         row[true] = 9 * sum(row)
         rows.append(tuple(value / sum(row) for value in row))
-    return DarkKnowledge(tuple(str(index) for index in range(classes)), 4.0, tuple(rows))
+    return SoftTargets(tuple(str(index) for index in range(classes)), 4.0, tuple(rows))
 
 
 def teaching(**more):
@@ -72,24 +72,24 @@ def teaching(**more):
         "student": StepSpeed(1500.0, 0.04),
         "untaught": StepSpeed(1600.0, 0.0),
         "bytes": 30_000_000,
-        "foretold": Prediction(60.0, 1550.0, {"student": 8.0, "teachers.wide": 3.0}, 29_000_000),
+        "prediction": Prediction(60.0, 1550.0, {"student": 8.0, "teachers.wide": 3.0}, 29_000_000),
     }
     return TeachingReport(**{**fields, **more})
 
 
-def listening(epochs=20, classes=10, **more):
-    """Three teachers, of whom one is heard more and more, and differently for each class."""
-    heard = tuple(0.34 + 0.3 * epoch / epochs for epoch in range(epochs))
+def teacher_weights(epochs=20, classes=10, **more):
+    """Three teachers; the weight of one rises over the epochs and differs by class."""
+    rising = tuple(0.34 + 0.3 * epoch / epochs for epoch in range(epochs))
     fields = {
         "rule": "min_entropy",
         "epochs": tuple(range(1, epochs + 1)),
         "weights": {
-            "wide": tuple((1 - share) * 0.4 for share in heard),
-            "cnn": tuple((1 - share) * 0.6 for share in heard),
-            "deep": heard,
+            "wide": tuple((1 - share) * 0.4 for share in rising),
+            "cnn": tuple((1 - share) * 0.6 for share in rising),
+            "deep": rising,
         },
-        "changed": tuple(0.5 - 0.01 * epoch for epoch in range(epochs)),
-        "renamed": tuple(0.05 - 0.001 * epoch for epoch in range(epochs)),
+        "target_changed": tuple(0.5 - 0.01 * epoch for epoch in range(epochs)),
+        "class_changed": tuple(0.05 - 0.001 * epoch for epoch in range(epochs)),
         "by_class": {
             "wide": tuple(0.05 + 0.02 * (number % 4) for number in range(classes)),
             "cnn": tuple(0.1 + 0.02 * number for number in range(classes)),
@@ -150,6 +150,6 @@ def report(student=0.9289, untaught=0.8889, **more):
             StageReport("student", "2" * 64, True, 9.5),
         ),
         "curves": (curve("student", 0.93), curve("untaught", 0.89), curve("label_smoothing", 0.9)),
-        "dark_knowledge": dark_knowledge(),
+        "soft_targets": soft_targets(),
     }
     return RunReport(**{**fields, **more})

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Finding
+from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed
 from students.transfer_sets.config import Augment, CropFlip, NoAugment, Shift
 
@@ -20,51 +20,55 @@ _TRAINING_SAMPLES = {
 CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
 
 
-def _parts(recipe: Recipe) -> Iterator[Finding]:
+def _parts(recipe: Recipe) -> Iterator[Problem]:
     asked = recipe.transfer_set.validation
     there = _TRAINING_SAMPLES.get(recipe.transfer_set.kind)
     if there is not None and isinstance(asked, int) and asked >= there:
-        yield (
+        yield Problem(
             "transfer_set.validation",
-            f"is {asked}, but {recipe.transfer_set.kind} has {there} training samples; lower it",
+            f"`transfer_set.validation` is {asked}, but {recipe.transfer_set.kind} has {there} "
+            f"training samples; lower it",
         )
     if asked == "none" and recipe.evaluate.prior_correction != "none":
-        yield (
+        yield Problem(
             "evaluate.prior_correction",
-            f"is '{recipe.evaluate.prior_correction}', which needs validation images, but "
-            "`transfer_set.validation` is 'none'; give it a share",
+            f"`evaluate.prior_correction` is '{recipe.evaluate.prior_correction}', which looks at "
+            f"validation pictures, but `transfer_set.validation` is 'none'; give it a share",
         )
 
 
-def _omitted(recipe: Recipe) -> Iterator[Finding]:
+def _omitted(recipe: Recipe) -> Iterator[Problem]:
     omit, classes = recipe.transfer_set.omit, CLASSES.get(recipe.transfer_set.kind)
     place = "transfer_set.omit"
     if classes is None:
         return
     beyond = [each for each in omit if each >= classes]
     if beyond:
-        yield (
+        yield Problem(
             place,
-            f"names {listed(map(str, beyond))}, but the classes of {recipe.transfer_set.kind} are "
-            f"0 to {classes - 1}; take it out",
+            f"`{place}` names {listed(map(str, beyond))}, but the classes of "
+            f"{recipe.transfer_set.kind} are 0 to {classes - 1}; take it out",
         )
     if len(set(omit) - set(beyond)) == classes:
-        yield place, "names every class; leave one for the student"
+        yield Problem(place, f"`{place}` names every class; leave one for the student")
 
 
-def _views(recipe: Recipe) -> Iterator[Finding]:
+def _views(recipe: Recipe) -> Iterator[Problem]:
     views = recipe.transfer_set.views
     trained = [teacher.train for teacher in recipe.teachers.values() if teacher.train is not None]
     augments = [recipe.transfer_set.augment, *(train.augment for train in trained)]
     if views != "all" and not any(each is not None and _changes(each) for each in augments):
-        yield (
+        yield Problem(
             "transfer_set.views",
-            f"is {views}, which has no effect while `transfer_set.augment` changes nothing; take "
-            "one out or choose an augmentation",
+            f"`transfer_set.views` is {views}, which has no effect while "
+            f"`transfer_set.augment` changes nothing; take one out or choose an augmentation",
         )
     for place, augment in _augments(recipe):
         if isinstance(augment, CropFlip) and not _changes(augment):
-            yield place, "has padding 0 and no flip, which changes nothing; write none instead"
+            yield Problem(
+                place,
+                f"`{place}` has padding 0 and no flip, which changes nothing; write none instead",
+            )
 
 
 def _augments(recipe: Recipe) -> Iterator[tuple[str, Augment | None]]:
@@ -80,7 +84,7 @@ def _changes(augment: NoAugment | CropFlip | Shift) -> bool:
     return not isinstance(augment, NoAugment)
 
 
-def _batches(recipe: Recipe) -> Iterator[Finding]:
+def _batches(recipe: Recipe) -> Iterator[Problem]:
     """Only where the number of samples is known for sure; the deep check counts them."""
     given = recipe.transfer_set.fraction
     student = recipe.student.train
@@ -94,13 +98,13 @@ def _batches(recipe: Recipe) -> Iterator[Finding]:
 
 def _batch(
     recipe: Recipe, place: str, batch: int, share_place: str, share: float
-) -> Iterator[Finding]:
+) -> Iterator[Problem]:
     most = _most_samples(recipe, share)
     if most is not None and batch > most:
-        yield (
+        yield Problem(
             f"{place}.batch_size",
-            f"is {batch}, but {recipe.transfer_set.kind} has no more than {most} samples under "
-            f"`transfer_set.validation` and `{share_place}`; lower it",
+            f"`{place}.batch_size` is {batch}, but {recipe.transfer_set.kind} has no more than "
+            f"{most} samples under `transfer_set.validation` and `{share_place}`; lower it",
         )
 
 

@@ -17,7 +17,7 @@ def test_report_prints_the_tables_and_where_page_and_pictures_lie(tmp_path: Path
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("digits@0123456789ab: done in 51.2 s\n")
     assert "teacher wide" in result.stdout
-    assert "The student gained 4.00 points" in result.stdout
+    assert "4.0 points above the same student without teachers" in result.stdout
     assert result.stdout.endswith(f"Page and pictures (report.md, learning_curves.png): {folder}\n")
 
 
@@ -33,7 +33,7 @@ def test_report_of_an_interrupted_run_says_that_there_is_none_yet(tmp_path: Path
             untaught=None, controls={})  # fmt: skip
     result = stillhouse(tmp_path, "report", "latest")
     assert result.exit_code == 0
-    assert "The run ended (interrupted) before its student was taught." in result.stdout
+    assert "The run ended (interrupted) before its student was trained." in result.stdout
     assert "Page and pictures (none yet)" in result.stdout
 
 

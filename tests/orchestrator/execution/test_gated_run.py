@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestrator.recipe.rules.gate import OUTPUTS
 
 from cluster.in_process import InProcessRuntime
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.executor import StageResult
+from orchestrator.recipe.rules.gate import OUTPUTS
 from students.objectives.layer_refs import Gating
 from students.training.learner import OWN
 from tests import small

@@ -13,9 +13,9 @@ import torch
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.report.collect_run import Reporting
-from orchestrator.report.render_summary import notes
-from orchestrator.report.render_tables import report_grids
+from orchestrator.report.collect_run import collect_run
+from orchestrator.report.render_summary import summary
+from orchestrator.report.render_tables import report_tables
 from orchestrator.results.run_report import RunReport
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import CurvePoint, Outcome, read_outcome, write_outcome
@@ -57,12 +57,14 @@ class Finished:
             kept = read_outcome(stage_folder)
             assert kept is not None
             results.append(StageResult(stage, kept, ran=number % 2 == 0, seconds=float(number)))
-        self.results = results
-        latency = {stage.digest: {"1": 0.5, "64": 0.25} for stage in self.plan.stages}
-        self.reporting = Reporting(self.plan, store, self.data, latency)
+        self.store, self.results = store, results
 
     def report(self, repeat: int = 0) -> RunReport:
-        return self.reporting.report(self.results, seconds=9.0, repeat=repeat)
+        latency = {stage.digest: {"1": 0.5, "64": 0.25} for stage in self.plan.stages}
+        return collect_run(
+            self.plan, self.store, self.data, self.results, latency=latency, seconds=9.0,
+            repeat=repeat,
+        )  # fmt: skip
 
     def chances(self, title: str, part: str, temperature: float = 1.0) -> Any:
         return softmax(self.logits[title][part] / temperature)
@@ -112,7 +114,7 @@ def test_each_models_figures_are_those_of_its_own_answers(finished: Finished) ->
     assert models["student"].macs == 22  # type: ignore[union-attr]
 
 
-def test_a_teacher_of_some_classes_is_judged_on_samples_of_these(tmp_path: Path) -> None:
+def test_a_teacher_of_some_classes_is_evaluated_on_samples_of_these(tmp_path: Path) -> None:
     made = Finished(tmp_path, "teachers.wide.classes=[9, 3, 5]", "student.objective.near=null")
     report = made.report()
     for part in ("test", "validation"):
@@ -122,10 +124,10 @@ def test_a_teacher_of_some_classes_is_judged_on_samples_of_these(tmp_path: Path)
         assert scores.accuracy == pytest.approx(accuracy(own[mine], labels[mine]))
         assert scores.nll == pytest.approx(nll(own[mine], labels[mine]), rel=1e-6)
         assert [i for i, share in enumerate(scores.per_class) if share is not None] == [3, 5, 9]
-        # The ensemble's mean hears it over its own classes alone.
-        heard = np.where(np.isin(np.arange(10), [3, 5, 9]), own, 0.0)
-        heard /= heard.sum(1, keepdims=True)
-        mean = (heard + made.chances("teachers.deep", part)) / 2
+        # In the ensemble's mean it has weight on its own classes only.
+        known = np.where(np.isin(np.arange(10), [3, 5, 9]), own, 0.0)
+        known /= known.sum(1, keepdims=True)
+        mean = (known + made.chances("teachers.deep", part)) / 2
         agreeing = own[mine].argmax(1) == mean[mine].argmax(1)
         assert scores.agreement == pytest.approx(float(agreeing.mean()))
         assert report.ensemble is not None
@@ -134,10 +136,10 @@ def test_a_teacher_of_some_classes_is_judged_on_samples_of_these(tmp_path: Path)
     assert report.teachers["wide"].classes == (3, 5, 9)
     assert report.teachers["deep"].classes is None
     assert RunReport.from_json(json.dumps(report.to_json())) == report
-    [note] = [note for note in notes(report) if "some classes" in note]
-    assert note.startswith("Teachers that know some classes: 'wide' (3, 5, 9). Their figures are")
-    [quality, *_] = report_grids(report)
-    assert quality.rows[0][0] == "teacher wide (3 classes)"
+    [said] = [said for said in summary(report) if "some classes" in said]
+    assert said.startswith("Teachers of some classes: 'wide' (3, 5, 9). Their figures are on")
+    [accuracies, *_] = report_tables(report)
+    assert accuracies.rows[0][0] == "teacher wide (3 classes)"
 
 
 def by_hand(finished: Finished, weights: dict[str, float], mean: str, temperature: float) -> Any:
@@ -171,7 +173,7 @@ def test_the_ensemble_is_the_weighted_mean_of_plain_distributions(
     assert report.student.test.agreement == pytest.approx(agreement)
 
 
-def test_the_ensemble_is_judged_by_the_rule_where_it_needs_no_labels(tmp_path: Path) -> None:
+def test_the_ensemble_is_evaluated_by_its_rule_where_that_needs_no_labels(tmp_path: Path) -> None:
     made = Finished(tmp_path, "ensemble.weighting=min_entropy")
     each = np.stack([made.chances(f"teachers.{name}", "test") for name in ("wide", "deep")])
     surest = (-each * np.log(each)).sum(2).argmin(0)
@@ -192,20 +194,20 @@ def test_the_ensemble_of_a_rule_that_needs_labels_or_draws_is_the_uniform_mean(
     assert report.ensemble.test.nll == pytest.approx(nll(mean, made.labels("test")), rel=1e-6)
 
 
-def test_dark_knowledge_is_the_mean_soft_target_of_each_class(finished: Finished) -> None:
-    dark = finished.report().dark_knowledge
-    assert dark is not None
+def test_soft_targets_are_means_over_the_samples_of_each_class(finished: Finished) -> None:
+    found = finished.report().soft_targets
+    assert found is not None
     labels = finished.labels("validation")
     soft = sum(finished.chances(f"teachers.{n}", "validation", 4.0) for n in ("wide", "deep")) / 2
     expected = np.stack([soft[labels == number].mean(0) for number in range(10)])
-    assert np.allclose(np.array(dark.mean), expected, atol=1e-6)
-    assert (dark.temperature, len(dark.classes)) == (4.0, 10)
+    assert np.allclose(np.array(found.mean), expected, atol=1e-6)
+    assert (found.temperature, len(found.classes)) == (4.0, 10)
 
 
-def test_stages_are_told_in_order_with_what_ran(finished: Finished) -> None:
+def test_stages_are_listed_in_order_with_what_ran(finished: Finished) -> None:
     report = finished.report()
-    told = [(stage.name, stage.ran, stage.seconds) for stage in report.stages]
-    assert told == [
+    listed = [(stage.name, stage.ran, stage.seconds) for stage in report.stages]
+    assert listed == [
         ("teachers.wide", True, 0.0), ("teachers.deep", False, 1.0), ("student", True, 2.0),
         ("controls.untaught", False, 3.0),
     ]  # fmt: skip
@@ -251,10 +253,10 @@ def test_prior_correction_makes_the_mean_prediction_on_validation_uniform(tmp_pa
         assert model.corrected.nll != pytest.approx(model.test.nll, abs=1e-3)
 
 
-def test_without_teachers_there_is_no_ensemble_and_nobody_to_agree_with(tmp_path: Path) -> None:
+def test_without_teachers_there_is_no_ensemble_and_no_agreement(tmp_path: Path) -> None:
     alone = ("teachers=null", "student.objective={task: 1.0}", "controls=[]")
     report = Finished(tmp_path, *alone).report()
-    assert (report.ensemble, report.dark_knowledge, report.teachers) == (None, None, {})
+    assert (report.ensemble, report.soft_targets, report.teachers) == (None, None, {})
     assert report.untaught is None
     assert report.student is not None
     assert report.student.test.agreement is None
@@ -263,7 +265,7 @@ def test_without_teachers_there_is_no_ensemble_and_nobody_to_agree_with(tmp_path
 def test_without_a_validation_part_there_are_no_figures_of_it(tmp_path: Path) -> None:
     report = Finished(tmp_path, "transfer_set.validation=none").report()
     assert all(model.validation is None for model in report.models())
-    assert report.dark_knowledge is not None, "then of the test part"
+    assert report.soft_targets is not None, "then of the test part"
 
 
 def test_a_repeat_is_reported_beside_the_same_teachers(tmp_path: Path) -> None:

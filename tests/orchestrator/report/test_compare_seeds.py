@@ -1,4 +1,4 @@
-"""Repeats: the paired interval is Student's, and what is unsure is said."""
+"""Comparison over seeds: Student's paired interval, the table, and what is significant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.repeats import paired, repeat_grid, repeat_report, repeat_sentence, spread
+from orchestrator.report.compare_seeds import paired, repeat_report, spread
+from orchestrator.report.render_summary import repeats_sentence
+from orchestrator.report.render_tables import repeats_table
 from tests.orchestrator.report_samples import report
 
 # Student, "The probable error of a mean" (1908): extra hours of sleep by two drugs, ten patients.
@@ -62,24 +64,27 @@ def test_a_repeat_report_compares_the_student_with_every_control():
 
 def test_the_table_says_gain_interval_and_wins():
     found = repeat_report(runs((0.93, 0.89), (0.92, 0.89), (0.94, 0.90)))
-    rows = {row[0]: row for row in repeat_grid(found).rows}
+    rows = {row[0]: row for row in repeats_table(found).rows}
     assert rows["untaught"][1:] == ("89.33", "0.58", "+3.67", "0.58", "+2.23 to +5.10", "3 of 3")
     assert rows["student"][3:] == ("-", "-", "-", "-")
 
 
-def test_the_sentence_says_whether_the_interval_contains_zero():
-    clear = repeat_sentence(repeat_report(runs((0.93, 0.89), (0.92, 0.89), (0.94, 0.90))))
-    assert "gained 3.67 points" in clear
-    assert "does not contain zero" in clear
-    unsure = repeat_sentence(repeat_report(runs((0.93, 0.89), (0.88, 0.89), (0.89, 0.89))))
-    assert "which contains zero" in unsure
-    assert "won on 1 of 3 seeds, 1 equal" in unsure
-    worse = repeat_sentence(repeat_report(runs((0.80, 0.89), (0.81, 0.89))))
-    assert "lost 8.50 points" in worse
-    assert "One seed has no interval" in repeat_sentence(repeat_report(runs((0.93, 0.89))))
+def test_the_sentence_says_whether_the_student_differs_significantly():
+    clear = repeats_sentence(repeat_report(runs((0.93, 0.89), (0.92, 0.89), (0.94, 0.90))))
+    assert clear == (
+        "The student's test accuracy is 3.67 points above that of the same student without "
+        "teachers (95 % CI +2.23 to +5.10: it differs significantly). It is higher on 3 of 3 seeds."
+    )
+    unsure = repeats_sentence(repeat_report(runs((0.93, 0.89), (0.88, 0.89), (0.89, 0.89))))
+    assert "it does not differ significantly" in unsure
+    assert "higher on 1 of 3 seeds, equal on 1." in unsure
+    worse = repeats_sentence(repeat_report(runs((0.80, 0.89), (0.81, 0.89))))
+    assert "8.50 points below that of the same student" in worse
+    one = repeats_sentence(repeat_report(runs((0.93, 0.89))))
+    assert "One seed has no confidence interval" in one
 
 
-def test_repeats_that_did_not_end_are_refused():
+def test_repeats_that_did_not_finish_are_refused():
     with pytest.raises(ValueError, match="2 runs"):
         repeat_report([report(), replace(report(), student=None)])
     with pytest.raises(ValueError, match="0 runs"):
@@ -89,4 +94,4 @@ def test_repeats_that_did_not_end_are_refused():
 def test_a_control_that_only_some_repeats_have_is_left_out():
     found = repeat_report([report(), replace(report(), untaught=None)])
     assert "untaught" not in found.gains
-    assert repeat_sentence(found) == "There is no untaught student to compare with."
+    assert repeats_sentence(found) == "There is no untaught student to compare with."

@@ -1,0 +1,183 @@
+"""Evaluates finished models, and the ensemble of the teachers, from their stored logits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from orchestrator.execution.executor import StageResult
+from orchestrator.home.store import Store
+from orchestrator.planning.plan import Plan, class_maps
+from orchestrator.results.run_report import (
+    ModelReport,
+    PartScores,
+    Role,
+    SoftTargets,
+    ensemble_report,
+)
+from students.evaluation.metrics import (
+    mean_soft_targets,
+    part_figures,
+    per_class_accuracy,
+    prior_correction,
+)
+from students.knowledge import Question
+from students.objectives.softening import soften
+from students.storage.outcome import read_answers
+from students.transfer_sets.transfer_set import TransferSet
+from teachers.ensemble.ensemble import Ensemble
+from teachers.weighting.held_out import judged_by
+
+Classes = tuple[int, ...] | None
+
+
+def role_of(stage_name: str) -> Role:
+    """The role of the model that a stage makes."""
+    kind = stage_name.partition(".")[0]
+    return "teacher" if kind == "teachers" else "control" if kind == "controls" else "student"
+
+
+def model_name(stage_name: str) -> str:
+    """The name of the model that a stage makes."""
+    return stage_name.removeprefix("teachers.").removeprefix("controls.")
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """Evaluates the ``finished`` stages of one repeat, which are given by name.
+
+    ``latency`` is in ms per sample, by stage's digest, then by batch size.
+    """
+
+    plan: Plan
+    store: Store
+    transfer_set: TransferSet
+    finished: Mapping[str, StageResult]
+    latency: Mapping[str, Mapping[str, float]]
+
+    def models(self) -> dict[str, ModelReport]:
+        """Every model by its stage's name, and ``ensemble`` where there are teachers."""
+        models = {name: self._model(name, result) for name, result in self.finished.items()}
+        if self._ensemble is not None:
+            models["ensemble"] = ensemble_report(
+                [model for model in models.values() if model.role == "teacher"],
+                self._test_scores(self._ensemble["test"]),
+                self._scores(self._ensemble["validation"], "validation"),
+            )
+        return models
+
+    def soft_targets(self) -> SoftTargets | None:
+        """The mean soft target per class, on the validation part where there is one: no student
+        was trained on it."""
+        if self._ensemble is None:
+            return None
+        part = "validation" if len(self.transfer_set.validation_ids()) else "test"
+        temperature = self.plan.recipe.ensemble.temperature
+        soft = self._softened(part, temperature)
+        mean = mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
+        rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
+        return SoftTargets(tuple(self.transfer_set.class_names), temperature, rows)
+
+    def _model(self, name: str, result: StageResult) -> ModelReport:
+        role, own, logits = role_of(name), self._classes_of(name), self._logits[name]
+        outcome, corrected = result.outcome, None
+        correct = self.plan.recipe.evaluate.prior_correction == "uniform" and role != "teacher"
+        if correct and len(logits["validation"]):
+            shift = prior_correction(logits["validation"])
+            corrected = self._test_scores(logits["test"] + shift)
+        return ModelReport(
+            name=model_name(name),
+            role=role,
+            test=self._test_scores(logits["test"], own),
+            validation=self._scores(logits["validation"], "validation", own),
+            parameters=outcome.parameters,
+            macs=outcome.macs,
+            bytes=outcome.bytes,
+            latency_ms=dict(self.latency.get(result.stage.digest, {})),
+            weights_sha256=outcome.weights_sha256,
+            seen_training=self._has_seen_training(name),
+            corrected=corrected,
+            classes=own,
+        )
+
+    @cached_property
+    def _logits(self) -> dict[str, dict[str, Tensor]]:
+        """Logits [n, C] by stage's name and part."""
+        return {
+            name: read_answers(self.store.folder(result.stage.digest))
+            for name, result in self.finished.items()
+        }
+
+    @cached_property
+    def _ensemble(self) -> dict[str, Tensor] | None:
+        """The ensemble's log-probabilities [n, C] by part, at temperature 1."""
+        if not self.plan.recipe.teachers:
+            return None
+        return {part: self._softened(part, 1.0).log() for part in ("validation", "test")}
+
+    def _softened(self, part: str, temperature: float) -> Tensor:
+        """The ensemble's distributions [n, C] on one part."""
+        recipe = self.plan.recipe
+        names = tuple(recipe.teachers)
+        logits = torch.stack([self._logits[f"teachers.{name}"][part] for name in names]).double()
+        weighting = judged_by(recipe.ensemble.weighting)
+        maps = class_maps(recipe, names)
+        ensemble = Ensemble(names, self.transfer_set.classes, weighting, class_maps=maps)
+        whole = ensemble.combine(Question(0, self._ids(part)), logits)
+        return soften(
+            whole.logits,
+            whole.shares,
+            whole.known,
+            whole.present,
+            temperature=temperature,
+            mean=recipe.ensemble.mean,
+        )
+
+    def _test_scores(self, logits: Tensor, own: Classes = None) -> PartScores:
+        scores = self._scores(logits, "test", own)
+        assert scores is not None, "the deep check saw that the test part has samples for it"
+        return scores
+
+    def _scores(self, logits: Tensor, part: str, own: Classes = None) -> PartScores | None:
+        """A model's figures on one part, or on its samples of the classes ``own`` only."""
+        targets = self._targets(part)
+        ensemble = None if self._ensemble is None else self._ensemble[part]
+        if own is not None:
+            rows = torch.isin(targets, torch.tensor(own))
+            logits, targets = logits[rows], targets[rows]
+            ensemble = None if ensemble is None else ensemble[rows]
+        if not len(logits):
+            return None
+        figures = part_figures(logits, targets, ensemble)
+        per_class = per_class_accuracy(logits, targets).tolist()
+        return PartScores(
+            accuracy=figures.accuracy,
+            nll=figures.nll,
+            ece=figures.ece,
+            agreement=figures.agreement,
+            per_class=tuple(None if math.isnan(share) else share for share in per_class),
+        )
+
+    def _targets(self, part: str) -> Tensor:
+        return torch.from_numpy(self.transfer_set.targets[self._ids(part)])
+
+    def _ids(self, part: str) -> npt.NDArray[np.int64]:
+        data = self.transfer_set
+        return data.test_ids() if part == "test" else data.validation_ids()
+
+    def _classes_of(self, name: str) -> Classes:
+        """The classes that the model of stage ``name`` knows, if it does not know all."""
+        maps = class_maps(self.plan.recipe, self.plan.recipe.teachers)
+        own = maps.get(model_name(name)) if role_of(name) == "teacher" else None
+        return None if own is None or len(own) == self.transfer_set.classes else tuple(sorted(own))
+
+    def _has_seen_training(self, name: str) -> bool:
+        config = self.plan.recipe.teachers.get(name.removeprefix("teachers."))
+        return config is not None and config.weights is not None and config.seen == "train"

@@ -1,0 +1,134 @@
+"""The pictures show what the report's figures are, and nothing in them covers anything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from orchestrator.report.plots import (
+    curves_figure,
+    draw_pictures,
+    sizes_figure,
+    soft_targets_figure,
+    terms_figure,
+    weights_figure,
+)
+from orchestrator.results.run_report import LearningCurve, RunReport, SoftTargets
+from orchestrator.results.weighting_report import WeightingReport
+from tests.orchestrator.report_samples import (
+    curve,
+    model,
+    report,
+    soft_targets,
+    teacher_weights,
+    terms,
+)
+
+
+def titles(figure: Figure) -> list[str]:
+    whole = figure.get_suptitle()
+    return [title for title in (whole, *(axes.get_title() for axes in figure.axes)) if title]
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        curves_figure([curve("student", 0.9), curve("untaught", 0.8)]),
+        soft_targets_figure(soft_targets()),
+        weights_figure(teacher_weights()),
+        terms_figure(terms()),
+        sizes_figure(report().models()),
+    ],
+    ids=["curves", "soft targets", "weights", "terms", "sizes"],
+)
+def test_every_picture_has_a_title_and_names_its_axes(figure: Figure) -> None:
+    assert titles(figure)
+    for axes in figure.axes:
+        if axes.get_label() != "<colorbar>":
+            assert axes.get_xlabel()
+            assert axes.get_ylabel() or axes.get_yticklabels()
+
+
+def test_the_heat_map_shows_the_structure_off_the_diagonal() -> None:
+    figure = soft_targets_figure(soft_targets())
+    image = figure.axes[0].images[0]
+    shown = image.get_array()
+    assert shown.mask.diagonal().all()
+    assert shown.mask.sum() == 10
+    off = 100 * soft_targets().mean[2][7]
+    assert shown[2, 7] == pytest.approx(off)
+    norm = image.norm
+    assert norm(off) > 1.5 * (off - norm.vmin) / (norm.vmax - norm.vmin)
+    assert len(figure.axes[0].texts) == 100, "the diagonal's numbers are written, too"
+
+
+@pytest.mark.parametrize(
+    "mean",
+    [((1.0, 0.0), (0.0, 1.0)), ((0.5, 0.5), (0.5, 0.5)), ((1.0,),), tuple([(0.01,) * 100] * 100)],
+)
+def test_odd_soft_targets_are_drawn(mean: tuple[tuple[float, ...], ...], tmp_path: Path) -> None:
+    odd = SoftTargets(tuple(f"class {n}" for n in range(len(mean))), 4.0, mean)
+    empty = RunReport("digits", "0" * 64, "done", 1.0, None, soft_targets=odd)
+    (picture,) = draw_pictures(empty, tmp_path)
+    assert (tmp_path / picture.file).stat().st_size > 2000
+
+
+def test_one_model_and_one_epoch_are_drawn(tmp_path: Path) -> None:
+    alone = replace(
+        RunReport("digits", "0" * 64, "done", 1.0, model("student", "student", 0.9)),
+        curves=(LearningCurve("student", (1,), (0.5,), (1.0,)), LearningCurve("none", (), (), ())),
+    )
+    assert len(draw_pictures(alone, tmp_path)) == 2
+
+
+@pytest.mark.parametrize("parameters", [[1210] * 4, [1210, 1300, 1210, 1400]])
+def test_names_of_models_of_about_one_size_do_not_cover_each_other(parameters: list[int]) -> None:
+    models = [
+        model(f"control {n}", "control", 0.9 + n / 10000, size) for n, size in enumerate(parameters)
+    ]
+    models.append(model("wide", "teacher", 0.99, 85000))
+    figure = sizes_figure(models)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[:n])
+    inside = figure.bbox
+    assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
+
+
+def test_teacher_weights_are_lines_by_epoch_and_a_heat_map_by_class() -> None:
+    figure = weights_figure(teacher_weights())
+    shown = figure.axes[1].images[0].get_array()
+    assert shown.shape == (3, 10)
+    assert shown[2, 0] == pytest.approx(85.0)
+    assert [line.get_label() for line in figure.axes[0].lines] == ["wide", "cnn", "deep"]
+
+
+def test_without_weights_by_class_there_is_one_panel() -> None:
+    figure = weights_figure(replace(teacher_weights(), by_class={}, classes=()))
+    assert len(figure.axes) == 1
+    assert len(figure.legends) == 1
+
+
+def test_a_term_that_is_not_computed_leaves_a_gap() -> None:
+    left, right = terms_figure(terms()).axes
+    assert np.isnan(left.lines[0].get_ydata()[-1])
+    assert len(right.lines) == 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        teacher_weights(epochs=1, classes=1),
+        teacher_weights(epochs=2, classes=100),
+        teacher_weights(by_class=dict.fromkeys(("wide", "cnn", "deep"), (None,) * 10)),
+        teacher_weights(weights={"a": (0.0,) * 20, "b": (0.0,) * 20}, by_class={}),
+        teacher_weights(fallback_shares=(0.1,) * 20),
+    ],
+)
+def test_odd_weights_are_drawn(odd: WeightingReport) -> None:
+    weights_figure(odd).canvas.draw()
