@@ -36,8 +36,8 @@ from benchmarks.views_count import RECIPE, WEIGHTS
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.teaching_report import TeacherRun
-from students.models.catalog import build_model
-from students.models.config import ResNetCifar
+from students.models.build import build_model
+from students.models.resnet_cifar import ResNetCifar
 
 PLACES = {"in_process": "teachers in the student's process", "local": "each in its own process"}
 WAYS = ("live", "filling", "filled")

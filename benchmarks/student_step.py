@@ -33,7 +33,7 @@ from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
-from students.models.config import ResNetCifar
+from students.models.resnet_cifar import ResNetCifar
 from students.objectives.task import Task
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt

@@ -29,7 +29,8 @@ from cluster.runtime import Demand, Handle, Runtime
 from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
 from students.events import Committed
 from students.knowledge import KnowledgeSource
-from students.models.config import Preprocessing, ResNetCifar, Weights
+from students.models.config import Preprocessing, Weights
+from students.models.resnet_cifar import ResNetCifar
 from students.objectives.soft_targets import SoftTargets
 from students.objectives.task import Task
 from students.objectives.term import Term

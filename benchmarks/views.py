@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from students.models.catalog import build_model
-from students.models.config import ResNetCifar
+from students.models.build import build_model
+from students.models.resnet_cifar import ResNetCifar
 from students.randomness import generator
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from cluster.section import Section, kind_first
-from students.models.config import ModelConfig, OptionalWeights
+from students.models.catalog import ModelConfig
+from students.models.config import OptionalWeights
 from students.objectives.config import ObjectiveConfig
 
 Positive = Annotated[int, Field(ge=1)]

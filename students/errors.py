@@ -24,6 +24,11 @@ def _again(kind: type[UserError], message: str, path: str) -> UserError:
     return kind(message, path=path)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what ``error`` says, or its type's name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class TransferSetError(UserError):
     """A transfer set that is absent, unreadable or not what the recipe says."""
 

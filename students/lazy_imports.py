@@ -9,15 +9,17 @@ stands at module level (a base class, a default, a decorator) must not touch the
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["functional", "nn", "np", "torch"]
+__all__ = ["LazyModule", "functional", "nn", "np", "torch"]
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import nn
+    from torch.nn import Module as LazyModule
     from torch.nn import functional
 else:
 
@@ -33,3 +35,18 @@ else:
     torch = _LazyModule("torch")
     nn = _LazyModule("torch.nn")
     functional = _LazyModule("torch.nn.functional")
+
+    class LazyModule:
+        """Base class of a network's modules in place of ``nn.Module``, so that torch is not needed
+        before the first of them is made."""
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """An instance of the class made of ``cls`` and ``nn.Module``."""
+            return object.__new__(_with_torch(cls))
+
+    @cache
+    def _with_torch(cls: type) -> type:
+        if issubclass(cls, nn.Module):
+            return cls
+        names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        return type(cls.__name__, (cls, nn.Module), {**names, "__doc__": cls.__doc__})

@@ -10,7 +10,7 @@ from typing import Literal
 from students.config import EngineConfig, TrainConfig
 from students.engines.engine import Group
 from students.fault_injection import Fault
-from students.models.config import ModelConfig, Weights
+from students.models.config import Model, Weights
 from students.objectives.layer_refs import Gating
 from students.objectives.term import Term
 from students.transfer_sets.config import Augment, TransferSetConfig
@@ -41,7 +41,7 @@ class StudentSpec:
     """
 
     path: str
-    model: ModelConfig
+    model: Model
     weights: Weights | None
     objective: Mapping[str, Term]
     train: TrainConfig

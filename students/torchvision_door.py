@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
+from students.lazy_imports import torch
 
 _MISSING = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",

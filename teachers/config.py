@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cluster.section import Section, kind_first
 from students.config import EngineConfig, Resources, Threads, TrainConfig
-from students.models.config import ModelConfig, WeightsConfig
+from students.models.catalog import ModelConfig
+from students.models.config import WeightsConfig
 from students.objectives.config import ObjectiveConfig
 from students.objectives.task import Task
 from students.transfer_sets.config import Augment, Share

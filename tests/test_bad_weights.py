@@ -13,14 +13,16 @@ import pytest
 import safetensors.torch
 import torch
 
-from students.models.catalog import build_model
-from students.models.config import Mlp, ModelConfig, ResNetCifar
+from students.models.build import build_model
+from students.models.config import Model
+from students.models.mlp import Mlp
+from students.models.resnet_cifar import ResNetCifar
 from tests.refusals import invoke, refused
 
 LOADED = ("teachers.wide.train=null", "teachers.wide.engine=null")
 
 
-def weights(model: ModelConfig, classes: int = 10) -> dict[str, torch.Tensor]:
+def weights(model: Model, classes: int = 10) -> dict[str, torch.Tensor]:
     shape = (1, 8, 8)
     return build_model(
         model, input_shape=shape, classes=classes, seed=0, folder=Path()

@@ -19,8 +19,8 @@ from orchestrator.recipe.rules.bank import beyond_classes
 from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes, TransferSetError, UserError
 from students.knowledge import LOGITS
-from students.models.catalog import probe
-from students.models.config import ModelConfig, Weights
+from students.models.build import probe
+from students.models.config import Model, Weights
 from students.models.network import preprocess
 from students.models.weights import check_weights_header
 from students.transfer_sets.catalog import load_transfer_set
@@ -74,9 +74,7 @@ def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
     return found
 
 
-def _models(
-    recipe: Recipe, data: TransferSet
-) -> Iterator[tuple[str, ModelConfig, Weights | None, int]]:
+def _models(recipe: Recipe, data: TransferSet) -> Iterator[tuple[str, Model, Weights | None, int]]:
     """Each model's place, what it is, its weights, and how many outputs it has."""
     for name, teacher in recipe.teachers.items():
         outputs = data.classes if teacher.classes is None else len(teacher.classes)
@@ -88,7 +86,7 @@ def _models(
 
 def _probe_model(
     place: str,
-    config: ModelConfig,
+    config: Model,
     weights: Weights | None,
     outputs: int,
     data: TransferSet,

@@ -12,7 +12,6 @@ from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problem_of
 from orchestrator.planning.plan import counting
 from students.errors import UserError
-from students.models.catalog import model_shape
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
 from students.objectives.layer_refs import Guided, HintLayer
@@ -87,5 +86,5 @@ class LayerCheck:
             return None
         _, _, teacher = model.partition(".")
         section = self.recipe.teachers[teacher] if teacher else self.recipe.student
-        shape = model_shape(section.model, self.inputs)
+        shape = section.model.model_shape(self.inputs)
         return probe_shapes(self.models[model], shape, [layer], place=place)[layer]

@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.custom_code import source_digest
-from students.models.config import CustomModel, Mlp, ModelConfig, PlainCnn, Weights
+from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
 from students.specs import StudentSpec
 from students.transfer_sets.config import (
@@ -118,17 +118,11 @@ def fingerprint(name: str, config: TeacherConfig, stage: str) -> Plain:
     }
 
 
-def model(config: ModelConfig, context: FingerprintContext) -> Plain:
+def model(config: Model, context: FingerprintContext) -> Plain:
     """A network; two ways of writing the same one are one."""
-    asked: Plain = config.model_dump(mode="json")
-    if isinstance(config, Mlp):
-        asked = {key: asked[key] for key in ("kind", "dropout", "preprocessing")}
-        asked["widths"] = list(config.widths)
-    if isinstance(config, PlainCnn):
-        asked = {key: asked[key] for key in ("kind", "preprocessing")}
-        asked["channels"] = list(config.widths)
-    if isinstance(config, CustomModel):
-        asked["source"] = _custom(config.source, context.folder)
+    asked: Plain = config.identity
+    if config.custom_source is not None:
+        asked["source"] = _custom(config.custom_source, context.folder)
     return asked
 
 

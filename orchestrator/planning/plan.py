@@ -12,8 +12,7 @@ from orchestrator.config import Recipe
 from orchestrator.planning import fingerprint
 from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
-from students.models.config import ModelConfig
-from students.models.features import feature_layer
+from students.models.config import Model
 from students.objectives.config import restricted_to
 from students.objectives.layer_refs import Gating
 from students.objectives.task import Task
@@ -234,13 +233,13 @@ def _students(
             yield stage(path, taught, (name,), single(recipe.ensemble))
 
 
-def with_gate_layer(ensemble: EnsembleConfig, model: ModelConfig) -> EnsembleConfig:
+def with_gate_layer(ensemble: EnsembleConfig, model: Model) -> EnsembleConfig:
     """Names the layer that an adaptive gate reads, so that the default layer and the same layer
     written out have one digest."""
     weighting = ensemble.weighting
     if not isinstance(weighting, Adaptive) or weighting.layer is not None:
         return ensemble
-    named = weighting.model_copy(update={"layer": feature_layer(model)})
+    named = weighting.model_copy(update={"layer": model.feature_layer})
     return ensemble.model_copy(update={"weighting": named})
 
 

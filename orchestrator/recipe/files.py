@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.errors import Problem
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.message_text import dotted
-from students.models.config import CustomModel, ModelConfig, Weights
+from students.models.config import Model, Weights
 from students.transfer_sets.config import CustomTransferSet
 
 
@@ -58,10 +58,10 @@ def missing_files(loaded: LoadedRecipe) -> list[Problem]:
 
 
 def _of_model(
-    loaded: LoadedRecipe, place: str, model: ModelConfig, weights: Weights | None
+    loaded: LoadedRecipe, place: str, model: Model, weights: Weights | None
 ) -> Iterator[NamedFile]:
-    if isinstance(model, CustomModel):
-        yield _code(loaded, f"{place}.model", model.source)
+    if model.custom_source is not None:
+        yield _code(loaded, f"{place}.model", model.custom_source)
     if weights is not None:
         written = _as_written(loaded, f"{place}.weights") or weights.path
         path = resolve_path(loaded.folder, weights.path)

@@ -1,9 +1,9 @@
 """Networks by kind: what a student or a teacher may be.
 
 =====================  ==========================================================
-config                 what a recipe may say of a model
-catalog                builds a model, or its skeleton without weights
-features               the last layer before the outputs, by kind
+config                 what every model is in a recipe, preprocessing, weights
+catalog                the closed table of models: a kind and its class
+build                  builds a model, or its skeleton without weights
 initialise             initial weights as a function of seed and module name
 mlp                    fully connected layers
 plain_cnn              convolutions in a row (Mirzadeh et al., 2020)
@@ -11,5 +11,11 @@ resnet_cifar           residual networks of depth 6n+2 (He et al., 2016)
 wide_resnet            wide residual networks (Zagoruyko & Komodakis, 2016)
 mobilenet_cifar        depthwise separable convolutions (Howard et al., 2017)
 torchvision_models     torchvision's classification models by name
+custom                 a network that a function in a user's file builds
+network                preprocessing and model in one module, as deployed
+class_map              which classes of the transfer set the outputs stand for
+taps                   layers by name: finding, recording, probing
+weights                reads weights files and loads them into a model
+profile                parameters, multiplications, bytes and latency of a network
 =====================  ==========================================================
 """

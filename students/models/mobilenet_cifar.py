@@ -8,12 +8,30 @@ pictures of 32x32 have none to give away.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from students.models.config import MobileNetCifar
+from pydantic import Field
 
-Shape = tuple[int, int, int]
+from students.lazy_imports import LazyModule, nn, torch
+from students.models.config import Model, Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class MobileNetCifar(Model):
+    """Depthwise separable convolutions (Howard et al., 2017) at CIFAR's size."""
+
+    kind: Literal["mobilenet_cifar"] = "mobilenet_cifar"
+    width: Annotated[float, Field(gt=0, le=8, description="multiplier of all channels")] = 1.0
+
+    feature_layer: ClassVar[str] = "layers.12"
+
+    def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
+        """The network for pictures of ``shape`` (channels, height, width)."""
+        return MobileNetCifarNetwork(self.width, shape[0], classes)
+
 
 _STEM = 32
 _LAYERS = (
@@ -30,7 +48,7 @@ _LAYERS = (
 """Channels at width 1, and stride, of each separable convolution."""
 
 
-class Separable(nn.Module):
+class Separable(LazyModule):
     """A 3x3 convolution per channel, then a 1x1 over the channels; each normalised, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -48,7 +66,7 @@ class Separable(nn.Module):
         return torch.relu(self.bn2(self.conv2(inner)))
 
 
-class MobileNetCifarNetwork(nn.Module):
+class MobileNetCifarNetwork(LazyModule):
     """Layers ``layers.0`` to ``layers.12`` and ``linear``."""
 
     def __init__(self, width: float, channels: int, classes: int) -> None:
@@ -72,8 +90,3 @@ class MobileNetCifarNetwork(nn.Module):
 
 def _scaled(channels: int, width: float) -> int:
     return max(1, round(channels * width))
-
-
-def build(config: MobileNetCifar, input_shape: Shape, classes: int) -> nn.Module:
-    """The network for pictures of ``input_shape`` (channels, height, width)."""
-    return MobileNetCifarNetwork(config.width, input_shape[0], classes)

@@ -9,12 +9,60 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from torch import Tensor, nn
+from pydantic import Field, model_validator
 
-from students.models.config import PlainCnn
+from students.lazy_imports import LazyModule, nn
+from students.models.config import Model, Shape, Width
 
-Shape = tuple[int, int, int]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class PlainCnn(Model):
+    """Convolutions of 3x3 in a row, as in the teacher-assistant paper (Mirzadeh et al., 2020).
+
+    ``depth`` convolutions; ``width`` channels in the first two, doubled after every second
+    one together with a max-pooling; or ``channels`` for each.
+    """
+
+    kind: Literal["plain_cnn"] = "plain_cnn"
+    channels: Annotated[tuple[Width, ...], Field(min_length=1)] | None = None
+    depth: Annotated[int, Field(ge=1, le=32)] | None = None
+    width: Width | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        by_shape = self.depth is not None and self.width is not None
+        partly = self.depth is not None or self.width is not None
+        if (self.channels is None) == (not by_shape) or (self.channels is not None and partly):
+            raise ValueError("must give either channels, or both depth and width")
+        return self
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The channels of each convolution, however they were said."""
+        if self.channels is not None:
+            return self.channels
+        assert self.depth is not None and self.width is not None
+        return tuple(self.width * 2 ** (index // 2) for index in range(self.depth))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """With the channels of all convolutions, whichever way they are written."""
+        kept = self.model_dump(mode="json", include={"kind", "preprocessing"})
+        return {**kept, "channels": list(self.widths)}
+
+    @property
+    def feature_layer(self) -> str | None:
+        """The last stage."""
+        return f"stage{(len(self.widths) + 1) // 2}"
+
+    def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
+        """The network for pictures of ``shape`` (channels, height, width)."""
+        return PlainCnnNetwork(self.widths, shape, classes)
 
 
 def _stage(inputs: int, channels: tuple[int, ...], *, pool: bool) -> nn.Sequential:
@@ -29,7 +77,7 @@ def _stage(inputs: int, channels: tuple[int, ...], *, pool: bool) -> nn.Sequenti
     return nn.Sequential(layers)
 
 
-class PlainCnnNetwork(nn.Module):
+class PlainCnnNetwork(LazyModule):
     """Layers ``stage1``, ``stage2``, ... of two convolutions each, and ``output``.
 
     A stage ends with its pooling, if it has two convolutions and there are two pixels to
@@ -58,8 +106,3 @@ class PlainCnnNetwork(nn.Module):
             features = self.get_submodule(name)(features)
         logits: Tensor = self.output(features.flatten(1))
         return logits
-
-
-def build(config: PlainCnn, input_shape: Shape, classes: int) -> nn.Module:
-    """The network for pictures of ``input_shape`` (channels, height, width)."""
-    return PlainCnnNetwork(config.widths, input_shape, classes)

@@ -7,18 +7,41 @@ are named as in the usual PyTorch version, so that its weights load strictly.
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from pydantic import Field, model_validator
 
-from students.models.config import ResNetCifar
+from students.lazy_imports import LazyModule, functional, nn, torch
+from students.models.config import Model, Shape, Width
 
-Shape = tuple[int, int, int]
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class PaddedShortcut(nn.Module):
+class ResNetCifar(Model):
+    """The CIFAR ResNets of He et al. (2016, section 4.2): depth 6n+2, three stages."""
+
+    kind: Literal["resnet_cifar"] = "resnet_cifar"
+    depth: Annotated[int, Field(ge=8, le=1202)] = 20
+    width: Width = 16
+    shortcut: Literal["A", "B"] = "A"
+
+    @model_validator(mode="after")
+    def _six_n_plus_two(self) -> Self:
+        if (self.depth - 2) % 6:
+            raise ValueError(f"depth {self.depth} must be 6n+2: 8, 14, 20, 26, 32, 44, 56, 110")
+        return self
+
+    feature_layer: ClassVar[str] = "layer3"
+
+    def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
+        """The network for pictures of ``shape`` (channels, height, width)."""
+        blocks = (self.depth - 2) // 6
+        return ResNetCifarNetwork(blocks, self.width, self.shortcut, shape[0], classes)
+
+
+class PaddedShortcut(LazyModule):
     """Option A: every second pixel, zeros for the channels that are new; no parameters.
 
     The zeros stand in halves before and after the old channels.
@@ -48,7 +71,7 @@ def _shortcut(inputs: int, outputs: int, stride: int, option: Literal["A", "B"])
     )
 
 
-class Block(nn.Module):
+class Block(LazyModule):
     """Two convolutions and the shortcut around them."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, option: Literal["A", "B"]) -> None:
@@ -65,7 +88,7 @@ class Block(nn.Module):
         return torch.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
 
 
-class ResNetCifarNetwork(nn.Module):
+class ResNetCifarNetwork(LazyModule):
     """Layers ``layer1``, ``layer2``, ``layer3`` and ``linear``."""
 
     def __init__(
@@ -92,9 +115,3 @@ def _layer(
 ) -> nn.Sequential:
     first = Block(inputs, outputs, stride, option)
     return nn.Sequential(first, *(Block(outputs, outputs, 1, option) for _ in range(blocks - 1)))
-
-
-def build(config: ResNetCifar, input_shape: Shape, classes: int) -> nn.Module:
-    """The network for pictures of ``input_shape`` (channels, height, width)."""
-    blocks = (config.depth - 2) // 6
-    return ResNetCifarNetwork(blocks, config.width, config.shortcut, input_shape[0], classes)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from students.errors import ModelError
+from students.errors import ModelError, first_line
 from students.knowledge import Reduction
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 def _cannot_take(model: nn.Module, shape: Sequence[int], error: Exception) -> ModelError:
     size = "x".join(str(length) for length in shape)
-    reason = (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".")
+    reason = first_line(error).rstrip(".")
     return ModelError(
         f"`model` is {type(model).__name__}, which cannot take inputs of {size} ({reason}); "
         "give it a larger preprocessing size, or fewer layers that shrink the picture.",

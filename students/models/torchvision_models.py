@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
-from torch import nn
+from pydantic import Field
 
 from students import torchvision_door
 from students.errors import ModelError
-from students.models.config import TorchvisionModel
-
-Shape = tuple[int, int, int]
+from students.lazy_imports import nn
+from students.models.config import Model, Options, Shape
 
 _OURS = {
     "weights": "give weights by `weights` beside `model`",
@@ -24,35 +24,44 @@ _OURS = {
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
-def build(config: TorchvisionModel, input_shape: Shape, classes: int) -> nn.Module:
-    """The network for pictures of ``input_shape`` (channels, height, width), initialised by itself.
+class TorchvisionModel(Model):
+    """Any of torchvision's classification models, by name, without its weights."""
 
-    Torchvision's models take three channels; for pictures of another number of channels the
-    first convolution is made anew.
+    kind: Literal["torchvision"] = "torchvision"
+    name: Annotated[str, Field(min_length=1)]
+    options: Options = Field({}, description="what torchvision's function takes")
 
-    Raises:
-        ModelError: there is no such classification model, or it refuses the options.
-    """
-    _check_options(config)
-    library = torchvision_door.models()
-    _check_name(config.name, library)
-    options: dict[str, Any] = dict(config.options)
-    if config.name in _WITH_AUXILIARY_OUTPUTS:
-        # Left out, the second draws a warning about a change of its default.
-        options = {"aux_logits": False, "init_weights": True, **options}
-    try:
-        model: nn.Module = library.get_model(
-            config.name, weights=None, num_classes=classes, **options
-        )
-    except (TypeError, ValueError, AttributeError, RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"`options` of torchvision's {config.name!r} are {config.options!r}, which it refuses"
-            f" ({error}); give what its function takes",
-            path="options",
-        ) from error
-    if input_shape[0] != 3:
-        _take_channels(model, input_shape[0], config.name)
-    return model
+    initialises_itself: ClassVar[bool] = True
+
+    def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
+        """The network for pictures of ``shape`` (channels, height, width).
+
+        Torchvision's models take three channels; for pictures of another number of channels the
+        first convolution is made anew.
+
+        Raises:
+            ModelError: there is no such classification model, or it refuses the options.
+        """
+        _check_options(self)
+        library = torchvision_door.models()
+        _check_name(self.name, library)
+        options: dict[str, Any] = dict(self.options)
+        if self.name in _WITH_AUXILIARY_OUTPUTS:
+            # Left out, the second draws a warning about a change of its default.
+            options = {"aux_logits": False, "init_weights": True, **options}
+        try:
+            model: nn.Module = library.get_model(
+                self.name, weights=None, num_classes=classes, **options
+            )
+        except (TypeError, ValueError, AttributeError, RuntimeError, AssertionError) as error:
+            raise ModelError(
+                f"`options` of torchvision's {self.name!r} are {self.options!r}, which it refuses"
+                f" ({error}); give what its function takes",
+                path="options",
+            ) from error
+        if shape[0] != 3:
+            _take_channels(model, shape[0], self.name)
+        return model
 
 
 def classification_models(library: Any) -> list[str]:
@@ -61,11 +70,11 @@ def classification_models(library: Any) -> list[str]:
     return names
 
 
-def _check_options(config: TorchvisionModel) -> None:
+def _check_options(model: TorchvisionModel) -> None:
     for name, remedy in _OURS.items():
-        if name in config.options:
+        if name in model.options:
             raise ModelError(
-                f"`options.{name}` is {config.options[name]!r}, but it is not free; leave it out:"
+                f"`options.{name}` is {model.options[name]!r}, but it is not free; leave it out:"
                 f" {remedy}",
                 path=f"options.{name}",
             )

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from students.errors import OtherShapes, WeightsError
+from students.errors import OtherShapes, WeightsError, first_line
 from students.models.config import Weights
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "model_ema", "module")
@@ -190,7 +190,7 @@ class _Source:
         return sorted({*named, *listed})
 
     def _damaged(self, error: Exception) -> WeightsError:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = first_line(error)[:200]
         # Of a refused pickle torch says how to open it unsafely: no advice to pass on.
         told = "" if isinstance(error, pickle.UnpicklingError) else f" ({reason})"
         return self._error(

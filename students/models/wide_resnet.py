@@ -7,15 +7,41 @@ convolution, dropout between the two convolutions of a block.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from students.models.config import WideResNet
+from pydantic import Field, model_validator
 
-Shape = tuple[int, int, int]
+from students.lazy_imports import LazyModule, nn, torch
+from students.models.config import Model, Rate, Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class Block(nn.Module):
+class WideResNet(Model):
+    """Wide ResNets (Zagoruyko & Komodakis, 2016): depth 6n+4, ``widen`` times 16 channels."""
+
+    kind: Literal["wide_resnet"] = "wide_resnet"
+    depth: Annotated[int, Field(ge=10, le=202)] = 16
+    widen: Annotated[int, Field(ge=1, le=32)] = 2
+    dropout: Rate = 0.0
+
+    @model_validator(mode="after")
+    def _six_n_plus_four(self) -> Self:
+        if (self.depth - 4) % 6:
+            raise ValueError(f"depth {self.depth} must be 6n+4: 10, 16, 22, 28, 40")
+        return self
+
+    feature_layer: ClassVar[str] = "bn1"
+
+    def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
+        """The network for pictures of ``shape`` (channels, height, width)."""
+        blocks = (self.depth - 4) // 6
+        return WideResNetNetwork(blocks, self.widen, self.dropout, shape[0], classes)
+
+
+class Block(LazyModule):
     """Two pre-activated convolutions and the shortcut around them."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
@@ -40,7 +66,7 @@ class Block(nn.Module):
         return summed
 
 
-class WideResNetNetwork(nn.Module):
+class WideResNetNetwork(LazyModule):
     """Layers ``layer1``, ``layer2``, ``layer3`` and ``linear``."""
 
     def __init__(
@@ -64,9 +90,3 @@ class WideResNetNetwork(nn.Module):
 def _layer(inputs: int, outputs: int, blocks: int, stride: int, dropout: float) -> nn.Sequential:
     first = Block(inputs, outputs, stride, dropout)
     return nn.Sequential(first, *(Block(outputs, outputs, 1, dropout) for _ in range(blocks - 1)))
-
-
-def build(config: WideResNet, input_shape: Shape, classes: int) -> nn.Module:
-    """The network for pictures of ``input_shape`` (channels, height, width)."""
-    blocks = (config.depth - 4) // 6
-    return WideResNetNetwork(blocks, config.widen, config.dropout, input_shape[0], classes)

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from students.engines.engine import EngineState
-from students.models.catalog import build_model, model_shape
+from students.models.build import build_model
 from students.models.class_map import spread_of
-from students.models.config import CustomModel
 from students.models.network import Network, Preprocess, preprocess
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights, read_weights
@@ -29,7 +28,7 @@ def build_learner(
     """The module that an engine trains: the student with an adapter for each layer that a term
     looks at, and its gate."""
     model, gating = build_student_model(task, transfer_set), task.spec.gate
-    shape = model_shape(task.spec.model, transfer_set.shape)
+    shape = task.spec.model.model_shape(transfer_set.shape)
     looked_at = [each.layer for each in guided.values()]
     shapes = probe_shapes(model, shape, [*looked_at, *([gating.layer] if gating else [])])
     adapters: dict[str, nn.Module] = {
@@ -49,8 +48,7 @@ def build_learner(
         {name: each.layer for name, each in guided.items()},
         adapters,
         gate=None if gating is None else build_gate(gating, shapes[gating.layer], task.teachers),
-        # A model of the user's may flatten features by ``view``, which this layout forbids.
-        channels_last=not isinstance(task.spec.model, CustomModel),
+        channels_last=task.spec.model.channels_last,
     )
 
 

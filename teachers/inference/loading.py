@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from students.models.catalog import build_model
+from students.models.build import build_model
 from students.models.class_map import spread_of
-from students.models.config import ModelConfig, Weights
+from students.models.config import Model, Weights
 from students.models.network import Network, preprocess
 from students.models.weights import load_weights, read_weights
 from students.transfer_sets.transfer_set import TransferSet
 
 
 def load_network(
-    model: ModelConfig,
+    model: Model,
     weights: Weights,
     *,
     transfer_set: TransferSet,

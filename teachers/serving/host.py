@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from students.evaluation.evaluate import evaluate
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
-from students.models.config import ModelConfig, Weights
+from students.models.config import Model, Weights
 from students.models.network import Network
 from students.storage.outcome import Outcome, write_outcome
 from students.torch_state import computing_on
@@ -53,7 +53,7 @@ class TeacherSpec:
     """
 
     name: str
-    model: ModelConfig
+    model: Model
     weights: Weights
     transfer_set: TransferSetConfig
     folder: Path

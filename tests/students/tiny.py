@@ -13,7 +13,9 @@ import torch
 from students.config import EngineConfig, TrainConfig
 from students.events import Event
 from students.knowledge import AnswerCounts, Knowledge, Question
-from students.models.config import Mlp, ModelConfig, PlainCnn
+from students.models.config import Model
+from students.models.mlp import Mlp
+from students.models.plain_cnn import PlainCnn
 from students.objectives.hint import Hint
 from students.objectives.soft_targets import SoftTargets
 from students.objectives.task import Task
@@ -86,7 +88,7 @@ class KnowledgeSource:
         )
 
 
-def spec(model: ModelConfig = DROPOUT, *, taught: bool = True, **train: Any) -> StudentSpec:
+def spec(model: Model = DROPOUT, *, taught: bool = True, **train: Any) -> StudentSpec:
     """A student in one process on the torch engine: 8 steps, checkpoints after 3 and 6."""
     settings: dict[str, Any] = {
         "epochs": 2, "batch_size": 16, "micro_batch_size": 8, "threads": 1,

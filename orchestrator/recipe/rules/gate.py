@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from students.models.features import feature_layer
 from teachers.config import Adaptive
 
 OUTPUTS = ("logits", "gate", "gate.penalty")
@@ -20,7 +19,7 @@ def _layer(recipe: Recipe) -> Iterator[Problem]:
     weighting, model = recipe.ensemble.weighting, recipe.student.model
     if not isinstance(weighting, Adaptive) or weighting.layer is not None:
         return
-    if feature_layer(model) is None:
+    if model.feature_layer is None:
         yield Problem(
             f"{_PLACE}.layer",
             f"`{_PLACE}.layer` is not said, and of `student.model`, which is of kind "

@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 
 from orchestrator.deep_check.deep_check import Probed, deep_problems, probe_recipe
-from students.models.catalog import build_model
-from students.models.config import Mlp
+from students.models.build import build_model
+from students.models.mlp import Mlp
 from tests import small
 
 

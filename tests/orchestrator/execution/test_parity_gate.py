@@ -22,8 +22,9 @@ from orchestrator.execution.role_specs import resources_of
 from orchestrator.home.store import Store
 from students.config import Resources
 from students.knowledge import LOGITS
-from students.models.catalog import build_model
-from students.models.config import Mlp, Weights
+from students.models.build import build_model
+from students.models.config import Weights
+from students.models.mlp import Mlp
 from students.models.network import Network, preprocess
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from students.errors import ModelError
-from students.models.catalog import build_model, model_shape, probe, skeleton
-from students.models.config import ModelConfig
+from students.models.build import build_model, probe, skeleton
+from students.models.catalog import ModelConfig
 from students.models.initialise import initialise
 
 CIFAR, DIGITS = (3, 32, 32), (1, 8, 8)
@@ -120,7 +120,7 @@ def test_layers_are_named_as_modules_and_give_activations(
 
 def test_a_resize_decides_what_the_model_is_built_for() -> None:
     settings = {"kind": "mlp", "hidden": (4,), "preprocessing": {"size": 10}}
-    assert model_shape(config(settings), DIGITS) == (1, 10, 10)
+    assert config(settings).model_shape(DIGITS) == (1, 10, 10)
     assert build(settings, DIGITS)(torch.rand(2, 1, 10, 10)).shape == (2, 10)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from students.models.catalog import build_model
+from students.models.build import build_model
 from students.models.class_map import UNKNOWN, Spread, spread_of
-from students.models.config import Mlp, PlainCnn
+from students.models.mlp import Mlp
 from students.models.network import Network, preprocess, weights_sha256
+from students.models.plain_cnn import PlainCnn
 from students.models.profile import costs
 from students.models.taps import Recorder
 from teachers.inference.answer_encoding import decoded, encoded

@@ -5,19 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from students.models.catalog import build_model
-from students.models.config import (
-    CustomModel,
-    Mlp,
-    MobileNetCifar,
-    ModelConfig,
-    PlainCnn,
-    ResNetCifar,
-    TorchvisionModel,
-    WideResNet,
-)
-from students.models.features import feature_layer
+from students.models.build import build_model
+from students.models.config import Model
+from students.models.custom import CustomModel
+from students.models.mlp import Mlp
+from students.models.mobilenet_cifar import MobileNetCifar
+from students.models.plain_cnn import PlainCnn
+from students.models.resnet_cifar import ResNetCifar
 from students.models.taps import Recorder
+from students.models.torchvision_models import TorchvisionModel
+from students.models.wide_resnet import WideResNet
 
 NETWORKS = [
     Mlp(hidden=(8, 6)),
@@ -32,9 +29,9 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config.kind)
-def test_all_that_is_learnt_after_it_are_the_outputs(config: ModelConfig) -> None:
+def test_all_that_is_learnt_after_it_are_the_outputs(config: Model) -> None:
     model = build_model(config, input_shape=(3, 8, 8), classes=4, seed=0, folder=Path())
-    layer = feature_layer(config)
+    layer = config.feature_layer
     assert layer is not None
     with Recorder(model, [layer]) as recorded:
         logits = model(torch.rand(2, 3, 8, 8))
@@ -53,5 +50,5 @@ def test_all_that_is_learnt_after_it_are_the_outputs(config: ModelConfig) -> Non
     [Mlp(hidden=()), TorchvisionModel(name="resnet18"), CustomModel(source="net.py:net")],
     ids=["no_hidden_layer", "torchvision", "custom"],
 )
-def test_of_others_it_is_not_known(config: ModelConfig) -> None:
-    assert feature_layer(config) is None
+def test_of_others_it_is_not_known(config: Model) -> None:
+    assert config.feature_layer is None

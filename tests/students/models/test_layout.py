@@ -7,9 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from students.models.catalog import build_model
-from students.models.config import MobileNetCifar, PlainCnn, ResNetCifar, WideResNet
-from students.models.resnet_cifar import PaddedShortcut
+from students.models.build import build_model
+from students.models.mobilenet_cifar import MobileNetCifar
+from students.models.plain_cnn import PlainCnn
+from students.models.resnet_cifar import PaddedShortcut, ResNetCifar
+from students.models.wide_resnet import WideResNet
 from students.torch_state import computing_on
 
 MODELS = {

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from students.errors import ModelError
-from students.models.catalog import build_model
-from students.models.config import Mlp, Preprocessing, ResNetCifar
+from students.models.build import build_model
+from students.models.config import Preprocessing
+from students.models.mlp import Mlp
 from students.models.network import Network, preprocess, weights_sha256
+from students.models.resnet_cifar import ResNetCifar
 
 
 def pictures(batch: int, channels: int = 3, size: int = 8) -> torch.Tensor:

@@ -9,11 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from students.models.catalog import build_model, skeleton
-from students.models.config import Mlp, ModelConfig, Preprocessing, ResNetCifar, TorchvisionModel
+from students.models.build import build_model, skeleton
+from students.models.config import Model, Preprocessing
+from students.models.mlp import Mlp
 from students.models.mobilenet_cifar import Separable
 from students.models.network import Network, preprocess
 from students.models.profile import Costs, costs, latency_ms
+from students.models.resnet_cifar import ResNetCifar
+from students.models.torchvision_models import TorchvisionModel
 from tests.golden.cases import golden
 
 
@@ -28,7 +31,7 @@ class Floats(nn.Module):
         return self.model(pictures.float())
 
 
-def empty(config: ModelConfig, shape: tuple[int, int, int]) -> Network:
+def empty(config: Model, shape: tuple[int, int, int]) -> Network:
     own = preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3, channels=shape[0])
     model = skeleton(config, input_shape=shape, classes=10, folder=Path())
     return Network(own, model).to("meta")

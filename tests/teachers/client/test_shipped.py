@@ -12,8 +12,9 @@ import safetensors.torch
 from pydantic import TypeAdapter
 
 from students.knowledge import Answer, Question
-from students.models.catalog import build_model
-from students.models.config import PlainCnn, Weights
+from students.models.build import build_model
+from students.models.config import Weights
+from students.models.plain_cnn import PlainCnn
 from students.objectives.config import ObjectiveConfig
 from students.objectives.term import taps_of
 from students.transfer_sets.config import Digits

@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from students.models.catalog import build_model
-from students.models.config import MobileNetCifar, ModelConfig, PlainCnn, ResNetCifar
+from students.models.build import build_model
+from students.models.config import Model
+from students.models.mobilenet_cifar import MobileNetCifar
+from students.models.plain_cnn import PlainCnn
+from students.models.resnet_cifar import ResNetCifar
 from teachers.inference.batchnorm_folding import fold
 
 PICTURES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -31,7 +34,7 @@ def trained(model: nn.Module) -> nn.Module:
     ("config", "count"),
     [(ResNetCifar(depth=8), 7), (ResNetCifar(depth=8, shortcut="B"), 9), (MobileNetCifar(), None)],
 )
-def test_a_folded_network_answers_as_before(config: ModelConfig, count: int | None) -> None:
+def test_a_folded_network_answers_as_before(config: Model, count: int | None) -> None:
     torch.manual_seed(0)
     model = trained(build_model(config, input_shape=(3, 16, 16), classes=10, seed=1, folder=Path()))
     folded = copy.deepcopy(model)

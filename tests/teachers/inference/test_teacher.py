@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from students.knowledge import Answer, Tap
-from students.models.catalog import build_model
-from students.models.config import Mlp, ModelConfig, PlainCnn, ResNetCifar
+from students.models.build import build_model
+from students.models.config import Model
+from students.models.mlp import Mlp
 from students.models.network import Network, Preprocess
+from students.models.plain_cnn import PlainCnn
+from students.models.resnet_cifar import ResNetCifar
 from teachers.inference.compilation import can_compile
 from teachers.inference.inference_config import PLAIN_BATCH, InferenceConfig, plain
 from teachers.inference.teacher import Teacher
@@ -24,7 +27,7 @@ COUNT = 150
 PICTURES = torch.randint(
     0, 256, (COUNT, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
 )
-NETS: dict[str, tuple[ModelConfig, tuple[Tap, ...]]] = {
+NETS: dict[str, tuple[Model, tuple[Tap, ...]]] = {
     "mlp": (Mlp(hidden=(256, 256), dropout=0.2), (Tap("hidden.0"),)),
     "cnn": (PlainCnn(channels=(16, 16, 32, 32)), ()),
     "resnet": (ResNetCifar(depth=8), (Tap("layer3"), Tap("layer2", "pool"))),

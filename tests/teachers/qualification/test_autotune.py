@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from students.models.catalog import build_model
-from students.models.config import Mlp, ModelConfig, ResNetCifar
+from students.models.build import build_model
+from students.models.config import Model
+from students.models.mlp import Mlp
 from students.models.network import Network, Preprocess
+from students.models.resnet_cifar import ResNetCifar
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification import autotune
 from teachers.qualification.autotune import tune
@@ -22,7 +24,7 @@ PICTURES = torch.randint(
 MANY = 10**12
 
 
-def network(config: ModelConfig) -> Network:
+def network(config: Model) -> Network:
     model = build_model(config, input_shape=(1, 8, 8), classes=10, seed=1, folder=Path())
     return wrapped(model)
 

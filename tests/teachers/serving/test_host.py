@@ -11,8 +11,9 @@ import safetensors.torch
 
 from students.errors import WeightsError
 from students.knowledge import Question, Tap
-from students.models.catalog import build_model
-from students.models.config import PlainCnn, Weights
+from students.models.build import build_model
+from students.models.config import Weights
+from students.models.plain_cnn import PlainCnn
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from teachers.bank.columns import Column

@@ -1,0 +1,105 @@
+"""Builds a model, or its skeleton without weights."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from students.errors import ModelError, first_line
+from students.models.config import Model, Shape
+from students.models.initialise import initialise
+from students.randomness import seed_of
+
+
+def build_model(
+    config: Model, *, input_shape: Shape, classes: int, seed: int, folder: Path
+) -> nn.Module:
+    """The model, from preprocessed float pictures [B, C, H, W] to logits [B, classes].
+
+    ``input_shape`` (channels, height, width) is the transfer set's; if the model's preprocessing
+    resizes, the model is built for the new size. Initial weights are a function of ``seed`` and
+    each module's name; torchvision's and custom models initialise themselves, so theirs are a
+    function of ``seed`` and of the whole model. The caller's generator is left as it was.
+
+    Raises:
+        ModelError: the model cannot be built; the sentence says why.
+    """
+    shape = config.model_shape(input_shape)
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        if config.initialises_itself:
+            torch.manual_seed(seed_of(seed, "init"))
+            return config.build(shape, classes, folder)
+        with torch.device("meta"):  # draws nothing; every weight comes from `initialise`
+            model = config.build(shape, classes, folder)
+        model.to_empty(device="cpu")
+        initialise(model, seed)
+        return model
+
+
+def skeleton(config: Model, *, input_shape: Shape, classes: int, folder: Path) -> nn.Module:
+    """The model on the meta device: names and shapes, without memory for weights.
+
+    Raises:
+        ModelError: the model cannot be built; the sentence says why.
+    """
+    shape = config.model_shape(input_shape)
+    # Some compute with tensors while they are built, which the meta device cannot.
+    with contextlib.suppress(ModelError) if config.initialises_itself else contextlib.nullcontext():
+        return _on("meta", config, shape, classes, folder)
+    return _on("cpu", config, shape, classes, folder).to("meta")
+
+
+def probe(config: Model, *, input_shape: Shape, classes: int, folder: Path) -> nn.Module:
+    """The skeleton, after it has shown that two pictures make logits [2, classes].
+
+    A model that cannot compute on the meta device is asked on the CPU.
+
+    Raises:
+        ModelError: the model cannot be built, refuses pictures of this shape, or gives anything
+            else than logits.
+    """
+    model = skeleton(config, input_shape=input_shape, classes=classes, folder=folder)
+    shape = config.model_shape(input_shape)
+    spelled = "x".join(map(str, shape))
+    try:
+        output = _output(model, config, shape, classes, folder)
+    except Exception as error:  # a custom or unusual model may raise anything
+        raise ModelError(
+            f"`kind` is {config.kind!r}, but the model fails on pictures of {spelled}"
+            f" ({first_line(error)}); choose another size by `preprocessing.size`, or another"
+            " model",
+            path="kind",
+        ) from error
+    if not isinstance(output, Tensor) or tuple(output.shape) != (2, classes):
+        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ModelError(
+            f"`kind` is {config.kind!r}, but the model makes {got} of two pictures of {spelled}; it"
+            f" must make logits [2, {classes}]",
+            path="kind",
+        )
+    return model
+
+
+def _output(model: nn.Module, config: Model, shape: Shape, classes: int, folder: Path) -> object:
+    with contextlib.suppress(Exception):
+        return _forward(model, "meta", shape)
+    return _forward(_on("cpu", config, shape, classes, folder), "cpu", shape)
+
+
+def _forward(model: nn.Module, device: str, shape: Shape) -> object:
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            output: object = model.eval()(torch.zeros(2, *shape, device=device))
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return output
+
+
+def _on(device: str, config: Model, shape: Shape, classes: int, folder: Path) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        return config.build(shape, classes, folder).to(device)

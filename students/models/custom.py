@@ -1,0 +1,62 @@
+"""A network that a function in a file of the user's builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from students import custom_code
+from students.errors import ModelError, UserError, first_line
+from students.lazy_imports import nn
+from students.models.config import Model, Options, Shape
+
+
+class CustomModel(Model):
+    """``file.py:function`` beside the recipe builds the network.
+
+    The function is called as ``function(input_shape=(C, H, W), classes=N, **options)`` and
+    returns an ``nn.Module`` from preprocessed float pictures [B, C, H, W] to logits [B, N].
+    """
+
+    kind: Literal["custom"] = "custom"
+    source: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")
+    options: Options = Field({}, description="what the function takes beside")
+
+    initialises_itself: ClassVar[bool] = True
+    channels_last: ClassVar[bool] = False
+    """A user's model may flatten features by ``view``, which that layout forbids."""
+
+    @property
+    def custom_source(self) -> str:
+        """The function."""
+        return self.source
+
+    def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
+        """What the function returns for pictures of ``shape`` (channels, height, width).
+
+        Raises:
+            ModelError: there is no such function, it raises, or it returns something else.
+        """
+        try:
+            function: Callable[..., object] = custom_code.load_function(self.source, folder)
+        except UserError as error:
+            raise ModelError(error.message, path=error.path) from error
+        try:
+            model = function(input_shape=shape, classes=classes, **self.options)
+        except Exception as error:  # a user's code may raise anything
+            raise ModelError(
+                f"`source` is {self.source!r}, which raises {type(error).__name__}:"
+                f" {first_line(error)}; it is called with input_shape=(channels, height, width),"
+                " classes and the options",
+                path="source",
+            ) from error
+        if not isinstance(model, nn.Module):
+            raise ModelError(
+                f"`source` is {self.source!r}, which returns a {type(model).__name__};"
+                " it must return a torch.nn.Module",
+                path="source",
+            )
+        return model
