@@ -40,7 +40,7 @@ from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
 from students.torch_state import computing_on
 from students.training.build import build_student_model, sample_ids, student_preprocess
-from students.training.no_teachers import NoTeachers
+from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip

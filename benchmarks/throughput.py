@@ -38,7 +38,7 @@ from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
 from students.training.build import sample_ids
-from students.training.no_teachers import NoTeachers
+from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip

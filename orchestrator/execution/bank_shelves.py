@@ -18,7 +18,7 @@ from students.knowledge import LOGITS, Tap
 from students.objectives.term import taps_of
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids
-from students.training.required_answers import required_taps, required_views
+from students.training.questions import required_taps, required_views
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column

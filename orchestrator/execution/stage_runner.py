@@ -26,7 +26,7 @@ from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
 from students.errors import UserError
 from students.events import Event
 from students.knowledge import KnowledgeSource
-from students.training.no_teachers import NoTeachers
+from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import AnswersGone, AnswerSpoilt

@@ -26,7 +26,7 @@ from students.objectives.task import Task
 from students.specs import StudentSpec
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids
-from students.training.no_teachers import NoTeachers
+from students.training.questions import NoTeachers
 from students.transfer_sets.transfer_set import TransferSet
 
 ROUNDS = 5

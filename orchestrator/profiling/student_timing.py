@@ -86,10 +86,10 @@ class TimedStudent:
                 state=None,
             )
         trainer = Trainer(
+            spec=spec,
             engine=self._engine,
             objective=objective,
             transfer_set=some_classes(without_validation(transfer_set), spec.samples.classes),
-            augment=spec.samples.augment,
             order=DrawnOrder(
                 sample_ids(transfer_set, spec.samples),
                 spec.train.batch_size,
@@ -98,13 +98,9 @@ class TimedStudent:
                 spec.seed,
                 partial(transfer_set.view_of, augment=spec.samples.augment),
             ),
-            lessons=lessons,
-            config=spec.train,
-            seed=spec.seed,
-            attempt=1,
+            knowledge_source=lessons,
             checkpoints=CheckpointFolder(work, 1, 1),
             step_log=None,
-            labels_of_student=spec.samples.audience == "student",
         )
         self._events = trainer.train()
         self._steps = 0

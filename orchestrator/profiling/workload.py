@@ -7,7 +7,7 @@ import math
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.profiling.stage_estimate import Extent
 from students.training.build import sample_ids
-from students.training.required_answers import required_views
+from students.training.questions import required_views
 from students.transfer_sets.transfer_set import TransferSet
 
 

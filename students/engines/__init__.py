@@ -7,7 +7,7 @@ deepspeed_engine    DeepSpeed's ZeRO, stages 0 to 3; the only file that imports 
 deepspeed_settings  The user's own DeepSpeed settings merged with the recipe's
 engine              The protocol of an engine, and the state that is the same for all of them
 gradient_clipping   The norm of the gradients and the factor to scale them by
-import_blocker      Imports kept from importing or compiling what is not used
+import_blocker      Blocks the import of one package, as if it were not installed
 optimizers          SGD and AdamW, in the one form whose bits every engine can give
 partitioned_engine  What the engines have in common: step, state, constraints, restored slots
 process_group       The process group in which ranks add up their gradients

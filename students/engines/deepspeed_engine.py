@@ -6,7 +6,8 @@ import importlib
 import logging
 import os
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -14,12 +15,14 @@ from torch import Tensor
 
 from students.engines.autocast import InPrecision
 from students.engines.deepspeed_settings import merged_settings, owned_settings
-from students.engines.import_blocker import blocked_import, without_compiling
+from students.engines.import_blocker import blocked_import
 from students.engines.optimizers import build_optimizer
 from students.engines.partitioned_engine import EngineSetup, PartitionedEngine
 from students.engines.process_group import join, leave
 from students.engines.zero_partitions import partitions_of
 from students.errors import TrainingError
+
+_NO_COMPILING = "TORCHDYNAMO_DISABLE"
 
 
 class DeepSpeedEngine(PartitionedEngine):
@@ -103,7 +106,7 @@ def _quietly_import(device: torch.device) -> None:
         deepspeed = _deepspeed()
     # This decorates, at the first step of any optimizer, one that we do not offer; to import the
     # compiler for it takes longer than to import DeepSpeed itself.
-    with without_compiling(), suppress(ImportError):
+    with _without_compiling(), suppress(ImportError):
         importlib.import_module("deepspeed.runtime.zero.muon.original_muon")
     deepspeed.utils.logger.setLevel(logging.ERROR)
     # A compile of a minute at the first start; killed in the middle it blocks all later ones.
@@ -115,6 +118,20 @@ def _deepspeed() -> Any:
     import deepspeed
 
     return deepspeed
+
+
+@contextmanager
+def _without_compiling() -> Iterator[None]:
+    """Makes ``torch.compile`` do nothing inside the context."""
+    before = os.environ.get(_NO_COMPILING)
+    os.environ[_NO_COMPILING] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_COMPILING]
+        else:
+            os.environ[_NO_COMPILING] = before
 
 
 def _leave() -> None:

@@ -1,8 +1,7 @@
-"""Keeps an import from importing or compiling what is not used."""
+"""Blocks the import of one package, as if it were not installed."""
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,12 +9,10 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
-_NO_COMPILING = "TORCHDYNAMO_DISABLE"
-
 
 @contextmanager
 def blocked_import(package: str) -> Iterator[None]:
-    """Makes ``import package`` fail on this thread inside the context, as if not installed.
+    """Makes ``import package`` fail on this thread inside the context.
 
     Other threads find the package, and what has imported it already keeps it.
     """
@@ -38,17 +35,3 @@ class _Blocker(MetaPathFinder):
         """Leaves other packages to the other finders; refuses this one, on its thread."""
         if name == self._package and threading.get_ident() == self._thread:
             raise ModuleNotFoundError(f"the import of `{name}` is blocked here", name=name)
-
-
-@contextmanager
-def without_compiling() -> Iterator[None]:
-    """Makes ``torch.compile`` do nothing inside the context."""
-    before = os.environ.get(_NO_COMPILING)
-    os.environ[_NO_COMPILING] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_NO_COMPILING]
-        else:
-            os.environ[_NO_COMPILING] = before

@@ -56,10 +56,6 @@ class Checkpoint:
         return EngineState(safetensors.torch.load_file(self.folder / _MODEL), slots)
 
 
-def _say_nothing(sentence: str) -> None:
-    del sentence
-
-
 class CheckpointFolder:
     """The checkpoints of one attempt at the stage in ``folder``; only rank 0 holds one."""
 
@@ -97,11 +93,11 @@ class CheckpointFolder:
             shutil.rmtree(temporary, ignore_errors=True)
         return target
 
-    def latest(self, tell: Callable[[str], None] = _say_nothing) -> Checkpoint | None:
+    def latest(self, warn: Callable[[str], object] = lambda sentence: None) -> Checkpoint | None:
         """The newest committed checkpoint that is whole, or none.
 
-        Removes what earlier attempts have left unfinished. ``tell`` is given a sentence for
-        each checkpoint that had to be passed over.
+        Removes what earlier attempts have left unfinished. ``warn`` is given a sentence for
+        each checkpoint that has to be passed over.
 
         Raises:
             StaleAttempt: a later attempt has begun.
@@ -115,7 +111,7 @@ class CheckpointFolder:
             try:
                 return _verified(folder)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-                tell(f"{folder} is passed over ({error}); the checkpoint before it is taken")
+                warn(f"{folder} is passed over ({error}); the checkpoint before it is taken")
         return None
 
     def _write(

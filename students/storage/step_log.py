@@ -120,13 +120,13 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
 
 def extend_segments(
     segments: Sequence[tuple[int, int]], attempt: int, offset: int
-) -> list[Segment]:
+) -> tuple[Segment, ...]:
     """The committed history after a commit: what it was when ``attempt`` began, and its rows.
 
     ``segments`` may already hold an earlier commit of the same attempt.
     """
-    before = [Segment(*segment) for segment in segments if segment[0] != attempt]
-    return [*before, Segment(attempt, offset)] if offset else before
+    before = tuple(Segment(*segment) for segment in segments if segment[0] != attempt)
+    return (*before, Segment(attempt, offset)) if offset else before
 
 
 def read_committed(

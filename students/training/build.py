@@ -1,4 +1,4 @@
-"""Makes a student from its assignment: network, adapters, the samples it is given."""
+"""Builds a student from its assignment: network, adapters, gating network, its samples."""
 
 from __future__ import annotations
 
@@ -23,37 +23,38 @@ from students.transfer_sets.transfer_set import TransferSet
 
 
 def build_learner(
-    task: Assignment, transfer_set: TransferSet, guided: Mapping[str, Guided]
+    assignment: Assignment, transfer_set: TransferSet, guided: Mapping[str, Guided]
 ) -> Learner:
     """The module that an engine trains: the student with an adapter for each layer that a term
-    looks at, and its gate."""
-    model, gating = build_student_model(task, transfer_set), task.spec.gate
-    shape = task.spec.model.model_shape(transfer_set.shape)
-    looked_at = [each.layer for each in guided.values()]
-    shapes = probe_shapes(model, shape, [*looked_at, *([gating.layer] if gating else [])])
+    looks at, and its gating network."""
+    spec = assignment.spec
+    model, gating = build_student_model(assignment, transfer_set), spec.gate
+    shape = spec.model.model_shape(transfer_set.shape)
+    layers = {name: each.layer for name, each in guided.items()}
+    shapes = probe_shapes(model, shape, [*layers.values(), *([gating.layer] if gating else [])])
     adapters: dict[str, nn.Module] = {
         name: Embedding()
         if each.hint is None
         else build_adapter(
             shapes[each.layer],
-            task.hint_shapes[each.hint.name],
-            seed=task.spec.seed,
+            assignment.hint_shapes[each.hint.name],
+            seed=spec.seed,
             name=name,
         )
         for name, each in guided.items()
     }
     return Learner(
-        student_preprocess(task, transfer_set),
+        student_preprocess(assignment, transfer_set),
         model,
-        {name: each.layer for name, each in guided.items()},
+        layers,
         adapters,
-        gate=None if gating is None else build_gate(gating, shapes[gating.layer], task.teachers),
-        channels_last=task.spec.model.channels_last,
+        gate=build_gate(gating, shapes[gating.layer], assignment.teachers) if gating else None,
+        channels_last=spec.model.channels_last,
     )
 
 
 def build_gate(gating: Gating, shape: tuple[int, ...], teachers: Sequence[str]) -> Gate:
-    """The gate for a layer of ``shape`` per sample.
+    """The gating network for a layer of ``shape`` per sample.
 
     Raises:
         ModelError: no vector can be made of such a layer.
@@ -62,36 +63,36 @@ def build_gate(gating: Gating, shape: tuple[int, ...], teachers: Sequence[str]) 
     return Gate(len(teachers), width, layer=gating.layer, detached=gating.detached)
 
 
-def build_student_model(task: Assignment, transfer_set: TransferSet) -> nn.Module:
+def build_student_model(assignment: Assignment, transfer_set: TransferSet) -> nn.Module:
     """The student's own network, with the weights it starts from."""
-    spec, classes = task.spec, task.spec.samples.classes
+    spec, classes = assignment.spec, assignment.spec.samples.classes
     model = build_model(
         spec.model,
         input_shape=transfer_set.shape,
         classes=transfer_set.classes if classes is None else len(classes),
         seed=spec.seed,
-        folder=task.folder,
+        folder=assignment.folder,
     )
     if spec.weights is not None:
         place = f"{spec.path}.weights"
-        tensors = read_weights(spec.weights, path_in_recipe=place, folder=task.folder)
+        tensors = read_weights(spec.weights, path_in_recipe=place, folder=assignment.folder)
         load_weights(model, tensors, path_in_recipe=place)
     return model
 
 
-def student_network(task: Assignment, transfer_set: TransferSet) -> Network:
+def student_network(assignment: Assignment, transfer_set: TransferSet) -> Network:
     """The student as it is deployed, with the weights it starts from."""
     return Network(
-        student_preprocess(task, transfer_set),
-        build_student_model(task, transfer_set),
-        spread_of(task.spec.samples.classes, transfer_set.classes),
+        student_preprocess(assignment, transfer_set),
+        build_student_model(assignment, transfer_set),
+        spread_of(assignment.spec.samples.classes, transfer_set.classes),
     )
 
 
-def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preprocess:
-    """What the student does with a picture before its first layer."""
+def student_preprocess(assignment: Assignment, transfer_set: TransferSet) -> Preprocess:
+    """The preprocessing of pictures before the student's first layer."""
     return preprocess(
-        task.spec.model.preprocessing,
+        assignment.spec.model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,
         channels=transfer_set.shape[0],
@@ -99,7 +100,7 @@ def student_preprocess(task: Assignment, transfer_set: TransferSet) -> Preproces
 
 
 def deployed_weights(state: EngineState) -> dict[str, Tensor]:
-    """The student's own parameters and buffers, without adapters and gate."""
+    """The student's own parameters and buffers, without adapters and gating network."""
     return {
         name.removeprefix("model."): value
         for name, value in state.module.items()
@@ -108,7 +109,7 @@ def deployed_weights(state: EngineState) -> dict[str, Tensor]:
 
 
 def sample_ids(transfer_set: TransferSet, samples: Samples) -> Ids:
-    """The samples that a student, or a teacher in training, learns from."""
+    """The samples that a student, or a teacher in training, is trained on."""
     if samples.audience == "student":
         return transfer_set.student_ids()
     return some_classes(transfer_set, samples.classes).teacher_ids(samples.fraction)

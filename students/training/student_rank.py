@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -30,9 +29,8 @@ from students.training.build import (
     student_network,
 )
 from students.training.trainer import Progress, Trainer
-from students.training.warning_relay import noticing
-from students.training.weighting_stats import WeightingStats
-from students.training.weighting_stats_buffer import WeightingStatsBuffer
+from students.training.warning_relay import collect_warnings
+from students.training.weighting_stats import WeightingStats, WeightingStatsBuffer
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.sampler import Order
@@ -42,63 +40,66 @@ log = logging.getLogger("stillhouse.student")
 
 
 class StudentRank:
-    """Builds everything that one rank needs, trains, and (rank 0) leaves the outcome."""
+    """Builds everything that one rank needs, trains, and (rank 0) writes the outcome."""
 
-    def __init__(self, assignment: Assignment, lessons: KnowledgeSource) -> None:
+    def __init__(self, assignment: Assignment, knowledge_source: KnowledgeSource) -> None:
         self.assignment = assignment
-        self.lessons = lessons
+        self.knowledge_source = knowledge_source
 
     def train(self) -> Iterator[Event]:
-        """Trains to the end, going on from the last committed checkpoint; tells what happens."""
-        with computing_on(self.assignment.threads), noticing() as notices:
+        """Trains to the end, from the last committed checkpoint on; yields what happens."""
+        with computing_on(self.assignment.threads), collect_warnings() as warnings:
             for event in self._train():
-                yield from map(Warned, notices.taken())
+                while warnings:
+                    yield Warned(warnings.popleft())
                 yield event
 
+    def follow(self) -> None:
+        """Trains to the end as a rank other than 0, whose events are not used."""
+        for _ in self.train():
+            pass
+
     def _train(self) -> Iterator[Event]:
-        began, task = time.monotonic(), self.assignment
-        transfer_set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
+        began, assignment, spec = time.monotonic(), self.assignment, self.assignment.spec
+        transfer_set = load_transfer_set(
+            assignment.transfer_set, folder=assignment.folder, cache=assignment.cache
+        )
         objective = build_objective(
-            task.spec.objective,
-            temperature=task.spec.temperature,
-            mean=task.spec.mean,
-            teachers=task.teachers,
-            gate=task.spec.gate,
+            spec.objective,
+            temperature=spec.temperature,
+            mean=spec.mean,
+            teachers=assignment.teachers,
+            gate=spec.gate,
         )
         checkpoints = CheckpointFolder(
-            task.stage_folder, task.attempt, task.spec.train.checkpoint.keep
+            assignment.stage_folder, assignment.attempt, spec.train.checkpoint.keep
         )
-        found = checkpoints.latest(tell=log.warning)
-        progress = Progress() if found is None else progress_from(found.progress)
+        found = checkpoints.latest(warn=log.warning)
+        progress = Progress() if found is None else Progress.from_json(found.progress)
         engine = self._engine(transfer_set, objective, None if found is None else found.load())
         try:
             trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
             with trainer.step_log or nullcontext():
                 yield from trainer.train()
-            answers = counted(self.lessons.counts(), engine)
+            answers = total_counts(self.knowledge_source.counts(), engine)
             final = engine.state()
         finally:
             engine.close()
         if trainer.step_log is not None:
             seconds = time.monotonic() - began
-            self._leave_outcome(transfer_set, final, trainer, answers, seconds)
-
-    def follow(self) -> None:
-        """Trains to the end as a rank that nobody listens to."""
-        for _ in self.train():
-            pass
+            self._write_outcome(transfer_set, final, trainer, answers, seconds)
 
     def _engine(
         self, transfer_set: TransferSet, objective: Objective, state: EngineState | None
     ) -> Engine:
-        task, train = self.assignment, self.assignment.spec.train
+        spec, group = self.assignment.spec, self.assignment.group
         return build_engine(
-            task.spec.engine,
-            train,
-            build_learner(task, transfer_set, objective.guided),
-            group=task.group,
-            device=task.device,
-            accumulation=train.batch_size // (train.micro * task.group.ranks),
+            spec.engine,
+            spec.train,
+            build_learner(self.assignment, transfer_set, objective.guided),
+            group=group,
+            device=self.assignment.device,
+            accumulation=spec.train.batch_size // (spec.train.micro * group.ranks),
             state=state,
         )
 
@@ -110,44 +111,33 @@ class StudentRank:
         checkpoints: CheckpointFolder,
         progress: Progress,
     ) -> Trainer:
-        task, spec = self.assignment, self.assignment.spec
-        leads = task.group.rank == 0
-        order = Order(
-            sample_ids(transfer_set, spec.samples),
-            spec.train.batch_size,
-            spec.train.micro,
-            spec.train.epochs,
-            spec.seed,
-            partial(transfer_set.view_of, augment=spec.samples.augment),
+        assignment, spec = self.assignment, self.assignment.spec
+        leads = assignment.group.rank == 0
+        stats = WeightingStats(
+            assignment.teachers, transfer_set.classes, spec.temperature, spec.mean
         )
         return Trainer(
+            spec=spec,
             engine=engine,
             objective=objective,
             transfer_set=some_classes(transfer_set, spec.samples.classes),
-            augment=spec.samples.augment,
-            order=order,
-            lessons=self.lessons,
-            config=spec.train,
-            seed=spec.seed,
-            attempt=task.attempt,
+            order=Order(
+                sample_ids(transfer_set, spec.samples),
+                spec.train.batch_size,
+                spec.train.micro,
+                spec.train.epochs,
+                spec.seed,
+                partial(transfer_set.view_of, augment=spec.samples.augment),
+            ),
+            knowledge_source=self.knowledge_source,
             checkpoints=checkpoints,
-            step_log=StepLogWriter(task.stage_folder, task.attempt) if leads else None,
-            labels_of_student=spec.samples.audience == "student",
+            step_log=StepLogWriter(assignment.stage_folder, assignment.attempt) if leads else None,
             progress=progress,
-            fault=task.fault if leads else None,
-            notes=self._notes(transfer_set),
+            weighting_stats=WeightingStatsBuffer(stats) if spec.tracks_weights else None,
+            fault=assignment.fault if leads else None,
         )
 
-    def _notes(self, transfer_set: TransferSet) -> WeightingStatsBuffer | None:
-        task, spec = self.assignment, self.assignment.spec
-        if not spec.tracks_weights:
-            return None
-        classes = transfer_set.classes
-        return WeightingStatsBuffer(
-            WeightingStats(task.teachers, classes, spec.temperature, spec.mean)
-        )
-
-    def _leave_outcome(
+    def _write_outcome(
         self,
         transfer_set: TransferSet,
         state: EngineState,
@@ -155,12 +145,12 @@ class StudentRank:
         answers: Mapping[str, AnswerCounts],
         seconds: float,
     ) -> None:
-        task, progress = self.assignment, trainer.progress
+        folder, progress = self.assignment.stage_folder, trainer.progress
         weights = deployed_weights(state)
-        network = student_network(task, transfer_set)
+        network = student_network(self.assignment, transfer_set)
         network.model.load_state_dict(weights)
         evaluation = evaluate(network, transfer_set)
-        rows = read_committed(task.stage_folder, progress.segments)
+        rows = read_committed(folder, progress.segments)
         outcome = Outcome(
             **vars(evaluation.facts),
             steps=progress.step,
@@ -171,21 +161,18 @@ class StudentRank:
             answers=answers,
         )
         write_outcome(
-            task.stage_folder, task.attempt, outcome, weights=weights, answers=evaluation.answers
+            folder,
+            self.assignment.attempt,
+            outcome,
+            weights=weights,
+            answers=evaluation.answers,
         )
 
 
-def counted(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:
-    """The counts of this attempt, by teacher, over all ranks, each of which must ask."""
+def total_counts(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:
+    """The counts of this attempt, by teacher, summed over all ranks; collective."""
     if not counts:
         return {}
     own = torch.tensor([[each.read, each.asked, each.computed] for each in counts.values()])
     sums = engine.sum(own.double()).long().tolist()
     return {name: AnswerCounts(*each) for name, each in zip(counts, sums, strict=True)}
-
-
-def progress_from(remembered: Mapping[str, Any]) -> Progress:
-    """The progress that a checkpoint's manifest holds."""
-    segments = tuple((int(attempt), int(offset)) for attempt, offset in remembered["segments"])
-    heard = tuple(float(each) for each in remembered.get("heard", ()))
-    return Progress(**{**remembered, "segments": segments, "heard": heard})

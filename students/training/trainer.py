@@ -1,26 +1,25 @@
-"""The training loop: takes lessons, makes steps, validates, commits.
+"""The training loop: takes knowledge, makes steps, validates, commits checkpoints.
 
 Where it waits:
 
-| waits for            | in                      | who frees it                              |
-|----------------------|-------------------------|-------------------------------------------|
-| the next knowledge   | ``next(knowledge)``     | the lessons, within the teacher's timeout |
-| the other ranks      | ``engine.step`` and all | the group's timeout for collectives       |
-|                      | collective calls        |                                           |
+| waits for            | in                      | who frees it                                  |
+|----------------------|-------------------------|-----------------------------------------------|
+| the next knowledge   | ``next(knowledge)``     | the source, within the teachers' timeout      |
+| the other ranks      | ``engine.step`` and all | the group's timeout for collectives           |
+|                      | collective calls        |                                               |
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
-from operator import attrgetter
+from dataclasses import dataclass, field, fields
+from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from students.config import TrainConfig
 from students.engines.engine import Engine, StepResult
 from students.errors import TrainingError
 from students.evaluation.evaluate import validate
@@ -30,94 +29,97 @@ from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
+from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import StepLogWriter, extend_segments
 from students.torch_state import seed_generators
-from students.training.gate_freeze import GateFreeze
 from students.training.lr_schedule import learning_rate
-from students.training.max_norm import limited_to
-from students.training.no_teachers import empty_knowledge
-from students.training.weighting_stats import added
-from students.training.weighting_stats_buffer import WeightingStatsBuffer
-from students.transfer_sets.config import Augment
+from students.training.parameter_constraints import GateFreeze, max_norm
+from students.training.questions import empty_knowledge, questions_of
+from students.training.weighting_stats import WeightingStatsBuffer, add_sums
 from students.transfer_sets.sampler import MicroBatch, Order
 from students.transfer_sets.transfer_set import TransferSet
 
 MOST_SKIPS_IN_A_ROW = 10
-SECONDS_BETWEEN_SIGNS = 1.0
+SECONDS_BETWEEN_EVENTS = 1.0
 
 
 @dataclass
 class Progress:
-    """How far training has come: what a checkpoint remembers beside the engine's state.
+    """How far training has come: what a checkpoint holds beside the engine's state.
 
-    ``heard`` are this epoch's sums, over all ranks, of what was noted of the teachers.
+    ``weighting_sums`` are this epoch's sums, over all ranks, of the teachers' weights.
     """
 
     step: int = 0
     skipped: int = 0
     skipped_in_a_row: int = 0
     segments: tuple[tuple[int, int], ...] = ()
-    heard: tuple[float, ...] = ()
+    weighting_sums: tuple[float, ...] = ()
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Progress:
+        """The progress that a checkpoint's manifest holds; what it does not know is left out."""
+        known = {each.name: stored[each.name] for each in fields(cls) if each.name in stored}
+        progress = cls(**known)
+        progress.segments = tuple((int(a), int(offset)) for a, offset in progress.segments)
+        progress.weighting_sums = tuple(map(float, progress.weighting_sums))
+        return progress
 
 
 @dataclass(frozen=True)
 class MicroBatchResult:
-    """What one micro-batch told, on the device: ``figures`` float64 [1 + terms], the loss and the
-    terms that count in this epoch; ``gradients`` of these terms, in the first of an epoch."""
+    """What one micro-batch measured, on the device: ``figures`` float64 [1 + terms], the loss and
+    the active terms; ``gradient_norms`` of these terms, in the first micro-batch of an epoch."""
 
     figures: Tensor
-    gradients: Mapping[str, Tensor]
+    gradient_norms: Mapping[str, Tensor]
 
 
 @dataclass
 class Trainer:
     """Trains one learner to the end of its order, as one rank of ``engine.group``.
 
-    ``spool``, and with it every checkpoint, is rank 0's alone; ``labels_of_student`` says
-    whether samples keep only the labels that the student is given (a teacher in training
-    sees all of them). With ``notes`` each epoch's row tells who was listened to.
+    ``step_log``, and with it every checkpoint, is rank 0's alone. With ``weighting_stats`` the
+    teachers' mean weights are logged after each epoch.
     """
 
+    spec: StudentSpec
     engine: Engine
     objective: Objective
     transfer_set: TransferSet
-    augment: Augment
     order: Order
-    lessons: KnowledgeSource
-    config: TrainConfig
-    seed: int
-    attempt: int
+    knowledge_source: KnowledgeSource
     checkpoints: CheckpointFolder
     step_log: StepLogWriter | None
-    labels_of_student: bool
     progress: Progress = field(default_factory=Progress)
+    weighting_stats: WeightingStatsBuffer | None = None
     fault: Fault | None = None
-    notes: WeightingStatsBuffer | None = None
-    _standstill: GateFreeze = field(init=False)
+    _gate_freeze: GateFreeze = field(init=False)
 
     def __post_init__(self) -> None:
-        self._standstill = GateFreeze(self.objective.gate)
+        self._gate_freeze = GateFreeze(self.objective.gate)
 
     def train(self) -> Iterator[Event]:
-        """Trains from where ``progress`` stands to the end; tells what happens.
+        """Trains from where ``progress`` stands to the end; yields what happens.
 
         Raises:
             TrainingError: gradients were not finite ten times in a row.
         """
         yield Resumed(self.progress.step, self.order.total_steps, self.order.epochs)
-        earlier, last_sign = self.progress.segments, time.monotonic()
-        with self.lessons.ask(self._questions()) as knowledge:
+        earlier, last_event = self.progress.segments, time.monotonic()
+        questions = questions_of(self.objective, self._my_micro_batches())
+        with self.knowledge_source.ask(questions) as knowledge:
             for micro_batches in self._steps():
                 report = self._step(micro_batches, knowledge)
                 if self.step_log is not None:
                     self.step_log.write_step(report.step, report.values())
                 if self.progress.step % self.order.steps_per_epoch == 0:
-                    yield self._end_of_epoch()
+                    yield self._end_epoch()
                 if self._checkpoint_is_due():
                     yield self._commit(earlier)
-                if time.monotonic() - last_sign > SECONDS_BETWEEN_SIGNS:
-                    last_sign = time.monotonic()
+                if time.monotonic() - last_event > SECONDS_BETWEEN_EVENTS:
+                    last_event = time.monotonic()
                     yield Advanced(self.progress.step, report.loss)
 
     def _my_micro_batches(self) -> Iterator[MicroBatch]:
@@ -126,101 +128,99 @@ class Trainer:
 
     def _steps(self) -> Iterator[tuple[MicroBatch, ...]]:
         share = self.order.micro_batches // self.engine.group.ranks
-        every = self._my_micro_batches()
-        return iter(lambda: tuple(islice(every, share)), ())
-
-    def _questions(self) -> Iterator[Question]:
-        """What the teachers are asked: in each epoch what the terms that count in it need."""
-        questions = (micro.question for micro in self._my_micro_batches())
-        for epoch, asked in groupby(questions, attrgetter("epoch")):
-            if self.objective.learns_from_teachers(epoch):
-                taps = self.objective.taps_in(epoch)
-                yield from (replace(each, taps=taps) for each in asked)
+        micro_batches = self._my_micro_batches()
+        return iter(lambda: tuple(islice(micro_batches, share)), ())
 
     def _step(
-        self, micro_batches: tuple[MicroBatch, ...], lessons: Iterator[Knowledge]
+        self, micro_batches: tuple[MicroBatch, ...], knowledge: Iterator[Knowledge]
     ) -> StepReport:
-        began, waited, step = time.perf_counter(), 0.0, self.progress.step
+        began, waited, step, train = time.perf_counter(), 0.0, self.progress.step, self.spec.train
         epoch = step // self.order.steps_per_epoch
         if self.fault is not None:
             self.fault.strike(step)
         rate = learning_rate(
-            self.config.optimizer.lr,
-            self.config.lr_schedule,
+            train.optimizer.lr,
+            train.lr_schedule,
             step=step,
             steps_per_epoch=self.order.steps_per_epoch,
             epochs=self.order.epochs,
         )
-        self._standstill.before_step(self.engine, epoch)
-        learnt: list[MicroBatchResult] = []
-        for micro in micro_batches:
+        self._gate_freeze.before_step(self.engine, epoch)
+        results: list[MicroBatchResult] = []
+        for micro_batch in micro_batches:
             asked = time.perf_counter()
-            knowledge = self._knowledge(micro.question, lessons)
+            answers = self._knowledge(micro_batch.question, knowledge)
             waited += time.perf_counter() - asked
-            learnt.append(self._learn(micro, knowledge))
+            results.append(self._compute_gradients(micro_batch, answers))
         outcome = self.engine.step(rate)
         self._count(outcome)
-        if self.config.max_norm != "none":
-            self.engine.constrain(limited_to(self.config.max_norm))
-        self._standstill.after_step(self.engine)
-        wait, loss, *terms = self._means(learnt, waited)
-        weights = self.objective.weights_in(epoch)
+        if train.max_norm != "none":
+            self.engine.constrain(max_norm(train.max_norm))
+        self._gate_freeze.after_step(self.engine)
+        wait, loss, *terms = self._means(results, waited)
         return StepReport(
             step=step,
             loss=loss,
-            terms=dict(zip(weights, terms, strict=True)),
+            terms=dict(zip(self.objective.weights_in(epoch), terms, strict=True)),
             learning_rate=rate,
             gradient_norm=outcome.gradient_norm,
             samples=self.order.batch_size,
             step_seconds=time.perf_counter() - began,
             wait_seconds=wait * self.order.micro_batches / self.engine.group.ranks,
             skipped=int(not outcome.finite),
-            gradients={name: float(norm) for name, norm in learnt[0].gradients.items()},
+            gradients={name: float(norm) for name, norm in results[0].gradient_norms.items()},
         )
 
-    def _means(self, learnt: Sequence[MicroBatchResult], waited: float) -> list[float]:
-        """Of all micro-batches of the step, on whatever rank: the time waited, the loss and the
-        terms."""
-        figures = torch.stack([each.figures for each in learnt]).sum(0)
+    def _means(self, results: Sequence[MicroBatchResult], waited: float) -> list[float]:
+        """The time waited, the loss and the terms: means over the step's micro-batches of all
+        ranks."""
+        figures = torch.stack([each.figures for each in results]).sum(0)
         sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures]))
         means: list[float] = (sums / self.order.micro_batches).tolist()
         return means
 
-    def _knowledge(self, question: Question, lessons: Iterator[Knowledge]) -> Knowledge:
-        """The next of the teachers' answers, or nobody's where nobody was asked."""
+    def _knowledge(self, question: Question, knowledge: Iterator[Knowledge]) -> Knowledge:
+        """The teachers' next answers, or empty knowledge where they are not asked."""
         if self.objective.learns_from_teachers(question.epoch):
-            return next(lessons)
+            return next(knowledge)
         return empty_knowledge(len(question.sample_ids), self.transfer_set.classes)
 
-    def _learn(self, micro: MicroBatch, knowledge: Knowledge) -> MicroBatchResult:
-        """Gradients of one micro-batch, which are not waited for until the step is done."""
+    def _compute_gradients(self, micro: MicroBatch, knowledge: Knowledge) -> MicroBatchResult:
+        """Forward and backward pass; nothing is waited for until the step is done."""
         batch, epoch = self._batch(micro.question), micro.question.epoch
         # Dropout is a function of the place in training, on whatever rank it is drawn.
-        seed = seed_of(self.seed, "micro-batch", micro.step, micro.index)
+        seed = seed_of(self.spec.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
         knowledge = knowledge.to(self.engine.device)
         knowledge = self.objective.with_gate_weights(outputs, knowledge, epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
-        if self.notes is not None:
-            self.notes.note(knowledge, batch.targets)
-        driving = {}
-        if self.step_log is not None and micro.step % self.order.steps_per_epoch + micro.index == 0:
-            driving = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
+        if self.weighting_stats is not None:
+            self.weighting_stats.add(knowledge, batch.targets)
+        norms = {}
+        first_of_epoch = micro.step % self.order.steps_per_epoch == 0 and micro.index == 0
+        if self.step_log is not None and first_of_epoch:
+            norms = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
-        return MicroBatchResult(torch.stack([value.double() for value in values]), driving)
+        return MicroBatchResult(torch.stack([value.double() for value in values]), norms)
 
     def _batch(self, question: Question) -> Batch:
+        samples = self.spec.samples
         batch = self.transfer_set.batch(
             question.sample_ids,
             question.view,
-            augment=self.augment,
-            student_labels=self.labels_of_student,
+            augment=samples.augment,
+            student_labels=samples.audience == "student",
         )
-        device = self.engine.device
-        inputs, targets = (sent(each, device) for each in (batch.inputs, batch.targets))
+        inputs, targets = (self._to_device(each) for each in (batch.inputs, batch.targets))
         return Batch(inputs, targets, batch.sample_ids, batch.view)
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        """Copies to an accelerator without waiting for what it still computes."""
+        if self.engine.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.engine.device, non_blocking=True)
 
     def _count(self, outcome: StepResult) -> None:
         progress = self.progress
@@ -234,48 +234,43 @@ class Trainer:
                 path="train",
             )
 
-    def _end_of_epoch(self) -> EpochReport:
+    def _end_epoch(self) -> EpochReport:
         self.engine.sync_buffers()
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.order.steps_per_epoch - 1
-        values = self._told()
+        values = self._weighting_metrics()
         if accuracy is not None and nll is not None:
             values |= {"accuracy": accuracy, "nll": nll}
         if self.step_log is not None and values:
             self.step_log.write_epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
 
-    def _told(self) -> dict[str, float]:
-        """Who was listened to in the epoch that is over."""
-        self._take_notes()
-        heard, self.progress.heard = self.progress.heard, ()
-        return {} if self.notes is None else self.notes.listening.told(heard)
+    def _weighting_metrics(self) -> dict[str, float]:
+        """The teachers' weights in the epoch that has ended, by the names they are logged under."""
+        self._sum_weights()
+        sums, self.progress.weighting_sums = self.progress.weighting_sums, ()
+        return {} if self.weighting_stats is None else self.weighting_stats.stats.to_metrics(sums)
 
-    def _take_notes(self) -> None:
-        """Adds what all ranks have noted to the epoch's sums."""
-        taken = None if self.notes is None else self.notes.taken()
-        if taken is not None:
-            self.progress.heard = added(self.progress.heard, self.engine.sum(taken).tolist())
+    def _sum_weights(self) -> None:
+        """Adds what all ranks have in their buffers to the epoch's sums."""
+        own = None if self.weighting_stats is None else self.weighting_stats.take_sums()
+        if own is not None:
+            sums = self.engine.sum(own).tolist()
+            self.progress.weighting_sums = add_sums(self.progress.weighting_sums, sums)
 
     def _checkpoint_is_due(self) -> bool:
-        every = self.config.checkpoint.every
+        every = self.spec.train.checkpoint.every
         period = self.order.steps_per_epoch if every == "epoch" else every
         done = self.progress.step
         return done % period == 0 or done == self.order.total_steps
 
     def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
+        """Commits a checkpoint; ``earlier`` is the history from before this attempt."""
         self.engine.sync_buffers()
-        self._take_notes()
+        self._sum_weights()
         state = self.engine.state()
         if self.step_log is not None:
             offset = self.step_log.commit_point()
-            self.progress.segments = tuple(extend_segments(earlier, self.attempt, offset))
+            self.progress.segments = extend_segments(earlier, self.step_log.attempt, offset)
             self.checkpoints.commit(state, vars(self.progress), step=self.progress.step)
         return Committed(self.progress.step, self.progress.segments)
-
-
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on ``device``; an accelerator is sent it while it still computes."""
-    if device.type == "cpu":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)

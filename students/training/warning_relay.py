@@ -1,4 +1,4 @@
-"""Carries warnings of a student's rank to whoever watches it."""
+"""Collects the warnings that are logged in a student's rank, for the run's watcher."""
 
 from __future__ import annotations
 
@@ -8,31 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LOGGER = "stillhouse"
-
-
-class Notices(logging.Handler):
-    """Keeps the latest warnings until they are taken."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._kept: deque[str] = deque(maxlen=100)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keeps one warning."""
-        self._kept.append(record.getMessage())
-
-    def taken(self) -> Iterator[str]:
-        """Each warning once, in order."""
-        while self._kept:
-            yield self._kept.popleft()
+_MOST = 100
 
 
 @contextmanager
-def noticing() -> Iterator[Notices]:
-    """Collects the warnings of our own loggers while open."""
-    notices, logger = Notices(), logging.getLogger(LOGGER)
-    logger.addHandler(notices)
+def collect_warnings() -> Iterator[deque[str]]:
+    """The latest warnings of our own loggers, in order, while open; whoever reads removes them."""
+    messages: deque[str] = deque(maxlen=_MOST)
+    handler, logger = logging.Handler(logging.WARNING), logging.getLogger(LOGGER)
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
     try:
-        yield notices
+        yield messages
     finally:
-        logger.removeHandler(notices)
+        logger.removeHandler(handler)

@@ -1,4 +1,4 @@
-"""The smallest training that has all that a resume must bring back, and teachers without a net."""
+"""The smallest training that has all that a resume must restore, and teachers without networks."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ LAYER = {"mlp": "hidden.0", "plain_cnn": "stage1"}
 
 
 class Broken(Exception):
-    """Stands for whatever ends a process at some step."""
+    """Raised in place of what ends a process at some step."""
 
 
 @dataclass(frozen=True)
 class Break:
-    """In the place of a fault: breaks off when ``step`` is about to be computed."""
+    """In place of a fault: interrupts when ``step`` is about to be computed."""
 
     step: int
     stage: str = "student"
@@ -56,10 +56,10 @@ class Break:
 class KnowledgeSource:
     """Knowledge of one teacher as a function of the question alone; remembers the questions.
 
-    From the micro-batches counted in ``spoilt`` on comes what makes gradients not finite.
+    The answers to the micro-batches counted in ``nan_at`` make gradients not finite.
     """
 
-    spoilt: frozenset[int] = frozenset()
+    nan_at: frozenset[int] = frozenset()
     asked: list[Question] = field(default_factory=list)
 
     @contextmanager
@@ -72,12 +72,12 @@ class KnowledgeSource:
     def _answers(self, questions: Iterable[Question]) -> Iterator[Knowledge]:
         for question in questions:
             self.asked.append(question)
-            yield self._knowledge(question, spoilt=len(self.asked) - 1 in self.spoilt)
+            yield self._knowledge(question, nan_at=len(self.asked) - 1 in self.nan_at)
 
-    def _knowledge(self, question: Question, *, spoilt: bool) -> Knowledge:
+    def _knowledge(self, question: Question, *, nan_at: bool) -> Knowledge:
         ids = torch.from_numpy(question.sample_ids).float()
         waves = (ids[:, None] + question.view) * torch.arange(1.0, CLASSES + 1)
-        logits = waves.sin() * (float("inf") if spoilt else 3.0)
+        logits = waves.sin() * (float("inf") if nan_at else 3.0)
         count = len(ids)
         return Knowledge(
             logits=logits[None],
@@ -138,23 +138,23 @@ def train(
     of: StudentSpec,
     *,
     until: int | None = None,
-    lessons: KnowledgeSource | None = None,
+    source: KnowledgeSource | None = None,
 ) -> list[Event]:
-    """Trains to the end, or until it is broken off before step ``until``; what happened."""
+    """Trains to the end, or until it is interrupted before step ``until``; the events."""
     fault = None if until is None else Break(until)
-    rank = StudentRank(assignment(stage, of, fault=fault), lessons or KnowledgeSource())
+    rank = StudentRank(assignment(stage, of, fault=fault), source or KnowledgeSource())
     events = []
     try:
         for event in rank.train():
             events.append(event)
     except Broken:
         return events
-    assert until is None, "the step at which to break off never came"
+    assert until is None, "the step at which to interrupt was not reached"
     return events
 
 
 def outcome(stage: Path) -> Outcome:
-    """What the finished stage left."""
+    """The outcome of the finished stage."""
     found = read_outcome(stage)
     assert found is not None
     return found

@@ -8,28 +8,28 @@ import pytest
 from students.engines.import_blocker import blocked_import
 
 
-def test_a_package_is_withheld_from_one_thread_and_only_meanwhile(tmp_path, monkeypatch):
-    for name in ("aside", "withheld_one"):
+def test_an_import_is_blocked_on_one_thread_and_only_inside_the_context(tmp_path, monkeypatch):
+    for name in ("aside", "blocked_one"):
         (tmp_path / f"{name}.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     found = []
-    with blocked_import("withheld_one"):
+    with blocked_import("blocked_one"):
         import aside  # noqa: F401
 
         with pytest.raises(ImportError):
-            import withheld_one
-        other = threading.Thread(target=lambda: found.append(__import__("withheld_one")))
+            import blocked_one
+        other = threading.Thread(target=lambda: found.append(__import__("blocked_one")))
         other.start()
         other.join()
-    assert [module.__name__ for module in found] == ["withheld_one"]
-    import withheld_one  # noqa: F401
+    assert [module.__name__ for module in found] == ["blocked_one"]
+    import blocked_one  # noqa: F401
 
-    monkeypatch.delitem(sys.modules, "withheld_one")
+    monkeypatch.delitem(sys.modules, "blocked_one")
     monkeypatch.delitem(sys.modules, "aside")
 
 
 def test_a_rank_that_imports_deepspeed_does_not_import_the_tracker():
-    told = subprocess.run(
+    ran = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -43,4 +43,4 @@ def test_a_rank_that_imports_deepspeed_does_not_import_the_tracker():
         check=True,
         text=True,
     )
-    assert told.stdout.split() == ["True", "False"]
+    assert ran.stdout.split() == ["True", "False"]

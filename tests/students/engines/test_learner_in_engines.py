@@ -13,8 +13,8 @@ from students.objectives.config import ObjectiveConfig
 from students.objectives.layer_refs import Gating
 from students.objectives.objective import build_objective
 from students.objectives.teacher_gate import Gate
-from students.training.gate_freeze import GateFreeze
 from students.training.learner import Learner
+from students.training.parameter_constraints import GateFreeze
 
 
 class Scale(nn.Module):
@@ -112,7 +112,7 @@ def _in_three_parts(kind, zero_stage):
         for step in range(6):
             pictures = torch.randint(0, 256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
             hint = torch.randn(4, 5, 4, 4, generator=generator)
-            told = Knowledge(
+            knowledge = Knowledge(
                 torch.zeros(1, 4, 3),
                 torch.ones(1, 3, dtype=torch.bool),
                 torch.ones(1, 4, dtype=torch.bool),
@@ -120,7 +120,7 @@ def _in_three_parts(kind, zero_stage):
                 {"wide": {"layer": hint}},
             )
             batch = Batch(pictures, torch.arange(4) % 3, np.arange(4), 0)
-            loss, _ = objective(engine.forward(pictures), batch, told, epoch=step // 2)
+            loss, _ = objective(engine.forward(pictures), batch, knowledge, epoch=step // 2)
             engine.backward(loss)
             engine.step(0.1)
         return engine.state().module
@@ -140,7 +140,7 @@ GATED = TypeAdapter(ObjectiveConfig).validate_python({"soft_targets": 0.9, "task
 
 
 def _gated(kind, zero_stage, *, detached):
-    """The states after epochs of one step: in two the gate learns, in two it stands still."""
+    """The states after epochs of one step: in two the gate learns, in two it is frozen."""
     gating = Gating("1", detached, penalty=0.1, learns_for=LEARNS_FOR)
     engine = build_engine(
         EngineConfig(kind=kind, zero_stage=zero_stage),
@@ -149,12 +149,12 @@ def _gated(kind, zero_stage, *, detached):
         group=Group(),
     )
     objective = build_objective(GATED, temperature=4.0, mean="arithmetic", gate=gating)
-    generator, standstill, states = torch.Generator().manual_seed(1), GateFreeze(gating), []
+    generator, gate_freeze, states = torch.Generator().manual_seed(1), GateFreeze(gating), []
     try:
         for epoch in range(EPOCHS):
-            standstill.before_step(engine, epoch)
+            gate_freeze.before_step(engine, epoch)
             pictures = torch.randint(0, 256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
-            told = Knowledge(
+            knowledge = Knowledge(
                 3 * torch.randn(2, 4, 3, generator=generator),
                 torch.ones(2, 3, dtype=torch.bool),
                 torch.ones(2, 4, dtype=torch.bool),
@@ -162,10 +162,10 @@ def _gated(kind, zero_stage, *, detached):
                 {},
             )
             batch = Batch(pictures, torch.arange(4) % 3, np.arange(4), 0)
-            loss, _ = objective(engine.forward(pictures), batch, told, epoch)
+            loss, _ = objective(engine.forward(pictures), batch, knowledge, epoch)
             engine.backward(loss)
             engine.step(0.1)
-            standstill.after_step(engine)
+            gate_freeze.after_step(engine)
             states.append(engine.state().module)
         return states
     finally:
@@ -173,7 +173,7 @@ def _gated(kind, zero_stage, *, detached):
 
 
 @pytest.mark.parametrize("detached", [False, True])
-def test_a_gate_learns_and_stands_still_with_the_same_bits_in_every_engine(detached):
+def test_a_gate_learns_and_is_frozen_with_the_same_bits_in_every_engine(detached):
     whole = _gated("torch", 1, detached=detached)
     for stage in (0, 1, 2, 3):
         for one, other in zip(whole, _gated("deepspeed", stage, detached=detached), strict=True):
@@ -218,7 +218,7 @@ def _by_a_faculty(kind, zero_stage):
         for step in range(2):
             pictures = torch.randint(0, 256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
             maps = torch.randn(4, 5, 4, 4, generator=generator)
-            told = Knowledge(
+            knowledge = Knowledge(
                 torch.randn(1, 4, 3, generator=generator),
                 torch.ones(1, 3, dtype=torch.bool),
                 torch.ones(1, 4, dtype=torch.bool),
@@ -226,7 +226,7 @@ def _by_a_faculty(kind, zero_stage):
                 {"wide": {"layer": maps, "layer:embedding": maps.mean((2, 3))}},
             )
             batch = Batch(pictures, torch.arange(4) % 3, np.arange(4), step)
-            engine.backward(objective(engine.forward(pictures), batch, told)[0])
+            engine.backward(objective(engine.forward(pictures), batch, knowledge)[0])
             engine.step(0.1)
         return engine.state().module
     finally:

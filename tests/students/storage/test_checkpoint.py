@@ -88,7 +88,7 @@ def test_an_outlived_attempt_commits_nothing(stage, folder):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors", "manifest.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_a_damaged_checkpoint_is_passed_over_and_told(folder, file, damage):
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(folder, file, damage):
     folder.commit(state_of(1), {}, step=10)
     broken = folder.commit(state_of(2), {}, step=20) / file
     content = bytearray(broken.read_bytes())
@@ -97,12 +97,12 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(folder, file, damage):
     else:
         content[0] ^= 0xFF
         broken.write_bytes(content if damage == "flip" else content[: len(content) // 2])
-    told = []
-    found = folder.latest(told.append)
+    warnings = []
+    found = folder.latest(warnings.append)
     assert found.step == 10
     assert same(found.load(), state_of(1))
-    assert len(told) == 1
-    assert "step-000020 is passed over" in told[0]
+    assert len(warnings) == 1
+    assert "step-000020 is passed over" in warnings[0]
     folder.commit(state_of(3), {}, step=20)
     assert same(folder.latest().load(), state_of(3))
 

@@ -1,4 +1,4 @@
-"""A student with a gate, from assignment to outcome: what it tells, and what a resume brings."""
+"""A student with a gating network, from assignment to outcome: what it logs, how it resumes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ GATING = Gating(layer="hidden.0", detached=False, penalty=0.01, learns_for=None)
 
 @dataclass
 class TwoTeachers(tiny.KnowledgeSource):
-    """Knowledge of two teachers, whose weights the student makes."""
+    """Knowledge of two teachers, whose weights the student computes."""
 
-    def _knowledge(self, question: Question, *, spoilt: bool) -> Knowledge:
-        one = super()._knowledge(question, spoilt=spoilt)
+    def _knowledge(self, question: Question, *, nan_at: bool) -> Knowledge:
+        one = super()._knowledge(question, nan_at=nan_at)
         logits = torch.cat([one.logits, one.logits.flip(2) * 2])
         samples = logits.shape[1]
         return replace(
@@ -53,7 +53,7 @@ def train(stage: Path, of: StudentSpec, *, until: int | None = None) -> None:
             pass
     except tiny.Broken:
         return
-    assert until is None, "the step at which to break off never came"
+    assert until is None, "the step at which to interrupt was not reached"
 
 
 def epochs(stage: Path) -> list[dict[str, float]]:
@@ -76,7 +76,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stage
 
 
-def test_each_epoch_tells_who_was_listened_to(whole: Path) -> None:
+def test_each_epoch_logs_the_teachers_weights(whole: Path) -> None:
     first, last = epochs(whole)
     for row in (first, last):
         assert row["weights/wide"] + row["weights/deep"] == pytest.approx(1)
@@ -123,20 +123,20 @@ def test_a_resume_brings_the_same_student_gate_and_rows(
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_from_epoch_n_the_gate_stands_still_to_the_bit(tmp_path: Path, optimizer: str) -> None:
+def test_from_epoch_n_on_the_gate_is_frozen_to_the_bit(tmp_path: Path, optimizer: str) -> None:
     kind = {"kind": optimizer, "weight_decay": 0.1}
     of = gated(replace(GATING, learns_for=1), optimizer=kind, checkpoint={"every": 1, "keep": 100})
     train(tmp_path, of)
     per_epoch = tiny.outcome(tmp_path).steps // 2
     states = [kept(tmp_path, step) for step in range(per_epoch - 1, 2 * per_epoch + 1)]
-    before, stands, *after = map(gate_of, states)
-    assert not torch.equal(before["gate.latents"], stands["gate.latents"])
+    before, frozen, *after = map(gate_of, states)
+    assert not torch.equal(before["gate.latents"], frozen["gate.latents"])
     for later in after:
-        assert all(torch.equal(later[name], stands[name]) for name in stands)
+        assert all(torch.equal(later[name], frozen[name]) for name in frozen)
     assert not torch.equal(states[1]["model.output.weight"], states[2]["model.output.weight"])
 
 
-def test_what_was_heard_is_told_also_where_nothing_is_validated(tmp_path: Path) -> None:
+def test_weights_are_logged_also_without_a_validation_part(tmp_path: Path) -> None:
     unseen = tiny.DATA.model_copy(update={"validation": "none"})
     task = tiny.assignment(tmp_path, gated(), teachers=TEACHERS, transfer_set=unseen)
     list(StudentRank(task, TwoTeachers()).train())

@@ -1,4 +1,4 @@
-"""Weights that change over the epochs: who is asked, what is told, what comes of it."""
+"""Term weights that change over the epochs: what is asked, what is logged, what is learnt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPOCH = 4
 
 
 def scheduled(**weights: Any) -> StudentSpec:
-    """The tiny pupil of three epochs, with these weights in the place of its own."""
+    """The tiny student, for three epochs, with these term weights."""
     spec = tiny.spec(epochs=3)
     terms = {
         name: term.model_copy(update={"weight": weights.get(name, term.weight)})
@@ -45,19 +45,19 @@ def rows(stage: Path, part: str) -> list[set[str]]:
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.KnowledgeSource]:
-    stage, lessons = tmp_path_factory.mktemp("stopped") / "stage", tiny.KnowledgeSource()
-    tiny.train(stage, STOP, lessons=lessons)
-    return stage, lessons
+    stage, source = tmp_path_factory.mktemp("stopped") / "stage", tiny.KnowledgeSource()
+    tiny.train(stage, STOP, source=source)
+    return stage, source
 
 
 def test_teachers_are_asked_no_more_when_all_they_teach_has_stopped(
     stopped: tuple[Path, tiny.KnowledgeSource],
 ) -> None:
-    _, lessons = stopped
-    assert [question.epoch for question in lessons.asked] == [0] * 2 * EPOCH + [1] * 2 * EPOCH
+    _, source = stopped
+    assert [question.epoch for question in source.asked] == [0] * 2 * EPOCH + [1] * 2 * EPOCH
 
 
-def test_a_term_is_told_of_in_the_epochs_in_which_it_counts(
+def test_a_term_is_logged_in_the_epochs_in_which_it_is_active(
     stopped: tuple[Path, tiny.KnowledgeSource],
 ) -> None:
     stage, _ = stopped
@@ -65,24 +65,26 @@ def test_a_term_is_told_of_in_the_epochs_in_which_it_counts(
     assert rows(stage, "terms/") == [first] * EPOCH + [second] * EPOCH + [third] * EPOCH
 
 
-def test_gradients_are_told_of_once_an_epoch(stopped: tuple[Path, tiny.KnowledgeSource]) -> None:
+def test_gradient_norms_are_logged_once_an_epoch(
+    stopped: tuple[Path, tiny.KnowledgeSource],
+) -> None:
     stage, _ = stopped
-    told = rows(stage, "gradient/")
-    assert told[0] == {"near", "soft_targets", "task"}
-    assert told[EPOCH] == {"soft_targets", "task"}
-    assert told[2 * EPOCH] == {"task"}
-    assert all(not names for step, names in enumerate(told) if step % EPOCH)
+    logged = rows(stage, "gradient/")
+    assert logged[0] == {"near", "soft_targets", "task"}
+    assert logged[EPOCH] == {"soft_targets", "task"}
+    assert logged[2 * EPOCH] == {"task"}
+    assert all(not names for step, names in enumerate(logged) if step % EPOCH)
 
 
 @pytest.mark.parametrize("step", [3, 7, 10])
 def test_a_training_broken_off_before_or_after_the_stop_ends_the_same(
     stopped: tuple[Path, tiny.KnowledgeSource], tmp_path: Path, step: int
 ) -> None:
-    stage, lessons = tmp_path / "stage", tiny.KnowledgeSource()
+    stage, source = tmp_path / "stage", tiny.KnowledgeSource()
     tiny.train(stage, STOP, until=step)
-    resumed, *_ = tiny.train(stage, STOP, lessons=lessons)
+    resumed, *_ = tiny.train(stage, STOP, source=source)
     assert isinstance(resumed, Resumed)
-    assert len(lessons.asked) == 2 * max(0, 2 * EPOCH - resumed.step)
+    assert len(source.asked) == 2 * max(0, 2 * EPOCH - resumed.step)
     assert weights_file(stage).read_bytes() == weights_file(stopped[0]).read_bytes()
     assert tiny.measured(stage) == tiny.measured(stopped[0])
 
@@ -96,9 +98,9 @@ def test_a_stop_that_never_comes_is_the_plain_weight_bit_for_bit(tmp_path: Path)
 
 
 def test_teachers_that_come_later_are_not_asked_before(tmp_path: Path) -> None:
-    late, lessons = StopWeight(value=0, epoch=2, after=0.9), tiny.KnowledgeSource()
-    tiny.train(tmp_path / "stage", scheduled(near=late, soft_targets=late), lessons=lessons)
-    assert [question.epoch for question in lessons.asked] == [2] * 2 * EPOCH
+    late, source = StopWeight(value=0, epoch=2, after=0.9), tiny.KnowledgeSource()
+    tiny.train(tmp_path / "stage", scheduled(near=late, soft_targets=late), source=source)
+    assert [question.epoch for question in source.asked] == [2] * 2 * EPOCH
 
 
 def test_the_loss_is_the_sum_by_the_weights_of_its_epoch(

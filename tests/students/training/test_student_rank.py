@@ -24,7 +24,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from tests.students import tiny
 
 STEPS = 8
-PUPILS = {
+SPECS = {
     "dropout_and_checkpoints_in_mid_epoch": tiny.spec(tiny.DROPOUT, lr_schedule="cosine"),
     "batch_norms_and_adamw": tiny.spec(
         tiny.NORMS, optimizer={"kind": "adamw"}, checkpoint={"every": "epoch", "keep": 1}
@@ -32,9 +32,9 @@ PUPILS = {
 }
 
 
-@pytest.fixture(scope="module", params=PUPILS)
+@pytest.fixture(scope="module", params=SPECS)
 def spec(request: pytest.FixtureRequest) -> StudentSpec:
-    return PUPILS[request.param]
+    return SPECS[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,13 @@ def test_a_training_broken_off_at_any_step_ends_with_the_same_student_and_figure
 ) -> None:
     stage = tmp_path / "stage"
     tiny.train(stage, spec, until=step)
-    lessons = tiny.KnowledgeSource()
-    events = tiny.train(stage, spec, lessons=lessons)
+    source = tiny.KnowledgeSource()
+    events = tiny.train(stage, spec, source=source)
     committed = step - step % period(spec)
     assert events[0] == Resumed(committed, STEPS, 2)
-    assert len(lessons.asked) == 2 * (STEPS - committed), "what was learnt is not asked again"
+    assert len(source.asked) == 2 * (STEPS - committed), (
+        "no question of a committed step is asked again"
+    )
     assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
     assert weights_file(stage).read_bytes() == weights_file(undisturbed).read_bytes()
     assert tiny.measured(stage) == tiny.measured(undisturbed)
@@ -67,7 +69,7 @@ def test_a_training_broken_off_at_any_step_ends_with_the_same_student_and_figure
     assert all(torch.equal(answers[part], others[part]) for part in ("validation", "test"))
 
 
-def test_every_step_and_every_epoch_is_told_once(undisturbed: Path) -> None:
+def test_every_step_and_every_epoch_is_logged_once(undisturbed: Path) -> None:
     rows = tiny.measured(undisturbed)
     assert [step for kind, step, _ in rows if kind == "step"] == list(range(STEPS))
     assert [step for kind, step, _ in rows if kind == "epoch"] == [3, 7]
@@ -98,11 +100,11 @@ def test_a_training_broken_off_again_and_again_ends_with_the_same_student(
 def test_a_finished_training_whose_outcome_was_lost_is_examined_again(
     spec: StudentSpec, undisturbed: Path, tmp_path: Path
 ) -> None:
-    stage, lessons = tmp_path / "stage", tiny.KnowledgeSource()
+    stage, source = tmp_path / "stage", tiny.KnowledgeSource()
     tiny.train(stage, spec)
     (stage / "outcome" / "outcome.json").unlink()
-    assert tiny.train(stage, spec, lessons=lessons) == [Resumed(STEPS, STEPS, 2)]
-    assert lessons.asked == []
+    assert tiny.train(stage, spec, source=source) == [Resumed(STEPS, STEPS, 2)]
+    assert source.asked == []
     assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
     assert tiny.measured(stage) == tiny.measured(undisturbed)
 
@@ -111,15 +113,15 @@ def test_a_finished_training_whose_outcome_was_lost_is_examined_again(
 def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_else(
     tmp_path: Path, file: str
 ) -> None:
-    spec = PUPILS["dropout_and_checkpoints_in_mid_epoch"]
+    spec = SPECS["dropout_and_checkpoints_in_mid_epoch"]
     tiny.train(tmp_path / "undisturbed", spec)
     stage = tmp_path / "stage"
     tiny.train(stage, spec, until=7)
     broken = stage / "checkpoints" / "step-000006" / file
     broken.write_bytes(broken.read_bytes()[:-9])
-    told, resumed, *_ = tiny.train(stage, spec)
-    assert isinstance(told, Warned)
-    assert "step-000006 is passed over" in told.text
+    warned, resumed, *_ = tiny.train(stage, spec)
+    assert isinstance(warned, Warned)
+    assert "step-000006 is passed over" in warned.text
     assert resumed == Resumed(3, STEPS, 2)
     assert tiny.outcome(stage).weights_sha256 == (
         tiny.outcome(tmp_path / "undisturbed").weights_sha256
@@ -128,7 +130,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_e
 
 
 def test_an_outlived_attempt_leaves_nothing(tmp_path: Path) -> None:
-    spec, stage = PUPILS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
+    spec, stage = SPECS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
     outlived = StudentRank(tiny.assignment(stage, spec), tiny.KnowledgeSource()).train()
     assert isinstance(next(outlived), Resumed)
     tiny.train(stage, spec, until=4)
@@ -154,7 +156,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     real = TransferSet.batch
 
     def batch(self: TransferSet, ids: Ids, view: int, **how: Any) -> Batch:
-        # Held-out samples are looked at as they are, these as the pupil's augmentation has them.
+        # Held-out samples are looked at as they are, these under the student's augmentation.
         if how.get("augment") == tiny.DATA.augment:
             found.append((view, ids.tolist()))
         return real(self, ids, view, **how)
@@ -167,8 +169,8 @@ def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
     tmp_path: Path, seen: Seen
 ) -> None:
     taught, untaught = tiny.KnowledgeSource(), tiny.KnowledgeSource()
-    tiny.train(tmp_path / "taught", tiny.spec(), lessons=taught)
-    tiny.train(tmp_path / "untaught", tiny.spec(taught=False), lessons=untaught)
+    tiny.train(tmp_path / "taught", tiny.spec(), source=taught)
+    tiny.train(tmp_path / "untaught", tiny.spec(taught=False), source=untaught)
     assert len(seen) == 2 * 2 * STEPS
     assert seen[: 2 * STEPS] == seen[2 * STEPS :]
     assert {view for view, _ in seen} == {0, 1}
@@ -243,8 +245,8 @@ def test_a_specialist_learns_from_its_classes_and_is_validated_on_them(
     answers = read_answers(tmp_path / "teacher")["validation"]
     targets = torch.from_numpy(every.targets[every.validation_ids()])
     mine = torch.isin(targets, torch.tensor([3, 5]))
-    told = tiny.outcome(tmp_path / "teacher").curve[-1]
+    last = tiny.outcome(tmp_path / "teacher").curve[-1]
     right = (answers.argmax(1) == targets)[mine].double().mean()
-    assert told.accuracy == pytest.approx(float(right))
+    assert last.accuracy == pytest.approx(float(right))
     assert float(right) > 0.5
     assert set(answers.argmax(1).tolist()) <= {3, 5}

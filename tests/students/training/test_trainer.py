@@ -1,4 +1,4 @@
-"""What the loop does with gradients that are no numbers, with limits, and with what it measures."""
+"""The training loop: gradients that are not finite, limits on weights, what it logs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def weights_after(stage: Path, step: int) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(file)
 
 
-def spoilt(*at: int) -> tiny.KnowledgeSource:
-    """Lessons whose second micro-batch of these steps is no numbers."""
+def nan_at(*at: int) -> tiny.KnowledgeSource:
+    """Answers that make the second micro-batch of these steps not finite."""
     return tiny.KnowledgeSource(frozenset(MICRO * step + 1 for step in at))
 
 
@@ -35,10 +35,10 @@ def every_step_kept(**train: object) -> dict[str, object]:
     return {"checkpoint": {"every": 1, "keep": 100}, **train}
 
 
-def test_a_step_whose_gradients_are_not_finite_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_a_step_whose_gradients_are_not_finite_is_skipped_and_counted(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     spec = tiny.spec(**every_step_kept(gradient_clipping="none"))
-    tiny.train(stage, spec, lessons=spoilt(2, 3, 6))
+    tiny.train(stage, spec, source=nan_at(2, 3, 6))
     outcome = tiny.outcome(stage)
     assert (outcome.steps, outcome.skipped) == (8, 3)
     assert [values["skipped"] for values in steps(stage)] == [0, 0, 1, 1, 0, 0, 1, 0]
@@ -49,14 +49,14 @@ def test_a_step_whose_gradients_are_not_finite_is_left_out_and_counted(tmp_path:
         assert all(bool(value.isfinite().all()) for value in after.values())
 
 
-def test_figures_that_are_not_finite_are_counted_and_not_told(tmp_path: Path) -> None:
-    tiny.train(tmp_path / "stage", tiny.spec(), lessons=spoilt(2))
+def test_values_that_are_not_finite_are_counted_and_not_logged(tmp_path: Path) -> None:
+    tiny.train(tmp_path / "stage", tiny.spec(), source=nan_at(2))
     rows = steps(tmp_path / "stage")
     assert {"loss", "terms/soft_targets", "terms/task"} <= rows[1].keys()
     assert "loss" not in rows[2]
     assert rows[2]["terms/task"] > 0
     assert rows[2]["nonfinite"] >= 2
-    # The mean of the epoch's losses is over those that there are.
+    # The mean of the epoch's losses is over the finite ones.
     [first, _] = tiny.outcome(tmp_path / "stage").curve
     assert first.loss == pytest.approx(sum(rows[n]["loss"] for n in (0, 1, 3)) / 3)
 
@@ -65,21 +65,21 @@ LONG = tiny.spec(epochs=6)
 """24 steps."""
 
 
-def test_nine_in_a_row_are_borne_and_ten_end_the_run(tmp_path: Path) -> None:
+def test_nine_skips_in_a_row_are_allowed_and_ten_end_the_run(tmp_path: Path) -> None:
     assert MOST_SKIPS_IN_A_ROW == 10
-    borne = spoilt(*range(1, 10), *range(11, 20))
-    tiny.train(tmp_path / "borne", LONG, lessons=borne)
-    assert tiny.outcome(tmp_path / "borne").skipped == 18
+    allowed = nan_at(*range(1, 10), *range(11, 20))
+    tiny.train(tmp_path / "allowed", LONG, source=allowed)
+    assert tiny.outcome(tmp_path / "allowed").skipped == 18
     with pytest.raises(TrainingError, match=r"10 steps in a row, up to step 13; lower .*lr"):
-        tiny.train(tmp_path / "ended", LONG, lessons=spoilt(*range(3, 20)))
+        tiny.train(tmp_path / "ended", LONG, source=nan_at(*range(3, 20)))
 
 
 def test_steps_in_a_row_are_counted_over_a_resume(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
-    tiny.train(stage, LONG, until=10, lessons=spoilt(*range(4, 20)))
+    tiny.train(stage, LONG, until=10, source=nan_at(*range(4, 20)))
     # It goes on at step 9, after five of them.
     with pytest.raises(TrainingError, match="up to step 14"):
-        tiny.train(stage, LONG, lessons=spoilt(*range(20)))
+        tiny.train(stage, LONG, source=nan_at(*range(20)))
 
 
 def longest(stage: Path, step: int, part: str) -> float:

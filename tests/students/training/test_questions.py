@@ -1,10 +1,10 @@
 import numpy as np
 
 from students.knowledge import Question
-from students.training.no_teachers import NoTeachers
+from students.training.questions import NoTeachers
 
 
-def test_lessons_of_nobody_answer_each_question_with_knowledge_of_no_teacher():
+def test_without_teachers_each_question_is_answered_with_empty_knowledge():
     sizes = [3, 1, 4]
     questions = [Question(0, np.arange(size)) for size in sizes]
     with NoTeachers(classes=7).ask(questions) as knowledge:
