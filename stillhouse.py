@@ -19,7 +19,7 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.recipe.loading import LoadedRecipe
 
 if TYPE_CHECKING:
-    from orchestrator.run import FinishedRun
+    from orchestrator.results.finished_run import FinishedRun
 
 __all__ = ["LoadedRecipe", "Problem", "RecipeProblems", "check", "load_recipe", "run"]
 

@@ -29,7 +29,7 @@ from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.collect_run import collect_run
 from orchestrator.report.latency import latencies
-from orchestrator.results.run_report import RunReport
+from orchestrator.results.finished_run import FinishedRun
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking.tracker import Status
 from students.durable_files import write_atomically
@@ -40,23 +40,8 @@ from students.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
-    from orchestrator.results.repeat_report import RepeatReport
 
 SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """One report for each repeat; ``repeats`` compares them where there are several."""
-
-    reports: tuple[RunReport, ...]
-    repeats: RepeatReport | None
-    folder: Path
-
-    @property
-    def report(self) -> RunReport:
-        """The report on the recipe's own seed."""
-        return self.reports[0]
 
 
 @dataclass(frozen=True)
@@ -196,9 +181,8 @@ def _report(
         for repeat in range(plan.repeats)
     ]
     repeats = repeat_report(reports) if plan.repeats > 1 else None
-    first = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
-    reports[0] = write_page(first, folder, repeats)
-    return FinishedRun(tuple(reports), repeats, folder)
+    reports[0] = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
+    return write_page(FinishedRun(tuple(reports), repeats, folder))
 
 
 def _student(results: Sequence[StageResult]) -> StageResult:

@@ -25,15 +25,14 @@ def command(home: Path, run: str, as_json: bool) -> None:
         return
     from orchestrator.commands.console import output
     from orchestrator.report.render_terminal import print_report
-    from orchestrator.results.repeat_report import RepeatReport
+    from orchestrator.results.finished_run import read_finished_run
     from orchestrator.results.run_report import FORMAT
 
-    repeats = found.folder / "repeats.json"
-    print_report(
-        found.report,
-        output(),
-        RepeatReport.from_json(repeats.read_bytes()) if repeats.is_file() else None,
-    )
+    try:
+        repeats = read_finished_run(found.folder).repeats
+    except ValueError:  # Those of another version.
+        repeats = None
+    print_report(found.report, output(), repeats)
     if found.report.format != FORMAT:
         click.echo(
             "An older version wrote this report, and not all of it can be shown; run the recipe "

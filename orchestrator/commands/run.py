@@ -13,7 +13,7 @@ from orchestrator.commands.options import home_option, json_option, recipe_argum
 from orchestrator.errors import RecipeProblems
 
 if TYPE_CHECKING:
-    from orchestrator.run import FinishedRun
+    from orchestrator.results.finished_run import FinishedRun
     from students.fault_injection import Fault
 
 
@@ -58,7 +58,7 @@ def command(
             click.echo(json.dumps(_without_report(name, error)))
         raise
     if as_json:
-        click.echo(json.dumps(as_object(finished)))
+        click.echo(json.dumps(finished.to_json()))
     else:
         show(finished)
 
@@ -71,15 +71,6 @@ def show(finished: FinishedRun) -> None:
     console = output()
     print_report(finished.report, console, finished.repeats)
     console.print(f"Page and pictures: {finished.folder}", markup=False, soft_wrap=True)
-
-
-def as_object(finished: FinishedRun) -> dict[str, Any]:
-    """What ``--json`` prints of a finished run."""
-    plain = finished.report.to_json()
-    if finished.repeats is not None:
-        plain["repeats"] = finished.repeats.to_json()
-        plain["reports"] = [report.to_json() for report in finished.reports]
-    return plain
 
 
 def _without_report(name: str, error: BaseException) -> dict[str, Any]:

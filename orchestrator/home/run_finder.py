@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.home.run_status import REPORT, is_under_way
+from orchestrator.home.run_status import is_under_way
 from orchestrator.recipe.message_text import listed
+from orchestrator.results.finished_run import REPORT
 from orchestrator.results.run_report import RunReport
 
 LATEST = "latest"

@@ -10,7 +10,6 @@ HOME/runs/.lock                     held for moments: while a run marks itself, 
 from __future__ import annotations
 
 import fcntl
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,15 +19,13 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from orchestrator.home.locks import is_held
+from orchestrator.results.finished_run import REPORT, write_json
 from orchestrator.results.run_report import Outcome, RunReport, StageReport
-from students.durable_files import write_atomically
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store
     from orchestrator.planning.plan import Plan
 
-REPORT = "report.json"
-"""The file of a run's folder that holds its report."""
 _LOCK = ".lock"
 
 
@@ -85,7 +82,7 @@ def _mark(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
         student=None,
         stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in plan.stages),
     )
-    write_atomically(folder / REPORT, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+    write_json(folder / REPORT, report.to_json())
 
 
 def _is_done(report: Path) -> bool:

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator.formatting.table import Grid
 from orchestrator.report.plots import Picture, draw_pictures
 from orchestrator.report.render_summary import repeats_sentence, summary
 from orchestrator.report.render_tables import repeats_table, report_tables
+from orchestrator.results.finished_run import REPEATS, REPORT, FinishedRun
 from orchestrator.results.repeat_report import RepeatReport
 from orchestrator.results.run_report import RunReport
+from students.durable_files import write_atomically
 
 PAGE = "report.md"
-FIGURES = "report.json"
-REPEATS = "repeats.json"
 
 
-def write_page(report: RunReport, folder: Path, repeats: RepeatReport | None = None) -> RunReport:
-    """Writes the page into ``folder``; gives the report with its artifacts' paths by file name.
+def write_page(finished: FinishedRun) -> FinishedRun:
+    """Writes page, pictures and reports into the run's folder; gives the run with the paths of
+    these artifacts by file name in its first report.
 
-    The same report writes the same bytes but for the seconds in it. ``repeats`` compares several
-    seeds.
+    The same report writes the same bytes but for the seconds in it.
     """
+    folder, report = finished.folder, finished.report
     pictures = draw_pictures(report, folder)
-    files = [PAGE, FIGURES, *(picture.file for picture in pictures)]
-    if repeats is not None:
+    files = [PAGE, REPORT, *(picture.file for picture in pictures)]
+    if finished.repeats is not None:
         files.append(REPEATS)
-        _write(folder / REPEATS, json.dumps(repeats.to_json(), indent=1) + "\n")
-    paths = {name: str(folder / name) for name in files}
-    complete = replace(report, artifacts={**report.artifacts, **paths})
-    _write(folder / PAGE, _page(report, pictures, repeats))
-    _write(folder / FIGURES, json.dumps(complete.to_json(), indent=1) + "\n")
-    return complete
+    artifacts = {**report.artifacts, **{name: str(folder / name) for name in files}}
+    first = replace(report, artifacts=artifacts)
+    finished = replace(finished, reports=(first, *finished.reports[1:]))
+    write_atomically(folder / PAGE, _page(report, pictures, finished.repeats).encode())
+    finished.write()
+    return finished
 
 
 def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport | None) -> str:
@@ -80,10 +78,3 @@ def _stages(report: RunReport) -> Grid:
         for stage in report.stages
     )
     return Grid("Stages", ("stage", "", "seconds", "digest"), rows)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replaces a file as a whole, so that no reader finds half a page."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

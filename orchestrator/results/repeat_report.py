@@ -49,10 +49,10 @@ class RepeatReport:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> RepeatReport:
-        """Reads the text of what ``to_json`` gave.
+    def from_plain(cls, plain: Any) -> RepeatReport:
+        """Reads what ``to_json`` gave.
 
         Raises:
             ValueError: it is not such a report.
         """
-        return TypeAdapter(RepeatReport).validate_json(text)
+        return TypeAdapter(RepeatReport).validate_python(plain)

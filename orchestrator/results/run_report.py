@@ -169,10 +169,16 @@ class RunReport:
         Raises:
             ValueError: it is not a report.
         """
-        plain = json.loads(text)
-        if isinstance(plain, dict):
-            plain.setdefault("format", 1)
-        return _REPORT.validate_python(plain)
+        return cls.from_plain(json.loads(text))
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> RunReport:
+        """Reads what ``to_json`` gave.
+
+        Raises:
+            ValueError: it is not a report.
+        """
+        return _REPORT.validate_python({"format": 1} | plain if isinstance(plain, dict) else plain)
 
 
 _REPORT = TypeAdapter(RunReport)

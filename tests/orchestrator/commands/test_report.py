@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+from orchestrator.report.compare_seeds import repeat_report
+from orchestrator.results.finished_run import FinishedRun
 from orchestrator.results.run_report import RunReport
 from tests.orchestrator.command_line import stillhouse
+from tests.orchestrator.report_samples import report
 from tests.orchestrator.stored_homes import DIGEST, add_run
 
 
@@ -44,3 +47,26 @@ def test_unknown_run_ends_in_one_sentence_and_exit_code_2(tmp_path: Path) -> Non
     assert result.stderr == (
         "`RUN` is 'digit', but no run is called that; did you mean `digits`?\n"
     )
+
+
+def test_report_of_an_older_version_is_shown_with_a_remark(tmp_path: Path) -> None:
+    made = add_run(tmp_path)
+    file = tmp_path / "runs" / made.title / "report.json"
+    plain = json.loads(file.read_text())
+    del plain["format"]
+    file.write_text(json.dumps(plain))
+    (file.parent / "repeats.json").write_text('{"recipe": "digits", "repeats": 2}')
+    result = stillhouse(tmp_path, "report", "digits")
+    assert result.exit_code == 0
+    assert "4.0 points above the same student without teachers" in result.stdout
+    assert "An older version wrote this report" in result.stdout
+
+
+def test_report_of_several_seeds_has_their_comparison(tmp_path: Path) -> None:
+    reports = (report(0.92, 0.88), report(0.93, 0.90))
+    folder = tmp_path / "runs" / reports[0].title
+    folder.mkdir(parents=True)
+    FinishedRun(reports, repeat_report(reports), folder).write()
+    result = stillhouse(tmp_path, "report", "digits")
+    assert "Test accuracy over 2 seeds" in result.stdout
+    assert "(95 % CI " in result.stdout

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RecipeProblems
-from orchestrator.home import run_finder
 from orchestrator.home.run_finder import find_distinct, find_run, find_runs
-from orchestrator.report import render_page
 from tests.orchestrator.stored_homes import add_run
 
 FIRST, SECOND, OTHER = "aabb" * 8, "aacc" * 8, "ddee" * 8
@@ -101,7 +99,3 @@ def test_several_words_mean_different_runs(home: Path) -> None:
         "`RUN` is 'latest', b",
         "`RUN` is 'nobody', b",
     ]
-
-
-def test_finder_looks_for_the_file_that_the_page_writes() -> None:
-    assert run_finder.REPORT == render_page.FIGURES

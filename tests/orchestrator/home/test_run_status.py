@@ -122,11 +122,11 @@ def test_two_processes_may_have_the_same_run_under_way(plan: Plan, store: Store)
 def test_mark_that_cannot_be_written_hides_no_reason(
     plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, plain: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ValueError, match="the reason"), marked(plan, store):
-        monkeypatch.setattr(run_status, "write_atomically", full)
+        monkeypatch.setattr(run_status, "write_json", full)
         raise ValueError("the reason")
     assert only_run(store).report.outcome == "interrupted"
 

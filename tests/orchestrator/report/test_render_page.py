@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from orchestrator.formatting.table import Grid
 from orchestrator.report.compare_seeds import repeat_report
 from orchestrator.report.render_page import grid_markdown, write_page
-from orchestrator.results.repeat_report import RepeatReport
+from orchestrator.results.finished_run import FinishedRun, read_finished_run
 from orchestrator.results.run_report import RunReport
 from tests.orchestrator.report_samples import report, teacher_weights, terms
 
@@ -24,7 +24,7 @@ def full_report():
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    return folder, write_page(full_report(), folder)
+    return folder, write_page(FinishedRun((full_report(),), None, folder)).report
 
 
 def test_the_page_has_its_tables_and_its_pictures_beside_it(written):
@@ -47,7 +47,7 @@ def test_the_page_has_its_tables_and_its_pictures_beside_it(written):
 
 
 def test_a_report_without_weights_and_terms_has_three_pictures(tmp_path):
-    complete = write_page(report(), tmp_path)
+    complete = write_page(FinishedRun((report(),), None, tmp_path)).report
     pictures = {name for name in complete.artifacts if name.endswith(".png")}
     assert pictures == {"learning_curves.png", "mean_soft_targets.png", "accuracy_and_size.png"}
 
@@ -65,7 +65,7 @@ def test_the_reports_json_lies_beside_the_page(written):
 
 
 def test_the_same_report_writes_the_same_bytes(tmp_path, written):
-    write_page(full_report(), tmp_path)
+    write_page(FinishedRun((full_report(),), None, tmp_path))
     folder, _ = written
     again = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -76,7 +76,7 @@ def test_the_same_report_writes_the_same_bytes(tmp_path, written):
 
 def test_a_run_that_ended_early_still_has_a_page(tmp_path):
     bare = RunReport("digits", "0" * 64, "failed", 1.0, None)
-    complete = write_page(bare, tmp_path)
+    complete = write_page(FinishedRun((bare,), None, tmp_path)).report
     assert set(complete.artifacts) == {"report.md", "report.json"}
     assert "before its student was trained" in (tmp_path / "report.md").read_text()
 
@@ -87,10 +87,10 @@ def test_names_cannot_break_a_table():
 
 
 def test_the_comparison_over_seeds_is_on_the_page_and_can_be_read_again(tmp_path):
-    seeds = repeat_report([report(0.92, 0.88), report(0.93, 0.90)])
-    complete = write_page(report(), tmp_path, seeds)
+    reports = (report(0.92, 0.88), report(0.93, 0.90))
+    complete = write_page(FinishedRun(reports, repeat_report(reports), tmp_path))
     text = (tmp_path / "report.md").read_text()
     assert "over 2 seeds" in text
     assert re.search(r"^\| untaught \|.*\+3\.50 \|.*\| 2 of 2 \|$", text, re.MULTILINE)
-    assert RepeatReport.from_json((tmp_path / "repeats.json").read_bytes()) == seeds
-    assert complete.artifacts["repeats.json"] == str(tmp_path / "repeats.json")
+    assert read_finished_run(tmp_path) == complete
+    assert complete.report.artifacts["repeats.json"] == str(tmp_path / "repeats.json")
