@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from teachers.bank.budget import needed_for_one_view
+from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 
 SAMPLES, CLASSES, TEACHERS, VIEWS, TOP_K = 1_280_000, 1_000, 5, 100, 16
 PROCESSES, BATCH = 8, 256
@@ -45,7 +45,7 @@ class Read:
 
 def shelf_in(folder: Path) -> Shelf:
     """The shelf of one teacher, with its top 16 of 1,000 classes."""
-    column = Column(f"logits.top{TOP_K}", (CLASSES,), TOP_K)
+    column = Column("logits", (CLASSES,), TOP_K)
     return Shelf(folder / ("0" * 32), "ab" * 32, SAMPLES, 10**12, (column,))
 
 
@@ -54,7 +54,7 @@ def fill(shelf: Shelf) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     order = rng.permutation(SAMPLES)
     logits = rng.normal(0, 3, (APPENDED, CLASSES)).astype(np.float16)
-    view = FreshView(shelf, 0)
+    view = LiveView(shelf, 0)
     started = time.perf_counter()
     for begin in range(0, SAMPLES, APPENDED):
         ids = order[begin : begin + APPENDED]
@@ -71,7 +71,7 @@ def read(shelf: Shelf, seed: int, seconds: float) -> Read:
     rng = np.random.default_rng(seed)
     before = psutil.Process().memory_full_info()
     started = time.perf_counter()
-    view = StoredView.open(shelf, 0)
+    view = StoredView(shelf, 0)
     opened = time.perf_counter() - started
     first = _samples_a_second(view, rng, seconds / 2)
     warm = _samples_a_second(view, rng, seconds / 2)
@@ -90,11 +90,11 @@ def _samples_a_second(view: StoredView, rng: np.random.Generator, seconds: float
 
 def lines(stored: float, sealed: float, one_file: int, found: list[Read]) -> list[str]:
     """The table."""
-    column = Column(f"logits.top{TOP_K}", (CLASSES,), TOP_K)
+    column = Column("logits", (CLASSES,), TOP_K)
     whole = Column("logits", (CLASSES,))
-    one_view = needed_for_one_view([column], SAMPLES, SAMPLES)
+    one_view = bytes_of_one_view([column], SAMPLES, SAMPLES)
     raw = SAMPLES * column.row_bytes
-    in_full = needed_for_one_view([whole], SAMPLES, SAMPLES)
+    in_full = bytes_of_one_view([whole], SAMPLES, SAMPLES)
     files = TEACHERS * VIEWS
     median = {
         name: float(np.median([getattr(each, name) for each in found])) for name in vars(found[0])

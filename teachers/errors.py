@@ -10,7 +10,7 @@ class TeacherError(UserError):
     """A teacher that cannot be made ready, or does not fit the transfer set."""
 
 
-class AnswerSpoilt(TeacherError):
+class InvalidAnswer(TeacherError):
     """An answer with a value that is not a number; what becomes of it says ``on_teacher_loss``."""
 
 

@@ -13,8 +13,7 @@ import click
 from orchestrator.commands.options import home_option, json_option
 
 if TYPE_CHECKING:
-    from teachers.bank.inventory import StoredShelf
-    from teachers.bank.verify import Verified
+    from teachers.bank.inventory import StoredShelf, Verified
 
 _SHOWN = 8
 """So many digits of a digest are shown; they are enough to name it."""
@@ -72,19 +71,19 @@ def size_command(home: Path, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify_command(context: click.Context, home: Path, word: str | None, as_json: bool) -> None:
-    """Reads everything and holds it to its checksums; exit code 1 if something is spoilt.
+    """Reads everything and compares it with its checksums; exit code 1 if something is corrupt.
 
-    What is spoilt need not be mended: it is never read, and computed anew when it is wanted.
+    What is corrupt needs no repair: it is never read, and computed again when it is needed.
     """
     from orchestrator.exit_codes import INTERNAL_ERROR
-    from teachers.bank.verify import verify
+    from teachers.bank.inventory import verify
 
     verified = [(shelf, verify(shelf)) for shelf in _shelves(home, word)]
     if as_json:
         click.echo(json.dumps({"shelves": [_verified_row(*each) for each in verified]}))
     else:
         _print_verified(verified)
-    if any(each.spoilt for _, each in verified):
+    if any(each.corrupt for _, each in verified):
         context.exit(INTERNAL_ERROR)
 
 
@@ -200,7 +199,7 @@ def _row(shelf: StoredShelf) -> dict[str, Any]:
         "digest": shelf.digest,
         "model": _model(shelf),
         "precision": shelf.about.get("precision"),
-        "manner": shelf.inference,
+        "inference": shelf.inference,
         "views": len(shelf.views),
         "answers": shelf.answers,
         "bytes": shelf.bytes,
@@ -211,14 +210,14 @@ def _row(shelf: StoredShelf) -> dict[str, Any]:
 
 def _print_verified(verified: Sequence[tuple[StoredShelf, Verified]]) -> None:
     for shelf, each in verified:
-        for spoilt in each.spoilt:
-            what = f"{spoilt.answers:,} answers" if spoilt.answers else "all"
-            click.echo(f"Spoilt: {what} in '{spoilt.path}', for {spoilt.why}.")
+        for one in each.corrupt:
+            what = f"{one.answers:,} answers" if one.answers else "all answers"
+            click.echo(f"Corrupt: {what} in '{one.path}': {one.why}.")
         files = "1 file" if each.files == 1 else f"{each.files} files"
-        good = f"{each.answers:,} answers in {files} are as they were sealed"
+        good = f"{each.answers:,} answers in {files} match their checksums"
         click.echo(f"{shelf.teacher} ({shelf.digest[:_SHOWN]}): {good}.")
-    if any(each.spoilt for _, each in verified):
-        click.echo("What is spoilt is never read; it is computed anew when it is wanted.")
+    if any(each.corrupt for _, each in verified):
+        click.echo("What is corrupt is never read; it is computed again when it is needed.")
     elif not verified:
         click.echo("The bank is empty.")
 
@@ -229,7 +228,7 @@ def _verified_row(shelf: StoredShelf, each: Verified) -> dict[str, Any]:
         "digest": shelf.digest,
         "files": each.files,
         "answers": each.answers,
-        "spoilt": [
-            {"path": str(one.path), "answers": one.answers, "why": one.why} for one in each.spoilt
+        "corrupt": [
+            {"path": str(one.path), "answers": one.answers, "why": one.why} for one in each.corrupt
         ],
     }

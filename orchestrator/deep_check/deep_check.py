@@ -26,7 +26,7 @@ from students.models.weights import check_weights_header
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.bank.budget import needed_for_one_view
+from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
             yield beyond_classes(top_k, data.classes)
         return
     column = Column(LOGITS, (data.classes,), top_k)
-    of_one = needed_for_one_view([column], len(data.targets), len(data.student_ids()))
+    of_one = bytes_of_one_view([column], len(data.targets), len(data.student_ids()))
     needed = of_one * len(recipe.teachers)
     if bank.budget < needed:
         yield Problem(

@@ -22,7 +22,7 @@ from students.training.questions import required_taps, required_views
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
-from teachers.bank.reader import filled
+from teachers.bank.reader import is_filled
 from teachers.bank.shelf import (
     BANK_FORMAT,
     Shelf,
@@ -126,7 +126,7 @@ class BankShelves:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""
         spec, ids = stage.cohort[0], self.sample_ids(stage)
         return all(
-            part.shelf is not None and part.whole and filled(part.shelf, views, ids)
+            part.shelf is not None and part.whole and is_filled(part.shelf, views, ids)
             for taps, views in required_taps(spec, self.transfer_set, name).items()
             for part in [kept.asked(taps)]
         )

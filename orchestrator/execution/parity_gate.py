@@ -25,7 +25,7 @@ from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
 from teachers.errors import TeacherError
-from teachers.inference.answer_encoding import NotNumbers, decoded
+from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.inference_config import InferenceConfig, Precision, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
@@ -48,7 +48,6 @@ from teachers.qualification.records import (
     write_verdict,
 )
 from teachers.serving.host import TeacherHost
-from teachers.spoilt import spoilt
 
 VIEW = 0
 """Under which the probe is asked: all teachers of a set answer to its own views."""
@@ -122,7 +121,7 @@ class ParityGate:
         network, probe = self._network(name), self._probe(name)
         pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
         own = self._plainly(name, network, probe, inference.threads)
-        answers = self._ask(handle, probe, decoded(own.logits))
+        answers = self._ask(handle, probe, decode(own.logits))
         better = self._other_reading(
             name, network, pictures, probe.labels, answers, inference.threads
         )
@@ -146,7 +145,7 @@ class ParityGate:
         try:
             return Teacher(network, inference=plain(threads)).answer(pictures)
         except NotNumbers as error:
-            raise spoilt(name, error, probe.sample_ids, plain(threads)) from error
+            raise error.as_error(name, probe.sample_ids, plain(threads)) from error
 
     def _tuned(self, name: str, handle: Handle[TeacherHost], samples: int) -> Tuning:
         ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature

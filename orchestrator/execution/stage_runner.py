@@ -29,7 +29,7 @@ from students.knowledge import KnowledgeSource
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.errors import AnswersGone, AnswerSpoilt
+from teachers.errors import AnswersGone, InvalidAnswer
 from teachers.serving.host import Examiner
 
 EVENTS_AHEAD = 64
@@ -190,10 +190,10 @@ class StageWork:
             events.close()
 
 
-def _without_answers(follower: Future[None]) -> AnswersGone | AnswerSpoilt | None:
+def _without_answers(follower: Future[None]) -> AnswersGone | InvalidAnswer | None:
     try:
         follower.result(SECONDS_TO_SAY)
-    except (AnswersGone, AnswerSpoilt) as reason:
+    except (AnswersGone, InvalidAnswer) as reason:
         return reason
     except (ClusterError, UserError, RuntimeError, OSError):
         return None

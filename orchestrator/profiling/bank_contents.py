@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Prospect
-from teachers.bank.reader import filled
+from teachers.bank.reader import is_filled
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.records import stored_config
@@ -54,4 +54,4 @@ def _views(
     shelf, ids = kept.shelf, bank_shelves.sample_ids(stage)
     if shelf is None or not kept.whole:
         return set()
-    return {view for view in bank_shelves.views(stage) if filled(shelf, [view], ids)}
+    return {view for view in bank_shelves.views(stage) if is_filled(shelf, [view], ids)}

@@ -18,11 +18,11 @@ from orchestrator.profiling.workload import extent
 from students.knowledge import LOGITS, Question
 from students.randomness import generator
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.bank.budget import needed_for_one_view
+from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 from teachers.config import BankConfig
 
 MOST_ROWS = 20_000
@@ -81,7 +81,7 @@ class BankTiming:
         answers = extent(self.stage, self.transfer_set).answers
         samples = len(self.transfer_set.targets)
         size = sum(
-            needed_for_one_view(self._columns(name), samples, count)
+            bytes_of_one_view(self._columns(name), samples, count)
             for name in self.teachers
             for count in answers.values()
         )
@@ -106,7 +106,7 @@ def _write(shelf: Shelf, ids: Ids) -> float:
         for column in shelf.columns
     }
     began = time.perf_counter()
-    view = FreshView(shelf, 0)
+    view = LiveView(shelf, 0)
     for start in range(0, len(ids), WRITTEN):
         part = slice(start, start + WRITTEN)
         view.append(ids[part], {name: rows[part] for name, rows in values.items()})
@@ -116,7 +116,7 @@ def _write(shelf: Shelf, ids: Ids) -> float:
 
 def _read(shelf: Shelf, ids: Ids, asked: int, seconds: float) -> float:
     """Seconds of one answer among those of ``asked`` random samples."""
-    view, random = StoredView.open(shelf, 0), generator(0, "bank reading")
+    view, random = StoredView(shelf, 0), generator(0, "bank reading")
     began, answers = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         chosen = random.choice(ids, asked)

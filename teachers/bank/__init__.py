@@ -1,20 +1,15 @@
-"""Keeps teachers' answers, so that none is computed twice. Needs numpy alone.
+"""Stores teachers' answers, so that none is computed twice. Needs numpy alone.
 
-columns         an answer in a fixed number of bytes
-shelf           whose answers, to what: the identity that stands in every file
-places          where files lie
-journal         what one writer appends, others read behind it
-presence        which ids there are: a bit each, and in which row
-sealed          rows by id, mapped, a checksum a block
-sealed_head     how a sealed file begins, how long it is
-sealing         journals of dead writers into sealed files
-gathered        one column, wherever it lies
-reading         what is sealed, for a student's rank
-writing         what anybody has stored, for a teacher's host
-writing_column  one column of that
-claims          who is computing what
-budget          who goes first when it is full
-stock           what there is, from outside; takes it away
-verifying       everything read and held to its checksums
-holding         locks that end with their process
+columns        an answer's columns as rows of a fixed number of bytes
+shelf          one teacher's answers to one transfer set: the identity that stands in every file
+layout         where files are
+locks          locks that end with their process, and claims on what is being computed
+journal        what one writer appends and others read behind it
+sealed_file    rows by id, mapped, with a checksum for each block
+merged_column  one column of one view, from the sealed file and all journals
+compaction     seals: merges the journals of dead writers into sealed files
+reader         one view as a student's rank reads it: what is sealed
+writer         one view as a teacher's host uses it: what all have stored, and where it appends
+budget         deletes what was used longest ago when the bank is full
+inventory      what there is, from outside: lists, verifies and deletes it
 """

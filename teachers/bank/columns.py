@@ -12,11 +12,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+Ids: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 Halves: TypeAlias = npt.NDArray[np.float16]
 Rows: TypeAlias = npt.NDArray[np.uint8]
 
 MOST_CLASSES = 2**16
-"""Class numbers are kept in two bytes."""
+"""Class numbers are stored in two bytes."""
 _HALF, _CLASS = np.dtype("<f2"), np.dtype("<u2")
 _SIGN = np.uint16(0x8000)
 

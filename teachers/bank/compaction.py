@@ -1,197 +1,149 @@
-"""Seals: merges the journals of dead writers with what is sealed, into another sealed file.
+"""Sealing: merges the journals of dead writers and the sealed file into another sealed file.
 
-One sealer at a time, under the view's lock. The new file is written beside, flushed and renamed;
-only then do journals go. So a crash at any moment leaves what was sealed, and the journals.
+One sealer at a time, under the view's lock. The new file is written beside the old, flushed and
+renamed; only then are journals deleted. So a crash at any moment leaves what was sealed, and the
+journals.
 """
 
 from __future__ import annotations
 
 import logging
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from students.durable_files import TEMPORARY, atomic_writer
+from students.durable_files import TEMPORARY
 from teachers.bank.budget import evict
-from teachers.bank.columns import Column
-from teachers.bank.id_bitmap import Presence, words_of
-from teachers.bank.journal import Ids, JournalTail
-from teachers.bank.layout import journals_in, sealed_path, view_folder, views_of
-from teachers.bank.locks import holding
-from teachers.bank.merged_column import Gathered
-from teachers.bank.sealed_file import SealedFile, index_of
-from teachers.bank.sealed_head import FileSpoilt, rows_in_block
-from teachers.bank.shelf import Shelf, file_identity, read_about
+from teachers.bank.journal import JournalTail
+from teachers.bank.layout import journals_in, view_folder, views_of
+from teachers.bank.locks import folder_lock
+from teachers.bank.merged_column import ColumnFiles, MergedColumn
+from teachers.bank.sealed_file import write_sealed
+from teachers.bank.shelf import Shelf, read_about
 
 log = logging.getLogger("stillhouse.bank")
 
 
 @dataclass(frozen=True)
-class Sealing:
-    """How it went: ``done`` unless another was at it or the disk refused (``trouble`` says why).
-
-    ``conflicts`` counts the answers that two writers gave with different bits.
-    """
+class SealResult:
+    """Whether it was ``done``: not if another process was sealing, or if the disk could not be
+    written (``trouble`` says why)."""
 
     done: bool
     trouble: str = ""
-    conflicts: int = 0
 
 
-def seal_all(shelf: Shelf) -> list[Sealing]:
-    """Seals whatever dead writers left on the shelf, in all views."""
+def seal_all(shelf: Shelf) -> list[SealResult]:
+    """Seals what dead writers left on the shelf, in all views."""
     views = [view for view, folder in views_of(shelf.folder) if journals_in(folder)]
     return [seal(shelf, view) for view in views]
 
 
-def seal(shelf: Shelf, view: int, *, mend: bool = False) -> Sealing:
-    """Seals what dead writers left of one view; waits for nobody.
+def seal(shelf: Shelf, view: int, *, repair: bool = False) -> SealResult:
+    """Seals what dead writers left of one view; waits for no other process.
 
-    To ``mend`` is to go through it though nobody left anything, and to leave spoilt blocks out.
+    With ``repair`` also where there are no journals, and corrupt blocks are left out.
     """
     folder = view_folder(shelf.folder, view)
-    if not mend and not journals_in(folder):
-        return Sealing(True)
+    if not repair and not journals_in(folder):
+        return SealResult(True)
+    columns = [ColumnFiles(shelf, view, column) for column in shelf.columns]
     conflicts = 0
     try:
-        # Whoever found the lock held while this was at it left a journal: so look again.
-        while mend or any(_has_dead(shelf, view, column) for column in shelf.columns):
-            with holding(folder) as held:
-                if not held:
-                    return Sealing(False, conflicts=conflicts)
+        # A writer that ended while the lock was held left its journal to this sealer: look again.
+        while repair or any(map(_has_dead_journals, columns)):
+            with folder_lock(folder) as locked:
+                if not locked:
+                    return SealResult(False)
                 for path in folder.glob(f"{TEMPORARY}*"):
                     path.unlink(missing_ok=True)
-                conflicts += sum(_seal(shelf, view, column, mend) for column in shelf.columns)
+                conflicts += sum(_seal(files, repair) for files in columns)
                 evict(shelf.bank, shelf.budget, keep=folder)
-            mend = False
+            repair = False
     except OSError as error:
-        return Sealing(False, trouble_of(shelf, error), conflicts)
+        return SealResult(False, write_trouble(shelf, error))
     if conflicts:
-        _tell_conflicts(shelf, conflicts)
-    return Sealing(True, conflicts=conflicts)
+        log.warning(
+            "teacher '%s' is not deterministic: %d answers in the bank's shelf %s were given twice "
+            "and differ; the first are kept",
+            (read_about(shelf.folder) or {}).get("teacher", "?"),
+            conflicts,
+            shelf.folder.name,
+        )
+    return SealResult(True)
 
 
-def trouble_of(shelf: Shelf, error: OSError) -> str:
-    """What to say when the bank cannot be written."""
+def write_trouble(shelf: Shelf, error: OSError) -> str:
+    """The sentence that says why the bank cannot be written."""
     reason = (error.strerror or str(error)).lower()
     return f"the bank in '{shelf.bank}' cannot be written ({reason}); it goes on without storing"
 
 
-def open_sealed(shelf: Shelf, view: int, column: Column) -> SealedFile | None:
-    """What is sealed of a column of a view; None if there is none that can be read."""
-    path = sealed_path(view_folder(shelf.folder, view), column.stored_name)
-    identity = file_identity(shelf.identity, view, column.stored_name, column.row_bytes)
-    try:
-        return SealedFile(path, identity, column.row_bytes, shelf.samples)
-    except (FileSpoilt, FileNotFoundError, NotADirectoryError, PermissionError):
-        return None
-
-
-def is_sealed(shelf: Shelf, view: int, column: Column) -> bool:
-    """Whether there is a sealed file of that column, readable or not."""
-    return sealed_path(view_folder(shelf.folder, view), column.stored_name).exists()
-
-
-def open_journal(shelf: Shelf, view: int, column: Column, path: Path) -> JournalTail | None:
-    """A journal, to be read; None if it went meanwhile or may not be read."""
-    identity = file_identity(shelf.identity, view, column.stored_name, column.row_bytes)
-    try:
-        return JournalTail(path, identity, column.row_bytes, shelf.samples)
-    except (FileNotFoundError, PermissionError):
-        return None
-
-
-def _seal(shelf: Shelf, view: int, column: Column, mend: bool) -> int:
-    """Seals one column, its view's lock being held; gives the number of conflicts."""
-    folder = view_folder(shelf.folder, view)
-    path = sealed_path(folder, column.stored_name)
-    with _dead(shelf, view, column) as dead:
-        if not dead and not mend:
+def _seal(files: ColumnFiles, repair: bool) -> int:
+    """Seals one column under its view's lock; gives how many answers two writers gave with
+    different bits."""
+    with _dead_journals(files) as journals:
+        if not journals and not repair:
             return 0
-        gathered = Gathered(shelf.samples, column.row_bytes)
-        gathered.sealed = open_sealed(shelf, view, column)
-        before, spoilt = _state(path, gathered.sealed)
-        conflicts = sum(_take_in(gathered, tail) for tail in dead)
-        ids = gathered.all_ids()
+        column = MergedColumn(files)
+        intact = _open_sealed(column)
+        conflicts = _merge(column, journals)
+        ids = column.all_ids()
         if len(ids) == 0:
-            path.unlink(missing_ok=True)
-        elif spoilt or len(ids) != before:
-            identity = file_identity(shelf.identity, view, column.stored_name, column.row_bytes)
-            _write(path, gathered, ids, identity, shelf.samples, column.row_bytes)
-        for tail in dead:
-            tail.path.unlink(missing_ok=True)
+            files.sealed_path.unlink(missing_ok=True)
+        elif len(ids) != intact:
+            write_sealed(files.sealed_path, files.row_format, ids, column.rows)
+        for journal in journals:
+            journal.path.unlink(missing_ok=True)
     return conflicts
 
 
-def _has_dead(shelf: Shelf, view: int, column: Column) -> bool:
-    with _dead(shelf, view, column) as dead:
-        return bool(dead)
-
-
-def _tell_conflicts(shelf: Shelf, conflicts: int) -> None:
-    teacher = (read_about(shelf.folder) or {}).get("teacher", "?")
-    log.warning(
-        "teacher '%s' is not deterministic: %d answers in the bank's shelf %s were given twice "
-        "and differ; the first are kept",
-        teacher,
-        conflicts,
-        shelf.folder.name,
-    )
-
-
-def _state(path: Path, sealed: SealedFile | None) -> tuple[int, bool]:
-    """How many rows are sealed, and whether any of them are spoilt, which is told."""
-    if sealed is None:
-        if spoilt := path.exists():
-            log.warning("'%s' is spoilt or belongs elsewhere; its answers are made anew", path)
-        return 0, spoilt
-    if blocks := len(sealed.spoilt_blocks()):
-        log.warning("%d block(s) of '%s' are spoilt; their answers are made anew", blocks, path)
-    return sealed.presence.total, blocks > 0
+def _has_dead_journals(files: ColumnFiles) -> bool:
+    with _dead_journals(files) as journals:
+        return bool(journals)
 
 
 @contextmanager
-def _dead(shelf: Shelf, view: int, column: Column) -> Iterator[list[JournalTail]]:
-    """The journals whose writers are dead, held meanwhile."""
+def _dead_journals(files: ColumnFiles) -> Iterator[list[JournalTail]]:
+    """The journals whose writers are dead, locked meanwhile."""
     with ExitStack() as opened:
         dead = []
-        for path in journals_in(view_folder(shelf.folder, view), column.stored_name):
-            tail = open_journal(shelf, view, column, path)
-            if tail is not None and opened.enter_context(tail).take():
+        for path in files.journals():
+            tail = files.open_journal(path)
+            if tail is not None and opened.enter_context(tail).try_lock():
                 dead.append(tail)
         yield dead
 
 
-def _take_in(gathered: Gathered, tail: JournalTail) -> int:
-    """Adds what a journal holds beyond the rest; gives how many of its rows differ from that."""
-    number = gathered.join(tail)
+def _open_sealed(column: MergedColumn) -> int | None:
+    """Opens the sealed file; gives how many rows it has, None where it must be written again.
+
+    What is corrupt is logged.
+    """
+    path = column.files.sealed_path
+    column.sealed = column.files.open_sealed()
+    if column.sealed is None:
+        if path.exists():
+            log.warning("'%s' is corrupt or belongs elsewhere; its answers are made anew", path)
+        return None
+    if blocks := column.sealed.corrupt_blocks():
+        log.warning("%d block(s) of '%s' are corrupt; their answers are made anew", blocks, path)
+        return None
+    return column.sealed.bitmap.total
+
+
+def _merge(column: MergedColumn, journals: Sequence[JournalTail]) -> int:
+    """Adds the journals; gives how many of their rows differ from one that was there before."""
     conflicts = 0
-    for ids, offset in tail.records():
-        again = gathered.present(ids)
-        if again.any():
-            offsets = offset + np.flatnonzero(again) * gathered.row_bytes
-            differ = gathered.rows(ids[again]) != tail.rows(offsets)
-            conflicts += int(differ.any(axis=1).sum())
-        gathered.told(number, ids, offset)
+    for journal in journals:
+        number = column.add_journal(journal)
+        for ids, offset in journal.records():
+            again = column.present(ids)
+            if again.any():
+                steps = np.flatnonzero(again) * column.files.row_format.row_bytes
+                differ = column.rows(ids[again]) != journal.rows(offset + steps)
+                conflicts += int(differ.any(axis=1).sum())
+            column.add(number, ids, offset)
     return conflicts
-
-
-def _write(
-    path: Path, gathered: Gathered, ids: Ids, identity: bytes, samples: int, row_bytes: int
-) -> None:
-    """Puts the rows of ``ids`` (ascending) in the place of what is at ``path``."""
-    presence = Presence(words_of(ids, samples))
-    step = rows_in_block(row_bytes)
-    sums = np.zeros(-(-len(ids) // step), "<u4")
-    with atomic_writer(path) as file:
-        file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))
-        for block in range(len(sums)):
-            rows = gathered.rows(ids[block * step : (block + 1) * step])
-            sums[block] = zlib.crc32(rows.data)
-            file.write(rows.data)
-        file.seek(0)
-        file.write(index_of(identity, samples, row_bytes, presence, sums.tobytes()))

@@ -1,26 +1,26 @@
-"""What a bank holds, seen from outside: said, and taken away."""
+"""What a bank holds, seen from outside: lists it, verifies its checksums, deletes it."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
-from teachers.bank.layout import SEALED, shelves_of, views_of
-from teachers.bank.locks import holding
-from teachers.bank.sealed_head import FileSpoilt, head_of
-from teachers.bank.shelf import read_about, read_inference_config
+from teachers.bank.layout import SEALED, column_of, shelves_of, views_of
+from teachers.bank.locks import folder_lock
+from teachers.bank.sealed_file import CorruptFile, RowFormat, SealedFile, read_head
+from teachers.bank.shelf import file_identity, identity_of, read_about, read_inference_config
 
 _ASIDE = ".removed-"
 
 
 @dataclass(frozen=True)
 class StoredShelf:
-    """A shelf on disk. ``about`` and ``manner`` are empty where they are damaged or not yet."""
+    """A shelf on disk. ``about`` and ``inference`` are empty where damaged or not written yet."""
 
     folder: Path
     about: dict[str, Any]
@@ -29,7 +29,7 @@ class StoredShelf:
 
     @property
     def digest(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self.folder.name
 
     @property
@@ -39,7 +39,7 @@ class StoredShelf:
 
     @property
     def bytes(self) -> int:
-        """What its views take."""
+        """The size of its views."""
         return sum(view.bytes for view in self.views)
 
     @property
@@ -51,6 +51,24 @@ class StoredShelf:
     def answers(self) -> int:
         """The answers that are sealed, over all views."""
         return sum(max(_sealed_rows(view.folder), default=0) for view in self.views)
+
+
+@dataclass(frozen=True)
+class Corrupt:
+    """A file, or ``answers`` in it, that cannot be read."""
+
+    path: Path
+    answers: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The result of reading a shelf: how many files and readable answers, and what is corrupt."""
+
+    files: int
+    answers: int
+    corrupt: tuple[Corrupt, ...]
 
 
 def stored_shelves(bank: Path) -> list[StoredShelf]:
@@ -67,15 +85,42 @@ def stored_shelves(bank: Path) -> list[StoredShelf]:
     return sorted(found, key=lambda shelf: (shelf.teacher, shelf.digest))
 
 
+def matching(shelves: Sequence[StoredShelf], word: str) -> list[StoredShelf]:
+    """The shelves whose teacher is called ``word``, or whose digest begins with it."""
+    return [shelf for shelf in shelves if word in (shelf.teacher, shelf.digest[: len(word)])]
+
+
+def verify(shelf: StoredShelf) -> Verified:
+    """Reads all that is sealed on a shelf and compares it with its checksums; changes nothing."""
+    files, answers, corrupt = 0, 0, []
+    identity = identity_of(shelf.about, shelf.inference)
+    for view, folder in views_of(shelf.folder):
+        for path in sorted(folder.glob(f"*{SEALED}")):
+            files += 1
+            try:
+                size, samples, _ = read_head(path)
+                expected = file_identity(identity, view, column_of(path), size)
+                sealed = SealedFile(path, RowFormat(expected, size, samples))
+            except CorruptFile as error:
+                corrupt.append(Corrupt(path, 0, str(error)))
+                continue
+            total, intact = sealed.bitmap.total, len(sealed.intact_ids())
+            answers += intact
+            if intact < total:
+                why = "the bytes do not match their checksum"
+                corrupt.append(Corrupt(path, total - intact, why))
+    return Verified(files, answers, tuple(corrupt))
+
+
 def clear(shelf: StoredShelf) -> bool:
-    """Deletes a shelf, unless somebody is writing or sealing it; says whether it did.
+    """Deletes a shelf, unless a process is writing or sealing it; gives whether it did.
 
     Readers that have files of it open keep them.
     """
     aside = shelf.folder.with_name(_ASIDE + shelf.folder.name)
     with ExitStack() as locks:
         for _, folder in views_of(shelf.folder):
-            if not locks.enter_context(holding(folder)) or is_being_written(folder):
+            if not locks.enter_context(folder_lock(folder)) or is_being_written(folder):
                 return False
         if aside.exists():
             shutil.rmtree(aside)
@@ -85,7 +130,7 @@ def clear(shelf: StoredShelf) -> bool:
 
 
 def sweep(bank: Path) -> int:
-    """Deletes what a clearing that was broken off has left; gives the bytes."""
+    """Deletes what an interrupted ``clear`` has left; gives the bytes."""
     left = list(bank.glob(f"{_ASIDE}*")) if bank.is_dir() else []
     freed = sum(view.bytes for folder in left for view in views_on_disk(folder))
     for folder in left:
@@ -93,15 +138,8 @@ def sweep(bank: Path) -> int:
     return freed
 
 
-def matching(shelves: Sequence[StoredShelf], word: str) -> list[StoredShelf]:
-    """The shelves whose teacher is called ``word``, or whose digest begins with it."""
-    return [shelf for shelf in shelves if word in (shelf.teacher, shelf.digest[: len(word)])]
-
-
 def _sealed_rows(folder: Path) -> Iterator[int]:
-    """How many rows each sealed file of a view says that it has."""
+    """How many rows each sealed file of a view has by its head."""
     for path in folder.glob(f"*{SEALED}"):
-        try:
-            yield head_of(path)[2]
-        except (FileNotFoundError, FileSpoilt):
-            continue
+        with suppress(FileNotFoundError, CorruptFile):
+            yield read_head(path)[2]

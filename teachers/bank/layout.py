@@ -1,4 +1,4 @@
-"""Where the files of a shelf lie: a folder for each view, in it files for each column.
+"""Where the files of a shelf are: a folder for each view, in it files for each column.
 
 ``view-3/logits.sealed``, ``view-3/logits.0f3a....journal``, and ``view-3/lock`` for the sealer.
 """
@@ -16,12 +16,12 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 def view_folder(shelf: Path, view: int) -> Path:
-    """Where the answers to one view lie."""
+    """The folder of the answers to one view."""
     return shelf / f"view-{view}"
 
 
 def views_of(shelf: Path) -> Iterator[tuple[int, Path]]:
-    """The views for which the shelf's folder has a folder, and those, ascending."""
+    """The views for which the shelf has a folder, ascending, and the folders."""
     try:
         paths = list(shelf.iterdir())
     except FileNotFoundError:
@@ -38,14 +38,14 @@ def shelves_of(bank: Path) -> list[Path]:
     return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
 
 
-def spelt(column: str) -> str:
-    """A column's name as a part of a file's name."""
+def file_stem(column: str) -> str:
+    """A column's name as the beginning of a file's name."""
     return quote(column, safe="")
 
 
 def sealed_path(folder: Path, column: str) -> Path:
-    """Where a column of the view in ``folder`` lies sealed."""
-    return folder / f"{spelt(column)}{SEALED}"
+    """The sealed file of a column, in the folder of a view."""
+    return folder / f"{file_stem(column)}{SEALED}"
 
 
 def column_of(path: Path) -> str:
@@ -55,11 +55,9 @@ def column_of(path: Path) -> str:
 
 def journals_in(folder: Path, column: str | None = None) -> list[Path]:
     """The journals of a view, or of one column of it, in order of their names."""
-    ending = re.compile(
-        (re.escape(spelt(column)) if column is not None else ".*")
-        + rf"\.[0-9a-f]+{re.escape(JOURNAL)}"
-    )
+    stem = ".*" if column is None else re.escape(file_stem(column))
+    name = re.compile(rf"{stem}\.[0-9a-f]+{re.escape(JOURNAL)}")
     try:
-        return sorted(path for path in folder.iterdir() if ending.fullmatch(path.name))
+        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []

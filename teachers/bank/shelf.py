@@ -1,4 +1,4 @@
-"""A shelf: the answers of one teacher, as asked, to the views of one transfer set.
+"""A shelf: the answers of one teacher, with the same columns, to the views of a transfer set.
 
 ``HOME/bank/<digest>/`` holds ``about.json`` (all that may change what is stored; the digest is
 its digest), ``manner.json`` (how the teacher is run) and a folder for each view.
@@ -10,16 +10,15 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from students.durable_files import write_atomically
+from teachers.bank.columns import Column
 from teachers.errors import BankError
-
-if TYPE_CHECKING:
-    from teachers.bank.columns import Column
 
 BANK_FORMAT = 1
 """Raised by hand when the meaning of what is stored changes."""
@@ -28,13 +27,13 @@ _BANKS_FORMAT = "format.json"
 _PLACE = "ensemble.bank"
 _DIGITS = 32
 _LABEL = "teacher"
-"""A teacher's name is told in ``about``, but the same teacher by another name is the same."""
+"""A teacher's name stands in ``about``, but the same teacher by another name has the same shelf."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the answers of one teacher are kept; to make one touches no disk.
+    """Where the answers of one teacher are stored; to make one touches no disk.
 
     ``identity`` stands in every file, so that none is read which does not belong; ``samples``
     says that ids are 0 .. samples-1; ``budget`` is in bytes, of the whole bank.
@@ -57,63 +56,51 @@ class Shelf:
 
 
 def shelf_digest(about: Mapping[str, Any]) -> str:
-    """What a shelf's folder is called; the teacher's name makes no difference."""
-    return hashlib.sha256(_spelt(_asked(about))).hexdigest()[:_DIGITS]
+    """The name of a shelf's folder; the teacher's name makes no difference."""
+    return hashlib.sha256(_canonical(_identified_by(about))).hexdigest()[:_DIGITS]
 
 
 def identity_of(about: Mapping[str, Any], inference: Mapping[str, Any]) -> str:
     """The identity (hex) of what is stored about ``about`` by a teacher run with ``inference``."""
-    return hashlib.sha256(_spelt({"about": _asked(about), "manner": inference})).hexdigest()
+    return hashlib.sha256(
+        _canonical({"about": _identified_by(about), "manner": inference})
+    ).hexdigest()
 
 
 def file_identity(identity: str, view: int, column: str, row_bytes: int) -> bytes:
     """What stands in the head of the files of one column of one view (32 bytes)."""
-    return hashlib.sha256(_spelt([identity, view, column, row_bytes])).digest()
+    return hashlib.sha256(_canonical([identity, view, column, row_bytes])).digest()
 
 
 def prepare_bank(bank: Path) -> None:
-    """Makes the folder of all shelves, if it is not there.
-
-    On a full disk nothing is made, and nothing raised.
+    """Makes the folder of all shelves, if it is not there; nothing on a full disk.
 
     Raises:
         BankError: the bank has another format, or cannot be used here.
     """
-    try:
-        bank.mkdir(parents=True, exist_ok=True)
-        _hold_to_the_format(bank / _BANKS_FORMAT)
-    except FileExistsError as error:
-        raise _no_rights(bank, "not a directory") from error
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise _no_rights(bank, error.strerror) from error
-        return
-    if not os.access(bank, os.R_OK | os.W_OK | os.X_OK):
-        raise _no_rights(bank, "no right to read and write")
+    with _made(bank):
+        file = bank / _BANKS_FORMAT
+        stored = _read(file)
+        if stored is None:
+            write_atomically(file, json.dumps({"format": BANK_FORMAT}).encode())
+        elif stored.get("format") != BANK_FORMAT:
+            raise _other_format(bank, stored.get("format"))
 
 
 def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
-    """Makes the shelf's folder with ``about.json`` in it, if it is not there.
-
-    On a full disk nothing is made, and nothing raised.
+    """Makes the shelf's folder with ``about.json`` in it, if it is not there; nothing on a full
+    disk.
 
     Raises:
         BankError: the bank has another format, or cannot be used here.
     """
     prepare_bank(folder.parent)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with _made(folder):
         stored = read_about(folder)
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])
-        if stored is None or _asked(stored) != _plain(_asked(about)):
-            write_atomically(folder / ABOUT, json.dumps(_plain(about), indent=1).encode())
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise _no_rights(folder, error.strerror) from error
-        return  # Nothing will be stored, and whoever tries says so once.
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise _no_rights(folder, "no right to read and write")
+        if stored is None or _identified_by(stored) != _as_json(_identified_by(about)):
+            write_atomically(folder / ABOUT, json.dumps(_as_json(about), indent=1).encode())
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
@@ -126,13 +113,24 @@ def read_inference_config(folder: Path) -> dict[str, Any] | None:
     return _read(folder / INFERENCE)
 
 
-def _hold_to_the_format(file: Path) -> None:
-    """Marks the bank with its format, or finds it marked."""
-    stored = _read(file)
-    if stored is None:
-        write_atomically(file, json.dumps({"format": BANK_FORMAT}).encode())
-    elif stored.get("format") != BANK_FORMAT:
-        raise _other_format(file.parent, stored.get("format"))
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes ``folder`` and allows to fill it.
+
+    Raises:
+        BankError: it cannot be used, but for a full disk: then the first write reports it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except FileExistsError as error:
+        raise _unusable(folder, "not a directory") from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise _unusable(folder, error.strerror) from error
+        return
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise _unusable(folder, "no right to read and write")
 
 
 def _other_format(folder: Path, given: Any) -> BankError:
@@ -144,7 +142,7 @@ def _other_format(folder: Path, given: Any) -> BankError:
     )
 
 
-def _no_rights(folder: Path, reason: str | None) -> BankError:
+def _unusable(folder: Path, reason: str | None) -> BankError:
     return BankError(
         f"the bank in '{folder}' cannot be used: {(reason or 'no access').lower()}; see to its "
         f"rights, give another home, or take `{_PLACE}: none`",
@@ -160,15 +158,15 @@ def _read(file: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _asked(about: Mapping[str, Any]) -> dict[str, Any]:
+def _identified_by(about: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in about.items() if key != _LABEL}
 
 
-def _plain(value: Any) -> Any:
-    """``value`` as it comes back from a JSON file."""
+def _as_json(value: Any) -> Any:
+    """``value`` as it is read back from a JSON file."""
     return json.loads(json.dumps(value, allow_nan=False))
 
 
-def _spelt(value: Any) -> bytes:
-    """One spelling of plain data, whatever the order of their keys."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
+def _canonical(value: Any) -> bytes:
+    """The same bytes for the same data, whatever the order of their keys."""
+    return json.dumps(_as_json(value), sort_keys=True, separators=(",", ":")).encode()

@@ -15,10 +15,11 @@ import numpy as np
 from cluster.errors import RoleLost
 from cluster.runtime import Handle, Stream
 from students.knowledge import Answer, Question, Tap, columns_of
-from teachers.bank.reader import BlockSpoilt, StoredView
+from teachers.bank.reader import StoredView
+from teachers.bank.sealed_file import CorruptBlocks
 from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
-from teachers.errors import AnswersGone, AnswerSpoilt, TeacherLost
+from teachers.errors import AnswersGone, InvalidAnswer, TeacherLost
 from teachers.inference.inference_config import InferenceConfig
 from teachers.serving.host import TeacherHost
 
@@ -55,7 +56,7 @@ class AnswerSpec:
         """What is sealed of a view, if an answer can be had from there whole."""
         if self.shelf is None or not self.whole:
             return None
-        return StoredView.open(self.shelf, view)
+        return StoredView(self.shelf, view)
 
 
 @dataclass(frozen=True)
@@ -92,19 +93,19 @@ class Replica:
 
         Raises:
             TeacherLost: it is gone, and was not to be waited for or did not come back.
-            AnswerSpoilt: it answers with no number, likewise.
+            InvalidAnswer: it answers with no number, likewise.
         """
         for revival in range(MAX_RESTARTS + 1):
             try:
                 answer = self._stream.next(self._source.timeout)
-            except (RoleLost, AnswerSpoilt) as lost:
+            except (RoleLost, InvalidAnswer) as lost:
                 self._bring_back(revival, lost)
             else:
                 self._taken += 1
                 return answer
         raise AssertionError("the last revival returns or raises")
 
-    def _bring_back(self, revival: int, lost: RoleLost | AnswerSpoilt) -> None:
+    def _bring_back(self, revival: int, lost: RoleLost | InvalidAnswer) -> None:
         self._stream.close()
         if self._asked_of != self._source.revived[self._place]:
             # Lost with the other lesson's stream, which has brought the teacher back by now.
@@ -112,14 +113,14 @@ class Replica:
             return
         name, kept = self._source.name, self._source.kept
         if isinstance(self._source.on_loss, Fail) or revival == MAX_RESTARTS:
-            if isinstance(lost, AnswerSpoilt):
+            if isinstance(lost, InvalidAnswer):
                 raise lost
             remedy = (
                 "run the same command again to go on, or set `ensemble.on_teacher_loss` to wait"
             )
             raise TeacherLost(f"teacher '{name}' is lost ({lost}); {remedy}") from lost
         log.warning("restarting teacher '%s' (%d of %d): %s", name, revival + 1, MAX_RESTARTS, lost)
-        if isinstance(lost, AnswerSpoilt):
+        if isinstance(lost, InvalidAnswer):
             # It lives, so it would not be built anew.
             self._handle.call(TeacherHost.reload).result()
         else:
@@ -179,7 +180,7 @@ class AnswerStream:
         """The answer to the next question.
 
         Raises:
-            TeacherLost, AnswerSpoilt: as of a replica.
+            TeacherLost, InvalidAnswer: as of a replica.
             AnswersGone: what was stored is spoilt, and the teacher was not started.
         """
         question, here = next(self._questions), next(self._here)
@@ -190,7 +191,7 @@ class AnswerStream:
         assert self._stored is not None
         try:
             columns = self._stored.read(question.sample_ids)
-        except BlockSpoilt:
+        except CorruptBlocks:
             return None
         self.read += len(question.sample_ids)
         return Answer(columns)

@@ -18,7 +18,7 @@ from torch import Tensor
 from students.knowledge import Answer, Knowledge, Question
 from teachers.config import Noise, Weighting
 from teachers.ensemble.noise import LogitNoise
-from teachers.inference.answer_encoding import decoded
+from teachers.inference.answer_encoding import decode
 from teachers.weighting.catalog import build_rule
 from teachers.weighting.rule import Rule, Said
 
@@ -50,9 +50,9 @@ class Ensemble:
     def gather(self, question: Question, answers: Sequence[Answer]) -> Knowledge:
         """Knowledge from one answer [B, C] of each teacher, in the order of ``names``."""
         # In one thread: a student's threads would wait for each other longer than this takes.
-        logits = decoded(np.stack([answer.logits for answer in answers]))
+        logits = decode(np.stack([answer.logits for answer in answers]))
         taps = {
-            name: {tap: decoded(values) for tap, values in answer.taps.items()}
+            name: {tap: decode(values) for tap, values in answer.taps.items()}
             for name, answer in zip(self.names, answers, strict=True)
         }
         if self.noise is not None:

@@ -1,4 +1,4 @@
-"""How an answer is kept and shipped: half precision, finite, as the student will get it."""
+"""How an answer is stored and streamed: half precision, finite, as the student gets it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from teachers.errors import InvalidAnswer
+from teachers.inference.inference_config import InferenceConfig
+
 LARGEST = float(np.finfo(np.float16).max)
 
 
 class NotNumbers(ValueError):
-    """Answers that no student can learn from; ``row`` is the first of the samples."""
+    """A teacher's output has values that are not numbers; ``row`` is the first such sample."""
 
-    def __init__(self, message: str, row: int) -> None:
-        super().__init__(message)
+    def __init__(self, row: int) -> None:
+        super().__init__("answered with values that are not numbers (NaN)")
         self.row = row
 
+    def as_error(
+        self, teacher: str, sample_ids: npt.NDArray[np.int64], inference: InferenceConfig
+    ) -> InvalidAnswer:
+        """The error of a ``teacher``, run with ``inference``, for its input ``sample_ids`` [B]."""
+        place = f"teachers.{teacher}"
+        remedy = "see to its weights"
+        if inference.precision != "fp32":
+            remedy += f", or take `{place}.precision` back to fp32"
+        message = f"teacher '{teacher}' {self}, first to sample {sample_ids[self.row]}; {remedy}"
+        return InvalidAnswer(message, path=place)
 
-def encoded(values: Tensor) -> npt.NDArray[np.float16]:
+
+def encode(values: Tensor) -> npt.NDArray[np.float16]:
     """Float tensor [B, ...] to float16, rounded to nearest; beyond its range the largest value.
 
     Raises:
@@ -26,13 +40,12 @@ def encoded(values: Tensor) -> npt.NDArray[np.float16]:
     """
     missing = torch.isnan(values)
     if bool(missing.any()):
-        row = int(missing.nonzero()[0, 0])
-        raise NotNumbers("answered with values that are not numbers (NaN)", row)
+        raise NotNumbers(int(missing.nonzero()[0, 0]))
     clamped = values.detach().float().clamp(-LARGEST, LARGEST)
     result: npt.NDArray[np.float16] = clamped.to(torch.float16).cpu().numpy()
     return result
 
 
-def decoded(values: npt.NDArray[np.float16]) -> Tensor:
-    """The float32 tensor that ``values`` stand for (a copy; shipped arrays are read-only)."""
+def decode(values: npt.NDArray[np.float16]) -> Tensor:
+    """The float32 tensor of ``values`` (a copy; arrays from another process are read-only)."""
     return torch.from_numpy(values.astype(np.float32))

@@ -13,7 +13,7 @@ from students.knowledge import LOGITS, Answer, Tap
 from students.models.network import Network
 from students.models.taps import Recorder, reduced
 from students.torch_state import computing_on
-from teachers.inference.answer_encoding import encoded
+from teachers.inference.answer_encoding import encode
 from teachers.inference.inference_config import InferenceConfig
 from teachers.inference.runnable import prepared
 
@@ -51,7 +51,7 @@ class Teacher:
             self._forward(chunk) for chunk in torch.split(inputs, self.inference.forward_batch)
         ]
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        columns = {name: encoded(values) for name, values in whole.items()}
+        columns = {name: encode(values) for name, values in whole.items()}
         return Answer(columns, time.perf_counter() - began)
 
     def _forward(self, chunk: Tensor) -> dict[str, Tensor]:

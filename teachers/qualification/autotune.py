@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from students.knowledge import Answer, Tap
 from students.models.network import Network
 from students.models.profile import costs
-from teachers.inference.answer_encoding import NotNumbers, decoded
+from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.compilation import can_compile
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
@@ -140,7 +140,7 @@ class _Probe:
         """The candidate's trial, with how near it is to ``reference``, answers in plain fp32."""
         assert candidate.teacher is not None
         answer = candidate.teacher.answer(self.pictures)
-        near = fidelity(decoded(answer.logits), decoded(reference.logits), temperature)
+        near = fidelity(decode(answer.logits), decode(reference.logits), temperature)
         trial = replace(
             candidate.trial, mean_kl=near.mean_kl, same_argmax=near.same_argmax, rejected=""
         )

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from students.knowledge import Answer, Columns, Question
-from teachers.bank.sealed_file import BlocksSpoilt
+from teachers.bank.sealed_file import CorruptBlocks
 from teachers.serving.view_cache import AnswerCache
 
 PATIENCE = 1.0
@@ -141,7 +141,7 @@ class Batcher:
             first = self._pending[0]
             try:
                 columns = self._columns(first)
-            except BlocksSpoilt:
+            except CorruptBlocks:
                 # What the block held is missing now.
                 first.parts.clear()
                 first.missing = ~self._cache.present(first.question.sample_ids)

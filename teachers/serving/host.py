@@ -36,7 +36,6 @@ from teachers.qualification.autotune import tune
 from teachers.qualification.records import Tuning
 from teachers.serving.batcher import Batcher
 from teachers.serving.view_cache import ViewCache
-from teachers.spoilt import spoilt
 
 Ids = npt.NDArray[np.int64]
 
@@ -120,7 +119,7 @@ class TeacherHost:
         """One answer for each question, in their order; what is stored is not computed.
 
         Raises:
-            AnswerSpoilt: an answer is not a number.
+            InvalidAnswer: an answer is not a number.
         """
         for (view, taps), alike in groupby(questions, self._view_and_taps):
             columns = columns_of(taps)
@@ -159,7 +158,7 @@ class TeacherHost:
             except NotNumbers as error:
                 # In plain fp32 itself; a pass may repeat the samples.
                 repeated = np.resize(sample_ids, error.row + 1)
-                raise spoilt(self.spec.name, error, repeated, usual) from error
+                raise error.as_error(self.spec.name, repeated, usual) from error
 
     def _view_and_taps(self, question: Question) -> tuple[int, tuple[Tap, ...]]:
         return question.view, question.taps_from(self.spec.name, self.spec.taps)
@@ -170,7 +169,7 @@ class TeacherHost:
         try:
             answer = self.teacher.answer(pictures)
         except NotNumbers as error:
-            raise spoilt(self.spec.name, error, sample_ids, self.teacher.inference) from error
+            raise error.as_error(self.spec.name, sample_ids, self.teacher.inference) from error
         values = {**answer.columns, LOGITS: self._logits.as_stored(answer.logits)}
         return {name: values[name] for name in columns}
 

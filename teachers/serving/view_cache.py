@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from students.knowledge import Columns
 from teachers.bank.shelf import Shelf
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 
 Ids = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -22,7 +22,7 @@ _Key = tuple[int, tuple[str, ...]]
 
 
 class NullCache:
-    """Stores nothing, so that everything is computed; has the methods of a ``FreshView``."""
+    """Stores nothing, so that everything is computed; has the methods of a ``LiveView``."""
 
     trouble = ""
 
@@ -51,7 +51,7 @@ class NullCache:
         """No other process computes for this one."""
 
 
-class PartialCache(FreshView):
+class PartialCache(LiveView):
     """Stores some of an answer's columns: everything is computed, and what is new is stored."""
 
     def present(self, ids: Ids) -> Mask:
@@ -69,7 +69,7 @@ class PartialCache(FreshView):
         return np.ones(len(ids), np.bool_)
 
 
-AnswerCache: TypeAlias = FreshView | NullCache
+AnswerCache: TypeAlias = LiveView | NullCache
 
 
 class ViewCache:
@@ -82,7 +82,7 @@ class ViewCache:
 
     def __init__(self, shelf: Shelf | None) -> None:
         self._shelf = shelf
-        self._idle: dict[_Key, list[FreshView]] = {}
+        self._idle: dict[_Key, list[LiveView]] = {}
         self._latest: _Key | None = None
         self._lock = threading.Lock()
         # A host that is dropped closes its journals, so that they can be sealed.
@@ -102,7 +102,7 @@ class ViewCache:
         finally:
             self._give_back(key, cache)
 
-    def _take_idle(self, key: _Key) -> FreshView | None:
+    def _take_idle(self, key: _Key) -> LiveView | None:
         with self._lock:
             self._latest = key
             own = self._idle.pop(key, [])
@@ -113,7 +113,7 @@ class ViewCache:
         _close_all(others)
         return own[0] if own else None
 
-    def _give_back(self, key: _Key, cache: FreshView) -> None:
+    def _give_back(self, key: _Key, cache: LiveView) -> None:
         with self._lock:
             keep = key == self._latest and cache.written > 0
             if keep:
@@ -122,12 +122,12 @@ class ViewCache:
             cache.close()
 
 
-def _open(shelf: Shelf, view: int, columns: tuple[str, ...]) -> FreshView:
+def _open(shelf: Shelf, view: int, columns: tuple[str, ...]) -> LiveView:
     whole = set(columns) == {each.name for each in shelf.columns}
-    return FreshView(shelf, view) if whole else PartialCache(shelf, view)
+    return LiveView(shelf, view) if whole else PartialCache(shelf, view)
 
 
-def _close_all(caches: dict[_Key, list[FreshView]]) -> None:
+def _close_all(caches: dict[_Key, list[LiveView]]) -> None:
     for each in caches.values():
         for cache in each:
             cache.close()

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.home.disk_usage import holdings
 from teachers.bank.inventory import stored_shelves
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse
 from tests.teachers.bank.shelves import LOGITS, SAMPLES, TAP, append, fill, flip, shelf_in, some
 
@@ -60,7 +60,7 @@ def test_list_as_json_has_all_of_a_shelf(home: Path) -> None:
     deep, wide = listed["shelves"]  # type: ignore[misc]
     assert listed["bytes"] == sum(path.stat().st_size for path in files(home))
     assert deep["used"] == "2026-09-21T14:13:20+00:00"
-    assert (wide["model"], wide["precision"], wide["manner"]) == ("mlp", "auto", MANNER)
+    assert (wide["model"], wide["precision"], wide["inference"]) == ("mlp", "auto", MANNER)
     assert (wide["views"], wide["answers"]) == (2, 200)
     assert Path(wide["folder"]).name == wide["digest"]
 
@@ -76,23 +76,23 @@ def test_size_is_that_of_the_files(home: Path) -> None:
 def test_whole_bank_is_verified(home: Path) -> None:
     result = stillhouse(home, "bank", "verify")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "100 answers in 1 file are as they were sealed.\n" in result.stdout
-    assert "400 answers in 4 files are as they were sealed.\n" in result.stdout
+    assert "100 answers in 1 file match their checksums.\n" in result.stdout
+    assert "400 answers in 4 files match their checksums.\n" in result.stdout
 
 
-@pytest.mark.parametrize(("at", "what"), [(-1, "100 answers"), (3, "all"), (70, "all")])
-def test_flipped_bit_is_found_and_nothing_is_changed(home: Path, at: int, what: str) -> None:
+@pytest.mark.parametrize(("at", "count"), [(-1, "100"), (3, "all"), (70, "all")])
+def test_flipped_bit_is_found_and_nothing_is_changed(home: Path, at: int, count: str) -> None:
     damaged = files(home)[0]
     flip(damaged, at)
     before = {path: path.read_bytes() for path in files(home)}
     result = stillhouse(home, "bank", "verify")
     assert result.exit_code == 1
-    assert f"Spoilt: {what} in '{damaged}'" in result.stdout
-    assert result.stdout.endswith("computed anew when it is wanted.\n")
+    assert f"Corrupt: {count} answers in '{damaged}'" in result.stdout
+    assert result.stdout.endswith("computed again when it is needed.\n")
     assert {path: path.read_bytes() for path in files(home)} == before
     shelves: Any = told(home, "verify")["shelves"]
-    (spoilt,) = (one for each in shelves for one in each["spoilt"])
-    assert (spoilt["path"], spoilt["answers"]) == (str(damaged), 100 if at == -1 else 0)
+    (corrupt,) = (one for each in shelves for one in each["corrupt"])
+    assert (corrupt["path"], corrupt["answers"]) == (str(damaged), 100 if at == -1 else 0)
 
 
 def test_file_that_was_put_there_by_hand_is_found(home: Path) -> None:
@@ -125,7 +125,7 @@ def test_one_teachers_answers_can_be_cleared(home: Path, by: str) -> None:
 
 def test_shelf_that_is_being_written_stays(home: Path) -> None:
     shelf = shelf_in(home, teacher="deep", model={"kind": "resnet_cifar"}, precision="fp32")
-    writer = FreshView(shelf, 5)
+    writer = LiveView(shelf, 5)
     append(writer, some(SAMPLES))
     cleared = told(home, "clear")
     assert cleared["held"] == [shelf.folder.name]

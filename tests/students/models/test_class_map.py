@@ -15,7 +15,7 @@ from students.models.network import Network, preprocess, weights_sha256
 from students.models.plain_cnn import PlainCnn
 from students.models.profile import costs
 from students.models.taps import Recorder
-from teachers.inference.answer_encoding import decoded, encoded
+from teachers.inference.answer_encoding import decode, encode
 from teachers.inference.batchnorm_folding import fold
 
 SHAPE, TOTAL, CLASSES = (1, 8, 8), 10, (3, 5, 9)
@@ -54,7 +54,7 @@ def test_a_softmax_over_all_classes_is_that_over_the_known_ones(temperature: flo
 
 def test_what_is_unknown_is_kept_and_shipped_as_it_is() -> None:
     values = torch.full((2, 3), UNKNOWN)
-    assert torch.equal(decoded(encoded(values)), values)
+    assert torch.equal(decode(encode(values)), values)
 
 
 def test_all_classes_in_order_need_no_map() -> None:

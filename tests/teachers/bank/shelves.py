@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from teachers.bank.columns import Column, Halves
 from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, shelf_digest
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 
 SAMPLES = 1000
 CLASSES = 10
@@ -61,14 +61,14 @@ def answers(ids: Ids, column: Column = LOGITS, *, teacher: int = 0) -> Halves:
     return flat.astype(np.float16).reshape(len(ids), *column.shape)
 
 
-def append(view: FreshView, ids: Ids, *columns: Column, teacher: int = 0) -> None:
+def append(view: LiveView, ids: Ids, *columns: Column, teacher: int = 0) -> None:
     of = columns or (LOGITS,)
     view.append(ids, {each.name: answers(ids, each, teacher=teacher) for each in of})
 
 
 def fill(shelf: Shelf, view: int, ids: Ids, *, teacher: int = 0, at_once: int = 64) -> None:
     """Answers ``ids`` as a host does, and seals them."""
-    fresh = FreshView(shelf, view)
+    fresh = LiveView(shelf, view)
     for start in range(0, len(ids), at_once):
         append(fresh, ids[start : start + at_once], *shelf.columns, teacher=teacher)
     fresh.close()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from teachers.bank.journal import Journal, JournalTail
+from teachers.bank.sealed_file import RowFormat
 from tests.teachers.bank.shelves import LOGITS, SAMPLES, answers, flip, ids_of, some
 
-IDENTITY = bytes(range(32))
+FORMAT = RowFormat(bytes(range(32)), LOGITS.row_bytes, SAMPLES)
 
 
 def journal_in(folder: Path) -> Journal:
-    return Journal(folder, "logits", IDENTITY, LOGITS.row_bytes)
+    return Journal(folder, "logits", FORMAT)
 
 
 def written(folder: Path, *batches: int) -> Path:
@@ -29,9 +31,8 @@ def written(folder: Path, *batches: int) -> Path:
 
 def read(path: Path, **changed: object) -> list[int]:
     """The ids of all that is read; their answers are held to what was written."""
-    asked = {"identity": IDENTITY, "row_bytes": LOGITS.row_bytes, "samples": SAMPLES} | changed
     found: list[int] = []
-    with JournalTail(path, **asked) as tail:  # type: ignore[arg-type]
+    with JournalTail(path, replace(FORMAT, **changed)) as tail:  # type: ignore[arg-type]
         for ids, offset in tail.records():
             rows = tail.rows(offset + np.arange(len(ids)) * LOGITS.row_bytes)
             assert (LOGITS.decode(rows) == answers(ids)).all()
@@ -45,7 +46,7 @@ def test_what_is_appended_is_read(tmp_path: Path) -> None:
 
 def test_reader_goes_on_behind_a_writer_that_lives(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
-    with JournalTail(journal.path, IDENTITY, LOGITS.row_bytes, SAMPLES) as tail:
+    with JournalTail(journal.path, FORMAT) as tail:
         assert list(tail.records()) == []
         for ids in (ids_of(5, 3), ids_of(900)):
             offset = journal.append(ids, LOGITS.encode(answers(ids)))
@@ -107,7 +108,7 @@ def test_ids_that_the_transfer_set_does_not_have_are_not_read(tmp_path: Path) ->
 
 def test_journal_is_taken_only_from_the_dead(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
-    with JournalTail(journal.path, IDENTITY, LOGITS.row_bytes, SAMPLES) as tail:
-        assert tail.take() is False
+    with JournalTail(journal.path, FORMAT) as tail:
+        assert tail.try_lock() is False
         journal.close()
-        assert tail.take() is True
+        assert tail.try_lock() is True

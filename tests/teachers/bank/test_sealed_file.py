@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
-from teachers.bank.id_bitmap import Presence, words_of
 from teachers.bank.layout import sealed_path, view_folder
-from teachers.bank.reader import BlockSpoilt, StoredView, filled
-from teachers.bank.sealed_head import BLOCK_BYTES, sealed_bytes
+from teachers.bank.reader import StoredView, is_filled
+from teachers.bank.sealed_file import BLOCK_BYTES, CorruptBlocks, IdBitmap
 from teachers.bank.shelf import Shelf
 from tests.teachers.bank.shelves import (
     CLASSES,
@@ -37,20 +37,20 @@ def logits_of(shelf: Shelf, view: int = 0, column: str = "logits") -> Path:
 
 
 @pytest.mark.parametrize("count", [1, 64, 700, SAMPLES])
-def test_presence_knows_each_id_and_its_row(count: int) -> None:
+def test_bitmap_has_each_id_and_its_row(count: int) -> None:
     ids = np.sort(some(count))
-    presence = Presence(words_of(ids, SAMPLES))
-    assert presence.total == count
-    assert presence.ids().tolist() == ids.tolist()
+    bitmap = IdBitmap.of(ids, SAMPLES)
+    assert bitmap.total == count
+    assert bitmap.ids().tolist() == ids.tolist()
     everything = np.arange(SAMPLES)
-    assert (presence.present(everything) == np.isin(everything, ids)).all()
-    assert presence.rows(ids).tolist() == list(range(count))
+    assert (bitmap.present(everything) == np.isin(everything, ids)).all()
+    assert bitmap.rows(ids).tolist() == list(range(count))
 
 
 def test_what_was_sealed_is_read_in_any_order(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path, LOGITS, TAP)
     fill(shelf, 3, some(500))
-    view = StoredView.open(shelf, 3)
+    view = StoredView(shelf, 3)
     assert view.present(np.arange(SAMPLES)).sum() == 500
     ids = some(500)[[7, 3, 3, 499]]
     read = view.read(ids)
@@ -62,18 +62,18 @@ def test_what_was_sealed_is_read_in_any_order(tmp_path: Path) -> None:
 def test_nothing_is_stored_of_a_view_that_nobody_was_asked_for(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
     fill(shelf, 0, some(10))
-    assert not StoredView.open(shelf, 1).present(some(10)).any()
-    assert filled(shelf, [0], some(10)) is True
-    assert filled(shelf, [0, 1], some(10)) is False
-    assert filled(shelf, [0], some(11)) is False
+    assert not StoredView(shelf, 1).present(some(10)).any()
+    assert is_filled(shelf, [0], some(10)) is True
+    assert is_filled(shelf, [0, 1], some(10)) is False
+    assert is_filled(shelf, [0], some(11)) is False
 
 
 def test_answer_is_there_only_in_all_its_columns(tmp_path: Path) -> None:
     fill(shelf_in(tmp_path), 0, some(10))
     fill(shelf_in(tmp_path, LOGITS, TAP), 0, some(4))
-    both = StoredView.open(shelf_in(tmp_path, LOGITS, TAP), 0)
+    both = StoredView(shelf_in(tmp_path, LOGITS, TAP), 0)
     assert both.present(some(10)).tolist() == [True] * 4 + [False] * 6
-    assert StoredView.open(shelf_in(tmp_path), 0).present(some(10)).all()
+    assert StoredView(shelf_in(tmp_path), 0).present(some(10)).all()
 
 
 def test_sealed_logits_take_at_most_a_tenth_more_than_raw_ones(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_sealed_logits_take_at_most_a_tenth_more_than_raw_ones(tmp_path: Path) -
     ids = np.random.default_rng(0).permutation(60_000)[:45_000]
     fill(shelf, 0, ids, at_once=4096)
     size = logits_of(shelf).stat().st_size
-    assert size == sealed_bytes(60_000, 45_000, LOGITS.row_bytes)
+    assert size == bytes_of_one_view([LOGITS], 60_000, 45_000)
     assert size <= 1.01 * 45_000 * CLASSES * 2
 
 
@@ -93,12 +93,12 @@ def test_wherever_a_bit_is_flipped_nothing_wrong_is_read(tmp_path: Path) -> None
     for at in range(len(content)):
         path.write_bytes(content)
         flip(path, at)
-        view = StoredView.open(shelf, 0)
+        view = StoredView(shelf, 0)
         present = view.present(np.arange(SAMPLES))
         try:
             read = view.read(np.flatnonzero(present))
-        except BlockSpoilt:
-            assert not StoredView.open(shelf, 0).present(some(20)).any()
+        except CorruptBlocks:
+            assert not StoredView(shelf, 0).present(some(20)).any()
             continue
         assert not present.any(), at
         assert len(read.get("logits", ())) == 0
@@ -110,7 +110,7 @@ def test_file_that_is_cut_off_is_not_read(tmp_path: Path, length: int) -> None:
     fill(shelf, 0, some(20))
     path = logits_of(shelf)
     path.write_bytes(path.read_bytes()[:length])
-    assert not StoredView.open(shelf, 0).present(some(20)).any()
+    assert not StoredView(shelf, 0).present(some(20)).any()
     assert not path.exists(), "out of the way"
 
 
@@ -118,18 +118,18 @@ def test_spoilt_block_alone_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptu
     shelf = shelf_in(tmp_path, WIDE)
     fill(shelf, 0, some(100))
     flip(logits_of(shelf, column="tap.wide"), -(BLOCK_BYTES + 7 * 2048))
-    view, ids = StoredView.open(shelf, 0), some(100)
-    with pytest.raises(BlockSpoilt):
+    view, ids = StoredView(shelf, 0), some(100)
+    with pytest.raises(CorruptBlocks):
         view.read(ids)
     gone = ids[~view.present(ids)]
     assert 0 < len(gone) <= 32
     assert "1 block(s)" in caplog.text
-    again = StoredView.open(shelf, 0)
+    again = StoredView(shelf, 0)
     assert again.present(ids).tolist() == view.present(ids).tolist()
     stays = ids[again.present(ids)]
     assert (again.read(stays)["tap.wide"] == answers(stays, WIDE)).all()
     fill(shelf, 0, gone)
-    assert (StoredView.open(shelf, 0).read(ids)["tap.wide"] == answers(ids, WIDE)).all()
+    assert (StoredView(shelf, 0).read(ids)["tap.wide"] == answers(ids, WIDE)).all()
 
 
 CHANGES = [
@@ -148,8 +148,8 @@ def test_file_of_another_shelf_is_never_read_even_in_its_place(
     other = shelf_in(tmp_path, **changed)
     assert other.folder != mine.folder
     shutil.copytree(mine.folder / "view-0", other.folder / "view-0")
-    assert not StoredView.open(other, 0).present(some(20)).any()
-    assert StoredView.open(mine, 0).present(some(20)).all()
+    assert not StoredView(other, 0).present(some(20)).any()
+    assert StoredView(mine, 0).present(some(20)).all()
 
 
 def test_file_of_another_manner_view_or_column_is_never_read(tmp_path: Path) -> None:
@@ -157,34 +157,34 @@ def test_file_of_another_manner_view_or_column_is_never_read(tmp_path: Path) -> 
     inference = shelf_in(tmp_path, inference={"threads": 2})
     assert inference.folder == mine.folder
     shutil.copy(logits_of(mine), tmp_path / "kept")
-    assert not StoredView.open(inference, 0).present(some(20)).any()
+    assert not StoredView(inference, 0).present(some(20)).any()
     (mine.folder / "view-1").mkdir()
     shutil.copy(tmp_path / "kept", logits_of(mine, 1))
-    assert not StoredView.open(mine, 1).present(some(20)).any()
+    assert not StoredView(mine, 1).present(some(20)).any()
     same_size = shelf_in(tmp_path, Column("tap.a", (CLASSES,)))
     shutil.copy(tmp_path / "kept", logits_of(same_size, 0, "tap.a"))
-    assert not StoredView.open(same_size, 0).present(some(20)).any()
+    assert not StoredView(same_size, 0).present(some(20)).any()
 
 
 def test_journal_of_another_shelf_is_never_sealed(tmp_path: Path) -> None:
-    from teachers.bank.writer import FreshView
+    from teachers.bank.writer import LiveView
 
     mine, other = shelf_in(tmp_path), shelf_in(tmp_path, seed=1)
-    fresh = FreshView(mine, 0)
+    fresh = LiveView(mine, 0)
     fresh.append(ids_of(1), {"logits": answers(ids_of(1))})
     shutil.copytree(mine.folder / "view-0", other.folder / "view-0")
-    assert not FreshView(other, 0).present(ids_of(1)).any()
-    assert not StoredView.open(other, 0).present(ids_of(1)).any()
+    assert not LiveView(other, 0).present(ids_of(1)).any()
+    assert not StoredView(other, 0).present(ids_of(1)).any()
 
 
 def test_readers_keep_the_file_that_they_opened(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
     fill(shelf, 0, some(10))
-    before = StoredView.open(shelf, 0)
+    before = StoredView(shelf, 0)
     fill(shelf, 0, some(200))
     assert before.present(some(200)).sum() == 10
     assert (before.read(some(10))["logits"] == answers(some(10))).all()
-    assert StoredView.open(shelf, 0).present(some(200)).all()
+    assert StoredView(shelf, 0).present(some(200)).all()
 
 
 def test_about_is_what_the_shelf_says_of_itself(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from teachers.bank.layout import journals_in
 from teachers.bank.reader import StoredView
 from teachers.bank.shelf import Shelf
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 from tests.teachers.bank.shelves import (
     LOGITS,
     TAP,
@@ -50,7 +50,7 @@ def bytes_in(shelf: Shelf) -> int:
 
 
 def test_writer_reads_what_it_has_stored(shelf: Shelf) -> None:
-    fresh = FreshView(shelf, 0)
+    fresh = LiveView(shelf, 0)
     assert not fresh.present(some(20)).any()
     append(fresh, some(10))
     assert fresh.present(some(20)).tolist() == [True] * 10 + [False] * 10
@@ -59,7 +59,7 @@ def test_writer_reads_what_it_has_stored(shelf: Shelf) -> None:
 
 
 def test_writer_sees_after_a_refresh_what_others_store_while_they_live(shelf: Shelf) -> None:
-    one, two = FreshView(shelf, 0), FreshView(shelf, 0)
+    one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     append(one, some(5))
     assert not two.present(some(5)).any()
     two.refresh()
@@ -71,7 +71,7 @@ def test_writer_sees_after_a_refresh_what_others_store_while_they_live(shelf: Sh
 
 def test_writer_reads_sealed_and_journalled_answers_alike(shelf: Shelf) -> None:
     fill(shelf, 0, some(5))
-    one, two = FreshView(shelf, 0), FreshView(shelf, 0)
+    one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     append(two, some(9)[5:])
     append(one, some(12)[9:])
     one.refresh()
@@ -81,8 +81,8 @@ def test_writer_reads_sealed_and_journalled_answers_alike(shelf: Shelf) -> None:
 
 
 def test_what_is_sealed_under_a_writers_feet_is_not_lost_to_it(shelf: Shelf) -> None:
-    late = FreshView(shelf, 0)
-    early = FreshView(shelf, 0)
+    late = LiveView(shelf, 0)
+    early = LiveView(shelf, 0)
     append(early, some(5))
     late.refresh()
     append(early, some(9)[5:])
@@ -95,7 +95,7 @@ def test_what_is_sealed_under_a_writers_feet_is_not_lost_to_it(shelf: Shelf) -> 
 
 def test_nothing_is_stored_twice(shelf: Shelf) -> None:
     fill(shelf, 0, some(3))
-    fresh = FreshView(shelf, 0)
+    fresh = LiveView(shelf, 0)
     append(fresh, some(5))
     size = bytes_in(shelf)
     append(fresh, some(5))
@@ -107,7 +107,7 @@ def test_nothing_is_stored_twice(shelf: Shelf) -> None:
 def test_other_taps_do_not_store_the_logits_anew(tmp_path: Path) -> None:
     fill(shelf_in(tmp_path), 0, some(5))
     both = shelf_in(tmp_path, LOGITS, TAP)
-    fresh = FreshView(both, 0)
+    fresh = LiveView(both, 0)
     assert not fresh.present(some(5)).any()
     append(fresh, some(5), LOGITS, TAP)
     names = [path.name.split(".")[0] for path in journals_in(both.folder / "view-0")]
@@ -118,7 +118,7 @@ def test_other_taps_do_not_store_the_logits_anew(tmp_path: Path) -> None:
 def test_filled_view_leaves_no_trace_of_who_only_looked(shelf: Shelf) -> None:
     fill(shelf, 0, some(5))
     before = {path: path.stat().st_mtime_ns for path in shelf.folder.rglob("*.sealed")}
-    fresh = FreshView(shelf, 0)
+    fresh = LiveView(shelf, 0)
     fresh.read(some(5))
     fresh.close()
     fresh.close()
@@ -128,18 +128,18 @@ def test_filled_view_leaves_no_trace_of_who_only_looked(shelf: Shelf) -> None:
 def test_spoilt_block_is_absent_and_can_be_stored_anew(shelf: Shelf) -> None:
     fill(shelf, 0, some(5))
     flip(next(shelf.folder.rglob("*.sealed")), -1)
-    fresh = FreshView(shelf, 0)
+    fresh = LiveView(shelf, 0)
     assert not fresh.present(some(5)).any()
     append(fresh, some(5))
     assert (fresh.read(some(5))["logits"] == answers(some(5))).all()
     fresh.close()
-    assert StoredView.open(shelf, 0).present(some(5)).all()
+    assert StoredView(shelf, 0).present(some(5)).all()
 
 
 def test_full_disk_is_told_once_and_nothing_raised(shelf: Shelf) -> None:
     def on_a_full_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-        fresh = FreshView(shelf, 0)
+        fresh = LiveView(shelf, 0)
         append(fresh, some(8))
         assert fresh.trouble == ""
         append(fresh, some(40)[8:])
@@ -151,7 +151,7 @@ def test_full_disk_is_told_once_and_nothing_raised(shelf: Shelf) -> None:
         fresh.close()
 
     assert in_child(on_a_full_disk) == 0
-    assert StoredView.open(shelf, 0).present(some(60)).sum() == 8
+    assert StoredView(shelf, 0).present(some(60)).sum() == 8
 
 
 def test_bank_that_may_only_be_read_is_read(public_home: Path) -> None:
@@ -164,9 +164,9 @@ def test_bank_that_may_only_be_read_is_read(public_home: Path) -> None:
     def without_rights() -> None:
         if os.getuid() == 0:
             os.setuid(NOBODY)
-        assert StoredView.open(shelf, 0).present(some(5)).all()
+        assert StoredView(shelf, 0).present(some(5)).all()
         for view, count in ((0, 5), (1, 0)):
-            fresh = FreshView(shelf, view)
+            fresh = LiveView(shelf, view)
             assert fresh.present(some(5)).sum() == count
             assert fresh.claim(some(9)).sum() == 9 - count
             append(fresh, some(9))
@@ -180,7 +180,7 @@ def test_bank_that_may_only_be_read_is_read(public_home: Path) -> None:
 
 
 def test_what_another_computes_is_not_granted(shelf: Shelf) -> None:
-    one, two = FreshView(shelf, 0), FreshView(shelf, 0)
+    one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     assert one.claim(some(6)).all()
     assert one.claim(some(6)).any() == np.False_, "not even to another thread of the same host"
     assert two.claim(some(9)).tolist() == [False] * 6 + [True] * 3
@@ -190,7 +190,7 @@ def test_what_another_computes_is_not_granted(shelf: Shelf) -> None:
 
 
 def test_claim_that_is_released_is_another_ones(shelf: Shelf) -> None:
-    one, two = FreshView(shelf, 0), FreshView(shelf, 0)
+    one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     one.claim(ids_of(1, 2))
     one.release(ids_of(1))
     assert two.claim(ids_of(1, 2)).tolist() == [True, False]
@@ -200,15 +200,15 @@ def test_claim_that_is_released_is_another_ones(shelf: Shelf) -> None:
 
 def test_claims_of_the_dead_are_nobodys(shelf: Shelf) -> None:
     def claim_and_die() -> None:
-        assert FreshView(shelf, 0).claim(some(5)).all()
+        assert LiveView(shelf, 0).claim(some(5)).all()
         os._exit(7)
 
     assert in_child(claim_and_die) == 7
-    assert FreshView(shelf, 0).claim(some(5)).all()
+    assert LiveView(shelf, 0).claim(some(5)).all()
 
 
 def test_who_waits_finds_what_the_other_computed(shelf: Shelf) -> None:
-    one, two = FreshView(shelf, 0), FreshView(shelf, 0)
+    one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     one.claim(some(5))
     threading.Timer(0.05, append, (one, some(5))).start()
     two.wait(some(5), 20)
@@ -216,7 +216,7 @@ def test_who_waits_finds_what_the_other_computed(shelf: Shelf) -> None:
 
 
 def test_who_waits_for_one_that_hangs_waits_no_longer_than_it_says(shelf: Shelf) -> None:
-    one, two = FreshView(shelf, 0), FreshView(shelf, 0)
+    one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     one.claim(some(5))
     two.wait(some(5), 0.05)
     assert not two.present(some(5)).any()
@@ -227,7 +227,7 @@ def test_writers_in_step_compute_each_answer_once(shelf: Shelf) -> None:
     begin = threading.Barrier(3)
 
     def answer_all() -> None:
-        fresh = FreshView(shelf, 0)
+        fresh = LiveView(shelf, 0)
         begin.wait(20)
         for start in range(0, 600, 50):
             missing = some(600)[start : start + 50]

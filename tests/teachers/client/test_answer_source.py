@@ -14,7 +14,7 @@ from students.knowledge import Answer, AnswerCounts, Question
 from teachers.bank.columns import Column
 from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
-from teachers.bank.writer import FreshView
+from teachers.bank.writer import LiveView
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Uniform, Wait
@@ -89,7 +89,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def store(shelf: Shelf, view: int, ids: np.ndarray) -> None:
-    fresh = FreshView(shelf, view)
+    fresh = LiveView(shelf, view)
     fresh.append(ids, {"logits": truth(ids, view)})
     fresh.close()
 

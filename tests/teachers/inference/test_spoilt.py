@@ -13,7 +13,7 @@ from teachers.client.answer_source import MAX_RESTARTS
 from teachers.client.stream import StreamedKnowledge
 from teachers.config import Fail, Uniform, Wait
 from teachers.ensemble.ensemble import Ensemble
-from teachers.errors import AnswerSpoilt
+from teachers.errors import InvalidAnswer
 from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
 
 SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; see to"
@@ -34,7 +34,7 @@ class MoodyTeacher(FakeTeacher):
 
     def answer(self, asked: Question) -> Answer:
         if number(asked) == MOODY and self.reloaded < self.reloads:
-            raise AnswerSpoilt(SENTENCE, path="teachers.a")
+            raise InvalidAnswer(SENTENCE, path="teachers.a")
         return super().answer(asked)
 
 
@@ -70,7 +70,7 @@ def test_it_ends_with_the_sentence_when_that_does_not_help_or_is_not_wanted(
     runtime: InProcessRuntime, on_loss: Wait | Fail, reloaded: int
 ) -> None:
     moody = MoodyTeacher(reloads=MAX_RESTARTS + 1)
-    with pytest.raises(AnswerSpoilt) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         taught(runtime, moody, on_loss)
     assert str(caught.value) == SENTENCE
     assert moody.reloaded == reloaded

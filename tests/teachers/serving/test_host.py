@@ -18,7 +18,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf, prepare_shelf
-from teachers.errors import AnswerSpoilt
+from teachers.errors import InvalidAnswer
 from teachers.inference.inference_config import plain
 from teachers.serving.host import TeacherHost, TeacherSpec
 
@@ -76,7 +76,7 @@ def test_a_teacher_that_answers_with_no_numbers_is_named(host: TeacherHost) -> N
     before = bias.clone()
     bias.fill_(float("nan"))
     try:
-        with pytest.raises(AnswerSpoilt) as caught:
+        with pytest.raises(InvalidAnswer) as caught:
             next(host.answers([asked(1, 8)]))
     finally:
         bias.copy_(before)
