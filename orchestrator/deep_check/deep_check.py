@@ -16,7 +16,6 @@ from orchestrator.deep_check.outputs import class_problems, outputs_problem, une
 from orchestrator.errors import Problem, problem_of
 from orchestrator.planning.plan import needs_teachers
 from orchestrator.recipe.rules.bank import beyond_classes
-from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes, TransferSetError, UserError
 from students.knowledge import LOGITS
 from students.models.build import probe
@@ -136,7 +135,7 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
     if bank == "none" or not recipe.teachers or not needs_teachers(recipe.student.objective):
         return
     if top_k is not None and top_k >= data.classes:
-        if data.config.kind not in CLASSES:  # Of the others it is known without their data.
+        if data.config.class_count is None:  # Of the others it is known without their data.
             yield beyond_classes(top_k, data.classes)
         return
     column = Column(LOGITS, (data.classes,), top_k)

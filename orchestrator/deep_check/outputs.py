@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.rules.class_maps import beyond_or_unknown
-from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.errors import OtherShapes
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
@@ -16,7 +15,7 @@ from teachers.config import TeacherConfig
 
 def class_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
     """What is wrong with class maps that only the data can show."""
-    if recipe.transfer_set.kind not in CLASSES:  # Of the others it is known without their data.
+    if recipe.transfer_set.class_count is None:  # Of the others it is known without their data.
         yield from beyond_or_unknown(recipe, data.classes)
 
 

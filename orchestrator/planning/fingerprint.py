@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.recipe.rules.transfer_set import CLASSES
 from students.custom_code import source_digest
 from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
@@ -190,7 +189,7 @@ def samples(
 def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) -> Plain:
     """What a teacher's outputs stand for; nothing where that is all classes in order, however it
     is written."""
-    total = CLASSES.get(transfer_set.kind)
+    total = transfer_set.class_count
     if classes is None or (total is not None and classes == tuple(range(total))):
         return {}
     return {"outputs": list(classes)}

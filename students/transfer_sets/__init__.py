@@ -1,19 +1,20 @@
-"""The examples on which knowledge passes.
+"""What is learnt from: transfer sets, their parts, their augmented views, the order of samples.
 
-config            the recipe's section ``transfer_set``
+config            what a recipe may say of a transfer set
 catalog           loads a transfer set by its kind
-transfer_set      a transfer set in memory: its parts and its batches
-some_classes      a transfer set as a specialist of some classes sees it
-splits            stratified parts as pure functions of a seed and the sample ids
-examples          pictures with their classes, the rules they keep, their mean and deviation
-identity          the hash of the data, wherever they lie (no torch)
-file_hashes       remembers content hashes, so that files are not read again
-places            where a set's files lie, and which are missing
-digits            scikit-learn's digits, from their packaged file
-digits_identity   what the digits are known by
-published         mnist, fashion_mnist, cifar10, cifar100 by torchvision's loading code
-picture_folder    the layout of a folder of pictures
-pictures          one picture file, brought to size
-prepared          decoded arrays in the cache, mapped by every later process
-custom_set        pictures from the user's own function
+transfer_set      the pictures in memory, their parts, and batches of them
+class_subset      the samples of some classes, as a specialist sees them
+examples          what a source returns, and the rules it must keep
+splits            stratified splits as functions of a seed and the sample ids
+augmentation      augmented views as functions of a seed, a view and a sample id
+sampler           which samples are seen in which step, on any number of ranks
+identity          a hash of the data's content, without torch
+content_hashes    hashes of files, remembered while the files are unchanged
+locations         where the files lie, and which are missing
+decoded_cache     decoded pictures, mapped by all processes
+digits            scikit-learn's digits
+torchvision_sets  MNIST and CIFAR as torchvision reads and downloads them
+image_folder      the layout of a folder of pictures
+image_files       decodes a picture file
+custom_set        pictures that a function in a user's file returns
 """

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from students.errors import TransferSetError
 from students.transfer_sets.config import (
-    Cifar10,
-    Cifar100,
     CustomTransferSet,
     Digits,
-    FashionMnist,
     ImageFolder,
-    Mnist,
+    Published,
     Shift,
     TransferSetConfig,
 )
 from students.transfer_sets.custom_set import load_custom
-from students.transfer_sets.decoded_cache import empty_array, prepared
+from students.transfer_sets.decoded_cache import empty_array, load_or_make
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.examples import Examples, check_examples, measured
 from students.transfer_sets.identity import identify
 from students.transfer_sets.image_files import decode_into
 from students.transfer_sets.image_folder import read_layout
-from students.transfer_sets.locations import Published, root_of
+from students.transfer_sets.locations import root_of
 from students.transfer_sets.splits import class_counts
 from students.transfer_sets.torchvision_sets import download, load_published
 from students.transfer_sets.transfer_set import TransferSet
-
-Loaded = tuple[Examples, str]
-"""Examples, and the identity of what was loaded."""
 
 
 def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -> TransferSet:
@@ -49,7 +41,7 @@ def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -
         TransferSetError: the data are absent, damaged, or do not allow the parts asked for.
         UserError: the file of a custom set cannot be run.
     """
-    examples, identity = _LOADERS[config.kind](config, folder, cache)
+    examples, identity = _load(config, folder, cache)
     check_examples(examples)
     loaded = TransferSet(
         config=config,
@@ -71,57 +63,39 @@ def obtain(config: TransferSetConfig, *, folder: Path) -> None:
     Raises:
         TransferSetError: there is no network, or the root cannot be written.
     """
-    if isinstance(config, (Mnist, FashionMnist, Cifar10, Cifar100)):
+    if isinstance(config, Published):
         download(config, root_of(config, folder))
 
 
-def _digits(config: Digits, folder: Path, cache: Path) -> Loaded:
-    return load_digits(), identify(config, folder=folder, cache=cache)
-
-
-def _published(config: Published, folder: Path, cache: Path) -> Loaded:
+def _load(config: TransferSetConfig, folder: Path, cache: Path) -> tuple[Examples, str]:
+    """The examples, and the identity of what was loaded."""
+    if isinstance(config, Published):
+        download(config, root_of(config, folder))
+    if isinstance(config, CustomTransferSet):
+        examples = load_custom(config, folder)
+        source = identify(config, folder=folder, cache=cache)
+        return examples, hashlib.sha256(f"{source} {content_of(examples)}".encode()).hexdigest()
+    identity = identify(config, folder=folder, cache=cache)
+    if isinstance(config, Digits):
+        return load_digits(), identity
     root = root_of(config, folder)
-    download(config, root)
-    identity = identify(config, folder=folder, cache=cache)
-    make = partial(_make_published, config, root)
-    return prepared([config.kind, identity], cache=cache, make=make), identity
+    if isinstance(config, ImageFolder):
+        key: list[object] = [config.kind, identity, config.size, config.channels]
+        return load_or_make(key, cache=cache, make=partial(_decode_folder, config, root)), identity
+
+    def read(scratch: Path) -> Examples:
+        return load_published(config, root)
+
+    return load_or_make([config.kind, identity], cache=cache, make=read), identity
 
 
-def _make_published(config: Published, root: Path, scratch: Path) -> Examples:
-    return load_published(config, root)
-
-
-def _image_folder(config: ImageFolder, folder: Path, cache: Path) -> Loaded:
-    identity = identify(config, folder=folder, cache=cache)
-    key: list[object] = [config.kind, identity, config.size, config.channels]
-    make = partial(_make_image_folder, config, root_of(config, folder))
-    return prepared(key, cache=cache, make=make), identity
-
-
-def _make_image_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
+def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
     layout = read_layout(root)
     names = layout.names
     inputs = empty_array(scratch, (len(names), config.channels, config.size, config.size))
     decode_into(inputs, (root / name for name in names))
     targets = np.array([number for _, number in (*layout.train, *layout.test)], np.int64)
     return measured(inputs, targets, layout.class_names, len(layout.train))
-
-
-def _custom(config: CustomTransferSet, folder: Path, cache: Path) -> Loaded:
-    examples = load_custom(config, folder)
-    source = identify(config, folder=folder, cache=cache)
-    return examples, hashlib.sha256(f"{source} {content_of(examples)}".encode()).hexdigest()
-
-
-_LOADERS: Mapping[str, Callable[[Any, Path, Path], Loaded]] = {
-    "digits": _digits,
-    "mnist": _published,
-    "fashion_mnist": _published,
-    "cifar10": _published,
-    "cifar100": _published,
-    "image_folder": _image_folder,
-    "custom": _custom,
-}
 
 
 def _check_parts(loaded: TransferSet) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -47,6 +47,12 @@ Augment = Annotated[
 class TransferSetBase(Section):
     """What all transfer sets have."""
 
+    class_count: ClassVar[int | None] = None
+    """How many classes there are; none where only the data say."""
+    training_count: ClassVar[int | None] = None
+    """Samples of the training part; none where only the data say."""
+
+    kind: str
     seed: int = Field(0, ge=0, description="of the split, the fraction and the views")
     validation: (
         Literal["none"] | Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
@@ -68,6 +74,8 @@ class TransferSetBase(Section):
 class Digits(TransferSetBase):
     """Scikit-learn's 8x8 digits; they come with the package."""
 
+    class_count = 10
+    training_count = 1347
     kind: Literal["digits"] = "digits"
 
 
@@ -77,27 +85,62 @@ class Rooted(TransferSetBase):
     root: str = Field("~/data", min_length=1, description="where it lies, or is downloaded to")
 
 
-class Mnist(Rooted):
+class Published(Rooted):
+    """A published set, which torchvision downloads and reads."""
+
+    files: ClassVar[tuple[str, ...]]
+    """The files that torchvision reads, below the root."""
+    torchvision_class: ClassVar[str]
+
+
+_IDX = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+class Mnist(Published):
     """MNIST: 60,000 and 10,000 grey pictures of 28x28."""
 
+    class_count = 10
+    training_count = 60_000
+    files = tuple(f"MNIST/raw/{name}" for name in _IDX)
+    torchvision_class = "MNIST"
     kind: Literal["mnist"] = "mnist"
 
 
-class FashionMnist(Rooted):
+class FashionMnist(Published):
     """Fashion-MNIST: 60,000 and 10,000 grey pictures of 28x28."""
 
+    class_count = 10
+    training_count = 60_000
+    files = tuple(f"FashionMNIST/raw/{name}" for name in _IDX)
+    torchvision_class = "FashionMNIST"
     kind: Literal["fashion_mnist"] = "fashion_mnist"
 
 
-class Cifar10(Rooted):
+class Cifar10(Published):
     """CIFAR-10: 50,000 and 10,000 colour pictures of 32x32."""
 
+    class_count = 10
+    training_count = 50_000
+    files = tuple(
+        f"cifar-10-batches-py/{name}"
+        for name in (*(f"data_batch_{part}" for part in range(1, 6)), "test_batch", "batches.meta")
+    )
+    torchvision_class = "CIFAR10"
     kind: Literal["cifar10"] = "cifar10"
 
 
-class Cifar100(Rooted):
+class Cifar100(Published):
     """CIFAR-100: 50,000 and 10,000 colour pictures of 32x32."""
 
+    class_count = 100
+    training_count = 50_000
+    files = tuple(f"cifar-100-python/{name}" for name in ("train", "test", "meta"))
+    torchvision_class = "CIFAR100"
     kind: Literal["cifar100"] = "cifar100"
 
 

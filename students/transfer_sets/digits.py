@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from students.errors import TransferSetError
-from students.transfer_sets.digits_identity import DIGITS_IDENTITY
 from students.transfer_sets.examples import Examples, joined
+from students.transfer_sets.locations import DIGITS_IDENTITY
 from students.transfer_sets.splits import apportion, class_counts, take
 
 _TEST_COUNT = 450

@@ -16,16 +16,15 @@ from students.transfer_sets.config import (
     CustomTransferSet,
     Digits,
     ImageFolder,
+    Published,
     TransferSetConfig,
 )
 from students.transfer_sets.content_hashes import hashes_of
-from students.transfer_sets.digits_identity import DIGITS_IDENTITY
 from students.transfer_sets.image_folder import read_layout
 from students.transfer_sets.locations import (
-    PUBLISHED_FILES,
-    Published,
-    absent,
+    DIGITS_IDENTITY,
     missing_files,
+    missing_set,
     root_of,
 )
 
@@ -62,10 +61,10 @@ def _of_files(config: Published | ImageFolder, root: Path, cache: Path) -> str:
     if isinstance(config, ImageFolder):
         names: Iterable[str] = read_layout(root).names
     else:
-        missing = missing_files(config.kind, root)
+        names = config.files
+        missing = missing_files(config, root)
         if missing:
-            raise absent(config, root, missing)
-        names = PUBLISHED_FILES[config.kind]
+            raise missing_set(config, root, missing)
     return _digest([config.kind, sorted(hashes_of(root, names, cache=cache).items())])
 
 

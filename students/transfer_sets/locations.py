@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from students.errors import TransferSetError
-from students.transfer_sets.config import Cifar10, Cifar100, FashionMnist, Mnist, Rooted
+from students.transfer_sets.config import Published, Rooted
 
-Published = Mnist | FashionMnist | Cifar10 | Cifar100
-
-_IDX = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-
-PUBLISHED_FILES: Mapping[str, tuple[str, ...]] = {
-    "mnist": tuple(f"MNIST/raw/{name}" for name in _IDX),
-    "fashion_mnist": tuple(f"FashionMNIST/raw/{name}" for name in _IDX),
-    "cifar10": tuple(
-        f"cifar-10-batches-py/{name}"
-        for name in (*(f"data_batch_{part}" for part in range(1, 6)), "test_batch", "batches.meta")
-    ),
-    "cifar100": tuple(f"cifar-100-python/{name}" for name in ("train", "test", "meta")),
-}
-"""The files that torchvision reads, by kind of transfer set, below its root."""
+DIGITS_IDENTITY = "ee6d0aae678dea2e3d60e0529654f576ea09f209ea944acff4d10ab31fad3f34"
+"""sha256 of the digits' shape, classes, targets and pictures (``digits.content_of``): a constant,
+for they come with a package and never change."""
 
 
 def root_of(config: Rooted, folder: Path) -> Path:
@@ -34,12 +17,12 @@ def root_of(config: Rooted, folder: Path) -> Path:
     return (folder / Path(config.root).expanduser()).resolve()
 
 
-def missing_files(kind: str, root: Path) -> list[str]:
+def missing_files(config: Published, root: Path) -> list[str]:
     """Which of the files of a published set are not at ``root``."""
-    return [name for name in PUBLISHED_FILES[kind] if not (root / name).is_file()]
+    return [name for name in config.files if not (root / name).is_file()]
 
 
-def absent(config: Published, root: Path, missing: list[str]) -> TransferSetError:
+def missing_set(config: Published, root: Path, missing: list[str]) -> TransferSetError:
     """The problem that a published set is not there, with the two ways to get it."""
     found = "" if root.is_dir() else ", a folder that does not exist"
     return TransferSetError(

@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,10 @@ from filelock import FileLock, Timeout
 
 from students.errors import TransferSetError
 from students.torchvision_door import datasets
+from students.transfer_sets.config import Mnist, Published
 from students.transfer_sets.examples import Examples, Pictures, joined
-from students.transfer_sets.locations import PUBLISHED_FILES, Published, missing_files
+from students.transfer_sets.locations import missing_files
 
-_CLASSES: Mapping[str, str] = {
-    "mnist": "MNIST",
-    "fashion_mnist": "FashionMNIST",
-    "cifar10": "CIFAR10",
-    "cifar100": "CIFAR100",
-}
 _SILENCE = 30.0
 """Seconds without a byte after which a download has failed."""
 _LONGEST_WAIT = 3600.0
@@ -54,13 +49,13 @@ def load_published(config: Published, root: Path) -> Examples:
         IndexError,
         pickle.UnpicklingError,
     ) as problem:
-        place = (root / PUBLISHED_FILES[config.kind][0]).parent
+        place = (root / config.files[0]).parent
         raise TransferSetError(
             f"`transfer_set.root` is '{config.root}', where the files of {config.kind} are damaged "
             f"({problem}); delete '{place}' and run again.",
             path="root",
         ) from problem
-    names = [str(number) for number in range(10)] if config.kind == "mnist" else train.classes
+    names = [str(number) for number in range(10)] if isinstance(config, Mnist) else train.classes
     return joined(
         (_pictures(train.data), np.asarray(train.targets, np.int64)),
         (_pictures(test.data), np.asarray(test.targets, np.int64)),
@@ -77,12 +72,12 @@ def download(config: Published, root: Path) -> None:
     Raises:
         TransferSetError: there is no network, or ``root`` cannot be written.
     """
-    if not missing_files(config.kind, root):
+    if not missing_files(config, root):
         return
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".stillhouse-download.lock", timeout=_LONGEST_WAIT):
-            missing = missing_files(config.kind, root)
+            missing = missing_files(config, root)
             if missing:
                 _fetch(config, root, missing)
     except (OSError, RuntimeError) as problem:
@@ -90,7 +85,7 @@ def download(config: Published, root: Path) -> None:
         raise TransferSetError(
             f"`transfer_set.root` is '{config.root}' ({root}), where {config.kind} is missing, and "
             f"it could not be downloaded ({_one_line(reason)}); put torchvision's files there, "
-            f"first '{PUBLISHED_FILES[config.kind][0]}', or run once where there is a network.",
+            f"first '{config.files[0]}', or run once where there is a network.",
             path="root",
         ) from problem
 
@@ -113,7 +108,7 @@ def _builder(config: Published) -> Any:
 
     MNIST's would prefer the ``processed`` folder that torchvision wrote in former years.
     """
-    name = _CLASSES[config.kind]
+    name = config.torchvision_class
     return type(name, (getattr(datasets(), name),), {"_check_legacy_exist": lambda _: False})
 
 

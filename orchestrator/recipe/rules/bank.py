@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
-from orchestrator.recipe.rules.transfer_set import CLASSES
 from teachers.config import BankConfig
 
 _PLACE = "ensemble.bank"
@@ -46,7 +45,7 @@ def _top_k(recipe: Recipe) -> Iterator[Problem]:
                 f"`student.objective.{name}` is of kind '{term.kind}', which needs each of them; "
                 "take one of the two out",
             )
-    classes = CLASSES.get(recipe.transfer_set.kind)
+    classes = recipe.transfer_set.class_count
     if classes is not None and top_k >= classes:
         yield beyond_classes(top_k, classes)
 

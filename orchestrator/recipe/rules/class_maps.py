@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.rules.transfer_set import CLASSES
 from teachers.config import Specialists
 
 MOST_TOLD = 10
@@ -40,7 +39,7 @@ def _maps(recipe: Recipe) -> Iterator[Problem]:
 
 def _known_to_somebody(recipe: Recipe) -> Iterator[Problem]:
     """Where the number of classes is known for sure; else the deep check asks."""
-    classes = CLASSES.get(recipe.transfer_set.kind)
+    classes = recipe.transfer_set.class_count
     if classes is not None:
         yield from beyond_or_unknown(recipe, classes)
 

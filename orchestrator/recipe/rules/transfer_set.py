@@ -10,19 +10,10 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import listed
 from students.transfer_sets.config import Augment, CropFlip, NoAugment, Shift
 
-_TRAINING_SAMPLES = {
-    "digits": 1347,
-    "mnist": 60_000,
-    "fashion_mnist": 60_000,
-    "cifar10": 50_000,
-    "cifar100": 50_000,
-}
-CLASSES = {"digits": 10, "mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100}
-
 
 def _parts(recipe: Recipe) -> Iterator[Problem]:
     asked = recipe.transfer_set.validation
-    there = _TRAINING_SAMPLES.get(recipe.transfer_set.kind)
+    there = recipe.transfer_set.training_count
     if there is not None and isinstance(asked, int) and asked >= there:
         yield Problem(
             "transfer_set.validation",
@@ -38,7 +29,7 @@ def _parts(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _omitted(recipe: Recipe) -> Iterator[Problem]:
-    omit, classes = recipe.transfer_set.omit, CLASSES.get(recipe.transfer_set.kind)
+    omit, classes = recipe.transfer_set.omit, recipe.transfer_set.class_count
     place = "transfer_set.omit"
     if classes is None:
         return
@@ -110,17 +101,17 @@ def _batch(
 
 def _most_samples(recipe: Recipe, share: float) -> int | None:
     """A bound from above: a share is taken per class, and each may round up."""
-    kind, asked = recipe.transfer_set.kind, recipe.transfer_set.validation
-    if kind not in _TRAINING_SAMPLES:
+    asked, classes = recipe.transfer_set.validation, recipe.transfer_set.class_count
+    training = recipe.transfer_set.training_count
+    if training is None or classes is None:
         return None
-    training = _TRAINING_SAMPLES[kind]
     if isinstance(asked, int):
         training = max(0, training - asked)
     elif isinstance(asked, float):
-        training = math.ceil(training * (1 - asked)) + CLASSES[kind]
+        training = math.ceil(training * (1 - asked)) + classes
     if share == 1.0:
         return training
-    return min(training, math.ceil(training * share) + CLASSES[kind])
+    return min(training, math.ceil(training * share) + classes)
 
 
 sample_rules = (_parts, _omitted, _views, _batches)

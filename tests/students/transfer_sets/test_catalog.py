@@ -22,7 +22,6 @@ from students.transfer_sets.config import (
 )
 from students.transfer_sets.digits import load_digits
 from students.transfer_sets.identity import identify
-from students.transfer_sets.locations import PUBLISHED_FILES
 
 
 @pytest.fixture
@@ -58,10 +57,10 @@ def write_idx(path, array):
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-def write_mnist(root, kind="mnist", seed=0):
+def write_mnist(root, kind=Mnist, seed=0):
     """A small set in the form of MNIST: 40 and 20 pictures."""
     noise = np.random.default_rng(seed)
-    names = PUBLISHED_FILES[kind]
+    names = kind.files
     for count, images, labels in ((40, names[0], names[1]), (20, names[2], names[3])):
         write_idx(root / images, noise.integers(0, 256, (count, 28, 28)))
         write_idx(root / labels, np.arange(count) % 10)
@@ -88,9 +87,9 @@ def test_mean_and_deviation_are_of_the_training_part(load):
 
 @pytest.mark.parametrize("config", [Mnist(root="d"), FashionMnist(root="d")])
 def test_a_set_in_mnists_form_is_read_as_it_lies_there(load, config, tmp_path):
-    write_mnist(tmp_path / "d", config.kind)
+    write_mnist(tmp_path / "d", type(config))
     found = load(config)
-    raw = (tmp_path / "d" / PUBLISHED_FILES[config.kind][2]).read_bytes()[16:]
+    raw = (tmp_path / "d" / config.files[2]).read_bytes()[16:]
     assert found.shape == (1, 28, 28) and found.train_count == 40 and found.classes == 10
     assert found.inputs[40:].numpy().tobytes() == raw
     assert found.identity == identify(config, folder=tmp_path, cache=tmp_path / "c")
@@ -111,7 +110,7 @@ def test_a_pickle_that_is_not_the_published_one_is_not_opened(load, tmp_path):
         def __reduce__(self):
             return (Path.touch, (tmp_path / "sprung",))
 
-    for name in PUBLISHED_FILES["cifar10"]:
+    for name in Cifar10.files:
         (tmp_path / "d" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "d" / name).write_bytes(pickle.dumps(Trap()))
     with pytest.raises(TransferSetError, match="damaged"):
@@ -157,7 +156,7 @@ def test_nobody_can_change_the_cache_through_the_pictures(load, tmp_path):
 
 def test_truncated_files_are_a_problem_that_names_their_folder(load, tmp_path):
     write_mnist(tmp_path / "d")
-    file = tmp_path / "d" / PUBLISHED_FILES["mnist"][0]
+    file = tmp_path / "d" / Mnist.files[0]
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(TransferSetError, match=r"damaged.*delete '.*MNIST/raw'") as caught:
         load(Mnist(root="d"))
@@ -178,7 +177,7 @@ def test_without_data_and_network_the_problem_says_what_to_do(load, config, tmp_
     for part in (
         "`transfer_set.root` is 'd'",
         str(tmp_path / "d"),
-        PUBLISHED_FILES[config.kind][0],
+        config.files[0],
         "Name or service not known",
         "network",
     ):
@@ -191,7 +190,7 @@ def test_what_is_absent_is_downloaded_once_and_whole(load, tmp_path, monkeypatch
 
     def from_afar(url, download_root, filename, md5):
         fetched.append(filename)
-        name = next(name for name in PUBLISHED_FILES["mnist"] if filename.startswith(name[10:]))
+        name = next(name for name in Mnist.files if filename.startswith(name[10:]))
         write_mnist(tmp_path / "afar")
         (tmp_path / "afar" / name).rename(f"{download_root}/{filename.removesuffix('.gz')}")
 

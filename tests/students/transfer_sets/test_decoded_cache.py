@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from students.transfer_sets.decoded_cache import empty_array, prepared
+from students.transfer_sets.decoded_cache import empty_array, load_or_make
 from students.transfer_sets.examples import measured
 
 
@@ -23,7 +23,7 @@ def test_those_who_come_while_it_is_made_wait_for_it(tmp_path):
         return make(folder)
 
     def ask():
-        found.append(prepared(["x"], cache=tmp_path, make=slowly))
+        found.append(load_or_make(["x"], cache=tmp_path, make=slowly))
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     threads[0].start()
@@ -38,24 +38,24 @@ def test_those_who_come_while_it_is_made_wait_for_it(tmp_path):
 
 
 def test_another_key_is_made_apart(tmp_path):
-    prepared(["x"], cache=tmp_path, make=make)
+    load_or_make(["x"], cache=tmp_path, make=make)
     with pytest.raises(ZeroDivisionError):
-        prepared(["y"], cache=tmp_path, make=lambda folder: 1 // 0)
-    again = prepared(["x"], cache=tmp_path, make=lambda folder: 1 // 0)
+        load_or_make(["y"], cache=tmp_path, make=lambda folder: 1 // 0)
+    again = load_or_make(["x"], cache=tmp_path, make=lambda folder: 1 // 0)
     assert (again.class_names, again.train_count) == (("a", "b"), 4)
     assert again.targets.tolist() == [0, 1, 0, 1, 0, 1]
 
 
 def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path):
-    examples = prepared(["x"], cache=tmp_path, make=make)
+    examples = load_or_make(["x"], cache=tmp_path, make=make)
     (place,) = (entry for entry in (tmp_path / "transfer_sets").iterdir() if entry.is_dir())
     left_behind = place.with_name(place.name + "abc")
     place.rename(left_behind)
-    again = prepared(["x"], cache=tmp_path, make=make)
+    again = load_or_make(["x"], cache=tmp_path, make=make)
     assert np.array_equal(again.inputs, examples.inputs)
     assert not left_behind.exists()
 
 
 def test_the_file_is_shared_and_not_read_whole(tmp_path):
-    prepared(["x"], cache=tmp_path, make=make)
-    assert isinstance(prepared(["x"], cache=tmp_path, make=make).inputs, np.memmap)
+    load_or_make(["x"], cache=tmp_path, make=make)
+    assert isinstance(load_or_make(["x"], cache=tmp_path, make=make).inputs, np.memmap)

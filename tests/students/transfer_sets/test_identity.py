@@ -11,9 +11,8 @@ from students.errors import TransferSetError, UserError
 from students.transfer_sets import content_hashes
 from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder, Mnist
 from students.transfer_sets.digits import content_of, load_digits
-from students.transfer_sets.digits_identity import DIGITS_IDENTITY
 from students.transfer_sets.identity import identify
-from students.transfer_sets.locations import PUBLISHED_FILES
+from students.transfer_sets.locations import DIGITS_IDENTITY
 
 
 @pytest.fixture
@@ -148,13 +147,13 @@ def test_pictures_keep_their_identity_when_brought_to_another_size(identity, fol
 
 
 def test_a_published_set_is_its_raw_files(identity, tmp_path):
-    for name in PUBLISHED_FILES["mnist"]:
+    for name in Mnist.files:
         for root in ("one", "two"):
             (tmp_path / root / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / root / name).write_bytes(name.encode())
     before = identity(Mnist(root="one"))
     assert identity(Mnist(root="two")) == before
-    (tmp_path / "two" / PUBLISHED_FILES["mnist"][0]).write_bytes(b"other")
+    (tmp_path / "two" / Mnist.files[0]).write_bytes(b"other")
     assert identity(Mnist(root="two")) != before
 
 
