@@ -38,10 +38,10 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe
 
 
 def check(recipe: LoadedRecipe, *, home: str | Path = HOME) -> list[Problem]:
-    """What only data, models and files can show to be wrong; empty where nothing is."""
-    from orchestrator.commands.check import deep_problems
+    """The problems that only data, models and files can show; empty if there are none."""
+    from orchestrator.deep_check.deep_check import deep_check
 
-    return deep_problems(recipe, Path(home).absolute())
+    return deep_check(recipe, Path(home).absolute() / "cache").problems
 
 
 def run(recipe: LoadedRecipe, *, home: str | Path = HOME, repeats: int = 1) -> FinishedRun:

@@ -49,7 +49,7 @@ class Commands(click.Group):
         if name not in COMMANDS and not name.startswith("-"):
             from orchestrator.recipe.message_text import suggest
 
-            ctx.fail(f"'{name}' is no command; {suggest(name, COMMANDS)}")
+            ctx.fail(f"'{name}' is not a command; {suggest(name, COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

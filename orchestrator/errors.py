@@ -20,6 +20,15 @@ class Problem:
         return self.message
 
 
+Finding = tuple[str, str]
+"""A problem in the making: its place, and the sentence that begins with that place, without it."""
+
+
+def problems_from(findings: Iterable[Finding]) -> list[Problem]:
+    """Findings as problems, whose sentences begin with the place in backquotes."""
+    return [Problem(place, f"`{place}` {rest}") for place, rest in findings]
+
+
 class RecipeProblems(Exception):
     """A recipe that cannot be run as it stands; ``problems`` has every reason, in order.
 

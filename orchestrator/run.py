@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from cluster.catalog import build_runtime
-from orchestrator.deep_check.checked_plan import judged_plan
-from orchestrator.deep_check.deep_check import Probed
+from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
 from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult, Watcher
 from orchestrator.execution.prewarm import warm
@@ -98,14 +97,14 @@ def run(
     store = Store(home)
     store.prepare()
     with interruptible(), ProgressBars(console) as bars, ExitStack() as closing:
-        judged = judged_plan(loaded, store, repeats=repeats)
-        plan, probed, transfer_set = judged.plan, judged.probed, judged.transfer_set
+        checked = checked_plan(loaded, store, repeats=repeats)
+        plan, transfer_set = checked.plan, checked.transfer_set
         prepare_for(plan, store)
         closing.enter_context(marked(plan, store))
         tracking = RunTracking(plan, store, printable(loaded), environment)
         try:
             watchers = Watchers((bars, tracking))
-            results = _results(plan, store, probed, transfer_set, watchers, fault)
+            results = _results(checked, store, watchers, fault)
             finished = _report(loaded, plan, store, transfer_set, results, began)
             files = [Path(path) for path in finished.report.artifacts.values()]
             tracking.add_report(finished.report, files)
@@ -119,13 +118,9 @@ def run(
 
 
 def _results(
-    plan: Plan,
-    store: Store,
-    probed: Probed,
-    transfer_set: TransferSet,
-    watcher: Watcher,
-    fault: Fault | None,
+    checked: CheckedPlan, store: Store, watcher: Watcher, fault: Fault | None
 ) -> list[StageResult]:
+    plan = checked.plan
     stored = _all_stored(plan, store, watcher)
     if stored is not None:
         return stored
@@ -135,8 +130,8 @@ def _results(
             plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
         )
         closing.callback(runtime.close)
-        role_specs = RoleSpecs(plan, store, probed.hint_shapes, fault)
-        work = StageWork(runtime, role_specs, transfer_set)
+        role_specs = RoleSpecs(plan, store, checked.hint_shapes, fault)
+        work = StageWork(runtime, role_specs, checked.transfer_set)
         warm(runtime, plan, store, work, cores)
         return Executor(plan, store, runtime, work, watcher, cores, work.broken_off).run()
 

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from cluster.runtime import Runtime
 from orchestrator.cli import main
-from orchestrator.deep_check.deep_check import probe_recipe
+from orchestrator.deep_check.deep_check import deep_check
 from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.stage_runner import StageWork
@@ -91,13 +91,13 @@ def executor(
     ``Killed`` when its student is about to compute step ``until``."""
     store = Store(home)
     store.prepare()
-    probed = probe_recipe(loaded.recipe, folder=loaded.folder, cache=store.cache)
-    assert probed.problems == []
-    assert probed.transfer_set is not None
+    checked = deep_check(loaded, store.cache)
+    assert checked.problems == []
+    assert checked.transfer_set is not None
     plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
     fault = None if until is None else Fatal("student", until, 0)
     work = StageWork(
-        runtime, RoleSpecs(plan, store, probed.hint_shapes, fault), probed.transfer_set
+        runtime, RoleSpecs(plan, store, checked.hint_shapes, fault), checked.transfer_set
     )
     return Executor(plan, store, runtime, work, watcher or Heard(), cores=2)
 

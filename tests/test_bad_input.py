@@ -58,12 +58,13 @@ STATIC = [
     ),
     (
         ["student.objective.near.teacher=wid"],
-        "`student.objective.near.teacher` is 'wid', which is none of `teachers`; did you mean "
-        "`wide`?",
+        "`student.objective.near.teacher` is 'wid', which is not one of `teachers`; did you "
+        "mean `wide`?",
     ),
     (
         ["student.objective.task.weight={kind: lin, start: 1, end: 0, epochs: 2}"],
-        "`student.objective.task.weight` is of kind 'lin', which is none; did you mean 'linear'? ",
+        "`student.objective.task.weight` is of kind 'lin', which does not exist; did you mean "
+        "'linear'? ",
     ),
     (
         ["student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 3}"],

@@ -15,7 +15,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-EXAMPLE = "example"  # It says everything a recipe can say, also what is not there yet.
+EXAMPLE = "example"  # It says everything a recipe can say, also what is not supported yet.
 SHIPPED = sorted(file.stem for file in RECIPES.glob("*.yaml") if file.stem != EXAMPLE)
 RESNETS = {56: "resnet56-4bfd9763.th", 44: "resnet44-014dd654.th", 32: "resnet32-d509ac18.th"}
 

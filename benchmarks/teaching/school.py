@@ -18,7 +18,7 @@ import yaml
 import stillhouse
 from benchmarks.teaching.regimes import Regime
 from cluster.in_process import InProcessRuntime
-from orchestrator.deep_check.checked_plan import JudgedPlan, judged_plan
+from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
 from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import RoleSpecs
@@ -99,12 +99,12 @@ class School:
         store = Store(self.home)
         store.prepare()
         with interruptible():
-            judged = judged_plan(loaded, store, repeats=seeds)
-            prepare_for(judged.plan, store)
-            with marked(judged.plan, store):
-                results = self._results(judged, store)
+            checked = checked_plan(loaded, store, repeats=seeds)
+            prepare_for(checked.plan, store)
+            with marked(checked.plan, store):
+                results = self._results(checked, store)
         return tuple(
-            self._score(judged, store, result)
+            self._score(checked, store, result)
             for result in results
             if result.stage.name == "student"
         )
@@ -114,12 +114,12 @@ class School:
         together by their mean distribution, as ``uniform mean``; empty if one is not finished."""
         loaded = stillhouse.load_recipe(self.written(regime))
         store = Store(self.home)
-        judged = judged_plan(loaded, store, repeats=1)
-        data = judged.transfer_set
+        checked = checked_plan(loaded, store, repeats=1)
+        data = checked.transfer_set
         targets = torch.from_numpy(data.targets[data.test_ids()])
         folders = {
             stage.name.removeprefix("teachers."): store.folder(stage.digest)
-            for stage in judged.plan.stages
+            for stage in checked.plan.stages
             if stage.name.startswith("teachers.")
         }
         if any(read_outcome(folder) is None for folder in folders.values()):
@@ -142,18 +142,18 @@ class School:
             partial.replace(path)
         return path
 
-    def _results(self, judged: JudgedPlan, store: Store) -> list[StageResult]:
+    def _results(self, checked: CheckedPlan, store: Store) -> list[StageResult]:
         runtime = InProcessRuntime()
         try:
-            role_specs = RoleSpecs(judged.plan, store, judged.probed.hint_shapes)
-            work = StageWork(runtime, role_specs, judged.transfer_set)
+            role_specs = RoleSpecs(checked.plan, store, checked.hint_shapes)
+            work = StageWork(runtime, role_specs, checked.transfer_set)
             cores = os.cpu_count() or 1
-            return Executor(judged.plan, store, runtime, work, Told(self.say), cores).run()
+            return Executor(checked.plan, store, runtime, work, Told(self.say), cores).run()
         finally:
             runtime.close()
 
-    def _score(self, judged: JudgedPlan, store: Store, result: StageResult) -> Score:
-        folder, data = store.folder(result.stage.digest), judged.transfer_set
+    def _score(self, checked: CheckedPlan, store: Store, result: StageResult) -> Score:
+        folder, data = store.folder(result.stage.digest), checked.transfer_set
         answers = read_answers(folder)
         parts = {"validation": data.validation_ids(), "test": data.test_ids()}
         targets = {part: torch.from_numpy(data.targets[ids]) for part, ids in parts.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,25 +12,24 @@ import click
 from orchestrator.commands.options import home_option, json_option, recipe_arguments
 
 if TYPE_CHECKING:
-    from orchestrator.errors import Problem
     from orchestrator.recipe.loading import LoadedRecipe
 
 
 @click.command("check")
 @recipe_arguments
-@click.option("--deep", is_flag=True, help="Also build the models and look at files and data.")
+@click.option("--deep", is_flag=True, help="Also build the models and read files and data.")
 @click.option(
     "--measure",
     "measured",
     is_flag=True,
-    help="Time teachers, student and disk for some seconds, and say what a run will take.",
+    help="Run each stage for a few seconds, and estimate what the whole run will take.",
 )
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
     default=1,
     show_default=True,
-    help="With --measure: how many seeds the run will have.",
+    help="With --measure: the number of seeds of the run.",
 )
 @home_option
 @json_option
@@ -51,25 +51,33 @@ def command(
     loaded = None
     try:
         loaded = load_recipe(recipe, overrides)
-        if deep and (problems := deep_problems(loaded, home)):
-            raise RecipeProblems(problems)
+        if deep:
+            _check_deeply(loaded, home)
         if measured:
             _measure(loaded, home, repeat, as_json)
             return
     except RecipeProblems as found:
         if as_json:
-            listed = [vars(problem) for problem in found.problems]
             name = loaded.recipe.name if loaded is not None else found.name or recipe.stem
-            click.echo(json.dumps({"outcome": "problems", "name": name, "problems": listed}))
+            problems = [vars(each) for each in found.problems]
+            click.echo(json.dumps({"outcome": "problems", "name": name, "problems": problems}))
         raise
     if as_json:
-        click.echo(json.dumps(_verdict(loaded, home, deep)))
+        click.echo(json.dumps(_as_object(loaded, home, deep)))
     else:
         _print(loaded, home, deep)
 
 
+def _check_deeply(loaded: LoadedRecipe, home: Path) -> None:
+    from orchestrator.deep_check.deep_check import deep_check
+    from orchestrator.errors import RecipeProblems
+
+    if problems := deep_check(loaded, home / "cache").problems:
+        raise RecipeProblems(problems)
+
+
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
-    """Measures, tells on standard error what is being timed, and prints what came of it."""
+    """Measures, with progress on standard error, and prints the predictions."""
     from orchestrator.commands.console import output
     from orchestrator.profiling.measure import measure
     from orchestrator.profiling.measured_table import print_measured
@@ -84,68 +92,64 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
         print_measured(found, output())
 
 
-def deep_problems(loaded: LoadedRecipe, home: Path) -> list[Problem]:
-    """What only files, models and data can tell."""
-    from orchestrator.recipe.files import missing_files
-
-    missing = missing_files(loaded)
-    if missing:
-        return missing
-    from orchestrator.deep_check.deep_check import deep_problems as probe
-
-    return list(probe(loaded, home))
-
-
-def not_looked_at(loaded: LoadedRecipe) -> list[str]:
-    """What a static check leaves to ``--deep``, in sentences."""
-    from orchestrator.recipe.files import missing_files
-
-    kind = loaded.recipe.transfer_set.kind
-    rest = [
-        f"the data of {kind}, and its classes",
-        "whether the models can be built, and whether layers named in terms exist and fit",
-        "what is in files of weights and of code",
-    ]
-    return rest + [problem.message for problem in missing_files(loaded)]
-
-
-def remarks_on(loaded: LoadedRecipe) -> list[str]:
-    """What the recipe's author should know of it, in sentences."""
-    from orchestrator.recipe.advice import remarks
-
-    return list(remarks(loaded.recipe))
-
-
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
     from orchestrator.commands.plan_table import print_plan
-    from orchestrator.recipe.printing import print_recipe
+    from orchestrator.recipe.advice import notes
 
-    print_recipe(loaded)
+    _print_recipe(loaded)
     click.echo()
     print_plan(loaded, home)
-    _list("To remark:", remarks_on(loaded))
+    _print_list("Notes:", notes(loaded.recipe))
     if not deep:
-        title = "Not looked at (check --deep does, and every run before it starts):"
-        _list(title, not_looked_at(loaded))
+        title = "Not checked (check --deep and the start of every run do that):"
+        _print_list(title, _unchecked(loaded))
 
 
-def _list(title: str, sentences: list[str]) -> None:
+def _print_recipe(loaded: LoadedRecipe) -> None:
+    """Prints the recipe as YAML, in colour on a terminal."""
+    from orchestrator.recipe.printing import printable
+    from orchestrator.recipe.yaml_values import dump_yaml
+
+    text = dump_yaml(printable(loaded))
+    if not sys.stdout.isatty():
+        click.echo(text, nl=False)
+        return
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    Console().print(Syntax(text, "yaml", theme="ansi_dark", background_color="default"))
+
+
+def _print_list(title: str, sentences: tuple[str, ...]) -> None:
     if sentences:
         click.echo(f"\n{title}")
     for each in sentences:
         click.echo(f"- {each}")
 
 
-def _verdict(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
+def _unchecked(loaded: LoadedRecipe) -> tuple[str, ...]:
+    """What only the deep check examines, in sentences."""
+    from orchestrator.recipe.files import missing_files
+
+    return (
+        f"the data of {loaded.recipe.transfer_set.kind}, and its classes",
+        "whether the models can be built, and whether the layers that terms name exist and fit",
+        "the contents of files of weights and of code",
+        *(problem.message for problem in missing_files(loaded)),
+    )
+
+
+def _as_object(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
     from orchestrator.commands.plan_table import plan_rows
+    from orchestrator.recipe.advice import notes
     from orchestrator.recipe.printing import printable
 
     return {
         "outcome": "done",
         "name": loaded.recipe.name,
         "problems": [],
-        "remarks": remarks_on(loaded),
+        "notes": notes(loaded.recipe),
         "recipe": printable(loaded),
         "stages": list(plan_rows(loaded, home)),
-        "not_looked_at": [] if deep else not_looked_at(loaded),
+        "not_checked": [] if deep else _unchecked(loaded),
     }

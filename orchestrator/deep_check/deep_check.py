@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,11 @@ from torch import nn
 
 from orchestrator.config import Recipe
 from orchestrator.deep_check.layers import LayerCheck, Shape
-from orchestrator.deep_check.outputs import class_problems, outputs_problem, unexamined
-from orchestrator.errors import Problem, problem_of
-from orchestrator.planning.plan import needs_teachers
+from orchestrator.deep_check.outputs import class_problems, outputs_problem, untested
+from orchestrator.errors import Finding, Problem, RecipeProblems, problem_of, problems_from
+from orchestrator.home.store import Store
+from orchestrator.planning.plan import Plan, make_plan, needs_teachers
+from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.rules.bank import beyond_classes
 from students.errors import OtherShapes, TransferSetError, UserError
 from students.knowledge import LOGITS
@@ -33,48 +35,79 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Probed:
-    """What the deep check found: problems; the data, if they are there; the shapes of the
-    teachers' layers that terms ask for, by ``HintLayer.name``."""
+class DeepCheckResult:
+    """The problems found; the transfer set, where it could be loaded; the shapes of the
+    teachers' layers that terms use, by ``HintLayer.name``."""
 
     problems: list[Problem] = field(default_factory=list)
     transfer_set: TransferSet | None = None
     hint_shapes: dict[str, Shape] = field(default_factory=dict)
 
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Adds problems, one at most for each place."""
+        places = {problem.path for problem in self.problems}
+        self.problems += (problem for problem in problems if problem.path not in places)
 
-def deep_problems(loaded: LoadedRecipe, home: Path) -> list[Problem]:
-    """All problems that only data, models and files can show."""
-    return probe_recipe(loaded.recipe, folder=loaded.folder, cache=home / "cache").problems
+
+@dataclass(frozen=True)
+class CheckedPlan:
+    """A plan that passed the deep check, with what was loaded and found for it."""
+
+    plan: Plan
+    transfer_set: TransferSet
+    hint_shapes: dict[str, Shape]
 
 
-def probe_recipe(recipe: Recipe, *, folder: Path, cache: Path) -> Probed:
-    """Looks at everything that a run of ``recipe`` will need, without training anything."""
-    found = Probed()
+def checked_plan(loaded: LoadedRecipe, store: Store, *, repeats: int) -> CheckedPlan:
+    """Checks ``loaded`` deeply and plans it, with ``repeats`` seeds of the student.
+
+    Raises:
+        RecipeProblems: every problem that the deep check found.
+    """
+    found = deep_check(loaded, store.cache)
+    data = found.transfer_set
+    if found.problems or data is None:
+        raise RecipeProblems(found.problems)
+    plan = make_plan(
+        loaded.recipe,
+        folder=loaded.folder,
+        cache=store.cache,
+        repeats=repeats,
+        identity=data.identity,
+    )
+    return CheckedPlan(plan, data, found.hint_shapes)
+
+
+def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
+    """Examines all data, models and files that a run of ``loaded`` needs; trains nothing."""
+    recipe, found = loaded.recipe, DeepCheckResult(missing_files(loaded))
     try:
-        data = load_transfer_set(recipe.transfer_set, folder=folder, cache=cache)
+        data = load_transfer_set(recipe.transfer_set, folder=loaded.folder, cache=cache)
     except TransferSetError as error:
-        found.problems.append(problem_of(error, "transfer_set"))
+        found.add([problem_of(error, "transfer_set")])
         return found
     found.transfer_set = data
-    found.problems += class_problems(recipe, data)
-    if found.problems:  # No outputs could be found for such classes.
+    wrong_classes = problems_from(class_problems(recipe, data))
+    if wrong_classes:  # The number of a teacher's outputs is unknown for such classes.
+        found.add(wrong_classes)
         return found
-    found.problems += [*_sample_problems(recipe, data), *unexamined(recipe, data)]
+    found.add(problems_from(_sample_problems(recipe, data)))
+    found.add(problems_from(untested(recipe, data)))
     models: dict[str, nn.Module] = {}
     for place, config, weights, outputs in _models(recipe, data):
         try:
-            models[place] = _probe_model(place, config, weights, outputs, data, folder)
+            models[place] = _probe_model(place, config, weights, outputs, data, loaded.folder)
         except UserError as error:
-            found.problems.append(_model_problem(recipe, place, error, data))
+            found.add([_model_problem(recipe, place, error, data)])
     layers = LayerCheck(recipe, models, data.shape)
-    found.problems += layers.problems()
+    found.add(layers.problems())
     found.hint_shapes = layers.hint_shapes
-    found.problems += _bank_problems(recipe, data)
+    found.add(problems_from(_bank_problems(recipe, data)))
     return found
 
 
 def _models(recipe: Recipe, data: TransferSet) -> Iterator[tuple[str, Model, Weights | None, int]]:
-    """Each model's place, what it is, its weights, and how many outputs it has."""
+    """Each model's place, its config, its weights, and its number of outputs."""
     for name, teacher in recipe.teachers.items():
         outputs = data.classes if teacher.classes is None else len(teacher.classes)
         yield f"teachers.{name}", teacher.model, teacher.weights, outputs
@@ -107,13 +140,12 @@ def _model_problem(recipe: Recipe, place: str, error: UserError, data: TransferS
     return problem_of(error, f"{place}.model")
 
 
-def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
+def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
     unknown = [number for number in recipe.transfer_set.omit if number >= data.classes]
     if unknown:
-        yield Problem(
+        yield (
             "transfer_set.omit",
-            f"`transfer_set.omit` names class {unknown[0]}, but the classes are 0 to "
-            f"{data.classes - 1}; take it out",
+            f"names class {unknown[0]}, but the classes are 0 to {data.classes - 1}; take it out",
         )
         return
     given = [("student.train", recipe.student.train.batch_size, len(data.student_ids()))]
@@ -123,29 +155,28 @@ def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
             given.append((f"teachers.{name}.train", teacher.train.batch_size, samples))
     for place, batch, samples in given:
         if batch > samples:
-            yield Problem(
+            yield (
                 f"{place}.batch_size",
-                f"`{place}.batch_size` is {batch}, but there are only {samples} samples to learn "
-                "from; lower it, or give more of them",
+                f"is {batch}, but there are only {samples} samples to learn from; lower it, or "
+                "give more of them",
             )
 
 
-def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Problem]:
+def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
     bank, top_k = recipe.ensemble.bank, recipe.ensemble.top_k
     if bank == "none" or not recipe.teachers or not needs_teachers(recipe.student.objective):
         return
     if top_k is not None and top_k >= data.classes:
-        if data.config.class_count is None:  # Of the others it is known without their data.
+        if data.config.class_count is None:  # Of the others the rules know it.
             yield beyond_classes(top_k, data.classes)
         return
     column = Column(LOGITS, (data.classes,), top_k)
     of_one = bytes_of_one_view([column], len(data.targets), len(data.student_ids()))
     needed = of_one * len(recipe.teachers)
     if bank.budget < needed:
-        yield Problem(
+        yield (
             "ensemble.bank.budget_gb",
-            f"`ensemble.bank.budget_gb` is {bank.budget_gb:g}, but one view of "
-            f"{len(data.student_ids()):,} samples answered by {len(recipe.teachers)} teachers "
-            f"takes {needed:,} bytes; give at least {math.ceil(needed / 1e3) / 1e6:g}, or take "
-            "`ensemble.bank: none`",
+            f"is {bank.budget_gb:g}, but one view of {len(data.student_ids()):,} samples answered "
+            f"by {len(recipe.teachers)} teachers takes {needed:,} bytes; give at least "
+            f"{math.ceil(needed / 1e3) / 1e6:g}, or take `ensemble.bank: none`",
         )

@@ -1,5 +1,4 @@
-"""The deep check of layers: whether those that terms and the gate look at are there, and what
-shapes they have."""
+"""The deep check of layers: those that terms and the gating network read exist and fit."""
 
 from __future__ import annotations
 
@@ -22,10 +21,10 @@ Shape = tuple[int, ...]
 
 @dataclass
 class LayerCheck:
-    """Looks at layers of ``models``, which are by their place in the recipe (``teachers.wide``,
-    ``student``); those that could not be made are left out, with all that rests on them.
+    """Checks layers of ``models``, which are named by their place in the recipe
+    (``teachers.wide``, ``student``). Where a model could not be built, its layers are not checked.
 
-    ``hint_shapes``: the shapes of the teachers' layers found, by ``HintLayer.name``.
+    ``hint_shapes`` has the shapes of the teachers' layers found, by ``HintLayer.name``.
     """
 
     recipe: Recipe
@@ -64,10 +63,10 @@ class LayerCheck:
             yield problem_of(error, "student")
             return
         if shape is not None and hint is not None and hint.name in self.hint_shapes:
-            trouble = can_bridge(shape, self.hint_shapes[hint.name])
-            if trouble is not None:
+            reason = can_bridge(shape, self.hint_shapes[hint.name])
+            if reason is not None:
                 between = where.rpartition(".")[0]
-                yield Problem(between, f"`{between}` cannot be computed: {trouble}")
+                yield Problem(between, f"`{between}` cannot be computed: {reason}")
 
     def _gate(self) -> Iterator[Problem]:
         weighting, where = self.recipe.ensemble.weighting, "ensemble.weighting.layer"
@@ -81,7 +80,7 @@ class LayerCheck:
             yield problem_of(error, "student")
 
     def _shape(self, model: str, layer: str, place: str) -> Shape | None:
-        """What a layer of the model gives per sample; none where there is no such model."""
+        """The shape of a layer's output per sample; none where the model could not be built."""
         if model not in self.models:
             return None
         _, _, teacher = model.partition(".")

@@ -74,14 +74,14 @@ class Executor:
                 go on from their last commit when the plan is run again.
         """
         if not self.runtime.parallel:
-            return [self._stage(stage) for stage in self.plan.stages]
+            return [self.run_stage(stage) for stage in self.plan.stages]
         done: dict[str, StageResult] = {}
         under_way: dict[Future[StageResult], Stage] = {}
         pool = ThreadPoolExecutor(stages_at_once(self.cores), "stage")
         try:
             while len(done) < len(self.plan.stages):
                 for stage in self._ready(done, list(under_way.values())):
-                    under_way[pool.submit(self._stage, stage)] = stage
+                    under_way[pool.submit(self.run_stage, stage)] = stage
                 finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in finished:
                     done[under_way.pop(future).title] = future.result()
@@ -108,7 +108,12 @@ class Executor:
                 filling |= fills
                 yield stage
 
-    def _stage(self, stage: Stage) -> StageResult:
+    def run_stage(self, stage: Stage) -> StageResult:
+        """Brings one stage to its end, whose dependencies are done.
+
+        Raises:
+            Exception: whatever ended it.
+        """
         began = time.monotonic()
         folder = self.store.folder(stage.digest)
 

@@ -118,7 +118,7 @@ class ParityGate:
         Raises:
             TeacherError: it fails, and its ``gate`` is not ``warn``.
         """
-        network, probe = self._network(name), self._probe(name)
+        network, probe = self.network(name), self._probe(name)
         pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
         own = self._plainly(name, network, probe, inference.threads)
         answers = self._ask(handle, probe, decode(own.logits))
@@ -201,7 +201,12 @@ class ParityGate:
         known = self.plan.recipe.teachers[name].classes
         return probe_of(self.transfer_set, outcome.macs if outcome else 0, known)
 
-    def _network(self, name: str) -> Network:
+    def network(self, name: str) -> Network:
+        """The teacher's network, with the weights that its stage left or that it was loaded from.
+
+        Raises:
+            UserError: they cannot be read, or do not fit.
+        """
         config = self.plan.recipe.teachers[name]
         trained = weights_file(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
         return load_network(

@@ -54,7 +54,7 @@ class StageWork:
         Raises:
             BankError: the bank cannot be used.
         """
-        return self._faculty.prospect(stage)
+        return self.teachers.prospect(stage)
 
     def fills(self, stage: Stage) -> frozenset[str]:
         """The teachers whose answers the stage is going to store, for they are not all there.
@@ -62,7 +62,7 @@ class StageWork:
         Raises:
             BankError: the bank cannot be used.
         """
-        return self._faculty.fills(stage)
+        return self.teachers.fills(stage)
 
     def carry_out(
         self,
@@ -89,7 +89,8 @@ class StageWork:
                 self._teach(stage, attempt, resolved, roles, hear, everyone=everyone)
 
     @cached_property
-    def _faculty(self) -> TeacherStartup:
+    def teachers(self) -> TeacherStartup:
+        """Prepares the teachers of stages."""
         plan, store = self.role_specs.plan, self.role_specs.store
         bank_shelves = BankShelves(plan, store, self.transfer_set, self.role_specs.hint_shapes)
         parity_gate = ParityGate(plan, store, self.transfer_set)
@@ -140,7 +141,7 @@ class StageWork:
     ) -> KnowledgeSource:
         if not stage.teachers:
             return NoTeachers(self.transfer_set.classes)
-        return self._faculty.lessons(stage, resolved, roles, everyone=everyone)
+        return self.teachers.lessons(stage, resolved, roles, everyone=everyone)
 
     def _started(
         self, roles: ExitStack, starts: Sequence[Callable[[], Handle[Any]]]

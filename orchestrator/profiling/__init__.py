@@ -1,17 +1,11 @@
-"""`check --measure`: short timings, and what a run will take.
+"""`check --measure`: runs each stage for a few seconds and estimates what a run will take.
 
-assumptions           What a prediction rests on, in sentences: whoever reads a figure may judge it
-bank_contents         What the bank holds already for a plan's student: how teachers are run, and w
-bank_timing           Times the bank on the disk of the home: a view is filled, sealed, and read ag
-measure               Times the roles of a recipe in this process for some seconds, and says what i
-measured_plan         What was measured of a plan and what it makes one expect, as values that go t
-measured_table        Prints what was measured of a plan: teachers, the student's speeds, the run,
-process_start_timing  Times what a role's process does before its first work: it imports what it ne
-replayed_answers      Lessons of teachers who have answered already, to time a student with all tha
-roles_timing          Times each role of a plan by itself: teachers, those still to be trained, stu
-stage_estimate        What each stage of a plan takes, from the measured parts of its roles
-student_timing        Times a pupil's steps in this process, with the trainer that a run trains it
-teacher_timing        Times a teacher as its host runs it: views are made, and answers computed in
-throughput_model      From what each role does alone to what all of them do together: arithmetic, n
-workload              How much there is to do in each stage of a plan: samples, epochs, views, held
+bench           Where a measurement runs stages: a scratch home, and the parts of a run
+measure         Measures what a run will take: problems first, then the measurement, then its record
+measured_plan   What a measurement expects of a run, as values that go to JSON and back
+measured_table  Prints a measurement: teachers, the student's speeds, the run, what is assumed
+plan_timing     Times the stages and teachers of a plan, and estimates its run
+short_run       Runs a stage for a few seconds, as a run does, and times its steps
+stage_estimate  Extrapolates from the first steps of each stage to whole stages, and to the run
+teacher_timing  Times a teacher by itself, as it answers in a stage
 """

@@ -1,39 +1,36 @@
-"""Times the roles of a recipe in this process for some seconds, and says what its run will take.
+"""Measures what a run of a recipe will take: problems first, then the measurement, then its record.
 
-Each role computes on the threads that a run would give it, one role after the other; what they
-do together is arithmetic (``prediction``).
+Waits for another measurement in the same home (freed by its end), and as a run does.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
-from filelock import FileLock
 
-from orchestrator.deep_check.checked_plan import judged_plan
+from cluster.catalog import build_runtime
+from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.execution.role_specs import RoleSpecs
-from orchestrator.home.cleaning import MEASURING
+from orchestrator.execution.role_specs import gpus, logical_cpus
+from orchestrator.execution.signals import interruptible
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.profiling.assumptions import assumptions
-from orchestrator.profiling.measured_plan import MeasuredPlan, keep
-from orchestrator.profiling.roles_timing import Measured, RolesTiming
-from orchestrator.profiling.stage_estimate import Expectation, Extent
-from orchestrator.profiling.throughput_model import whole
-from orchestrator.profiling.workload import extents
+from orchestrator.profiling.bench import Bench, scratch_home
+from orchestrator.profiling.measured_plan import MeasuredPlan, write_measured
+from orchestrator.profiling.plan_timing import measured_plan
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
 
-
-TURN_SECONDS = 0.4
+SECONDS = 2.0
+"""Of steps of each stage, and of answers of each teacher."""
 
 
 def measure(
@@ -42,34 +39,38 @@ def measure(
     home: Path,
     repeats: int = 1,
     say: Callable[[str], None],
-    turn_seconds: float = TURN_SECONDS,
+    seconds: float = SECONDS,
 ) -> MeasuredPlan:
-    """Measures what a run of ``loaded`` will take, and keeps it where the run's report looks.
+    """Measures what a run of ``loaded`` will take, and stores that where the run's report looks.
 
-    ``say`` is told what is being timed. With the default turns it takes some 15 seconds.
+    Each stage is run on the recipe's own cluster, for ``seconds`` of steps; ``say`` gets a line
+    about each.
 
     Raises:
         RecipeProblems: what the deep check found, or a GPU that is not here.
+        UserError, ClusterError: as of a run.
     """
     store = Store(home)
     store.prepare()
-    judged = judged_plan(loaded, store, repeats=repeats)
-    plan, transfer_set = judged.plan, judged.transfer_set
+    checked = checked_plan(loaded, store, repeats=repeats)
+    plan, cores = checked.plan, os.cpu_count() or 1
     if without := list(_without_gpus(plan)):
         raise RecipeProblems(without)
-    work = store.cache / MEASURING
-    work.mkdir(parents=True, exist_ok=True)
-    # Two measurements at once would measure each other.
-    with FileLock(f"{work}.lock"), TemporaryDirectory(dir=work) as scratch:
-        began, cores = time.monotonic(), os.cpu_count() or 1
-        role_specs = RoleSpecs(plan, store, judged.probed.hint_shapes)
-        timing = RolesTiming(role_specs, transfer_set, Path(scratch), cores, say, turn_seconds)
-        measured = timing.measured()
-    plan_measured = _put_together(
-        plan, measured, extents(plan, transfer_set), time.monotonic() - began
+    began = time.monotonic()
+    with interruptible(), scratch_home(store) as scratch:
+        runtime = build_runtime(
+            plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
+        )
+        start_seconds = time.monotonic() - began
+        with closing(runtime):
+            measured = measured_plan(Bench(checked, store, scratch, runtime, cores, seconds, say))
+    measured = replace(
+        measured,
+        seconds=measured.seconds + (start_seconds if measured.stages else 0.0),
+        measuring_seconds=time.monotonic() - began,
     )
-    keep(plan_measured, store.runs / plan.run_name)
-    return plan_measured
+    write_measured(measured, store.runs / plan.run_name)
+    return measured
 
 
 def _without_gpus(plan: Plan) -> Iterator[Problem]:
@@ -84,26 +85,3 @@ def _without_gpus(plan: Plan) -> Iterator[Problem]:
                 f"`{place}.resources.gpus` is {resources.gpus:g}, but this machine has no GPU to "
                 "measure on; measure where it runs, or set it to 0",
             )
-
-
-def _put_together(
-    plan: Plan, measured: Measured, extents: Mapping[str, Extent], seconds: float
-) -> MeasuredPlan:
-    parts, student = measured.parts, plan.stage("student")
-    left = [stage for stage in plan.stages if stage.digest not in measured.stored]
-    expected = list(Expectation(parts, extents, measured.views).of(left))
-    return MeasuredPlan(
-        name=plan.recipe.name,
-        recipe_digest=plan.digest,
-        cores=parts.cores,
-        measuring_seconds=seconds,
-        student_threads=parts.specs["student"].threads,
-        student_rate=parts.specs["student"].rate,
-        untaught_rate=parts.specs["controls.untaught"].rate,
-        teachers=measured.teachers,
-        speeds=parts.speeds(student.teachers) if student.teachers else None,
-        bank=measured.bank,
-        stages=tuple(stage for stage, _ in expected),
-        seconds=whole([work for _, work in expected], parts.cores, parallel=parts.parallel),
-        assumed=assumptions(parts, measured.teachers),
-    )

@@ -1,6 +1,6 @@
-"""What was measured of a plan and what it makes one expect, as values that go to JSON and back.
+"""What a measurement expects of a run, as values that go to JSON and back.
 
-HOME/runs/NAME@DIGEST/measured.json   kept beside the report of the run that it foretells
+HOME/runs/NAME@DIGEST/measured.json   kept where the report of that run compares it with the run
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from orchestrator.profiling.throughput_model import Speeds
 from orchestrator.results.teaching_report import MEASURED
 
 
 @dataclass(frozen=True)
 class MeasuredTeacher:
-    """One teacher: ``rate`` samples/s of one replica in ``manner`` (in words), on ``threads``.
+    """One teacher: ``rate`` answers/s of one replica, run as ``inference`` says (in words).
 
     ``gain`` is that rate over the one of plain fp32, none where nothing else was tried;
-    ``training_rate`` samples/s while it is trained, none where it need not be; ``fresh``: it
-    was timed with fresh weights, for it is still to be trained.
+    ``training_rate`` samples/s while it is trained, none where it has been: it was timed with
+    untrained weights if it has one.
     """
 
     inference: str
@@ -31,18 +30,29 @@ class MeasuredTeacher:
     rate: float
     gain: float | None = None
     training_rate: float | None = None
-    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """The student's samples/s: without teachers; with answers that teachers compute (none where
+    it has no teachers); with answers read from the bank (none without a bank)."""
+
+    untaught: float
+    computed: float | None = None
+    read: float | None = None
+
+    def of_untaught(self) -> dict[str, float]:
+        """Each as a share of the untaught student's."""
+        rates = {"computed": self.computed, "read": self.read}
+        return {name: rate / self.untaught for name, rate in rates.items() if rate is not None}
 
 
 @dataclass(frozen=True)
 class MeasuredBank:
-    """What all answers that the student asks for take in the bank, whose ``budget`` is in bytes;
-    ``read_us`` and ``write_us`` are microseconds of one answer of one teacher."""
+    """The bytes of all answers that the student asks for, and the bank's ``budget`` in bytes."""
 
     bytes: int
     budget: int
-    read_us: float
-    write_us: float
 
     @property
     def fits(self) -> bool:
@@ -54,8 +64,8 @@ class MeasuredBank:
 class ExpectedStage:
     """One stage that is still to be run: its seconds if nothing runs beside it.
 
-    ``samples_per_second`` of its steps, over the whole stage; ``asked`` and ``read`` count the
-    answers that teachers compute for it and that it finds stored.
+    ``samples_per_second`` of its steps, over the whole stage, none of an evaluation; ``asked`` and
+    ``read`` count the answers that teachers compute for it and that it reads from the bank.
     """
 
     name: str
@@ -70,9 +80,9 @@ class ExpectedStage:
 class MeasuredPlan:
     """A plan on this machine of ``cores`` cores.
 
-    ``student_threads``, and the samples/s of one of its ranks on them, when nothing makes it
-    wait; ``speeds`` is none where nobody teaches; ``seconds`` are the whole run's, of the stages
-    that are not stored; ``assumed`` says what that rests on.
+    ``speeds`` are those of the student, each of whose ranks computes on ``student_threads``;
+    ``seconds`` those of the whole run, of the stages that are not stored; ``assumed`` says what
+    that rests on.
     """
 
     name: str
@@ -80,10 +90,8 @@ class MeasuredPlan:
     cores: int
     measuring_seconds: float
     student_threads: int
-    student_rate: float
-    untaught_rate: float
+    speeds: Speeds
     teachers: Mapping[str, MeasuredTeacher]
-    speeds: Speeds | None
     bank: MeasuredBank | None
     stages: tuple[ExpectedStage, ...]
     seconds: float
@@ -92,8 +100,7 @@ class MeasuredPlan:
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints, with the shares of the untaught student's rate."""
         plain: dict[str, Any] = _PLAN.dump_python(self, mode="json")
-        if self.speeds is not None:
-            plain["of_untaught"] = self.speeds.of_untaught()
+        plain["of_untaught"] = self.speeds.of_untaught()
         if self.bank is not None:
             plain["bank"]["fits"] = self.bank.fits
         return plain
@@ -102,8 +109,8 @@ class MeasuredPlan:
 _PLAN = TypeAdapter(MeasuredPlan)
 
 
-def keep(measured: MeasuredPlan, folder: Path) -> None:
-    """Keeps the measurement in the run's ``folder``.
+def write_measured(measured: MeasuredPlan, folder: Path) -> None:
+    """Stores the measurement in the run's ``folder``.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Prints what was measured of a plan: teachers, the student's speeds, the run, what is assumed."""
+"""Prints a measurement: teachers, the student's speeds, the run, and what is assumed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.formatting.units import format_bytes, format_duration, format_rate
 from orchestrator.profiling.measured_plan import MeasuredPlan
 
-WAYS = {
-    "live": "taught live, nothing kept",
-    "filling": "taught, filling the bank",
-    "filled": "taught, the bank filled",
-}
-
 
 def print_measured(measured: MeasuredPlan, console: Console) -> None:
-    """Draws the tables and says the sentences; fits 100 columns."""
+    """Prints the tables and the sentences; fits 100 columns."""
     for grid in grids(measured):
         print_grid(grid, console)
     for sentence in sentences(measured):
@@ -35,7 +29,7 @@ def grids(measured: MeasuredPlan) -> Iterator[Grid]:
             (stage.name, format_duration(stage.seconds), format_rate(stage.samples_per_second))
             for stage in measured.stages
         )
-        yield Grid("Stages still to be run, each by itself", ("stage", "takes", "samples/s"), rows)
+        yield Grid("Stages still to be run, each by itself", ("stage", "time", "samples/s"), rows)
 
 
 def _teachers(measured: MeasuredPlan) -> Grid:
@@ -54,14 +48,19 @@ def _teachers(measured: MeasuredPlan) -> Grid:
 
 
 def _student(measured: MeasuredPlan) -> Grid:
-    rows = [("untaught", format_rate(measured.untaught_rate), "100 %")]
-    if measured.speeds is not None:
-        shares = measured.speeds.of_untaught()
-        for way, share in shares.items():
-            rate = format_rate(share * measured.speeds.untaught)
-            rows.append((WAYS[way], rate, f"{100 * share:.0f} %"))
-    title = f"The student, as expected on {measured.cores} cores"
-    return Grid(title, ("student", "samples/s", "of untaught"), tuple(rows))
+    speeds = measured.speeds
+    rates = {
+        "untaught": speeds.untaught,
+        "taught, teachers compute the answers": speeds.computed,
+        "taught, answers read from the bank": speeds.read,
+    }
+    rows = tuple(
+        (name, format_rate(rate), f"{rate / speeds.untaught:.0%}".replace("%", " %"))
+        for name, rate in rates.items()
+        if rate is not None
+    )
+    title = f"The student on {measured.cores} cores"
+    return Grid(title, ("student", "samples/s", "of untaught"), rows)
 
 
 def sentences(measured: MeasuredPlan) -> Iterator[str]:
@@ -77,8 +76,8 @@ def sentences(measured: MeasuredPlan) -> Iterator[str]:
             yield f"{size}, whose budget is {room}."
         else:
             yield (
-                f"{size}, more than its budget of {room}: answers that were stored first go "
-                "before they are read again. Raise `ensemble.bank.budget_gb`, lower "
+                f"{size}, more than its budget of {room}: answers that were stored first are "
+                "deleted before they are read again. Raise `ensemble.bank.budget_gb`, lower "
                 "`transfer_set.views`, or keep less (`ensemble.bank.top_k`)."
             )
     yield from measured.assumed

@@ -1,165 +1,120 @@
-"""What each stage of a plan takes, from the measured parts of its roles."""
+"""Extrapolates from the first steps of each stage to whole stages, and from these to the run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.planning.plan import Stage
 from orchestrator.profiling.measured_plan import ExpectedStage
-from orchestrator.profiling.throughput_model import BankCosts, Role, Speeds, Work, role, speeds
+from orchestrator.profiling.short_run import StageTiming
+from students.training.build import sample_ids
+from students.training.questions import required_views
+from students.transfer_sets.transfer_set import TransferSet
+
+FORWARD_SHARE = 1 / 3
+"""What a forward pass takes of a training step's time: backward takes twice as much."""
 
 
 @dataclass(frozen=True)
-class StudentCosts:
-    """What a pupil does: ``rate`` samples/s of one rank in training, ``asking_rate`` when it is
-    only asked, ``commit_seconds`` of a checkpoint, on ``threads`` of each of its ``ranks``."""
-
-    rate: float
-    asking_rate: float
-    commit_seconds: float
-    threads: int
-    ranks: int = 1
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How much there is to do in a stage: ``samples`` in all its steps, of ``epochs`` epochs.
-
-    ``answers``: of how many samples under how many views, each once, a teacher is asked, by view.
-    """
+class Workload:
+    """How much there is to do in a stage: ``samples`` in all its steps, of ``epochs`` epochs; each
+    teacher is asked about ``distinct`` samples under so many ``views``, each once if it is kept."""
 
     samples: int
     epochs: int
-    commits: int
     validation: int
     test: int
-    answers: Mapping[int, int] = field(default_factory=dict)
+    distinct: int = 0
+    views: int = 0
+
+
+def workload(stage: Stage, transfer_set: TransferSet) -> Workload:
+    """How much there is to do in ``stage``."""
+    validation, test = len(transfer_set.validation_ids()), len(transfer_set.test_ids())
+    if not stage.cohort:
+        return Workload(0, 0, validation, test)
+    spec = stage.cohort[0]
+    train, count = spec.train, len(sample_ids(transfer_set, spec.samples))
+    samples = math.ceil(count / train.batch_size) * train.batch_size * train.epochs
+    views = len(required_views(spec, transfer_set)) if stage.teachers else 0
+    return Workload(samples, train.epochs, validation, test, count, views)
 
 
 @dataclass(frozen=True)
-class Parts:
-    """All that was measured: costs of pupils by their stage's name, of the student also when no
-    teacher is started (``student_alone``); each teacher as a role, and samples/s of an examined
-    one in plain fp32; ``bank`` is none without one, and does not keep what the teachers ``unkept``
-    are asked for; with ``start_seconds`` each stage begins, if it has processes of its own."""
+class TaughtTiming:
+    """A taught stage's first steps: with answers that teachers compute, and the same steps with
+    answers read from the bank (none without one). Answers of the teachers ``uncached`` are not
+    kept whole, so they are computed each time."""
 
-    specs: Mapping[str, StudentCosts]
-    student_alone: StudentCosts
-    teachers: Mapping[str, Role]
-    examined: Mapping[str, float]
-    bank: BankCosts | None
-    cores: int
-    parallel: bool
-    unkept: frozenset[str] = frozenset()
-    start_seconds: float = 0.0
-
-    def speeds(self, teachers: Sequence[str], *, started: bool = False) -> Speeds:
-        """Of a student whom ``teachers`` teach; ``started``: they are there, and have their
-        threads, also while all is read."""
-        untaught = self.specs.get("controls.untaught", self.student_alone)
-        beside = self._role(self.specs["student"])
-        return speeds(
-            beside,
-            beside if started else self._role(self.student_alone),
-            self._role(untaught),
-            {name: self.teachers[name] for name in teachers},
-            self.bank,
-            self.cores,
-            parallel=self.parallel,
-            unkept=self.unkept & set(teachers),
-        )
-
-    def _role(self, costs: StudentCosts) -> Role:
-        return role(costs.rate, threads=costs.threads, processes=costs.ranks, cores=self.cores)
+    computed: StageTiming
+    read: StageTiming | None
+    uncached: frozenset[str] = frozenset()
 
 
-@dataclass
-class Expectation:
-    """Goes through the stages in the plan's order and remembers which answers exist by then.
+def untaught_stage(stage: Stage, work: Workload, timing: StageTiming) -> ExpectedStage:
+    """What a stage without teachers takes."""
+    seconds = timing.total_seconds
+    if seconds is None:
+        steps = work.samples / timing.rate
+        seconds = timing.start_seconds + steps + _beside_steps(work, timing)
+    return ExpectedStage(stage.title, stage.digest, seconds, timing.rate)
 
-    ``stored``: by teacher, the views that are wholly there already.
+
+def taught_stage(
+    stage: Stage, work: Workload, timing: TaughtTiming, stored: set[str]
+) -> ExpectedStage:
+    """What a stage with teachers takes: answers that are new are computed, the others read.
+
+    ``stored`` are the teachers whose answers the bank has already; the stage adds its own.
     """
-
-    parts: Parts
-    extents: Mapping[str, Extent]
-    stored: Mapping[str, set[int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._there = {name: set(views) for name, views in self.stored.items()}
-
-    def of(self, stages: Sequence[Stage]) -> Iterator[tuple[ExpectedStage, Work]]:
-        """What is expected of each of ``stages``, and what it takes of the machine."""
-        names = {stage.digest: stage.title for stage in stages}
-        for stage in stages:
-            needs = tuple(names[need] for need in stage.needs if need in names)
-            expected, core_seconds = self._stage(stage)
-            start = self.parts.start_seconds
-            expected = replace(expected, seconds=start + expected.seconds)
-            yield expected, Work(stage.title, expected.seconds, start + core_seconds, needs)
-
-    def _stage(self, stage: Stage) -> tuple[ExpectedStage, float]:
-        extent = self.extents[stage.name]
-        if stage.kind == "examine":
-            rate = self.parts.examined[stage.name]
-            seconds = (extent.validation + extent.test) / rate
-            return ExpectedStage(stage.title, stage.digest, seconds), seconds
-        if stage.teachers:
-            return self._taught(stage, extent)
-        costs = self.parts.specs[stage.name]
-        rate = costs.rate * costs.ranks
-        steps, threads = extent.samples / rate, min(costs.threads, self.parts.cores)
-        rest = beside_steps(costs, extent)
-        expected = ExpectedStage(stage.title, stage.digest, steps + rest, rate)
-        return expected, threads * (extent.samples / costs.rate + rest)
-
-    def _taught(self, stage: Stage, extent: Extent) -> tuple[ExpectedStage, float]:
-        student, bank = self.parts.specs["student"], self.parts.bank
-        kept = [name for name in stage.teachers if name not in self.parts.unkept]
-        new = max((self._take(name, extent) for name in kept), default=0)
-        started = new > 0 or len(kept) < len(stage.teachers)
-        found = self.parts.speeds(stage.teachers, started=started)
-        rest = beside_steps(student, extent)
-        teaching = sum(self.parts.teachers[name].core_seconds for name in stage.teachers)
-        learning = min(student.threads, self.parts.cores) / student.rate
-        if found.filling is None or found.filled is None or bank is None:
-            seconds = extent.samples / found.live + rest
-            work = extent.samples * (learning + teaching) + rest
-            every = extent.samples * len(stage.teachers)
-            return self._expected(stage, extent, seconds, rest, every), work
-        asked = [name for name in stage.teachers if name in self.parts.unkept]
-        known = extent.samples - new
-        seconds = new / found.filling + known / found.filled + rest
-        again = sum(self.parts.teachers[name].core_seconds for name in asked)
-        work = (
-            new * (learning + teaching + len(stage.teachers) * bank.write_seconds)
-            + known * (learning + again + len(kept) * bank.read_seconds)
-            + rest
-        )
-        computed = new * len(kept) + extent.samples * len(asked)
-        return self._expected(stage, extent, seconds, rest, computed), work
-
-    def _take(self, teacher: str, extent: Extent) -> int:
-        """How many answers of ``teacher`` are new in this stage; they are there afterwards."""
-        there = self._there.setdefault(teacher, set())
-        new = sum(count for view, count in extent.answers.items() if view not in there)
-        there.update(extent.answers)
-        return min(new, extent.samples)
-
-    def _expected(
-        self, stage: Stage, extent: Extent, seconds: float, rest: float, asked: int
-    ) -> ExpectedStage:
-        return ExpectedStage(
-            stage.title,
-            stage.digest,
-            seconds,
-            extent.samples / (seconds - rest),
-            asked=asked,
-            read=extent.samples * len(stage.teachers) - asked,
-        )
+    cached = set(stage.teachers) - timing.uncached
+    read, new = timing.read or timing.computed, work.samples
+    if timing.read is not None:
+        new = 0 if cached <= stored else min(work.distinct * work.views, work.samples)
+        stored |= cached
+    steps = new / timing.computed.rate + (work.samples - new) / read.rate
+    first = timing.computed if new else read
+    asked = new * len(cached) + work.samples * len(timing.uncached)
+    return ExpectedStage(
+        stage.title,
+        stage.digest,
+        first.start_seconds + steps + _beside_steps(work, first),
+        work.samples / steps,
+        asked=asked,
+        read=work.samples * len(stage.teachers) - asked,
+    )
 
 
-def beside_steps(costs: StudentCosts, extent: Extent) -> float:
-    """Seconds of a stage beside its steps: validation, checkpoints, the last examination."""
-    asked = extent.validation * extent.epochs / costs.ranks + extent.validation + extent.test
-    return asked / costs.asking_rate + extent.commits * costs.commit_seconds
+def evaluation_stage(stage: Stage, work: Workload, rate: float) -> ExpectedStage:
+    """What the evaluation of a loaded model takes, which answers ``rate`` samples/s."""
+    return ExpectedStage(stage.title, stage.digest, (work.validation + work.test) / rate)
+
+
+def _beside_steps(work: Workload, timing: StageTiming) -> float:
+    """Seconds of a stage after its epochs (validation, checkpoint) and after its last step
+    (evaluation of both parts)."""
+    per_image = FORWARD_SHARE * (1.0 - timing.wait_share) / timing.rate
+    epoch = timing.epoch_seconds
+    if epoch is None:
+        epoch = work.validation * per_image
+    return work.epochs * epoch + (work.validation + work.test) * per_image
+
+
+def run_seconds(
+    stages: Sequence[tuple[Stage, float, int]], cores: int, *, parallel: bool = True
+) -> float:
+    """The seconds of all ``stages``, each given with its own seconds and its roles' threads.
+
+    Stages that need not wait for each other run beside each other: the longest chain is a bound
+    from below, what all of them take of the cores another; the larger is the answer.
+    """
+    if not parallel:
+        return sum(seconds for _, seconds, _ in stages)
+    ends: dict[str, float] = {}
+    for stage, seconds, _ in stages:
+        begins = max((ends[need] for need in stage.needs if need in ends), default=0.0)
+        ends[stage.digest] = begins + seconds
+    work = sum(seconds * min(threads, cores) for _, seconds, threads in stages)
+    return max(work / cores, max(ends.values(), default=0.0))

@@ -1,148 +1,102 @@
-"""Times a teacher as its host runs it: views are made, and answers computed in its manner."""
+"""Times a teacher by itself, as it answers in a stage, and prepares what that stage needs of it."""
 
 from __future__ import annotations
 
+import shutil
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 
 import numpy as np
 
-from orchestrator.execution.bank_shelves import BankShelves
-from orchestrator.execution.role_specs import RoleSpecs, device
+from cluster.runtime import Handle
+from orchestrator.execution.role_specs import resources_of
 from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import resolve
-from orchestrator.profiling.bank_contents import Holdings
+from orchestrator.planning.thread_allocation import Resolved
+from orchestrator.profiling.bench import Bench
 from orchestrator.profiling.measured_plan import MeasuredTeacher
-from students.knowledge import Answer, Question
-from students.models.config import Weights
-from students.models.network import Network
+from students.models.network import weights_sha256
 from students.models.profile import costs
-from students.objectives.term import taps_of
-from students.storage.outcome import weights_file
-from students.torch_state import computing_on
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import Outcome, read_outcome, write_outcome
 from students.training.build import student_network
-from students.transfer_sets.sampler import Ids
-from students.transfer_sets.transfer_set import TransferSet
-from teachers.inference.inference_config import plain
-from teachers.inference.loading import load_network
-from teachers.inference.teacher import Teacher
-from teachers.qualification.autotune import WORTH_MACS, tune
-from teachers.qualification.parity_verdict import probe_of
-from teachers.qualification.records import Tuning, read_tuning
+from teachers.inference.inference_config import InferenceConfig, plain
+from teachers.qualification.autotune import WORTH_MACS
+from teachers.qualification.records import read_tuning, stored_config
+from teachers.serving.host import TeacherHost
+
+FORWARD_BATCHES = 4
+"""Asked for at one time, so that the way to the teacher and back counts for little."""
 
 
-@dataclass
-class TimedTeacher:
-    """A teacher that answers a turn at a time; ``gain`` is how many times faster than plain fp32
-    it was when its manner was chosen, ``fresh``: with weights that nobody has trained."""
-
-    teacher: Teacher
-    transfer_set: TransferSet
-    gain: float | None
-    fresh: bool
-    rates: list[float] = field(default_factory=list)
-    _asked: int = 0
-
-    def answer(self, question: Question) -> Answer:
-        """One answer, with the views it takes made first."""
-        batch = self.transfer_set.batch(question.sample_ids, question.view)
-        return self.teacher.answer(batch.inputs)
-
-    def take_turn(self, seconds: float) -> None:
-        """Answers for about so long, and notes the samples/s; the first turn warms up."""
-        first, began = self._asked == 0, time.perf_counter()
-        answered = 0
-        while answered == 0 or time.perf_counter() - began < seconds:
-            answered += len(self._next_question())
-        if not first:
-            self.rates.append(answered / (time.perf_counter() - began))
-
-    def _next_question(self) -> Ids:
-        """Answers one forward batch; gives its ids."""
-        samples, number = self.teacher.inference.forward_batch, self._asked
-        places = np.arange(number * samples, (number + 1) * samples)
-        ids: Ids = np.take(self.transfer_set.student_ids(), places, mode="wrap")
-        with computing_on(self.teacher.inference.threads):
-            self.answer(Question(number, ids))
-        self._asked += 1
-        return ids
-
-    def told(self, rate: float, training_rate: float | None) -> MeasuredTeacher:
-        """What is told of it."""
-        inference = self.teacher.inference
-        return MeasuredTeacher(
-            str(inference), inference.threads, rate, self.gain, training_rate, self.fresh
-        )
+def prepare_teacher(bench: Bench, name: str) -> None:
+    """Gives the scratch home the outcome of the teacher's stage, and how the teacher is run, where
+    the real home has them; else, if no short training has ended, an outcome of initial weights."""
+    stage = bench.plan.stage(f"teachers.{name}")
+    folder = bench.scratch.folder(stage.digest)
+    if bench.is_stored(stage):
+        folder.symlink_to(bench.store.folder(stage.digest))
+        records = bench.real_runner.teachers.bank_shelves.folder(name)
+        for file in filter(lambda path: path.is_file(), records.iterdir()):
+            shutil.copy(file, bench.runner.teachers.bank_shelves.folder(name))
+    elif read_outcome(folder) is None:
+        _write_initial_outcome(bench, name, stage)
 
 
-@dataclass(frozen=True)
-class TeacherTiming:
-    """Builds the teachers of a plan as they are run, on a machine of ``cores`` cores."""
+def _write_initial_outcome(bench: Bench, name: str, stage: Stage) -> None:
+    weights = {}
+    if stage.kind == "teach":
+        resolved = Resolved(student=1, teachers={})
+        task = bench.runner.role_specs.assignments(stage, 1, resolved)[0]
+        network = student_network(task, bench.transfer_set)
+        weights = network.model.state_dict()
+    else:
+        network = bench.runner.teachers.parity_gate.network(name)
+    cost = costs(network, bench.transfer_set.shape)
+    outcome = Outcome(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes)
+    folder = bench.scratch.folder(stage.digest)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_outcome(folder, begin_attempt(folder), outcome, weights=weights, answers={})
 
-    role_specs: RoleSpecs
-    bank_shelves: BankShelves
-    cores: int
-    holdings: Holdings
 
-    def begun(self, name: str, stage: Stage, *, fresh: bool) -> TimedTeacher:
-        """Teacher ``name`` as it answers in ``stage``; ``fresh``: with weights that nobody has
-        trained yet, where it has no others."""
-        config = self.role_specs.plan.recipe.teachers[name]
-        taps = taps_of(stage.cohort[0].objective).get(name, ()) if stage.teachers else ()
-        fresh = fresh and config.weights is None
-        network = self._fresh(name) if fresh else self._loaded(name)
-        tuning = self._tuning(name, stage, network)
-        teacher = Teacher(network, taps, inference=tuning.chosen, device=device(config.resources))
-        gain = None if tuning.chosen == plain(tuning.chosen.threads) else tuning.gain
-        return TimedTeacher(teacher, self.bank_shelves.transfer_set, gain, fresh)
+def time_teacher(bench: Bench, name: str, stage: Stage, threads: int) -> MeasuredTeacher:
+    """Times the teacher as it answers in ``stage``, and records how it is run where that stage
+    looks for it; in its own stage, the evaluation of a loaded model, it is run plainly."""
+    config, teaches = bench.plan.recipe.teachers[name], name in stage.teachers
+    spec = bench.runner.role_specs.teacher_spec(name, stage, threads)
+    with ExitStack() as roles:
+        place = resources_of(config.resources, threads)
+        handle = bench.runtime.start(place, f"teacher {name}", TeacherHost, spec)
+        roles.callback(bench.runtime.retire, handle)
+        chosen = _choose(bench, name, stage, handle, threads) if teaches else plain(threads)
+        handle.call(TeacherHost.adopt, chosen, None).result()
+        rate = _rate(bench, handle, chosen)
+    tuning = read_tuning(bench.runner.teachers.bank_shelves.folder(name)) if teaches else None
+    tuned = tuning if tuning and tuning.chosen == chosen != plain(threads) else None
+    return MeasuredTeacher(str(chosen), chosen.threads, rate, tuned.gain if tuned else None)
 
-    def _threads(self, name: str, stage: Stage) -> int:
-        """The threads that it has beside the student, or those of its examination."""
-        plan = self.role_specs.plan
-        if name in stage.teachers:
-            known = self.holdings.prospect(stage)
-            return resolve(stage, plan, self.cores, known)["teachers"][name]
-        return resolve(plan.stage(f"teachers.{name}"), plan, self.cores)["student"]
 
-    def _loaded(self, name: str) -> Network:
-        plan = self.role_specs.plan
-        config, stage = plan.recipe.teachers[name], plan.stage(f"teachers.{name}")
-        trained = weights_file(self.role_specs.store.folder(stage.digest))
-        return load_network(
-            config.model,
-            config.weights or Weights(path=str(trained)),
-            transfer_set=self.bank_shelves.transfer_set,
-            folder=plan.folder,
-            path=f"teachers.{name}.weights",
-            classes=config.classes,
-        )
+def _choose(
+    bench: Bench, name: str, stage: Stage, handle: Handle[TeacherHost], threads: int
+) -> InferenceConfig:
+    """As a run chooses it, but for compiling, which takes longer than all this."""
+    gate, shelves = bench.runner.teachers.parity_gate, bench.runner.teachers.bank_shelves
+    outcome = read_outcome(bench.scratch.folder(bench.plan.stage(f"teachers.{name}").digest))
+    macs = outcome.macs if outcome else 1
+    # So many are worth a short search, and not worth compiling.
+    samples = min(shelves.samples_to_answer(stage), int(2 * WORTH_MACS / max(1, macs)))
+    precision, folder = bench.plan.recipe.teachers[name].precision, shelves.folder(name)
+    return stored_config(folder) or gate.choose_config(
+        name, [handle], folder, precision, threads, samples
+    )
 
-    def _fresh(self, name: str) -> Network:
-        """The teacher as it begins its own training."""
-        plan = self.role_specs.plan
-        stage = plan.stage(f"teachers.{name}")
-        task = self.role_specs.assignments(stage, 1, resolve(stage, plan, self.cores))[0]
-        return student_network(task, self.bank_shelves.transfer_set).eval()
 
-    def _tuning(self, name: str, stage: Stage, network: Network) -> Tuning:
-        """As a run has settled it, or would but for compiling, which takes longer than all this."""
-        config, data = self.role_specs.plan.recipe.teachers[name], self.bank_shelves.transfer_set
-        settled, threads = self.holdings.settled.get(name), self._threads(name, stage)
-        if settled is not None:
-            found = read_tuning(self.bank_shelves.folder(name))
-            same = found is not None and found.chosen == settled
-            return found if found and same else Tuning(settled, None, None)
-        if config.precision != "auto":
-            return Tuning(plain(threads, config.precision), None, None)
-        macs = costs(network, data.shape).macs
-        samples = self.bank_shelves.samples_to_answer(stage) if stage.teachers else 0
-        return tune(
-            network,
-            taps_of(stage.cohort[0].objective).get(name, ()),
-            data.batch(probe_of(data, macs, config.classes).sample_ids, 0).inputs,
-            threads=threads,
-            device=device(config.resources),
-            temperature=stage.ensemble.temperature,
-            # So many are worth a short search, and not worth compiling.
-            samples_to_answer=min(samples, int(2 * WORTH_MACS / max(1, macs))),
-        )
+def _rate(bench: Bench, handle: Handle[TeacherHost], chosen: InferenceConfig) -> float:
+    """Answers/s, views made and answers sent back; the first pass is not counted."""
+    samples = FORWARD_BATCHES * chosen.forward_batch
+    ids = np.resize(bench.transfer_set.student_ids(), samples)
+    handle.call(TeacherHost.probe, ids, 0).result()
+    passes, began = 0, time.perf_counter()
+    while passes == 0 or time.perf_counter() - began < bench.seconds:
+        handle.call(TeacherHost.probe, ids, passes).result()
+        passes += 1
+    return passes * samples / (time.perf_counter() - began)

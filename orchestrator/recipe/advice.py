@@ -1,4 +1,4 @@
-"""What a recipe's author should know of it though nothing is wrong: sentences, no problems."""
+"""Notes on a recipe in which nothing is wrong: what its author should know of it, in sentences."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.weights_told import scheduled
+from orchestrator.recipe.rules.weight_schedules import objectives
 from students.objectives.decoupled import Decoupled
 from students.objectives.hard_targets import HardTargets
 from students.objectives.probability_l2 import ProbabilityL2
 from students.objectives.task import Task
-from students.objectives.term import SofteningTerm
+from students.objectives.term import SofteningTerm, learns_from_teachers
 from teachers.config import Confidence, CorrectOnly, TeacherConfig
 
-_OF_DISTRIBUTIONS = (SofteningTerm, ProbabilityL2, HardTargets)
+_ON_DISTRIBUTIONS = (SofteningTerm, ProbabilityL2, HardTargets)
 
 
-def remarks(recipe: Recipe) -> tuple[str, ...]:
-    """All that there is to remark; of teachers only where they teach."""
-    weights = tuple(scheduled(recipe))
+def notes(recipe: Recipe) -> tuple[str, ...]:
+    """All notes; those on teachers only where they teach."""
+    weights = tuple(_weight_schedules(recipe))
     if not any(term.needs_teachers and term.active for term in recipe.student.objective.values()):
         return weights
     return (
         *weights,
-        *_smoothed(recipe),
-        *_by_correctness(recipe),
+        *_label_smoothing(recipe),
+        *_correctness(recipe),
         *_unlabelled(recipe),
         *_noise(recipe),
     )
 
 
 def all_have_seen(recipe: Recipe) -> bool:
-    """Whether every teacher has seen all samples that the student learns from."""
+    """Whether every teacher was trained on all samples that the student is trained on."""
     return bool(recipe.teachers) and all(
         _has_seen(teacher, recipe.transfer_set.fraction) for teacher in recipe.teachers.values()
     )
@@ -40,12 +40,30 @@ def all_have_seen(recipe: Recipe) -> bool:
 
 def _has_seen(teacher: TeacherConfig, fraction: float) -> bool:
     if teacher.classes is not None:
-        return False  # Of some classes alone, perhaps.
+        return False  # Perhaps trained on these classes only.
     # Of two fractions the smaller is part of the larger.
     return teacher.seen == "train" if teacher.train is None else teacher.train.fraction >= fraction
 
 
-def _smoothed(recipe: Recipe) -> Iterator[str]:
+def _weight_schedules(recipe: Recipe) -> Iterator[str]:
+    changing = [
+        f"{place}.{name} {term.weight}"
+        for place, terms, _, _ in objectives(recipe)
+        for name, term in terms.items()
+        if not isinstance(term.weight, (int, float))
+    ]
+    if changing:
+        yield f"Weights that change, where the first epoch is 0: {'; '.join(changing)}."
+    terms, epochs = recipe.student.objective.values(), recipe.student.train.epochs
+    used = sum(learns_from_teachers(terms, epoch) for epoch in range(epochs))
+    if 0 < used < epochs:
+        yield (
+            f"Teachers are used in {used} of the student's {epochs} epochs: in the others no term "
+            "that needs them has a weight above 0."
+        )
+
+
+def _label_smoothing(recipe: Recipe) -> Iterator[str]:
     found = [
         f"{name} ({term.label_smoothing:g})"
         for name, teacher in recipe.teachers.items()
@@ -54,20 +72,21 @@ def _smoothed(recipe: Recipe) -> Iterator[str]:
         if isinstance(term, Task) and term.label_smoothing > 0 and term.active
     ]
     if found:
-        who = f"Teacher {found[0]} is" if len(found) == 1 else f"Teachers {listed(found)} are"
+        subject = f"Teacher {found[0]} is" if len(found) == 1 else f"Teachers {listed(found)} are"
         yield (
-            f"{who} trained with label smoothing: such teachers are better calibrated, but teach "
-            "worse, for less of how classes resemble each other is left in their answers "
+            f"{subject} trained with label smoothing: such teachers are better calibrated, but "
+            "teach worse, because their answers show less of how similar the classes are "
             "(Mueller et al., 2019)."
         )
 
 
-def _by_correctness(recipe: Recipe) -> Iterator[str]:
+def _correctness(recipe: Recipe) -> Iterator[str]:
     rule = recipe.ensemble.weighting
     if isinstance(rule, (CorrectOnly, Confidence)) and all_have_seen(recipe):
         yield (
-            f"Rule {rule.kind} asks which teachers are right, but all of them have seen the "
-            "student's samples and will be right on nearly all: expect little of it."
+            f"Rule {rule.kind} weighs teachers by whether they are correct, but all of them were "
+            "trained on the student's samples and will be correct on nearly all: expect little "
+            "effect."
         )
 
 
@@ -77,12 +96,12 @@ def _unlabelled(recipe: Recipe) -> Iterator[str]:
         for name, term in recipe.student.objective.items()
         if term.active and isinstance(term, Decoupled)
     ]
-    bare = 1 - recipe.transfer_set.labelled
-    if found and 0 < bare < 1:
-        who = f"Term {found[0]} compares" if len(found) == 1 else f"Terms {listed(found)} compare"
+    unlabelled = 1 - recipe.transfer_set.labelled
+    if found and 0 < unlabelled < 1:
+        subject = f"Term {found[0]} needs" if len(found) == 1 else f"Terms {listed(found)} need"
         yield (
-            f"{who} the label's class with the others, so nothing of {100 * bare:.3g} % of the "
-            "student's samples, which have no label; soft_targets would teach by all."
+            f"{subject} a sample's label, so {100 * unlabelled:.3g} % of the student's samples, "
+            "which have none, contribute nothing to it; soft_targets would use all samples."
         )
 
 
@@ -90,19 +109,19 @@ def _noise(recipe: Recipe) -> Iterator[str]:
     noise = recipe.ensemble.noise
     if noise == "none":
         return
-    made = f", as {noise.virtual} teachers made of one" if noise.virtual > 1 else ""
+    virtual = f", for {noise.virtual} virtual teachers made from one" if noise.virtual > 1 else ""
     yield (
-        f"Noise is on the answers: the logits of {100 * noise.probability:g} % of the samples, "
-        f"each times 1 + a draw of standard deviation {noise.sigma:g}; drawn anew for each "
-        f"teacher, epoch and sample{made}."
+        f"Noise is added to the answers: the logits of {100 * noise.probability:g} % of the "
+        f"samples are each multiplied by 1 + a draw of standard deviation {noise.sigma:g}, drawn "
+        f"anew for each teacher, epoch and sample{virtual}."
     )
     shifted = [
         name
         for name, term in recipe.student.objective.items()
-        if term.active and isinstance(term, _OF_DISTRIBUTIONS)
+        if term.active and isinstance(term, _ON_DISTRIBUTIONS)
     ]
     if shifted:
         yield (
-            "On average such noise changes nothing for terms on logits, but it shifts the mean "
-            f"gradient of those on distributions: {listed(shifted)}."
+            "On average such noise does not change terms on logits, but it shifts the mean "
+            f"gradient of terms on distributions: {listed(shifted)}."
         )

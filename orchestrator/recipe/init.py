@@ -57,7 +57,7 @@ def write_recipe(path: Path, *, force: bool = False) -> None:
         with path.open("w" if force else "x", encoding="utf-8") as opened:
             opened.write(TEMPLATE)
     except FileExistsError:
-        message = f"'{path}' exists already; choose another name, or --force to overwrite it"
+        message = f"'{path}' already exists; choose another name, or --force to overwrite it"
         raise RecipeProblems([Problem("", message)]) from None
     except FileNotFoundError:
         message = f"the folder '{path.parent}' does not exist; make it first"

@@ -1,7 +1,7 @@
-"""Turns a recipe's file, with what the command line sets, into a judged ``Recipe``.
+"""Reads a recipe's file and the command line's overrides into a validated ``Recipe``.
 
 Text, then plain values, then the command line's, then the environment's, then the sections,
-then the rules across sections. Whatever is wrong at any of these is told at once.
+then the rules across sections. The problems of all these steps are reported at once.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.recipe.default_kinds import options_of, with_default_kinds
+from orchestrator.errors import Problem, RecipeProblems, problems_from
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment
-from orchestrator.recipe.message_text import Path, dotted
 from orchestrator.recipe.overrides import apply_overrides
+from orchestrator.recipe.places import Path, dotted, without
 from orchestrator.recipe.rules.catalog import judge
-from orchestrator.recipe.unsupported import split_later, without
-from orchestrator.recipe.validation_errors import Located, located, sentence
+from orchestrator.recipe.schema import options_of, with_default_kinds
+from orchestrator.recipe.unsupported import split_unsupported
+from orchestrator.recipe.validation_errors import LocatedError, locate_errors, sentence
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml
 
 _PLACE = re.compile(r"`([A-Za-z0-9_.-]+)`")
@@ -31,8 +31,8 @@ _PLACE = re.compile(r"`([A-Za-z0-9_.-]+)`")
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A recipe that may run. ``folder`` is where its file lies, to which paths are relative;
-    ``source`` is what the file and the command line say, with ``${env:NAME}`` as written;
+    """A valid recipe. ``folder`` is its file's folder, to which paths are relative; ``source``
+    is what the file and the command line contain, with ``${env:NAME}`` as written;
     ``from_environment`` is that text by path for each value that came from the environment."""
 
     recipe: Recipe
@@ -46,7 +46,7 @@ def load_recipe(
     overrides: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> LoadedRecipe:
-    """Reads and judges the recipe at ``path``; ``overrides`` are ``a.b=value``.
+    """Reads and validates the recipe at ``path``; ``overrides`` are ``a.b=value``.
 
     Raises:
         RecipeProblems: with everything that is wrong, each at its place.
@@ -54,7 +54,7 @@ def load_recipe(
     file = File(path).expanduser()
     source, problems = apply_overrides(read_recipe(file), overrides, options_of)
     resolved = resolve_environment(source, environment)
-    recipe, more = judge_data(resolved)
+    recipe, more = validate(resolved)
     problems += more
     if problems or recipe is None:
         name = source.get("name")
@@ -66,24 +66,25 @@ def read_recipe(file: File) -> dict[str, Any]:
     """The plain values of a recipe's file.
 
     Raises:
-        RecipeProblems: there is no such file, or it holds no mapping.
+        RecipeProblems: there is no such file, or it does not contain a mapping.
     """
     try:
         with file.open("rb") as opened:
             text = opened.read(LARGEST + 1)
         if len(text) > LARGEST:
-            raise YamlProblem(f"is larger than {LARGEST} bytes; a recipe is a short text")
+            raise YamlProblem(f"is larger than {LARGEST} bytes; shorten it")
         data = read_yaml(text.decode("utf-8-sig"))
         if data is None:
             raise YamlProblem("is empty; `stillhouse init` writes one to start from")
         if not isinstance(data, dict):
-            raise YamlProblem(f"holds a {_word(data)}, but a recipe is a mapping of its sections")
+            word = "a list" if isinstance(data, list) else "a plain value"
+            raise YamlProblem(f"is {word}, but a recipe is a mapping of its sections")
     except FileNotFoundError:
         message = f"the recipe '{file}' does not exist; `stillhouse init` writes one to start from"
     except IsADirectoryError:
         message = f"the recipe '{file}' is a folder; give the path of a YAML file"
     except OSError as error:
-        message = f"the recipe '{file}' cannot be read ({error.strerror}); see to its permissions"
+        message = f"the recipe '{file}' cannot be read ({error.strerror}); check its permissions"
     except UnicodeDecodeError:
         message = f"the recipe '{file}' is not UTF-8 text; give the path of a YAML file"
     except YamlProblem as problem:
@@ -93,24 +94,19 @@ def read_recipe(file: File) -> dict[str, Any]:
     raise RecipeProblems([Problem("", message)])
 
 
-def _word(value: Any) -> str:
-    return (
-        "list" if isinstance(value, list) else "text" if isinstance(value, str) else "plain value"
-    )
-
-
-def judge_data(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
-    """The recipe that plain values make, if they make one, and every problem with them."""
-    data, later = split_later(with_default_kinds(resolved.data))
-    problems = {**resolved.problems, **later}
-    for path in resolved.problems:
+def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe that plain values make, if they are valid, and every problem with them."""
+    data, unsupported = split_unsupported(with_default_kinds(resolved.data))
+    findings = {**resolved.findings, **unsupported}
+    for path in resolved.findings:
         data = without(data, path)
     recipe, errors = _validate(data)
-    kept = [each for each in errors if not _touches(each.path, resolved.problems)]
-    suspects = [*problems, *(each.path for each in kept)]
+    kept = [each for each in errors if not _touches(each.path, resolved.findings)]
+    suspects = [*findings, *(each.path for each in kept)]
     if recipe is None:
         recipe = _validate(_without_faults(data, errors))[0]
-    found = [*problems.values(), *(Problem(dotted(each.path), sentence(each)) for each in kept)]
+    found = problems_from(findings.values())
+    found += [Problem(dotted(each.path), sentence(each)) for each in kept]
     if recipe is not None:
         found += [each for each in judge(recipe) if not _about(each, suspects)]
     hidden = [
@@ -119,16 +115,16 @@ def judge_data(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
     return (None if found else recipe), hidden
 
 
-def _validate(data: Mapping[str, Any]) -> tuple[Recipe | None, list[Located]]:
-    # By way of JSON, for strict validation takes a list for a tuple there alone.
+def _validate(data: Mapping[str, Any]) -> tuple[Recipe | None, list[LocatedError]]:
+    # From JSON, since strict validation accepts a list for a tuple only there.
     try:
         return Recipe.model_validate_json(json.dumps(data)), []
     except ValidationError as error:
-        return None, located(error.errors(include_url=False, include_context=False), Recipe)
+        return None, locate_errors(error.errors(include_url=False, include_context=False), Recipe)
 
 
-def _without_faults(data: Mapping[str, Any], errors: Iterable[Located]) -> Mapping[str, Any]:
-    """What is left without the faults, so that the rules can judge the rest at the same time."""
+def _without_faults(data: Mapping[str, Any], errors: Iterable[LocatedError]) -> Mapping[str, Any]:
+    """The data without the faults, so that the rules can judge the rest at the same time."""
     for error in errors:
         data = without(data, error.path) if error.path else data
     return {"name": "unnamed", **data}
@@ -140,7 +136,7 @@ def _touches(path: Path, places: Iterable[Path]) -> bool:
 
 
 def _about(problem: Problem, suspects: Iterable[Path]) -> bool:
-    """Whether a rule looked at a value that is at fault itself: then it says nothing new.
+    """Whether a rule looked at a value that is invalid itself: then its problem adds nothing.
 
     A rule names in its sentence every place that it looked at.
     """

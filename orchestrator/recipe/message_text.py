@@ -1,4 +1,4 @@
-"""How a sentence about a recipe spells places, values and the nearest name."""
+"""How a sentence about a recipe shows values, lists of names and the nearest name."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-Path = tuple[str | int, ...]
-
 _LONGEST = 80
 
 
-def dotted(path: Path) -> str:
-    """``teachers.wide.train.epochs``."""
-    return ".".join(str(part) for part in path)
-
-
 def shown(value: Any) -> str:
-    """A value as a sentence shows it, cut to one short line."""
+    """A value as it is shown in a sentence, cut to one short line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -35,7 +28,7 @@ def _compact(value: Any) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that ``name`` was probably meant to be, if any is near."""
+    """The one of ``names`` that ``name`` is probably a misspelling of, if any."""
     by_lower = {each.lower(): each for each in names}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[near[0]] if near else None
@@ -50,11 +43,11 @@ def listed(names: Iterable[str], last: str = "and") -> str:
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
-    """The remedy for a wrong name: the nearest one, or all there are."""
+    """The remedy for a wrong name: the nearest one, or the list of all."""
     there = list(names)
     near = nearest(name, there)
     if near is not None:
         return f"did you mean `{near}`?"
     if not there:
-        return "there is none to choose from; take it out"
+        return "there is nothing to choose from; take it out"
     return f"choose from {listed(there)}"

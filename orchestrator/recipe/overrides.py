@@ -1,12 +1,12 @@
 """Sets single values of a recipe from the command line: ``student.train.epochs=5``.
 
-A place is a dotted path; its value is YAML. What stands in the way in its short form is
-unfolded: a word is ``{kind: word}``, under ``weights`` it is ``{path: word}``, and a number
-under ``objective`` is ``{weight: number}``. Sections that are not there are made.
+A place is a dotted path; its value is YAML. A short form on the way to it is expanded: a word
+to ``{kind: word}``, under ``weights`` to ``{path: word}``, and a number under ``objective`` to
+``{weight: number}``. Missing sections are created.
 
-``null`` takes an entry out, which brings back its default. A value replaces what stood there,
-with one exception: setting ``kind`` alone keeps the options beside it that the new kind has
-too, and drops the file's others; options that were themselves set on the command line stay.
+``null`` removes an entry, which restores its default. A value replaces the old one, with one
+exception: setting ``kind`` alone keeps the options beside it that the new kind has too, and
+drops the file's others; options that were themselves set on the command line are kept.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.message_text import Path, dotted, shown, suggest
+from orchestrator.recipe.message_text import shown, suggest
+from orchestrator.recipe.places import Path, dotted, replaced
 from orchestrator.recipe.yaml_values import YamlProblem, read_yaml
 
 Options = Callable[[Path, str], frozenset[str] | None]
-"""The options that a kind has at a place, or None where that is not known."""
+"""The options of a kind at a place, or None where they are not known."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,6 @@ class OverrideProblem(ValueError):
     """An override that cannot be read or applied; the message is one sentence."""
 
 
-def any_options(place: Path, kind: str) -> frozenset[str] | None:
-    """Knows no kinds, so every option stays."""
-    return None
-
-
 def read_override(text: str) -> Override:
     """Reads ``a.b=value``.
 
@@ -52,7 +48,7 @@ def read_override(text: str) -> Override:
     if not equals or not place or not all(place.split(".")):
         raise OverrideProblem(f"'{text}' sets nothing; write it as section.setting=value")
     if not written.strip():
-        raise OverrideProblem(f"'{text}' gives no value; write {place}=null to take it out")
+        raise OverrideProblem(f"'{text}' gives no value; write {place}=null to remove it")
     try:
         return Override(place, read_yaml(written), text)
     except YamlProblem as problem:
@@ -60,7 +56,7 @@ def read_override(text: str) -> Override:
 
 
 def apply_overrides(
-    data: Mapping[str, Any], texts: Sequence[str], options: Options = any_options
+    data: Mapping[str, Any], texts: Sequence[str], options: Options
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The recipe with ``texts`` applied in order, and a problem for each that cannot be."""
     result, problems = dict(data), []
@@ -79,10 +75,16 @@ def _apply(
 ) -> dict[str, Any]:
     changed, path = _set(data, override.place.split("."), override, ())
     touched.add(path)
+    section = path[:-1]
     if path[-1] == "kind" and isinstance(override.value, str):
-        allowed = options(path[:-1], override.value)
+        allowed = options(section, override.value)
         if allowed is not None:
-            changed = _keep_fitting(changed, path[:-1], allowed | {"kind"}, touched)
+            kept = {each[len(section)] for each in touched if each[: len(section)] == section}
+            changed = replaced(
+                changed,
+                section,
+                lambda old: {n: v for n, v in old.items() if n in allowed or n in kept},
+            )
     return dict(changed)
 
 
@@ -93,18 +95,18 @@ def _set(data: Any, parts: list[str], override: Override, above: Path) -> tuple[
     if not isinstance(data, Mapping):
         raise OverrideProblem(
             f"'{override.text}' goes through `{dotted(above)}`, which is {shown(data)} and has "
-            f"nothing inside; set `{dotted(above)}` itself"
+            f"no settings inside; set `{dotted(above)}` itself"
         )
     key, rest = _step(data, parts)
     if not rest:
         return _put(data, key, override, above), (*above, key)
-    inner = _unfold(data.get(key), (*above, key))
+    inner = _expand(data.get(key), (*above, key))
     changed, path = _set(inner, rest, override, (*above, key))
     return {**data, key: changed}, path
 
 
 def _step(data: Mapping[str, Any], parts: list[str]) -> tuple[str, list[str]]:
-    """The next key: the longest one that is there, since a name may have dots itself."""
+    """The next key: the longest that exists, since a name may contain dots."""
     for length in range(len(parts), 0, -1):
         key = ".".join(parts[:length])
         if key in data:
@@ -117,14 +119,14 @@ def _put(data: Mapping[str, Any], key: str, override: Override, above: Path) -> 
         return {**data, key: override.value}
     if key not in data:
         raise OverrideProblem(
-            f"'{override.text}' takes out `{dotted((*above, key))}`, which the recipe does not "
+            f"'{override.text}' removes `{dotted((*above, key))}`, which the recipe does not "
             f"set; {suggest(key, data)}"
         )
     return {name: value for name, value in data.items() if name != key}
 
 
-def _unfold(value: Any, path: Path) -> Any:
-    """The long form of a value that an override goes into."""
+def _expand(value: Any, path: Path) -> Any:
+    """The long form of a value inside which an override sets something."""
     if value is None or (value == "none" and path[-1] == "weights"):
         return {}
     if isinstance(value, str):
@@ -148,22 +150,6 @@ def _set_in_list(
     if not rest:
         entries = [] if override.value is None else [override.value]
         return [*data[:index], *entries, *data[index + 1 :]], (*above, index)
-    inner = _unfold(data[index], (*above, index))
+    inner = _expand(data[index], (*above, index))
     changed, path = _set(inner, rest, override, (*above, index))
     return [*data[:index], changed, *data[index + 1 :]], path
-
-
-def _keep_fitting(data: Any, place: Path, allowed: frozenset[str], touched: set[Path]) -> Any:
-    def prune(value: Any, rest: Path, above: Path) -> Any:
-        if rest:
-            inner = prune(value[rest[0]], rest[1:], (*above, rest[0]))
-            if isinstance(value, list):
-                return [inner if at == rest[0] else each for at, each in enumerate(value)]
-            return {**value, rest[0]: inner}
-        return {
-            name: each
-            for name, each in value.items()
-            if name in allowed or any(path[: len(above) + 1] == (*above, name) for path in touched)
-        }
-
-    return prune(data, place, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import NoneType, UnionType
@@ -10,8 +11,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from cluster.section import Section
-from orchestrator.config import NAME
+from orchestrator.config import NAME, Recipe
 from orchestrator.recipe.message_text import listed
+from orchestrator.recipe.places import Path
+
+_TORCH_ENGINE = frozenset({"kind", "ranks"})
 
 _PATTERNS = {
     NAME: "a name of letters, digits, `_`, `.` and `-` that begins with a letter or digit",
@@ -99,6 +103,41 @@ def fixed_default(section: type[Section], name: str) -> Any:
     """A setting's default, or None where it must be said."""
     field = section.model_fields.get(name)
     return None if field is None or field.is_required() else field.get_default()
+
+
+def with_default_kinds(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Names the default kind where only options are given: ``optimizer: {lr: 0.1}``."""
+    filled: dict[str, Any] = _fill(data, shape_of(Recipe), None)
+    return filled
+
+
+def _fill(value: Any, shape: Shape, default: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    if shape.kinds:
+        if "kind" not in value and isinstance(default, Section):
+            value = {"kind": kind_of(type(default)), **value}
+        chosen = shape.kinds.get(str(value.get("kind")))
+        if chosen is None:
+            return value
+        shape = shape_of(chosen)
+    filled = {}
+    for key, each in value.items():
+        deeper = inside(shape, key)
+        default = fixed_default(shape.section, key) if shape.section is not None else None
+        filled[key] = each if deeper is None else _fill(each, deeper, default)
+    return filled
+
+
+def options_of(place: Path, kind: str) -> frozenset[str] | None:
+    """The options of ``kind`` at ``place``; None if it is not a kind there."""
+    shape: Shape | None = shape_of(Recipe)
+    if place[-1:] == ("engine",) and kind == "torch":
+        return _TORCH_ENGINE
+    for key in place:
+        shape = inside(shape, key) if shape is not None else None
+    chosen = shape.kinds.get(kind) if shape is not None else None
+    return frozenset(chosen.model_fields) if chosen is not None else None
 
 
 def requirement(shape: Shape) -> str:

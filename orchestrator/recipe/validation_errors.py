@@ -1,4 +1,4 @@
-"""Turns what pydantic says about a recipe into problems: place, value, rule, remedy."""
+"""Turns pydantic's errors into problems of a recipe: place, value, rule, remedy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from cluster.section import Section, kind_first
 from orchestrator.config import Name
-from orchestrator.errors import Problem
-from orchestrator.recipe.message_text import Path, dotted, listed, nearest, shown, suggest
+from orchestrator.recipe.message_text import listed, nearest, shown, suggest
+from orchestrator.recipe.places import Path, dotted
 from orchestrator.recipe.schema import (
     Shape,
     fixed_default,
@@ -21,11 +21,11 @@ from orchestrator.recipe.schema import (
 
 
 @dataclass(frozen=True)
-class Located:
+class LocatedError:
     """One of pydantic's errors at its place in the recipe.
 
-    ``owner`` is the section whose setting it is; ``siblings`` are the kinds that could stand
-    where the owner does; ``said`` is the sentence of a section's own validator.
+    ``owner`` is the section whose setting it is; ``siblings`` are the kinds to choose from in the
+    owner's place; ``message`` is the sentence of a section's own validator.
     """
 
     path: Path
@@ -34,25 +34,20 @@ class Located:
     shape: Shape
     owner: type[Section] | None
     siblings: Mapping[str, type[Section]]
-    said: str
+    message: str
 
 
-def problems_of(errors: Sequence[Mapping[str, Any]], recipe: type[Section]) -> list[Problem]:
-    """One problem for each place that pydantic found fault with, in its order."""
-    return [Problem(dotted(each.path), sentence(each)) for each in located(errors, recipe)]
-
-
-def located(errors: Sequence[Mapping[str, Any]], recipe: type[Section]) -> list[Located]:
-    """The errors at their places; several forms tried for one value count once."""
-    found: dict[tuple[Path, bool], Located] = {}
+def locate_errors(errors: Sequence[Mapping[str, Any]], recipe: type[Section]) -> list[LocatedError]:
+    """The errors at their places; of several forms tried for one value only the first."""
+    found: dict[tuple[Path, bool], LocatedError] = {}
     for error in errors:
         for each in _locate(error, recipe):
             found.setdefault((each.path, each.kind == "missing"), each)
     return list(found.values())
 
 
-def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located]:
-    """Follows an error's location down the sections, leaving out tags and names of branches."""
+def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[LocatedError]:
+    """Follows an error's location down the sections, without tags and names of branches."""
     shape, path, owner = shape_of(recipe), [], None
     siblings: Mapping[str, type[Section]] = {}
     last = len(error["loc"]) - 1
@@ -78,7 +73,7 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
         if deeper is None:
             break
         shape = deeper
-    yield Located(
+    yield LocatedError(
         tuple(path), str(error["type"]), error["input"], shape, owner, siblings,
         str(error["msg"]).removeprefix("Value error, "),
     )  # fmt: skip
@@ -102,7 +97,7 @@ def _is_mapping_branch_elsewhere(shape: Shape, value: Any) -> bool:
     )
 
 
-def sentence(error: Located) -> str:
+def sentence(error: LocatedError) -> str:
     """The problem in one sentence."""
     place = f"`{dotted(error.path)}`" if error.path else "the recipe"
     if error.kind == "extra_forbidden":
@@ -112,18 +107,18 @@ def sentence(error: Located) -> str:
     if error.kind in ("union_tag_invalid", "union_tag_not_found"):
         return _kind(place, error)
     if error.kind == "string_pattern_mismatch" and error.path and error.path[-1] == error.value:
-        return f"{place} is no name; give it {requirement(shape_of(Name))}"
+        return f"{place} is not a valid name; give {requirement(shape_of(Name))}"
     if error.kind == "value_error" and error.shape.section is not None:
-        verb = " " if error.said.startswith("must ") else ": "
-        return f"{place}{verb}{error.said}"
-    if error.kind == "value_error" and error.said.startswith("must name"):
-        return f"{place} is {shown(error.value)}, but {error.said}; take the second out"
+        verb = " " if error.message.startswith("must ") else ": "
+        return f"{place}{verb}{error.message}"
+    if error.kind == "value_error" and error.message.startswith("must name"):
+        return f"{place} is {shown(error.value)}, but {error.message}; take the repetition out"
     return (
         f"{place} is {shown(error.value)}, but must be {requirement(error.shape)}; {_remedy(error)}"
     )
 
 
-def _unknown(place: str, error: Located) -> str:
+def _unknown(place: str, error: LocatedError) -> str:
     name, owner = str(error.path[-1]), error.owner
     own = list(owner.model_fields) if owner is not None else []
     kind = kind_of(owner) if owner is not None and error.siblings else None
@@ -137,30 +132,27 @@ def _unknown(place: str, error: Located) -> str:
     return f"{place} is not a setting{of_kind}; {suggest(name, own)}"
 
 
-def _kind(place: str, error: Located) -> str:
+def _kind(place: str, error: LocatedError) -> str:
     kinds = error.shape.kinds
-    there = f"there are {listed(kinds)}"
-    said = error.value.get("kind") if isinstance(error.value, dict) else error.value
-    if isinstance(said, str) and _numeric(said):
-        return f"{place} is {shown(said)}; write {said} without quotes, or a kind ({there})"
-    if isinstance(said, str):
-        near = nearest(said, kinds)
-        hint = f"did you mean '{near}'? (" + there + ")" if near else there
-        return f"{place} is of kind {shown(said)}, which is none; {hint}"
-    if said is not None:
-        return f"{place} is of kind {shown(said)}, but a kind is a word; {there}"
+    there = f"the kinds are {listed(kinds)}"
+    kind = error.value.get("kind") if isinstance(error.value, dict) else error.value
+    if isinstance(kind, str) and _numeric(kind):
+        return f"{place} is {shown(kind)}; write {kind} without quotes, or a kind ({there})"
+    if isinstance(kind, str):
+        near = nearest(kind, kinds)
+        hint = f"did you mean '{near}'? ({there})" if near else there
+        return f"{place} is of kind {shown(kind)}, which does not exist; {hint}"
+    if kind is not None:
+        return f"{place} is of kind {shown(kind)}, but a kind is a word; {there}"
     near = nearest(str(error.path[-1]), kinds) if error.path else None
     hint = f"did you mean `{near}`? ({there})" if near else there
     return f"{place} has no `kind`; {hint}"
 
 
-def _remedy(error: Located) -> str:
+def _remedy(error: LocatedError) -> str:
     name = str(error.path[-1]) if error.path else ""
-    if (
-        isinstance(error.value, str)
-        and _numeric(error.value)
-        and "number" in requirement(error.shape)
-    ):
+    needs_number = "number" in requirement(error.shape)
+    if needs_number and isinstance(error.value, str) and _numeric(error.value):
         return f"write {error.value} without quotes"
     default = fixed_default(error.owner, name) if error.owner is not None else None
     if isinstance(default, (str, int, float)):

@@ -60,7 +60,7 @@ def read_yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         if isinstance(error, YamlProblem):
             raise
-        raise YamlProblem(f"is not YAML ({' '.join(str(error).split())}); mend it") from None
+        raise YamlProblem(f"is not YAML ({' '.join(str(error).split())}); correct it") from None
     _measure(value, 0, [0])
     return value
 
@@ -69,7 +69,7 @@ def _where(error: yaml.MarkedYAMLError) -> str:
     what = error.problem or "cannot be read"
     mark = error.problem_mark or error.context_mark
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-    return f"is not YAML{place} ({what}); mend it there"
+    return f"is not YAML{place} ({what}); correct it there"
 
 
 def _measure(value: Any, depth: int, seen: list[int]) -> None:
@@ -77,12 +77,12 @@ def _measure(value: Any, depth: int, seen: list[int]) -> None:
     seen[0] += 1
     if seen[0] > _MOST_ENTRIES or depth > _DEEPEST:
         raise YamlProblem(
-            f"unfolds to more than {_MOST_ENTRIES} entries or {_DEEPEST} levels; make it smaller"
+            f"expands to more than {_MOST_ENTRIES} entries or {_DEEPEST} levels; make it smaller"
         )
     if isinstance(value, dict):
         for key, entry in value.items():
             if not isinstance(key, str):
-                raise YamlProblem(f"has the key {key!r}, which is no text; put it in quotes")
+                raise YamlProblem(f"has the key {key!r}, which is not text; put it in quotes")
             _measure(entry, depth + 1, seen)
     elif isinstance(value, list):
         for entry in value:

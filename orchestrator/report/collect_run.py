@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.recipe.advice import all_have_seen, remarks
+from orchestrator.recipe.advice import all_have_seen, notes
 from orchestrator.report.collect_models import ModelFigures, model_name, role_of
 from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.report.collect_teaching import TeachingFigures
@@ -66,7 +66,7 @@ def collect_run(
             samples_seen=all_have_seen(plan.recipe),
         ),
         terms=term_reports(rows, spec.objective, max(1, outcome.steps // epochs), epochs),
-        remarks=remarks(plan.recipe),
+        remarks=notes(plan.recipe),
     )
 
 

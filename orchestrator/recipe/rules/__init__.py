@@ -1,13 +1,11 @@
-"""Rules across sections of a recipe: each yields problems.
+"""Rules across sections of a recipe: each yields findings.
 
-bank              Rules about the bank: what of an answer is kept must do for those who learn from
-catalog           Judges a recipe across its sections: all rules, asked in the order of the section
-class_maps        Rules about class maps: which classes a teacher's outputs stand for, and who know
-engine            Rules about engines and places: what they cannot do, and what the recipe says els
-ensemble          Rules about how teachers agree: temperature, weighting, noise
-gate              Rules about a gate: how a student weighs its teachers itself
-teaching          Rules about who teaches whom: teachers, objective, controls
-training          Rules about how a model is trained: batches, learning rates, optimizers
-transfer_set      Rules about the transfer set: its parts, its views, how many samples a batch can
-weight_schedules  Rules about weights of terms over the epochs of a training
+catalog           all rules, in the order of the sections
+transfer_set      its parts, augmentation, the samples that a batch can have
+teaching          teachers, terms of the objective, controls
+weight_schedules  weights of terms over the epochs
+ensemble          temperature, weighting, noise, gating network
+class_maps        the classes that a teacher's outputs stand for
+bank              what is stored of an answer suffices for the terms that use it
+training          batches, learning rates, optimizers, engines
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem
+from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
 from teachers.config import Specialists
 
@@ -16,7 +16,7 @@ _BANK = "ensemble.bank.top_k"
 _WEIGHTING = "ensemble.weighting"
 
 
-def _maps(recipe: Recipe) -> Iterator[Problem]:
+def _maps(recipe: Recipe) -> Iterator[Finding]:
     """What is wrong with a class map whatever the transfer set."""
     for name, teacher in recipe.teachers.items():
         place, said = f"teachers.{name}.classes", teacher.classes
@@ -24,27 +24,27 @@ def _maps(recipe: Recipe) -> Iterator[Problem]:
             continue
         twice = sorted({each for each in said if said.count(each) > 1})
         if twice:
-            yield Problem(
+            yield (
                 place,
-                f"`{place}` is {list(said)}, which names {listed(map(str, twice))} more than once; "
-                "name each class once, in the order of the outputs",
+                f"is {list(said)}, which names {listed(map(str, twice))} more than once; name "
+                "each class once, in the order of the outputs",
             )
         elif len(said) < 2:
-            yield Problem(
+            yield (
                 place,
-                f"`{place}` is {list(said)}, but a teacher of fewer than two classes tells nothing "
-                "apart; name two at least, or leave it out for all",
+                f"is {list(said)}, but a teacher distinguishes two classes at least; name two "
+                "or more, or leave it out for all",
             )
 
 
-def _known_to_somebody(recipe: Recipe) -> Iterator[Problem]:
+def _known_to_somebody(recipe: Recipe) -> Iterator[Finding]:
     """Where the number of classes is known for sure; else the deep check asks."""
     classes = recipe.transfer_set.class_count
     if classes is not None:
         yield from beyond_or_unknown(recipe, classes)
 
 
-def beyond_or_unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
+def beyond_or_unknown(recipe: Recipe, classes: int) -> Iterator[Finding]:
     """What is wrong with class maps in a transfer set of so many ``classes``."""
     if any(_maps(recipe)):
         return
@@ -54,10 +54,10 @@ def beyond_or_unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
         over = [each for each in teacher.classes or () if each >= classes]
         if over:
             beyond = True
-            yield Problem(
+            yield (
                 place,
-                f"`{place}` names {listed(map(str, over))}, but the classes of "
-                f"{recipe.transfer_set.kind} are 0 to {classes - 1}; take it out",
+                f"names {listed(map(str, over))}, but the classes of {recipe.transfer_set.kind} "
+                f"are 0 to {classes - 1}; take it out",
             )
     if not beyond:
         yield from _unknown(recipe, classes)
@@ -72,17 +72,17 @@ def partial(recipe: Recipe, classes: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _unknown(recipe: Recipe, classes: int) -> Iterator[Problem]:
+def _unknown(recipe: Recipe, classes: int) -> Iterator[Finding]:
     some = partial(recipe, classes)
     taught = any(term.needs_teachers and term.active for term in recipe.student.objective.values())
     if not taught or not some or len(some) < len(recipe.teachers):
         return
     nobody = sorted(set(range(classes)) - {each for known in some.values() for each in known})
     if nobody:
-        yield Problem(
+        yield (
             "teachers",
-            f"`teachers` have `classes` that leave out {_few(nobody)}, so nobody would "
-            "teach them; add a teacher that knows them, or one that knows all classes",
+            f"have `classes` that leave out {_few(nobody)}, so no teacher would teach them; add "
+            "a teacher that knows them, or one that knows all classes",
         )
 
 
@@ -92,30 +92,30 @@ def _few(classes: list[int]) -> str:
     return listed([*told, f"{more} more"] if more else told)
 
 
-def _of_some(recipe: Recipe, classes: int) -> Iterator[Problem]:
+def _of_some(recipe: Recipe, classes: int) -> Iterator[Finding]:
     """What a teacher that knows some of the classes does not go with."""
     some = partial(recipe, classes)
     if isinstance(recipe.ensemble.weighting, Specialists) and recipe.teachers and not some:
-        yield Problem(
+        yield (
             _WEIGHTING,
-            f"`{_WEIGHTING}` is specialists, but each of `teachers` knows all {classes} classes, "
-            "so all would count the same; say uniform, or say by a teacher's `classes` which it "
-            "knows",
+            f"is specialists, but each of `teachers` knows all {classes} classes, so all would "
+            "have the same weight; choose uniform, or list in a teacher's `classes` those that "
+            "it knows",
         )
     top_k, most = recipe.ensemble.top_k, max(some, key=lambda name: len(some[name]), default="")
     if top_k is not None and some and top_k < len(some[most]):
         known, place = len(some[most]), f"teachers.{most}.classes"
-        yield Problem(
+        yield (
             _BANK,
-            f"`{_BANK}` is {top_k}, but `{place}` names {known} classes, and the mean of those "
-            "left out would be one of classes that it knows and classes that it does not; make it "
+            f"is {top_k}, but `{place}` names {known} classes, and the mean of the logits left "
+            "out would mix classes that it knows with classes that it does not; make it "
             f"{known} at least, or none",
         )
     if "single_teachers" in recipe.controls and some:
-        yield Problem(
+        yield (
             "controls",
-            f"`controls` has 'single_teachers', but whom {listed(some, 'or')} of `teachers` taught "
-            "alone would learn that there are no classes but those of its teacher; take it out of "
+            f"has 'single_teachers', but a student taught by {listed(some, 'or')} of `teachers` "
+            "alone would learn that only that teacher's classes exist; take it out of "
             "`controls`",
         )
 

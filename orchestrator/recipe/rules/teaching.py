@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem
+from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed, suggest
 from orchestrator.recipe.rules.weight_schedules import silent_epochs
 from students.config import TrainConfig
@@ -14,149 +14,145 @@ from students.objectives.term import Term
 
 _OBJECTIVE = "student.objective"
 
+_OUTPUTS = ("logits", "gate", "gate.penalty")
+"""Outputs of a student in training, as in ``students.training.learner``, which needs torch."""
 
-def _someone_teaches(recipe: Recipe) -> Iterator[Problem]:
+
+def _someone_teaches(recipe: Recipe) -> Iterator[Finding]:
     if not recipe.teachers and recipe.transfer_set.labelled == 0:
-        yield Problem(
+        yield (
             "teachers",
-            "`teachers` is empty and `transfer_set.labelled` is 0, so nothing is left to learn "
-            "from; add a teacher or give labels",
+            "is empty and `transfer_set.labelled` is 0, so nothing is left to learn from; add a "
+            "teacher or give labels",
         )
 
 
-def _terms(recipe: Recipe) -> Iterator[Problem]:
+def _terms(recipe: Recipe) -> Iterator[Finding]:
     terms = recipe.student.objective
-    yield from _weighed(_OBJECTIVE, terms)
+    unlabelled = recipe.teachers and recipe.transfer_set.labelled == 0
+    yield from _weights(_OBJECTIVE, terms)
     for name, term in terms.items():
         place = f"{_OBJECTIVE}.{name}"
-        if (
-            term.needs_labels
-            and term.active
-            and recipe.teachers
-            and recipe.transfer_set.labelled == 0
-        ):
-            yield Problem(
+        if unlabelled and term.needs_labels and term.active:
+            yield (
                 place,
-                f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the term "
-                f"out or give labels",
+                "learns from labels, but `transfer_set.labelled` is 0; take the term out or give "
+                "labels",
             )
         if term.needs_teachers and not recipe.teachers:
-            yield Problem(
+            yield (
                 place,
-                f"`{place}` is of kind '{term.kind}', which needs a teacher, but `teachers` is "
-                f"empty; add a teacher or take the term out",
+                f"is of kind '{term.kind}', which needs a teacher, but `teachers` is empty; add a "
+                "teacher or take the term out",
             )
         elif term.needs_teachers:
-            yield from _hinting(place, term, recipe)
+            yield from _hints(place, term, recipe)
         if term.active:
-            yield from _comparing(place, term, recipe.student.train)
+            yield from _batch_sizes(place, term, recipe.student.train)
 
 
-def _comparing(place: str, term: Term, train: TrainConfig) -> Iterator[Problem]:
+def _batch_sizes(place: str, term: Term, train: TrainConfig) -> Iterator[Finding]:
     """Whether a micro-batch has the samples that a term compares."""
     if train.micro >= term.min_samples:
         return
     name = "batch_size" if train.micro_batch_size is None else "micro_batch_size"
-    yield Problem(
+    yield (
         place,
-        f"`{place}` is of kind '{term.kind}', which compares {term.min_samples} samples, but "
+        f"is of kind '{term.kind}', which compares {term.min_samples} samples, but "
         f"`student.train.{name}` is {train.micro}; make it {term.min_samples} or more",
     )
 
 
-def _hinting(place: str, term: Term, recipe: Recipe) -> Iterator[Problem]:
+def _hints(place: str, term: Term, recipe: Recipe) -> Iterator[Finding]:
     """Whether the teachers are there whose layers a term asks for."""
     for inside, hint in term.hint_layers():
         if hint.teacher in recipe.teachers:
             continue
         nearest = suggest(hint.teacher, recipe.teachers)
         if inside == f"layers.{hint.teacher}":
-            yield Problem(
+            yield (
                 f"{place}.{inside}",
-                f"`{place}.{inside}` gives a layer of a teacher that `teachers` does not have; "
-                f"{nearest}",
+                f"gives a layer of a teacher that `teachers` does not have; {nearest}",
             )
             continue
         where = f"{place}.{inside.removesuffix('hint')}teacher"
-        yield Problem(
-            where, f"`{where}` is '{hint.teacher}', which is none of `teachers`; {nearest}"
-        )
+        yield where, f"is '{hint.teacher}', which is not one of `teachers`; {nearest}"
 
 
-def _weighed(place: str, terms: Mapping[str, Term]) -> Iterator[Problem]:
+def _weights(place: str, terms: Mapping[str, Term]) -> Iterator[Finding]:
     if not terms:
-        yield Problem(place, f"`{place}` is empty; give it a term, such as task: {{weight: 1.0}}")
+        yield place, "is empty; give it a term, such as task: {weight: 1.0}"
     elif not any(term.active for term in terms.values()):
-        yield Problem(
+        yield (
             place,
-            f"`{place}` has weight 0 for {listed(terms)}, so nothing would be learnt; give a "
-            f"term a weight above 0",
+            f"has weight 0 for {listed(terms)}, so nothing would be learned; give a term a "
+            "weight above 0",
         )
 
 
-def _teachers_terms(recipe: Recipe) -> Iterator[Problem]:
+def _teachers_terms(recipe: Recipe) -> Iterator[Finding]:
     for name, teacher in recipe.teachers.items():
         if teacher.train is None:
             continue
         place = f"teachers.{name}.train.objective"
-        yield from _weighed(place, teacher.train.objective)
+        yield from _weights(place, teacher.train.objective)
         for word, term in teacher.train.objective.items():
             if term.needs_teachers:
-                yield Problem(
+                yield (
                     f"{place}.{word}",
-                    f"`{place}.{word}` is of kind '{term.kind}', which needs a teacher, but a "
-                    f"teacher is trained by labels alone; take the term out",
+                    f"is of kind '{term.kind}', which needs a teacher, but a teacher is trained "
+                    "by labels alone; take the term out",
                 )
 
 
-def _teachers_without_effect(recipe: Recipe) -> Iterator[Problem]:
+def _teachers_without_effect(recipe: Recipe) -> Iterator[Finding]:
     for name, teacher in recipe.teachers.items():
         place = f"teachers.{name}"
         if teacher.train is not None and teacher.seen != "train":
-            yield Problem(
+            yield (
                 f"{place}.seen",
-                f"`{place}.seen` is '{teacher.seen}', but a teacher with `{place}.train` sees "
-                f"the training samples; take it out",
+                f"is '{teacher.seen}', but a teacher with `{place}.train` sees the training "
+                "samples; take it out",
             )
         if teacher.train is None and teacher.engine != type(teacher.engine)():
-            yield Problem(
+            yield (
                 f"{place}.engine",
-                f"`{place}.engine` has no effect, since `{place}.weights` are loaded and nothing "
-                f"is trained; take it out",
+                f"has no effect, since `{place}.weights` are loaded and nothing is trained; take "
+                "it out",
             )
 
 
-def _controls(recipe: Recipe) -> Iterator[Problem]:
+def _controls(recipe: Recipe) -> Iterator[Finding]:
     asked, labelled = recipe.controls, recipe.transfer_set.labelled
     explicit = "controls" in recipe.model_fields_set
     if labelled == 0 and recipe.teachers:
         for name in ("untaught", "label_smoothing"):
             if name in asked:
-                yield Problem(
+                yield (
                     "controls",
-                    f"`controls` has '{name}', which learns from labels, but "
-                    f"`transfer_set.labelled` is 0; write controls: "
+                    f"has '{name}', which learns from labels, but `transfer_set.labelled` is 0; "
+                    "write controls: "
                     f"[{', '.join(each for each in asked if each == 'single_teachers')}]",
                 )
     if not recipe.teachers and explicit:
         for name in ("untaught", "single_teachers"):
             if name in asked:
-                yield Problem(
+                yield (
                     "controls",
-                    f"`controls` has '{name}', which is compared with a taught student, but "
-                    f"`teachers` is empty; take it out or add a teacher",
+                    f"has '{name}', which is compared with a taught student, but `teachers` is "
+                    "empty; take it out or add a teacher",
                 )
     if "single_teachers" in asked and len(recipe.teachers) > 1:
         yield from _alone(recipe)
     if "single_teachers" in asked and len(recipe.teachers) == 1:
-        yield Problem(
+        yield (
             "controls",
-            "`controls` has 'single_teachers', but `teachers` has one alone, so it would be the "
+            "has 'single_teachers', but `teachers` has only one, so it would be the same "
             "student again; take it out or add a teacher",
         )
 
 
-def _alone(recipe: Recipe) -> Iterator[Problem]:
+def _alone(recipe: Recipe) -> Iterator[Finding]:
     """Whether each teacher has something left to teach alone, in every epoch."""
     terms, epochs = recipe.student.objective, recipe.student.train.epochs
     if not any(term.needs_teachers and term.active for term in terms.values()):
@@ -166,12 +162,32 @@ def _alone(recipe: Recipe) -> Iterator[Problem]:
         if not any(term.needs_teachers and term.active for term in left.values()) or silent_epochs(
             left, epochs
         ) != silent_epochs(terms, epochs):
-            yield Problem(
+            yield (
                 "controls",
-                f"`controls` has 'single_teachers', but without the terms that ask for layers of "
-                f"other teachers `{_OBJECTIVE}` teaches nothing by '{name}'; take it out, or add "
+                "has 'single_teachers', but without the terms that ask for layers of other "
+                f"teachers `{_OBJECTIVE}` uses nothing of '{name}'; take it out, or add "
                 "soft_targets",
             )
+
+
+def _layer_names(recipe: Recipe) -> Iterator[Finding]:
+    readers: dict[str, str] = {}
+    for name, term in recipe.student.objective.items():
+        place = f"{_OBJECTIVE}.{name}"
+        if name in _OUTPUTS and term.guided_layers(name):
+            yield (
+                place,
+                f"reads a layer under the name '{name}', which the student in training uses "
+                "itself; rename the term",
+            )
+        for output in term.guided_layers(name):
+            other = readers.setdefault(output, name)
+            if other != name:
+                yield (
+                    place,
+                    f"reads a layer under the name '{output}', as `student.objective.{other}` "
+                    "does; rename one of the terms",
+                )
 
 
 teaching_rules = (
@@ -180,4 +196,5 @@ teaching_rules = (
     _teachers_terms,
     _teachers_without_effect,
     _controls,
+    _layer_names,
 )

@@ -6,60 +6,56 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem
+from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
 from students.transfer_sets.config import Augment, CropFlip, NoAugment, Shift
 
 
-def _parts(recipe: Recipe) -> Iterator[Problem]:
+def _parts(recipe: Recipe) -> Iterator[Finding]:
     asked = recipe.transfer_set.validation
     there = recipe.transfer_set.training_count
     if there is not None and isinstance(asked, int) and asked >= there:
-        yield Problem(
+        yield (
             "transfer_set.validation",
-            f"`transfer_set.validation` is {asked}, but {recipe.transfer_set.kind} has {there} "
-            f"training samples; lower it",
+            f"is {asked}, but {recipe.transfer_set.kind} has {there} training samples; lower it",
         )
     if asked == "none" and recipe.evaluate.prior_correction != "none":
-        yield Problem(
+        yield (
             "evaluate.prior_correction",
-            f"`evaluate.prior_correction` is '{recipe.evaluate.prior_correction}', which looks at "
-            f"validation pictures, but `transfer_set.validation` is 'none'; give it a share",
+            f"is '{recipe.evaluate.prior_correction}', which needs validation images, but "
+            "`transfer_set.validation` is 'none'; give it a share",
         )
 
 
-def _omitted(recipe: Recipe) -> Iterator[Problem]:
+def _omitted(recipe: Recipe) -> Iterator[Finding]:
     omit, classes = recipe.transfer_set.omit, recipe.transfer_set.class_count
     place = "transfer_set.omit"
     if classes is None:
         return
     beyond = [each for each in omit if each >= classes]
     if beyond:
-        yield Problem(
+        yield (
             place,
-            f"`{place}` names {listed(map(str, beyond))}, but the classes of "
-            f"{recipe.transfer_set.kind} are 0 to {classes - 1}; take it out",
+            f"names {listed(map(str, beyond))}, but the classes of {recipe.transfer_set.kind} are "
+            f"0 to {classes - 1}; take it out",
         )
     if len(set(omit) - set(beyond)) == classes:
-        yield Problem(place, f"`{place}` names every class; leave one for the student")
+        yield place, "names every class; leave one for the student"
 
 
-def _views(recipe: Recipe) -> Iterator[Problem]:
+def _views(recipe: Recipe) -> Iterator[Finding]:
     views = recipe.transfer_set.views
     trained = [teacher.train for teacher in recipe.teachers.values() if teacher.train is not None]
     augments = [recipe.transfer_set.augment, *(train.augment for train in trained)]
     if views != "all" and not any(each is not None and _changes(each) for each in augments):
-        yield Problem(
+        yield (
             "transfer_set.views",
-            f"`transfer_set.views` is {views}, which has no effect while "
-            f"`transfer_set.augment` changes nothing; take one out or choose an augmentation",
+            f"is {views}, which has no effect while `transfer_set.augment` changes nothing; take "
+            "one out or choose an augmentation",
         )
     for place, augment in _augments(recipe):
         if isinstance(augment, CropFlip) and not _changes(augment):
-            yield Problem(
-                place,
-                f"`{place}` has padding 0 and no flip, which changes nothing; write none instead",
-            )
+            yield place, "has padding 0 and no flip, which changes nothing; write none instead"
 
 
 def _augments(recipe: Recipe) -> Iterator[tuple[str, Augment | None]]:
@@ -75,7 +71,7 @@ def _changes(augment: NoAugment | CropFlip | Shift) -> bool:
     return not isinstance(augment, NoAugment)
 
 
-def _batches(recipe: Recipe) -> Iterator[Problem]:
+def _batches(recipe: Recipe) -> Iterator[Finding]:
     """Only where the number of samples is known for sure; the deep check counts them."""
     given = recipe.transfer_set.fraction
     student = recipe.student.train
@@ -89,13 +85,13 @@ def _batches(recipe: Recipe) -> Iterator[Problem]:
 
 def _batch(
     recipe: Recipe, place: str, batch: int, share_place: str, share: float
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     most = _most_samples(recipe, share)
     if most is not None and batch > most:
-        yield Problem(
+        yield (
             f"{place}.batch_size",
-            f"`{place}.batch_size` is {batch}, but {recipe.transfer_set.kind} has no more than "
-            f"{most} samples under `transfer_set.validation` and `{share_place}`; lower it",
+            f"is {batch}, but {recipe.transfer_set.kind} has no more than {most} samples under "
+            f"`transfer_set.validation` and `{share_place}`; lower it",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem
+from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.training import trainings
 from students.config import TrainConfig
@@ -25,31 +25,30 @@ def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, T
         yield f"{place}.objective", teacher.train.objective, place, train
 
 
-def _schedules(recipe: Recipe) -> Iterator[Problem]:
+def _schedules(recipe: Recipe) -> Iterator[Finding]:
     for place, terms, where, train in objectives(recipe):
         for name, term in terms.items():
             yield from _schedule(f"{place}.{name}", term, f"{where}.epochs", train.epochs)
 
 
-def _schedule(place: str, term: Term, where: str, epochs: int) -> Iterator[Problem]:
+def _schedule(place: str, term: Term, where: str, epochs: int) -> Iterator[Finding]:
     weight, at = term.weight, f"{place}.weight"
     if isinstance(weight, StopWeight) and weight.epoch >= epochs:
-        yield Problem(
+        yield (
             f"{at}.epoch",
-            f"`{at}.epoch` is {weight.epoch}, which has no effect, since `{where}` is {epochs} and "
-            f"the first epoch is 0; make it less than {epochs}, or write {weight.value:g} alone",
+            f"is {weight.epoch}, which has no effect, since `{where}` is {epochs} and the first "
+            f"epoch is 0; make it less than {epochs}, or write {weight.value:g} alone",
         )
     elif _stays(weight):
-        yield Problem(
+        yield (
             at,
-            f"`{at}` is {weight_at(weight, 0):g} in every epoch, so a schedule has no effect; "
-            f"write {weight_at(weight, 0):g} alone",
+            f"is {weight_at(weight, 0):g} in every epoch, so a schedule has no effect; write "
+            f"{weight_at(weight, 0):g} alone",
         )
     elif term.active and not any(weight_at(weight, epoch) > 0 for epoch in range(epochs)):
-        yield Problem(
+        yield (
             at,
-            f"`{at}` is 0 in each epoch that `{where}` ({epochs}) has; train longer, or begin "
-            "above 0",
+            f"is 0 in each epoch that `{where}` ({epochs}) has; train longer, or begin above 0",
         )
 
 
@@ -65,17 +64,17 @@ def silent_epochs(terms: Mapping[str, Term], epochs: int) -> list[int]:
     return [e for e in range(epochs) if not any(weight_at(each, e) > 0 for each in weights)]
 
 
-def _never_silent(recipe: Recipe) -> Iterator[Problem]:
+def _never_silent(recipe: Recipe) -> Iterator[Finding]:
     for place, terms, _, train in objectives(recipe):
         # Where no term ever counts, or nothing but zeros is left, that has been said.
         if not any(term.active for term in terms.values()):
             continue
         silent = silent_epochs(terms, train.epochs)
         if silent and len(silent) < train.epochs:
-            yield Problem(
+            yield (
                 place,
-                f"`{place}` has weight 0 for {listed(terms)} in {_named(silent)}, so nothing would "
-                "be learnt then; give a term a weight above 0 there",
+                f"has weight 0 for {listed(terms)} in {_named(silent)}, so nothing would be "
+                "learned then; give a term a weight above 0 there",
             )
 
 

@@ -20,14 +20,11 @@ from tests.orchestrator.command_line import seconds_without_frameworks
 
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A good recipe's path, beside a plan and a deep check that only say what they are asked."""
+    """The path of a good recipe; its plan is replaced by one that prints its arguments."""
     plan = types.ModuleType("orchestrator.commands.plan_table")
     plan.print_plan = lambda loaded, home: print(f"plan of {loaded.recipe.name} in {home}")  # type: ignore[attr-defined]
     plan.plan_rows = lambda loaded, home: [{"name": "student"}]  # type: ignore[attr-defined]
-    deep = types.ModuleType("orchestrator.deep_check.deep_check")
-    deep.deep_problems = lambda loaded, home: [Problem("student", "`student` is deep; mend it")]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "orchestrator.commands.plan_table", plan)
-    monkeypatch.setitem(sys.modules, "orchestrator.deep_check.deep_check", deep)
     file = tmp_path / "recipe.yaml"
     file.write_text(TEMPLATE)
     return str(file)
@@ -37,7 +34,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli.main, arguments)
 
 
-def test_check_prints_the_whole_recipe_its_plan_and_what_it_did_not_look_at(recipe: str) -> None:
+def test_check_prints_the_whole_recipe_its_plan_and_what_it_did_not_check(recipe: str) -> None:
     result = run(
         "--home", "/somewhere", "check", recipe, "student.train.epochs=5", "--set", "seed=3"
     )
@@ -46,7 +43,7 @@ def test_check_prints_the_whole_recipe_its_plan_and_what_it_did_not_look_at(reci
     assert "seed: 3\n" in result.stdout
     assert "gradient_clipping: 1.0" in result.stdout
     assert "plan of first in /somewhere" in result.stdout
-    assert "Not looked at" in result.stdout
+    assert "Not checked" in result.stdout
     assert result.stderr == ""
 
 
@@ -62,9 +59,12 @@ def test_check_names_absent_weights_and_only_the_deep_check_refuses_them(recipe:
     assert deep.stdout == ""
 
 
-def test_deep_check_asks_further_and_ends_with_what_it_hears(recipe: str) -> None:
-    result = run("check", recipe, "--deep")
-    assert (result.exit_code, result.stderr) == (2, "`student` is deep; mend it\n")
+def test_deep_check_examines_models_too(recipe: str, tmp_path: Path) -> None:
+    hint = "{kind: hint, teacher: wide, hint: nowhere, guided: hidden.0}"
+    home = ("--home", str(tmp_path / "home"))
+    result = run("check", recipe, f"student.objective.near={hint}", "--deep", *home)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("`student.objective.near.hint` is 'nowhere', which is not a ")
 
 
 def test_problems_are_a_line_each_on_standard_error(recipe: str) -> None:
@@ -89,15 +89,15 @@ def test_json_is_one_object_alone_on_standard_output(recipe: str) -> None:
     assert problem["path"] == "student.train.epochs"
 
 
-def test_check_remarks_on_what_is_not_wrong_but_should_be_known(recipe: str) -> None:
+def test_check_notes_what_is_not_wrong_but_should_be_known(recipe: str) -> None:
     smoothed = "teachers.wide.train.objective.task.label_smoothing=0.1"
-    remark = "Teacher wide (0.1) is trained with label smoothing"
+    note = "Teacher wide (0.1) is trained with label smoothing"
     said = run("check", recipe, smoothed).stdout
-    assert f"To remark:\n- {remark}" in said
-    (told,) = json.loads(run("check", recipe, smoothed, "--json").stdout)["remarks"]
-    assert told.startswith(remark)
-    assert "To remark" not in run("check", recipe).stdout
-    assert json.loads(run("check", recipe, "--json").stdout)["remarks"] == []
+    assert f"Notes:\n- {note}" in said
+    (told,) = json.loads(run("check", recipe, smoothed, "--json").stdout)["notes"]
+    assert told.startswith(note)
+    assert "Notes:" not in run("check", recipe).stdout
+    assert json.loads(run("check", recipe, "--json").stdout)["notes"] == []
 
 
 def test_init_then_check_works(recipe: str, tmp_path: Path) -> None:
@@ -106,14 +106,14 @@ def test_init_then_check_works(recipe: str, tmp_path: Path) -> None:
     assert run("check", file).exit_code == 0
     again = run("init", file)
     assert again.exit_code == 2
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     assert run("init", file, "--force").exit_code == 0
 
 
 def test_misspelt_command_names_the_nearest(recipe: str) -> None:
     result = run("chek", recipe)
     assert result.exit_code == 2
-    assert "'chek' is no command; did you mean `check`?" in result.stderr
+    assert "'chek' is not a command; did you mean `check`?" in result.stderr
 
 
 ENDINGS = [

@@ -7,26 +7,25 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from orchestrator.deep_check.deep_check import Probed, deep_problems, probe_recipe
+from orchestrator.deep_check.deep_check import DeepCheckResult, deep_check
 from students.models.build import build_model
 from students.models.mlp import Mlp
 from tests import small
 
 
-def probed(folder: Path, *overrides: str) -> Probed:
-    loaded = small.loaded(folder, *overrides)
-    return probe_recipe(loaded.recipe, folder=loaded.folder, cache=folder / "cache")
+def checked(folder: Path, *overrides: str) -> DeepCheckResult:
+    return deep_check(small.loaded(folder, *overrides), folder / "cache")
 
 
 def problems(folder: Path, *overrides: str) -> dict[str, str]:
     """The sentences by their places."""
-    found = probed(folder, *overrides).problems
+    found = checked(folder, *overrides).problems
     assert len({problem.path for problem in found}) == len(found)
     return {problem.path: problem.message for problem in found}
 
 
 def test_a_good_recipe_has_no_problems_and_its_hints_have_shapes(tmp_path: Path) -> None:
-    found = probed(tmp_path)
+    found = checked(tmp_path)
     assert found.problems == []
     assert found.hint_shapes == {"wide/hidden.0": (64,)}
     assert found.transfer_set is not None
@@ -37,7 +36,7 @@ def test_hints_have_the_shape_in_which_the_teacher_hands_them_over(tmp_path: Pat
     student = "student.model={kind: plain_cnn, channels: [4, 4]}"
     hint = "{kind: hint, teacher: deep, hint: stage1, guided: stage1"
     whole, pooled = (
-        probed(tmp_path, student, f"student.objective.near={hint}{end}")
+        checked(tmp_path, student, f"student.objective.near={hint}{end}")
         for end in ("}", ", reduction: pool}")
     )
     assert whole.problems == pooled.problems == []
@@ -46,7 +45,7 @@ def test_hints_have_the_shape_in_which_the_teacher_hands_them_over(tmp_path: Pat
 
 
 def test_hints_of_no_weight_are_not_looked_at(tmp_path: Path) -> None:
-    found = probed(
+    found = checked(
         tmp_path, "student.objective.near.weight=0", "student.objective.near.hint=nowhere"
     )
     assert (found.problems, found.hint_shapes) == ([], {})
@@ -125,7 +124,7 @@ def test_a_layer_that_the_gate_cannot_look_at_is_told_at_its_place(tmp_path: Pat
 def test_layers_of_relations_are_handed_over_as_one_vector_of_whatever_width(
     tmp_path: Path,
 ) -> None:
-    found = probed(
+    found = checked(
         tmp_path, ORDER % ("hidden.0", "hidden.0"), RELATION % ("distance", "stage1", "hidden.0")
     )
     assert found.problems == []
@@ -185,7 +184,7 @@ def test_headers_of_weights_are_looked_at_for_teachers_and_the_student(tmp_path:
 def test_nothing_is_drawn_and_no_thread_is_changed(tmp_path: Path) -> None:
     torch.manual_seed(0)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    assert deep_problems(small.loaded(tmp_path), tmp_path) == []
+    assert problems(tmp_path) == {}
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
 
@@ -213,7 +212,7 @@ def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) ->
     data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
     data["ensemble"] = {"bank": {"top_k": 3}}
     loaded = small.loaded(tmp_path, data=data)
-    found = probe_recipe(loaded.recipe, folder=loaded.folder, cache=tmp_path / "cache").problems
+    found = deep_check(loaded, tmp_path / "cache").problems
     assert [problem.path for problem in found] == ["ensemble.bank.top_k"]
     assert "only 3 classes" in found[0].message
 
@@ -232,13 +231,13 @@ def test_class_maps_of_ones_own_data_are_held_to_its_classes(tmp_path: Path) -> 
 
     def said(*settings: str) -> list[str]:
         loaded = small.loaded(tmp_path, *settings, data=data)
-        found = probe_recipe(loaded.recipe, folder=loaded.folder, cache=tmp_path / "cache")
+        found = deep_check(loaded, tmp_path / "cache")
         return [problem.message for problem in found.problems]
 
     [beyond] = said("teachers.wide.classes=[1, 4]")
     assert beyond.startswith("`teachers.wide.classes` names 4, but the classes of custom are 0 to")
     [unknown] = said("teachers.wide.classes=[1, 2]", "teachers.deep.classes=[0, 1]")
-    assert unknown.startswith("`teachers` have `classes` that leave out 3, so nobody would")
+    assert unknown.startswith("`teachers` have `classes` that leave out 3, so no teacher would")
     [unexamined] = said("teachers.wide.classes=[2, 3]")
     assert unexamined.startswith("`teachers.wide.classes` names classes of which the test part ")
 

@@ -11,7 +11,7 @@ import pytest
 from cluster.in_process import InProcessRuntime
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.executor import StageResult
-from orchestrator.recipe.rules.gate import OUTPUTS
+from orchestrator.recipe.rules.teaching import _OUTPUTS
 from students.objectives.layer_refs import Gating
 from students.training.learner import OWN
 from tests import small
@@ -103,7 +103,7 @@ def test_a_student_listens_where_weights_differ_from_sample_to_sample(
 
 
 def test_the_names_that_no_term_may_have_are_the_learners_own() -> None:
-    assert OUTPUTS == OWN
+    assert _OUTPUTS == OWN
 
 
 def test_two_terms_cannot_look_at_layers_under_one_name(tmp_path: Path) -> None:

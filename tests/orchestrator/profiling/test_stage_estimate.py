@@ -8,73 +8,97 @@ from pathlib import Path
 import pytest
 
 from orchestrator.planning.plan import Stage
-from orchestrator.profiling.stage_estimate import Expectation, Extent, Parts, StudentCosts
-from orchestrator.profiling.throughput_model import BankCosts, role
-from orchestrator.profiling.workload import extents
+from orchestrator.profiling.measured_plan import ExpectedStage
+from orchestrator.profiling.short_run import StageTiming
+from orchestrator.profiling.stage_estimate import (
+    TaughtTiming,
+    Workload,
+    run_seconds,
+    taught_stage,
+    untaught_stage,
+    workload,
+)
 from students.transfer_sets.catalog import load_transfer_set
 from tests import small
 
-STUDENT = StudentCosts(1000.0, 5000.0, 0.0, threads=1)
-UNTAUGHT = replace(STUDENT, rate=2000.0)
+SAMPLES = 4 * 64 * 3
+"""249 samples in batches of 64, three epochs."""
+TIMING = StageTiming(
+    start_seconds=5.0, rate=100.0, wait_share=0.0, epoch_seconds=0.5, total_seconds=None, steps=9
+)
+WORK = Workload(samples=1000, epochs=4, validation=100, test=200)
+ALONE = Stage("a", "teach", {"model": "any"})
 
 
-def parts(bank: BankCosts | None, teachers: tuple[str, ...] = ("wide", "deep")) -> Parts:
-    each = {name: role(100.0, threads=1, processes=1, cores=64) for name in teachers}
-    specs = {"student": STUDENT, "controls.untaught": UNTAUGHT}
-    specs |= {f"teachers.{name}": StudentCosts(50.0, 100.0, 0.1, 1) for name in teachers}
-    return Parts(specs, STUDENT, each, {}, bank, cores=64, parallel=True)
-
-
-def expected(folder: Path, *overrides: str, repeats: int = 1, bank: bool = True):
+def taught(
+    folder: Path, *overrides: str, repeats: int = 1, bank: bool = True, uncached: str = ""
+) -> dict[str, ExpectedStage]:
+    """The student's stages, with two teachers, by title."""
     plan = small.planned(folder, *overrides, repeats=repeats)
     data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder / "cache")
-    found = Expectation(parts(BankCosts(0.0, 0.0) if bank else None), extents(plan, data))
-    return {stage.name: stage for stage, _ in found.of(plan.stages)}
+    read = replace(TIMING, rate=1000.0, start_seconds=1.0) if bank else None
+    timing, stored = TaughtTiming(TIMING, read, frozenset(filter(None, [uncached]))), set()
+    return {
+        stage.title: taught_stage(stage, workload(stage, data), timing, stored)
+        for stage in plan.stages
+        if stage.name == "student"
+    }
 
 
 def test_each_answer_is_computed_once_for_each_view(tmp_path: Path) -> None:
-    found = expected(tmp_path, "transfer_set.views=1")["student"]
-    samples = 4 * 64 * 3  # 249 samples in batches of 64, three epochs
+    found = taught(tmp_path, "transfer_set.views=1")["student"]
     assert found.asked == 2 * 249
-    assert found.read == 2 * samples - found.asked
+    assert found.read == 2 * SAMPLES - found.asked
 
 
 def test_where_every_epoch_has_its_own_view_all_is_computed(tmp_path: Path) -> None:
-    every = expected(tmp_path, "transfer_set.views=all")["student"]
-    none = expected(tmp_path, "transfer_set.augment=none")["student"]
+    every = taught(tmp_path, "transfer_set.views=all")["student"]
+    none = taught(tmp_path, "transfer_set.augment=none")["student"]
     assert every.asked == 3 * none.asked
 
 
 def test_the_second_seed_finds_what_the_first_has_stored(tmp_path: Path) -> None:
-    found = expected(tmp_path, repeats=2)
+    found = taught(tmp_path, repeats=2)
     assert found["student"].asked > 0
     assert found["student#2"].asked == 0
-    assert found["student#2"].seconds < found["student"].seconds
+    assert found["student#2"].seconds < found["student"].seconds - 4.0, "nor are teachers started"
 
 
 def test_without_a_bank_every_seed_asks_for_everything(tmp_path: Path) -> None:
-    found = expected(tmp_path, repeats=2, bank=False)
-    assert found["student"].asked == found["student#2"].asked == 2 * 4 * 64 * 3
+    found = taught(tmp_path, repeats=2, bank=False)
+    assert found["student"].asked == found["student#2"].asked == 2 * SAMPLES
     assert found["student"].read == 0
 
 
-def test_a_stage_takes_its_steps_its_validations_and_its_checkpoints() -> None:
-    extent = Extent(samples=1000, epochs=4, commits=4, validation=100, test=300)
-    costs = StudentCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
-    found = Expectation(
-        Parts({"teachers.wide": costs}, costs, {}, {}, None, 1, parallel=True),
-        {"teachers.wide": extent},
-    )
-    ((one, work),) = found.of([Stage("teachers.wide", "teach", {"model": "any"})])
-    assert one.seconds == pytest.approx(1000 / 100 + (4 * 100 + 400) / 200 + 4 * 0.5)
-    assert work.core_seconds == pytest.approx(one.seconds)
-    assert one.samples_per_second == 100.0
+def test_a_teacher_whose_answers_are_not_kept_is_asked_every_time(tmp_path: Path) -> None:
+    found = taught(tmp_path, "transfer_set.views=1", repeats=2, uncached="deep")
+    assert found["student"].asked == 249 + SAMPLES
+    assert found["student#2"].asked == SAMPLES
 
 
-def test_a_stage_with_processes_of_its_own_begins_with_their_start() -> None:
-    extent = Extent(samples=1000, epochs=1, commits=0, validation=0, test=0)
-    costs = StudentCosts(rate=100.0, asking_rate=200.0, commit_seconds=0.5, threads=1)
-    parts = Parts({"a": costs}, costs, {}, {}, None, 2, parallel=True, start_seconds=4.0)
-    ((one, work),) = Expectation(parts, {"a": extent}).of([Stage("a", "teach", {"model": "any"})])
-    assert one.seconds == work.core_seconds == pytest.approx(10.0 + 4.0)
-    assert one.samples_per_second == 100.0, "a rate is that of the steps"
+def test_a_stage_takes_its_start_its_steps_and_its_evaluations() -> None:
+    found = untaught_stage(ALONE, WORK, TIMING)
+    assert found.seconds == pytest.approx(5.0 + 1000 / 100 + 4 * 0.5 + (100 + 200) / 300)
+    assert found.samples_per_second == 100.0, "a rate is that of the steps"
+
+
+def test_validation_is_estimated_where_no_epoch_has_ended() -> None:
+    found = untaught_stage(ALONE, WORK, replace(TIMING, epoch_seconds=None))
+    assert found.seconds == pytest.approx(5.0 + 1000 / 100 + (4 * 100 + 100 + 200) / 300)
+
+
+def test_a_stage_that_came_to_its_end_takes_what_it_took() -> None:
+    assert untaught_stage(ALONE, WORK, replace(TIMING, total_seconds=1.5)).seconds == 1.5
+
+
+def test_the_whole_run_is_its_longest_chain_or_the_work_that_the_cores_do() -> None:
+    teachers = [Stage(name, "teach", {"model": name}) for name in "ab"]
+    student = Stage("c", "teach", {"model": "c"}, needs=tuple(each.digest for each in teachers))
+    one, other = zip(teachers, (10.0, 4.0), (1, 1), strict=True)
+    last = (student, 6.0, 1)
+    assert run_seconds([one, other, last], 100) == 16
+    assert run_seconds([one, other, last], 1) == 20
+    assert run_seconds([one, other, last], 100, parallel=False) == 20
+    assert run_seconds([last], 2) == 6, "what is stored is not waited for"
+    assert run_seconds([(student, 6.0, 8)], 2) == 6, "more threads than cores take no longer"
+    assert run_seconds([], 2) == 0

@@ -40,8 +40,8 @@ def test_places_of_files_may_come_from_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "part"),
     [
-        ("student.train.seed=${env:N}", "may only place things"),
-        ("name=${env:N}", "may only place things"),
+        ("student.train.seed=${env:N}", "may only say where things are"),
+        ("name=${env:N}", "may only say where things are"),
         ("tracking.uri=${env:ABSENT}", "the variable ABSENT is not set"),
         ("tracking.uri=${env:}", "names no variable"),
         ("tracking.uri='${env:A B}'", "names no variable"),

@@ -19,7 +19,7 @@ def test_written_recipe_passes_check_without_a_change(tmp_path: Path) -> None:
 def test_what_stands_there_is_not_overwritten_unless_forced(tmp_path: Path) -> None:
     file = tmp_path / "r.yaml"
     file.write_text("mine")
-    with pytest.raises(RecipeProblems, match="exists already; choose another name, or --force"):
+    with pytest.raises(RecipeProblems, match="already exists; choose another name, or --force"):
         write_recipe(file)
     assert file.read_text() == "mine"
     write_recipe(file, force=True)

@@ -28,11 +28,11 @@ def problems(folder: Path, *overrides: str, text: str = TEMPLATE) -> dict[str, s
     return {problem.path: problem.message for problem in found.value.problems}
 
 
-def test_example_is_refused_for_exactly_what_is_not_there_yet() -> None:
+def test_example_is_refused_for_exactly_what_is_not_supported_yet() -> None:
     with pytest.raises(RecipeProblems) as found:
         load_recipe(EXAMPLE)
     assert {problem.path for problem in found.value.problems} == {"search"}
-    assert all("not there yet" in problem.message for problem in found.value.problems)
+    assert all("not supported yet" in problem.message for problem in found.value.problems)
 
 
 def test_example_without_these_is_accepted_with_every_value_that_it_says() -> None:
@@ -146,7 +146,7 @@ BAD = [
     ("teachers.wide.weights=file", "teachers.wide",
      ["must have either train"]),
     ("teachers={'w x': {model: {kind: mlp, hidden: [4]}, train: {}}}", "teachers.w x",
-     ["is no name", "a name of letters"]),
+     ["is not a valid name", "a name of letters"]),
     ("controls=untaught", "controls",
      ["is 'untaught'", "a list"]),
     ("controls=[untaught, untaught]", "controls",
@@ -168,7 +168,7 @@ def test_bad_value_is_refused_in_one_sentence(
     assert "\n" not in found[path]
 
 
-LATER = [
+UNSUPPORTED = [
     ("schedule={kind: assistants, path: []}", "schedule"),
     ("schedule=born_again", "schedule"),
     ("ensemble.on_teacher_loss={kind: degrade, quorum: 2}", "ensemble.on_teacher_loss"),
@@ -178,26 +178,26 @@ LATER = [
 ]
 
 
-@pytest.mark.parametrize(("override", "path"), LATER, ids=[each[0] for each in LATER])
-def test_what_comes_later_is_refused_by_its_name(tmp_path: Path, override: str, path: str) -> None:
+@pytest.mark.parametrize(("override", "path"), UNSUPPORTED, ids=[each[0] for each in UNSUPPORTED])
+def test_what_is_unsupported_is_refused_by_name(tmp_path: Path, override: str, path: str) -> None:
     found = problems(tmp_path, override)
     assert list(found) == [path]
-    assert "not there yet" in found[path]
+    assert "not supported yet" in found[path]
 
 
 @pytest.mark.parametrize(
     "override", ["ensemble.noise=none", "schedule=offline", "schedule={kind: offline}"]
 )
-def test_harmless_words_of_later_settings_are_accepted(tmp_path: Path, override: str) -> None:
+def test_plain_words_of_unsupported_settings_are_accepted(tmp_path: Path, override: str) -> None:
     load(tmp_path, override)
 
 
-def test_all_problems_are_told_at_once_across_every_step(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_across_every_step(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
         "nothing",  # cannot be read
         "name=${env:NAME}",  # not from the environment
-        "search={trials: 3}",  # not there yet
+        "search={trials: 3}",  # not supported yet
         "student.train.epochs=-1",  # a wrong value
         "student.train.batch_size=65",  # a rule across sections
         "student.train.micro_batch_size=64",
@@ -208,7 +208,7 @@ def test_all_problems_are_told_at_once_across_every_step(tmp_path: Path) -> None
     }  # fmt: skip
 
 
-def test_a_rule_says_nothing_about_a_value_that_is_at_fault_itself(tmp_path: Path) -> None:
+def test_no_rule_judges_a_value_that_is_invalid_itself(tmp_path: Path) -> None:
     found = problems(tmp_path, "student.train.micro_batch_size=x", "student.train.batch_size=63")
     assert list(found) == ["student.train.micro_batch_size"]
 
@@ -216,14 +216,14 @@ def test_a_rule_says_nothing_about_a_value_that_is_at_fault_itself(tmp_path: Pat
 FILES = [
     ("", "is empty"),
     ("# only words\n", "is empty"),
-    ("- a\n- b\n", "holds a list"),
-    ("just text", "holds a text"),
+    ("- a\n- b\n", "is a list, but a recipe is a mapping"),
+    ("just text", "is a plain value, but a recipe is a mapping"),
     ("name: a\nname: b\n", "has the key `name` twice, in lines 1 and 2"),
     ("student: {train: {epochs: 1, epochs: 2}}", "has the key `epochs` twice"),
     ("name: [1, 2", "not YAML at line 1"),
     ("name: !!python/object/apply:os.system ['true']", "not YAML at line 1"),
     ("name: 2020-01-01", "holds a date"),
-    ("1: 2", "has the key 1, which is no text"),
+    ("1: 2", "has the key 1, which is not text"),
     ("a: &a [*a]", "more than"),
     ("# " + "x" * 1_000_000, "larger than 1000000 bytes"),
 ]
@@ -239,10 +239,10 @@ def test_file_that_is_no_recipe_is_refused_in_one_sentence(
     assert "\n" not in found[""]
 
 
-def test_aliases_that_unfold_without_end_are_refused(tmp_path: Path) -> None:
+def test_aliases_that_expand_without_end_are_refused(tmp_path: Path) -> None:
     lines = ["a0: &a0 [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    assert "unfolds to more than" in problems(tmp_path, text="\n".join(lines))[""]
+    assert "expands to more than" in problems(tmp_path, text="\n".join(lines))[""]
 
 
 def test_absent_recipe_is_refused_in_one_sentence(tmp_path: Path) -> None:

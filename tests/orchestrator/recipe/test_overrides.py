@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.recipe.default_kinds import options_of
 from orchestrator.recipe.overrides import apply_overrides
+from orchestrator.recipe.schema import options_of
 from orchestrator.recipe.yaml_values import dump_yaml, read_yaml
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=5)
@@ -78,7 +78,7 @@ def test_null_takes_out_what_was_set(data: dict, name: str, value: object) -> No
         ({}, "uri=sqlite:///x?a=b", {"uri": "sqlite:///x?a=b"}),
     ],
 )  # fmt: skip
-def test_short_forms_are_unfolded(data: dict, text: str, expected: dict) -> None:
+def test_short_forms_are_expanded(data: dict, text: str, expected: dict) -> None:
     assert applied(data, text) == expected
 
 
@@ -110,7 +110,7 @@ def test_engine_torch_drops_what_is_deepspeeds() -> None:
         ("seed", "'seed' sets nothing; write it as section.setting=value"),
         ("=5", "sets nothing"),
         ("a..b=5", "sets nothing"),
-        ("seed=", "gives no value; write seed=null"),
+        ("seed=", "gives no value; write seed=null to remove it"),
         ("seed=[1", "'seed=[1' has a value that is not YAML"),
         ("seed.more=1", "goes through `seed`, which is 7"),
         ("sed=null", "did you mean `seed`?"),
@@ -124,6 +124,6 @@ def test_override_that_cannot_be_applied_is_named_with_its_own_text(text: str, p
 
 
 def test_good_overrides_are_applied_beside_a_bad_one() -> None:
-    result, problems = apply_overrides({}, ["a=1", "b", "c=2"])
+    result, problems = apply_overrides({}, ["a=1", "b", "c=2"], options_of)
     assert result == {"a": 1, "c": 2}
     assert [each.path for each in problems] == ["b"]

@@ -20,10 +20,10 @@ BAD = [
     ),
     (
         [f"{WIDE}=[]"],
-        "`teachers.wide.classes` is [], but a teacher of fewer than two classes tells nothing "
-        "apart; name two at least, or leave it out for all",
+        "`teachers.wide.classes` is [], but a teacher distinguishes two classes at least; name "
+        "two or more, or leave it out for all",
     ),
-    ([f"{WIDE}=[3]"], "`teachers.wide.classes` is [3], but a teacher of fewer than two classes "),
+    ([f"{WIDE}=[3]"], "`teachers.wide.classes` is [3], but a teacher distinguishes two "),
     (
         [f"{WIDE}=[3, 10, 12]"],
         "`teachers.wide.classes` names 10 and 12, but the classes of digits are 0 to 9; take it "
@@ -32,24 +32,25 @@ BAD = [
     ([f"{WIDE}=[-1, 2]"], "`teachers.wide.classes.0` is -1, but must be a whole number of at "),
     (
         [f"{WIDE}=[0, 1, 2, 3]", f"{DEEP}=[3, 4, 5, 6, 9]"],
-        "`teachers` have `classes` that leave out 7 and 8, so nobody would teach them; add a "
-        "teacher that knows them, or one that knows all classes",
+        "`teachers` have `classes` that leave out 7 and 8, so no teacher would teach them; add "
+        "a teacher that knows them, or one that knows all classes",
     ),
     (
         ["ensemble.weighting=specialists"],
-        "`ensemble.weighting` is specialists, but each of `teachers` knows all 10 classes, so all "
-        "would count the same; say uniform, or say by a teacher's `classes` which it knows",
+        "`ensemble.weighting` is specialists, but each of `teachers` knows all 10 classes, so "
+        "all would have the same weight; choose uniform, or list in a teacher's `classes` "
+        "those that it knows",
     ),
     (
         [f"{WIDE}=[3, 5, 9]", "ensemble.bank.top_k=2"],
-        "`ensemble.bank.top_k` is 2, but `teachers.wide.classes` names 3 classes, and the mean of "
-        "those left out would be one of classes that it knows and classes that it does not; make "
-        "it 3 at least, or none",
+        "`ensemble.bank.top_k` is 2, but `teachers.wide.classes` names 3 classes, and the mean "
+        "of the logits left out would mix classes that it knows with classes that it does not; "
+        "make it 3 at least, or none",
     ),
     (
         [f"{WIDE}=[3, 5, 9]", "controls=[single_teachers]"],
-        "`controls` has 'single_teachers', but whom wide of `teachers` taught alone would learn "
-        "that there are no classes but those of its teacher; take it out of `controls`",
+        "`controls` has 'single_teachers', but a student taught by wide of `teachers` alone "
+        "would learn that only that teacher's classes exist; take it out of `controls`",
     ),
 ]
 

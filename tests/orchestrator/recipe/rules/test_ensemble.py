@@ -36,8 +36,8 @@ BAD = [
     ),
     (
         [weights("fixed", wide=0.5, deep=0.4, dee=0.1)],
-        f"`{RULE}.weights.dee` weighs a teacher that `teachers` does not have; did you mean "
-        "`deep`?",
+        f"`{RULE}.weights.dee` is the weight of a teacher that `teachers` does not have; did "
+        "you mean `deep`?",
     ),
     (
         [weights("random", wide=1)],
@@ -49,32 +49,32 @@ BAD = [
         f"`{RULE}.weights.deep` is -0.5, but must be a number of at least 0; give that",
     ),
     ([f"{RULE}={{kind: fixed}}"], f"`{RULE}.weights` is missing; give "),
-    ([f"{RULE}=entropy"], f"`{RULE}` is of kind 'entropy', which is none; did you mean "),
+    ([f"{RULE}=entropy"], f"`{RULE}` is of kind 'entropy', which does not exist; did you mean "),
     ([f"{RULE}={{kind: random, per: epoch}}"], f"`{RULE}.per` is 'epoch', but must be "),
     (
         [f"{RULE}=max_entropy", *ALONE],
-        f"`{RULE}` is max_entropy, but `teachers` has one alone, so it has no effect; add a "
-        "teacher, or say uniform",
+        f"`{RULE}` is max_entropy, but `teachers` has only one, so it has no effect; add a "
+        "teacher, or choose uniform",
     ),
     (
         [f"{RULE}=adaptive", *ALONE],
-        f"`{RULE}` is adaptive, whose gate weighs teachers against each other, but `teachers` has "
-        "one alone; add a teacher, or say uniform",
+        f"`{RULE}` is adaptive, whose gating network weighs teachers against each other, but "
+        "`teachers` has only one; add a teacher, or choose uniform",
     ),
     (
         [weights("fixed", wide=1), *ALONE],
-        f"`{RULE}` is fixed, but `teachers` has one alone, so it has no effect; ",
+        f"`{RULE}` is fixed, but `teachers` has only one, so it has no effect; ",
     ),
     (
         [f"{RULE}=correct_only", *NO_LABELS],
-        f"`{RULE}` is correct_only, which looks at labels, but `transfer_set.labelled` is 0; "
+        f"`{RULE}` is correct_only, which needs labels, but `transfer_set.labelled` is 0; "
         "choose another rule, or give labels",
     ),
-    ([f"{RULE}=confidence", *NO_LABELS], f"`{RULE}` is confidence, which looks at labels, but "),
+    ([f"{RULE}=confidence", *NO_LABELS], f"`{RULE}` is confidence, which needs labels, but "),
     (
         [f"{RULE}=random", *HINT_ALONE],
-        f"`{RULE}` is random, but no term of `student.objective` learns from what the teachers say "
-        "together, so it has no effect; say uniform, or add soft_targets",
+        f"`{RULE}` is random, but no term of `student.objective` uses the teachers' combined "
+        "answer, so it has no effect; choose uniform, or add soft_targets",
     ),
     ([f"{RULE}=adaptive", *HINT_ALONE], f"`{RULE}` is adaptive, but no term of "),
     (
@@ -91,19 +91,19 @@ BAD = [
     (["ensemble.noise=0.5"], "`ensemble.noise` is 0.5, but must be "),
     (
         ["ensemble.noise={probability: 0}"],
-        "`ensemble.noise.probability` is 0, so there would be no noise; raise it, or write "
+        "`ensemble.noise.probability` is 0, which adds no noise; raise it, or write "
         "`ensemble.noise` none",
     ),
-    (["ensemble.noise={sigma: 0}"], "`ensemble.noise.sigma` is 0, so there would be no noise; "),
+    (["ensemble.noise={sigma: 0}"], "`ensemble.noise.sigma` is 0, which adds no noise; "),
     (
         ["ensemble.noise={virtual: 3}"],
-        "`ensemble.noise.virtual` is 3, which makes so many teachers of one alone, but `teachers` "
-        "has 2; take it out, or leave one teacher",
+        "`ensemble.noise.virtual` is 3, which makes several teachers from a single one, but "
+        "`teachers` has 2; take it out, or leave only one teacher",
     ),
     (
         ["ensemble.noise={}", *HINT_ALONE],
-        "`ensemble.noise` is on what teachers say together, but no term of `student.objective` "
-        "learns from that, so it has no effect; write none, or add soft_targets",
+        "`ensemble.noise` changes the teachers' combined answer, which no term of "
+        "`student.objective` uses, so it has no effect; write none, or add soft_targets",
     ),
 ]
 

@@ -42,7 +42,7 @@ BROKEN = [
     (("teachers.wide.train.objective={soft_targets: 1}",),
      "teachers.wide.train.objective.soft_targets", ["trained by labels alone"]),
     (("teachers.wide.train.objective={task: 0}",),
-     "teachers.wide.train.objective", ["nothing would be learnt"]),
+     "teachers.wide.train.objective", ["nothing would be learned"]),
     *[((f"teachers.wide.train.objective={{task: 1, look: {term}}}",),
        "teachers.wide.train.objective.look", ["needs a teacher", "trained by labels alone"])
       for term in (HINT_OF % "wide", RELATION, TRIPLETS % "wide", GROUPS % "wide",
@@ -87,7 +87,7 @@ BROKEN = [
     (("teachers.wide.train.objective.task.weight={kind: stop, value: 0, epoch: 3, after: 1}",),
      "teachers.wide.train.objective", ["weight 0 for task in epochs 0 to 2"]),
     (("controls=[single_teachers]", "student.objective.soft_targets=null", HINT % "wide"),
-     "controls", ["'single_teachers'", "nothing by 'convolutional'"]),
+     "controls", ["'single_teachers'", "uses nothing of 'convolutional'"]),
     (("teachers.wide.seen=none",), "teachers.wide.seen", ["sees the training samples"]),
     ((*LOADED, "teachers.wide.engine.ranks=2"), "teachers.wide.engine", ["has no effect"]),
     (("teachers=null", "student.objective={task: 1}", "controls=[]", "ensemble.temperature=3.0"),
@@ -95,7 +95,7 @@ BROKEN = [
     (("student.objective.soft_targets=null", "ensemble.temperature=2.0"),
      "ensemble.temperature", ["is 2", "softens"]),
     (("ensemble.bank=none", "student.objective.soft_targets=null"),
-     "ensemble.bank", ["has no effect", "asks a teacher"]),
+     "ensemble.bank", ["has no effect", "uses a teacher"]),
     (("ensemble.bank.taps=true",), "ensemble.bank.taps", ["has no effect", "a teacher's layer"]),
     (("ensemble.bank.top_k=10",), "ensemble.bank.top_k", ["is 10", "only 10 classes"]),
     *[(("ensemble.bank.top_k=3", f"student.objective.{kind}=0.5"),
@@ -106,7 +106,7 @@ BROKEN = [
     (("teachers=null", "student.objective={task: 1}", "ensemble=null"),
      "controls", ["'untaught'", "`teachers` is empty"]),
     (("teachers.convolutional=null", "controls=[single_teachers]"),
-     "controls", ["'single_teachers'", "the student again"]),
+     "controls", ["'single_teachers'", "the same student again"]),
     (("student.train.batch_size=66", "student.engine.ranks=2"),
      "student.train.batch_size", ["is 66", "`student.engine.ranks` (2)", "micro_batch_size 33"]),
     (("student.train.micro_batch_size=48",),
@@ -119,7 +119,7 @@ BROKEN = [
     (("student.train.lr_schedule={kind: cosine, warmup: 61}",),
      "student.train.lr_schedule.warmup", ["is 61 epochs", "60"]),
     (("student.train.lr_schedule={kind: step, milestones: [20, 10]}",),
-     "student.train.lr_schedule.milestones", ["does not rise", "[10, 20]"]),
+     "student.train.lr_schedule.milestones", ["does not increase", "[10, 20]"]),
     (("student.train.lr_schedule={kind: step, milestones: [20, 60]}",),
      "student.train.lr_schedule.milestones", ["has 60", "no effect"]),
     (("student.train.optimizer.nesterov=true", "student.train.optimizer.momentum=0"),
@@ -143,7 +143,7 @@ BROKEN = [
       "controls=[]", "ensemble=null"),
      "transfer_set.validation", ["is 1347", "digits has 1347"]),
     (("transfer_set.validation=none", "evaluate.prior_correction=uniform"),
-     "evaluate.prior_correction", ["validation pictures"]),
+     "evaluate.prior_correction", ["validation images"]),
 ]  # fmt: skip
 
 

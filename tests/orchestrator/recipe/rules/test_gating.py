@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.deep_check.deep_check import probe_recipe
+from orchestrator.deep_check.deep_check import deep_check
 from orchestrator.errors import RecipeProblems
 from tests import small
 
@@ -23,13 +23,13 @@ def gate(**options: object) -> str:
 BAD = [
     (
         [gate(), TORCHVISION, NO_HINT],
-        f"`{GATE}.layer` is not said, and of `student.model`, which is of kind 'torchvision', the "
-        "last layer before the outputs is not known; name a layer of it",
+        f"`{GATE}.layer` is not set, and for `student.model` of kind 'torchvision' the last "
+        "layer before the outputs is not known; name a layer of it",
     ),
     (
         [gate(), "student.model={kind: mlp, hidden: []}", NO_HINT],
-        f"`{GATE}.layer` is not said, and of `student.model`, which is of kind 'mlp', the last "
-        "layer before the outputs is not known; name a layer of it",
+        f"`{GATE}.layer` is not set, and for `student.model` of kind 'mlp' the last layer "
+        "before the outputs is not known; name a layer of it",
     ),
     (
         [gate(learns_for=3)],
@@ -38,16 +38,16 @@ BAD = [
     ),
     (
         [gate(), "teachers.deep=null"],
-        f"`{GATE}` is adaptive, whose gate weighs teachers against each other, but `teachers` has "
-        "one alone; add a teacher, or say uniform",
+        f"`{GATE}` is adaptive, whose gating network weighs teachers against each other, but "
+        "`teachers` has only one; add a teacher, or choose uniform",
     ),
     (
         [
             "student.objective.gate={kind: hint, teacher: wide, hint: hidden.0, "
             "guided: hidden.0, weight: 0.1}"
         ],
-        "`student.objective.gate` looks at a layer under the name 'gate', which the student in "
-        "training uses itself; call the term something else",
+        "`student.objective.gate` reads a layer under the name 'gate', which the student in "
+        "training uses itself; rename the term",
     ),
 ]
 
@@ -82,7 +82,7 @@ def test_a_layer_that_is_not_there_is_found_before_the_run(
     tmp_path: Path, layer: str, words: str
 ) -> None:
     read = small.loaded(tmp_path, gate(layer=layer))
-    [problem] = probe_recipe(read.recipe, folder=read.folder, cache=tmp_path / "cache").problems
+    [problem] = deep_check(read, tmp_path / "cache").problems
     assert problem.path == f"{GATE}.layer"
     assert f"'{layer}'" in problem.message
     assert words in problem.message
