@@ -1,4 +1,4 @@
-"""The command line: its commands by name, each in a module of its own, read when it is used.
+"""The command line: its commands by name, each in a module that is imported when it is used.
 
 ``stillhouse`` answers ``--help`` without importing what its commands need.
 """
@@ -16,18 +16,18 @@ from orchestrator.commands.options import home_option
 COMMANDS = {
     "init": "Writes a commented recipe to start from.",
     "check": "Judges a recipe and prints its plan; starts nothing.",
-    "run": "Runs a recipe, or what is left of it; prints the report.",
-    "list": "Lists the runs, and how many stages are stored.",
-    "report": "Prints the report of a run that was made before.",
+    "run": "Runs a recipe, except for what is stored; prints the report.",
+    "list": "Lists the runs, and the number of stored stages.",
+    "report": "Prints the report of an earlier run.",
     "compare": "Prints several runs side by side.",
-    "bank": "Says what teachers' answers are stored; verifies, clears.",
-    "clean": "Says what is stored and what can go; deletes it.",
+    "bank": "Lists, verifies or clears the teachers' stored answers.",
+    "clean": "Lists what is stored; deletes what is no longer needed.",
 }
-"""Each command's line in the help; the command itself is in the module of its name."""
+"""Each command's line in the help; the module of that name has the command."""
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when asked for, and whose errors end by one rule."""
+    """A group that imports a command when it is used, and ends on every error by one rule."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of use."""
@@ -58,7 +58,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command; an error that is no defect ends it in sentences and an exit code."""
+        """Runs a command; an error that is not a defect ends it with sentences and an exit code."""
         try:
             return super().invoke(ctx)
         except (Exception, KeyboardInterrupt) as error:

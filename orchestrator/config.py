@@ -22,21 +22,21 @@ def _offline_only(value: object) -> object:
 
 
 class EvaluateConfig(Section):
-    """What is measured beside the plain figures."""
+    """Figures measured in addition to the plain ones."""
 
     prior_correction: Literal["none", "uniform"] = "none"
 
 
 class TrackingConfig(Section):
-    """Where MLflow finds what happened."""
+    """Where and how often metrics are sent to MLflow."""
 
-    uri: str | None = Field(None, description="sqlite in the home folder, if not said")
-    experiment: str | None = Field(None, description="the recipe's name, if not said")
-    every: Annotated[int, Field(ge=1)] = Field(50, description="steps one logged mean covers")
+    uri: str | None = Field(None, description="default: sqlite in the home folder")
+    experiment: str | None = Field(None, description="default: the recipe's name")
+    every: Annotated[int, Field(ge=1)] = Field(50, description="steps that one logged mean covers")
 
 
 class Recipe(Section):
-    """A recipe, complete. A file holds the differences from the defaults."""
+    """A complete recipe. A file contains the differences from the defaults."""
 
     name: Name
     seed: Annotated[int, Field(ge=0)] = 7

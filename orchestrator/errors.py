@@ -1,4 +1,4 @@
-"""What can be wrong with a recipe: problems, each at its place, all of them at once."""
+"""Problems of a recipe, each at its place, all of them at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from students.errors import UserError
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend: ``path``, its dotted place ("" for the whole recipe or the command
+    """One thing to correct: ``path``, its dotted place ("" for the whole recipe or the command
     line), and ``message``, one sentence with the place, the value, the rule and the remedy."""
 
     path: str
@@ -30,7 +30,7 @@ def problems_from(findings: Iterable[Finding]) -> list[Problem]:
 
 
 class RecipeProblems(Exception):
-    """A recipe that cannot be run as it stands; ``problems`` has every reason, in order.
+    """A recipe that cannot be run; ``problems`` has every reason, in order.
 
     ``name`` is the recipe's name where it could be read.
     """
@@ -45,11 +45,11 @@ class RecipeProblems(Exception):
 
 
 SECTIONS = ("transfer_set", "teachers.", "student", "ensemble.")
-"""How a place begins that is a whole one."""
+"""The beginnings of full places."""
 
 
 def problem_of(error: UserError, section: str) -> Problem:
-    """The error as a problem of the recipe; places in its sentence become whole ones."""
+    """The error as a problem of the recipe, with full places in its sentence."""
     inside = error.path
     if not inside or inside.startswith(SECTIONS):
         return Problem(inside or section, error.message)

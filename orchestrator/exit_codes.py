@@ -1,7 +1,8 @@
-"""Says with which exit code, and in which sentences, a command ends.
+"""The exit code and the sentences with which a command ends.
 
-0 done; 2 yours to fix, a sentence for each problem and no traceback; 130 interrupted;
-1 ours or the machine's. What is not named here is a defect and keeps its traceback.
+0 done; 2 an error of the user, with a sentence for each problem and no traceback;
+130 interrupted; 1 an error of this program or the machine. An error that is not named here is
+a defect and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from students.errors import CheckpointError, UserError
 DONE, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_YOURS = (
+_OF_USER = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
     errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
 )  # fmt: skip
@@ -24,16 +25,16 @@ _YOURS = (
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ends: its exit code and what it says on standard error."""
+    """How a command ends: its exit code, and its sentences on standard error."""
 
     code: int
     sentences: tuple[str, ...] = ()
 
 
 def ending_of(error: BaseException) -> Ending | None:
-    """The ending that ``error`` stands for; None for a defect, whose traceback is wanted."""
+    """The ending for ``error``; None for a defect, whose traceback is shown."""
     if isinstance(error, KeyboardInterrupt):
-        return Ending(INTERRUPTED, ("interrupted; the same command goes on from here",))
+        return Ending(INTERRUPTED, ("interrupted; the same command resumes from here",))
     if isinstance(error, RecipeProblems):
         return Ending(USER_ERROR, tuple(problem.message for problem in error.problems))
     if isinstance(error, (UserError, CannotPlace)):
@@ -49,13 +50,13 @@ def _of_system(error: OSError) -> Ending | None:
         return Ending(
             INTERNAL_ERROR,
             (
-                f"the disk is full ({where}); make room and give the same command again: the last "
-                f"committed checkpoint stands",
+                f"the disk is full ({where}); free some space and run the same command again: the "
+                f"last committed checkpoint is intact",
             ),
         )
-    if error.errno in _YOURS:
+    if error.errno in _OF_USER:
         reason = (error.strerror or "no access").lower()
         return Ending(
-            USER_ERROR, (f"{where} cannot be used: {reason}; see to it or choose another place",)
+            USER_ERROR, (f"{where} cannot be used: {reason}; correct that or choose another place",)
         )
     return None

@@ -109,7 +109,7 @@ def stops_within_seconds(run: Command, way: Callable[[], None]) -> None:
     assert run.ends(SECONDS_TO_STOP) == 130, run.said()
     assert until(lambda: not run.living(), 2.0), run.living()
     assert time.monotonic() - began < SECONDS_TO_STOP
-    assert "interrupted; the same command goes on from here" in run.said()
+    assert "interrupted; the same command resumes from here" in run.said()
     assert "Traceback" not in run.said()
 
 

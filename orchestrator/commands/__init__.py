@@ -1,6 +1,7 @@
-"""The commands, each in a module that is read when it is used.
+"""The commands, each in a module that is imported when it is used.
 
 init, check, run, list, report, compare, bank, clean   the commands of those names
-recipe_arguments                                       how a command takes a recipe
-standard_output                                        where they print
+options                                                options that several commands share
+plan_table                                             a plan as a table
+console                                                standard output for tables
 """

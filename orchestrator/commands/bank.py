@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from teachers.bank.inventory import StoredShelf, Verified
 
 _SHOWN = 8
-"""So many digits of a digest are shown; they are enough to name it."""
+"""Digits shown of a digest; they are enough to name it."""
 _teacher = click.option(
-    "--teacher", "word", metavar="NAME", help="Only of this teacher, or this digest's beginning."
+    "--teacher",
+    "word",
+    metavar="NAME",
+    help="Only of this teacher, or of the shelf with this digest.",
 )
 
 
@@ -27,7 +30,7 @@ _teacher = click.option(
 @json_option
 @click.pass_context
 def command(context: click.Context, home: Path, as_json: bool) -> None:
-    """Looks after the teachers' stored answers: lists, measures, verifies, clears.
+    """Manages the teachers' stored answers: lists, measures, verifies, clears.
 
     Without a subcommand it lists. The bank may be deleted: that costs time, nothing else.
     """
@@ -41,7 +44,7 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 @home_option
 @json_option
 def list_command(home: Path, as_json: bool) -> None:
-    """Lists the shelves: whose answers, to how many views, how large, when used last."""
+    """Lists the shelves: teacher, number of views, size, date of last use."""
     _list(home, as_json)
 
 
@@ -49,7 +52,7 @@ def list_command(home: Path, as_json: bool) -> None:
 @home_option
 @json_option
 def size_command(home: Path, as_json: bool) -> None:
-    """Says how large the bank is, and how much of that is each teacher's."""
+    """Prints the size of the bank, in all and of each teacher's answers."""
     from orchestrator.formatting.units import format_bytes
 
     shelves = _shelves(home, None)
@@ -92,7 +95,7 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 @home_option
 @json_option
 def clear_command(home: Path, word: str | None, as_json: bool) -> None:
-    """Deletes stored answers, all or one teacher's, and says what it freed; asks nothing."""
+    """Deletes stored answers, all or one teacher's, without asking; prints the space freed."""
     from orchestrator.formatting.units import format_bytes
     from teachers.bank.inventory import clear, sweep
 
@@ -108,18 +111,17 @@ def clear_command(home: Path, word: str | None, as_json: bool) -> None:
         click.echo(json.dumps({**names, "freed_bytes": freed}))
     else:
         for shelf in held:
-            click.echo(
-                f"Stays: {shelf.teacher} ({shelf.digest[:_SHOWN]}), for a process writes it."
-            )
+            name = f"{shelf.teacher} ({shelf.digest[:_SHOWN]})"
+            click.echo(f"Kept: {name}, because a process is writing it.")
         shelves = "1 shelf" if len(cleared) == 1 else f"{len(cleared)} shelves"
         click.echo(f"Deleted {shelves}, which frees {format_bytes(freed)}.")
 
 
 def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
-    """The shelves of the bank, or those that ``word`` means.
+    """The shelves of the bank, or those whose teacher or digest is ``word``.
 
     Raises:
-        RecipeProblems: it means none.
+        RecipeProblems: there are none.
     """
     from orchestrator.errors import Problem, RecipeProblems
     from teachers.bank.inventory import matching, stored_shelves
@@ -170,7 +172,7 @@ def _print(shelves: Sequence[StoredShelf]) -> None:
         )
         for shelf in shelves
     )
-    headers = ("teacher", "shelf", "model, and run as", "views", "answers", "size", "used")
+    headers = ("teacher", "shelf", "model and inference", "views", "answers", "size", "used")
     print_grid(Grid("The bank", headers, rows, words=3), output())
 
 
@@ -180,7 +182,7 @@ def _model(shelf: StoredShelf) -> str:
 
 
 def _inference(shelf: StoredShelf) -> str:
-    """How the teacher is run: the precision that was asked, and what became of it."""
+    """How the teacher is run: the precision in the recipe, and the one chosen."""
     asked = str(shelf.about.get("precision", "?"))
     taken = str(shelf.inference.get("precision", "-"))
     precision = taken if asked == taken else f"{asked}: {taken}"

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @click.command("clean")
 @click.option("--all", "everything", is_flag=True, help="Delete all stages, needed or not.")
-@click.option("--dry-run", is_flag=True, help="Only say what could go.")
+@click.option("--dry-run", is_flag=True, help="Only list what can be deleted.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @home_option
 @json_option
 def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Says what is stored, how large it is and what can go, and deletes that after asking.
+    """Lists what is stored and what can be deleted, and deletes that after asking.
 
-    Stages that no run's report names can go, checkpoints of finished stages, and caches. It
-    costs time when they are wanted again, nothing else. Runs and their reports stay.
+    It deletes stages that no run's report names, checkpoints of finished stages, and caches.
+    That costs time when they are needed again, nothing else. Runs and their reports are kept.
     """
     from orchestrator.home.cleaning import delete, judge
     from orchestrator.home.disk_usage import holdings
@@ -54,7 +54,7 @@ def _agreed(count: int, size: int) -> bool:
     """Asks whether to delete.
 
     Raises:
-        RecipeProblems: there is nobody to ask.
+        RecipeProblems: standard input is not a terminal.
         KeyboardInterrupt: the answer was Ctrl-C, or the end of the input.
     """
     from orchestrator.errors import Problem, RecipeProblems
@@ -63,8 +63,8 @@ def _agreed(count: int, size: int) -> bool:
     if not _is_terminal():
         message = (
             f"`clean` would delete {_folders(count)} ({format_bytes(size)}) and asks before it "
-            "does, but standard input is no terminal; give --yes to delete, or --dry-run to look "
-            "only"
+            "does, but standard input is not a terminal; give --yes to delete, or --dry-run to "
+            "list only"
         )
         raise RecipeProblems([Problem("", message)])
     try:
@@ -93,14 +93,12 @@ def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> N
         )
         for holding in stored
     )
-    headers = ("what", "stored", "can go (folders)")
+    headers = ("what", "stored", "removable (folders)")
     print_grid(Grid(f"What is stored in {home_name}", headers, rows), output())
     if any(holding.kind == "bank" for holding in stored):
-        click.echo(
-            "Of the bank, `stillhouse bank` tells more, and `stillhouse bank clear` frees it."
-        )
+        click.echo("`stillhouse bank` lists the bank, and `stillhouse bank clear` deletes it.")
     for each in judgement.kept:
-        click.echo(f"Stays: '{each.path}', for {each.why}.")
+        click.echo(f"Kept: '{each.path}' because {each.why}.")
 
 
 def _warn_of_damaged_reports(home: Path) -> None:
@@ -108,21 +106,21 @@ def _warn_of_damaged_reports(home: Path) -> None:
 
     for folder in find_runs(home).unreadable:
         click.echo(
-            f"The report of '{folder.name}' is damaged, so it keeps no stage; to keep its stages, "
-            "run its recipe again first.",
+            f"The report of '{folder.name}' is damaged, so its stages are not kept; to keep "
+            "them, run its recipe again first.",
             err=True,
         )
 
 
 def _print_end(judgement: Judgement, gone: Sequence[Item], kept: Sequence[Kept]) -> None:
     for each in kept:
-        click.echo(f"Stays: '{each.path}', for {each.why}.")
+        click.echo(f"Kept: '{each.path}' because {each.why}.")
     if gone:
         click.echo(f"Deleted {_folders(len(gone))}.")
     elif judgement.removable:
         click.echo("Nothing was deleted.")
     else:
-        click.echo("Nothing can go.")
+        click.echo("There is nothing to delete.")
 
 
 def _folders(count: int) -> str:
@@ -139,7 +137,7 @@ def _as_object(
     return {
         "home": home,
         "stored": [vars(holding) for holding in stored],
-        "can_go": [
+        "removable": [
             {"kind": item.kind, "path": str(item.path), "why": item.why}
             for item in judgement.removable
         ],

@@ -1,4 +1,4 @@
-"""Prints a plan: each stage, its digest, and whether its outcome is stored already."""
+"""A plan as a table: each stage, its digest, and whether its outcome is stored."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def print_plan(loaded: LoadedRecipe, home: Path, repeats: int = 1) -> None:
 
 
 def plan_rows(loaded: LoadedRecipe, home: Path, repeats: int = 1) -> Iterator[dict[str, Any]]:
-    """One plain row for each stage; without digests where the data are not there yet."""
+    """One row for each stage, in plain values; no digests where the data are missing."""
     store = Store(home)
     try:
         plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats)
@@ -78,7 +78,7 @@ def does(stage: Stage, plan: Plan) -> str:
     """What a stage does, in a few words: ``trains mlp, 15 epochs``."""
     if stage.kind == "examine":
         name = stage.name.removeprefix("teachers.")
-        return f"loads and examines {plan.recipe.teachers[name].model.kind}"
+        return f"loads and evaluates {plan.recipe.teachers[name].model.kind}"
     spec = stage.cohort[0]
     epochs = "1 epoch" if spec.train.epochs == 1 else f"{spec.train.epochs} epochs"
     verb = "teaches" if stage.teachers else "trains"

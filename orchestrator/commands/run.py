@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1, max=100),
     default=1,
     show_default=True,
-    help="Teach the student with so many seeds, and compare it with its controls over them.",
+    help="Train the student with this many seeds, and compare it with its controls over them.",
 )
 @home_option
 @json_option
@@ -35,7 +35,7 @@ def command(
     repeat: int,
     as_json: bool,
 ) -> None:
-    """Runs RECIPE, or what is left of it: the same command goes on with a killed run."""
+    """Runs RECIPE, except for stages that are stored; the same command resumes a killed run."""
     from rich.console import Console
 
     from orchestrator.recipe.loading import load_recipe
@@ -82,7 +82,7 @@ def _without_report(name: str, error: BaseException) -> dict[str, Any]:
 
 
 def _fault() -> Fault | None:
-    """A fault on purpose, for tests of resuming: ``STILLHOUSE_FAULT=student@37=kill``."""
+    """An injected fault, for tests of resuming: ``STILLHOUSE_FAULT=student@37=kill``."""
     from students.fault_injection import parse_fault
 
     spelled = os.environ.get("STILLHOUSE_FAULT")

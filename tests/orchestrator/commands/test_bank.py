@@ -170,7 +170,7 @@ def test_clean_counts_the_bank_in(home: Path) -> None:
     in_bank = sum(path.stat().st_size for path in (home / "bank").rglob("*") if path.is_file())
     assert (by_kind["bank"].bytes, by_kind["bank"].removable) == (in_bank, 0)
     assert by_kind["rest"].bytes == 0
-    assert "`stillhouse bank clear` frees it" in stillhouse(home, "clean", "--dry-run").stdout
+    assert "`stillhouse bank clear` deletes it" in stillhouse(home, "clean", "--dry-run").stdout
 
 
 def test_bank_answers_at_once_without_frameworks(home: Path) -> None:

@@ -48,7 +48,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.name != ".lock"}
 
 
-def test_forgotten_stages_checkpoints_of_finished_ones_and_caches_can_go(home: Path) -> None:
+def test_unneeded_stages_checkpoints_of_finished_ones_and_caches_are_removable(home: Path) -> None:
     assert removable(home) == {
         ("stages", f"stages/{FORGOTTEN}"),
         ("stages", f"stages/{FORGOTTEN_EARLY}"),
@@ -77,7 +77,7 @@ def test_clean_deletes_just_that(home: Path) -> None:
     assert (home / "stages" / f"{NAMED}.lock").is_file()
     again = stillhouse(home, "clean")
     assert again.exit_code == 0
-    assert again.stdout.endswith("Nothing can go.\n")
+    assert again.stdout.endswith("There is nothing to delete.\n")
 
 
 def test_sizes_are_those_of_the_files(home: Path) -> None:
@@ -94,7 +94,7 @@ def test_stage_that_a_process_works_on_stays(home: Path) -> None:
     with Store(home).lock(FORGOTTEN_EARLY, lambda: None, Event()):
         assert kept(home)[FORGOTTEN_EARLY] == "a process is working on it"
         result = stillhouse(home, "clean", "--all", "--yes")
-        assert f"{FORGOTTEN_EARLY}', for a process is working on it." in result.stdout
+        assert f"{FORGOTTEN_EARLY}' because a process is working on it." in result.stdout
         assert (home / "stages" / FORGOTTEN_EARLY / "checkpoints" / "LATEST").is_file()
         assert not (home / "stages" / FORGOTTEN).exists()
     stillhouse(home, "clean", "--all", "--yes")
@@ -230,7 +230,7 @@ def test_without_a_terminal_nothing_is_deleted_unless_yes_is_given(home: Path) -
     assert result.exit_code == 2
     assert result.stderr == (
         "`clean` would delete 5 folders (4.9 kB) and asks before it does, but standard input is "
-        "no terminal; give --yes to delete, or --dry-run to look only\n"
+        "not a terminal; give --yes to delete, or --dry-run to list only\n"
     )
     assert files(home) == before
 
@@ -268,25 +268,25 @@ def test_dry_run_says_what_could_go_and_writes_nothing(home: Path) -> None:
 def test_clean_as_json_is_one_object_alone(home: Path) -> None:
     looked = json.loads(stillhouse(home, "clean", "--dry-run", "--json").stdout)
     assert looked["deleted"] == []
-    assert {each["kind"] for each in looked["can_go"]} == {"stages", "checkpoints", "cache"}
+    assert {each["kind"] for each in looked["removable"]} == {"stages", "checkpoints", "cache"}
     assert {each["kind"] for each in looked["stored"]} == {
         "stages", "checkpoints", "cache", "rest",
     }  # fmt: skip
     done = json.loads(stillhouse(home, "clean", "--yes", "--json").stdout)
-    assert sorted(done["deleted"]) == sorted(each["path"] for each in looked["can_go"])
+    assert sorted(done["deleted"]) == sorted(each["path"] for each in looked["removable"])
 
 
-def test_damaged_report_is_told_for_it_keeps_no_stage(home: Path) -> None:
+def test_damaged_report_is_named_since_its_stages_are_not_kept(home: Path) -> None:
     next(home.glob("runs/*/report.json")).write_text("{}")
     result = stillhouse(home, "clean", "--dry-run")
-    assert "is damaged, so it keeps no stage" in result.stderr
+    assert "is damaged, so its stages are not kept" in result.stderr
     assert ("stages", f"stages/{NAMED}") in removable(home)
 
 
 def test_home_that_is_not_there_has_nothing_to_clean(tmp_path: Path) -> None:
     result = stillhouse(tmp_path / "absent", "clean", "--yes")
     assert result.exit_code == 0
-    assert result.stdout.endswith("Nothing can go.\n")
+    assert result.stdout.endswith("There is nothing to delete.\n")
     assert not (tmp_path / "absent").exists()
 
 
