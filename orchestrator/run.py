@@ -16,11 +16,11 @@ from cluster.catalog import build_runtime
 from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
 from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult, Watcher
-from orchestrator.execution.prewarm import warm
+from orchestrator.execution.prewarm import prewarm
 from orchestrator.execution.progress import ProgressBars
 from orchestrator.execution.role_specs import RoleSpecs, gpus, logical_cpus
 from orchestrator.execution.signals import interruptible
-from orchestrator.execution.stage_runner import StageWork
+from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
@@ -49,25 +49,25 @@ class Watchers:
 
     each: tuple[Watcher, ...]
 
-    def waits(self, stage: Stage) -> None:
+    def on_wait(self, stage: Stage) -> None:
         """Tells all."""
         for watcher in self.each:
-            watcher.waits(stage)
+            watcher.on_wait(stage)
 
-    def begins(self, stage: Stage, attempt: int) -> None:
+    def on_begin(self, stage: Stage, attempt: int) -> None:
         """Tells all."""
         for watcher in self.each:
-            watcher.begins(stage, attempt)
+            watcher.on_begin(stage, attempt)
 
-    def hears(self, stage: Stage, event: Event) -> None:
+    def on_event(self, stage: Stage, event: Event) -> None:
         """Tells all."""
         for watcher in self.each:
-            watcher.hears(stage, event)
+            watcher.on_event(stage, event)
 
-    def ends(self, result: StageResult) -> None:
+    def on_end(self, result: StageResult) -> None:
         """Tells all."""
         for watcher in self.each:
-            watcher.ends(result)
+            watcher.on_end(result)
 
 
 def run(
@@ -131,9 +131,9 @@ def _results(
         )
         closing.callback(runtime.close)
         role_specs = RoleSpecs(plan, store, checked.hint_shapes, fault)
-        work = StageWork(runtime, role_specs, checked.transfer_set)
-        warm(runtime, plan, store, work, cores)
-        return Executor(plan, store, runtime, work, watcher, cores, work.broken_off).run()
+        runner = StageRunner(runtime, role_specs, checked.transfer_set)
+        prewarm(runtime, plan, store, runner, cores)
+        return Executor(plan, store, runtime, runner, watcher, cores, runner.stopping).run()
 
 
 def _all_stored(plan: Plan, store: Store, watcher: Watcher) -> list[StageResult] | None:
@@ -147,7 +147,7 @@ def _all_stored(plan: Plan, store: Store, watcher: Watcher) -> list[StageResult]
     if len(results) < len(plan.stages):
         return None
     for result in results:
-        watcher.ends(result)
+        watcher.on_end(result)
     return results
 
 

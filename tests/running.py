@@ -24,7 +24,7 @@ from orchestrator.cli import main
 from orchestrator.deep_check.deep_check import deep_check
 from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import RoleSpecs
-from orchestrator.execution.stage_runner import StageWork
+from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
@@ -46,11 +46,11 @@ EACH_STEP = "tracking.every=1"
 
 
 class Killed(Exception):
-    """Ends the driver in the middle."""
+    """Stops the driver in the middle."""
 
 
 class Fatal(Fault):
-    """Strikes in this process, which lives on."""
+    """Raises in this process instead of killing it."""
 
     def strike(self, step: int) -> None:
         if step == self.step:
@@ -58,25 +58,25 @@ class Fatal(Fault):
 
 
 @dataclass
-class Heard:
-    """A watcher that remembers: (what happened, stage's title, detail)."""
+class RecordingWatcher:
+    """Records (what happened, stage's title, detail)."""
 
-    said: list[tuple[str, str, Any]] = field(default_factory=list)
+    events: list[tuple[str, str, Any]] = field(default_factory=list)
 
-    def waits(self, stage: Stage) -> None:
-        self.said.append(("waits", stage.title, None))
+    def on_wait(self, stage: Stage) -> None:
+        self.events.append(("wait", stage.title, None))
 
-    def begins(self, stage: Stage, attempt: int) -> None:
-        self.said.append(("begins", stage.title, attempt))
+    def on_begin(self, stage: Stage, attempt: int) -> None:
+        self.events.append(("begin", stage.title, attempt))
 
-    def hears(self, stage: Stage, event: Event) -> None:
-        self.said.append(("hears", stage.title, event))
+    def on_event(self, stage: Stage, event: Event) -> None:
+        self.events.append(("event", stage.title, event))
 
-    def ends(self, result: StageResult) -> None:
-        self.said.append(("ends", result.stage.title, result.ran))
+    def on_end(self, result: StageResult) -> None:
+        self.events.append(("end", result.stage.title, result.ran))
 
     def titles(self, what: str) -> list[str]:
-        return [title for kind, title, _ in self.said if kind == what]
+        return [title for kind, title, _ in self.events if kind == what]
 
 
 def executor(
@@ -84,11 +84,11 @@ def executor(
     loaded: LoadedRecipe,
     home: Path,
     *,
-    watcher: Heard | None = None,
+    watcher: RecordingWatcher | None = None,
     until: int | None = None,
 ) -> Executor:
-    """What runs the recipe on ``runtime``, as a run puts it together; in this process it may be
-    ``Killed`` when its student is about to compute step ``until``."""
+    """The executor of the recipe on ``runtime``, built as a run builds it; in this process it may
+    be ``Killed`` when its student is about to compute step ``until``."""
     store = Store(home)
     store.prepare()
     checked = deep_check(loaded, store.cache)
@@ -96,14 +96,14 @@ def executor(
     assert checked.transfer_set is not None
     plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
     fault = None if until is None else Fatal("student", until, 0)
-    work = StageWork(
+    runner = StageRunner(
         runtime, RoleSpecs(plan, store, checked.hint_shapes, fault), checked.transfer_set
     )
-    return Executor(plan, store, runtime, work, watcher or Heard(), cores=2)
+    return Executor(plan, store, runtime, runner, watcher or RecordingWatcher(), cores=2)
 
 
-def told(home: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
-    """What a finished stage told in its committed rows, but for times."""
+def committed_rows(home: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
+    """The committed rows of a finished stage, without times."""
     stage = Store(home).folder(result.stage.digest)
     return [
         (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
@@ -120,7 +120,7 @@ class Finished:
     object: Mapping[str, Any]
 
     def again(self, *arguments: str) -> Mapping[str, Any]:
-        """The same command with more behind it."""
+        """The same command with more arguments."""
         return finished(self.folder, self.home, *arguments).object
 
     def copied(self, folder: Path, *, without: Sequence[str] = ()) -> Path:
@@ -159,7 +159,7 @@ _UNDISTURBED: list[Finished] = []
 
 
 def undisturbed(factory: pytest.TempPathFactory) -> Finished:
-    """The small recipe, run once in the whole session; nobody may change its home."""
+    """The small recipe, run once in the whole session; its home must not be changed."""
     if not _UNDISTURBED:
         folder = factory.mktemp("undisturbed")
         small.written(folder)
@@ -196,21 +196,21 @@ class Command:
         self.process.wait()
 
     def ends(self, seconds: float) -> int:
-        """The exit code, which comes within so many seconds."""
+        """The exit code, which must come within so many seconds."""
         return self.process.wait(timeout=seconds)
 
     def waits_for(self, claim: Callable[[], bool], seconds: float) -> None:
-        """Returns when ``claim`` is true, within so many seconds and while the command runs."""
+        """Waits until ``claim`` is true, for at most so many seconds and while the command runs."""
         over = until(lambda: claim() or self.process.poll() is not None, seconds)
         assert over, f"not within {seconds} s: {self.said()}"
         assert self.process.poll() is None, f"ended too soon: {self.said()}"
 
     def said(self) -> str:
-        """What it has printed so far, on whichever output."""
+        """What it has printed so far, on either output."""
         return self.output.read_text()
 
     def living(self) -> list[psutil.Process]:
-        """The processes that it started, or that these started, and that live still."""
+        """The processes that it or its children started and that still run."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -223,7 +223,7 @@ class Command:
 
 
 def until(claim: Callable[[], bool], seconds: float) -> bool:
-    """Whether ``claim`` comes true within so many seconds."""
+    """Whether ``claim`` becomes true within so many seconds."""
     end = time.monotonic() + seconds
     while not claim():
         if time.monotonic() > end:
@@ -233,21 +233,21 @@ def until(claim: Callable[[], bool], seconds: float) -> bool:
 
 
 def metrics(home: Path, digest: str) -> dict[tuple[str, int], list[float]]:
-    """What MLflow was told of a stage: every value by (metric, step), as often as it was told."""
+    """All values that MLflow has of a stage, by (metric, step), in the order they were logged."""
     question = """
         SELECT m.key, m.step, m.value FROM metrics m JOIN tags t ON t.run_uuid = m.run_uuid
         WHERE t.key = 'stillhouse.stage' AND t.value LIKE ? ORDER BY m.key, m.step
     """
-    told: dict[tuple[str, int], list[float]] = {}
+    logged: dict[tuple[str, int], list[float]] = {}
     with sqlite3.connect(f"file:{home}/mlflow.db?mode=ro", uri=True) as database:
         for key, step, value in database.execute(question, (f"{digest}:%",)):
-            told.setdefault((key, step), []).append(value)
+            logged.setdefault((key, step), []).append(value)
     database.close()
-    return told
+    return logged
 
 
 def runs_of(home: Path, experiment: str = "small") -> Sequence[tuple[str, str]]:
-    """Name and status of each run that MLflow knows of the experiment."""
+    """Name and status of each run that MLflow has of the experiment."""
     question = """
         SELECT r.name, r.status FROM runs r JOIN experiments e USING (experiment_id)
         WHERE e.name = ? ORDER BY r.start_time

@@ -13,7 +13,7 @@ from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Runtime
 from orchestrator.execution.executor import StageResult
 from tests import small
-from tests.running import IN_PROCESS, Killed, executor, told
+from tests.running import IN_PROCESS, Killed, committed_rows, executor
 
 RULE = "ensemble.weighting"
 NOISE = "ensemble.noise={probability: 0.7, sigma: 0.5}"
@@ -73,14 +73,14 @@ def test_it_changes_the_student_and_resumes_to_the_same_bits(
     settings = WAYS[way]
     whole = run(folder, *settings)
     assert whole.outcome.weights_sha256 != plain[ALONE[0] in settings]
-    rows = told(folder / "home", whole)
+    rows = committed_rows(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
     with pytest.raises(Killed):
         run(folder, *settings, until=6)
     resumed = run(folder, *settings)
     assert resumed.ran
     assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
-    assert told(folder / "home", resumed) == rows
+    assert committed_rows(folder / "home", resumed) == rows
 
 
 def test_noise_and_draws_are_the_same_whether_answers_are_kept_or_not(

@@ -16,7 +16,7 @@ from orchestrator.planning.plan import Stage
 from students.events import Committed, Event, Resumed, Warned
 from students.storage.outcome import Outcome
 from tests import small
-from tests.running import IN_PROCESS, Finished, Heard, executor, undisturbed
+from tests.running import IN_PROCESS, Finished, RecordingWatcher, executor, undisturbed
 
 pytestmark = pytest.mark.slow
 
@@ -44,14 +44,14 @@ class Recording:
 
 
 @dataclass
-class AtCommits(Heard):
+class AtCommits(RecordingWatcher):
     """Kills a role, by name, when the student has committed that step or a later one."""
 
     kill: Callable[[str], None] = lambda name: None
     doomed: dict[int, str] = field(default_factory=dict)
 
-    def hears(self, stage: Stage, event: Event) -> None:
-        super().hears(stage, event)
+    def on_event(self, stage: Stage, event: Event) -> None:
+        super().on_event(stage, event)
         for step in sorted(self.doomed):
             if isinstance(event, Committed) and event.step >= step:
                 self.kill(self.doomed.pop(step))
@@ -59,7 +59,7 @@ class AtCommits(Heard):
 
     def heard(self, kind: type[Event]) -> list[Any]:
         """The events of one kind."""
-        return [event for _, _, event in self.said if isinstance(event, kind)]
+        return [event for _, _, event in self.events if isinstance(event, kind)]
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +88,14 @@ def test_a_killed_teacher_is_brought_back_and_a_killed_rank_goes_on_in_the_next_
     loaded = small.loaded(tmp_path, *ALONE)
     with pytest.raises(RoleLost, match="student, rank 0"):
         executor(runtime, loaded, folder, watcher=first).run()
-    [begun] = first.heard(Resumed)
+    [begun] = first.watcher(Resumed)
     assert begun.step == 0, "with its teacher lost the student went on, it did not begin again"
-    noticed, *others = first.heard(Warned)
+    noticed, *others = first.watcher(Warned)
     assert not others, [each.text for each in others]
     assert noticed.text.startswith("restarting teacher 'wide' (1 of ")
 
     student = executor(runtime, loaded, folder, watcher=second).run()[-1].outcome
-    [resumed] = second.heard(Resumed)
+    [resumed] = second.watcher(Resumed)
     assert 20 <= resumed.step < STEPS
     assert resumed.step % 4 == 0
     assert (student.weights_sha256, student.curve) == (expected.weights_sha256, expected.curve)

@@ -18,7 +18,15 @@ from students.knowledge import AnswerCounts
 from students.storage.outcome import read_answers, read_outcome, weights_file
 from students.storage.step_log import read_committed
 from tests import small
-from tests.running import IN_PROCESS, Finished, Heard, executor, metrics, runs_of, undisturbed
+from tests.running import (
+    IN_PROCESS,
+    Finished,
+    RecordingWatcher,
+    executor,
+    metrics,
+    runs_of,
+    undisturbed,
+)
 
 STAGES = ["teachers.wide", "teachers.deep", "student", "controls.untaught"]
 STEPS = 12
@@ -89,7 +97,7 @@ def test_the_report_lies_where_the_object_says(finished: Finished) -> None:
 def test_a_ray_and_deepspeed_give_the_same_bits_as_one_process_and_torch(
     finished: Finished, local_runtime: LocalRuntime, tmp_path: Path
 ) -> None:
-    heard = Heard()
+    heard = RecordingWatcher()
     loaded = small.loaded(tmp_path)
     assert loaded.recipe.student.engine.kind == "deepspeed"
     results = executor(local_runtime, loaded, tmp_path / "home", watcher=heard).run()

@@ -119,7 +119,7 @@ def test_ctrl_c_stops_a_run_that_went_on_where_the_killed_one_was(chain: Chain) 
         run.waits_for(lambda: chain.committed() > before, SECONDS_TO_START)
         # As a terminal does: every process of the group is told.
         stops_within_seconds(run, lambda: os.killpg(run.process.pid, signal.SIGINT))
-    assert f"student: goes on at step {before} of {STEPS}" in run.said()
+    assert f"student: resumes at step {before} of {STEPS}" in run.said()
     assert read_outcome(chain.stage) is None
     manifest = chain.stage / "checkpoints" / f"step-{chain.committed():06d}" / "manifest.json"
     assert before < json.loads(manifest.read_text())["step"] < STEPS
@@ -129,7 +129,7 @@ def test_ctrl_c_stops_a_run_that_went_on_where_the_killed_one_was(chain: Chain) 
 def test_sigterm_stops_a_run_whose_roles_are_just_being_started(chain: Chain) -> None:
     before = chain.committed()
     with chain.command() as run:
-        run.waits_for(lambda: "student: begins" in run.said(), SECONDS_TO_START)
+        run.waits_for(lambda: "student: starts" in run.said(), SECONDS_TO_START)
         # As ``kill`` does: the driver alone is told.
         stops_within_seconds(run, run.process.terminate)
     assert chain.committed() >= before

@@ -23,7 +23,7 @@ from orchestrator.execution.bank_shelves import prepare_for
 from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.signals import interruptible
-from orchestrator.execution.stage_runner import StageWork
+from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
@@ -58,21 +58,21 @@ class Told:
 
     say: Callable[[str], None]
 
-    def waits(self, stage: Stage) -> None:
+    def on_wait(self, stage: Stage) -> None:
         """Another process works on this very stage."""
         self.say(f"{stage.title}: waits for the process that works on it")
 
-    def begins(self, stage: Stage, attempt: int) -> None:
+    def on_begin(self, stage: Stage, attempt: int) -> None:
         """Teachers take long, students do not."""
         if stage.name.startswith("teachers."):
             self.say(f"{stage.title}: begins")
 
-    def hears(self, stage: Stage, event: Event) -> None:
+    def on_event(self, stage: Stage, event: Event) -> None:
         """Passes on notices."""
         if isinstance(event, Warned):
             self.say(f"{stage.title}: {event}")
 
-    def ends(self, result: StageResult) -> None:
+    def on_end(self, result: StageResult) -> None:
         """As at its beginning."""
         if result.ran and result.stage.name.startswith("teachers."):
             self.say(f"{result.stage.title}: done in {result.seconds:.1f} s")
@@ -146,7 +146,7 @@ class School:
         runtime = InProcessRuntime()
         try:
             role_specs = RoleSpecs(checked.plan, store, checked.hint_shapes)
-            work = StageWork(runtime, role_specs, checked.transfer_set)
+            work = StageRunner(runtime, role_specs, checked.transfer_set)
             cores = os.cpu_count() or 1
             return Executor(checked.plan, store, runtime, work, Told(self.say), cores).run()
         finally:

@@ -1,12 +1,12 @@
 """Runs the stages of a plan.
 
-bank_shelves     Where the answers of a stage's teachers are kept, and under what they are known
-executor         Runs a plan: each stage once it can, what is stored already not at all
-parity_gate      Settles how a teacher is run, and lets none teach that fails the parity gate
-prewarm          Makes processes ready for the stage that needs most of them, while the first are p
-progress         Progress bars: one for each stage under way, on standard error
-role_specs       From a stage of the plan to what its roles are told and where they are put
-signals          Turns SIGINT and SIGTERM into one orderly way out
-stage_runner     Carries out one stage: starts its roles, listens to them, lets them go
-teacher_startup  Gets the teachers of a stage ready: finds what they have stored, starts those that
+bank_shelves     Finds the bank's shelf of each teacher, and whether it has the answers needed
+executor         Runs the stages of a plan, each when its dependencies are done; skips stored ones
+parity_gate      Chooses how a teacher is run, and refuses one that fails the parity gate
+prewarm          Starts the processes of the stage that needs most, while the first stages prepare
+progress         Progress bars: one for each running stage, on standard error
+role_specs       Builds what the roles of a stage are started with: specs, ensemble, resources
+signals          Turns SIGINT and SIGTERM into one KeyboardInterrupt
+stage_runner     Runs one stage: starts its roles, relays the events of rank 0, retires the roles
+teacher_startup  Prepares the teachers of a stage: stored answers, hosts, config, parity gate
 """

@@ -1,4 +1,4 @@
-"""Where the answers of a stage's teachers are kept, and under what they are known."""
+"""Finds the bank's shelf of each teacher, and whether it has the answers that a stage needs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Plain = dict[str, Any]
 
 
 def prepare_for(plan: Plan, store: Store) -> None:
-    """Sees before any stage begins that the bank is usable, if a stage is left that uses it.
+    """Checks before any stage begins that the bank is usable, if a stage left to run uses it.
 
     Raises:
         BankError: it has another format, or cannot be written.
@@ -53,21 +53,21 @@ def prepare_for(plan: Plan, store: Store) -> None:
 
 @dataclass(frozen=True)
 class BankShelves:
-    """Finds the shelf of each teacher of a plan; ``hint_shapes`` are the shapes of the
-    teachers' layers per sample, by hint term."""
+    """The shelves of a plan's teachers; ``hint_shapes`` are the per-sample shapes of the teachers'
+    layers, by hint term."""
 
     plan: Plan
     store: Store
     transfer_set: TransferSet
     hint_shapes: Mapping[str, tuple[int, ...]]
 
-    def about(self, name: str) -> Plain:
-        """All that may change what teacher ``name``, which has graduated, answers."""
+    def description(self, name: str) -> Plain:
+        """All that the answers of teacher ``name``, whose stage is stored, depend on."""
         recipe, config = self.plan.recipe, self.plan.recipe.teachers[name]
         own = self.plan.stage(f"teachers.{name}")
         outcome = read_outcome(self.store.folder(own.digest))
         if outcome is None:
-            raise RuntimeError(f"teacher '{name}' teaches, but its outcome cannot be read")
+            raise RuntimeError(f"teacher '{name}' is needed, but its outcome cannot be read")
         augment = recipe.transfer_set.augment
         return {
             "format": BANK_FORMAT,
@@ -88,18 +88,18 @@ class BankShelves:
         }
 
     def folder(self, name: str) -> Path:
-        """The folder of the teacher's shelf, made if it was not there.
+        """The folder of the teacher's shelf, which is made if it does not exist.
 
-        Without a bank it holds only how the teacher is run, and need not be in the bank.
+        Without a bank it only records how the teacher is run, and need not lie in the bank.
 
         Raises:
             BankError: the bank cannot be used.
         """
-        about = self.about(name)
-        digest = shelf_digest(about)
+        description = self.description(name)
+        digest = shelf_digest(description)
         folder = self.store.bank / digest
         try:
-            prepare_shelf(folder, about | {"teacher": name})
+            prepare_shelf(folder, description | {"teacher": name})
         except BankError:
             if self.plan.recipe.ensemble.bank != "none":
                 raise
@@ -107,8 +107,10 @@ class BankShelves:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def kept(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> AnswerSpec:
-        """What ``stage`` asks of the teacher, run in ``manner``, and what is kept of that."""
+    def answer_spec(
+        self, stage: Stage, name: str, folder: Path, inference: InferenceConfig
+    ) -> AnswerSpec:
+        """What ``stage`` asks of the teacher, run as ``inference``, and what is kept of it."""
         taps = taps_of(stage.cohort[0].objective).get(name, ())
         bank = stage.ensemble.bank
         if bank == "none":
@@ -118,17 +120,17 @@ class BankShelves:
         )
         if bank.taps:
             columns += tuple(Column(tap.column, self._shapes(stage)[name, tap]) for tap in taps)
-        identity = identity_of(self.about(name), inference.to_json())
+        identity = identity_of(self.description(name), inference.to_json())
         samples = len(self.transfer_set.targets)
         return AnswerSpec(inference, taps, Shelf(folder, identity, samples, bank.budget, columns))
 
-    def stored(self, stage: Stage, name: str, kept: AnswerSpec) -> bool:
+    def has_all(self, stage: Stage, name: str, answers: AnswerSpec) -> bool:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""
         spec, ids = stage.cohort[0], self.sample_ids(stage)
         return all(
             part.shelf is not None and part.whole and is_filled(part.shelf, views, ids)
             for taps, views in required_taps(spec, self.transfer_set, name).items()
-            for part in [kept.asked(taps)]
+            for part in [answers.asked(taps)]
         )
 
     def views(self, stage: Stage) -> list[int]:
@@ -140,10 +142,10 @@ class BankShelves:
         return sample_ids(self.transfer_set, stage.cohort[0].samples)
 
     def samples_to_answer(self, stage: Stage) -> int:
-        """How many answers each teacher may be expected to give, if none were stored.
+        """How many answers each teacher has to give if none are stored.
 
-        What is settled by this number holds for all later stages too; so it is never less than
-        one view of the whole data set, however small a part the first stage learns from.
+        How a teacher is run is chosen by this number, for all later stages too; so it is at least
+        one view of the whole data set, however few samples the first stage learns from.
         """
         asked = len(self.views(stage)) * len(self.sample_ids(stage))
         return max(asked, len(self.transfer_set.targets))

@@ -1,7 +1,7 @@
-"""Runs a plan: each stage once it can, what is stored already not at all.
+"""Runs the stages of a plan, each when its dependencies are done; skips stored ones.
 
-Waits for: stages under way (freed by their ends; by ``Runtime.close`` when the run is broken
-off), and for a stage that another process works on (freed by the end of that process).
+Waits for: stages under way (freed by their ends; by ``Runtime.close`` when the run is stopped),
+and for a stage that another process works on (freed by the end of that process).
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from cluster.runtime import Runtime
-from orchestrator.execution.stage_runner import StageWork
+from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import Resolved, resolve, stages_at_once
@@ -26,7 +27,7 @@ from teachers.errors import AnswersGone
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage; ``ran`` is false where the outcome was there already."""
+    """A finished stage; ``ran`` is false if its outcome was stored already."""
 
     stage: Stage
     outcome: Outcome
@@ -35,22 +36,22 @@ class StageResult:
 
 
 class Watcher(Protocol):
-    """Is told what happens to stages, from several threads."""
+    """Receives what happens to stages, from several threads."""
 
-    def waits(self, stage: Stage) -> None:
-        """Another process works on this very stage."""
+    def on_wait(self, stage: Stage) -> None:
+        """Another process works on the same stage."""
         ...
 
-    def begins(self, stage: Stage, attempt: int) -> None:
-        """Work on the stage begins, or goes on."""
+    def on_begin(self, stage: Stage, attempt: int) -> None:
+        """Work on the stage begins or resumes."""
         ...
 
-    def hears(self, stage: Stage, event: Event) -> None:
-        """The stage's student reports."""
+    def on_event(self, stage: Stage, event: Event) -> None:
+        """The stage's student has reported ``event``."""
         ...
 
-    def ends(self, result: StageResult) -> None:
-        """The stage's outcome is there."""
+    def on_end(self, result: StageResult) -> None:
+        """The stage's outcome is stored."""
         ...
 
 
@@ -61,17 +62,17 @@ class Executor:
     plan: Plan
     store: Store
     runtime: Runtime
-    work: StageWork
+    runner: StageRunner
     watcher: Watcher
     cores: int
-    broken_off: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> list[StageResult]:
-        """Brings every stage to its end; results in the plan's order.
+        """Runs every stage to its end; returns results in the plan's order.
 
         Raises:
-            Exception: the first one of a stage; the other stages are left where they are, and
-                go on from their last commit when the plan is run again.
+            Exception: the first one that a stage raises; the other stages stop where they are, and
+                resume from their last checkpoint when the plan is run again.
         """
         if not self.runtime.parallel:
             return [self.run_stage(stage) for stage in self.plan.stages]
@@ -86,7 +87,7 @@ class Executor:
                 for future in finished:
                     done[under_way.pop(future).title] = future.result()
         finally:
-            self.broken_off.set()
+            self.stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
         return [done[stage.title] for stage in self.plan.stages]
 
@@ -94,61 +95,56 @@ class Executor:
         finished = {result.stage.digest for result in done.values()}
         busy = {stage.title for stage in under_way}
         working = {stage.digest for stage in under_way}
-        # Beside one that fills the bank another would start the same teachers for the same
-        # answers; after it, it reads them.
-        filling = {name for stage in under_way for name in self.work.fills(stage)}
+        # Two stages that store answers of the same teacher would both start it; the second one
+        # waits and then reads them.
+        teachers = self.runner.teachers
+        storing = {name for stage in under_way for name in teachers.teachers_to_store(stage)}
         for stage in self.plan.stages:
             if stage.title in done or stage.title in busy or stage.digest in working:
                 continue
             if not all(need in finished for need in stage.needs):
                 continue
-            fills = self.work.fills(stage)
-            if filling.isdisjoint(fills):
+            to_store = teachers.teachers_to_store(stage)
+            if storing.isdisjoint(to_store):
                 working.add(stage.digest)
-                filling |= fills
+                storing |= to_store
                 yield stage
 
     def run_stage(self, stage: Stage) -> StageResult:
-        """Brings one stage to its end, whose dependencies are done.
+        """Runs one stage, whose dependencies are done, to its end, unless it is stored.
 
         Raises:
-            Exception: whatever ended it.
+            Exception: whatever ended it early.
         """
         began = time.monotonic()
         folder = self.store.folder(stage.digest)
 
-        def say_so() -> None:
-            self.watcher.waits(stage)
-
-        with self.store.lock(stage.digest, say_so, self.broken_off):
+        with self.store.lock(stage.digest, partial(self.watcher.on_wait, stage), self.stopping):
             outcome = read_outcome(folder)
             ran = outcome is None
             if outcome is None:
-                outcome = self._carry_out(stage)
+                outcome = self._run(stage)
         result = StageResult(stage, outcome, ran, time.monotonic() - began if ran else 0.0)
-        self.watcher.ends(result)
+        self.watcher.on_end(result)
         return result
 
-    def _carry_out(self, stage: Stage) -> Outcome:
-        chosen = resolve(stage, self.plan, self.cores, self.work.prospect(stage))
+    def _run(self, stage: Stage) -> Outcome:
+        chosen = resolve(stage, self.plan, self.cores, self.runner.teachers.readiness(stage))
         resolved = self.store.begin(stage.digest, stage.what, chosen)
         folder = self.store.folder(stage.digest)
         try:
             self._attempt(stage, resolved)
         except AnswersGone as gone:
-            notice = f"{stage.title}: {gone}; it goes on with all its teachers"
-            self.watcher.hears(stage, Warned(notice))
-            self._attempt(stage, resolved, everyone=True)
+            notice = f"{stage.title}: {gone}; it is run again with all its teachers started"
+            self.watcher.on_event(stage, Warned(notice))
+            self._attempt(stage, resolved, start_all=True)
         outcome = read_outcome(folder)
         if outcome is None:
             raise RuntimeError(f"stage '{stage.title}' ended, but its outcome cannot be read")
         return outcome
 
-    def _attempt(self, stage: Stage, resolved: Resolved, *, everyone: bool = False) -> None:
+    def _attempt(self, stage: Stage, resolved: Resolved, *, start_all: bool = False) -> None:
         attempt = begin_attempt(self.store.folder(stage.digest))
-        self.watcher.begins(stage, attempt)
-
-        def hear(event: Event) -> None:
-            self.watcher.hears(stage, event)
-
-        self.work.carry_out(stage, attempt, resolved, hear, everyone=everyone)
+        self.watcher.on_begin(stage, attempt)
+        on_event = partial(self.watcher.on_event, stage)
+        self.runner.run(stage, attempt, resolved, on_event, start_all=start_all)

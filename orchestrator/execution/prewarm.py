@@ -1,29 +1,29 @@
-"""Makes processes ready for the stage that needs most of them, while the first are prepared."""
+"""Starts the processes of the stage that needs most of them, while the first stages prepare."""
 
 from __future__ import annotations
 
 from cluster.runtime import Runtime
 from orchestrator.execution.role_specs import resources_of
-from orchestrator.execution.stage_runner import StageWork
+from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import Prospect, resolve, roles_of
+from orchestrator.planning.thread_allocation import TeacherReadiness, resolve, roles_of
 from students.storage.outcome import read_outcome
 
 _MODULES = ("students.training.student_rank", "teachers.serving.host")
 
 
-def warm(runtime: Runtime, plan: Plan, store: Store, work: StageWork, cores: int) -> None:
-    """Has the processes of the busiest stage to come started; does not wait for them.
+def prewarm(runtime: Runtime, plan: Plan, store: Store, runner: StageRunner, cores: int) -> None:
+    """Starts the processes of the stage with the most roles; does not wait for them.
 
-    A process that nobody will need takes seconds of a core from those that somebody waits for:
-    so none for what is stored, be it a stage or all answers of a teacher.
+    A process that is never used takes seconds of a core from those that are waited for: so none is
+    started for a stored stage, nor for a teacher whose answers are all stored.
 
     Raises:
         BankError: the bank cannot be used.
     """
     left = [stage for stage in plan.stages if not _stored(stage.digest, store)]
-    known = {stage.title: _prospect(stage, store, work) for stage in left}
+    known = {stage.title: _readiness(stage, store, runner) for stage in left}
     resources = plan.recipe.student.resources
     if not left or resources.gpus:
         return
@@ -33,10 +33,10 @@ def warm(runtime: Runtime, plan: Plan, store: Store, work: StageWork, cores: int
     runtime.warm(roles[busiest.title], resources_of(resources, threads), _MODULES)
 
 
-def _prospect(stage: Stage, store: Store, work: StageWork) -> Prospect:
-    """What is known of the stage's teachers; nothing while one of them is to be trained."""
+def _readiness(stage: Stage, store: Store, runner: StageRunner) -> TeacherReadiness:
+    """What is stored of the stage's teachers; nothing while one of them is still to be trained."""
     ready = all(_stored(need, store) for need in stage.needs)
-    return work.prospect(stage) if ready else Prospect()
+    return runner.teachers.readiness(stage) if ready else TeacherReadiness()
 
 
 def _stored(digest: str, store: Store) -> bool:

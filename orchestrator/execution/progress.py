@@ -1,4 +1,4 @@
-"""Progress bars: one for each stage under way, on standard error."""
+"""Progress bars: one for each running stage, on standard error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from students.events import Advanced, Committed, EpochReport, Event, Resumed, Wa
 
 
 class ProgressBars:
-    """Shows stages as they advance; where nobody watches, one line at each beginning and end."""
+    """Shows how far stages are; without a terminal, one line at the start and end of each."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -55,38 +55,38 @@ class ProgressBars:
         """Prints a line above the bars."""
         self._bars.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def waits(self, stage: Stage) -> None:
-        """Says that another process has the stage."""
-        self.say(f"{stage.title}: another process works on this very stage; waiting for it")
+    def on_wait(self, stage: Stage) -> None:
+        """Prints that another process has the stage."""
+        self.say(f"{stage.title}: another process is running this stage; waiting for it")
 
-    def begins(self, stage: Stage, attempt: int) -> None:
+    def on_begin(self, stage: Stage, attempt: int) -> None:
         """Shows a bar for the stage."""
         note = "starting" if attempt == 1 else f"attempt {attempt}"
         self._tasks[stage.title] = self._bars.add_task(stage.title, total=None, note=note)
         if not self._live:
             again = "" if attempt == 1 else f" (attempt {attempt})"
-            self.say(f"{stage.title}: begins{again}")
+            self.say(f"{stage.title}: starts{again}")
 
-    def hears(self, stage: Stage, event: Event) -> None:
+    def on_event(self, stage: Stage, event: Event) -> None:
         """Moves the stage's bar."""
         task = self._tasks[stage.title]
         match event:
             case Resumed(step, total, _):
                 self._bars.update(task, completed=step, total=total, note="")
                 if step and not self._live:
-                    self.say(f"{stage.title}: goes on at step {step} of {total}")
+                    self.say(f"{stage.title}: resumes at step {step} of {total}")
             case EpochReport(epoch, step, accuracy, _):
-                said = "" if accuracy is None else f", validation {accuracy:.1%}"
-                self._bars.update(task, completed=step, note=f"epoch {epoch + 1}{said}")
+                shown = "" if accuracy is None else f", validation {accuracy:.1%}"
+                self._bars.update(task, completed=step, note=f"epoch {epoch + 1}{shown}")
             case Advanced(step, _) | Committed(step, _):
                 self._bars.update(task, completed=step)
             case Warned(text):
                 self.say(f"{stage.title}: {text}")
 
-    def ends(self, result: StageResult) -> None:
-        """Takes the bar away and leaves a line."""
+    def on_end(self, result: StageResult) -> None:
+        """Replaces the bar with a line."""
         title = result.stage.title
         if title in self._tasks:
             self._bars.remove_task(self._tasks.pop(title))
-        said = f"done in {result.seconds:.1f} s" if result.ran else "stored already"
-        self.say(f"{title}: {said}")
+        line = f"done in {result.seconds:.1f} s" if result.ran else "already stored"
+        self.say(f"{title}: {line}")

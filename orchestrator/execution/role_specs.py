@@ -29,7 +29,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class RoleSpecs:
-    """What placing needs to know beside the stage: the plan, where things are kept, and the
+    """Builds specs and assignments from the stages of ``plan``; ``hint_shapes`` are the per-sample
     shapes of the teachers' layers, by hint term."""
 
     plan: Plan
@@ -38,11 +38,11 @@ class RoleSpecs:
     fault: Fault | None = None
 
     def teacher_spec(
-        self, name: str, stage: Stage, threads: int, kept: AnswerSpec | None = None
+        self, name: str, stage: Stage, threads: int, answers: AnswerSpec | None = None
     ) -> TeacherSpec:
-        """What a replica of teacher ``name`` is built from, for the lessons of ``stage``.
+        """What a replica of teacher ``name`` is built from, for ``stage``.
 
-        ``kept`` says how it is run, if that is settled.
+        ``answers`` says how it is run and what is kept, if that has been chosen.
         """
         recipe = self.plan.recipe
         config = recipe.teachers[name]
@@ -57,8 +57,8 @@ class RoleSpecs:
             taps=taps.get(name, ()),
             threads=threads,
             device=device(config.resources),
-            inference=None if kept is None else kept.inference,
-            shelf=None if kept is None else kept.shelf,
+            inference=None if answers is None else answers.inference,
+            shelf=None if answers is None else answers.shelf,
             top_k=stage.ensemble.top_k,
             classes=config.classes,
         )
@@ -75,7 +75,7 @@ class RoleSpecs:
         ranks = spec.engine.ranks
         port = free_port() if ranks > 1 else 0
         seconds = self.plan.recipe.timeouts.collective.total_seconds()
-        strikes = self.fault if self.fault and self.fault.stage == stage.title else None
+        fault = self.fault if self.fault and self.fault.stage == stage.title else None
         return [
             Assignment(
                 spec=spec,
@@ -89,13 +89,13 @@ class RoleSpecs:
                 device=device(self.resources(stage)),
                 group=Group(rank, ranks, LOOPBACK, port, seconds),
                 hint_shapes=self.hint_shapes,
-                fault=strikes,
+                fault=fault,
             )
             for rank in range(ranks)
         ]
 
     def resources(self, stage: Stage) -> Resources:
-        """What each rank of the stage occupies: the student's, or the teacher's in training."""
+        """The resources of each rank: the student's, or the teacher's that is trained."""
         recipe, (kind, _, name) = self.plan.recipe, stage.name.partition(".")
         return recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
 
@@ -108,12 +108,11 @@ def device(resources: Resources) -> str:
 def resources_of(
     resources: Resources, threads: int, *, readers: int = 1, counted: int | None = None
 ) -> Demand:
-    """What a role asks of the machine; ``readers`` is how many may read from it at once.
+    """What a role needs of the machine; ``readers`` is how many may stream from it at a time.
 
-    ``counted`` are the threads for which there must be room, where these are not those that it
-    computes on, which may have been chosen on another machine.
-
-    Roles without a reader are told so too: processes made ready for one role serve another.
+    ``counted`` are the threads that must be free, if not those it computes on, which may have been
+    chosen on another machine. Roles without readers get streams too, so that the process of one
+    role can serve another.
     """
     return Demand(
         cpus=float(counted or threads) if resources.cpus is None else resources.cpus,
@@ -140,9 +139,9 @@ def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble
 
 
 def logical_cpus(plan: Plan, cores: int) -> int:
-    """As many CPUs as the plan asks at its busiest; they may exceed the machine's."""
-    asked = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
-    return max(cores, int(sum(asked[: stages_at_once(cores)]) + 0.999))
+    """How many CPUs the plan needs at its busiest; they may exceed the machine's."""
+    needed = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
+    return max(cores, int(sum(needed[: stages_at_once(cores)]) + 0.999))
 
 
 def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
@@ -158,17 +157,17 @@ def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
 
 
 def gpus(plan: Plan) -> int:
-    """How many GPUs the plan asks: all that its roles name, rounded up."""
+    """How many GPUs the plan needs: all that its roles ask for, rounded up."""
     recipe = plan.recipe
-    asked = recipe.student.resources.gpus * recipe.student.engine.ranks
+    total = recipe.student.resources.gpus * recipe.student.engine.ranks
     for teacher in recipe.teachers.values():
-        # While it is trained it has ranks; when it teaches, replicas.
-        asked += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
-    return int(asked + 0.999)
+        # It has ranks while it is trained, and replicas when it teaches.
+        total += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
+    return int(total + 0.999)
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

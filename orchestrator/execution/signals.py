@@ -1,4 +1,4 @@
-"""Turns SIGINT and SIGTERM into one orderly way out."""
+"""Turns SIGINT and SIGTERM into one KeyboardInterrupt."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def interruptible() -> Iterator[None]:
     """While open, either signal raises ``KeyboardInterrupt`` in the main thread, once.
 
-    Set explicitly also for SIGINT: a child in the background of a script inherits it ignored.
-    A second signal changes nothing: everything is being stopped already.
+    SIGINT is set explicitly as well: a background child of a script inherits it as ignored.
+    A second signal has no effect: everything is being stopped already.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""Carries out one stage: starts its roles, listens to them, lets them go.
+"""Runs one stage: starts its roles, relays the events of rank 0, retires the roles.
 
 Waits for the events of rank 0, each within ``timeouts.rank``; freed by an event, by the
 rank's loss, or by the runtime being closed. Then for the other ranks' ends, likewise.
@@ -22,7 +22,7 @@ from orchestrator.execution.parity_gate import ParityGate
 from orchestrator.execution.role_specs import RoleSpecs, resources_of
 from orchestrator.execution.teacher_startup import TeacherStartup
 from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
+from orchestrator.planning.thread_allocation import Resolved, resolve
 from students.errors import UserError
 from students.events import Event
 from students.knowledge import KnowledgeSource
@@ -34,59 +34,43 @@ from teachers.serving.host import Examiner
 
 EVENTS_AHEAD = 64
 
-SECONDS_TO_SAY = 5.0
-"""How long a rank is given to say why it ended, once another one has failed."""
+SECONDS_FOR_REASON = 5.0
+"""How long a rank may take to report why it ended, once another one has failed."""
 
 
 @dataclass(frozen=True)
-class StageWork:
-    """Carries out stages on one runtime, for the samples of ``transfer_set``; ``broken_off`` says
-    that the run is to end."""
+class StageRunner:
+    """Runs stages on one runtime, on the samples of ``transfer_set``; ``stopping`` is set when the
+    run is to end."""
 
     runtime: Runtime
     role_specs: RoleSpecs
     transfer_set: TransferSet
-    broken_off: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
-    def prospect(self, stage: Stage) -> Prospect:
-        """What is known of the stage's teachers before it begins.
-
-        Raises:
-            BankError: the bank cannot be used.
-        """
-        return self.teachers.prospect(stage)
-
-    def fills(self, stage: Stage) -> frozenset[str]:
-        """The teachers whose answers the stage is going to store, for they are not all there.
-
-        Raises:
-            BankError: the bank cannot be used.
-        """
-        return self.teachers.fills(stage)
-
-    def carry_out(
+    def run(
         self,
         stage: Stage,
         attempt: int,
         resolved: Resolved,
-        hear: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         *,
-        everyone: bool = False,
+        start_all: bool = False,
     ) -> None:
-        """Leaves the stage's outcome in the store; ``hear`` is told of each event.
+        """Runs the stage until its outcome is stored; calls ``on_event`` with each event.
 
-        ``everyone`` says that all teachers are started, also those whose answers are stored.
+        With ``start_all`` all teachers are started, also those whose answers are stored.
 
         Raises:
-            AnswersGone: stored answers of a teacher that was not started are there no longer.
-            UserError: it cannot be made ready, or its training cannot go on.
-            ClusterError: a role was lost, or was silent for too long.
+            AnswersGone: stored answers of a teacher that was not started are damaged or deleted.
+            UserError: a role cannot be built, or the training cannot go on.
+            ClusterError: a role was lost, or did not answer in time.
         """
         with ExitStack() as roles:
             if stage.kind == "examine":
                 self._examine(stage, attempt, resolved, roles)
             else:
-                self._teach(stage, attempt, resolved, roles, hear, everyone=everyone)
+                self._teach(stage, attempt, resolved, roles, on_event, start_all=start_all)
 
     @cached_property
     def teachers(self) -> TeacherStartup:
@@ -95,7 +79,7 @@ class StageWork:
         bank_shelves = BankShelves(plan, store, self.transfer_set, self.role_specs.hint_shapes)
         parity_gate = ParityGate(plan, store, self.transfer_set)
         return TeacherStartup(
-            self.runtime, self.role_specs, bank_shelves, parity_gate, self._started, self.broken_off
+            self.runtime, self.role_specs, bank_shelves, parity_gate, self._start_all, self.stopping
         )
 
     def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
@@ -113,87 +97,91 @@ class StageWork:
         attempt: int,
         resolved: Resolved,
         roles: ExitStack,
-        hear: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         *,
-        everyone: bool,
+        start_all: bool,
     ) -> None:
-        lessons = self._lessons(stage, resolved, roles, everyone=everyone)
+        knowledge = self._knowledge_source(stage, resolved, roles, start_all=start_all)
         planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
         place = resources_of(
             self.role_specs.resources(stage), resolved["student"], counted=planned["student"]
         )
         assignments = self.role_specs.assignments(stage, attempt, resolved)
-        ranks = self._started(
+        ranks = self._start_all(
             roles,
             [
                 lambda a=assignment: self.runtime.start(  # type: ignore[misc]
-                    place, f"{stage.title}, rank {a.group.rank}", StudentRank, a, lessons
+                    place, f"{stage.title}, rank {a.group.rank}", StudentRank, a, knowledge
                 )
                 for assignment in assignments
             ],
         )
         first, *others = ranks
         followers = [rank.call(StudentRank.follow) for rank in others]
-        self._listen(stage, first, followers, hear)
+        self._relay_events(stage, first, followers, on_event)
 
-    def _lessons(
-        self, stage: Stage, resolved: Resolved, roles: ExitStack, *, everyone: bool
+    def _knowledge_source(
+        self, stage: Stage, resolved: Resolved, roles: ExitStack, *, start_all: bool
     ) -> KnowledgeSource:
         if not stage.teachers:
             return NoTeachers(self.transfer_set.classes)
-        return self.teachers.lessons(stage, resolved, roles, everyone=everyone)
+        return self.teachers.knowledge_source(stage, resolved, roles, start_all=start_all)
 
-    def _started(
+    def _start_all(
         self, roles: ExitStack, starts: Sequence[Callable[[], Handle[Any]]]
     ) -> list[Handle[Any]]:
-        """Starts roles beside each other; all that came up are retired with ``roles``."""
+        """Starts roles in parallel; all that were started are retired with ``roles``."""
         if not (self.runtime.parallel and starts):
-            return [self._kept(roles, start()) for start in starts]
+            return [self._retire_with(roles, start()) for start in starts]
         with ThreadPoolExecutor(len(starts), "start") as pool:
-            coming = [pool.submit(start) for start in starts]
-        errors = [future.exception() for future in coming]
-        up = [self._kept(roles, f.result()) for f, e in zip(coming, errors, strict=True) if not e]
+            futures = [pool.submit(start) for start in starts]
+        errors = [future.exception() for future in futures]
+        started = [
+            self._retire_with(roles, future.result())
+            for future, error in zip(futures, errors, strict=True)
+            if error is None
+        ]
         for error in errors:
             if error is not None:
                 raise error
-        return up
+        return started
 
-    def _kept(self, roles: ExitStack, handle: Handle[Any]) -> Handle[Any]:
+    def _retire_with(self, roles: ExitStack, handle: Handle[Any]) -> Handle[Any]:
         roles.callback(self.runtime.retire, handle)
         return handle
 
-    def _listen(
+    def _relay_events(
         self,
         stage: Stage,
         first: Handle[StudentRank],
         followers: Sequence[Future[None]],
-        hear: Callable[[Event], None],
+        on_event: Callable[[Event], None],
     ) -> None:
         patience = self.role_specs.plan.recipe.timeouts.rank.total_seconds()
         events = first.stream(EVENTS_AHEAD, StudentRank.train)
         try:
             while True:
-                hear(events.next(patience))
+                on_event(events.next(patience))
         except StopIteration:
             for follower in followers:
                 follower.result(patience)
         except RoleSilent as silent:
             raise RoleSilent(
-                f"stage '{stage.title}' said nothing for {patience:g} s (`timeouts.rank`) and was "
-                "ended; run the same command again to go on from its last checkpoint"
+                f"stage '{stage.title}' reported nothing for {patience:g} s (`timeouts.rank`) and "
+                "was ended; run the same command again to resume from its last checkpoint"
             ) from silent
         except Exception:
-            # A rank that gets no answers takes rank 0 down with it, and its reason counts.
-            for reason in filter(None, map(_without_answers, followers)):
+            # A rank that gets no answers makes rank 0 fail as well; its reason is the one to raise.
+            for reason in filter(None, map(_missing_answers, followers)):
                 raise reason from None
             raise
         finally:
             events.close()
 
 
-def _without_answers(follower: Future[None]) -> AnswersGone | InvalidAnswer | None:
+def _missing_answers(follower: Future[None]) -> AnswersGone | InvalidAnswer | None:
     try:
-        follower.result(SECONDS_TO_SAY)
+        follower.result(SECONDS_FOR_REASON)
     except (AnswersGone, InvalidAnswer) as reason:
         return reason
     except (ClusterError, UserError, RuntimeError, OSError):

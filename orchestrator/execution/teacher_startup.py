@@ -1,9 +1,8 @@
-"""Gets the teachers of a stage ready: finds what they have stored, starts those that are needed,
-settles how they are run, and has them pass the gate.
+"""Prepares the teachers of a stage: finds their stored answers, starts those that must compute,
+chooses how each is run, and has it pass the parity gate.
 
-Waits for the teachers' answers to the gate and to what measures them, and for another stage
-that settles the same teacher; freed by these, by the runtime being closed, or by the run being
-broken off.
+Waits for the teachers' answers to the gate and to the autotuner, and for another stage that
+prepares the same teacher; freed by these, by the runtime being closed, or by ``stopping``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from orchestrator.execution.parity_gate import ParityGate
 from orchestrator.execution.role_specs import RoleSpecs, ensemble_of, resources_of
 from orchestrator.home.process_lock import held
 from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Prospect, Resolved, resolve
+from orchestrator.planning.thread_allocation import Resolved, TeacherReadiness, resolve
 from teachers.bank.compaction import seal_all
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import StreamedKnowledge
@@ -37,123 +36,125 @@ Start = Callable[[ExitStack, Sequence[Callable[[], Handle[Any]]]], list[Handle[A
 
 @dataclass(frozen=True)
 class TeacherStartup:
-    """The teachers of a plan. ``start`` starts roles beside each other and retires them with a
-    stack; ``broken_off`` ends the wait for another stage."""
+    """Prepares the teachers of a plan. ``start`` starts roles in parallel and retires them with a
+    stack; ``stopping`` ends the wait for another stage."""
 
     runtime: Runtime
     role_specs: RoleSpecs
     bank_shelves: BankShelves
     parity_gate: ParityGate
     start: Start
-    broken_off: Event = field(default_factory=Event)
+    stopping: Event = field(default_factory=Event)
 
-    def prospect(self, stage: Stage) -> Prospect:
-        """What is known of the stage's teachers before it begins.
+    def readiness(self, stage: Stage) -> TeacherReadiness:
+        """What is stored of the stage's teachers before it begins.
 
         Raises:
             BankError: the bank cannot be used.
         """
         folders = {name: self.bank_shelves.folder(name) for name in stage.teachers}
-        settled = {name: stored_config(each) for name, each in folders.items()}
-        known = {name: inference for name, inference in settled.items() if inference is not None}
-        stored = {
+        stored = {name: stored_config(folder) for name, folder in folders.items()}
+        configs = {name: config for name, config in stored.items() if config is not None}
+        complete = {
             name
-            for name, inference in known.items()
-            if self._stored(stage, name, folders[name], inference)
+            for name, config in configs.items()
+            if self._needs_no_host(stage, name, folders[name], config)
         }
-        return Prospect(known, frozenset(stored))
+        return TeacherReadiness(configs, frozenset(complete))
 
-    def fills(self, stage: Stage) -> frozenset[str]:
-        """The teachers whose answers the stage is going to store, for they are not all there.
+    def teachers_to_store(self, stage: Stage) -> frozenset[str]:
+        """The teachers whose answers the stage will store because the bank does not have them all.
 
         Raises:
             BankError: the bank cannot be used.
         """
-        known = self.prospect(stage)
-        return frozenset(
-            name
-            for name in set(stage.teachers) - known.stored
-            if self._kept_whole(stage, name, known.settled.get(name, plain(1)))
-        )
+        known = self.readiness(stage)
+        names = set(stage.teachers) - known.stored
+        specs = {
+            name: self.bank_shelves.answer_spec(
+                stage, name, self.bank_shelves.folder(name), known.configs.get(name, plain(1))
+            )
+            for name in names
+        }
+        return frozenset(name for name, spec in specs.items() if spec.shelf and spec.whole)
 
-    def lessons(
-        self, stage: Stage, resolved: Resolved, roles: ExitStack, *, everyone: bool
+    def knowledge_source(
+        self, stage: Stage, resolved: Resolved, roles: ExitStack, *, start_all: bool
     ) -> StreamedKnowledge:
-        """The stage's teachers, ready to teach; those that were started end with ``roles``.
+        """Starts the stage's teachers, which end with ``roles``, and connects them to its student.
 
-        With ``everyone`` all of them are started, though their answers be stored. How they are
-        run is kept in the stage's ``resolved.json``.
+        Teachers whose answers are all stored are started only with ``start_all``. How each is run
+        is recorded in the stage's ``resolved.json``.
 
         Raises:
-            TeacherError: a teacher failed the gate, or cannot be made ready.
+            TeacherError: a teacher failed the gate, or cannot be built.
         """
         folders = {name: self.bank_shelves.folder(name) for name in stage.teachers}
-        inferences = self._inferences(stage, resolved, folders)
-        kept = {name: self._kept(stage, name, folders[name], m) for name, m in inferences.items()}
-        absent = {
-            name
-            for name, inference in inferences.items()
-            if not everyone and self._stored(stage, name, folders[name], inference)
+        configs = self._stored_configs(stage, resolved, folders)
+        specs = {
+            name: self._answer_spec(stage, name, folders[name], config)
+            for name, config in configs.items()
         }
+        started = [
+            name
+            for name in stage.teachers
+            if start_all
+            or name not in configs
+            or not self._needs_no_host(stage, name, folders[name], configs[name])
+        ]
         for name in stage.teachers:
-            roles.callback(self._seal, kept, name)
-        present = [name for name in stage.teachers if name not in absent]
-        hosts = self._hosts(stage, resolved, roles, present, kept)
-        for name in present:
-            with self._alone_with(folders[name]):
-                if name not in inferences:
-                    inferences[name] = self._choose_config(
-                        stage, name, folders[name], resolved, hosts[name]
-                    )
-                    kept[name] = self._kept(stage, name, folders[name], inferences[name])
+            roles.callback(self._seal, specs, name)
+        hosts = self._hosts(stage, resolved, roles, started, specs)
+        for name in started:
+            folder = folders[name]
+            with self._locked(folder):
+                if name not in configs:
+                    configs[name] = self._choose_config(stage, name, folder, resolved, hosts[name])
+                    specs[name] = self._answer_spec(stage, name, folder, configs[name])
                     for handle in hosts[name]:
-                        handle.call(TeacherHost.adopt, inferences[name], kept[name].shelf).result()
-                self._admit(stage, name, folders[name], inferences[name], hosts[name][0])
-        self._remember(stage, resolved, inferences)
+                        handle.call(TeacherHost.adopt, configs[name], specs[name].shelf).result()
+                gate, temperature = self.parity_gate, stage.ensemble.temperature
+                if not gate.admitted(name, folder, configs[name], temperature):
+                    gate.admit(name, hosts[name][0], folder, configs[name], temperature)
+        if "manners" not in resolved:
+            resolved["manners"] = {name: each.to_json() for name, each in configs.items()}
+            self.role_specs.store.amend(stage.digest, resolved)
         return StreamedKnowledge(
             ensemble_of(stage, self.role_specs.plan, self.bank_shelves.transfer_set),
             {name: hosts.get(name, ()) for name in stage.teachers},
             self.role_specs.plan.recipe.timeouts.teacher.total_seconds(),
             stage.ensemble.on_teacher_loss,
-            kept,
+            specs,
         )
 
-    def _remember(
-        self, stage: Stage, resolved: Resolved, inferences: Mapping[str, InferenceConfig]
-    ) -> None:
-        if "manners" not in resolved:
-            resolved["manners"] = {name: each.to_json() for name, each in inferences.items()}
-            self.role_specs.store.amend(stage.digest, resolved)
-
-    def _inferences(
+    def _stored_configs(
         self, stage: Stage, resolved: Resolved, folders: Mapping[str, Path]
     ) -> dict[str, InferenceConfig]:
-        """How each teacher is run, as far as that is settled: by this stage's first attempt, or
-        by whoever asked the same teacher before."""
+        """How each teacher is run, if that has been chosen: at this stage's first attempt, or by
+        another stage that used the teacher before."""
         first = resolved.get("manners")
         if first is not None:
             return {name: InferenceConfig.from_json(each) for name, each in first.items()}
-        settled = {name: stored_config(folders[name]) for name in stage.teachers}
-        return {name: inference for name, inference in settled.items() if inference is not None}
+        stored = {name: stored_config(folders[name]) for name in stage.teachers}
+        return {name: config for name, config in stored.items() if config is not None}
 
-    def _kept(
-        self, stage: Stage, name: str, folder: Path, inference: InferenceConfig
+    def _answer_spec(
+        self, stage: Stage, name: str, folder: Path, config: InferenceConfig
     ) -> AnswerSpec:
-        """What is kept of the teacher's answers: nothing where the shelf's own are other ones."""
-        kept = self.bank_shelves.kept(stage, name, folder, inference)
-        if stored_config(folder) == inference:
-            return kept
-        return AnswerSpec(kept.inference, kept.taps)
+        """What is asked and kept; nothing is kept where the shelf is of another config."""
+        spec = self.bank_shelves.answer_spec(stage, name, folder, config)
+        return spec if stored_config(folder) == config else AnswerSpec(config, spec.taps)
 
-    def _kept_whole(self, stage: Stage, name: str, inference: InferenceConfig) -> bool:
-        kept = self.bank_shelves.kept(stage, name, self.bank_shelves.folder(name), inference)
-        return kept.shelf is not None and kept.whole
-
-    def _stored(self, stage: Stage, name: str, folder: Path, inference: InferenceConfig) -> bool:
-        kept = self._kept(stage, name, folder, inference)
-        temperature = stage.ensemble.temperature
-        return self.bank_shelves.stored(stage, name, kept) and self.parity_gate.admitted(
-            name, folder, inference, temperature
+    def _needs_no_host(
+        self, stage: Stage, name: str, folder: Path, config: InferenceConfig
+    ) -> bool:
+        """Whether all its answers are stored, and it has passed the gate."""
+        spec, temperature = (
+            self._answer_spec(stage, name, folder, config),
+            stage.ensemble.temperature,
+        )
+        return self.bank_shelves.has_all(stage, name, spec) and self.parity_gate.admitted(
+            name, folder, config, temperature
         )
 
     def _hosts(
@@ -162,14 +163,14 @@ class TeacherStartup:
         resolved: Resolved,
         roles: ExitStack,
         names: Sequence[str],
-        kept: Mapping[str, AnswerSpec],
+        specs: Mapping[str, AnswerSpec],
     ) -> Hosts:
         recipe, ranks = self.role_specs.plan.recipe, stage.cohort[0].engine.ranks
         planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
         starts, owners = [], []
         for name in names:
             config, threads = recipe.teachers[name], resolved["teachers"][name]
-            spec = self.role_specs.teacher_spec(name, stage, threads, kept.get(name))
+            spec = self.role_specs.teacher_spec(name, stage, threads, specs.get(name))
             room = planned["teachers"][name]
             place = resources_of(config.resources, threads, readers=ranks, counted=room)
             for replica in range(config.replicas):
@@ -190,7 +191,7 @@ class TeacherStartup:
         resolved: Resolved,
         handles: Sequence[Handle[TeacherHost]],
     ) -> InferenceConfig:
-        # Another stage may have settled it while this one's teachers started.
+        # Another stage may have chosen while this one's teachers started.
         return stored_config(folder) or self.parity_gate.choose_config(
             name,
             handles,
@@ -200,28 +201,16 @@ class TeacherStartup:
             self.bank_shelves.samples_to_answer(stage),
         )
 
-    def _admit(
-        self,
-        stage: Stage,
-        name: str,
-        folder: Path,
-        inference: InferenceConfig,
-        handle: Handle[TeacherHost],
-    ) -> None:
-        temperature = stage.ensemble.temperature
-        if not self.parity_gate.admitted(name, folder, inference, temperature):
-            self.parity_gate.admit(name, handle, folder, inference, temperature)
-
     @contextmanager
-    def _alone_with(self, folder: Path) -> Iterator[None]:
-        """Two stages that want the same teacher measure it once."""
+    def _locked(self, folder: Path) -> Iterator[None]:
+        """Lets one stage at a time prepare the teacher, so that it is measured once."""
         with ExitStack() as closing:
-            with suppress(OSError):  # On a full disk both measure it.
-                closing.enter_context(held(folder / "settling.lock", self.broken_off))
+            with suppress(OSError):  # On a full disk each measures it.
+                closing.enter_context(held(folder / "settling.lock", self.stopping))
             yield
 
-    def _seal(self, kept: Mapping[str, AnswerSpec], name: str) -> None:
-        """Seals what the stage has stored, when its teachers have let go of it."""
-        shelf = kept[name].shelf if name in kept else None
+    def _seal(self, specs: Mapping[str, AnswerSpec], name: str) -> None:
+        """Seals what the stage has stored, once its teachers have ended."""
+        shelf = specs[name].shelf if name in specs else None
         if shelf is not None:
             seal_all(shelf)

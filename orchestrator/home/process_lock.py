@@ -17,13 +17,11 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @contextmanager
-def held(
-    path: Path, broken_off: Event, on_wait: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+def held(path: Path, stopping: Event, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Holds the lock at ``path``; ``on_wait`` is told if somebody else has it.
 
     Raises:
-        KeyboardInterrupt: the run was ``broken_off`` while it waited.
+        KeyboardInterrupt: the run was ``stopping`` while it waited.
         OSError: the lock cannot be made, as on a full disk.
     """
     lock = FileLock(path, thread_local=False)
@@ -34,7 +32,7 @@ def held(
         except Timeout:
             if patience == 0.0:
                 on_wait()
-            if broken_off.is_set():
+            if stopping.is_set():
                 raise KeyboardInterrupt from None
             patience = SECONDS_BETWEEN_LOOKS
     try:

@@ -72,13 +72,13 @@ class Store:
         return self.home / "stages" / digest
 
     @contextmanager
-    def lock(self, digest: str, on_wait: Callable[[], None], broken_off: Event) -> Iterator[None]:
+    def lock(self, digest: str, on_wait: Callable[[], None], stopping: Event) -> Iterator[None]:
         """Holds the stage against other executors; ``on_wait`` is told if one has it.
 
         Raises:
-            KeyboardInterrupt: the run was ``broken_off`` while it waited.
+            KeyboardInterrupt: the run was ``stopping`` while it waited.
         """
-        with held(self.home / "stages" / f"{digest}.lock", broken_off, on_wait):
+        with held(self.home / "stages" / f"{digest}.lock", stopping, on_wait):
             yield
 
     def begin(self, digest: str, what: Mapping[str, Any], resolved: Mapping[str, Any]) -> Any:

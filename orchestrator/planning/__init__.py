@@ -1,7 +1,7 @@
 """From a recipe to stages, each with the digest of what it computes.
 
-digest             A digest: what was asked for, in one canonical spelling, hashed
-fingerprint        What a stage was asked for, as plain data: all that its result depends on, nothi
-plan               A recipe as a graph of stages, each with the digest of what is asked of it
-thread_allocation  Resolves ``threads: auto``: the cores shared out among the roles that work at on
+digest             The digest of plain data: its canonical JSON, hashed
+fingerprint        What a stage computes, as plain data: all that its result depends on
+plan               A recipe as a graph of stages
+thread_allocation  Resolves ``threads: auto``: divides the cores among the roles that work at once
 """

@@ -1,4 +1,4 @@
-"""Resolves ``threads: auto``: the cores shared out among the roles that work at once."""
+"""Resolves ``threads: auto``: divides the cores among the roles that work at the same time."""
 
 from __future__ import annotations
 
@@ -22,41 +22,45 @@ class Resolved(TypedDict):
 
 
 @dataclass(frozen=True)
-class Prospect:
-    """What is known of a stage's teachers before it begins, by name.
+class TeacherReadiness:
+    """What is stored of a stage's teachers before it begins.
 
-    ``settled`` is how they are run; those that are ``stored`` need not be started, for all that
-    they will be asked is in the bank.
+    ``configs`` say by name how they are run; those in ``stored`` need not be started, because all
+    answers that the stage needs of them are in the bank.
     """
 
-    settled: Mapping[str, InferenceConfig] = field(default_factory=dict)
+    configs: Mapping[str, InferenceConfig] = field(default_factory=dict)
     stored: frozenset[str] = frozenset()
 
 
 def stages_at_once(cores: int) -> int:
-    """How many stages may run beside each other: starting up one hides behind another."""
+    """How many stages may run in parallel: the start of one hides behind the steps of another."""
     return max(2, cores)
 
 
-def resolve(stage: Stage, plan: Plan, cores: int, known: Prospect | None = None) -> Resolved:
+def resolve(
+    stage: Stage, plan: Plan, cores: int, known: TeacherReadiness | None = None
+) -> Resolved:
     """The threads of ``stage``'s roles on a machine of ``cores`` cores.
 
-    All roles of the stage work at once, and beside them at least one role of each stage
-    that may run at the same time. Teachers that need not be started leave their cores to the
-    others; one whose answers are stored already keeps the threads that gave them.
+    All roles of the stage work at the same time, and beside them at least one role of each stage
+    that may run in parallel. Teachers that need not be started leave their cores to the others; a
+    teacher whose config is stored keeps its threads.
     """
-    known = known or Prospect()
-    beside = [other for other in plan.stages if other is not stage and apart(stage, other)]
+    known = known or TeacherReadiness()
+    beside = [
+        other for other in plan.stages if other is not stage and are_independent(stage, other)
+    ]
     at_once = roles_of(stage, plan, known.stored) + min(len(beside), stages_at_once(cores) - 1)
     share = max(1, cores // at_once)
 
     def threads(asked: Threads) -> int:
         return share if asked == "auto" else asked
 
-    own = stage.cohort[0].train.threads if stage.cohort else _examined(stage, plan)
+    own = stage.cohort[0].train.threads if stage.cohort else _threads_of_evaluated(stage, plan)
     teachers = {
-        name: known.settled[name].threads
-        if name in known.settled
+        name: known.configs[name].threads
+        if name in known.configs
         else threads(plan.recipe.teachers[name].threads)
         for name in stage.teachers
     }
@@ -64,17 +68,17 @@ def resolve(stage: Stage, plan: Plan, cores: int, known: Prospect | None = None)
 
 
 def roles_of(stage: Stage, plan: Plan, stored: Collection[str] = ()) -> int:
-    """How many processes a stage occupies: its ranks and its teachers' replicas, without the
-    teachers whose answers are all ``stored``."""
+    """How many processes a stage needs: its ranks and its teachers' replicas, without the teachers
+    whose answers are all ``stored``."""
     ranks = sum(spec.engine.ranks for spec in stage.cohort) or 1
     teaching = [name for name in stage.teachers if name not in stored]
     return ranks + sum(plan.recipe.teachers[name].replicas for name in teaching)
 
 
-def apart(one: Stage, other: Stage) -> bool:
-    """Whether neither stage waits for the other, so that they may run at the same time."""
+def are_independent(one: Stage, other: Stage) -> bool:
+    """Whether neither stage needs the other, so that they may run in parallel."""
     return one.digest not in other.needs and other.digest not in one.needs
 
 
-def _examined(stage: Stage, plan: Plan) -> Threads:
+def _threads_of_evaluated(stage: Stage, plan: Plan) -> Threads:
     return plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads

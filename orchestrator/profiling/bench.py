@@ -18,7 +18,7 @@ from filelock import FileLock
 from cluster.runtime import Runtime
 from orchestrator.deep_check.deep_check import CheckedPlan
 from orchestrator.execution.role_specs import RoleSpecs
-from orchestrator.execution.stage_runner import StageWork
+from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
@@ -61,18 +61,18 @@ class Bench:
         return replace(plan, recipe=plan.recipe.model_copy(update={"teachers": teachers}))
 
     @cached_property
-    def runner(self) -> StageWork:
+    def runner(self) -> StageRunner:
         """Runs stages in the scratch home."""
         return self._runner_in(self.scratch)
 
     @cached_property
-    def real_runner(self) -> StageWork:
+    def real_runner(self) -> StageRunner:
         """Looks up what the real home has; runs nothing."""
         return self._runner_in(self.store)
 
-    def _runner_in(self, store: Store) -> StageWork:
+    def _runner_in(self, store: Store) -> StageRunner:
         specs = RoleSpecs(self.plan, store, self.checked.hint_shapes)
-        return StageWork(self.runtime, specs, self.transfer_set)
+        return StageRunner(self.runtime, specs, self.transfer_set)
 
     def is_stored(self, stage: Stage) -> bool:
         """Whether the real home has the stage's outcome."""

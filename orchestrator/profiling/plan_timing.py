@@ -90,7 +90,7 @@ def _time(bench: Bench, stage: Stage) -> StageTiming | TaughtTiming:
 
 def _kept(bench: Bench, stage: Stage, name: str) -> AnswerSpec:
     shelves = bench.runner.teachers.bank_shelves
-    return shelves.kept(stage, name, shelves.folder(name), plain(1))
+    return shelves.answer_spec(stage, name, shelves.folder(name), plain(1))
 
 
 def _timed_teachers(
@@ -98,7 +98,7 @@ def _timed_teachers(
 ) -> Iterator[tuple[str, MeasuredTeacher]]:
     """The student's teachers, and those that are only evaluated."""
     plan, student = bench.plan, bench.plan.stage("student")
-    known = bench.runner.prospect(student)
+    known = bench.runner.teachers.readiness(student)
     for name in plan.recipe.teachers:
         own = plan.stage(f"teachers.{name}")
         if name in student.teachers:
@@ -119,7 +119,7 @@ def _expected(
 ) -> Iterator[ExpectedStage]:
     student = bench.plan.stage("student")
     finished = not any(need in {stage.digest for stage in left} for need in student.needs)
-    stored = set(bench.real_runner.prospect(student).stored) if finished else set()
+    stored = set(bench.real_runner.teachers.readiness(student).stored) if finished else set()
     for stage in left:
         work, timing = workload(stage, bench.transfer_set), timings.get(stage.name)
         if isinstance(timing, TaughtTiming):

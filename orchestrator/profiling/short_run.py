@@ -56,14 +56,14 @@ class _Stopwatch:
     steps_per_epoch: int = 1
     total_seconds: float | None = None
 
-    def waits(self, stage: Stage) -> None:
+    def on_wait(self, stage: Stage) -> None:
         """Nothing else works in a scratch home."""
 
-    def begins(self, stage: Stage, attempt: int) -> None:
+    def on_begin(self, stage: Stage, attempt: int) -> None:
         """Starts the clock."""
         self.begun = self.first_step = time.monotonic()
 
-    def hears(self, stage: Stage, event: Event) -> None:
+    def on_event(self, stage: Stage, event: Event) -> None:
         """Stops the stage if its time is up."""
         now = time.monotonic()
         match event:
@@ -74,7 +74,7 @@ class _Stopwatch:
                 if enough or (step >= FEWEST_STEPS and now - self.first_step >= self.seconds):
                     raise _TimeIsUp
 
-    def ends(self, result: StageResult) -> None:
+    def on_end(self, result: StageResult) -> None:
         """The stage was shorter than its time."""
         self.total_seconds = result.seconds
 

@@ -67,8 +67,8 @@ class TeachingFigures:
         return step_speed(committed_rows(folder, result.outcome.segments), others)
 
     def _shelf(self, teacher: str) -> Path:
-        about = BankShelves(self.plan, self.store, self.transfer_set, {}).about(teacher)
-        return self.store.bank / shelf_digest(about)
+        description = BankShelves(self.plan, self.store, self.transfer_set, {}).description(teacher)
+        return self.store.bank / shelf_digest(description)
 
 
 def _teacher_run(

@@ -50,19 +50,19 @@ class RunTracking:
         for stage in plan.stages:
             self._writer.register(self._stage_run(stage))
 
-    def waits(self, stage: Stage) -> None:
+    def on_wait(self, stage: Stage) -> None:
         """Nothing to tell."""
 
-    def begins(self, stage: Stage, attempt: int) -> None:
+    def on_begin(self, stage: Stage, attempt: int) -> None:
         """The stage is under way."""
         self._writer.notify(stage.title, (), "RUNNING")
 
-    def hears(self, stage: Stage, event: Event) -> None:
+    def on_event(self, stage: Stage, event: Event) -> None:
         """Passes on what a commit made final."""
         if isinstance(event, Committed):
             self._writer.notify(stage.title, event.segments)
 
-    def ends(self, result: StageResult) -> None:
+    def on_end(self, result: StageResult) -> None:
         """Passes on the whole of the stage's history."""
         self._writer.notify(result.stage.title, result.outcome.segments, "FINISHED")
 

@@ -36,7 +36,7 @@ def bank_shelves(
 
 
 def digests(made: BankShelves) -> dict[str, str]:
-    return {name: shelf_digest(made.about(name)) for name in ("wide", "deep")}
+    return {name: shelf_digest(made.description(name)) for name in ("wide", "deep")}
 
 
 OTHERS = [
@@ -101,15 +101,15 @@ def test_without_augmentation_the_seed_of_the_views_does_not_matter(tmp_path: Pa
 def test_a_shelf_holds_what_is_asked_and_belongs_to_one_manner(tmp_path: Path) -> None:
     made = bank_shelves(tmp_path, "ensemble.bank={taps: true, top_k: 3, budget_gb: 2}")
     stage, folder = made.plan.stage("student"), tmp_path / "shelf"
-    wide, deep = (made.kept(stage, name, folder, plain(1)) for name in ("wide", "deep"))
+    wide, deep = (made.answer_spec(stage, name, folder, plain(1)) for name in ("wide", "deep"))
     assert wide.shelf is not None
     assert deep.shelf is not None
     assert [each.stored_name for each in wide.shelf.columns] == ["logits.top3", "tap.hidden.0"]
     assert [each.stored_name for each in deep.shelf.columns] == ["logits.top3"]
     assert wide.shelf.columns[1].shape == (64,)
     assert (wide.shelf.samples, wide.shelf.budget) == (1797, 2 * 10**9)
-    assert wide.shelf.identity == identity_of(made.about("wide"), plain(1).to_json())
-    other = made.kept(stage, "wide", folder, plain(2)).shelf
+    assert wide.shelf.identity == identity_of(made.description("wide"), plain(1).to_json())
+    other = made.answer_spec(stage, "wide", folder, plain(2)).shelf
     assert other is not None
     assert other.identity != wide.shelf.identity
 
@@ -131,17 +131,18 @@ def test_a_shelf_is_as_wide_as_what_the_terms_ask_of_its_teacher(
     tmp_path: Path, overrides: tuple[str, ...], row: int
 ) -> None:
     made = bank_shelves(tmp_path, "ensemble.bank={taps: true}", *overrides)
-    shelf = made.kept(made.plan.stage("student"), "deep", tmp_path / "shelf", plain(1)).shelf
+    shelf = made.answer_spec(made.plan.stage("student"), "deep", tmp_path / "shelf", plain(1)).shelf
     assert shelf is not None
     assert sum(each.row_bytes for each in shelf.columns) == row
 
 
 def test_taps_that_are_not_stored_make_an_answer_that_is_not_whole(tmp_path: Path) -> None:
     made = bank_shelves(tmp_path)
-    kept = [
-        made.kept(made.plan.stage("student"), name, tmp_path, plain(1)) for name in ("wide", "deep")
+    specs = [
+        made.answer_spec(made.plan.stage("student"), name, tmp_path, plain(1))
+        for name in ("wide", "deep")
     ]
-    assert [each.whole for each in kept] == [False, True]
+    assert [each.whole for each in specs] == [False, True]
 
 
 def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Each stage once it can, and what is stored already not at all; with work that is only told of."""
+"""Each stage runs once its dependencies are done, and stored ones do not; with a fake runner."""
 
 from __future__ import annotations
 
@@ -15,49 +15,53 @@ import torch
 from orchestrator.execution.executor import Executor
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import Prospect
+from orchestrator.planning.thread_allocation import TeacherReadiness
 from students.events import Warned
 from students.storage.outcome import Outcome, read_outcome, write_outcome
 from teachers.errors import AnswersGone
 from tests import small
-from tests.running import Heard
+from tests.running import RecordingWatcher
 
 STAGES = ["teachers.wide", "teachers.deep", "student", "controls.untaught"]
 
 
 class Unlucky(Exception):
-    """What a stage fails with."""
+    """Raised by a stage that fails."""
 
 
 @dataclass
 class Runtime:
-    """All that an executor asks of a runtime."""
+    """What an executor needs of a runtime."""
 
     parallel: bool
 
 
 @dataclass
-class Work:
-    """Leaves an outcome for each stage; ``meanwhile`` is done while a stage is under way."""
+class Runner:
+    """Stores an outcome for each stage; calls ``meanwhile`` while the stage is under way."""
 
     store: Store
     meanwhile: Callable[[Stage], None] = lambda stage: None
-    carried: list[str] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
     resolved: list[Any] = field(default_factory=list)
     filled: bool = True
 
-    def prospect(self, stage: Stage) -> Prospect:
-        return Prospect()
+    @property
+    def teachers(self) -> Runner:
+        return self
 
-    def fills(self, stage: Stage) -> frozenset[str]:
+    def readiness(self, stage: Stage) -> TeacherReadiness:
+        return TeacherReadiness()
+
+    def teachers_to_store(self, stage: Stage) -> frozenset[str]:
         return frozenset() if self.filled else frozenset(stage.teachers)
 
-    def carry_out(
-        self, stage: Stage, attempt: int, resolved: Any, hear: Any, *, everyone: bool = False
+    def run(
+        self, stage: Stage, attempt: int, resolved: Any, on_event: Any, *, start_all: bool = False
     ) -> None:
         done = [read_outcome(self.store.folder(need)) for need in stage.needs]
         assert None not in done, "its teachers are not done"
-        self.carried.append(stage.title)
+        self.ran.append(stage.title)
         self.resolved.append(resolved)
         self.meanwhile(stage)
         folder = self.store.folder(stage.digest)
@@ -67,7 +71,7 @@ class Work:
 
 @dataclass
 class Bench:
-    """One plan on one home, run as often as wanted."""
+    """One plan in one home, which can be run several times."""
 
     plan: Plan
     store: Store
@@ -75,17 +79,17 @@ class Bench:
 
     def run(
         self, meanwhile: Callable[[Stage], None] = lambda stage: None, *, cores: int = 2
-    ) -> tuple[Work, Heard, dict[str, bool]]:
-        """The work, what was heard, and which stages ran by title."""
-        work, heard = Work(self.store, meanwhile), Heard()
-        results = self.executor(work, heard, cores).run()
+    ) -> tuple[Runner, RecordingWatcher, dict[str, bool]]:
+        """The runner, the watcher, and which stages ran by title."""
+        runner, watcher = Runner(self.store, meanwhile), RecordingWatcher()
+        results = self.executor(runner, watcher, cores).run()
         assert [result.stage for result in results] == list(self.plan.stages)
-        return work, heard, {result.stage.title: result.ran for result in results}
+        return runner, watcher, {result.stage.title: result.ran for result in results}
 
-    def executor(self, work: Work, heard: Heard, cores: int = 2) -> Executor:
+    def executor(self, runner: Runner, watcher: RecordingWatcher, cores: int = 2) -> Executor:
         runtime: Any = Runtime(self.parallel)
-        carrying: Any = work
-        return Executor(self.plan, self.store, runtime, carrying, heard, cores)
+        fake: Any = runner
+        return Executor(self.plan, self.store, runtime, fake, watcher, cores)
 
 
 @pytest.fixture(params=[True, False], ids=["parallel", "one_by_one"])
@@ -95,29 +99,29 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(small.planned(tmp_path), store, request.param)
 
 
-def test_every_stage_is_carried_out_once_its_teachers_are_done(bench: Bench) -> None:
-    work, heard, ran = bench.run()
-    assert sorted(work.carried) == sorted(STAGES)
+def test_every_stage_runs_once_its_teachers_are_done(bench: Bench) -> None:
+    runner, watcher, ran = bench.run()
+    assert sorted(runner.ran) == sorted(STAGES)
     assert ran == dict.fromkeys(STAGES, True)
-    assert sorted(heard.titles("begins")) == sorted(heard.titles("ends")) == sorted(STAGES)
+    assert sorted(watcher.titles("begin")) == sorted(watcher.titles("end")) == sorted(STAGES)
 
 
 def test_what_is_stored_is_not_carried_out_again(bench: Bench) -> None:
     bench.run()
-    work, heard, ran = bench.run()
-    assert work.carried == []
+    runner, watcher, ran = bench.run()
+    assert runner.ran == []
     assert ran == dict.fromkeys(STAGES, False)
-    assert heard.titles("begins") == []
-    assert sorted(heard.titles("ends")) == sorted(STAGES)
+    assert watcher.titles("begin") == []
+    assert sorted(watcher.titles("end")) == sorted(STAGES)
 
 
 def test_a_stage_whose_outcome_is_damaged_is_carried_out_again_alone(bench: Bench) -> None:
     bench.run()
     student = bench.store.folder(bench.plan.stage("student").digest)
     (student / "outcome" / "answers.safetensors").write_bytes(b"gone")
-    work, heard, _ = bench.run()
-    assert work.carried == ["student"]
-    assert ("begins", "student", 2) in heard.said, "the second attempt"
+    runner, watcher, _ = bench.run()
+    assert runner.ran == ["student"]
+    assert ("begin", "student", 2) in watcher.events, "the second attempt"
 
 
 def test_threads_are_resolved_at_the_first_attempt_and_kept(bench: Bench) -> None:
@@ -130,8 +134,8 @@ def test_threads_are_resolved_at_the_first_attempt_and_kept(bench: Bench) -> Non
 
     with pytest.raises(Unlucky):
         bench.run(fall, cores=16)
-    work, _, _ = bench.run(cores=2)
-    kept = work.resolved[work.carried.index("student")]
+    runner, _, _ = bench.run(cores=2)
+    kept = runner.resolved[runner.ran.index("student")]
     assert kept["student"] > 1, "as sixteen cores were shared out"
     assert kept["teachers"] == {"wide": kept["student"], "deep": 1}
 
@@ -144,9 +148,9 @@ def test_the_error_of_a_stage_ends_the_run_and_the_same_run_goes_on(bench: Bench
     with pytest.raises(Unlucky, match="it fell"):
         bench.run(fall)
     assert read_outcome(bench.store.folder(bench.plan.stage("student").digest)) is None
-    work, _, ran = bench.run()
-    assert "student" in work.carried
-    assert "teachers.deep" in work.carried
+    runner, _, ran = bench.run()
+    assert "student" in runner.ran
+    assert "teachers.deep" in runner.ran
     assert not ran["teachers.wide"] or bench.parallel
 
 
@@ -157,35 +161,35 @@ def test_stages_that_ask_the_same_are_carried_out_once(bench: Bench) -> None:
         data["teachers"][name] = {**data["teachers"][name], "train": {"epochs": 2, "seed": 3}}
     bench.plan = small.planned(bench.store.home.parent, data=data)
     assert len({stage.digest for stage in bench.plan.stages}) == 3
-    work, heard, ran = bench.run()
-    assert sum(title.startswith("teachers.") for title in work.carried) == 1
+    runner, watcher, ran = bench.run()
+    assert sum(title.startswith("teachers.") for title in runner.ran) == 1
     assert sorted(ran.values()) == [False, True, True, True]
-    assert sorted(heard.titles("ends")) == sorted(STAGES)
+    assert sorted(watcher.titles("end")) == sorted(STAGES)
 
 
 def test_an_outcome_that_does_not_come_is_an_error(bench: Bench) -> None:
-    class Idle(Work):
-        def carry_out(self, *args: Any, **kwargs: Any) -> None:
+    class Idle(Runner):
+        def run(self, *args: Any, **kwargs: Any) -> None:
             """Leaves nothing."""
 
     with pytest.raises(RuntimeError, match=r"stage 'teachers\.\w+' ended, but its"):
-        bench.executor(Idle(bench.store), Heard()).run()
+        bench.executor(Idle(bench.store), RecordingWatcher()).run()
 
 
 def test_stored_answers_that_are_gone_cost_an_attempt_with_all_teachers(bench: Bench) -> None:
-    class Forgetful(Work):
-        def carry_out(self, stage: Stage, *args: Any, everyone: bool = False) -> None:
-            if stage.name == "student" and not everyone:
+    class Forgetful(Runner):
+        def run(self, stage: Stage, *args: Any, start_all: bool = False) -> None:
+            if stage.name == "student" and not start_all:
                 raise AnswersGone("they are gone")
-            super().carry_out(stage, *args, everyone=everyone)
+            super().run(stage, *args, start_all=start_all)
 
-    work, heard = Forgetful(bench.store), Heard()
-    bench.executor(work, heard).run()
-    assert "student" in work.carried
-    attempts = [each for each in heard.said if each[:2] == ("begins", "student")]
+    runner, watcher = Forgetful(bench.store), RecordingWatcher()
+    bench.executor(runner, watcher).run()
+    assert "student" in runner.ran
+    attempts = [each for each in watcher.events if each[:2] == ("begin", "student")]
     assert [attempt for _, _, attempt in attempts] == [1, 2]
-    notice = Warned("student: they are gone; it goes on with all its teachers")
-    assert ("hears", "student", notice) in heard.said
+    notice = Warned("student: they are gone; it is run again with all its teachers started")
+    assert ("event", "student", notice) in watcher.events
 
 
 def test_stages_that_do_not_need_each_other_run_beside_each_other(tmp_path: Path) -> None:
@@ -197,8 +201,8 @@ def test_stages_that_do_not_need_each_other_run_beside_each_other(tmp_path: Path
         if stage.name.startswith("teachers."):
             both.wait()
 
-    work, _, _ = Bench(small.planned(tmp_path), store, parallel=True).run(meet)
-    assert work.carried.index("student") > 1
+    runner, _, _ = Bench(small.planned(tmp_path), store, parallel=True).run(meet)
+    assert runner.ran.index("student") > 1
 
 
 @pytest.mark.parametrize(("filled", "at_once"), [(False, 1), (True, 3)])
@@ -221,8 +225,8 @@ def test_students_of_the_same_teachers_run_one_by_one_until_the_bank_is_filled(
             now.remove(stage.title)
 
     plan = small.planned(tmp_path, repeats=3)
-    work = Work(store, meet, filled=filled)
-    Bench(plan, store, parallel=True).executor(work, Heard(), cores=4).run()
+    runner = Runner(store, meet, filled=filled)
+    Bench(plan, store, parallel=True).executor(runner, RecordingWatcher(), cores=4).run()
     assert most == [at_once] * 3
 
 
@@ -237,18 +241,18 @@ def test_what_another_process_works_on_is_waited_for_and_taken(tmp_path: Path) -
             under_way.set()
             assert go_on.wait(10)
 
-    class Impatient(Heard):
-        def waits(self, stage: Stage) -> None:
-            super().waits(stage)
+    class Impatient(RecordingWatcher):
+        def on_wait(self, stage: Stage) -> None:
+            super().on_wait(stage)
             go_on.set()
 
     other = threading.Thread(target=Bench(plan, store, parallel=False).run, args=(slowly,))
     other.start()
     assert under_way.wait(10)
-    work, heard = Work(store), Impatient()
-    results = Bench(plan, store, parallel=False).executor(work, heard).run()
+    runner, watcher = Runner(store), Impatient()
+    results = Bench(plan, store, parallel=False).executor(runner, watcher).run()
     other.join()
-    assert ("waits", "teachers.wide", None) in heard.said
-    assert "teachers.wide" not in work.carried
+    assert ("wait", "teachers.wide", None) in watcher.events
+    assert "teachers.wide" not in runner.ran
     assert not results[0].ran
     assert results[0].outcome.weights_sha256 == "ab"

@@ -15,7 +15,7 @@ from orchestrator.recipe.rules.teaching import _OUTPUTS
 from students.objectives.layer_refs import Gating
 from students.training.learner import OWN
 from tests import small
-from tests.running import IN_PROCESS, Killed, executor, told
+from tests.running import IN_PROCESS, Killed, committed_rows, executor
 
 GATED = ("ensemble.weighting={kind: adaptive, penalty: 0.001}", "controls=[]")
 SINGLE = "controls=[untaught, single_teachers]"
@@ -43,7 +43,9 @@ def whole(folder: Path) -> StageResult:
 
 
 def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageResult) -> None:
-    epochs = [values for kind, _, values in told(folder / "home", whole) if kind == "epoch"]
+    epochs = [
+        values for kind, _, values in committed_rows(folder / "home", whole) if kind == "epoch"
+    ]
     assert len(epochs) == 3
     for values in epochs:
         assert values["weights/wide"] + values["weights/deep"] == pytest.approx(1)
@@ -54,14 +56,14 @@ def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageRe
 
 
 def test_a_broken_off_student_goes_on_to_the_same_bits(folder: Path, whole: StageResult) -> None:
-    rows = told(folder / "home", whole)
+    rows = committed_rows(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
     with pytest.raises(Killed):
         run(folder, until=6)
     resumed = run(folder)["student"]
     assert resumed.ran
     assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
-    assert told(folder / "home", resumed) == rows
+    assert committed_rows(folder / "home", resumed) == rows
 
 
 def digests(folder: Path, *overrides: str) -> dict[str, str]:

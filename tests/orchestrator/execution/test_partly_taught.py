@@ -10,7 +10,7 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.execution.executor import StageResult
 from students.storage.step_log import read_committed
 from tests import small
-from tests.running import IN_PROCESS, Heard, executor
+from tests.running import IN_PROCESS, RecordingWatcher, executor
 
 NO_HINT = "student.objective.near=null"
 EPOCH = 4 * 64
@@ -23,7 +23,7 @@ def run(folder: Path, *overrides: str) -> dict[str, StageResult]:
     runtime = InProcessRuntime()
     recipe = small.loaded(folder, *IN_PROCESS, NO_HINT, *overrides)
     try:
-        results = executor(runtime, recipe, folder / "home", watcher=Heard()).run()
+        results = executor(runtime, recipe, folder / "home", watcher=RecordingWatcher()).run()
     finally:
         runtime.close()
     return {result.stage.title: result for result in results}

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from cluster.runtime import Demand
-from orchestrator.execution.prewarm import warm
+from orchestrator.execution.prewarm import prewarm
 from orchestrator.execution.role_specs import resources_of
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import Prospect
+from orchestrator.planning.thread_allocation import TeacherReadiness
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, write_outcome
 from tests import small
@@ -28,7 +28,7 @@ AUTO = tuple(
 
 @dataclass
 class Runtime:
-    """Remembers what it was asked to make ready."""
+    """Records which processes it was asked to start."""
 
     asked: list[tuple[int, Demand | None]] = field(default_factory=list)
 
@@ -39,13 +39,17 @@ class Runtime:
 
 
 @dataclass
-class Work:
-    """Knows of which teachers all answers are stored."""
+class Runner:
+    """Reports for which teachers all answers are stored."""
 
     stored: frozenset[str] = frozenset()
 
-    def prospect(self, stage: Stage) -> Prospect:
-        return Prospect(stored=self.stored & set(stage.teachers))
+    @property
+    def teachers(self) -> Runner:
+        return self
+
+    def readiness(self, stage: Stage) -> TeacherReadiness:
+        return TeacherReadiness(stored=self.stored & set(stage.teachers))
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def finish(plan: Plan, store: Store, *titles: str) -> None:
 
 def warmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
     runtime = Runtime()
-    warm(cast(Any, runtime), plan, store, cast(Any, Work(frozenset(stored))), 4)
+    prewarm(cast(Any, runtime), plan, store, cast(Any, Runner(frozenset(stored))), 4)
     return runtime.asked
 
 
@@ -78,15 +82,13 @@ def place(plan: Plan, threads: int) -> Demand:
     return resources_of(plan.recipe.student.resources, threads)
 
 
-def test_a_student_and_its_teachers_are_made_ready_while_the_teachers_are_trained(
+def test_a_student_and_its_teachers_are_started_while_the_teachers_are_trained(
     plan: Plan, store: Store
 ) -> None:
     assert warmed(plan, store) == [(3, place(plan, 1))]
 
 
-def test_nothing_is_made_ready_for_teachers_whose_answers_are_stored(
-    plan: Plan, store: Store
-) -> None:
+def test_nothing_is_started_for_teachers_whose_answers_are_stored(plan: Plan, store: Store) -> None:
     finish(plan, store, "teachers.wide", "teachers.deep")
     ((count, asked),) = warmed(plan, store, "wide", "deep")
     # One process, and of the kind that is asked for when the cores are the student's alone.
@@ -94,7 +96,7 @@ def test_nothing_is_made_ready_for_teachers_whose_answers_are_stored(
     assert warmed(plan, store, "wide")[0][0] == 2
 
 
-def test_nothing_is_made_ready_for_stages_that_are_stored(plan: Plan, store: Store) -> None:
+def test_nothing_is_started_for_stages_that_are_stored(plan: Plan, store: Store) -> None:
     finish(plan, store, "teachers.wide", "teachers.deep", "student")
     assert warmed(plan, store)[0][0] == 1
     finish(plan, store, "controls.untaught")

@@ -1,26 +1,38 @@
-"""What roles are told and where they are put: from a plan's stage to specs and assignments."""
+"""Claims about what the roles of a stage are started with: specs, the ensemble, resources."""
 
 from __future__ import annotations
 
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from orchestrator.execution.role_specs import RoleSpecs, device, free_port, resources_of
+from orchestrator.execution.role_specs import (
+    RoleSpecs,
+    device,
+    ensemble_of,
+    free_port,
+    resources_of,
+)
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
 from students.fault_injection import Fault
 from students.knowledge import Tap
+from students.transfer_sets.catalog import load_transfer_set
 from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import STREAMS_PER_RANK
+from teachers.config import Noise
+from teachers.ensemble.ensemble import Ensemble
 from teachers.inference.inference_config import plain
 from tests import small
 
+RULE = "ensemble.weighting"
+HALF = "transfer_set.labelled=0.5"
 RESOLVED = Resolved(student=3, teachers={"wide": 1, "deep": 2})
 SHAPES = {"wide/hidden.0": (64,)}
 
@@ -30,7 +42,7 @@ def role_specs(folder: Path, *overrides: str, fault: Fault | None = None) -> Rol
     return RoleSpecs(plan, Store(folder / "home"), SHAPES, fault)
 
 
-def test_a_rank_is_told_its_pupil_and_where_its_work_is_kept(tmp_path: Path) -> None:
+def test_a_rank_gets_its_student_and_its_folder(tmp_path: Path) -> None:
     made = role_specs(tmp_path)
     stage = made.plan.stage("student")
     [only] = made.assignments(stage, 4, RESOLVED)
@@ -44,11 +56,11 @@ def test_a_rank_is_told_its_pupil_and_where_its_work_is_kept(tmp_path: Path) -> 
 
 def test_ranks_of_one_student_meet_on_loopback_at_one_port(tmp_path: Path) -> None:
     made = role_specs(tmp_path, "student.engine.ranks=2", "timeouts.collective=7s")
-    told = made.assignments(made.plan.stage("student"), 1, RESOLVED)
-    assert [each.group.rank for each in told] == [0, 1]
-    assert {each.group.ranks for each in told} == {2}
+    ranks = made.assignments(made.plan.stage("student"), 1, RESOLVED)
+    assert [each.group.rank for each in ranks] == [0, 1]
+    assert {each.group.ranks for each in ranks} == {2}
     [(address, port, seconds)] = {
-        (each.group.address, each.group.port, each.group.timeout_seconds) for each in told
+        (each.group.address, each.group.port, each.group.timeout_seconds) for each in ranks
     }
     assert address == "127.0.0.1"
     assert port > 1023
@@ -99,14 +111,14 @@ def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
     assert (spec.device, spec.taps) == ("cuda", ())
 
 
-def test_a_teacher_that_is_settled_is_told_how_it_is_run_and_where_it_keeps_its_answers(
+def test_a_teacher_with_a_chosen_config_gets_it_and_its_shelf(
     tmp_path: Path,
 ) -> None:
     made = role_specs(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
     logits = Column("logits", (10,), 3)
     shelf = Shelf(tmp_path, "ab", 1797, 10**9, (logits,))
     kept = AnswerSpec(plain(2), (), shelf)
-    spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, kept=kept)
+    spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, answers=kept)
     assert (spec.inference, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
 
 
@@ -138,3 +150,45 @@ def test_a_free_port_is_one_that_can_be_listened_on() -> None:
         listening.bind(("127.0.0.1", free_port()))
         with pytest.raises(OSError, match="in use"), socket.socket() as second:
             second.bind(listening.getsockname())
+
+
+def ensemble(folder: Path, *overrides: str, stage: str = "student", repeat: int = 0) -> Ensemble:
+    plan: Plan = small.planned(folder, *overrides, repeats=2)
+    given = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder / "cache")
+    return ensemble_of(plan.stage(stage, repeat), plan, given)
+
+
+@pytest.mark.parametrize("rule", ["uniform", "random", "max_entropy", "adaptive"])
+def test_no_label_reaches_a_rule_that_does_not_look_at_it(tmp_path: Path, rule: str) -> None:
+    assert ensemble(tmp_path, f"{RULE}={rule}", HALF).labels is None
+
+
+@pytest.mark.parametrize("rule", ["confidence", "correct_only"])
+def test_a_rule_sees_the_labels_that_the_student_is_given_and_no_others(
+    tmp_path: Path, rule: str
+) -> None:
+    plan = small.planned(tmp_path, HALF)
+    given = load_transfer_set(plan.recipe.transfer_set, folder=tmp_path, cache=tmp_path / "cache")
+    labels = ensemble(tmp_path, f"{RULE}={rule}", HALF).labels
+    assert labels is not None
+    hidden = np.setdiff1d(given.student_ids(), given.labelled)
+    assert len(hidden) > 50
+    assert set(labels[hidden].tolist()) == {-1}
+    assert np.array_equal(labels[given.labelled], given.targets[given.labelled])
+
+
+def test_a_single_teacher_has_weight_one_and_keeps_its_noise(tmp_path: Path) -> None:
+    settings = (f"{RULE}=correct_only", "ensemble.noise={}", "controls=[single_teachers]")
+    whole = ensemble(tmp_path, *settings)
+    alone = ensemble(tmp_path, *settings, stage="controls.single_teachers.deep")
+    assert (whole.names, alone.names) == (("wide", "deep"), ("deep",))
+    assert (whole.weighting.kind, alone.weighting.kind) == ("correct_only", "uniform")
+    assert whole.noise == alone.noise == Noise()
+    assert whole.seed == alone.seed
+    assert alone.labels is None
+
+
+def test_each_repeat_has_draws_of_its_own(tmp_path: Path) -> None:
+    seeds = {ensemble(tmp_path, "ensemble.noise={}", repeat=repeat).seed for repeat in (0, 1)}
+    other = ensemble(tmp_path, "ensemble.noise={}", "seed=8").seed
+    assert len(seeds | {other}) == 3

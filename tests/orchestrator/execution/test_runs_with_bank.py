@@ -20,7 +20,7 @@ from students.knowledge import AnswerCounts
 from students.storage.outcome import Outcome
 from tests import small
 from tests.refusals import refused
-from tests.running import IN_PROCESS, Heard, Killed, executor
+from tests.running import IN_PROCESS, Killed, RecordingWatcher, executor
 
 NO_HINT = "student.objective.near=null"
 ASKED = 3 * 4 * 64
@@ -34,7 +34,7 @@ class Home:
     """One home, on which the small recipe is run again and again."""
 
     folder: Path
-    heard: Heard = field(default_factory=Heard)
+    watcher: RecordingWatcher = field(default_factory=RecordingWatcher)
 
     @property
     def store(self) -> Store:
@@ -45,7 +45,7 @@ class Home:
         runtime = InProcessRuntime()
         recipe = small.loaded(self.folder, *IN_PROCESS, NO_HINT, *overrides, data=data)
         try:
-            results = executor(runtime, recipe, self.store.home, watcher=self.heard).run()
+            results = executor(runtime, recipe, self.store.home, watcher=self.watcher).run()
         finally:
             runtime.close()
         return {result.stage.title: result for result in results}
@@ -69,7 +69,7 @@ class Home:
         return {json.loads(each.read_text())["teacher"]: each.parent for each in abouts}
 
     def notices(self) -> list[str]:
-        return [event.text for _, _, event in self.heard.said if isinstance(event, Warned)]
+        return [event.text for _, _, event in self.watcher.events if isinstance(event, Warned)]
 
 
 @pytest.fixture(scope="module")
@@ -194,28 +194,28 @@ def test_a_flipped_bit_is_found_and_that_block_alone_computed_anew(home: Home) -
     content = bytearray(sealed.read_bytes())
     content[-3] ^= 4
     sealed.write_bytes(content)
-    home.heard = Heard()
+    home.watcher = RecordingWatcher()
     mended = home.student()
     assert mended.weights_sha256 == whole.weights_sha256
     assert mended.answers["wide"].computed == 0
     assert mended.answers["deep"].computed == 249, "one block holds all of this view"
     [notice] = home.notices()
     assert "stored answers of teacher 'deep'" in notice
-    assert "goes on with all its teachers" in notice
-    assert ("begins", "student", 2) in home.heard.said
+    assert "is run again with all its teachers started" in notice
+    assert ("begin", "student", 2) in home.watcher.events
     assert home.student().answers == FILLED
 
 
 def test_a_view_that_is_evicted_while_the_student_learns_is_computed_anew(home: Home) -> None:
     whole, [view] = home.student(), home.shelves()["wide"].glob("view-2")
 
-    class Evicting(Heard):
-        def hears(self, stage: Stage, event: Event) -> None:
-            super().hears(stage, event)
+    class Evicting(RecordingWatcher):
+        def on_event(self, stage: Stage, event: Event) -> None:
+            super().on_event(stage, event)
             if stage.name == "student" and view.exists():
                 shutil.rmtree(view)
 
-    home.heard = Evicting()
+    home.watcher = Evicting()
     again = home.student()
     assert again.weights_sha256 == whole.weights_sha256
     # From the last checkpoint on: one view is read, the other one asked for.

@@ -90,11 +90,11 @@ def test_whoever_waits_for_a_stage_says_so_once_and_gets_it(store: Store) -> Non
 
 
 def test_a_run_that_is_broken_off_waits_no_longer(store: Store) -> None:
-    broken_off = threading.Event()
+    stopping = threading.Event()
     with (
         store.lock(DIGEST, nobody_waits, threading.Event()),
         pytest.raises(KeyboardInterrupt),
-        store.lock(DIGEST, broken_off.set, broken_off),
+        store.lock(DIGEST, stopping.set, stopping),
     ):
         raise AssertionError("held twice")
 

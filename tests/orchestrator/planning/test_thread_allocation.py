@@ -9,8 +9,8 @@ import pytest
 from orchestrator.execution.role_specs import gpus, logical_cpus
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import (
-    Prospect,
     Resolved,
+    TeacherReadiness,
     resolve,
     roles_of,
     stages_at_once,
@@ -51,10 +51,10 @@ def test_teachers_that_need_not_be_started_leave_their_cores_to_the_others(
     tmp_path: Path,
 ) -> None:
     made = plan(tmp_path)
-    student, settled = made.stage("student"), {"wide": plain(5)}
+    student, configs = made.stage("student"), {"wide": plain(5)}
 
     def shared(*stored: str) -> Resolved:
-        return resolve(student, made, 12, Prospect(settled, frozenset(stored)))
+        return resolve(student, made, 12, TeacherReadiness(configs, frozenset(stored)))
 
     # Beside the roles of the stage there is its control.
     assert shared() == {"student": 3, "teachers": {"wide": 5, "deep": 3}}

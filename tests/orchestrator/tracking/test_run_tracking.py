@@ -86,14 +86,14 @@ class Followed:
             committed = (*segments, (attempt, step_log.commit_point()))
             # What comes after the commit is never told.
             step_log.write_step(99, {"loss": 99.0})
-        self.tracking.begins(stage, attempt)
-        self.tracking.hears(stage, Advanced(steps[-1], 0.5))
-        self.tracking.hears(stage, Committed(steps[-1], committed))
+        self.tracking.on_begin(stage, attempt)
+        self.tracking.on_event(stage, Advanced(steps[-1], 0.5))
+        self.tracking.on_event(stage, Committed(steps[-1], committed))
         return committed
 
     def ends(self, name: str, segments: Any) -> None:
         outcome = Outcome("sha", 1, 1, 1, segments=tuple(segments))
-        self.tracking.ends(StageResult(self.plan.stage(name), outcome, ran=True, seconds=1.0))
+        self.tracking.on_end(StageResult(self.plan.stage(name), outcome, ran=True, seconds=1.0))
 
     def close(self, status: Any) -> None:
         self.tracking.close(status, self.said.append, WITHIN)
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_and_goes_on_is_told_once(
 def test_stages_nobody_touched_have_no_run(tmp_path: Path, tracker: Remembering) -> None:
     run = Followed(tmp_path, tracker)
     run.ends("teachers.wide", run.commits("teachers.wide", 1, range(2)))
-    run.tracking.waits(run.plan.stage("student"))
+    run.tracking.on_wait(run.plan.stage("student"))
     run.close("FAILED")
     assert {spec.name for spec in tracker.specs.values()} == {"small", "teachers.wide"}
     assert tracker.statuses[tracker.of("teachers.wide")] == "FINISHED"
@@ -150,7 +150,7 @@ def test_stages_nobody_touched_have_no_run(tmp_path: Path, tracker: Remembering)
 
 def test_a_stage_says_what_it_was_made_of(tmp_path: Path, tracker: Remembering) -> None:
     run = Followed(tmp_path, tracker)
-    run.tracking.begins(run.plan.stage("student"), 1)
+    run.tracking.on_begin(run.plan.stage("student"), 1)
     run.close("FINISHED")
     spec = tracker.specs[tracker.of("student")]
     wide, deep = (run.plan.stage(f"teachers.{name}").digest for name in ("wide", "deep"))
