@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from students.config import EngineConfig, TrainConfig
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.fault_injection import Fault
 from students.models.config import Model, Weights
 from students.objectives.layer_refs import Gating

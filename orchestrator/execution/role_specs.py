@@ -11,7 +11,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
 from orchestrator.planning.thread_allocation import Resolved, resolve, roles_of, stages_at_once
 from students.config import Resources
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.fault_injection import Fault
 from students.models.config import Weights
 from students.objectives.term import taps_of

@@ -5,13 +5,13 @@ buffer_sync         Batch-norm statistics and other buffers made equal on all ra
 catalog             The engines there are, by kind
 deepspeed_engine    DeepSpeed's ZeRO, stages 0 to 3; the only file that imports deepspeed
 deepspeed_settings  The user's own DeepSpeed settings merged with the recipe's
-engine              The protocol of an engine, and the state that is the same for all of them
+engine              What every engine does: outputs, steps, constraints, its state
 gradient_clipping   The norm of the gradients and the factor to scale them by
+group               The ranks that train one student
 import_blocker      Blocks the import of one package, as if it were not installed
 optimizers          SGD and AdamW, in the one form whose bits every engine can give
-partitioned_engine  What the engines have in common: step, state, constraints, restored slots
 process_group       The process group in which ranks add up their gradients
-state_tensors       A learner's tensors under their canonical names
+state_tensors       The state that is the same for every engine, under canonical names
 torch_engine        Plain torch: each rank holds the whole student
 zero_partitions     Where each ZeRO stage keeps weights, gradients and slots
 """

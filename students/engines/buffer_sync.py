@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.engines.process_group import add_up, average
 
 

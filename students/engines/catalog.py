@@ -9,8 +9,9 @@ from torch import nn
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.deepspeed_engine import build_deepspeed
-from students.engines.engine import Engine, EngineState, Group
-from students.engines.partitioned_engine import EngineSetup
+from students.engines.engine import Engine, EngineSetup
+from students.engines.group import Group
+from students.engines.state_tensors import EngineState
 from students.engines.torch_engine import TorchEngine
 
 ENGINES: Mapping[str, Callable[[EngineSetup], Engine]] = {

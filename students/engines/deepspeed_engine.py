@@ -15,9 +15,9 @@ from torch import Tensor
 
 from students.engines.autocast import InPrecision
 from students.engines.deepspeed_settings import merged_settings, owned_settings
+from students.engines.engine import Engine, EngineSetup
 from students.engines.import_blocker import blocked_import
 from students.engines.optimizers import build_optimizer
-from students.engines.partitioned_engine import EngineSetup, PartitionedEngine
 from students.engines.process_group import join, leave
 from students.engines.zero_partitions import partitions_of
 from students.errors import TrainingError
@@ -25,7 +25,7 @@ from students.errors import TrainingError
 _NO_COMPILING = "TORCHDYNAMO_DISABLE"
 
 
-class DeepSpeedEngine(PartitionedEngine):
+class DeepSpeedEngine(Engine):
     """Takes steps with DeepSpeed, which keeps weights, gradients and slots in pieces."""
 
     def __init__(self, setup: EngineSetup, deepspeed: Any) -> None:

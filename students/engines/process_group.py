@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore, Store, TCPStore
 
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.errors import TrainingError
 
 _INTERFACE = "GLOO_SOCKET_IFNAME"

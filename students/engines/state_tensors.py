@@ -1,13 +1,27 @@
-"""Reads and writes a learner's tensors under their canonical names."""
+"""The canonical state of an engine, and a learner's tensors under their names in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from students.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """Everything an engine must remember, by parameter name, whatever the engine.
+
+    ``module``: parameters and buffers, full, on the CPU. ``optimizer``: for each slot
+    (``momentum_buffer``, ``exp_avg``, ...) the tensors by parameter name; scalar slots
+    (``step``) as tensors of shape ().
+    """
+
+    module: Mapping[str, Tensor]
+    optimizer: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 def learning(learner: nn.Module) -> dict[str, nn.Parameter]:

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from students.engines.autocast import InPrecision
+from students.engines.engine import Engine, EngineSetup
 from students.engines.optimizers import build_optimizer
-from students.engines.partitioned_engine import EngineSetup, PartitionedEngine
-from students.engines.process_group import average, join, leave
-from students.engines.zero_partitions import WholePartitions
+from students.engines.process_group import join, leave
+from students.engines.zero_partitions import whole_partitions
 
 
-class TorchEngine(PartitionedEngine):
+class TorchEngine(Engine):
     """Takes steps with torch's own optimizer, on gradients averaged over the ranks.
 
     Raises:
@@ -28,11 +28,11 @@ class TorchEngine(PartitionedEngine):
             setup,
             InPrecision(setup.learner, setup.train.precision, setup.device.type),
             optimizer,
-            _AveragedGradients(setup, optimizer),
+            whole_partitions(setup.learner, optimizer, setup.group),
         )
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradients of one micro-batch."""
+        """Adds the gradients of one micro-batch, divided by all micro-batches of the step."""
         torch.autograd.backward(loss / self._accumulation)
 
     def _take_step(self) -> None:
@@ -42,15 +42,3 @@ class TorchEngine(PartitionedEngine):
     def close(self) -> None:
         """Leaves the group. May be called twice."""
         leave()
-
-
-class _AveragedGradients(WholePartitions):
-    def __init__(self, setup: EngineSetup, optimizer: torch.optim.Optimizer) -> None:
-        super().__init__(setup.learner, optimizer)
-        self._group = setup.group
-
-    def gradients(self) -> list[Tensor]:
-        """The parameters' gradients, the mean over the ranks; zero where there is none."""
-        gradients = super().gradients()
-        average(gradients, self._group)
-        return gradients

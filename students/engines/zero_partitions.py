@@ -1,9 +1,9 @@
 """Reads and writes weights, gradients and slots where each ZeRO stage keeps its partitions.
 
-Stage 0 keeps everything whole. Stages 1 and 2 keep the weights whole, and on each rank one flat
-piece of a second, leading copy with its slots. Stage 3 keeps on each rank an equal piece of every
-parameter, the last one padded. The names here are DeepSpeed 0.19's own; the module itself is
-passed in by the one file that may import it.
+Stage 0 keeps everything whole, as torch alone does. Stages 1 and 2 keep the weights whole, and on
+each rank one flat piece of a second, leading copy with its slots. Stage 3 keeps on each rank an
+equal piece of every parameter, the last one padded. The names here are DeepSpeed 0.19's own; the
+module itself is passed in by the one file that may import it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from students.engines.engine import Group
+from students.engines.group import Group
+from students.engines.process_group import average
 
 
 class Partitions(Protocol):
@@ -24,7 +25,8 @@ class Partitions(Protocol):
     """Whether each rank has only a part of the gradients."""
 
     def gradients(self) -> list[Tensor]:
-        """The rank's mean gradients, between the last backward pass and the step."""
+        """The rank's mean gradients, between the last backward pass and the step; zero where
+        there is none."""
         ...
 
     def void(self, gradients: Sequence[Tensor]) -> None:
@@ -59,58 +61,60 @@ class Partitions(Protocol):
 def partitions_of(engine: Any, zero_stage: int, group: Group, deepspeed: Any) -> Partitions:
     """The layout of DeepSpeed's ``engine``; ``deepspeed`` is the module."""
     if zero_stage == 0:
-        return WholePartitions(engine.module, engine.optimizer)
+        return whole_partitions(engine.module, engine.optimizer, Group())
     if zero_stage == 3:
         return _SplitWeights(engine.optimizer, group, deepspeed)
     return _SplitSlots(engine.optimizer, deepspeed)
 
 
-class WholePartitions:
-    """Stage 0: the module's own parameters and a plain optimizer."""
+def whole_partitions(
+    module: nn.Module, optimizer: torch.optim.Optimizer, group: Group
+) -> Partitions:
+    """The layout of a plain optimizer; gradients are averaged over ``group``."""
+    return _Whole(module, optimizer, group)
+
+
+class _Whole:
+    """Stage 0, and torch alone: the module's own parameters and a plain optimizer."""
 
     split = False
 
-    def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer, group: Group) -> None:
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._optimizer = optimizer
+        self._group = group
 
     def gradients(self) -> list[Tensor]:
-        """The parameters' own gradients, zero where there is none."""
         for parameter in self._parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        return [p.grad for p in self._parameters if p.grad is not None]
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        average(gradients, self._group)
+        return gradients
 
     def void(self, gradients: Sequence[Tensor]) -> None:
-        """Removes the gradients: an optimizer of whole parameters would apply them, finite or
-        not, and skips a parameter that has none."""
+        # Gradients would be applied, finite or not; a parameter that has none is skipped.
         for parameter in self._parameters:
             parameter.grad = None
 
     def value(self, parameter: nn.Parameter) -> Tensor:
-        """The parameter itself."""
         return parameter.detach()
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces it in place."""
         parameter.copy_(value)
 
     def slots(self) -> list[str]:
-        """The optimizer's slots; none before its first step."""
         return _tensors(self._optimizer.state.get(self._parameters[0], {}))
 
     def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        """The optimizer's own tensor."""
         found: Tensor = self._optimizer.state[parameter][name]
         return found
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
-        """Makes empty slots for each parameter."""
         for parameter in self._parameters:
             self._optimizer.state[parameter] = _empty(parameter, counts)
 
     def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """Fills the optimizer's own tensor."""
         self._optimizer.state[parameter][name].copy_(value)
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from students.engines.engine import Engine
 from students.knowledge import Batch
 from students.models.network import Network, weights_sha256
-from students.models.profile import costs
+from students.models.profile import Costs, costs
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.sampler import Ids
 from students.transfer_sets.transfer_set import TransferSet
@@ -21,31 +21,22 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class ModelFacts:
-    """What is true of a model before it is evaluated: ``macs`` of one sample, ``bytes`` of its
-    weights."""
+class Evaluation:
+    """A finished model: its weights' hash, its costs, and ``answers``, its logits float32 [n, C] by
+    part, in the order of the part's sample ids."""
 
     weights_sha256: str
-    parameters: int
-    macs: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """``answers``: logits float32 [n, C] by part, in the order of the part's sample ids."""
-
-    facts: ModelFacts
+    costs: Costs
     answers: Mapping[str, Tensor]
 
 
 def evaluate(network: Network, transfer_set: TransferSet) -> Evaluation:
     """The logits of ``network`` (fp32, evaluation mode) on the validation and the test part."""
     network.eval()
-    cost = costs(network, transfer_set.shape)
     parts = {"validation": transfer_set.validation_ids(), "test": transfer_set.test_ids()}
     return Evaluation(
-        ModelFacts(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes),
+        weights_sha256(network.model),
+        costs(network, transfer_set.shape),
         {part: _logits(network, transfer_set, ids) for part, ids in parts.items()},
     )
 

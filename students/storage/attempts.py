@@ -1,15 +1,16 @@
-"""Counts the attempts at a stage, so that an outlived one can be told from the current."""
+"""Attempts at a stage: counted, so that one that outlived its driver commits nothing."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from students.durable_files import write_atomically
+from students.durable_files import sync, write_atomically, write_folder
 from students.errors import CheckpointError, StaleAttempt
 
 _FILE = "attempt.json"
@@ -19,8 +20,8 @@ _LOCK = ".attempt.lock"
 def begin_attempt(folder: Path) -> int:
     """Begins the next attempt at the stage in ``folder`` and returns its number, from 1 on.
 
-    From then on earlier attempts commit nothing any more, though their processes may live on
-    for some seconds.
+    From then on earlier attempts can commit nothing, though their processes may live on for
+    some seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK):
@@ -46,7 +47,7 @@ def current_attempt(folder: Path) -> int:
 
 @contextmanager
 def only_current(folder: Path, attempt: int) -> Iterator[None]:
-    """Holds the stage's lock, so that no new attempt begins meanwhile.
+    """Holds the stage's lock, so that no new attempt begins inside the context.
 
     Raises:
         StaleAttempt: ``attempt`` is not the current one.
@@ -59,3 +60,36 @@ def only_current(folder: Path, attempt: int) -> Iterator[None]:
                 "nothing was committed, and this process should end"
             )
         yield
+
+
+@contextmanager
+def commit_folder(
+    stage: Path, attempt: int, target: Path, contents: Mapping[str, bytes], *, temporary: Path
+) -> Iterator[None]:
+    """Replaces the folder ``target`` of a stage by one with ``contents``, whole or not at all.
+
+    The files are written to the folder ``temporary`` first. The context is entered when
+    ``target`` is in place, and holds the stage's lock.
+
+    Raises:
+        StaleAttempt: a later attempt has begun; nothing has changed.
+        CheckpointError: it cannot be written, as on a full disk; the last commit stands.
+    """
+    try:
+        write_folder(temporary, contents)
+        with only_current(stage, attempt):
+            # What is there was damaged, or left by an attempt that was killed before it was done.
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.replace(target)
+            sync(target.parent)
+            yield
+    except OSError as error:
+        # A later attempt removes what this one was writing: that is the better reason.
+        with only_current(stage, attempt):
+            pass
+        raise CheckpointError(
+            f"{target} cannot be written ({error.strerror or error}); make room there and run "
+            "again: the last committed checkpoint stands"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""Keeps an engine's canonical state on disk so that what was committed can be read.
+"""Checkpoints: an engine's canonical state on disk, readable once it is committed.
 
 A stage's folder holds ``checkpoints/step-000123/`` with ``model.safetensors``,
 ``optimizer.safetensors`` and ``manifest.json`` (step, progress, size and sha256 of each file,
 attempt, versions), and ``checkpoints/LATEST``. A commit writes a temporary folder, flushes it,
-renames it, and then replaces ``LATEST``; whatever is interrupted, the last commit stands.
+renames it, and then replaces ``LATEST``; wherever that is interrupted, the last commit stands.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from students.durable_files import TEMPORARY, sync, write_atomically, write_folder
-from students.engines.engine import EngineState
-from students.errors import CheckpointError
-from students.storage.attempts import only_current
+from students.durable_files import TEMPORARY, write_atomically
+from students.engines.state_tensors import EngineState
+from students.storage.attempts import commit_folder, only_current
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -68,7 +67,8 @@ class CheckpointFolder:
     def commit(self, state: EngineState, progress: Mapping[str, JSON], *, step: int) -> Path:
         """Commits ``state`` after ``step`` steps, with what the trainer must know to go on.
 
-        Returns the checkpoint's folder. Only then are older ones removed, all but ``keep``.
+        Returns the checkpoint's folder. Older ones, all but ``keep``, are removed once it is
+        committed.
 
         Raises:
             StaleAttempt: a later attempt has begun; nothing has changed.
@@ -76,21 +76,10 @@ class CheckpointFolder:
         """
         temporary = self._folder / f"{TEMPORARY}{step}-{self._attempt}"
         target = self._folder / _name(step)
-        try:
-            self._write(temporary, state, progress, step)
-            with only_current(self._stage, self._attempt):
-                self._publish(temporary, target)
-                self._forget(step)
-        except OSError as error:
-            # A later attempt sweeps away what this one was writing: that is the better reason.
-            with only_current(self._stage, self._attempt):
-                pass
-            raise CheckpointError(
-                f"{target} cannot be written ({error.strerror or error}); "
-                "make room there and run again: the last committed checkpoint stands"
-            ) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        contents = self._contents(state, progress, step)
+        with commit_folder(self._stage, self._attempt, target, contents, temporary=temporary):
+            write_atomically(self._folder / _LATEST, target.name.encode())
+            self._remove_all_but_latest(step)
         return target
 
     def latest(self, warn: Callable[[str], object] = lambda sentence: None) -> Checkpoint | None:
@@ -105,7 +94,7 @@ class CheckpointFolder:
         if not self._folder.is_dir():
             return None
         with only_current(self._stage, self._attempt):
-            self._sweep()
+            self._remove_unfinished()
         for step in self._committed():
             folder = self._folder / _name(step)
             try:
@@ -114,15 +103,15 @@ class CheckpointFolder:
                 warn(f"{folder} is passed over ({error}); the checkpoint before it is taken")
         return None
 
-    def _write(
-        self, folder: Path, state: EngineState, progress: Mapping[str, JSON], step: int
-    ) -> None:
+    def _contents(
+        self, state: EngineState, progress: Mapping[str, JSON], step: int
+    ) -> dict[str, bytes]:
         slots = {
             f"{slot}:{name}": value
             for slot, values in state.optimizer.items()
             for name, value in values.items()
         }
-        contents = {
+        files = {
             _MODEL: safetensors.torch.save(dict(state.module)),
             _OPTIMIZER: safetensors.torch.save(slots),
         }
@@ -131,25 +120,16 @@ class CheckpointFolder:
             "step": step,
             "attempt": self._attempt,
             "progress": progress,
-            "files": {name: _fingerprint(content) for name, content in contents.items()},
+            "files": {name: _fingerprint(content) for name, content in files.items()},
             "versions": {
                 "python": platform.python_version(),
                 "torch": torch.__version__,
                 "safetensors": safetensors.__version__,
             },
         }
-        contents[_MANIFEST] = json.dumps(manifest, indent=1, allow_nan=False).encode()
-        write_folder(folder, contents)
+        return {**files, _MANIFEST: json.dumps(manifest, indent=1, allow_nan=False).encode()}
 
-    def _publish(self, temporary: Path, target: Path) -> None:
-        if target.exists():
-            # Left by an attempt that was killed before it could name it LATEST, or damaged.
-            shutil.rmtree(target)
-        temporary.replace(target)
-        sync(self._folder)
-        write_atomically(self._folder / _LATEST, target.name.encode())
-
-    def _forget(self, newest: int) -> None:
+    def _remove_all_but_latest(self, newest: int) -> None:
         """Removes checkpoints beyond the newest, which were never committed, and old ones."""
         steps = self._steps()
         kept = [step for step in steps if step <= newest][: self._keep]
@@ -157,7 +137,7 @@ class CheckpointFolder:
             if step not in kept:
                 shutil.rmtree(self._folder / _name(step), ignore_errors=True)
 
-    def _sweep(self) -> None:
+    def _remove_unfinished(self) -> None:
         for path in self._folder.iterdir():
             match = _UNFINISHED.fullmatch(path.name)
             if match and int(match[1]) < self._attempt:

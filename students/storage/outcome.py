@@ -1,10 +1,9 @@
-"""What a finished stage leaves: weights, answers on the held-out parts, the learning curve."""
+"""The outcome of a finished stage: weights, logits on the held-out parts, learning curve."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,10 +11,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from students.durable_files import sync, write_folder
-from students.errors import CheckpointError
 from students.knowledge import AnswerCounts
-from students.storage.attempts import only_current
+from students.storage.attempts import commit_folder
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
@@ -36,8 +33,8 @@ class CurvePoint:
 @dataclass(frozen=True)
 class Outcome:
     """What is known of a finished model. ``macs`` and ``bytes`` are those of one sample's
-    forward pass and of the deployed weights; ``segments`` name the committed spool; ``answers``
-    count, by teacher, what the last attempt learnt from."""
+    forward pass and of the deployed weights; ``segments`` name the committed step log;
+    ``answers`` count, by teacher, where the answers of the last attempt came from."""
 
     weights_sha256: str
     parameters: int
@@ -63,14 +60,14 @@ def write_outcome(
     """Commits a stage's outcome, whole or not at all.
 
     Args:
-        stage_folder: where the stage keeps its work.
-        attempt: whose outcome this is.
+        stage_folder: the stage's folder.
+        attempt: the attempt whose outcome this is.
         outcome: the figures; ``files`` is filled in here.
         weights: the deployed model's state dict (none for a model whose weights lie elsewhere).
         answers: logits float32 [n, C] by part (``validation``, ``test``).
 
     Raises:
-        StaleAttempt: another attempt has begun since.
+        StaleAttempt: a later attempt has begun.
         CheckpointError: it cannot be written, as on a full disk.
     """
     contents = {ANSWERS: safetensors.torch.save(_contiguous(answers))}
@@ -79,31 +76,19 @@ def write_outcome(
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[FILE] = json.dumps(asdict(outcome) | {"files": files}, indent=1).encode()
     partial, final = stage_folder / f".outcome-{attempt}", stage_folder / "outcome"
-    try:
-        write_folder(partial, contents)
-        with only_current(stage_folder, attempt):
-            # A damaged outcome may stand there; a whole one would not have been made again.
-            shutil.rmtree(final, ignore_errors=True)
-            partial.replace(final)
-            sync(stage_folder)
-    except OSError as error:
-        raise CheckpointError(
-            f"{final} cannot be written ({error.strerror or error}); make room there and run "
-            "again: the last committed checkpoint stands"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with commit_folder(stage_folder, attempt, final, contents, temporary=partial):
+        pass
 
 
 def read_outcome(stage_folder: Path) -> Outcome | None:
-    """The outcome that stands in ``stage_folder``; none where there is none, or a damaged one."""
+    """The outcome in ``stage_folder``; none where there is none, or a damaged one."""
     folder = stage_folder / "outcome"
     try:
         fields = json.loads((folder / FILE).read_text())
         if any(_sha256(folder / name) != sha for name, sha in fields["files"].items()):
             return None
         fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
-        fields["segments"] = tuple((attempt, offset) for attempt, offset in fields["segments"])
+        fields["segments"] = tuple(map(tuple, fields["segments"]))
         answers = fields.get("answers", {})
         fields["answers"] = {name: AnswerCounts(**each) for name, each in answers.items()}
         return Outcome(**fields)
@@ -112,7 +97,7 @@ def read_outcome(stage_folder: Path) -> Outcome | None:
 
 
 def weights_file(stage_folder: Path) -> Path:
-    """Where a finished stage keeps the deployed model's weights."""
+    """The file with the deployed weights of a finished stage."""
     return stage_folder / "outcome" / WEIGHTS
 
 

@@ -1,4 +1,4 @@
-"""The spool: what each step of a stage measured, of which only committed rows are ever read.
+"""The step log: what each step of a stage measured, of which only committed rows are ever read.
 
 Each attempt at a stage appends to a file of its own, ``spool/attempt-0001.jsonl``. A
 checkpoint's manifest names the committed history as segments: of which attempt, up to which
@@ -13,18 +13,16 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from students.errors import CheckpointError
 
-Kind = Literal["step", "epoch"]
-
 
 class Segment(NamedTuple):
-    """The rows of one attempt's spool up to a byte offset, which is the end of a line."""
+    """The rows of one attempt up to a byte offset, which is the end of a line."""
 
     attempt: int
     offset: int
@@ -32,13 +30,13 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured at one optimizer step, or after one epoch.
+    """One line: what was measured at one optimizer step, or after one epoch.
 
     ``time_ms`` is the wall clock in milliseconds since 1970; ``epoch`` is -1 for steps.
     ``values`` are finite; ``nonfinite`` among them counts those that were not and are left out.
     """
 
-    kind: Kind
+    kind: Literal["step", "epoch"]
     step: int
     time_ms: int
     values: Mapping[str, float]
@@ -46,15 +44,15 @@ class Row:
 
 
 def step_log_path(folder: Path, attempt: int) -> Path:
-    """Where one attempt at the stage in ``folder`` writes its rows."""
+    """The file of one attempt at the stage in ``folder``."""
     return folder / "spool" / f"attempt-{attempt:04d}.jsonl"
 
 
-class StepLogWriter:
+class StepLogWriter(AbstractContextManager["StepLogWriter"]):
     """Appends the rows of one attempt at the stage in ``folder``.
 
     Raises:
-        CheckpointError: the attempt has a spool already, or the disk takes no more.
+        CheckpointError: the attempt has a step log already, or the disk is full.
     """
 
     def __init__(self, folder: Path, attempt: int) -> None:
@@ -67,12 +65,12 @@ class StepLogWriter:
             raise _unwritable(self.path, error) from error
 
     def write_step(self, step: int, values: Mapping[str, float]) -> None:
-        """Notes one optimizer step: ``loss``, ``terms/NAME``, ``learning_rate``, ``samples``,
-        ``step_seconds``, ``wait_seconds``, ``skipped`` and what else there is."""
+        """Appends the row of one optimizer step; ``values`` as ``StepReport.values``."""
         self._append({"kind": "step", "step": step}, values)
 
     def write_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """Notes the validation after an epoch, whose last step was ``step``."""
+        """Appends the row of an epoch, whose last step was ``step``: validation figures, and
+        what else is measured once an epoch."""
         self._append({"kind": "epoch", "epoch": epoch, "step": step}, values)
 
     def commit_point(self) -> int:
@@ -91,15 +89,7 @@ class StepLogWriter:
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
-    def __enter__(self) -> StepLogWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _append(self, head: dict[str, object], values: Mapping[str, float]) -> None:
@@ -136,10 +126,10 @@ def read_committed(
 ) -> Iterator[Row]:
     """The committed rows of the stage in ``folder``, in order.
 
-    ``after`` leaves out what an earlier reading of these segments has given already.
+    ``after``: segments that were read before, whose rows are left out.
 
     Raises:
-        CheckpointError: a spool is shorter than its segment, or a segment ends within a line.
+        CheckpointError: a file is shorter than its segment, or a segment ends within a line.
     """
     seen = dict(after)
     for attempt, offset in segments:
@@ -163,24 +153,14 @@ def _rows(path: Path, start: int, end: int) -> Iterator[Row]:
             f"`{path}` has no end of a line at byte {end}, but a checkpoint says so; "
             "delete the stage's folder to run the stage again"
         )
-    yield from map(_row, data.splitlines())
-
-
-def _row(line: bytes) -> Row:
-    raw = json.loads(line)
-    return Row(
-        kind=cast("Kind", raw["kind"]),
-        step=raw["step"],
-        time_ms=raw["time_ms"],
-        values=raw["values"],
-        epoch=raw.get("epoch", -1),
-    )
+    for line in data.splitlines():
+        yield Row(**json.loads(line))
 
 
 def _unwritable(path: Path, error: OSError) -> CheckpointError:
     if isinstance(error, FileExistsError):
         return CheckpointError(
-            f"`{path}` is there already; each attempt at a stage writes a spool of its own"
+            f"`{path}` is there already; each attempt at a stage writes a step log of its own"
         )
     return CheckpointError(
         f"`{path}` cannot be written ({error.strerror}); make room or mend it and run again: "

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from students.engines.engine import EngineState
+from students.engines.state_tensors import EngineState
 from students.models.build import build_model
 from students.models.class_map import spread_of
 from students.models.network import Network, Preprocess, preprocess

@@ -11,7 +11,8 @@ from functools import partial
 import torch
 
 from students.engines.catalog import build_engine
-from students.engines.engine import Engine, EngineState
+from students.engines.engine import Engine
+from students.engines.state_tensors import EngineState
 from students.evaluation.evaluate import evaluate
 from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Warned
@@ -152,7 +153,8 @@ class StudentRank:
         evaluation = evaluate(network, transfer_set)
         rows = read_committed(folder, progress.segments)
         outcome = Outcome(
-            **vars(evaluation.facts),
+            evaluation.weights_sha256,
+            **vars(evaluation.costs),
             steps=progress.step,
             skipped=progress.skipped,
             seconds=seconds,

@@ -209,7 +209,8 @@ class Examiner:
         with computing_on(spec.threads):
             transfer_set = spec.load_transfer_set()
             evaluation = evaluate(spec.load_network(transfer_set), transfer_set)
-        outcome = Outcome(**vars(evaluation.facts), seconds=time.monotonic() - began)
+        seconds = time.monotonic() - began
+        outcome = Outcome(evaluation.weights_sha256, **vars(evaluation.costs), seconds=seconds)
         write_outcome(
             self.stage_folder, self.attempt, outcome, weights={}, answers=evaluation.answers
         )

@@ -7,7 +7,7 @@ from torch import nn
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.objectives.teacher_gate import Gate, gate_weights
 
 MICRO = 8

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from students.config import AdamW, Sgd
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.torch_state import computing_on
 from tests.students.engines.engine_cases import (
     ENGINES,

@@ -6,7 +6,7 @@ from torch import nn
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.knowledge import Batch, Knowledge
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.config import ObjectiveConfig

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from students.engines.engine import Group
+from students.engines.group import Group
 from students.evaluation.evaluate import BATCH, evaluate, validate
 from students.models.network import Network, Preprocess, weights_sha256
-from students.models.profile import costs
+from students.models.profile import Costs, costs
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from students.transfer_sets.transfer_set import TransferSet
@@ -110,13 +110,8 @@ def test_an_evaluation_has_the_logits_of_each_held_out_sample_in_order(data: Tra
     for part, ids in (("validation", data.validation_ids()), ("test", data.test_ids())):
         assert evaluation.answers[part].shape == (len(ids), 10)
         assert torch.allclose(evaluation.answers[part], whole[torch.from_numpy(ids)], atol=1e-6)
-    assert evaluation.facts.weights_sha256 == weights_sha256(net.model)
-    cost = costs(net, data.shape)
-    facts = evaluation.facts
-    assert (facts.parameters, facts.macs, facts.bytes) == (650, 640, 2600)
-    assert (facts.parameters, facts.macs, facts.bytes) == (
-        cost.parameters, cost.macs, cost.bytes,
-    )  # fmt: skip
+    assert evaluation.weights_sha256 == weights_sha256(net.model)
+    assert evaluation.costs == costs(net, data.shape) == Costs(650, 640, 2600)
 
 
 def test_an_evaluation_without_a_validation_part_has_no_logits_there(tmp_path: Path) -> None:

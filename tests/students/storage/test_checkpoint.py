@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from students.engines.engine import EngineState
+from students.engines.state_tensors import EngineState
 from students.errors import CheckpointError, StaleAttempt
 from students.storage.attempts import begin_attempt
 from students.storage.checkpoint import CheckpointFolder
@@ -148,7 +148,7 @@ _REFUSED = """
     import resource, sys, torch
     from pathlib import Path
     from students.storage.checkpoint import CheckpointFolder
-    from students.engines.engine import EngineState
+    from students.engines.state_tensors import EngineState
     from students.errors import CheckpointError
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     try:
@@ -180,7 +180,7 @@ def test_a_disk_that_is_full_leaves_the_last_commit(stage, folder, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("students.storage.checkpoint.write_folder", full)
+    monkeypatch.setattr("students.storage.attempts.write_folder", full)
     with pytest.raises(CheckpointError, match=r"No space left on device\); make room"):
         folder.commit(state_of(2), {}, step=20)
     assert folder.latest().step == 10

@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_leaves_nothing_half(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("students.storage.outcome.write_folder", full)
+    monkeypatch.setattr("students.storage.attempts.write_folder", full)
     with pytest.raises(CheckpointError, match=r"No space left on device\); make room"):
         write(tmp_path, begin_attempt(tmp_path))
     assert read_outcome(tmp_path) is None

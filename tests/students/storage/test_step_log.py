@@ -1,4 +1,4 @@
-"""The spool keeps each committed step once and nothing else."""
+"""The step log has each committed step once and nothing else."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
     assert "NaN" not in step_log_path(tmp_path, 1).read_text()
 
 
-def test_an_attempt_cannot_write_into_the_spool_of_another(tmp_path):
+def test_an_attempt_cannot_write_into_the_step_log_of_another(tmp_path):
     StepLogWriter(tmp_path, 1).close()
-    with pytest.raises(CheckpointError, match="a spool of its own"):
+    with pytest.raises(CheckpointError, match="a step log of its own"):
         StepLogWriter(tmp_path, 1)
 
 
@@ -111,7 +111,7 @@ def test_a_segment_that_does_not_end_at_a_line_is_refused(tmp_path, shift):
         list(read_committed(tmp_path, [(1, offset + shift)]))
 
 
-def test_a_segment_without_its_spool_is_refused(tmp_path):
+def test_a_segment_without_its_file_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read"):
         list(read_committed(tmp_path, [(3, 10)]))
 

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from students.engines.engine import EngineState
+from students.engines.state_tensors import EngineState
 from students.knowledge import Knowledge, Question
 from students.objectives.layer_refs import Gating
 from students.specs import StudentSpec
