@@ -114,7 +114,7 @@ def test_another_repeat_draws_anew(folder: Path) -> None:
     """Seeds of student and draws go together, so that repeats are independent of each other."""
     plans = [small.planned(folder, *settings, repeats=2) for settings in ((NOISE,), ())]
     seeds = [
-        [plan.stage("student", repeat).what["ensemble"].get("seed") for repeat in (0, 1)]
+        [plan.stage("student", repeat).fingerprint["ensemble"].get("seed") for repeat in (0, 1)]
         for plan in plans
     ]
     assert seeds[0][0] != seeds[0][1]

@@ -9,7 +9,7 @@ from torch import nn
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problem_of
-from orchestrator.planning.plan import counting
+from orchestrator.planning.plan import active_terms
 from students.errors import UserError
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
@@ -34,7 +34,7 @@ class LayerCheck:
 
     def problems(self) -> Iterator[Problem]:
         """Each bad layer once, at the place where the recipe names it."""
-        for name, term in counting(self.recipe.student.objective).items():
+        for name, term in active_terms(self.recipe.student.objective).items():
             place = f"student.objective.{name}"
             for inside, hint in term.hint_layers():
                 yield from self._hint(place, inside, hint)

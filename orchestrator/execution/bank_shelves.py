@@ -72,7 +72,7 @@ class BankShelves:
         return {
             "format": BANK_FORMAT,
             "weights_sha256": outcome.weights_sha256,
-            "model": own.what["model"],
+            "model": own.fingerprint["model"],
             "classes": list(self.transfer_set.class_names),
             **outputs(config.classes, recipe.transfer_set),
             "data": {

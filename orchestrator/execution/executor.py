@@ -130,7 +130,7 @@ class Executor:
 
     def _run(self, stage: Stage) -> Outcome:
         chosen = resolve(stage, self.plan, self.cores, self.runner.teachers.readiness(stage))
-        resolved = self.store.begin(stage.digest, stage.what, chosen)
+        resolved = self.store.begin(stage.digest, stage.fingerprint, chosen)
         folder = self.store.folder(stage.digest)
         try:
             self._attempt(stage, resolved)

@@ -81,13 +81,15 @@ class Store:
         with held(self.home / "stages" / f"{digest}.lock", stopping, on_wait):
             yield
 
-    def begin(self, digest: str, what: Mapping[str, Any], resolved: Mapping[str, Any]) -> Any:
+    def begin(
+        self, digest: str, fingerprint: Mapping[str, Any], resolved: Mapping[str, Any]
+    ) -> Any:
         """Makes the stage's folder; gives what was resolved at the first attempt."""
         folder = self.folder(digest)
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / "resolved.json"
         if not kept.exists():
-            write_atomically(folder / "request.json", json.dumps(what, indent=1).encode())
+            write_atomically(folder / "request.json", json.dumps(fingerprint, indent=1).encode())
             write_atomically(kept, json.dumps(resolved, indent=1).encode())
         return json.loads(kept.read_text())
 

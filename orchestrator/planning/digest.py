@@ -1,4 +1,4 @@
-"""A digest: what was asked for, in one canonical spelling, hashed."""
+"""The digest of plain data: its canonical JSON, hashed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import json
 from typing import Any
 
 LENGTH = 32
-"""Hexadecimal digits kept of a SHA-256: 128 bits, more than enough never to meet another."""
+"""Hexadecimal digits kept of a SHA-256: 128 bits, enough to rule out collisions."""
 
 
-def digest_of(what: Any) -> str:
+def digest_of(data: Any) -> str:
     """The digest of plain data (mappings, lists, strings, numbers, booleans, none).
 
     Equal data give equal digests whatever the order of their keys.
 
     Raises:
-        TypeError: something in it has no canonical spelling.
+        TypeError: something in it is not plain data.
     """
-    spelled = json.dumps(
-        what, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    text = json.dumps(
+        data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
-    return hashlib.sha256(spelled.encode()).hexdigest()[:LENGTH]
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

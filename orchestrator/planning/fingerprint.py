@@ -1,9 +1,9 @@
-"""What a stage was asked for, as plain data: all that its result depends on, nothing else.
+"""The fingerprint of a stage: all that its result depends on, and nothing else, as plain data.
 
-*What* is in: models, preprocessing, initial weights, objective, training with precision,
-micro-batch, threads and the checkpoints' cadence (buffers are averaged there), seeds, the
-samples and their views, the teachers' own digests, sources of custom code. *Where* is out:
-engine, ZeRO stage, ranks, replicas, resources, tracking, cluster, timeouts, how many
+In it: models, preprocessing, initial weights, objective, training with precision, micro-batch,
+threads and the interval of checkpoints (buffers are averaged there), seeds, the samples and their
+views, the teachers' own digests, sources of custom code. Not in it, because they only place or
+store: engine, ZeRO stage, ranks, replicas, resources, tracking, cluster, timeouts, how many
 checkpoints are kept, names of recipes, the bank's budget.
 """
 
@@ -29,14 +29,14 @@ from teachers.config import EnsembleConfig, Fixed, RandomChoice, TeacherConfig, 
 from teachers.weighting.given import given_weights
 
 STAGE_FORMAT = 2
-"""Raised by hand when the same words come to mean another result."""
+"""Raised by hand when the same fields come to mean another result."""
 
 Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class FingerprintContext:
-    """Where files are looked for while a request is spelled out.
+    """Where files are found while a fingerprint is made.
 
     ``folder`` is the recipe's, ``cache`` remembers the hashes of files, ``identity`` is the
     transfer set's.
@@ -47,7 +47,7 @@ class FingerprintContext:
     identity: str
 
 
-def teaching(
+def training_stage(
     spec: StudentSpec,
     transfer_set: TransferSetConfig,
     teachers: Sequence[Plain],
@@ -56,59 +56,58 @@ def teaching(
     *,
     ensemble_seed: int = 0,
 ) -> Plain:
-    """A stage that teaches one student; ``teachers`` are their fingerprints, in order.
+    """A stage that trains one student; ``teachers`` are their fingerprints, in order.
 
-    ``ensemble_seed`` counts where something is drawn of what the student hears of them.
+    ``ensemble_seed`` is included if the weighting or the noise draws random numbers.
     """
     by_label = bool(teachers) and ensemble.weighting.labelled
-    asked: Plain = {
+    fields: Plain = {
         "format": STAGE_FORMAT,
         "kind": "teach",
-        "model": model(spec.model, context),
-        "weights": None if spec.weights is None else weights(spec.weights, context),
-        "objective": objective(spec),
-        "train": training(spec),
+        "model": _model(spec.model, context),
+        "weights": None if spec.weights is None else _weights(spec.weights, context),
+        "objective": _objective(spec),
+        "train": _training(spec),
         "seed": spec.seed,
-        "samples": samples(spec, transfer_set, context, by_label=by_label),
+        "samples": _samples(spec, transfer_set, context, by_label=by_label),
         "teachers": list(teachers),
     }
     if teachers:
         names = [teacher["name"] for teacher in teachers]
-        asked["ensemble"] = agreeing(ensemble, names, ensemble_seed)
-    return asked
+        fields["ensemble"] = _ensemble(ensemble, names, ensemble_seed)
+    return fields
 
 
-def agreeing(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plain:
-    """How teachers ``names`` agree, two ways of writing the same being one; ``seed`` where
-    something is drawn."""
+def _ensemble(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plain:
+    """How the answers of teachers ``names`` are combined; two spellings of the same are equal."""
     weighting, noise = ensemble.weighting, ensemble.effective_noise
-    asked: Plain = {"mean": ensemble.mean, "top_k": ensemble.top_k}
+    fields: Plain = {"mean": ensemble.mean, "top_k": ensemble.top_k}
     if isinstance(weighting, (Uniform, Fixed, RandomChoice)):
-        asked["weights"] = given_weights(weighting, names)
+        fields["weights"] = given_weights(weighting, names)
     if not isinstance(weighting, (Uniform, Fixed)):
-        asked["weighting"] = weighting.model_dump(mode="json", exclude={"weights"})
+        fields["weighting"] = weighting.model_dump(mode="json", exclude={"weights"})
     if noise is not None:
-        asked["noise"] = noise.model_dump(mode="json")
-    return asked | ({"seed": seed} if ensemble.drawn else {})
+        fields["noise"] = noise.model_dump(mode="json")
+    return fields | ({"seed": seed} if ensemble.drawn else {})
 
 
-def examining(
+def evaluation_stage(
     config: TeacherConfig, transfer_set: TransferSetConfig, context: FingerprintContext
 ) -> Plain:
-    """A stage that examines a teacher whose weights were trained elsewhere."""
+    """A stage that evaluates a teacher whose weights were trained elsewhere."""
     assert config.weights is not None
     return {
         "format": STAGE_FORMAT,
         "kind": "examine",
-        "model": model(config.model, context),
-        "weights": weights(config.weights, context),
+        "model": _model(config.model, context),
+        "weights": _weights(config.weights, context),
         "threads": config.threads,
-        "parts": data(transfer_set, context),
+        "parts": _data(transfer_set, context),
     } | outputs(config.classes, transfer_set)
 
 
-def fingerprint(name: str, config: TeacherConfig, stage: str) -> Plain:
-    """A teacher as the stages that it teaches see it; ``stage`` is its own stage's digest."""
+def teacher(name: str, config: TeacherConfig, stage: str) -> Plain:
+    """A teacher, in the fingerprint of a stage it teaches; ``stage`` is its own stage's digest."""
     return {
         "name": name,
         "stage": stage,
@@ -117,52 +116,52 @@ def fingerprint(name: str, config: TeacherConfig, stage: str) -> Plain:
     }
 
 
-def model(config: Model, context: FingerprintContext) -> Plain:
-    """A network; two ways of writing the same one are one."""
-    asked: Plain = config.identity
+def _model(config: Model, context: FingerprintContext) -> Plain:
+    """A network; two spellings of the same one are equal."""
+    fields: Plain = config.identity
     if config.custom_source is not None:
-        asked["source"] = _custom(config.custom_source, context.folder)
-    return asked
+        fields["source"] = _custom(config.custom_source, context.folder)
+    return fields
 
 
-def weights(config: Weights, context: FingerprintContext) -> Plain:
-    """Weights by the content of their file, wherever it lies."""
+def _weights(config: Weights, context: FingerprintContext) -> Plain:
+    """Weights by the content of their file, wherever it is."""
     path = (context.folder / Path(config.path).expanduser()).resolve()
     sha256 = hashes_of(path.parent, [path.name], cache=context.cache)[path.name]
     return {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
 
 
-def objective(spec: StudentSpec) -> Plain:
-    """The terms, each with all that it is computed with."""
+def _objective(spec: StudentSpec) -> Plain:
+    """The terms, each with all its settings."""
     return {name: _term(term, spec) for name, term in spec.objective.items()}
 
 
 def _term(term: Term, spec: StudentSpec) -> Plain:
-    asked: Plain = term.model_dump(mode="json")
+    fields: Plain = term.model_dump(mode="json")
     if isinstance(term, SofteningTerm):
-        asked["temperature"] = term.temperature or spec.temperature
-    return asked
+        fields["temperature"] = term.temperature or spec.temperature
+    return fields
 
 
-def training(spec: StudentSpec) -> Plain:
-    """How it is trained, without what only places it or keeps it."""
+def _training(spec: StudentSpec) -> Plain:
+    """How it is trained, without what only places or stores it."""
     train = spec.train
-    asked: Plain = train.model_dump(
+    fields: Plain = train.model_dump(
         mode="json",
         include={
             "epochs", "batch_size", "threads", "precision", "optimizer", "lr_schedule",
             "gradient_clipping", "max_norm",
         },
     )  # fmt: skip
-    asked["micro_batch_size"] = train.micro
-    asked["checkpoint"] = train.checkpoint.every
+    fields["micro_batch_size"] = train.micro
+    fields["checkpoint"] = train.checkpoint.every
     if spec.engine.deepspeed:
         # The user's own settings may change bits (a communication type, say).
-        asked["deepspeed"] = spec.engine.deepspeed
-    return asked
+        fields["deepspeed"] = spec.engine.deepspeed
+    return fields
 
 
-def samples(
+def _samples(
     spec: StudentSpec,
     transfer_set: TransferSetConfig,
     context: FingerprintContext,
@@ -170,16 +169,16 @@ def samples(
     by_label: bool,
 ) -> Plain:
     """Which samples it learns from, and under which views; ``by_label`` says whether its teachers
-    are weighed by the labels that it is given."""
+    are weighted by the labels that it is given."""
     given = spec.samples
-    asked = data(transfer_set, context)
-    asked["augment"] = given.augment.model_dump(mode="json")
-    asked["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
+    fields = _data(transfer_set, context)
+    fields["augment"] = given.augment.model_dump(mode="json")
+    fields["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
     if given.audience == "teacher":
         own = outputs(given.classes, transfer_set)
-        return asked | {"fraction": given.fraction, "labelled": 1.0, "omit": []} | own
+        return fields | {"fraction": given.fraction, "labelled": 1.0, "omit": []} | own
     labels_count = by_label or any(term.needs_labels for term in spec.objective.values())
-    return asked | {
+    return fields | {
         "fraction": transfer_set.fraction,
         "labelled": transfer_set.labelled if labels_count else None,
         "omit": sorted(transfer_set.omit),
@@ -187,26 +186,25 @@ def samples(
 
 
 def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) -> Plain:
-    """What a teacher's outputs stand for; nothing where that is all classes in order, however it
-    is written."""
+    """Which classes a teacher's outputs stand for; empty if these are all classes in order."""
     total = transfer_set.class_count
     if classes is None or (total is not None and classes == tuple(range(total))):
         return {}
     return {"outputs": list(classes)}
 
 
-def data(transfer_set: TransferSetConfig, context: FingerprintContext) -> Plain:
-    """The pictures themselves, and how they are parted."""
-    asked: Plain = {
+def _data(transfer_set: TransferSetConfig, context: FingerprintContext) -> Plain:
+    """The images themselves, and how they are split."""
+    fields: Plain = {
         "identity": context.identity,
         "seed": transfer_set.seed,
         "validation": transfer_set.validation,
     }
     if isinstance(transfer_set, ImageFolder):
-        asked |= {"size": transfer_set.size, "channels": transfer_set.channels}
+        fields |= {"size": transfer_set.size, "channels": transfer_set.channels}
     if isinstance(transfer_set, CustomTransferSet):
-        asked["source"] = _custom(transfer_set.source, context.folder)
-    return asked
+        fields["source"] = _custom(transfer_set.source, context.folder)
+    return fields
 
 
 def _custom(source: str, folder: Path) -> Mapping[str, str]:

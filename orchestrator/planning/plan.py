@@ -1,4 +1,4 @@
-"""A recipe as a graph of stages, each with the digest of what is asked of it."""
+"""A recipe as a graph of stages, each with the digest of its fingerprint."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ LABEL_SMOOTHING = 0.1
 class Stage:
     """One node of the graph.
 
-    A ``teach`` stage teaches its cohort (here always of one); an ``examine`` stage has none:
-    it only asks a teacher that was loaded. ``name`` is where the recipe names it; ``repeat``
-    counts the seeds of ``--repeat``. ``teachers`` are names; ``needs`` are digests of stages.
+    A ``teach`` stage trains its cohort (here always of one); an ``examine`` stage has none: it
+    evaluates a loaded teacher. ``name`` is where the recipe names it; ``repeat`` counts the seeds
+    of ``--repeat``. ``teachers`` are names; ``needs`` are digests of stages.
     """
 
     name: str
     kind: Literal["teach", "examine"]
-    what: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     cohort: tuple[StudentSpec, ...] = ()
     teachers: tuple[str, ...] = ()
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
@@ -47,8 +47,8 @@ class Stage:
 
     @cached_property
     def digest(self) -> str:
-        """What the stage's outcome is stored under."""
-        return digest_of(self.what)
+        """The name under which the stage's outcome is stored."""
+        return digest_of(self.fingerprint)
 
     @property
     def title(self) -> str:
@@ -58,7 +58,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """All stages of a recipe, teachers before those they teach."""
+    """All stages of a recipe, teachers before their students."""
 
     recipe: Recipe
     folder: Path
@@ -68,14 +68,14 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Tells one run from another: by name, by what all its stages are, by what is measured.
+        """Identifies the run: by its name, by its stages, by what is evaluated.
 
-        Where it runs is not in it, so the same work elsewhere, or with other resources, is the
+        Where it runs is not part of it: the same work elsewhere, or with other resources, is the
         same run.
         """
         stages = [[stage.title, stage.digest] for stage in self.stages]
-        measured = self.recipe.evaluate.model_dump(mode="json")
-        return digest_of({"name": self.recipe.name, "stages": stages, "evaluate": measured})
+        evaluated = self.recipe.evaluate.model_dump(mode="json")
+        return digest_of({"name": self.recipe.name, "stages": stages, "evaluate": evaluated})
 
     @property
     def run_name(self) -> str:
@@ -83,7 +83,7 @@ class Plan:
         return f"{self.recipe.name}@{self.digest[:12]}"
 
     def stage(self, name: str, repeat: int = 0) -> Stage:
-        """The stage of that name; teachers are shared by all repeats."""
+        """The stage of that name; all repeats share the teachers."""
         named = {stage.repeat: stage for stage in self.stages if stage.name == name}
         return named.get(repeat, named[0])
 
@@ -91,14 +91,14 @@ class Plan:
 def make_plan(
     recipe: Recipe, *, folder: Path, cache: Path, repeats: int = 1, identity: str | None = None
 ) -> Plan:
-    """Plans ``recipe``, which lies in ``folder``; the student is taught with ``repeats`` seeds.
+    """Plans ``recipe``, which lies in ``folder``; the student is trained with ``repeats`` seeds.
 
-    ``identity`` is the transfer set's, if it has been loaded; of one's own function that is the
-    only way to know it.
+    ``identity`` is the transfer set's, if it has been loaded; for a custom function there is no
+    other way to know it.
 
     Raises:
-        TransferSetError: the data are not there, so what is asked for cannot be told.
-        WeightsError, OSError: weights of a teacher are not there.
+        TransferSetError: the data are missing, so that their identity is not known.
+        WeightsError, OSError: weights of a teacher are missing.
     """
     if identity is None:
         identity = _identity(recipe, folder, cache)
@@ -123,14 +123,16 @@ def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
 def _teacher(recipe: Recipe, name: str, context: fingerprint.FingerprintContext) -> Stage:
     config, title = recipe.teachers[name], f"teachers.{name}"
     if config.train is None:
-        return Stage(title, "examine", fingerprint.examining(config, recipe.transfer_set, context))
+        return Stage(
+            title, "examine", fingerprint.evaluation_stage(config, recipe.transfer_set, context)
+        )
     spec = teacher_training_spec(recipe, name, config)
-    asked = fingerprint.teaching(spec, recipe.transfer_set, (), recipe.ensemble, context)
-    return Stage(title, "teach", asked, cohort=(spec,))
+    fields = fingerprint.training_stage(spec, recipe.transfer_set, (), recipe.ensemble, context)
+    return Stage(title, "teach", fields, cohort=(spec,))
 
 
 def teacher_training_spec(recipe: Recipe, name: str, config: TeacherConfig) -> StudentSpec:
-    """A teacher that is trained here, before it has graduated."""
+    """A teacher that is trained here, as the student of its own stage."""
     train = config.train
     assert train is not None
     seed = seed_of(recipe.seed, "teachers", name) if train.seed is None else train.seed
@@ -138,7 +140,7 @@ def teacher_training_spec(recipe: Recipe, name: str, config: TeacherConfig) -> S
         path=f"teachers.{name}",
         model=config.model,
         weights=None,
-        objective=counting(train.objective),
+        objective=active_terms(train.objective),
         train=train,
         engine=config.engine,
         seed=seed,
@@ -154,7 +156,8 @@ def teacher_training_spec(recipe: Recipe, name: str, config: TeacherConfig) -> S
 
 
 def class_maps(recipe: Recipe, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """What the outputs of those of teachers ``names`` stand for that have a class map."""
+    """The class maps of teachers ``names``: which classes their outputs stand for; without those
+    that know all classes in order."""
     maps = {name: recipe.teachers[name].classes for name in names}
     return {name: classes for name, classes in maps.items() if classes is not None}
 
@@ -167,7 +170,7 @@ def student_spec(recipe: Recipe, repeat: int = 0) -> StudentSpec:
         path="student",
         model=student.model,
         weights=None if student.weights == "none" else student.weights,
-        objective=counting(student.objective),
+        objective=active_terms(student.objective),
         train=train,
         engine=student.engine,
         seed=train.seed,
@@ -178,7 +181,7 @@ def student_spec(recipe: Recipe, repeat: int = 0) -> StudentSpec:
 
 
 def ensemble_seed(recipe: Recipe, repeat: int) -> int:
-    """Of what is drawn at random of the teachers' answers, in one repeat."""
+    """The seed of random weights and of noise on answers, in one repeat."""
     return seed_of(recipe.seed, "ensemble", repeat)
 
 
@@ -194,7 +197,7 @@ def _students(
         name: str, spec: StudentSpec, taught_by: tuple[str, ...], ensemble: EnsembleConfig
     ) -> Stage:
         fingerprints = [
-            fingerprint.fingerprint(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
+            fingerprint.teacher(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]
         if taught_by:
             ensemble = with_gate_layer(ensemble, spec.model)
@@ -202,7 +205,7 @@ def _students(
         return Stage(
             name,
             "teach",
-            fingerprint.teaching(
+            fingerprint.training_stage(
                 spec,
                 recipe.transfer_set,
                 fingerprints,
@@ -217,8 +220,8 @@ def _students(
             repeat=repeat,
         )
 
-    everyone = tuple(teachers) if needs_teachers(spec.objective) else ()
-    yield stage("student", spec, everyone, recipe.ensemble)
+    taught_by = tuple(teachers) if needs_teachers(spec.objective) else ()
+    yield stage("student", spec, taught_by, recipe.ensemble)
     if "untaught" in recipe.controls:
         alone = _with_objective(spec, {"task": Task(weight=1.0)}, "controls.untaught")
         yield stage("controls.untaught", alone, (), recipe.ensemble)
@@ -230,7 +233,7 @@ def _students(
         for name in teachers:
             path = f"controls.single_teachers.{name}"
             taught = _with_objective(spec, restricted_to(spec.objective, name), path)
-            yield stage(path, taught, (name,), single(recipe.ensemble))
+            yield stage(path, taught, (name,), _uniform(recipe.ensemble))
 
 
 def with_gate_layer(ensemble: EnsembleConfig, model: Model) -> EnsembleConfig:
@@ -259,16 +262,16 @@ def _with_objective(spec: StudentSpec, objective: Mapping[str, Term], path: str)
     return replace(spec, objective=objective, path=path)
 
 
-def counting(objective: Mapping[str, Term]) -> dict[str, Term]:
-    """The terms that count, in order of name: the order of a recipe's lines changes no bit."""
+def active_terms(objective: Mapping[str, Term]) -> dict[str, Term]:
+    """The terms that are active, in order of name, so that the order of lines changes no bit."""
     return {name: term for name, term in sorted(objective.items()) if term.active}
 
 
 def needs_teachers(objective: Mapping[str, Term]) -> bool:
-    """Whether a term that counts asks the teachers."""
-    return any(term.needs_teachers for term in counting(objective).values())
+    """Whether an active term needs the teachers' answers."""
+    return any(term.needs_teachers for term in active_terms(objective).values())
 
 
-def single(ensemble: EnsembleConfig) -> EnsembleConfig:
-    """The same ensemble when one teacher is all of it."""
+def _uniform(ensemble: EnsembleConfig) -> EnsembleConfig:
+    """The same ensemble with uniform weighting, for a single teacher."""
     return ensemble.model_copy(update={"weighting": Uniform()})

@@ -92,7 +92,7 @@ class RunTracking:
             name=stage.title,
             digest=stage.digest,
             folder=self._store.folder(stage.digest),
-            params=flattened(stage.what),
+            params=flattened(stage.fingerprint),
             tags=tags,
         )
 
