@@ -7,16 +7,16 @@ from pathlib import Path
 from orchestrator.errors import Problem, RecipeProblems
 
 TEMPLATE = """\
-# A recipe holds what differs from the defaults; `stillhouse check` prints the whole of it.
+# A recipe contains what differs from the defaults; `stillhouse check` prints all settings.
 # Any value can be set on the command line: stillhouse run FILE student.train.epochs=5
 name: first
-seed: 7                       # of the teachers
+seed: 7                       # for the teachers
 
-transfer_set:                 # the examples on which knowledge passes
-  kind: digits                # real 8x8 digits that come along; or mnist | fashion_mnist |
+transfer_set:                 # the samples on which the student is taught
+  kind: digits                # scikit-learn's 8x8 digits; or mnist | fashion_mnist |
                               #   cifar10 | cifar100 | image_folder | custom, with root: ~/data
-  validation: 270             # count or share of the training samples kept back for choosing
-  fraction: 0.1               # share of the rest that the student is given; teachers see all
+  validation: 270             # count or share of the training samples held out for choices
+  fraction: 0.1               # the student's share of the rest; teachers are given all
 
 teachers:                     # any number, each trained here or loaded
   wide:
@@ -27,28 +27,28 @@ teachers:                     # any number, each trained here or loaded
     train: {epochs: 15, optimizer: {kind: sgd, lr: 0.05, weight_decay: 0.0005}}
     # instead of train:  weights: path/to/file.safetensors
 
-ensemble:                     # how the teachers agree
+ensemble:                     # how the teachers are combined
   weighting: uniform          # or {kind: fixed, weights: {wide: 0.7, convolutional: 0.3}} | random
                               #   | max_entropy | min_entropy | confidence | correct_only | adaptive
-  temperature: 4.0            # softens what they say; higher shows more of the wrong classes
+  temperature: 4.0            # of the softmax; higher shows more of the wrong classes
 
 student:
   model: {kind: mlp, hidden: [16]}
   objective:                  # terms by name, each with a weight
     task: {weight: 0.1}       # the labels
-    soft_targets: {weight: 0.9}   # what the teachers say; a weight may change over the epochs:
+    soft_targets: {weight: 0.9}   # the teachers' answers; a weight may change over the epochs:
                               #   {kind: stop, value: 0.9, epoch: 30} | linear | ramp
   train: {epochs: 60, batch_size: 64, optimizer: {kind: sgd, lr: 0.1, weight_decay: 0.0005}}
 
-controls: [untaught]          # trained beside it: the same student, taught by nobody
+controls: [untaught]          # also trained, for comparison: the same student without teachers
 """
 
 
 def write_recipe(path: Path, *, force: bool = False) -> None:
-    """Writes the recipe to ``path``; what stands there stays unless ``force``.
+    """Writes the recipe to ``path``; an existing file is only overwritten with ``force``.
 
     Raises:
-        RecipeProblems: there is something at ``path`` already, or no folder for it.
+        RecipeProblems: ``path`` exists already, or its folder does not.
         OSError: it cannot be written.
     """
     if path.is_dir():
