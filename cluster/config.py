@@ -15,7 +15,7 @@ class ClusterConfig(Section):
 
 
 class Timeouts(Section):
-    """How long a silence is borne before it counts as a failure."""
+    """How long a role may be silent before that counts as a failure."""
 
     teacher: Duration = timedelta(seconds=60)
     rank: Duration = timedelta(seconds=300)

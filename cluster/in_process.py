@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from cluster.errors import ClusterError, RoleLost
@@ -16,8 +17,8 @@ P = ParamSpec("P")
 class InProcessRuntime:
     """Starts roles as objects of this process, for debugging and for small runs.
 
-    Nothing is placed and nothing is waited for: ``Demand`` is not looked at, also not its
-    ``environment``, since the variables of this process stand already.
+    Nothing is placed and nothing waits: ``Demand`` is ignored, its ``environment`` as well, since
+    this process has started already.
     """
 
     parallel = False
@@ -78,10 +79,12 @@ class _Handle(Generic[R]):
     def call(
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
+        answer: futures.Future[T] = futures.Future()
         try:
-            return _Done(getattr(self.role(), method.__name__)(*args, **kwargs))
+            answer.set_result(getattr(self.role(), method.__name__)(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - an answer's error belongs to its future
-            return _Failed(error)
+            answer.set_exception(error)
+        return answer
 
     control = call
 
@@ -98,16 +101,16 @@ class _Handle(Generic[R]):
 
     def revive(self) -> None:
         if self._for_good:
-            raise self.lost()
+            raise self.lost_error()
         if self._role is None:
             self._role = self._build()
 
     def role(self) -> R:
         if self._role is None:
-            raise self.lost()
+            raise self.lost_error()
         return self._role
 
-    def lost(self) -> RoleLost:
+    def lost_error(self) -> RoleLost:
         return RoleLost(f"role '{self.name}' is gone: {self._reason}")
 
     def drop(self, reason: str, *, for_good: bool) -> None:
@@ -115,28 +118,8 @@ class _Handle(Generic[R]):
             self._role, self._reason, self._for_good = None, reason, for_good
 
 
-class _Done(Generic[T]):
-    """An answer that is there."""
-
-    def __init__(self, value: T) -> None:
-        self._value = value
-
-    def result(self, timeout: float | None = None) -> T:
-        return self._value
-
-
-class _Failed(Generic[T]):
-    """An error that is there."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def result(self, timeout: float | None = None) -> T:
-        raise self._error
-
-
 class _Stream(Generic[T]):
-    """A lazy generator: each answer is made when it is asked for."""
+    """A lazy generator: each answer is computed when it is taken."""
 
     def __init__(self, handle: _Handle[Any], begin: Callable[[], Iterator[T]]) -> None:
         self._handle = handle
@@ -152,8 +135,8 @@ class _Stream(Generic[T]):
             self._role = self._handle.role()
             self._answers = self._begin()
         elif self._handle.role() is not self._role:
-            # A revived role knows nothing of the streams of the one before it.
-            raise self._handle.lost()
+            # A revived role does not continue the streams of the one before it.
+            raise self._handle.lost_error()
         return next(self._answers)
 
     def close(self) -> None:

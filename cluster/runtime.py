@@ -1,8 +1,8 @@
 """Where roles run: the protocol of a runtime and the typed handles it gives out.
 
 A *role* is an ordinary object that works in one process. A runtime starts it somewhere
-and gives back a ``Handle``; nothing else knows where the role lives. Handles can be passed
-to other roles, which then call without going through the driver.
+and returns a ``Handle``; nothing else knows where the role lives. Handles can be passed to
+other roles, which then call without going through the driver.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Demand:
-    """What a role needs: logical ``cpus`` and ``gpus``, ``streams`` answered at one time,
-    and ``environment`` variables that must stand before its process starts."""
+    """What a role needs: logical ``cpus`` and ``gpus``, ``streams`` served at the same time, and
+    ``environment`` variables, which are set before its process starts."""
 
     cpus: float = 1.0
     gpus: float = 0.0
@@ -73,7 +73,7 @@ class Handle(Protocol[R_co]):
     def control(
         self, method: Callable[Concatenate[R_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
-        """Calls ``method`` beside whatever the role is doing: for questions of health."""
+        """Calls ``method`` beside whatever the role is doing: for health checks."""
         ...
 
     def stream(
@@ -124,9 +124,9 @@ class Runtime(Protocol):
         ...
 
     def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
-        """Makes processes ready for roles like ``demand``, until ``count`` stand idle.
+        """Makes processes ready for roles like ``demand``, until ``count`` are idle.
 
-        They import ``modules`` meanwhile; the call itself does not wait.
+        They import ``modules``; the call itself does not wait.
         """
         ...
 

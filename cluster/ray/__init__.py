@@ -1,10 +1,9 @@
-"""Ray: one-node start, actors, and calls that wait.
+"""Ray: a session of our own on one machine, and roles as actors in it.
 
-handle           Handles of roles that live in Ray actors, and Ray's errors in our words
-host             What stands in a process of its own and holds one role at a time
-local_runtime    The runtime of one machine: each role in a process of its own, kept warm for the n
-pending_calls    Counts who waits for Ray in this process, so that Ray is not shut down under them
-resource_ledger  Counts the logical CPUs and GPUs of one machine: who holds how many, who must wait
-session          A Ray of our own on this machine: on loopback, behind a token, gone when we close
-session_folder   Where a Ray session keeps its token and its files, and what removes both
+session_folder   Makes and removes the folders of a session: its token, and Ray's own files
+session          A Ray of our own on this machine: on loopback, behind a token
+host             The actor: a process that holds one role at a time
+handle           Handles of such roles, calls that wait for them, and Ray's errors as ours
+resource_ledger  Counts logical CPUs and GPUs: which role has how many, which must wait
+local_runtime    The runtime of one machine: each role in a process of its own
 """

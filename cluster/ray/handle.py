@@ -1,4 +1,9 @@
-"""Handles of roles that live in Ray actors, and Ray's errors in our words."""
+"""Handles of roles that live in Ray actors, calls that wait for them, and Ray's errors as ours.
+
+A thread that waits for Ray while it is shut down waits for ever. So every wait is counted in
+``PENDING_CALLS``; whoever closes the runtime ends the roles first, which frees the waiting threads,
+and shuts Ray down once none is left.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,14 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Condition
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import ray
 from ray import exceptions
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.ray.host import NotHeld
-from cluster.ray.pending_calls import WAITS
+from cluster.ray.host import RoleAbsent
 from cluster.runtime import Future, Stream
 
 R = TypeVar("R")
@@ -25,6 +30,35 @@ _COLOURS = re.compile(r"\x1b\[\d+m")
 
 BUILDING_SECONDS = 300.0
 """How long a process may take to start and build its role."""
+
+
+class PendingCalls:
+    """Counts the threads of this process that wait for Ray."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._waiting = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts the calling thread while the context is open."""
+        with self._changed:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting -= 1
+                self._changed.notify_all()
+
+    def wait_until_none(self, timeout: float) -> bool:
+        """Waits until no thread waits for Ray; false if one still does after ``timeout`` s."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._waiting == 0, timeout)
+
+
+PENDING_CALLS = PendingCalls()
+"""Of this process: Ray itself is one to a process."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +77,7 @@ class RayHandle(Generic[R]):
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
-        self._connected()
+        self._check_connected()
         return RayFuture(
             self.name, self.host.call.remote(self.serial, method.__name__, args, kwargs)
         )
@@ -52,7 +86,7 @@ class RayHandle(Generic[R]):
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` beside whatever the role is doing."""
-        self._connected()
+        self._check_connected()
         beside = self.host.call.options(concurrency_group="control")
         return RayFuture(self.name, beside.remote(self.serial, method.__name__, args, kwargs))
 
@@ -66,7 +100,7 @@ class RayHandle(Generic[R]):
         """Runs the generator ``method``, at most ``ahead`` answers ahead of its reader."""
         if ahead < 1:
             raise ValueError(f"`ahead` is {ahead}; it must be at least 1")
-        self._connected()
+        self._check_connected()
         bounded = self.host.stream.options(
             num_returns="streaming",
             _generator_backpressure_num_objects=ahead,
@@ -76,17 +110,16 @@ class RayHandle(Generic[R]):
 
     def revive(self) -> None:
         """Builds a lost role anew; does nothing to a live one."""
-        self._connected()
-        self.become(fresh=False)
+        self._check_connected()
+        self.build(fresh=False)
 
-    def become(self, *, fresh: bool) -> None:
-        """Has the host build the role; waits for its process to stand, also once more."""
-        answer = self.host.become.remote(self.serial, self.construction, fresh)
-        with told(self.name):
+    def build(self, *, fresh: bool) -> None:
+        """Has the host build the role; waits until its process runs, restarted if need be."""
+        answer = self.host.build.remote(self.serial, self.construction, fresh)
+        with translate_ray_errors(self.name):
             ray.get(answer, timeout=BUILDING_SECONDS)
 
-    def _connected(self) -> None:
-        # Any call on a Ray that was shut down would silently start another one.
+    def _check_connected(self) -> None:
         if not ray.is_initialized():
             raise RoleLost(f"role '{self.name}' is gone: the runtime is closed")
 
@@ -100,7 +133,7 @@ class RayFuture(Generic[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """Waits for the answer."""
-        with told(self._name):
+        with translate_ray_errors(self._name):
             answer: T = ray.get(self._reference, timeout=timeout)
         return answer
 
@@ -108,22 +141,22 @@ class RayFuture(Generic[T]):
 class RayStream(Generic[T]):
     """The answers of a role's generator.
 
-    A generator that nobody reads occupies one of its role's threads for ever; so it is
-    cancelled by ``close``, and by the garbage collector where that was forgotten.
+    A generator without a reader occupies one of its role's threads for ever; so it is cancelled
+    by ``close``, and by the garbage collector where that was forgotten.
     """
 
     def __init__(self, name: str, generator: Any) -> None:
         self._name = name
-        self._held = [generator]
-        self._release = weakref.finalize(self, _cancel, self._held)
+        self._generator = [generator]
+        self._release = weakref.finalize(self, _cancel, self._generator)
         self._release.atexit = False
 
     def next(self, timeout: float | None = None) -> T:
         """The next answer."""
-        if not self._held:
+        if not self._generator:
             raise StopIteration
-        generator = self._held[0]
-        with told(self._name):
+        generator = self._generator[0]
+        with translate_ray_errors(self._name):
             if timeout is not None:
                 ready, _ = ray.wait([generator], timeout=timeout, fetch_local=False)
                 if not ready:
@@ -131,7 +164,7 @@ class RayStream(Generic[T]):
             try:
                 reference = next(generator)
             except StopIteration:
-                self._held.clear()
+                self._generator.clear()
                 raise
             answer: T = ray.get(reference, timeout=timeout)
         return answer
@@ -141,30 +174,30 @@ class RayStream(Generic[T]):
         self._release()
 
 
-def _cancel(held: list[Any]) -> None:
-    if held and ray.is_initialized():
-        ray.cancel(held[0])
-    # A cancelled generator looks up once a second; one that nobody refers to ends at once.
-    held.clear()
+def _cancel(generator: list[Any]) -> None:
+    if generator and ray.is_initialized():
+        ray.cancel(generator[0])
+    # A cancelled generator looks up once a second; without a reference to it, it ends at once.
+    generator.clear()
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
-    """Says Ray's errors in our words: a role's own errors as they were raised.
+def translate_ray_errors(name: str) -> Iterator[None]:
+    """Raises Ray's errors as ours, and a role's own errors as the role raised them.
 
     Raises:
         RoleLost, RoleSilent: as the names say.
         Exception: what the role raised, with its own traceback as a note.
     """
     try:
-        with WAITS.one():
+        with PENDING_CALLS.counted():
             yield
     except exceptions.GetTimeoutError as error:
         raise RoleSilent(f"role '{name}' did not answer in time: {error}") from None
     except exceptions.RayTaskError as error:
         raise _cause(name, error) from None
     except exceptions.ActorUnavailableError:
-        raise RoleLost(f"role '{name}' is gone: its process ended and starts anew") from None
+        raise RoleLost(f"role '{name}' is gone: its process ended and is restarting") from None
     except exceptions.RayActorError as error:
         raise RoleLost(f"role '{name}' is gone: {_first_line(error)}") from None
     except exceptions.TaskCancelledError:
@@ -175,7 +208,7 @@ def told(name: str) -> Iterator[None]:
 
 def _cause(name: str, error: Any) -> BaseException:
     cause = error.cause
-    if isinstance(cause, NotHeld):
+    if isinstance(cause, RoleAbsent):
         return RoleLost(f"role '{name}' is gone: {cause}")
     if not isinstance(cause, BaseException):
         return ClusterError(f"role '{name}' failed: {error}")

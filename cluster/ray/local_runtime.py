@@ -1,4 +1,4 @@
-"""The runtime of one machine: each role in a process of its own, kept warm for the next."""
+"""The runtime of one machine: each role in a process of its own, reused by the next role."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ import ray
 from ray import exceptions
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.ray.handle import RayHandle
-from cluster.ray.host import Host, Occupied
-from cluster.ray.pending_calls import WAITS
-from cluster.ray.resource_ledger import Ledger
+from cluster.ray.handle import PENDING_CALLS, RayHandle
+from cluster.ray.host import Host, HostOccupied
+from cluster.ray.resource_ledger import ResourceLedger
 from cluster.ray.session import RaySession
 from cluster.runtime import Demand, Handle
 
 R = TypeVar("R")
 P = ParamSpec("P")
 
-_GRACE = 5.0
-"""Seconds that a retired role's last calls, or a killed process, are given to end."""
+_GRACE_SECONDS = 5.0
+"""How long a retired role's last calls, or a killed process, may take to end."""
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """What cannot change once a process stands, so only roles of one kind share processes."""
+class _ProcessKind:
+    """What cannot change once a process runs, so only roles of one kind share processes."""
 
     environment: tuple[tuple[str, str], ...]
     streams: int
     gpus: float
 
     @classmethod
-    def of(cls, demand: Demand) -> _Kind:
+    def of(cls, demand: Demand) -> _ProcessKind:
         return cls(tuple(sorted(demand.environment.items())), demand.streams, demand.gpus)
 
 
@@ -56,16 +55,16 @@ class LocalRuntime:
         *,
         home: Path,
         object_store_bytes: int = 256 * 2**20,
-        patience: float = 600.0,
+        timeout: float = 600.0,
     ) -> None:
         self._session = RaySession(
             cpus=cpus, gpus=gpus, home=home, object_store_bytes=object_store_bytes
         )
-        self._ledger = Ledger(cpus, gpus, patience=patience)
+        self._ledger = ResourceLedger(cpus, gpus, timeout=timeout)
         self._serials = itertools.count(1)
         self._lock = threading.Lock()
-        self._idle: dict[_Kind, list[Any]] = {}
-        self._placed: dict[int, _Kind] = {}
+        self._idle: dict[_ProcessKind, list[Any]] = {}
+        self._placed: dict[int, _ProcessKind] = {}
         self._hosts: list[Any] = []
         self._closed = False
 
@@ -77,35 +76,35 @@ class LocalRuntime:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Handle[R]:
-        """Builds ``role(*args, **kwargs)`` in a process of its own; waits until it stands."""
+        """Builds ``role(*args, **kwargs)`` in a process of its own; returns once it is built."""
         serial = next(self._serials)
         self._ledger.take(serial, name, demand)
         try:
-            handle = self._settle(_Kind.of(demand), serial, name, (role, args, kwargs))
+            handle = self._place(_ProcessKind.of(demand), serial, name, (role, args, kwargs))
         except BaseException:
             self._ledger.give_back(serial)
             raise
         return cast(Handle[R], handle)
 
     def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
-        """Starts processes until ``count`` stand idle for roles like ``demand``."""
-        kind = _Kind.of(demand or Demand())
+        """Starts processes until ``count`` are idle for roles like ``demand``."""
+        kind = _ProcessKind.of(demand or Demand())
         with self._lock:
             self._refuse_if_closed()
             idle = self._idle.setdefault(kind, [])
             for _ in range(count - len(idle)):
                 host = self._new_host(kind)
-                host.prepare.options(concurrency_group="control").remote(tuple(modules))
+                host.import_modules.options(concurrency_group="control").remote(tuple(modules))
                 idle.append(host)
 
     def retire(self, handle: Handle[Any]) -> None:
-        """Ends a role in good order and keeps its process, unless the role does not let go."""
-        owned = _own(handle)
+        """Ends a role in order and keeps its process, unless calls of the role do not end."""
+        owned = _ray_handle(handle)
         with self._lock:
             kind = self._placed.pop(owned.serial, None)
         if kind is None and self._closed:
             return
-        free = _vacated(owned)
+        free = _drop_role(owned)
         if kind is not None:
             # A process that has used a GPU keeps memory there; only its end gives that back.
             self._put_back(kind, owned.host, keep=free and not kind.gpus)
@@ -113,13 +112,13 @@ class LocalRuntime:
 
     def kill(self, handle: Handle[Any]) -> None:
         """Ends a role and its process at once; returns when the process is gone."""
-        owned = _own(handle)
+        owned = _ray_handle(handle)
         with self._lock:
             self._refuse_if_closed()
             kind = self._placed.pop(owned.serial, None)
-        tether = owned.host.tether.options(concurrency_group="tether").remote()
+        exited = owned.host.wait_for_exit.options(concurrency_group="exit").remote()
         ray.kill(owned.host, no_restart=False)
-        ray.wait([tether], timeout=_GRACE)
+        ray.wait([exited], timeout=_GRACE_SECONDS)
         if kind is not None:
             self._put_back(kind, owned.host, keep=True)
             self._ledger.give_back(owned.serial)
@@ -133,21 +132,23 @@ class LocalRuntime:
             self._placed.clear()
         self._ledger.close()
         if hosts and ray.is_initialized():
-            # Frees the threads that wait for an answer; under a Ray that is gone they would stay.
+            # Frees the threads that wait for an answer; once Ray is gone they would wait for ever.
             for host in hosts:
                 ray.kill(host)
-            WAITS.over(_GRACE)
+            PENDING_CALLS.wait_until_none(_GRACE_SECONDS)
         self._session.close()
 
-    def _settle(self, kind: _Kind, serial: int, name: str, construction: Any) -> RayHandle[Any]:
+    def _place(
+        self, kind: _ProcessKind, serial: int, name: str, construction: Any
+    ) -> RayHandle[Any]:
         reference = ray.put(construction)
         while True:
             host = self._take_host(kind)
             handle: RayHandle[Any] = RayHandle(name, serial, host, reference)
             try:
-                handle.become(fresh=True)
-            except Occupied:
-                # Its role was killed and has been revived by somebody; it is not idle at all.
+                handle.build(fresh=True)
+            except HostOccupied:
+                # Its role was killed and a reader has revived it; the host is not idle after all.
                 continue
             except (RoleLost, RoleSilent):
                 self._put_back(kind, host, keep=False)
@@ -159,7 +160,7 @@ class LocalRuntime:
                 self._placed[serial] = kind
             return handle
 
-    def _take_host(self, kind: _Kind) -> Any:
+    def _take_host(self, kind: _ProcessKind) -> Any:
         with self._lock:
             self._refuse_if_closed()
             idle = self._idle.get(kind)
@@ -169,7 +170,7 @@ class LocalRuntime:
                 self._free_gpus()
             return self._new_host(kind)
 
-    def _new_host(self, kind: _Kind) -> Any:
+    def _new_host(self, kind: _ProcessKind) -> Any:
         host = _new_host(kind)
         self._hosts.append(host)
         return host
@@ -180,7 +181,7 @@ class LocalRuntime:
             for host in self._idle.pop(kind):
                 ray.kill(host)
 
-    def _put_back(self, kind: _Kind, host: Any, *, keep: bool) -> None:
+    def _put_back(self, kind: _ProcessKind, host: Any, *, keep: bool) -> None:
         with self._lock:
             if self._closed:
                 return
@@ -194,28 +195,29 @@ class LocalRuntime:
             raise ClusterError("the runtime is closed; open another one")
 
 
-def _new_host(kind: _Kind) -> Any:
+def _new_host(kind: _ProcessKind) -> Any:
     actor = ray.remote(
         # The ledger counts CPUs, so that a process may serve roles of different demands.
         num_cpus=0,
         num_gpus=kind.gpus,
         max_restarts=-1,
         max_task_retries=0,
-        concurrency_groups={"streams": kind.streams, "control": 1, "tether": 1},
+        concurrency_groups={"streams": kind.streams, "control": 1, "exit": 1},
         runtime_env={"env_vars": dict(kind.environment)} if kind.environment else None,
     )(Host)
     return actor.remote()
 
 
-def _vacated(handle: RayHandle[Any]) -> bool:
-    answer = handle.host.vacate.options(concurrency_group="control").remote(handle.serial, _GRACE)
+def _drop_role(handle: RayHandle[Any]) -> bool:
+    beside = handle.host.drop.options(concurrency_group="control")
     try:
-        return bool(ray.get(answer, timeout=2 * _GRACE))
+        free = ray.get(beside.remote(handle.serial, _GRACE_SECONDS), timeout=2 * _GRACE_SECONDS)
+        return bool(free)
     except exceptions.RayError:
         return False
 
 
-def _own(handle: Handle[Any]) -> RayHandle[Any]:
+def _ray_handle(handle: Handle[Any]) -> RayHandle[Any]:
     if not isinstance(handle, RayHandle):
         raise ClusterError(f"{handle!r} was not started by this runtime; give one that was")
     return handle

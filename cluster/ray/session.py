@@ -1,12 +1,12 @@
-"""A Ray of our own on this machine: on loopback, behind a token, gone when we close it."""
+"""A Ray of our own on this machine: on loopback, behind a token, ended by ``close``."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import signal
-import sys
 import sysconfig
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import ray
 from ray import _raylet
-from ray._private import ray_constants
+from ray._private import auto_init_hook, ray_constants, services, worker
+from ray.job_config import JobConfig
 
 from cluster.errors import ClusterError
 from cluster.ray.session_folder import session_folders
@@ -29,15 +30,17 @@ _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
 """Variables that would lead our Ray, or its processes, to somebody else's."""
 _SET_BY_RAY = ("PYTHONBREAKPOINT",)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_MEMORY_KEPT = {
+_ACTION_BYTES = 512
+"""Room for C's ``struct sigaction``, which has 152 bytes on Linux."""
+_KEEP_FREED_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
-"""Has a role's process keep the memory that it frees, where the C library is GNU's.
+"""A role's process keeps the memory that it frees, where the C library is GNU's.
 
 A training step takes the same tens of megabytes as the one before it. Given back in between, each
-page costs a fault when it comes again: about 5,000 and a twelfth of the step of a small student.
+page costs a fault when it is taken again: about 5,000 and a twelfth of a small student's step.
 """
 
 
@@ -45,8 +48,10 @@ class RaySession:
     """One Ray, started here and stopped by ``close``.
 
     The token lies in ``home/session/NAME/token`` (0600, locked while its owner lives), all of
-    Ray's own files in ``stillhouse-NAME`` in the system's temporary folder. What a killed
-    driver left of both is swept when the next session starts.
+    Ray's own files in ``stillhouse-NAME`` in the system's temporary folder. Both are removed by
+    ``close``; what a killed driver left of them, by the start of the next session. May be made on
+    any thread that lives until ``close`` (Ray's processes end with the thread that started them):
+    the working directory and ``sys.argv`` of this process stay as they are.
     """
 
     def __init__(self, *, cpus: int, gpus: int, home: Path, object_store_bytes: int) -> None:
@@ -54,6 +59,9 @@ class RaySession:
             raise ClusterError(
                 "Ray is running in this process already; close the runtime that started it"
             )
+        # Any call on a Ray that was shut down would start another one, which prints warnings and
+        # looks for the Ray of some other run. A call that comes too late is an error instead.
+        auto_init_hook.enable_auto_connect = False
         self._undo = contextlib.ExitStack()
         try:
             self._start(cpus, gpus, home, object_store_bytes)
@@ -68,11 +76,17 @@ class RaySession:
     def _start(self, cpus: int, gpus: int, home: Path, object_store_bytes: int) -> None:
         token, temp = self._undo.enter_context(session_folders(home))
         self._undo.enter_context(_environment(_variables(token)))
-        self._undo.enter_context(_loopback())
-        self._undo.enter_context(_printing_nothing())
+        # Ray prints on standard output what a process of its own has printed before it died; that
+        # is for what a command was asked for. Whoever waits for a lost role gets ``RoleLost``.
+        self._undo.enter_context(_replaced(worker, "print_to_stdstream", _log_lines))
+        # Set from its variable when Ray is imported; on, it replaces 127.0.0.1 by this machine's
+        # outer address, on which every port would listen.
+        self._undo.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
         self._undo.callback(_stop, temp)
-        with _standing_apart(temp / "empty"), _handlers_kept():
-            _begin(
+        empty = temp / "empty"
+        empty.mkdir()
+        with _replaced(services, "ConsolePopen", _popen_in(empty)), _signal_handlers_kept():
+            _init_ray(
                 address="local",
                 num_cpus=cpus,
                 num_gpus=gpus,
@@ -80,6 +94,7 @@ class RaySession:
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
                 object_store_memory=object_store_bytes,
+                job_config=_JobWithoutFolders(),
                 _node_ip_address=_LOOPBACK,
                 _temp_dir=str(temp),
                 # Processes start when a role, or ``warm``, asks for them.
@@ -87,36 +102,48 @@ class RaySession:
             )
 
 
+class _JobWithoutFolders(JobConfig):  # type: ignore[misc]
+    """Keeps the driver's working directory and its script's folder out of the search path of the
+    roles' processes: a user's ``cluster.py`` there would replace ours."""
+
+    def _runtime_env_has_working_dir(self) -> bool:
+        return True
+
+
+def _popen_in(folder: Path) -> type[Any]:
+    """What starts Ray's processes; their working directory, too, is searched for modules."""
+
+    class Popen(services.ConsolePopen):  # type: ignore[misc]
+        def __init__(self, *args: Any, cwd: str | None = None, **kwargs: Any) -> None:
+            super().__init__(*args, cwd=cwd or str(folder), **kwargs)
+
+    return Popen
+
+
+def _log_lines(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    del ignore_prefix
+    for line in data["lines"]:
+        log.info("%s", line)
+
+
 @contextlib.contextmanager
-def _printing_nothing() -> Iterator[None]:
-    """Sends to our log what Ray would print of a process that died.
-
-    It prints on standard output, which is for what a command was asked for; whoever waits for
-    the role is told by ``RoleLost``.
-    """
-    module = ray._private.worker
-    before = module.print_to_stdstream
-
-    def note(data: Mapping[str, Any], ignore_prefix: bool) -> None:
-        del ignore_prefix
-        for line in data["lines"]:
-            log.info("%s", line)
-
-    module.print_to_stdstream = note
+def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, value)
     try:
         yield
     finally:
-        module.print_to_stdstream = before
+        setattr(module, name, before)
 
 
-def _begin(**settings: Any) -> None:
+def _init_ray(**settings: Any) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             ray.init(**settings)
             return
         except Exception as error:
             ray.shutdown()
-            # Ray's own bound of 30 s cannot be raised; a loaded machine needs another go.
+            # Ray's own bound of 30 s cannot be raised; a loaded machine needs another attempt.
             if attempt == _ATTEMPTS or "timed out during startup" not in str(error):
                 raise ClusterError(f"Ray did not start: {error}") from error
 
@@ -146,7 +173,7 @@ def _belongs(process: psutil.Process, temp: Path) -> bool:
 
 def _variables(token: Path) -> dict[str, str]:
     return {
-        **{name: os.environ.get(name, value) for name, value in _MEMORY_KEPT.items()},
+        **{name: os.environ.get(name, value) for name, value in _KEEP_FREED_MEMORY.items()},
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -172,7 +199,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     for name in _FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(variables)
-    _read_again()
+    _reread_environment()
     try:
         yield
     finally:
@@ -181,51 +208,33 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        _read_again()
+        _reread_environment()
 
 
-def _read_again() -> None:
+def _reread_environment() -> None:
     """Ray has read these variables when it was imported, and keeps the token it used last."""
     _raylet.Config.initialize("")  # type: ignore[attr-defined]
     _raylet.AuthenticationTokenLoader.instance().reset_cache()  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
-def _loopback() -> Iterator[None]:
-    """Ray reads its variable when it is imported, and then replaces 127.0.0.1 by this
-    machine's outer address, on which every port would listen."""
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextlib.contextmanager
-def _standing_apart(folder: Path) -> Iterator[None]:
-    """Ray gives its processes the driver's working directory and its script's folder to import
-    from; a user's ``cluster.py`` there would replace ours. So both are an empty folder."""
-    folder.mkdir()
-    script = sys.argv[:1]
-    sys.argv[:1] = [str(folder / "driver")]
-    try:
-        with contextlib.chdir(folder):
+def _signal_handlers_kept() -> Iterator[None]:
+    """Puts our signal handlers back, which ``ray.init`` replaces: on the main thread Python's, and
+    on every thread that of the process, with one that prints a trace and ends it."""
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        try:
             yield
-    finally:
-        sys.argv[:1] = script
-
-
-@contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """``ray.init`` replaces the handler of SIGTERM; ours come back."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+        finally:
+            for number, handler in before.items():
+                if handler is not None:
+                    signal.signal(number, handler)
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    # Python sets handlers on its main thread alone; the C library does on any.
+    library = ctypes.CDLL(None)
+    action = ctypes.create_string_buffer(_ACTION_BYTES)
+    library.sigaction(int(signal.SIGTERM), None, action)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if handler is not None:
-                signal.signal(number, handler)
+        library.sigaction(int(signal.SIGTERM), action, None)

@@ -1,4 +1,4 @@
-"""Where a Ray session keeps its token and its files, and what removes both."""
+"""Makes and removes the folders of a Ray session: its token, and Ray's own files."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _SHORT = 40
 
 @contextlib.contextmanager
 def session_folders(home: Path) -> Iterator[tuple[Path, Path]]:
-    """A token file under ``home`` and a folder for Ray's files; both are gone afterwards."""
+    """Makes a token file under ``home`` and a folder for Ray's files; removes both afterwards."""
     sessions = home.absolute() / "session"
     name = secrets.token_hex(4)
     folder, temp = sessions / name, _temp(name)
     try:
         sessions.mkdir(parents=True, exist_ok=True)
         with _locked(sessions, os.O_RDONLY):
-            sweep(sessions)
+            remove_stale_sessions(sessions)
             folder.mkdir(mode=0o700)
             token = folder / "token"
-            held = os.open(token, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            fcntl.flock(held, fcntl.LOCK_EX)
+            lock = os.open(token, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise ClusterError(
             f"`home` is '{home}', where no session can be kept ({error.strerror}); "
             "give a folder that can be written"
         ) from error
     try:
-        os.write(held, secrets.token_hex(32).encode())
+        os.write(lock, secrets.token_hex(32).encode())
         temp.mkdir(mode=0o700)
         yield token, temp
     finally:
         shutil.rmtree(temp, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
 def _temp(name: str) -> Path:
@@ -54,22 +54,22 @@ def _temp(name: str) -> Path:
 
 @contextlib.contextmanager
 def _locked(path: Path, flags: int) -> Iterator[None]:
-    held = os.open(path, flags)
+    lock = os.open(path, flags)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(held)
+        os.close(lock)
 
 
-def sweep(sessions: Path) -> None:
-    """Removes what drivers left that were killed: their tokens are locked no more."""
+def remove_stale_sessions(sessions: Path) -> None:
+    """Removes what killed drivers left: their tokens are no longer locked."""
     for folder in sessions.iterdir():
         with contextlib.suppress(OSError):
-            held = os.open(folder / "token", os.O_RDWR)
+            lock = os.open(folder / "token", os.O_RDWR)
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(_temp(folder.name), ignore_errors=True)
                 shutil.rmtree(folder)
             finally:
-                os.close(held)
+                os.close(lock)

@@ -1,4 +1,4 @@
-"""A driver of its own process: opens a runtime, says so, and waits to be ended."""
+"""A driver in a process of its own: opens a runtime, prints what it sees, waits for a signal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +22,18 @@ def end(number: int, frame: FrameType | None) -> None:
     raise Ended(signal.Signals(number).name)
 
 
-def main(home: Path) -> None:
+def late_call() -> str:
+    """What a call raises that comes when Ray is gone."""
+    import ray
+
+    try:
+        ray.put(1)
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        return type(error).__name__
+    return "a Ray was started for it"
+
+
+def main(home: Path, where: str) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     from cluster.ray.local_runtime import LocalRuntime
@@ -30,27 +42,30 @@ def main(home: Path) -> None:
 
     # Ray sets a variable of its own as soon as it is imported.
     before = dict(os.environ)
-    told: dict[str, object] = {}
-    runtime = LocalRuntime(4, home=home)
+    seen: dict[str, object] = {}
+    pool = ThreadPoolExecutor(1)
+    beside = pool.submit(LocalRuntime, 4, home=home) if where == "thread" else None
+    runtime = beside.result() if beside else LocalRuntime(4, home=home)
     try:
         counter = runtime.start(Demand(), "counter", Counter)
-        told["role"] = counter.call(Counter.where).result(timeout=30)
-        told["session"] = [folder.name for folder in (home / "session").iterdir()]
-        told["folder"] = str(Path.cwd())
-        print(json.dumps(told), flush=True)
+        seen["role"] = counter.call(Counter.where).result(timeout=30)
+        seen["session"] = [folder.name for folder in (home / "session").iterdir()]
+        seen["folder"] = str(Path.cwd())
+        print(json.dumps(seen), flush=True)
         threading.Event().wait(60)
     except Ended as ended:
-        told["ended"] = str(ended)
+        seen["ended"] = str(ended)
     finally:
         runtime.close()
         runtime.close()
-    told["left"] = [process.name() for process in psutil.Process().children(recursive=True)]
+    seen["late call"] = late_call()
+    seen["left"] = [process.name() for process in psutil.Process().children(recursive=True)]
     after = dict(os.environ)
-    told["changed"] = sorted(
+    seen["changed"] = sorted(
         name for name in {*before, *after} if before.get(name) != after.get(name)
     )
-    print(json.dumps(told), flush=True)
+    print(json.dumps(seen), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

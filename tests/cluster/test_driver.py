@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
-from cluster.ray.session_folder import sweep
+from cluster.ray.session_folder import remove_stale_sessions
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def driver(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """A driver that stands in ``folder``, once its runtime is open, and what it says then."""
+def driver(
+    home: Path, folder: Path, where: str = "main"
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A driver whose working directory is ``folder``, once its runtime is open, and what it prints
+    then; ``where``: on its main thread, or on another ``thread``."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT), RAY_ADDRESS="203.0.113.1:6379")
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
@@ -31,13 +35,14 @@ def driver(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], di
     script.parent.mkdir()
     script.write_text(
         "import sys\nfrom pathlib import Path\nfrom tests.cluster.driver import main\n"
-        "main(Path(sys.argv[1]))\n"
+        "main(Path(sys.argv[1]), sys.argv[2])\n"
     )
     process = subprocess.Popen(
-        [sys.executable, str(script), str(home)],
+        [sys.executable, str(script), str(home), where],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
@@ -50,13 +55,16 @@ def driver(home: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], di
         process.communicate()
 
 
-def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(
+    tmp_path: Path, where: str
+) -> None:
     home, folder = tmp_path / "home", tmp_path / "user"
     folder.mkdir()
     (folder / "cluster.py").write_text("raise SystemExit('the user has a cluster.py, too')\n")
-    with driver(home, folder) as (process, told):
-        assert told["folder"] == str(folder), "the driver stands where it stood"
-        role = told["role"]
+    with driver(home, folder, where) as (process, seen):
+        assert seen["folder"] == str(folder), "the driver keeps its working directory"
+        role = seen["role"]
         assert role["packages"] == str(ROOT / "cluster")
         assert not {str(folder), str(folder / "scripts"), ""} & set(role["search"])
         assert role["folder"] != str(folder)
@@ -66,28 +74,33 @@ def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(tmp_path: Path
         last = json.loads(process.stdout.readline())
         assert time.monotonic() - begun < 8
         assert process.wait(timeout=5) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == "", "neither Ray's processes nor late calls print warnings"
+    assert last["late call"] == "RaySystemError"
     assert last["ended"] == "SIGTERM"
     assert last["left"] == []
     assert last["changed"] == []
-    assert not of_session(told["session"][0])
+    assert not of_session(seen["session"][0])
     assert list((home / "session").iterdir()) == []
-    assert not temp(told["session"][0]).exists()
+    assert not temp(seen["session"][0]).exists()
 
 
-def test_a_killed_driver_takes_its_roles_along_and_the_next_session_sweeps(tmp_path: Path) -> None:
+def test_a_killed_driver_takes_its_roles_along_and_the_next_session_removes_its_folders(
+    tmp_path: Path,
+) -> None:
     home, folder = tmp_path / "home", tmp_path / "user"
     folder.mkdir()
-    with driver(home, folder) as (process, told):
-        name = told["session"][0]
-        sweep(home / "session")
-        assert temp(name).exists(), "a living session is not swept"
-        assert psutil.pid_exists(told["role"]["pid"])
+    with driver(home, folder) as (process, seen):
+        name = seen["session"][0]
+        remove_stale_sessions(home / "session")
+        assert temp(name).exists(), "the folders of a living session stay"
+        assert psutil.pid_exists(seen["role"]["pid"])
         assert len(of_session(name)) > 3
         os.killpg(process.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(of_session(name), timeout=8)
     assert alive == []
-    assert not psutil.pid_exists(told["role"]["pid"])
-    sweep(home / "session")
+    assert not psutil.pid_exists(seen["role"]["pid"])
+    remove_stale_sessions(home / "session")
     assert list((home / "session").iterdir()) == []
     assert not temp(name).exists()
 

@@ -89,10 +89,10 @@ def test_a_retired_roles_process_serves_the_next_one(
         first.revive()
 
 
-def test_a_role_that_does_not_let_go_loses_its_process(
+def test_a_role_whose_calls_do_not_end_loses_its_process(
     start: Start, local_runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.ray.local_runtime._GRACE", 0.1)
+    monkeypatch.setattr("cluster.ray.local_runtime._GRACE_SECONDS", 0.1)
     demand = Demand(environment={"STILLHOUSE_POOL": "b"})
     stuck = start(demand=demand)
     process = pid_of(stuck)
@@ -102,14 +102,14 @@ def test_a_role_that_does_not_let_go_loses_its_process(
     assert pid_of(start(demand=demand)) != process
 
 
-def test_environment_stands_before_the_process_starts_and_is_not_shared(start: Start) -> None:
+def test_environment_is_set_before_the_process_starts_and_is_not_shared(start: Start) -> None:
     two = start(demand=Demand(environment={"OMP_NUM_THREADS": "2"}))
     plain = start()
     assert two.call(Counter.where).result(timeout=20)["threads"] == "2"
     assert pid_of(two) != pid_of(plain)
 
 
-def test_warm_processes_stand_before_a_role_asks(start: Start, local_runtime: LocalRuntime) -> None:
+def test_warm_processes_run_before_a_role_starts(start: Start, local_runtime: LocalRuntime) -> None:
     demand = Demand(environment={"STILLHOUSE_POOL": "c"})
     local_runtime.warm(1, demand, modules=("json",))
     local_runtime.warm(1, demand)
@@ -172,7 +172,9 @@ def test_arrays_arrive_without_a_copy(start: Start) -> None:
     assert not any(parcel.array.flags.writeable or parcel.array.flags.owndata for parcel in parcels)
 
 
-def test_silence_is_told_within_its_bound_and_the_answer_can_still_come(start: Start) -> None:
+def test_a_silent_role_is_reported_within_its_bound_and_the_answer_can_still_come(
+    start: Start,
+) -> None:
     future = start().call(Counter.nap, 0.5)
     begun = time.monotonic()
     with pytest.raises(RoleSilent, match="'counter'"):
@@ -210,7 +212,7 @@ def test_a_role_that_leaves_by_exit_is_an_error_not_a_loss(start: Start) -> None
     assert counter.call(Counter.add, 1).result(timeout=20) == 1
 
 
-def test_an_error_that_cannot_travel_is_told_in_words(start: Start) -> None:
+def test_an_error_that_cannot_be_pickled_keeps_its_type_and_message_as_text(start: Start) -> None:
     with pytest.raises(ClusterError, match="Unportable: black cat"):
         start().call(Counter.fail_unportably).result(timeout=20)
 
