@@ -29,6 +29,7 @@ from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.collect_run import collect_run
 from orchestrator.report.latency import latencies
 from orchestrator.results.finished_run import FinishedRun
+from orchestrator.tracking.mlflow_tracker import tracker_location
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking.tracker import Status
 from students.durable_files import write_atomically
@@ -101,7 +102,8 @@ def run(
         plan, transfer_set = checked.plan, checked.transfer_set
         prepare_for(plan, store)
         closing.enter_context(marked(plan, store))
-        tracking = RunTracking(plan, store, printable(loaded), environment)
+        location = tracker_location(home, plan.recipe, environment)
+        tracking = RunTracking(plan, store, printable(loaded), location)
         try:
             watchers = Watchers((bars, tracking))
             results = _results(checked, store, watchers, fault)

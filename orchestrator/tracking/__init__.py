@@ -1,9 +1,8 @@
 """What is recorded of a run, and MLflow.
 
-mlflow_tracker  Keeps runs in MLflow: the one place that imports it
-run_tracking    Tells the tracker of a run: which stages it has, what they commit, what came of it
-sender          Brings what is wanted to the tracker, in passes that may fail anywhere and begin ag
-tracker         What a tracker promises: runs found before they are made, metrics that may be sent
-windows         Turns a stage's committed rows into metrics: one mean for each window of steps
-writer          Sends what a run's spools hold to the tracker: one thread, the only writer, never i
+tracker         What a tracker promises: runs found before they are made, metrics sent again
+mlflow_tracker  The tracker that stores runs in MLflow: the one file that imports it
+windows         Averages a stage's committed rows into metrics, one mean for each window of steps
+writer          Sends a run's committed metrics and files to the tracker, on a thread of its own
+run_tracking    Reports a run to the tracker: its stages, what they commit, how it ends
 """

@@ -1,7 +1,7 @@
-"""Keeps runs in MLflow: the one place that imports it.
+"""The tracker that stores runs in MLflow: the one file that imports it.
 
 MLflow is imported when a tracker is built, which takes seconds; the writer's thread builds it while
-training is under way. Nothing here queues or retries: the writer does, from the spool.
+training is under way. Nothing here queues or retries: the writer does, from the step log.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from orchestrator.config import Recipe
 from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec, Status, key
 
 if TYPE_CHECKING:
@@ -24,41 +26,57 @@ if TYPE_CHECKING:
 
 _CURSOR = "stillhouse.sent"
 _STUDENT = "stillhouse.student"
-_PLACES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+_LOCATION_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
 _VALUE_LENGTH = 6000
 _TAG_LENGTH = 5000
 _BATCH = 100
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where MLflow keeps runs. ``artifacts`` and ``lock`` are set where that is our own home."""
+class TrackerLocation:
+    """Where MLflow stores runs. ``artifacts`` and ``database`` are set if in our own home."""
 
     uri: str
     experiment: str
     artifacts: Path | None = None
     database: Path | None = None
 
+    def has_finished(self, run_ids: Sequence[str]) -> bool:
+        """Whether all runs of ``run_ids`` are there, as far as the home can tell.
 
-def place(
-    home: Path,
-    name: str,
-    *,
-    uri: str | None,
-    experiment: str | None,
-    environment: Mapping[str, str],
-) -> Place:
-    """Where the runs of recipe ``name`` are kept.
+        Reads the database without MLflow, whose import takes seconds; what a server has once
+        acknowledged counts as there.
+        """
+        if self.database is None:
+            return True
+        query = (
+            "SELECT count(*) FROM runs WHERE lifecycle_stage = 'active' AND status = 'FINISHED' "
+            f"AND run_uuid IN ({', '.join('?' * len(run_ids))})"
+        )
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)
+            ) as open_database:
+                [count] = open_database.execute(query, list(run_ids)).fetchone()
+        except sqlite3.Error:
+            return False
+        return int(count) == len(run_ids)
 
-    The recipe's own ``uri`` and ``experiment`` come first, then MLFLOW_TRACKING_URI and
+
+def tracker_location(home: Path, recipe: Recipe, environment: Mapping[str, str]) -> TrackerLocation:
+    """Where the runs of ``recipe`` are stored.
+
+    Its own ``uri`` and ``experiment`` come first, then MLFLOW_TRACKING_URI and
     MLFLOW_EXPERIMENT_NAME of ``environment``, then sqlite in ``home`` and the recipe's name.
     """
-    where = uri or environment.get("MLFLOW_TRACKING_URI")
-    title = experiment or environment.get("MLFLOW_EXPERIMENT_NAME") or name
-    if where:
-        return Place(where, title)
-    database = home.resolve() / "mlflow.db"
-    return Place(f"sqlite:///{database}", title, home.resolve() / "mlartifacts", database)
+    own = recipe.tracking
+    uri = own.uri or environment.get("MLFLOW_TRACKING_URI")
+    experiment = own.experiment or environment.get("MLFLOW_EXPERIMENT_NAME") or recipe.name
+    if uri:
+        return TrackerLocation(uri, experiment)
+    home = home.resolve()
+    database = home / "mlflow.db"
+    return TrackerLocation(f"sqlite:///{database}", experiment, home / "mlartifacts", database)
 
 
 class MlflowTracker:
@@ -68,23 +86,23 @@ class MlflowTracker:
         Exception: whatever MLflow, its database or the network raise.
     """
 
-    def __init__(self, where: Place) -> None:
-        self._where = where
-        _quieten()
-        if where.database is not None:
-            _private(where.database)
-        with self._alone():
+    def __init__(self, location: TrackerLocation) -> None:
+        self._location = location
+        _configure_environment()
+        if location.database is not None:
+            _create_private(location.database)
+        with self._exclusive():
             import mlflow
             from mlflow.tracking import MlflowClient
 
-            _silence()
+            _silence_loggers()
             self._mlflow: Any = mlflow
-            self._client: Any = MlflowClient(tracking_uri=where.uri)
+            self._client: Any = MlflowClient(tracking_uri=location.uri)
             self._experiment = self._find_experiment()
 
     def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
         """Finds or makes a run; see ``Tracker.open``."""
-        with self._alone():
+        with self._exclusive():
             run = self._find_run(spec, parent)
             if run is None:
                 run = self._make_run(spec, parent)
@@ -103,9 +121,9 @@ class MlflowTracker:
         rows = [MlflowMetric(each.key, each.value, each.time_ms, each.step) for each in metrics]
         self._client.log_batch(run_id, metrics=rows, tags=[RunTag(_CURSOR, cursor.to_json())])
 
-    def log_artifact(self, run_id: str, path: Path, folder: str = "") -> None:
+    def log_artifact(self, run_id: str, path: Path) -> None:
         """Stores a file; see ``Tracker.log_artifact``."""
-        self._client.log_artifact(run_id, str(path), folder or None)
+        self._client.log_artifact(run_id, str(path))
 
     def log_student(
         self, run_id: str, network: nn.Module, example: Tensor, weights_sha256: str
@@ -120,7 +138,7 @@ class MlflowTracker:
             self._client.delete_logged_model(model.model_id)
         import mlflow.pytorch
 
-        with self._spoken_for(), warnings.catch_warnings():
+        with self._as_default_tracker(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             mlflow.pytorch.log_model(
                 network.eval(),
@@ -133,27 +151,27 @@ class MlflowTracker:
             )
 
     def set_status(self, run_id: str, status: Status) -> None:
-        """Says how a run stands; see ``Tracker.set_status``."""
+        """Sets a run's status; see ``Tracker.set_status``."""
         if status == "RUNNING":
             self._client.update_run(run_id, status=status)
         else:
             self._client.set_terminated(run_id, status=status)
 
-    def _alone(self) -> contextlib.AbstractContextManager[Any]:
-        """Processes that share a home find or make one after the other."""
-        if self._where.database is None:
+    def _exclusive(self) -> contextlib.AbstractContextManager[Any]:
+        """Lets processes that share a home find or make runs one after the other."""
+        if self._location.database is None:
             return contextlib.nullcontext()
-        return FileLock(f"{self._where.database}.lock", timeout=60)
+        return FileLock(f"{self._location.database}.lock", timeout=60)
 
     @contextlib.contextmanager
-    def _spoken_for(self) -> Iterator[None]:
-        """Lets MLflow's global functions speak of this place, and leaves no trace of it.
+    def _as_default_tracker(self) -> Iterator[None]:
+        """Points MLflow's global functions at this location, and leaves no trace of it.
 
-        They write the place into the environment, where the next run would find it.
+        They write the location into the environment, where the next run would find it.
         """
-        before = {name: os.environ.get(name) for name in _PLACES}
+        before = {name: os.environ.get(name) for name in _LOCATION_VARIABLES}
         try:
-            self._mlflow.set_tracking_uri(self._where.uri)
+            self._mlflow.set_tracking_uri(self._location.uri)
             self._mlflow.set_experiment(experiment_id=self._experiment)
             yield
         finally:
@@ -164,10 +182,10 @@ class MlflowTracker:
                     os.environ[name] = value
 
     def _find_experiment(self) -> str:
-        name = self._where.experiment
+        name = self._location.experiment
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            artifacts = self._where.artifacts
+            artifacts = self._location.artifacts
             location = artifacts.as_uri() if artifacts is not None else None
             return str(self._client.create_experiment(name, artifact_location=location))
         if found.lifecycle_stage == "deleted":
@@ -176,11 +194,11 @@ class MlflowTracker:
 
     def _find_run(self, spec: RunSpec, parent: str | None) -> Any:
         name, value = spec.identity
-        asked = f"tags.`{name}` = '{_quoted(value)}'"
+        query = f"tags.`{name}` = '{_quoted(value)}'"
         if parent is not None:
-            asked += f" and tags.`mlflow.parentRunId` = '{parent}'"
+            query += f" and tags.`mlflow.parentRunId` = '{parent}'"
         found = self._client.search_runs(
-            [self._experiment], asked, max_results=1, order_by=["attributes.start_time ASC"]
+            [self._experiment], query, max_results=1, order_by=["attributes.start_time ASC"]
         )
         return found[0] if found else None
 
@@ -192,10 +210,10 @@ class MlflowTracker:
         from mlflow.entities import Param, RunTag
 
         cut = [Param(key(name), text[:_VALUE_LENGTH]) for name, text in params.items()]
-        marks = [RunTag(key(name), text[:_TAG_LENGTH]) for name, text in tags.items()]
-        for start in range(0, max(len(cut), len(marks)), _BATCH):
+        own_tags = [RunTag(key(name), text[:_TAG_LENGTH]) for name, text in tags.items()]
+        for start in range(0, max(len(cut), len(own_tags)), _BATCH):
             part = slice(start, start + _BATCH)
-            self._client.log_batch(run_id, params=cut[part], tags=marks[part])
+            self._client.log_batch(run_id, params=cut[part], tags=own_tags[part])
 
     def _models(self, run_id: str, weights_sha256: str) -> Iterator[Any]:
         found = self._client.search_logged_models(
@@ -208,14 +226,14 @@ def _quoted(value: str) -> str:
     return value.replace("'", "_")
 
 
-def _private(database: Path) -> None:
+def _create_private(database: Path) -> None:
     """Makes the database readable by its owner alone, before anything is in it."""
     database.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
     database.chmod(0o600)
 
 
-def _quieten() -> None:
+def _configure_environment() -> None:
     """Settings that MLflow reads from the environment: nothing is sent home or unpickled."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -224,8 +242,8 @@ def _quieten() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 
-def _silence() -> None:
-    # What fails is raised too, and the writer tells it in one sentence; MLflow prints tracebacks.
+def _silence_loggers() -> None:
+    # What fails is raised too, and the writer reports it in a sentence; MLflow prints tracebacks.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -233,5 +251,5 @@ def _silence() -> None:
 def _requirements() -> list[str]:
     from importlib.metadata import version
 
-    # Without the build's own mark, such as +cpu: no index has that.
+    # Without a local version such as +cpu: no package index has that.
     return [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "numpy")]

@@ -1,8 +1,8 @@
-"""Tells the tracker of a run: which stages it has, what they commit, what came of it."""
+"""Reports a run to the tracker: which stages it has, what they commit, how it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.report.latency import finished_network
 from orchestrator.results.run_report import RunReport
-from orchestrator.tracking.mlflow_tracker import MlflowTracker, place
-from orchestrator.tracking.tracker import Status, Tracker, flattened, recipe_run
-from orchestrator.tracking.writer import StageRun, TrackingWriter
+from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
+from orchestrator.tracking.tracker import RunSpec, Status, flattened
+from orchestrator.tracking.writer import StageProgress, TrackingWriter
 from students.events import Committed, Event
+from students.storage.step_log import Segment
 from students.transfer_sets.transfer_set import TransferSet
 
 SECONDS_TO_SEND = 60.0
@@ -29,72 +30,64 @@ class RunTracking:
     """Watches a run for the tracker. Nothing here waits, but for ``close``."""
 
     def __init__(
-        self, plan: Plan, store: Store, recipe: Mapping[str, Any], environment: Mapping[str, str]
+        self, plan: Plan, store: Store, recipe: Mapping[str, Any], location: TrackerLocation
     ) -> None:
         self._plan = plan
         self._store = store
-        tracking = plan.recipe.tracking
-        where = place(
-            store.home,
-            plan.recipe.name,
-            uri=tracking.uri,
-            experiment=tracking.experiment,
-            environment=environment,
+        identity = ("stillhouse.recipe", plan.digest)
+        run = RunSpec(plan.recipe.name, identity, flattened(recipe), lineage(plan))
+        self._writer = TrackingWriter(
+            lambda: MlflowTracker(location), run, plan.recipe.tracking.every
         )
 
-        def connect() -> Tracker:
-            return MlflowTracker(where)
-
-        run = recipe_run(plan.recipe.name, plan.digest, recipe, lineage(plan))
-        self._writer = TrackingWriter(connect, run, tracking.every)
-        for stage in plan.stages:
-            self._writer.register(self._stage_run(stage))
-
     def on_wait(self, stage: Stage) -> None:
-        """Nothing to tell."""
+        """Reports nothing: the process that works on the stage does."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        """The stage is under way."""
-        self._writer.notify(stage.title, (), "RUNNING")
+        """Reports that the stage is under way, once something else is sent."""
+        self._report(stage, (), "RUNNING")
 
     def on_event(self, stage: Stage, event: Event) -> None:
-        """Passes on what a commit made final."""
+        """Reports the rows that a commit has made final."""
         if isinstance(event, Committed):
-            self._writer.notify(stage.title, event.segments)
+            self._report(stage, event.segments, "RUNNING")
+            self._writer.start()
 
     def on_end(self, result: StageResult) -> None:
-        """Passes on the whole of the stage's history."""
-        self._writer.notify(result.stage.title, result.outcome.segments, "FINISHED")
+        """Reports the whole of the stage's history."""
+        self._report(result.stage, result.outcome.segments, "FINISHED")
 
-    def add_report(self, report: RunReport, files: list[Path]) -> None:
+    def add_report(self, report: RunReport, files: Sequence[Path]) -> None:
         """Stores the run's last figures and the pages and pictures that show them."""
-        self._writer.add_scores(report.scores())
-        for file in files:
-            self._writer.add_file(file)
+        self._writer.set_scores(report.scores())
+        self._writer.add_files(files)
 
     def add_student(self, result: StageResult, transfer_set: TransferSet) -> None:
         """Stores the student for use elsewhere."""
         network = finished_network(self._plan, self._store, result, transfer_set)
         example = torch.stack([transfer_set.inputs[0], transfer_set.inputs[1]])
-        self._writer.add_student(network, example, result.outcome.weights_sha256)
+        self._writer.set_student(network, example, result.outcome.weights_sha256)
 
-    def close(self, status: Status, say: Callable[[str], None], seconds: float) -> None:
-        """Says how the run ended and sends what is left, within ``seconds``."""
+    def close(self, status: Status, say: Callable[[str], None], seconds: float) -> list[str]:
+        """Reports how the run ended and sends what is left, within ``seconds``.
+
+        Returns the ids of the runs at the tracker, once it has everything; else none.
+        """
         self._writer.finish(status)
-        for unsent in self._writer.drain(seconds):
-            say(f"not sent to the tracker yet: {unsent}; the next run of this recipe sends it")
+        unsent = self._writer.drain(seconds)
+        for sentence in unsent:
+            say(f"not sent to the tracker yet: {sentence}; the next run of this recipe sends it")
+        return [] if unsent else self._writer.run_ids()
 
-    def _stage_run(self, stage: Stage) -> StageRun:
+    def _report(self, stage: Stage, segments: Sequence[tuple[int, int]], status: Status) -> None:
         tags = {"stillhouse.repeat": str(stage.repeat), **lineage(self._plan)}
         for name, digest in zip(stage.teachers, stage.needs, strict=True):
             tags[f"stillhouse.teacher.{name}"] = digest
-        return StageRun(
-            name=stage.title,
-            digest=stage.digest,
-            folder=self._store.folder(stage.digest),
-            params=flattened(stage.fingerprint),
-            tags=tags,
-        )
+        identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
+        spec = RunSpec(stage.title, identity, flattened(stage.fingerprint), tags)
+        committed = tuple(Segment(*segment) for segment in segments)
+        folder = self._store.folder(stage.digest)
+        self._writer.set_stage(StageProgress(spec, folder, committed, status))
 
 
 def lineage(plan: Plan) -> dict[str, str]:

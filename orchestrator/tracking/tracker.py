@@ -1,7 +1,7 @@
-"""What a tracker promises: runs found before they are made, metrics that may be sent again.
+"""What a tracker promises: runs are found before they are made, metrics may be sent again.
 
-A tracker is asked by one thread, ``tracking_writer``'s. It may be slow and it may fail with any
-exception; the writer bears that and asks again. So each request does the same when repeated.
+A tracker is called by one thread, that of ``writer``. It may be slow and it may fail with any
+exception; the writer then repeats its requests. So each request does the same when repeated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Metric:
 class Cursor:
     """How far a run's metrics were sent: all windows before ``step``, all epochs before ``epoch``.
 
-    It is kept with the run itself. So it is gone when the run is, and stays when a stage's
+    It is stored with the run itself. So it is gone when the run is, and stays when a stage's
     folder is deleted and the stage runs again.
     """
 
@@ -67,7 +67,7 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run at the tracker, how far its metrics were sent, and how it stands."""
+    """A run at the tracker, how far its metrics were sent, and its status."""
 
     run_id: str
     cursor: Cursor = Cursor()
@@ -75,7 +75,7 @@ class OpenRun:
 
 
 class Tracker(Protocol):
-    """Remembers runs. Each request may be repeated and then changes nothing."""
+    """Stores runs. Each request may be repeated and then changes nothing."""
 
     def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
         """Finds the run by its identity under ``parent``, or makes it, RUNNING.
@@ -85,11 +85,11 @@ class Tracker(Protocol):
         ...
 
     def log(self, run_id: str, metrics: Sequence[Metric], cursor: Cursor) -> None:
-        """Adds metrics, and notes that they were sent."""
+        """Adds metrics, and stores the cursor behind them."""
         ...
 
-    def log_artifact(self, run_id: str, path: Path, folder: str = "") -> None:
-        """Stores a file under its own name in ``folder`` of the run; a newer one replaces it."""
+    def log_artifact(self, run_id: str, path: Path) -> None:
+        """Stores a file under its own name; a newer one replaces it."""
         ...
 
     def log_student(
@@ -102,37 +102,8 @@ class Tracker(Protocol):
         ...
 
     def set_status(self, run_id: str, status: Status) -> None:
-        """Says that the run goes on, or how it ended."""
+        """Sets whether the run is under way, or how it ended."""
         ...
-
-
-class NullTracker:
-    """Remembers nothing."""
-
-    def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
-        """A run that nobody keeps."""
-        return OpenRun(spec.identity[1])
-
-    def log(self, run_id: str, metrics: Sequence[Metric], cursor: Cursor) -> None:
-        """Does nothing."""
-
-    def log_artifact(self, run_id: str, path: Path, folder: str = "") -> None:
-        """Does nothing."""
-
-    def log_student(
-        self, run_id: str, network: nn.Module, example: Tensor, weights_sha256: str
-    ) -> None:
-        """Does nothing."""
-
-    def set_status(self, run_id: str, status: Status) -> None:
-        """Does nothing."""
-
-
-def recipe_run(
-    name: str, digest: str, recipe: Mapping[str, object], tags: Mapping[str, str]
-) -> RunSpec:
-    """The run of a whole recipe; ``recipe`` is the resolved one, as plain mappings and lists."""
-    return RunSpec(name, ("stillhouse.recipe", digest), flattened(recipe), tags)
 
 
 def flattened(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:

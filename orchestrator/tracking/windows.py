@@ -1,108 +1,140 @@
-"""Turns a stage's committed rows into metrics: one mean for each window of steps.
+"""Averages a stage's committed rows into metrics: one mean for each window of steps.
 
-Window w holds the steps from w * every up to (w + 1) * every. It is told when it is complete,
-or when the stage is finished; so a window that a resume cuts in two is told once, from rows of
-both attempts. What is measured once an epoch is told as it is, at its own step.
+Window w holds the steps from w * every up to (w + 1) * every. It gives metrics when it is complete,
+or when the stage is finished; so a window that a resume cuts in two gives them once, from rows of
+both attempts. What is measured once an epoch is passed on unchanged, at its own step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 from orchestrator.tracking.tracker import Cursor, Metric, key
-from students.storage.step_log import Row
+from students.storage.step_log import Row, Segment, read_committed
+
+MetricBatch = tuple[list[Metric], Cursor]
+"""Metrics that are sent together, and the cursor behind them."""
+
+MOST_METRICS = 900
+"""MLflow takes 1000 metrics at a time."""
 
 _SUMS = frozenset({"wait_seconds", "skipped", "nonfinite"})
 _RATE = frozenset({"samples", "step_seconds"})
 _ONCE_AN_EPOCH = "gradient/"
 _MOST_AT_ONCE = 500
-"""Trackers take no more than 1000 values at a time; beyond this a window has their means."""
+"""A window with more such values than this has their means instead."""
 
 
-@dataclass(frozen=True)
-class Told:
-    """Metrics that belong together, and how far they reach."""
+class CommittedMetrics:
+    """Reads the committed rows of the stage in ``folder``, each once, through ``windows``."""
 
-    metrics: tuple[Metric, ...]
-    cursor: Cursor
+    def __init__(self, folder: Path, windows: Windows) -> None:
+        self._folder = folder
+        self._windows = windows
+        self._read: tuple[Segment, ...] = ()
+
+    def can_continue(self, segments: tuple[Segment, ...]) -> bool:
+        """Whether ``segments`` go on where those that were read end.
+
+        They do not when a damaged checkpoint was passed over and training resumed from an earlier
+        one; then reading begins anew, behind the tracker's cursor.
+        """
+        same = segments[: len(self._read)]
+        if same == self._read:
+            return True
+        return (
+            len(segments) == len(self._read)
+            and segments[:-1] == self._read[:-1]
+            and segments[-1].attempt == self._read[-1].attempt
+            and segments[-1].offset > self._read[-1].offset
+        )
+
+    def read(self, segments: tuple[Segment, ...], *, finished: bool) -> Iterator[MetricBatch]:
+        """The metrics of rows that were committed since, at most ``MOST_METRICS`` at a time.
+
+        Raises:
+            CheckpointError: the step log cannot be read.
+        """
+        collected: list[Metric] = []
+        cursor = Cursor()
+        rows = read_committed(self._folder, segments, self._read)
+        for metrics, after in chain(self._windows.take(rows), self._last(finished)):
+            if collected and len(collected) + len(metrics) > MOST_METRICS:
+                yield collected, cursor
+                collected = []
+            collected += metrics
+            cursor = after
+        self._read = segments
+        if collected:
+            yield collected, cursor
+
+    def _last(self, finished: bool) -> Iterator[MetricBatch]:
+        if finished:
+            yield from self._windows.close()
 
 
 class Windows:
-    """Takes the rows of one stage in order and tells what lies beyond ``cursor``."""
+    """Takes the rows of one stage in order and gives the metrics that lie beyond ``cursor``."""
 
     def __init__(self, every: int, cursor: Cursor) -> None:
         self._every = every
         self._cursor = cursor
         self._open: list[Row] = []
 
-    def take(self, rows: Iterable[Row]) -> Iterator[Told]:
-        """The windows and epochs that ``rows`` complete."""
+    def take(self, rows: Iterable[Row]) -> Iterator[MetricBatch]:
+        """The metrics of the windows and epochs that ``rows`` complete."""
         for row in rows:
-            yield from self._epoch(row) if row.kind == "epoch" else self._step(row)
+            if row.kind == "epoch":
+                if row.epoch >= self._cursor.epoch:
+                    self._cursor = Cursor(self._cursor.step, row.epoch + 1)
+                    values = {epoch_metric(name): value for name, value in row.values.items()}
+                    yield _metrics(values, row), self._cursor
+            elif row.step >= self._cursor.step:
+                if self._open and row.step // self._every != self._open[0].step // self._every:
+                    yield from self.close()
+                self._open.append(row)
+                if (row.step + 1) % self._every == 0:
+                    yield from self.close()
 
-    def close(self) -> Iterator[Told]:
-        """The last window, complete or not: the stage is finished."""
+    def close(self) -> Iterator[MetricBatch]:
+        """The metrics of the open window, complete or not."""
         if self._open:
-            yield self._tell(self._open[-1].step + 1)
-
-    def _step(self, row: Row) -> Iterator[Told]:
-        if row.step < self._cursor.step:
-            return
-        if self._open and row.step // self._every != self._open[0].step // self._every:
-            yield self._tell(self._open[-1].step + 1)
-        self._open.append(row)
-        if (row.step + 1) % self._every == 0:
-            yield self._tell(row.step + 1)
-
-    def _tell(self, until: int) -> Told:
-        rows, self._open = self._open, []
-        self._cursor = Cursor(until, self._cursor.epoch)
-        last = rows[-1]
-        own, rest = _apart(rows)
-        means = _metrics(window_values(rest), last.step, last.time_ms)
-        return Told((*means, *own), self._cursor)
-
-    def _epoch(self, row: Row) -> Iterator[Told]:
-        if row.epoch < self._cursor.epoch:
-            return
-        self._cursor = Cursor(self._cursor.step, row.epoch + 1)
-        values = {epoch_name(name): value for name, value in row.values.items()}
-        yield Told(_metrics(values, row.step, row.time_ms), self._cursor)
+            rows, self._open = self._open, []
+            self._cursor = Cursor(rows[-1].step + 1, self._cursor.epoch)
+            yield _window(rows), self._cursor
 
 
-def _apart(rows: Sequence[Row]) -> tuple[list[Metric], list[Mapping[str, float]]]:
-    """What was measured once an epoch, each at its own step; and the rows without it."""
-    own = [
-        metric
-        for row in rows
-        for metric in _metrics(_once_an_epoch(row.values, True), row.step, row.time_ms)
-    ]
+def _window(rows: Sequence[Row]) -> list[Metric]:
+    """One window: the means of its rows at the last step, and what has a step of its own."""
+    own = [metric for row in rows for metric in _metrics(_once_an_epoch(row.values, True), row)]
+    values = [row.values for row in rows]
     if len(own) > _MOST_AT_ONCE:
-        return [], [row.values for row in rows]
-    return own, [_once_an_epoch(row.values, False) for row in rows]
+        own = []
+    else:
+        values = [_once_an_epoch(each, False) for each in values]
+    return [*_metrics(window_means(values), rows[-1]), *own]
 
 
-def _once_an_epoch(values: Mapping[str, float], wanted: bool) -> dict[str, float]:
+def _once_an_epoch(values: Mapping[str, float], wanted: bool) -> Mapping[str, float]:
     return {n: value for n, value in values.items() if n.startswith(_ONCE_AN_EPOCH) is wanted}
 
 
-def epoch_name(name: str) -> str:
-    """What a value of an epoch's row is called: plain names are figures of the validation part;
-    those that say where they belong, such as ``weights/wide``, are whole already."""
+def epoch_metric(name: str) -> str:
+    """The metric of a value in an epoch's row: a plain name is a figure of the validation part;
+    one with a group, such as ``weights/wide``, stays as it is."""
     return name if "/" in name else f"validation/{name}"
 
 
-def window_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What one window says: means, but sums of waiting and of what was skipped or not finite.
+def window_means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means over one window, but sums of waiting and of what was skipped or not finite.
 
     ``samples_per_second`` is all samples over all seconds of the steps. A mean is over the rows
     that have the value; it lacks those that were not finite.
     """
-    names = sorted(set(chain.from_iterable(rows)) - _RATE)
     values: dict[str, float] = {}
-    for name in names:
+    for name in sorted(set(chain.from_iterable(rows)) - _RATE):
         present = [row[name] for row in rows if name in row]
         values[name] = sum(present) if name in _SUMS else sum(present) / len(present)
     seconds = sum(row.get("step_seconds", 0.0) for row in rows)
@@ -111,5 +143,5 @@ def window_values(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return values
 
 
-def _metrics(values: Mapping[str, float], step: int, time_ms: int) -> tuple[Metric, ...]:
-    return tuple(Metric(key(name), value, step, time_ms) for name, value in values.items())
+def _metrics(values: Mapping[str, float], row: Row) -> list[Metric]:
+    return [Metric(key(name), value, row.step, row.time_ms) for name, value in values.items()]

@@ -1,4 +1,4 @@
-"""Sends what a run's spools hold to the tracker: one thread, the only writer, never in the way.
+"""Sends a run's committed metrics and files to the tracker, on one thread of its own.
 
 Who waits for whom:
 
@@ -6,13 +6,14 @@ Who waits for whom:
 who                waits for                      who frees it
 =================  =============================  ========================================
 executor           nothing, until ``drain``       the thread's end, or the timeout
-writer's thread    a notice, or the end of its    any call of the executor; ``drain``, which
+writer's thread    a change, or the end of its    any call of the executor; ``drain``, which
                    pause after a failure          also shortens the pause
 =================  =============================  ========================================
 
-A notice replaces the one before it of the same stage; so what is kept is bounded by the number of
-stages and files, however slow the tracker is. After a failure the thread forgets how far it was and
-asks the tracker, which keeps that with the run; the spool is the truth and is read again.
+The executor writes down what the tracker should have (``_Desired``); the thread compares that with
+what it has sent, and sends the rest. So what is kept is bounded by the number of stages and files,
+however slow the tracker is. After a failure the thread forgets what it has sent and asks the
+tracker, which stores a cursor with each run; the step log is the truth and is read again.
 """
 
 from __future__ import annotations
@@ -20,20 +21,84 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.sender import Notice, Sender, StageRun, Student, Wanted
-from orchestrator.tracking.tracker import Metric, RunSpec, Status, Tracker, key
+from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, Tracker, key, redacted
+from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
 from students.storage.step_log import Segment
-
-__all__ = ["StageRun", "TrackingWriter"]
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _SHORT_PAUSE = 0.25
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """A stage under its run at the tracker: ``segments`` of its step log are committed."""
+
+    spec: RunSpec
+    folder: Path
+    segments: tuple[Segment, ...] = ()
+    status: Status = "RUNNING"
+
+
+@dataclass(frozen=True)
+class _Desired:
+    """What the tracker should have. A change is a new value, so the thread reads it unlocked."""
+
+    stages: Mapping[str, StageProgress] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    scores: tuple[Metric, ...] = ()
+    student: tuple[nn.Module, Tensor, str] | None = None
+    status: Status = "RUNNING"
+
+
+@dataclass
+class _SentStage:
+    """What was sent of one stage since the tracker was last asked."""
+
+    run_id: str
+    status: Status
+    metrics: CommittedMetrics
+
+
+@dataclass
+class _Sent:
+    """What was sent of the whole run since the tracker was last asked."""
+
+    tracker: Tracker
+    run_id: str
+    status: Status
+    scored: bool
+    stages: dict[str, _SentStage] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
+    student: str = ""
+
+    def send_file(self, path: Path) -> None:
+        if path not in self.files:
+            self.tracker.log_artifact(self.run_id, path)
+            self.files.add(path)
+
+    def send_scores(self, scores: tuple[Metric, ...]) -> None:
+        if scores and not self.scored:
+            for start in range(0, len(scores), MOST_METRICS):
+                self.tracker.log(self.run_id, scores[start : start + MOST_METRICS], Cursor(step=1))
+            self.scored = True
+
+    def send_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
+        if weights_sha256 != self.student:
+            self.tracker.log_student(self.run_id, network, example, weights_sha256)
+            self.student = weights_sha256
+
+    def send_status(self, status: Status) -> None:
+        if status != self.status:
+            self.tracker.set_status(self.run_id, status)
+            self.status = status
 
 
 class TrackingWriter:
@@ -51,75 +116,72 @@ class TrackingWriter:
         *,
         pause: tuple[float, float] = (1.0, 60.0),
     ) -> None:
-        self._wanted = Wanted()
+        self._connect = connect
+        self._run = run
+        self._every = every
+        self._pause = pause
+        self._desired = _Desired()
+        self._sent: _Sent | None = None
         self._changed = Condition()
         self._fresh = True
         self._draining = False
         self._given_up = False
         self._unsent: tuple[str, ...] = (f"run '{run.name}': nothing was sent yet",)
-        self._sender = Sender(connect, run, every)
-        self._pause = pause
         self._thread = Thread(target=self._work, name="tracking", daemon=True)
-        self._begun = False
 
-    def register(self, stage: StageRun) -> None:
-        """Makes a stage known, whether it runs now or was finished by an earlier run.
+    def start(self) -> None:
+        """Starts the thread, once. It connects, which takes seconds of a core; so a run calls this
+        only when a stage trains."""
+        with self._changed:
+            if self._thread.ident is None:
+                self._thread.start()
 
-        Its run is opened at the first notice; a stage that never begins leaves none. Nor does
-        this begin the thread: connecting takes seconds of a core, which a run needs that is still
-        getting its processes ready.
-        """
-        with self._change(begins=False) as wanted:
-            wanted.stages[stage.name] = stage
-            wanted.notices.setdefault(stage.name, Notice())
+    def set_stage(self, stage: StageProgress) -> None:
+        """Replaces what is known of a stage; one that is FINISHED commits no more rows."""
+        with self._change() as desired:
+            self._desired = replace(desired, stages={**desired.stages, stage.spec.name: stage})
 
-    def notify(
-        self, stage: str, segments: Sequence[tuple[int, int]], status: Status = "RUNNING"
-    ) -> None:
-        """Says what a registered stage has committed. FINISHED: no more will come."""
-        committed = tuple(Segment(*segment) for segment in segments)
-        with self._change() as wanted:
-            wanted.notices[stage] = Notice(committed, status)
+    def add_files(self, paths: Sequence[Path]) -> None:
+        """Stores files with the recipe's run."""
+        with self._change() as desired:
+            self._desired = replace(desired, files=(*desired.files, *paths))
 
-    def add_file(self, path: Path, folder: str = "") -> None:
-        """Stores a file with the recipe's run, as it is when it is sent."""
-        with self._change() as wanted:
-            wanted.files[path] = folder
-
-    def add_scores(self, scores: Mapping[str, float]) -> None:
+    def set_scores(self, scores: Mapping[str, float]) -> None:
         """Stores the run's last figures as metrics of the recipe's run, once."""
         now = time.time_ns() // 1_000_000
         metrics = tuple(Metric(key(name), value, 0, now) for name, value in scores.items())
-        with self._change() as wanted:
-            wanted.scores = metrics
+        with self._change() as desired:
+            self._desired = replace(desired, scores=metrics)
 
-    def add_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
+    def set_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
         """Stores the student with the recipe's run; see ``Tracker.log_student``.
 
         It is exported when the run is over: exporting saves and restores torch's random state,
         which would reach a stage that still trains in this process.
         """
-        with self._change() as wanted:
-            wanted.student = Student(network, example, weights_sha256)
+        with self._change() as desired:
+            self._desired = replace(desired, student=(network, example, weights_sha256))
 
     def finish(self, status: Status) -> None:
-        """Says how the whole run ended, and with it the stages that it leaves unfinished."""
-        with self._change() as wanted:
-            wanted.status = status
-            if status in ("FAILED", "KILLED"):
-                for name, notice in wanted.notices.items():
-                    if notice.status == "RUNNING":
-                        wanted.notices[name] = Notice(notice.segments, status)
+        """Sets how the whole run ended, and with it the stages that it leaves unfinished."""
+        with self._change() as desired:
+            stages = {
+                name: replace(stage, status=status)
+                if stage.status == "RUNNING" and status != "FINISHED"
+                else stage
+                for name, stage in desired.stages.items()
+            }
+            self._desired = replace(desired, stages=stages, status=status)
 
     def drain(self, timeout: float) -> tuple[str, ...]:
-        """Sends what is left and ends the thread; gives a sentence for each thing not sent.
+        """Sends what is left and ends the thread; returns a sentence for each thing not sent.
 
         What was not sent is sent by the next run of the recipe.
         """
         with self._changed:
             self._draining = self._fresh = True
             self._changed.notify_all()
-            self._begin()
+        self.start()
         self._thread.join(timeout)
         with self._changed:
             self._given_up = True
@@ -128,25 +190,24 @@ class TrackingWriter:
                 return (f"the tracker gave no answer within {timeout:g} s",)
             return self._unsent
 
-    def _begin(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self._thread.start()
+    def run_ids(self) -> list[str]:
+        """The runs at the tracker, the recipe's first, once ``drain`` has sent everything."""
+        if self._sent is None:
+            return []
+        return [self._sent.run_id, *(stage.run_id for stage in self._sent.stages.values())]
 
     @contextmanager
-    def _change(self, *, begins: bool = True) -> Iterator[Wanted]:
+    def _change(self) -> Iterator[_Desired]:
         with self._changed:
-            yield self._wanted
+            yield self._desired
             self._fresh = True
             self._changed.notify_all()
-            if begins:
-                self._begin()
 
     def _work(self) -> None:
         pause = self._pause[0]
-        while (task := self._next()) is not None:
-            wanted, draining = task
-            unsent = self._sender.send(wanted, over=draining)
+        while (task := self._wait_for_change()) is not None:
+            desired, draining = task
+            unsent = tuple(self._send(desired, over=draining))
             with self._changed:
                 self._unsent = unsent
                 if not unsent and draining and not self._fresh:
@@ -155,12 +216,12 @@ class TrackingWriter:
                 self._rest(min(pause, _SHORT_PAUSE) if draining else pause)
             pause = min(2 * pause, self._pause[1]) if unsent else self._pause[0]
 
-    def _next(self) -> tuple[Wanted, bool] | None:
-        """What is wanted, once something changed, and whether the run is over."""
+    def _wait_for_change(self) -> tuple[_Desired, bool] | None:
+        """What the tracker should have, and whether the run is over; none when given up."""
         with self._changed:
             self._changed.wait_for(lambda: self._fresh or self._given_up)
             self._fresh = False
-            return None if self._given_up else (self._wanted.copy(), self._draining)
+            return None if self._given_up else (self._desired, self._draining)
 
     def _rest(self, seconds: float) -> None:
         """Pauses after a failure; changes do not end the pause, the end of the run does."""
@@ -170,3 +231,59 @@ class TrackingWriter:
                 lambda: self._given_up or self._draining != draining, timeout=seconds
             )
             self._fresh = True
+
+    def _send(self, desired: _Desired, *, over: bool) -> list[str]:
+        """Sends what the tracker lacks; a sentence for each thing that could not be sent.
+
+        ``over``: no stage trains any more, so that the student may be exported.
+        """
+        unsent: list[str] = []
+
+        @contextmanager
+        def trying(label: str) -> Iterator[None]:
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - training never fails with the tracker
+                reason = redacted(str(error)).strip().partition("\n")[0][:200]
+                kind = type(error).__name__
+                unsent.append(f"{label} was not sent to the tracker ({kind}: {reason})")
+
+        with trying(f"run '{self._run.name}'"):
+            sent = self._sent = self._sent or self._open_run()
+            for label, send in self._steps(sent, desired, over=over):
+                with trying(label):
+                    send()
+        if unsent:
+            self._sent = None
+        return unsent
+
+    def _open_run(self) -> _Sent:
+        tracker = self._connect()
+        run = tracker.open(self._run, None)
+        return _Sent(tracker, run.run_id, run.status, scored=run.cursor.step > 0)
+
+    def _steps(
+        self, sent: _Sent, desired: _Desired, *, over: bool
+    ) -> Iterator[tuple[str, Callable[[], None]]]:
+        for stage in desired.stages.values():
+            yield f"stage '{stage.spec.name}'", partial(self._send_stage, sent, stage)
+        for path in desired.files:
+            yield f"file '{path.name}'", partial(sent.send_file, path)
+        yield "the scores", partial(sent.send_scores, desired.scores)
+        if over and desired.student is not None:
+            yield "the student", partial(sent.send_student, *desired.student)
+        yield "the run's end", partial(sent.send_status, desired.status)
+
+    def _send_stage(self, sent: _Sent, stage: StageProgress) -> None:
+        name = stage.spec.name
+        own = sent.stages.get(name)
+        if own is None or not own.metrics.can_continue(stage.segments):
+            run = sent.tracker.open(stage.spec, sent.run_id)
+            metrics = CommittedMetrics(stage.folder, Windows(self._every, run.cursor))
+            own = sent.stages[name] = _SentStage(run.run_id, run.status, metrics)
+        finished = stage.status == "FINISHED"
+        for batch, cursor in own.metrics.read(stage.segments, finished=finished):
+            sent.tracker.log(own.run_id, batch, cursor)
+        if stage.status != own.status:
+            sent.tracker.set_status(own.run_id, stage.status)
+            own.status = stage.status

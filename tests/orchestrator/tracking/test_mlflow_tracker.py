@@ -6,17 +6,18 @@ import os
 import re
 import shutil
 import stat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from orchestrator.tracking.mlflow_tracker import MlflowTracker, Place, place
+from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec
-from orchestrator.tracking.writer import StageRun, TrackingWriter
+from orchestrator.tracking.writer import StageProgress, TrackingWriter
 from students.storage.step_log import StepLogWriter, extend_segments
-from tests.orchestrator.tracking.tracker_contract import hold_to_contract
+from tests.orchestrator.tracking.tracker_contract import check_contract
 
 RUN = RunSpec(
     "digits",
@@ -27,14 +28,18 @@ RUN = RunSpec(
 STAGE = RunSpec("student", ("stillhouse.stage", "0123:student"))
 
 
+def recipe(uri=None, experiment=None):
+    return SimpleNamespace(name="digits", tracking=SimpleNamespace(uri=uri, experiment=experiment))
+
+
 def at(home):
-    return place(home, "digits", uri=None, experiment=None, environment={})
+    return tracker_location(home, recipe(), {})
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
     home = tmp_path_factory.mktemp("migrated")
-    MlflowTracker(Place(f"sqlite:///{home}/mlflow.db", "other", None, home / "mlflow.db"))
+    MlflowTracker(TrackerLocation(f"sqlite:///{home}/mlflow.db", "other", None, home / "mlflow.db"))
     return home / "mlflow.db"
 
 
@@ -57,7 +62,7 @@ def history(tracker, run_id, name):
 
 
 def test_mlflow_keeps_the_contract(tracker, tmp_path):
-    hold_to_contract(tracker, tmp_path)
+    check_contract(tracker, tmp_path)
 
 
 def test_a_run_is_found_by_its_tag_before_it_is_made(tracker, home):
@@ -102,7 +107,7 @@ def test_metrics_that_are_sent_twice_are_there_once(tracker):
     assert tracker.open(RUN, None).cursor == Cursor(50, 1)
 
 
-def test_a_run_says_how_it_ended_and_that_it_goes_on(tracker):
+def test_a_run_keeps_its_status(tracker):
     run_id = tracker.open(RUN, None).run_id
     assert tracker.open(RUN, None).status == "RUNNING"
     for status in ("KILLED", "FAILED", "RUNNING", "FINISHED"):
@@ -113,12 +118,11 @@ def test_a_run_says_how_it_ended_and_that_it_goes_on(tracker):
 def test_the_database_is_its_owners_alone_and_files_lie_beside_it(tracker, home, migrated):
     run_id = tracker.open(RUN, None).run_id
     (home / "report.md").write_text("words")
-    tracker.log_artifact(run_id, home / "report.md", "report")
+    tracker.log_artifact(run_id, home / "report.md")
     assert stat.S_IMODE(migrated.stat().st_mode) == 0o600
     assert stat.S_IMODE((home / "mlflow.db").stat().st_mode) == 0o600
     (stored,) = (home / "mlartifacts").rglob("report.md")
     assert stored.read_text() == "words"
-    assert stored.parent.name == "report"
 
 
 def test_nothing_is_sent_home_and_nothing_is_unpickled(tracker):
@@ -183,7 +187,7 @@ def test_a_half_stored_student_is_replaced(tracker):
     assert model.model_id != half.model_id
 
 
-def test_a_resumed_run_is_told_once_in_a_real_mlflow(home):
+def test_a_resumed_run_is_sent_once_to_a_real_mlflow(home):
     folder = home / "stage"
     segments = []
     for attempt, steps in ((1, range(0, 7)), (2, range(7, 10))):
@@ -193,9 +197,9 @@ def test_a_resumed_run_is_told_once_in_a_real_mlflow(home):
             segments = extend_segments(segments, attempt, step_log.commit_point())
         for _ in range(2):
             writer = TrackingWriter(lambda: MlflowTracker(at(home)), RUN, 4)
-            writer.register(StageRun("student", "0123", folder))
-            writer.notify("student", segments, "FINISHED" if attempt == 2 else "RUNNING")
-            writer.finish("FINISHED" if attempt == 2 else "KILLED")
+            status = "FINISHED" if attempt == 2 else "KILLED"
+            writer.set_stage(StageProgress(STAGE, folder, tuple(segments), status))
+            writer.finish(status)
             assert writer.drain(60) == ()
     tracker = MlflowTracker(at(home))
     parent = tracker.open(RUN, None)
@@ -203,23 +207,30 @@ def test_a_resumed_run_is_told_once_in_a_real_mlflow(home):
     points = history(tracker, nested.run_id, "loss")
     assert [point[:2] for point in points] == [(3, 1.5), (7, 5.5), (9, 8.5)]
     assert (parent.status, nested.status) == ("FINISHED", "FINISHED")
+    ids = [parent.run_id, nested.run_id]
+    assert at(home).has_finished(ids)
+    assert not at(home).has_finished([*ids, "of another home"])
+    tracker._client.delete_run(nested.run_id)
+    assert not at(home).has_finished(ids)
+    (home / "mlflow.db").unlink()
+    assert not at(home).has_finished(ids)
 
 
-def test_a_dead_server_is_told_of_and_holds_nobody_up(tmp_path, monkeypatch):
+def test_a_dead_server_is_reported_and_delays_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    where = Place("http://ann:secret@127.0.0.1:9", "digits")
-    writer = TrackingWriter(lambda: MlflowTracker(where), RUN, 4)
+    location = TrackerLocation("http://ann:secret@127.0.0.1:9", "digits")
+    writer = TrackingWriter(lambda: MlflowTracker(location), RUN, 4)
     sentences = writer.drain(1.5)
     assert len(sentences) == 1
     assert "was not sent" in sentences[0]
     assert "secret" not in sentences[0]
 
 
-def test_the_place_is_the_recipes_then_the_environments_then_the_home(tmp_path):
+def test_the_location_is_the_recipes_then_the_environments_then_the_home(tmp_path):
     environment = {"MLFLOW_TRACKING_URI": "http://b", "MLFLOW_EXPERIMENT_NAME": "theirs"}
-    said = place(tmp_path, "n", uri="http://a", experiment="mine", environment=environment)
-    assert said == Place("http://a", "mine")
-    heard = place(tmp_path, "n", uri=None, experiment=None, environment=environment)
-    assert heard == Place("http://b", "theirs")
-    ours = place(tmp_path, "n", uri=None, experiment=None, environment={})
-    assert (ours.uri, ours.experiment) == (f"sqlite:///{tmp_path}/mlflow.db", "n")
+    own = tracker_location(tmp_path, recipe("http://a", "mine"), environment)
+    assert own == TrackerLocation("http://a", "mine")
+    from_environment = tracker_location(tmp_path, recipe(), environment)
+    assert from_environment == TrackerLocation("http://b", "theirs")
+    default = tracker_location(tmp_path, recipe(), {})
+    assert (default.uri, default.experiment) == (f"sqlite:///{tmp_path}/mlflow.db", "digits")

@@ -10,76 +10,16 @@ import pytest
 
 from orchestrator.tracking.tracker import (
     Cursor,
-    Metric,
-    NullTracker,
-    OpenRun,
     RunSpec,
     flattened,
     key,
-    recipe_run,
     redacted,
 )
 from orchestrator.tracking.windows import Windows
-from orchestrator.tracking.writer import StageRun, TrackingWriter
-from students.storage.step_log import Row, StepLogWriter, extend_segments
-from tests.orchestrator.tracking.tracker_contract import hold_to_contract
-
-
-class MemoryTracker:
-    """Keeps every call, and can be down."""
-
-    def __init__(self):
-        self.runs: dict[str, RunSpec] = {}
-        self.parents, self.cursors, self.statuses = {}, {}, {}
-        self.rows: list[tuple[str, Metric]] = []
-        self.files, self.students = [], []
-        self.down = threading.Event()
-        self.asked = threading.Semaphore(0)
-        self.down_after: int | None = None
-
-    def _reach(self):
-        self.asked.release()
-        if self.down.is_set():
-            raise ConnectionError("no route to http://ann:secret@host/")
-
-    def open(self, spec, parent):
-        self._reach()
-        run_id = f"{parent}/{spec.identity[1]}"
-        if run_id not in self.runs:
-            self.statuses[run_id] = "RUNNING"
-        self.runs[run_id], self.parents[run_id] = spec, parent
-        return OpenRun(run_id, self.cursors.get(run_id, Cursor()), self.statuses[run_id])
-
-    def log(self, run_id, metrics, cursor):
-        self._reach()
-        assert len(metrics) <= 1000
-        self.rows += [(run_id, metric) for metric in metrics]
-        if self.down_after is not None:
-            self.down_after -= 1
-            if self.down_after == 0:
-                self.down.set()
-                raise ConnectionError("gone before the cursor was kept")
-        self.cursors[run_id] = cursor
-
-    def log_artifact(self, run_id, path, folder=""):
-        self._reach()
-        self.files.append((run_id, folder, path.name, path.read_text()))
-
-    def log_student(self, run_id, network, example, weights_sha256):
-        self._reach()
-        self.students.append(weights_sha256)
-
-    def set_status(self, run_id, status):
-        self._reach()
-        self.statuses[run_id] = status
-
-    def points(self, name):
-        return [
-            (metric.key, metric.step, metric.value)
-            for run_id, metric in self.rows
-            if run_id.endswith(f":{name}")
-        ]
-
+from orchestrator.tracking.writer import StageProgress, TrackingWriter
+from students.storage.step_log import Row, Segment, StepLogWriter, extend_segments
+from tests.orchestrator.tracking.memory_tracker import MemoryTracker
+from tests.orchestrator.tracking.tracker_contract import check_contract
 
 RUN = RunSpec("digits", ("stillhouse.recipe", "abc"))
 
@@ -88,8 +28,9 @@ def writer_for(tracker, every=4):
     return TrackingWriter(lambda: tracker, RUN, every, pause=(0.01, 0.02))
 
 
-def stage_of(folder, name="student"):
-    return StageRun(name, "0123", folder)
+def stage_of(folder, segments=(), status="RUNNING", name="student"):
+    spec = RunSpec(name, ("stillhouse.stage", f"0123:{name}"))
+    return StageProgress(spec, folder, tuple(segments), status)
 
 
 def write(folder, attempt, steps, history=(), epochs=()):
@@ -103,8 +44,7 @@ def write(folder, attempt, steps, history=(), epochs=()):
 
 def finished(tracker, folder, segments, name="student", timeout=10.0):
     writer = writer_for(tracker)
-    writer.register(stage_of(folder, name))
-    writer.notify(name, segments, "FINISHED")
+    writer.set_stage(stage_of(folder, segments, "FINISHED", name))
     writer.finish("FINISHED")
     return writer.drain(timeout)
 
@@ -117,13 +57,7 @@ def losses(tracker, name="student"):
 
 
 def test_the_tracker_of_these_tests_keeps_the_contract(tmp_path):
-    hold_to_contract(MemoryTracker(), tmp_path)
-
-
-def test_nothing_is_kept_by_the_null_tracker_and_nothing_fails(tmp_path):
-    tracker = NullTracker()
-    assert finished(tracker, tmp_path, write(tmp_path, 1, range(10))) == ()
-    assert tracker.open(RUN, None) == OpenRun("abc", Cursor(), "RUNNING")
+    check_contract(MemoryTracker(), tmp_path)
 
 
 def test_a_window_is_the_mean_of_its_steps_at_the_last_one(tmp_path):
@@ -138,16 +72,16 @@ def test_waiting_adds_up_and_rates_are_all_samples_over_all_seconds():
         Row("step", 0, 10, {"samples": 10, "step_seconds": 1.0, "wait_seconds": 0.5}),
         Row("step", 1, 20, {"samples": 90, "step_seconds": 9.0, "wait_seconds": 1.0, "loss": 2.0}),
     ]
-    (told,) = Windows(2, Cursor()).take(rows)
-    assert {metric.key: metric.value for metric in told.metrics} == {
+    ((metrics, _),) = Windows(2, Cursor()).take(rows)
+    assert {metric.key: metric.value for metric in metrics} == {
         "loss": 2.0,
         "wait_seconds": 1.5,
         "samples_per_second": 10.0,
     }
-    assert {(metric.step, metric.time_ms) for metric in told.metrics} == {(1, 20)}
+    assert {(metric.step, metric.time_ms) for metric in metrics} == {(1, 20)}
 
 
-def test_epochs_are_told_at_once_with_their_own_names(tmp_path):
+def test_epochs_are_sent_at_once_under_names_of_the_validation_part(tmp_path):
     tracker = MemoryTracker()
     finished(tracker, tmp_path, write(tmp_path, 1, range(10), epochs={4, 9}))
     epochs = [point for point in tracker.points("student") if point[0].startswith("validation/")]
@@ -161,8 +95,7 @@ def test_each_metric_is_there_once_though_the_run_was_killed(tmp_path, killed_at
     with (tmp_path / "spool" / "attempt-0001.jsonl").open("ab") as straggler:
         straggler.write(b'{"kind":"step","step":99,"time_ms":1,"values":{"loss":99}}\n')
     killed = writer_for(tracker)
-    killed.register(stage_of(tmp_path))
-    killed.notify("student", history)
+    killed.set_stage(stage_of(tmp_path, history))
     assert killed.drain(10) == ()
     assert all(point[1] < killed_at for point in tracker.points("student"))
     history = write(tmp_path, 2, range(killed_at, 10), history, epochs={4, 9})
@@ -175,31 +108,30 @@ def test_metrics_whose_cursor_was_lost_are_sent_again_with_the_same_four_values(
     tracker = MemoryTracker()
     tracker.down_after = 1
     writer = writer_for(tracker)
-    writer.register(stage_of(tmp_path))
-    writer.notify("student", write(tmp_path, 1, range(10)), "FINISHED")
+    writer.set_stage(stage_of(tmp_path, write(tmp_path, 1, range(10)), "FINISHED"))
+    writer.start()
     assert tracker.down.wait(5)
     tracker.down_after = None
     tracker.down.clear()
     assert writer.drain(10) == ()
-    assert losses(tracker) == sorted(LOSSES + LOSSES[:2])
+    assert losses(tracker) == sorted(LOSSES * 2)
     assert len(set(tracker.rows)) == len({(row.key, row.step) for _, row in tracker.rows})
 
 
-def test_a_finished_stage_is_told_in_full_to_a_second_recipe_and_once_to_the_first(tmp_path):
+def test_a_finished_stage_is_sent_in_full_for_a_second_recipe_and_once_for_the_first(tmp_path):
     tracker = MemoryTracker()
     history = write(tmp_path, 1, range(10))
     finished(tracker, tmp_path, history)
-    told = len(tracker.rows)
+    sent = len(tracker.rows)
     finished(tracker, tmp_path, history)
-    assert len(tracker.rows) == told
+    assert len(tracker.rows) == sent
     other = TrackingWriter(lambda: tracker, replace(RUN, identity=("stillhouse.recipe", "b")), 4)
-    other.register(stage_of(tmp_path))
-    other.notify("student", history, "FINISHED")
+    other.set_stage(stage_of(tmp_path, history, "FINISHED"))
     assert other.drain(10) == ()
-    assert len(tracker.rows) == 2 * told
+    assert len(tracker.rows) == 2 * sent
 
 
-def test_a_stage_that_is_deleted_and_runs_again_is_not_told_twice(tmp_path):
+def test_a_stage_that_is_deleted_and_runs_again_is_not_sent_twice(tmp_path):
     tracker = MemoryTracker()
     finished(tracker, tmp_path / "first", write(tmp_path / "first", 1, range(10)))
     finished(tracker, tmp_path / "again", write(tmp_path / "again", 1, range(10)))
@@ -210,13 +142,13 @@ def test_a_dead_tracker_neither_blocks_nor_raises_and_nothing_is_lost(tmp_path):
     tracker = MemoryTracker()
     tracker.down.set()
     writer = writer_for(tracker)
-    writer.register(stage_of(tmp_path))
     history = write(tmp_path, 1, range(6))
-    writer.notify("student", history)
+    writer.set_stage(stage_of(tmp_path, history))
+    writer.start()
     for _ in range(3):
-        assert tracker.asked.acquire(timeout=5)
+        assert tracker.requests.acquire(timeout=5)
     history = write(tmp_path, 2, range(6, 10), history)
-    writer.notify("student", history, "FINISHED")
+    writer.set_stage(stage_of(tmp_path, history, "FINISHED"))
     writer.finish("FINISHED")
     tracker.down.clear()
     assert writer.drain(10) == ()
@@ -224,7 +156,7 @@ def test_a_dead_tracker_neither_blocks_nor_raises_and_nothing_is_lost(tmp_path):
     assert tracker.statuses["None/abc"] == "FINISHED"
 
 
-def test_what_was_not_sent_is_said_without_credentials_and_sent_by_the_next_run(tmp_path):
+def test_what_was_not_sent_is_reported_without_credentials_and_sent_by_the_next_run(tmp_path):
     tracker = MemoryTracker()
     tracker.down.set()
     history = write(tmp_path, 1, range(10))
@@ -236,7 +168,7 @@ def test_what_was_not_sent_is_said_without_credentials_and_sent_by_the_next_run(
     assert losses(tracker) == LOSSES
 
 
-def test_a_tracker_that_hangs_is_left_after_the_timeout(tmp_path):
+def test_a_tracker_that_hangs_is_left_after_the_timeout():
     never = threading.Event()
 
     def connect():
@@ -244,57 +176,41 @@ def test_a_tracker_that_hangs_is_left_after_the_timeout(tmp_path):
         raise ConnectionError
 
     writer = TrackingWriter(connect, RUN, 4)
-    writer.register(stage_of(tmp_path))
     try:
         assert writer.drain(0.05) == ("run 'digits': nothing was sent yet",)
     finally:
         never.set()
 
 
-def test_history_that_went_back_to_an_earlier_checkpoint_is_told_once(tmp_path):
+def test_history_that_went_back_to_an_earlier_checkpoint_is_sent_once(tmp_path):
     tracker = MemoryTracker()
     early = write(tmp_path, 1, range(4))
     writer = writer_for(tracker)
-    writer.register(stage_of(tmp_path))
-    writer.notify("student", write(tmp_path, 2, range(4, 9), early))
+    writer.set_stage(stage_of(tmp_path, write(tmp_path, 2, range(4, 9), early)))
+    writer.start()
     while losses(tracker) != LOSSES[:2]:
-        assert tracker.asked.acquire(timeout=5)
-    writer.notify("student", write(tmp_path, 3, range(4, 10), early), "FINISHED")
+        assert tracker.requests.acquire(timeout=5)
+    writer.set_stage(stage_of(tmp_path, write(tmp_path, 3, range(4, 10), early), "FINISHED"))
     assert writer.drain(10) == ()
     assert losses(tracker) == LOSSES
 
 
-def test_an_unreadable_spool_does_not_keep_other_stages_from_being_told(tmp_path):
+def test_an_unreadable_step_log_does_not_keep_other_stages_from_being_sent(tmp_path):
     tracker = MemoryTracker()
     writer = writer_for(tracker)
-    writer.register(stage_of(tmp_path / "gone", "teachers.wide"))
-    writer.notify("teachers.wide", [(1, 10)], "FINISHED")
-    writer.register(stage_of(tmp_path))
-    writer.notify("student", write(tmp_path, 1, range(10)), "FINISHED")
+    writer.set_stage(stage_of(tmp_path / "gone", [Segment(1, 10)], "FINISHED", "teachers.wide"))
+    writer.set_stage(stage_of(tmp_path, write(tmp_path, 1, range(10)), "FINISHED"))
     (sentence,) = writer.drain(0.5)
     assert "stage 'teachers.wide'" in sentence
     assert set(losses(tracker)) == set(LOSSES)
 
 
-def test_a_stage_nests_where_it_says(tmp_path):
+def test_a_run_that_fails_leaves_no_stage_running(tmp_path):
     tracker = MemoryTracker()
     writer = writer_for(tracker)
-    writer.register(stage_of(tmp_path, "student"))
-    writer.register(replace(stage_of(tmp_path, "peer"), under="student"))
-    writer.notify("peer", [])
-    assert writer.drain(10) == ()
-    (peer,) = (run for run in tracker.runs if run.endswith(":peer"))
-    assert tracker.parents[peer].endswith(":student")
-    assert tracker.parents[tracker.parents[peer]] == "None/abc"
-
-
-def test_a_run_that_fails_leaves_no_stage_running_and_none_that_never_began(tmp_path):
-    tracker = MemoryTracker()
-    writer = writer_for(tracker)
-    for name in ("done", "student", "never"):
-        writer.register(stage_of(tmp_path / name, name))
-    writer.notify("done", write(tmp_path / "done", 1, range(10)), "FINISHED")
-    writer.notify("student", write(tmp_path / "student", 1, range(10)))
+    done, student = tmp_path / "done", tmp_path / "student"
+    writer.set_stage(stage_of(done, write(done, 1, range(10)), "FINISHED", "done"))
+    writer.set_stage(stage_of(student, write(student, 1, range(10))))
     writer.finish("FAILED")
     assert writer.drain(10) == ()
     assert tracker.statuses == {
@@ -311,12 +227,12 @@ def test_files_scores_and_the_student_reach_the_recipes_run(tmp_path):
     (tmp_path / "report.md").write_text("words")
     for _ in range(2):
         writer = writer_for(tracker)
-        writer.add_file(tmp_path / "report.md", "report")
-        writer.add_scores({"student/accuracy": 0.9})
-        writer.add_student(None, None, "f00d")
+        writer.add_files([tmp_path / "report.md"])
+        writer.set_scores({"student/accuracy": 0.9})
+        writer.set_student(None, None, "f00d")
         writer.finish("FAILED")
         assert writer.drain(10) == ()
-    assert tracker.files[0] == ("None/abc", "report", "report.md", "words")
+    assert tracker.files[0] == ("None/abc", "report.md", "words")
     assert [(row.key, row.value) for _, row in tracker.rows] == [("student/accuracy", 0.9)]
     assert tracker.students[0] == "f00d"
     assert tracker.statuses == {"None/abc": "FAILED"}
@@ -325,11 +241,12 @@ def test_files_scores_and_the_student_reach_the_recipes_run(tmp_path):
 def test_the_student_is_exported_only_when_no_stage_trains_any_more():
     tracker = MemoryTracker()
     writer = writer_for(tracker)
-    writer.add_student(None, None, "f00d")
-    assert tracker.asked.acquire(timeout=5)
-    writer.add_scores({"student/accuracy": 0.9})
+    writer.set_student(None, None, "f00d")
+    writer.start()
+    assert tracker.requests.acquire(timeout=5)
+    writer.set_scores({"student/accuracy": 0.9})
     while not tracker.rows:
-        assert tracker.asked.acquire(timeout=5)
+        assert tracker.requests.acquire(timeout=5)
     assert tracker.students == []
     writer.drain(10)
     assert tracker.students == ["f00d"]
@@ -338,24 +255,18 @@ def test_the_student_is_exported_only_when_no_stage_trains_any_more():
 def test_many_windows_go_in_batches_that_mlflow_takes(tmp_path):
     tracker = MemoryTracker()
     writer = writer_for(tracker, every=1)
-    writer.register(stage_of(tmp_path))
-    writer.notify("student", write(tmp_path, 1, range(700)), "FINISHED")
+    writer.set_stage(stage_of(tmp_path, write(tmp_path, 1, range(700)), "FINISHED"))
     assert writer.drain(20) == ()
     assert len(losses(tracker)) == 700
 
 
 def test_parameters_are_flat_and_hold_no_credentials():
-    spec = recipe_run(
-        "digits",
-        "abc",
-        {
-            "student": {"model": {"hidden": [16]}, "weights": None},
-            "tracking": {"uri": "http://ann:secret@host:5000/x"},
-            "teachers": {},
-        },
-        {},
-    )
-    assert spec.params == {
+    recipe = {
+        "student": {"model": {"hidden": [16]}, "weights": None},
+        "tracking": {"uri": "http://ann:secret@host:5000/x"},
+        "teachers": {},
+    }
+    assert flattened(recipe) == {
         "student.model.hidden": "[16]",
         "student.weights": "null",
         "tracking.uri": "http://***@host:5000/x",
@@ -370,11 +281,12 @@ def test_parameters_are_flat_and_hold_no_credentials():
     assert key("terms/täsk|" + "x" * 300) == ("terms/t_sk_" + "x" * 300)[:250]
 
 
-def test_nobody_connects_before_a_stage_has_something_to_tell(tmp_path):
+def test_nothing_connects_before_the_start(tmp_path):
     tracker = MemoryTracker()
     writer = writer_for(tracker)
-    writer.register(stage_of(tmp_path))
-    assert not tracker.asked.acquire(timeout=0.2)
-    writer.notify("student", (), "RUNNING")
-    assert tracker.asked.acquire(timeout=5)
+    writer.set_stage(stage_of(tmp_path))
+    assert not tracker.requests.acquire(timeout=0.2)
+    writer.start()
+    assert tracker.requests.acquire(timeout=5)
     assert writer.drain(10) == ()
+    assert writer.run_ids() == ["None/abc", "None/abc/0123:student"]

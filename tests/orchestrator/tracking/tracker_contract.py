@@ -1,4 +1,4 @@
-"""What every tracker that remembers is held to; the fakes of other tests too."""
+"""What every tracker promises; the fake of other tests as well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RECIPE = RunSpec("digits", ("stillhouse.recipe", "contract"), {"a": "1"}, {"line
 STAGE = RunSpec("student", ("stillhouse.stage", "9:student"))
 
 
-def hold_to_contract(tracker, folder):
+def check_contract(tracker, folder):
     """Every request is made twice; the second changes nothing."""
     (folder / "report.md").write_text("words")
     parent = tracker.open(RECIPE, None)
@@ -26,7 +26,7 @@ def hold_to_contract(tracker, folder):
 
     for _ in range(2):
         tracker.log(stage.run_id, [Metric("loss", 0.5, 49, 1000)], Cursor(50, 1))
-        tracker.log_artifact(parent.run_id, folder / "report.md", "report")
+        tracker.log_artifact(parent.run_id, folder / "report.md")
         tracker.set_status(stage.run_id, "FAILED")
     assert tracker.open(STAGE, parent.run_id) == OpenRun(stage.run_id, Cursor(50, 1), "FAILED")
     assert tracker.open(STAGE, other.run_id).cursor == Cursor()
