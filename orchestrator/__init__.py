@@ -5,7 +5,10 @@ It imports all other packages; none of them imports it. In the order of its laye
 cli           the command line
 commands      each command
 exit_codes    how a command ends
-run           plans a recipe, runs what is not stored, reports
+run           reads back what is complete already, else runs a recipe's plan
+run_plan      runs what is not stored, reports, records it at the tracker
+complete_run  records that a run is complete, and reads a complete one back
+runtime_start  starts a plan's runtime beside other work
 tracking      the metrics of a run, sent to MLflow
 report        tables, summaries, plots, pages
 profiling     ``check --measure``: roles timed for some seconds, and an estimate of the run

@@ -1,74 +1,27 @@
-"""A run: judges the recipe, plans it, runs what is not stored, reports, tells the tracker."""
+"""Runs a recipe: reads back what is finished already, else starts processes and runs its plan."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from cluster.catalog import build_runtime
-from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
-from orchestrator.execution.bank_shelves import prepare_for
-from orchestrator.execution.executor import Executor, StageResult, Watcher
-from orchestrator.execution.prewarm import prewarm
-from orchestrator.execution.progress import ProgressBars
-from orchestrator.execution.role_specs import RoleSpecs, gpus, logical_cpus
+from orchestrator.complete_run import read_complete
 from orchestrator.execution.signals import interruptible
-from orchestrator.execution.stage_runner import StageRunner
-from orchestrator.home.run_status import marked
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage
-from orchestrator.recipe.printing import printable
-from orchestrator.recipe.yaml_values import dump_yaml
-from orchestrator.report.collect_run import collect_run
-from orchestrator.report.latency import latencies
+from orchestrator.home.stored_stages import StoredStage
+from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.results.finished_run import FinishedRun
-from orchestrator.tracking.mlflow_tracker import tracker_location
-from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
-from orchestrator.tracking.tracker import Status
-from students.durable_files import write_atomically
-from students.events import Event
-from students.fault_injection import Fault
-from students.storage.outcome import read_outcome
-from students.transfer_sets.transfer_set import TransferSet
+from orchestrator.runtime_start import RuntimeStart
+from students.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from orchestrator.recipe.loading import LoadedRecipe
-
-SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
-
-
-@dataclass(frozen=True)
-class Watchers:
-    """Several watchers as one."""
-
-    each: tuple[Watcher, ...]
-
-    def on_wait(self, stage: Stage) -> None:
-        """Tells all."""
-        for watcher in self.each:
-            watcher.on_wait(stage)
-
-    def on_begin(self, stage: Stage, attempt: int) -> None:
-        """Tells all."""
-        for watcher in self.each:
-            watcher.on_begin(stage, attempt)
-
-    def on_event(self, stage: Stage, event: Event) -> None:
-        """Tells all."""
-        for watcher in self.each:
-            watcher.on_event(stage, event)
-
-    def on_end(self, result: StageResult) -> None:
-        """Tells all."""
-        for watcher in self.each:
-            watcher.on_end(result)
+    from students.fault_injection import Fault
 
 
 def run(
@@ -96,91 +49,43 @@ def run(
     """
     began = time.monotonic()
     store = Store(home)
+    plan = _plan_without_torch(loaded, store, repeats)
+    finished = None if plan is None else read_complete(loaded, plan, store, environment)
+    if finished is not None:
+        for stage in finished.report.stages:
+            console.print(
+                f"{stage.name}: stored already", highlight=False, markup=False, soft_wrap=True
+            )
+        return finished
     store.prepare()
-    with interruptible(), ProgressBars(console) as bars, ExitStack() as closing:
-        checked = checked_plan(loaded, store, repeats=repeats)
-        plan, transfer_set = checked.plan, checked.transfer_set
-        prepare_for(plan, store)
-        closing.enter_context(marked(plan, store))
-        location = tracker_location(home, plan.recipe, environment)
-        tracking = RunTracking(plan, store, printable(loaded), location)
-        try:
-            watchers = Watchers((bars, tracking))
-            results = _results(checked, store, watchers, fault)
-            finished = _report(loaded, plan, store, transfer_set, results, began)
-            files = [Path(path) for path in finished.report.artifacts.values()]
-            tracking.add_report(finished.report, files)
-            tracking.add_student(_student(results), transfer_set)
-        except BaseException as error:
-            status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            tracking.close(status, bars.say, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
-            raise
-        tracking.close("FINISHED", bars.say, SECONDS_TO_SEND)
-    return finished
+    with interruptible(), closing(RuntimeStart(home)) as runtime_start:
+        if plan is not None and _is_resumed(plan, store):
+            runtime_start.begin(plan)
+        # Imports torch and more, which takes seconds; a runtime starts meanwhile.
+        from orchestrator.run_plan import run_plan
 
-
-def _results(
-    checked: CheckedPlan, store: Store, watcher: Watcher, fault: Fault | None
-) -> list[StageResult]:
-    plan = checked.plan
-    stored = _all_stored(plan, store, watcher)
-    if stored is not None:
-        return stored
-    cores = os.cpu_count() or 1
-    with ExitStack() as closing:
-        runtime = build_runtime(
-            plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
+        return run_plan(
+            loaded,
+            store,
+            runtime_start,
+            began=began,
+            repeats=repeats,
+            console=console,
+            environment=environment,
+            fault=fault,
         )
-        closing.callback(runtime.close)
-        role_specs = RoleSpecs(plan, store, checked.hint_shapes, fault)
-        runner = StageRunner(runtime, role_specs, checked.transfer_set)
-        prewarm(runtime, plan, store, runner, cores)
-        return Executor(plan, store, runtime, runner, watcher, cores, runner.stopping).run()
 
 
-def _all_stored(plan: Plan, store: Store, watcher: Watcher) -> list[StageResult] | None:
-    """The results of a plan of which nothing is left to do: no runtime is started for it."""
-    outcomes = [read_outcome(store.folder(stage.digest)) for stage in plan.stages]
-    results = [
-        StageResult(stage, outcome, ran=False, seconds=0.0)
-        for stage, outcome in zip(plan.stages, outcomes, strict=True)
-        if outcome is not None
-    ]
-    if len(results) < len(plan.stages):
+def _plan_without_torch(loaded: LoadedRecipe, store: Store, repeats: int) -> Plan | None:
+    """The plan, where it can be made without loading the data; whatever is wrong is found later."""
+    try:
+        return make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats)
+    except (OSError, UserError):
         return None
-    for result in results:
-        watcher.on_end(result)
-    return results
 
 
-def _report(
-    loaded: LoadedRecipe,
-    plan: Plan,
-    store: Store,
-    transfer_set: TransferSet,
-    results: Sequence[StageResult],
-    began: float,
-) -> FinishedRun:
-    # Pictures and statistics take most of a second to import, so not before the first step.
-    from orchestrator.report.compare_seeds import repeat_report
-    from orchestrator.report.render_page import write_page
-
-    latency = latencies(plan, store, results, transfer_set)
-    folder = store.runs / plan.run_name
-    folder.mkdir(parents=True, exist_ok=True)
-    resolved = folder / "recipe.yaml"
-    write_atomically(resolved, dump_yaml(printable(loaded)).encode())
-    seconds = time.monotonic() - began
-    reports = [
-        collect_run(
-            plan, store, transfer_set, results, latency=latency, seconds=seconds, repeat=repeat
-        )
-        for repeat in range(plan.repeats)
-    ]
-    repeats = repeat_report(reports) if plan.repeats > 1 else None
-    reports[0] = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
-    return write_page(FinishedRun(tuple(reports), repeats, folder))
-
-
-def _student(results: Sequence[StageResult]) -> StageResult:
-    return next(r for r in results if r.stage.name == "student" and r.stage.repeat == 0)
+def _is_resumed(plan: Plan, store: Store) -> bool:
+    """Whether some stages are stored and some are not: then the recipe has passed the deep check
+    before, and a runtime is not started in vain."""
+    stored = {StoredStage(store.folder(stage.digest)).finished for stage in plan.stages}
+    return stored == {True, False}

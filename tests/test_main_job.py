@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
-from orchestrator import run as run_module
+from orchestrator import runtime_start
 from orchestrator.home.store import Store
 from students.knowledge import AnswerCounts
 from students.storage.outcome import read_answers, read_outcome, weights_file
@@ -166,7 +166,7 @@ def second(finished: Finished) -> Finished:
         raise AssertionError("a runtime was started for nothing")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "build_runtime", refuse)
+        patch.setattr(runtime_start, "build_runtime", refuse)
         return Finished(finished.folder, finished.home, finished.again())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import ray
 from ray import _raylet
-from ray._private import auto_init_hook, ray_constants, services, worker
+from ray._private import auto_init_hook, ray_constants, services
 from ray.job_config import JobConfig
 
 from cluster.errors import ClusterError
@@ -78,7 +78,7 @@ class RaySession:
         self._undo.enter_context(_environment(_variables(token)))
         # Ray prints on standard output what a process of its own has printed before it died; that
         # is for what a command was asked for. Whoever waits for a lost role gets ``RoleLost``.
-        self._undo.enter_context(_replaced(worker, "print_to_stdstream", _log_lines))
+        self._undo.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _log_lines))
         # Set from its variable when Ray is imported; on, it replaces 127.0.0.1 by this machine's
         # outer address, on which every port would listen.
         self._undo.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))

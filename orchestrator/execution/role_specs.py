@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cluster.runtime import Demand
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
-from orchestrator.planning.thread_allocation import Resolved, resolve, roles_of, stages_at_once
+from orchestrator.planning.thread_allocation import Resolved, cpus_of
 from students.config import Resources
 from students.engines.group import Group
 from students.fault_injection import Fault
@@ -115,7 +115,7 @@ def resources_of(
     role can serve another.
     """
     return Demand(
-        cpus=float(counted or threads) if resources.cpus is None else resources.cpus,
+        cpus=cpus_of(resources, counted or threads),
         gpus=resources.gpus,
         streams=STREAMS_PER_RANK * readers,
         # Torch's own setting holds for its operators; this one for libraries below it.
@@ -136,34 +136,6 @@ def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble
         labels=transfer_set.student_targets if weighting.labelled else None,
         class_maps=class_maps(plan.recipe, stage.teachers),
     )
-
-
-def logical_cpus(plan: Plan, cores: int) -> int:
-    """How many CPUs the plan needs at its busiest; they may exceed the machine's."""
-    needed = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
-    return max(cores, int(sum(needed[: stages_at_once(cores)]) + 0.999))
-
-
-def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
-    resolved, recipe = resolve(stage, plan, cores), plan.recipe
-    kind, _, name = stage.name.partition(".")
-    own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
-    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
-    cpus = ranks * resources_of(own, resolved["student"]).cpus
-    for teacher, threads in resolved["teachers"].items():
-        config = recipe.teachers[teacher]
-        cpus += config.replicas * resources_of(config.resources, threads).cpus
-    return cpus
-
-
-def gpus(plan: Plan) -> int:
-    """How many GPUs the plan needs: all that its roles ask for, rounded up."""
-    recipe = plan.recipe
-    total = recipe.student.resources.gpus * recipe.student.engine.ranks
-    for teacher in recipe.teachers.values():
-        # It has ranks while it is trained, and replicas when it teaches.
-        total += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
-    return int(total + 0.999)
 
 
 def free_port() -> int:

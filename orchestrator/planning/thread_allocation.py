@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
 from orchestrator.planning.plan import Plan, Stage
-from students.config import Threads
+from students.config import Resources, Threads
 from teachers.inference.inference_config import InferenceConfig
 
 
@@ -82,3 +82,36 @@ def are_independent(one: Stage, other: Stage) -> bool:
 
 def _threads_of_evaluated(stage: Stage, plan: Plan) -> Threads:
     return plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads
+
+
+def logical_cpus(plan: Plan, cores: int) -> int:
+    """As many CPUs as the plan asks for at its busiest; they may exceed the machine's."""
+    demands = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
+    return max(cores, int(sum(demands[: stages_at_once(cores)]) + 0.999))
+
+
+def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
+    resolved, recipe = resolve(stage, plan, cores), plan.recipe
+    kind, _, name = stage.name.partition(".")
+    own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
+    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
+    cpus = ranks * cpus_of(own, resolved["student"])
+    for teacher, threads in resolved["teachers"].items():
+        config = recipe.teachers[teacher]
+        cpus += config.replicas * cpus_of(config.resources, threads)
+    return cpus
+
+
+def cpus_of(resources: Resources, threads: int) -> float:
+    """The logical CPUs of a role: as many as its threads, if the recipe does not give them."""
+    return float(threads) if resources.cpus is None else resources.cpus
+
+
+def gpus(plan: Plan) -> int:
+    """How many GPUs the plan asks for: all that its roles name, rounded up."""
+    recipe = plan.recipe
+    demand = recipe.student.resources.gpus * recipe.student.engine.ranks
+    for teacher in recipe.teachers.values():
+        # While it is trained it has ranks; when it teaches, replicas.
+        demand += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
+    return int(demand + 0.999)

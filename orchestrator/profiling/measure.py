@@ -18,10 +18,10 @@ import torch
 from cluster.catalog import build_runtime
 from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.execution.role_specs import gpus, logical_cpus
 from orchestrator.execution.signals import interruptible
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
+from orchestrator.planning.thread_allocation import gpus, logical_cpus
 from orchestrator.profiling.bench import Bench, scratch_home
 from orchestrator.profiling.measured_plan import MeasuredPlan, write_measured
 from orchestrator.profiling.plan_timing import measured_plan

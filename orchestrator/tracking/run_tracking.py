@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from orchestrator.planning.plan import Plan, Stage
 from orchestrator.report.latency import finished_network
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
-from orchestrator.tracking.tracker import RunSpec, Status, flattened
+from orchestrator.tracking.tracker import RunSpec, Status, code_version, flattened
 from orchestrator.tracking.writer import StageProgress, TrackingWriter
 from students.events import Committed, Event
 from students.storage.step_log import Segment
@@ -97,11 +96,3 @@ def lineage(plan: Plan) -> dict[str, str]:
         "stillhouse.data": plan.identity,
         "stillhouse.code": f"{code_version()}, stage format {STAGE_FORMAT}",
     }
-
-
-def code_version() -> str:
-    """The installed version of stillhouse."""
-    try:
-        return version("stillhouse")
-    except PackageNotFoundError:
-        return "not installed"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -126,3 +127,11 @@ def redacted(text: str) -> str:
 def key(name: str) -> str:
     """``name`` as trackers take it: letters, digits and ``_-. :/``, at most 250 of them."""
     return _NOT_IN_KEYS.sub("_", name)[:_KEY_LENGTH]
+
+
+def code_version() -> str:
+    """The installed version of stillhouse."""
+    try:
+        return version("stillhouse")
+    except PackageNotFoundError:
+        return "not installed"

@@ -7,16 +7,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-from torch import Tensor
-
-from students.knowledge import AnswerCounts
 from students.storage.attempts import commit_folder
+
+if TYPE_CHECKING:  # Torch takes seconds to import; whether there is an outcome is asked before.
+    from torch import Tensor
+
+    from students.knowledge import AnswerCounts
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
 ANSWERS = "answers.safetensors"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def write_outcome(
         StaleAttempt: a later attempt has begun.
         CheckpointError: it cannot be written, as on a full disk.
     """
+    import safetensors.torch
+
     contents = {ANSWERS: safetensors.torch.save(_contiguous(answers))}
     if weights:
         contents[WEIGHTS] = safetensors.torch.save(_contiguous(weights))
@@ -82,18 +87,34 @@ def write_outcome(
 
 def read_outcome(stage_folder: Path) -> Outcome | None:
     """The outcome in ``stage_folder``; none where there is none, or a damaged one."""
-    folder = stage_folder / "outcome"
+    from students.knowledge import AnswerCounts
+
     try:
-        fields = json.loads((folder / FILE).read_text())
-        if any(_sha256(folder / name) != sha for name, sha in fields["files"].items()):
-            return None
+        fields = _checked_fields(stage_folder)
         fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
         fields["segments"] = tuple(map(tuple, fields["segments"]))
         answers = fields.get("answers", {})
         fields["answers"] = {name: AnswerCounts(**each) for name, each in answers.items()}
         return Outcome(**fields)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except _DAMAGE:
         return None
+
+
+def has_outcome(stage_folder: Path) -> bool:
+    """Whether ``stage_folder`` has an outcome whose files are whole."""
+    try:
+        _checked_fields(stage_folder)
+    except _DAMAGE:
+        return False
+    return True
+
+
+def _checked_fields(stage_folder: Path) -> dict[str, Any]:
+    folder = stage_folder / "outcome"
+    fields: dict[str, Any] = json.loads((folder / FILE).read_text())
+    if any(_sha256(folder / name) != sha for name, sha in fields["files"].items()):
+        raise ValueError("a file of the outcome is damaged")
+    return fields
 
 
 def weights_file(stage_folder: Path) -> Path:
@@ -103,6 +124,8 @@ def weights_file(stage_folder: Path) -> Path:
 
 def read_answers(stage_folder: Path) -> dict[str, Tensor]:
     """The finished model's logits float32 [n, C] by part."""
+    import safetensors.torch
+
     answers: dict[str, Tensor] = safetensors.torch.load_file(stage_folder / "outcome" / ANSWERS)
     return answers
 

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator import run as running
+from orchestrator import run_plan
 from orchestrator.home import run_status
 from orchestrator.home.cleaning import judge
 from orchestrator.home.run_finder import StoredRun, find_runs
@@ -166,8 +167,8 @@ def test_run_marks_itself_before_its_first_stage(
         raise RuntimeError("broken down")
 
     silent = SimpleNamespace(close=lambda *given: None)
-    monkeypatch.setattr(running, "RunTracking", lambda *given: silent)
-    monkeypatch.setattr(running, "_results", break_down)
+    monkeypatch.setattr(run_plan, "RunTracking", lambda *given: silent)
+    monkeypatch.setattr(run_plan, "_results", break_down)
     with pytest.raises(RuntimeError, match="broken down"), Path(os.devnull).open("w") as nowhere:
         running.run(loaded, home=store.home, console=Console(file=nowhere), environment={})
     assert seen == [("interrupted", True)]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.execution.role_specs import gpus, logical_cpus
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import (
     Resolved,
     TeacherReadiness,
+    gpus,
+    logical_cpus,
     resolve,
     roles_of,
     stages_at_once,

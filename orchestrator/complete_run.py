@@ -1,0 +1,88 @@
+"""Records that a run is complete, and reads a complete one back without running anything.
+
+``runs/NAME@DIGEST/complete.json`` records that a run's report is written and that the tracker has
+everything. With that, a run whose stages are all stored is read back without torch, MLflow and the
+drawing of pictures, which take seconds to import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.home.store import Store
+from orchestrator.planning.plan import Plan
+from orchestrator.recipe.printing import printable
+from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
+from orchestrator.results.run_report import RunReport
+from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
+from orchestrator.tracking.tracker import code_version
+from students.storage.outcome import has_outcome
+
+if TYPE_CHECKING:
+    from orchestrator.recipe.loading import LoadedRecipe
+
+RECORD = "complete.json"
+
+
+def record_complete(run: FinishedRun, location: TrackerLocation, run_ids: Sequence[str]) -> None:
+    """Records that ``run`` is complete; ``run_ids`` are its runs at the tracker."""
+    write_json(run.folder / RECORD, _record(run, location) | {"run_ids": list(run_ids)})
+
+
+def read_complete(
+    loaded: LoadedRecipe, plan: Plan, store: Store, environment: Mapping[str, str]
+) -> FinishedRun | None:
+    """The run of ``plan``, if all of it is stored, as a run that found nothing to do.
+
+    None where a stage's outcome or a file of the report is missing or damaged, where the recipe
+    (also what is in no digest), the data, the version or the tracker has changed since, or where
+    the tracker has not got everything.
+    """
+    began = time.monotonic()
+    folder = store.runs / plan.run_name
+    location = tracker_location(store.home, plan.recipe, environment)
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+        run = read_finished_run(folder)
+        complete = (
+            record.items() >= _record(run, location).items()
+            and len(run.reports) == plan.repeats
+            and (folder / "recipe.yaml").read_bytes() == dump_yaml(printable(loaded)).encode()
+            and all(has_outcome(store.folder(stage.digest)) for stage in plan.stages)
+            and location.has_finished(record["run_ids"])
+        )
+        if not complete:
+            return None
+        os.utime(folder / REPORT)  # Of all runs, this one is now the latest.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    seconds = time.monotonic() - began
+    return replace(run, reports=tuple(_nothing_ran(each, seconds) for each in run.reports))
+
+
+def _record(run: FinishedRun, location: TrackerLocation) -> dict[str, Any]:
+    """What must be the same when the run is read back."""
+    files = {name: Path(path) for name, path in run.report.artifacts.items()}
+    return {
+        "version": code_version(),
+        "files": {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in files.items()
+            if path == run.folder / name
+        },
+        # Hashed, for a password may be in it.
+        "tracker": hashlib.sha256(f"{location.uri}\n{location.experiment}".encode()).hexdigest(),
+    }
+
+
+def _nothing_ran(report: RunReport, seconds: float) -> RunReport:
+    stages = tuple(replace(stage, ran=False, seconds=0.0) for stage in report.stages)
+    return replace(report, seconds=seconds, stages=stages)

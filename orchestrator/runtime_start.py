@@ -1,0 +1,49 @@
+"""Starts a plan's runtime beside other work."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from cluster.catalog import build_runtime
+from cluster.runtime import Runtime
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.thread_allocation import gpus, logical_cpus
+
+
+class RuntimeStart:
+    """Starts a plan's runtime on a thread of its own, beside other work, and closes it.
+
+    Ray's processes end with the thread that started them, so that thread lives until they have
+    ended. Waiting: ``runtime`` and ``close`` wait for the start, which Ray itself bounds.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._thread = ThreadPoolExecutor(1, "runtime")
+        self._runtime: Future[Runtime] | None = None
+
+    def begin(self, plan: Plan) -> None:
+        """Begins to start the runtime of ``plan``; does nothing if it has begun already."""
+        if self._runtime is None:
+            cpus, cluster = logical_cpus(plan, os.cpu_count() or 1), plan.recipe.cluster
+            self._runtime = self._thread.submit(
+                build_runtime, cluster, cpus=cpus, gpus=gpus(plan), home=self._home
+            )
+
+    def runtime(self, plan: Plan) -> Runtime:
+        """The runtime of ``plan``, once it has started.
+
+        Raises:
+            ClusterError: it does not start.
+        """
+        self.begin(plan)
+        assert self._runtime is not None
+        return self._runtime.result()
+
+    def close(self) -> None:
+        """Ends the runtime, if it has started. May be called twice."""
+        if self._runtime is not None and self._runtime.exception() is None:
+            self._runtime.result().close()
+        self._thread.shutdown()
