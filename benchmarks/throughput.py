@@ -46,9 +46,10 @@ from students.transfer_sets.sampler import Order
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import LOOK_AHEAD
 from teachers.client.stream import STREAMS_PER_RANK, StreamedKnowledge
-from teachers.config import Uniform, Wait
+from teachers.config import Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost, TeacherSpec
+from teachers.weighting.uniform import Uniform
 
 BATCH = 64
 WEIGHTS = {20: "weights/resnet20-12fca82f.th", 32: "weights/resnet32-d509ac18.th"}

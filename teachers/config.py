@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -13,6 +13,9 @@ from students.models.config import WeightsConfig
 from students.objectives.config import ObjectiveConfig
 from students.objectives.task import Task
 from students.transfer_sets.config import Augment, Share
+from teachers.ensemble.noise import Noise
+from teachers.weighting.catalog import WeightingConfig
+from teachers.weighting.uniform import Uniform
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -63,100 +66,6 @@ class TeacherConfig(Section):
         return self
 
 
-class WeightingBase(Section):
-    """What is asked of each kind of weighting before there is any tensor."""
-
-    labelled: ClassVar[bool] = False
-    """Whether it looks at the labels that the student is given."""
-    drawn: ClassVar[bool] = False
-    """Whether anything in it is drawn at random."""
-
-
-class Uniform(WeightingBase):
-    """Every teacher counts the same."""
-
-    kind: Literal["uniform"] = "uniform"
-
-
-class Fixed(WeightingBase):
-    """Every teacher counts as the recipe says."""
-
-    kind: Literal["fixed"] = "fixed"
-    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
-
-
-class RandomChoice(WeightingBase):
-    """One teacher at random, drawn anew for each sample or each micro-batch in each epoch."""
-
-    drawn: ClassVar[bool] = True
-    kind: Literal["random"] = "random"
-    per: Literal["sample", "batch"] = Field("sample", description="batch: one micro-batch")
-    weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None, description="how likely each teacher is; all alike, if not said"
-    )
-
-
-class MaxEntropy(WeightingBase):
-    """For each sample the teacher that is least sure."""
-
-    kind: Literal["max_entropy"] = "max_entropy"
-
-
-class MinEntropy(WeightingBase):
-    """For each sample the teacher that is surest."""
-
-    kind: Literal["min_entropy"] = "min_entropy"
-
-
-class Confidence(WeightingBase):
-    """By how well each teacher names the label: softmax over the teachers of minus their
-    cross-entropy; unlabelled samples count all teachers the same."""
-
-    labelled: ClassVar[bool] = True
-    kind: Literal["confidence"] = "confidence"
-
-
-class CorrectOnly(WeightingBase):
-    """The teachers that name the label, all the same; the label itself where none does."""
-
-    labelled: ClassVar[bool] = True
-    kind: Literal["correct_only"] = "correct_only"
-
-
-class Specialists(WeightingBase):
-    """Teachers that know some of the classes, each where it knows."""
-
-    kind: Literal["specialists"] = "specialists"
-
-
-class Adaptive(WeightingBase):
-    """By a gate that learns with the student, from a latent vector for each teacher and the
-    student's pooled feature (AMTML-KD; Liu et al., 2020)."""
-
-    kind: Literal["adaptive"] = "adaptive"
-    layer: str | None = Field(
-        None,
-        description="the student's layer it looks at; the last before its outputs, if not said",
-    )
-    detached: bool = Field(
-        False, description="whether the gate's gradient stops before the student's layer"
-    )
-    penalty: Annotated[float, Field(ge=0)] = Field(
-        0.1, description="times the squares of all the gate's parameters"
-    )
-    learns_for: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="epochs, after which the gate stands still; to the end, if not said"
-    )
-
-
-class Noise(Section):
-    """Multiplicative noise on the teachers' logits (Sau & Balasubramanian, 2016)."""
-
-    probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="for each sample")
-    sigma: Annotated[float, Field(ge=0)] = Field(0.1, description="standard deviation")
-    virtual: Positive = Field(1, description="teachers made of one, each with its own noise")
-
-
 class Wait(Section):
     """A lost teacher is restarted and goes on where the student is: the same result."""
 
@@ -169,36 +78,21 @@ class Fail(Section):
     kind: Literal["fail"] = "fail"
 
 
-Weighting = Annotated[
-    Annotated[
-        Uniform
-        | Fixed
-        | RandomChoice
-        | MaxEntropy
-        | MinEntropy
-        | Confidence
-        | CorrectOnly
-        | Adaptive
-        | Specialists,
-        Field(discriminator="kind"),
-    ],
-    BeforeValidator(kind_first),
-]
 OnTeacherLoss = Annotated[
     Annotated[Wait | Fail, Field(discriminator="kind")], BeforeValidator(kind_first)
 ]
 
 
 class BankConfig(Section):
-    """What of the teachers' answers is kept, for whoever asks the same again."""
+    """What of the teachers' answers is stored, so that none is computed twice."""
 
     budget_gb: Annotated[float, Field(gt=0)] = Field(
         10, description="of the whole bank, 10^9 bytes"
     )
     top_k: Literal["none"] | Annotated[int, Field(ge=1, le=65535)] = Field(
-        "none", description="the largest logits that are kept; of the others their mean"
+        "none", description="the largest logits that are stored; of the others their mean"
     )
-    taps: bool = Field(False, description="whether tapped layers are kept beside the logits")
+    taps: bool = Field(False, description="whether tapped layers are stored beside the logits")
 
     @property
     def budget(self) -> int:
@@ -207,9 +101,9 @@ class BankConfig(Section):
 
 
 class EnsembleConfig(Section):
-    """How K teachers agree, and what of their answers is kept."""
+    """How the answers of K teachers are combined, and what of them is stored."""
 
-    weighting: Weighting = Uniform()
+    weighting: WeightingConfig = Uniform()
     mean: Literal["arithmetic", "geometric"] = "arithmetic"
     temperature: Annotated[float, Field(gt=0, le=1000)] = 4.0
     on_teacher_loss: OnTeacherLoss = Wait()
@@ -218,19 +112,19 @@ class EnsembleConfig(Section):
 
     @property
     def top_k(self) -> int | None:
-        """How many of an answer's logits the student gets exactly; none: all of them."""
+        """How many of an answer's logits the student gets exactly; None: all of them."""
         if self.bank == "none" or self.bank.top_k == "none":
             return None
         return self.bank.top_k
 
     @property
     def effective_noise(self) -> Noise | None:
-        """The noise on the answers; none where it would change nothing."""
+        """The noise on the answers; None where it would change nothing."""
         if self.noise == "none" or self.noise.probability == 0 or self.noise.sigma == 0:
             return None
         return self.noise
 
     @property
-    def drawn(self) -> bool:
-        """Whether anything of what the student hears is drawn at random."""
-        return self.weighting.drawn or self.effective_noise is not None
+    def is_random(self) -> bool:
+        """Whether the knowledge about a sample depends on random draws."""
+        return self.weighting.is_random or self.effective_noise is not None

@@ -14,7 +14,7 @@ from students.errors import UserError
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
 from students.objectives.layer_refs import Guided, HintLayer
-from teachers.config import Adaptive
+from teachers.weighting.adaptive import Adaptive
 
 Shape = tuple[int, ...]
 

@@ -133,7 +133,7 @@ def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble
         weighting,
         noise=stage.ensemble.effective_noise,
         seed=ensemble_seed(plan.recipe, stage.repeat),
-        labels=transfer_set.student_targets if weighting.labelled else None,
+        labels=transfer_set.student_targets if weighting.needs_labels else None,
         class_maps=class_maps(plan.recipe, stage.teachers),
     )
 

@@ -25,8 +25,7 @@ from students.transfer_sets.config import (
     TransferSetConfig,
 )
 from students.transfer_sets.content_hashes import hashes_of
-from teachers.config import EnsembleConfig, Fixed, RandomChoice, TeacherConfig, Uniform
-from teachers.weighting.given import given_weights
+from teachers.config import EnsembleConfig, TeacherConfig
 
 STAGE_FORMAT = 2
 """Raised by hand when the same fields come to mean another result."""
@@ -60,7 +59,7 @@ def training_stage(
 
     ``ensemble_seed`` is included if the weighting or the noise draws random numbers.
     """
-    by_label = bool(teachers) and ensemble.weighting.labelled
+    by_label = bool(teachers) and ensemble.weighting.needs_labels
     fields: Plain = {
         "format": STAGE_FORMAT,
         "kind": "teach",
@@ -82,13 +81,14 @@ def _ensemble(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plai
     """How the answers of teachers ``names`` are combined; two spellings of the same are equal."""
     weighting, noise = ensemble.weighting, ensemble.effective_noise
     fields: Plain = {"mean": ensemble.mean, "top_k": ensemble.top_k}
-    if isinstance(weighting, (Uniform, Fixed, RandomChoice)):
-        fields["weights"] = given_weights(weighting, names)
-    if not isinstance(weighting, (Uniform, Fixed)):
+    given = weighting.given_weights(names)
+    if given is not None:
+        fields["weights"] = given
+    if not weighting.is_constant:
         fields["weighting"] = weighting.model_dump(mode="json", exclude={"weights"})
     if noise is not None:
         fields["noise"] = noise.model_dump(mode="json")
-    return fields | ({"seed": seed} if ensemble.drawn else {})
+    return fields | ({"seed": seed} if ensemble.is_random else {})
 
 
 def evaluation_stage(

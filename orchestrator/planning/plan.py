@@ -21,7 +21,9 @@ from students.randomness import seed_of
 from students.specs import Samples, StudentSpec
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
-from teachers.config import Adaptive, EnsembleConfig, Fixed, TeacherConfig, Uniform
+from teachers.config import EnsembleConfig, TeacherConfig
+from teachers.weighting.adaptive import Adaptive
+from teachers.weighting.uniform import Uniform
 
 LABEL_SMOOTHING = 0.1
 """The control's smoothing, the usual value (Szegedy et al., 2016)."""
@@ -250,7 +252,7 @@ def with_gate_config(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec
     """Gives the student what ``ensemble``'s weighting needs in its trainer: a gating network
     (whose layer has been named), and whether teacher weights differ from sample to sample."""
     weighting = ensemble.weighting
-    tracks_weights = not isinstance(weighting, (Uniform, Fixed))
+    tracks_weights = not weighting.is_constant
     if not isinstance(weighting, Adaptive):
         return replace(spec, tracks_weights=tracks_weights)
     assert weighting.layer is not None  # the recipe's rules refuse a layer that cannot be known

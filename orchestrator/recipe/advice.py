@@ -12,7 +12,7 @@ from students.objectives.hard_targets import HardTargets
 from students.objectives.probability_l2 import ProbabilityL2
 from students.objectives.task import Task
 from students.objectives.term import SofteningTerm, learns_from_teachers
-from teachers.config import Confidence, CorrectOnly, TeacherConfig
+from teachers.config import TeacherConfig
 
 _ON_DISTRIBUTIONS = (SofteningTerm, ProbabilityL2, HardTargets)
 
@@ -82,7 +82,7 @@ def _label_smoothing(recipe: Recipe) -> Iterator[str]:
 
 def _correctness(recipe: Recipe) -> Iterator[str]:
     rule = recipe.ensemble.weighting
-    if isinstance(rule, (CorrectOnly, Confidence)) and all_have_seen(recipe):
+    if rule.needs_labels and all_have_seen(recipe):
         yield (
             f"Rule {rule.kind} weighs teachers by whether they are correct, but all of them were "
             "trained on the student's samples and will be correct on nearly all: expect little "

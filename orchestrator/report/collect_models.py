@@ -33,7 +33,7 @@ from students.objectives.softening import soften
 from students.storage.outcome import read_answers
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble.ensemble import Ensemble
-from teachers.weighting.held_out import judged_by
+from teachers.weighting.uniform import Uniform
 
 Classes = tuple[int, ...] | None
 
@@ -127,7 +127,9 @@ class ModelFigures:
         recipe = self.plan.recipe
         names = tuple(recipe.teachers)
         logits = torch.stack([self._logits[f"teachers.{name}"][part] for name in names]).double()
-        weighting = judged_by(recipe.ensemble.weighting)
+        weighting = recipe.ensemble.weighting
+        if weighting.training_only:
+            weighting = Uniform()
         maps = class_maps(recipe, names)
         ensemble = Ensemble(names, self.transfer_set.classes, weighting, class_maps=maps)
         whole = ensemble.combine(Question(0, self._ids(part)), logits)

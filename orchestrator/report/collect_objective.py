@@ -11,8 +11,7 @@ from orchestrator.results.weighting_report import WeightingReport
 from students.objectives.term import Term
 from students.objectives.weight_schedule import weight_at
 from students.storage.step_log import Row
-from teachers.config import CorrectOnly, Weighting
-from teachers.weighting.held_out import judged_without
+from teachers.weighting.rule import WeightingRule
 
 _SMALLEST_WEIGHT = 0.00005
 """Less than that is rounding."""
@@ -46,7 +45,11 @@ def term_reports(
 
 
 def weighting_report(
-    rows: Iterable[Row], weighting: Weighting, classes: Sequence[str], *, samples_seen: bool = False
+    rows: Iterable[Row],
+    weighting: WeightingRule,
+    classes: Sequence[str],
+    *,
+    samples_seen: bool = False,
 ) -> WeightingReport | None:
     """Teacher weights from the rows of the epochs; none where they have recorded none."""
     epochs = [row for row in rows if row.kind == "epoch" and any(_teachers(row))]
@@ -63,7 +66,7 @@ def weighting_report(
     if all(share is None for shares in by_class.values() for share in shares):
         by_class, classes = {}, ()
     fallback = [0.0] * len(epochs)
-    if isinstance(weighting, CorrectOnly):
+    if weighting.has_fallback:
         fallback = [1 - sum(shares) for shares in zip(*weights.values(), strict=True)]
     return WeightingReport(
         rule=weighting.kind,
@@ -75,7 +78,7 @@ def weighting_report(
         by_class=by_class,
         classes=tuple(classes),
         samples_seen=samples_seen,
-        ensemble_is_uniform=judged_without(weighting),
+        ensemble_is_uniform=bool(weighting.training_only),
     )
 
 

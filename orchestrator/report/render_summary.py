@@ -10,6 +10,7 @@ from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 from orchestrator.results.teaching_report import StepSpeed, TeachingReport
 from orchestrator.results.term_report import gradient_shares
 from orchestrator.results.weighting_report import WeightingReport
+from teachers.weighting.catalog import rule_class
 
 _SMALLEST = 0.0005
 """Accuracies that differ by less are the same with one decimal of a percentage."""
@@ -17,13 +18,6 @@ _FEW_CHANGED = 0.02
 """A weighting that changes the target of fewer samples teaches nearly as the uniform mean does."""
 _NEARLY_ALL = 0.9
 """A gating network that gives one teacher more than that selects it."""
-_NOT_HELD_OUT = {
-    "random": "draws teachers at random",
-    "adaptive": "is part of the student",
-    "confidence": "needs labels",
-    "correct_only": "needs labels",
-}
-"""Why a weighting is not evaluated on the held-out parts."""
 
 
 def summary(report: RunReport) -> tuple[str, ...]:
@@ -156,14 +150,14 @@ def _corrected(report: RunReport) -> Iterator[str]:
 def _weighting(weights: WeightingReport) -> Iterator[str]:
     if not weights.epochs:
         return
-    changed = weights.target_changed[-1]
+    rule, changed = rule_class(weights.rule), weights.target_changed[-1]
     said = (
         f"In the last epoch, weighting {weights.rule} changed the target of {_small_share(changed)}"
         " of the samples"
     )
     if changed >= _FEW_CHANGED:
         yield f"{said}, and its most likely class for {_small_share(weights.class_changed[-1])}."
-    elif weights.samples_seen and weights.rule != "adaptive":  # A gate may be nearly uniform, too.
+    elif weights.samples_seen and not rule.is_trained:  # A gate may be nearly uniform, too.
         yield f"{said}: all teachers were trained on them and agree on nearly all."
     else:
         yield f"{said}: the student is taught nearly as by the uniform mean."
@@ -171,17 +165,16 @@ def _weighting(weights: WeightingReport) -> Iterator[str]:
         share = _small_share(weights.fallback_shares[-1])
         yield f"For {share} of them the target was the label, since no teacher was right."
     teacher, shares = max(weights.weights.items(), key=lambda each: each[1][-1])
-    if weights.rule == "adaptive" and shares[-1] > _NEARLY_ALL:
+    if rule.is_trained and shares[-1] > _NEARLY_ALL:
         yield (
             f"The gating network gave {teacher} {100 * shares[-1]:.0f} % of the weight: it "
             "minimises the student's loss, which favours the teacher that is easiest to imitate, "
             "not the most accurate one."
         )
     if weights.ensemble_is_uniform:
-        why = _NOT_HELD_OUT.get(weights.rule, "cannot be evaluated on held-out parts")
         yield (
             "The ensemble's own figures are those of the uniform mean, since weighting "
-            f"{weights.rule} {why}."
+            f"{weights.rule} {rule.training_only}."
         )
 
 

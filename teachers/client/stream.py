@@ -87,7 +87,7 @@ class StreamedKnowledge:
                     self._begin_next(lessons, under_way)
                 question = current.questions[-left]
                 answers = [each.next() for each in current.parts]
-                yield self.ensemble.gather(question, answers)
+                yield self.ensemble.combine_answers(question, answers)
             self._end(under_way.pop(0))
 
     def _begin_next(self, lessons: Iterator[list[Question]], under_way: list[_Together]) -> None:

@@ -1,5 +1,5 @@
-"""K answers gathered into knowledge.
+"""The answers of K teachers combined into knowledge.
 
-ensemble  An ensemble: gathers what K teachers said about one micro-batch into knowledge
+ensemble  Combines the answers of K teachers to one micro-batch into knowledge
 noise     Noise on teachers' logits: a function of seed, teacher, epoch and sample id
 """

@@ -1,4 +1,4 @@
-"""An ensemble: gathers what K teachers said about one micro-batch into knowledge.
+"""An ensemble: combines the answers of K teachers to one micro-batch into knowledge.
 
 B batch, C classes, K teachers.
 """
@@ -16,25 +16,23 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Answer, Knowledge, Question
-from teachers.config import Noise, Weighting
-from teachers.ensemble.noise import LogitNoise
+from teachers.ensemble.noise import Noise
 from teachers.inference.answer_encoding import decode
-from teachers.weighting.catalog import build_rule
-from teachers.weighting.rule import Rule, Said
+from teachers.weighting.rule import RuleContext, WeightingRule
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """K teachers, by name, in the order in which their answers stand in knowledge.
+    """K teachers, by name, in the order in which knowledge holds their logits.
 
     ``seed`` is for rules and noise that draw; ``labels`` int64 by sample id, those that the
-    student is given and -1 elsewhere, for rules that look at them. ``class_maps``: the classes
+    student is given and -1 elsewhere, for rules that need them. ``class_maps``: the classes
     that a teacher knows, by its name, where these are not all.
     """
 
     names: tuple[str, ...]
     classes: int
-    weighting: Weighting
+    weighting: WeightingRule
     noise: Noise | None = None
     seed: int = 0
     labels: npt.NDArray[np.int64] | None = None
@@ -42,12 +40,12 @@ class Ensemble:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Whose answers stand in knowledge, in order: the teachers, or those made of one."""
+        """Whose logits knowledge holds, in order: the teachers, or the virtual ones made of one."""
         if self.noise is None or self.noise.virtual == 1:
             return self.names
         return tuple(f"{name}~{n + 1}" for name in self.names for n in range(self.noise.virtual))
 
-    def gather(self, question: Question, answers: Sequence[Answer]) -> Knowledge:
+    def combine_answers(self, question: Question, answers: Sequence[Answer]) -> Knowledge:
         """Knowledge from one answer [B, C] of each teacher, in the order of ``names``."""
         # In one thread: a student's threads would wait for each other longer than this takes.
         logits = decode(np.stack([answer.logits for answer in answers]))
@@ -56,7 +54,7 @@ class Ensemble:
             for name, answer in zip(self.names, answers, strict=True)
         }
         if self.noise is not None:
-            logits = LogitNoise(self.noise, self.seed).apply(logits, question, self.names)
+            logits = self.noise.apply(logits, question, self.names, self.seed)
         return self.combine(question, logits, taps)
 
     def combine(
@@ -65,39 +63,25 @@ class Ensemble:
         logits: Tensor,
         taps: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
     ) -> Knowledge:
-        """Knowledge from the logits [K, B, C] of members all of whom are there."""
-        said = Said(
+        """Knowledge from the logits [K, B, C] of members all of whom are present."""
+        knowledge = Knowledge(
             logits=logits,
             known=self._known,
             present=torch.ones(logits.shape[:2], dtype=torch.bool),
-            labels=self._labels_of(question),
-            sample_ids=question.sample_ids,
-            epoch=question.epoch,
-        )
-        weighed = self._rule(said)
-        return Knowledge(
-            logits=said.logits if weighed.logits is None else weighed.logits,
-            known=said.known if weighed.known is None else weighed.known,
-            present=said.present,
-            weights=weighed.weights,
+            weights=None,
             taps=taps,
-            fallback_labels=weighed.fallback_labels,
         )
-
-    @cached_property
-    def _rule(self) -> Rule:
-        return build_rule(self.weighting, self.members, self.seed)
+        labels = None
+        if self.labels is not None:
+            labels = torch.from_numpy(self.labels[question.sample_ids])
+        context = RuleContext(self.members, self.seed, question, labels)
+        return self.weighting.weigh(knowledge, context)
 
     @cached_property
     def _known(self) -> Tensor:
         known = torch.ones(len(self.names), self.classes, dtype=torch.bool)
-        for place, name in enumerate(self.names):
+        for row, name in enumerate(self.names):
             if name in self.class_maps:
-                known[place] = False
-                known[place, list(self.class_maps[name])] = True
+                known[row] = False
+                known[row, list(self.class_maps[name])] = True
         return known.repeat_interleave(len(self.members) // len(self.names), dim=0)
-
-    def _labels_of(self, question: Question) -> Tensor | None:
-        if self.labels is None:
-            return None
-        return torch.from_numpy(self.labels[question.sample_ids])

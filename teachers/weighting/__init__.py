@@ -1,16 +1,14 @@
-"""How K teachers agree: one rule for each kind of ``ensemble.weighting``.
+"""Weighting rules, one file each: how much each of K teachers counts for a sample.
 
-rule      what a rule is told of a micro-batch, and what it answers
-catalog   the closed table: which kind of the recipe is which rule
-given     weights that the recipe gives as numbers, one for each teacher
-sharing   one vote for each sample, shared equally among those chosen
-uniform   every teacher counts the same
-fixed     every teacher counts as the recipe says
-random_choice  one teacher at random, for each sample or each micro-batch
-entropy   the teacher that is least sure, or surest
-confidence    by how well each teacher names the label
-correct_only  those that name the label; the label itself where none does
-specialists   those that know some of the classes, each where it knows
-adaptive  nobody here: the student's own gate weighs
-held_out  which rules can be judged on samples without labels and without the student
+rule           What every rule is: its settings in the recipe, what it needs, and its weights
+catalog        The closed table of rules: from a kind to its class
+uniform        All teachers the same
+fixed          Given numbers, the same for every sample
+random_choice  One teacher, drawn for each sample or micro-batch
+entropy        The teacher of the highest, or of the lowest, entropy
+confidence     By the probability that each teacher gives the label
+correct_only   Those that predict the label; the label itself where none does
+specialists    Teachers that know some of the classes, each where it knows
+adaptive       By a gating network that is trained with the student
+random_draws   Random numbers for samples: functions of a seed and a sample's id
 """

@@ -1,52 +1,34 @@
-"""The closed table of weighting rules: which kind of the recipe is which rule."""
+"""The closed table of weighting rules: from a kind to the class of its settings and its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Annotated
 
-from teachers.config import (
-    Adaptive,
-    Confidence,
-    CorrectOnly,
-    Fixed,
-    MaxEntropy,
-    MinEntropy,
-    RandomChoice,
-    Specialists,
-    Uniform,
-    Weighting,
-)
-from teachers.weighting.adaptive import AdaptiveRule
-from teachers.weighting.confidence import ConfidenceRule
-from teachers.weighting.correct_only import CorrectOnlyRule
-from teachers.weighting.entropy import EntropyRule
-from teachers.weighting.fixed import FixedRule
-from teachers.weighting.given import given_weights
-from teachers.weighting.random_choice import RandomRule
-from teachers.weighting.rule import Rule
-from teachers.weighting.specialists import SpecialistsRule
-from teachers.weighting.uniform import UniformRule
+from pydantic import BeforeValidator
+
+from cluster.section import kind_first, one_of
+from teachers.weighting.rule import WeightingRule
+
+WEIGHTING_RULES = {
+    "uniform": "teachers.weighting.uniform:Uniform",
+    "fixed": "teachers.weighting.fixed:Fixed",
+    "random": "teachers.weighting.random_choice:RandomChoice",
+    "max_entropy": "teachers.weighting.entropy:MaxEntropy",
+    "min_entropy": "teachers.weighting.entropy:MinEntropy",
+    "confidence": "teachers.weighting.confidence:Confidence",
+    "correct_only": "teachers.weighting.correct_only:CorrectOnly",
+    "adaptive": "teachers.weighting.adaptive:Adaptive",
+    "specialists": "teachers.weighting.specialists:Specialists",
+}
+
+if TYPE_CHECKING:
+    WeightingConfig = WeightingRule
+else:
+    WeightingConfig = Annotated[one_of(WEIGHTING_RULES), BeforeValidator(kind_first)]
 
 
-def build_rule(weighting: Weighting, names: Sequence[str], seed: int) -> Rule:
-    """The rule for teachers ``names``; ``seed`` is for those that draw."""
-    match weighting:
-        case Uniform():
-            return UniformRule()
-        case Fixed():
-            return FixedRule(given_weights(weighting, names))
-        case RandomChoice():
-            given = given_weights(weighting, names)
-            return RandomRule(tuple(names), given, weighting.per, seed)
-        case MaxEntropy():
-            return EntropyRule(least_sure=True)
-        case MinEntropy():
-            return EntropyRule(least_sure=False)
-        case Confidence():
-            return ConfidenceRule()
-        case CorrectOnly():
-            return CorrectOnlyRule()
-        case Adaptive():
-            return AdaptiveRule()
-        case Specialists():
-            return SpecialistsRule()
+def rule_class(kind: str) -> type[WeightingRule]:
+    """The class of a kind."""
+    found: type[WeightingRule] = resolve_name(WEIGHTING_RULES[kind])
+    return found

@@ -1,17 +1,23 @@
-"""The rule ``fixed``: every teacher counts as the recipe says.
+"""The rule ``fixed``: given numbers, the same for every sample.
 
 B batch, K teachers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from pydantic import Field
 
-from teachers.weighting.rule import Rule, Said, Weighed
+from students.knowledge import Knowledge
+from students.lazy_imports import torch
+from teachers.weighting.rule import RuleContext, WeightingRule, normalized
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
 
 
 def fixed_weights(
@@ -19,21 +25,27 @@ def fixed_weights(
 ) -> Float[Tensor, "teachers batch"]:
     """``given_K``, which sum to one, divided by what of them is present for a sample.
 
-    Where all are present they are ``given_K`` to the bit; where nobody with a weight above
+    Where all are present they are ``given_K`` to the bit; where no teacher with a weight above
     zero is, they are 0.
     """
     given_KB = given_K.unsqueeze(1).expand(present_KB.shape)
-    heard_KB = torch.where(present_KB, given_KB, 0.0)
-    share_B = heard_KB.sum(dim=0) / given_KB.sum(dim=0)
-    return heard_KB / torch.where(share_B > 0, share_B, 1.0)
+    present_weights_KB = torch.where(present_KB, given_KB, 0.0)
+    share_B = present_weights_KB.sum(dim=0) / given_KB.sum(dim=0)
+    return present_weights_KB / torch.where(share_B > 0, share_B, 1.0)
 
 
-@dataclass(frozen=True)
-class FixedRule(Rule):
-    """``weights`` [K] in the order of the teachers, summing to one."""
+class Fixed(WeightingRule):
+    """Each teacher counts as ``weights`` say, which sum to one."""
 
-    weights: tuple[float, ...]
+    is_constant: ClassVar[bool] = True
+    kind: Literal["fixed"] = "fixed"
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
 
-    def __call__(self, said: Said) -> Weighed:
-        """The given weights, for each sample."""
-        return Weighed(fixed_weights(torch.tensor(self.weights), said.present))
+    def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
+        """``fixed_weights`` of the recipe's numbers."""
+        given_K = torch.tensor(self.given_weights(context.names))
+        return replace(knowledge, weights=fixed_weights(given_K, knowledge.present))
+
+    def given_weights(self, names: Sequence[str]) -> tuple[float, ...]:
+        """The recipe's."""
+        return normalized(self.weights, names)

@@ -1,63 +1,76 @@
-"""The rule ``random``: one teacher at random, for each sample or each micro-batch.
+"""The rule ``random``: one teacher, drawn for each sample or each micro-batch.
 
 B batch, K teachers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
-import torch
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor
+from pydantic import Field
 
+from students.knowledge import Knowledge
+from students.lazy_imports import np, torch
 from students.randomness import seed_of
 from teachers.weighting.random_draws import origins, uniforms
-from teachers.weighting.rule import Rule, Said, Weighed
+from teachers.weighting.rule import RuleContext, WeightingRule, normalized
+from teachers.weighting.uniform import Uniform
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Float64
+    from torch import Tensor
 
 
-def drawn(
+def drawn_weights(
     uniforms_KB: Float64[Tensor, "teachers batch"],
     given_K: Float64[Tensor, " teachers"],
     present_KB: Bool[Tensor, "teachers batch"],
 ) -> Float[Tensor, "teachers batch"]:
-    """1 for the teacher that is drawn for a sample, 0 for others; all 0 where nobody with a
+    """1 for the teacher that is drawn for a sample, 0 for others; all 0 where no teacher with a
     weight above zero is present.
 
-    Each teacher runs a race of its own, -log(u) / w, which teacher k wins with probability
-    w_k / sum w of those present: who is absent, or in what order they stand, changes nobody
-    else's time.
+    Each teacher has an arrival time of its own, -log(u) / w, and the first wins, which is
+    teacher k with probability w_k / sum w of those present (exponential races). So neither the
+    order of teachers nor the absence of one changes the time of another.
     """
-    runs_KB = present_KB & (given_K > 0).unsqueeze(1)
-    times_KB = torch.where(runs_KB, -uniforms_KB.log() / given_K.unsqueeze(1), torch.inf)
+    eligible_KB = present_KB & (given_K > 0).unsqueeze(1)
+    times_KB = torch.where(eligible_KB, -uniforms_KB.log() / given_K.unsqueeze(1), torch.inf)
     winners_B = times_KB.argmin(dim=0, keepdim=True)
     won_KB = torch.zeros_like(present_KB).scatter_(0, winners_B, value=True)
-    return (won_KB & runs_KB).to(torch.get_default_dtype())
+    return (won_KB & eligible_KB).to(torch.get_default_dtype())
 
 
-@dataclass(frozen=True)
-class RandomRule(Rule):
-    """Draws one of ``names`` with the probabilities ``weights`` [K], anew in each epoch: by
-    sample, or by the first sample of the micro-batch.
+class RandomChoice(WeightingRule):
+    """One teacher, drawn anew for each sample or each micro-batch in each epoch."""
 
-    Source: Fukuda et al. (2017), who draw one for each batch.
-    """
+    is_random: ClassVar[bool] = True
+    training_only: ClassVar[str] = "draws teachers at random"
+    kind: Literal["random"] = "random"
+    per: Literal["sample", "batch"] = Field("sample", description="batch: one micro-batch")
+    weights: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="the probability of each teacher; all the same, if not said"
+    )
 
-    names: tuple[str, ...]
-    weights: tuple[float, ...]
-    per: Literal["sample", "batch"]
-    seed: int
+    def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
+        """All of a sample's weight for one teacher; by micro-batch, the one of its first sample.
 
-    def __call__(self, said: Said) -> Weighed:
-        """All of a sample's weight for one teacher."""
-        ids = said.sample_ids
+        Source: Fukuda et al. (2017), who draw one for each batch.
+        """
+        ids, epoch = context.question.sample_ids, context.question.epoch
         if self.per == "batch":
             ids = np.broadcast_to(ids[:1], ids.shape)
-        runs = [
-            uniforms(origins(seed_of(self.seed, "random", name, said.epoch), ids))[:, 0]
-            for name in self.names
+        each = [
+            uniforms(origins(seed_of(context.seed, "random", name, epoch), ids))[:, 0]
+            for name in context.names
         ]
-        given = torch.tensor(self.weights, dtype=torch.float64)
-        return Weighed(drawn(torch.from_numpy(np.stack(runs)), given, said.present))
+        given_K = torch.tensor(self.given_weights(context.names), dtype=torch.float64)
+        weights = drawn_weights(torch.from_numpy(np.stack(each)), given_K, knowledge.present)
+        return replace(knowledge, weights=weights)
+
+    def given_weights(self, names: Sequence[str]) -> tuple[float, ...]:
+        """The probabilities [K]."""
+        if self.weights is None:
+            return Uniform().given_weights(names)
+        return normalized(self.weights, names)

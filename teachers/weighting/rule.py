@@ -1,36 +1,36 @@
-"""What a weighting rule is told of one micro-batch, and what it answers.
+"""What every weighting rule is: its settings in the recipe, what it needs, and its weights.
 
-B batch, C classes, K teachers.
+B batch, K teachers.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from cluster.section import Section
+from students.knowledge import Knowledge, Question
+from students.lazy_imports import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Said:
-    """What K teachers said about one micro-batch.
+class RuleContext:
+    """What weights may depend on beside the teachers' answers.
 
-    ``logits`` float32 [K, B, C], with whatever noise is on them; ``known`` bool [K, C], the
-    classes a teacher knows; ``present`` bool [K, B], who answered (what others' logits hold
-    does not matter); ``labels`` int64 [B], those that the student is given and -1 elsewhere,
-    or none where no rule wants them; ``sample_ids`` int64 [B].
+    ``names`` of the K teachers; ``seed`` for rules that draw; the ``question`` that was asked;
+    ``labels`` int64 [B], those that the student is given and -1 elsewhere, None where the rule
+    does not need them.
     """
 
-    logits: Float[Tensor, "teachers batch classes"]
-    known: Bool[Tensor, "teachers classes"]
-    present: Bool[Tensor, "teachers batch"]
+    names: tuple[str, ...]
+    seed: int
+    question: Question
     labels: Int[Tensor, " batch"] | None
-    sample_ids: npt.NDArray[np.int64]
-    epoch: int
 
     @property
     def given_labels(self) -> Int[Tensor, " batch"]:
@@ -40,32 +40,54 @@ class Said:
             ValueError: there are none.
         """
         if self.labels is None:
-            raise ValueError("`labels` is None: whoever builds a rule that needs them gives them")
+            raise ValueError("`labels` is None, but the rule needs them; give them to the ensemble")
         return self.labels
 
 
-@dataclass(frozen=True)
-class Weighed:
-    """What a rule makes of it.
+class WeightingRule(Section):
+    """How much each teacher counts for a sample.
 
-    ``weights`` [K, B], at least 0, summing to one over the teachers present and 0 for the
-    absent; or none, where the student's gate makes them. ``fallback_labels`` int64
-    [B]: the class that stands in where all weights are 0, -1 elsewhere. ``logits`` and
-    ``known``: what the teachers are taken to have said, where a rule completes it.
+    A subclass adds ``kind``, its settings, and ``weigh``. What recipe, planner and report must
+    know of a kind is a class variable or a method here, never a comparison with its name.
     """
 
-    weights: Float[Tensor, "teachers batch"] | None
-    fallback_labels: Int[Tensor, " batch"] | None = None
-    logits: Float[Tensor, "teachers batch classes"] | None = None
-    known: Bool[Tensor, "teachers classes"] | None = None
-
-
-class Rule(ABC):
-    """One way of weighing teachers: a function of what was said, and of nothing else."""
+    kind: str
 
     needs_labels: ClassVar[bool] = False
-    """Whether it looks at ``Said.labels``."""
+    """Whether it depends on the labels that the student is given."""
+    is_random: ClassVar[bool] = False
+    """Whether it depends on random draws."""
+    is_constant: ClassVar[bool] = False
+    """Whether a teacher's weight is the same for every sample."""
+    has_fallback: ClassVar[bool] = False
+    """Whether the label replaces the soft target of samples for which all weights are 0."""
+    is_trained: ClassVar[bool] = False
+    """Whether a gating network that is trained with the student computes it."""
+    training_only: ClassVar[str] = ""
+    """Why it cannot be applied to held-out samples, where there are no labels, no draws and no
+    student; empty if it can."""
 
-    @abstractmethod
-    def __call__(self, said: Said) -> Weighed:
-        """What becomes of one micro-batch."""
+    def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
+        """The knowledge about one micro-batch with ``weights`` filled in: at least 0, summing to
+        one over the teachers present, 0 for the absent, whose logits may hold anything."""
+        raise NotImplementedError
+
+    def given_weights(self, names: Sequence[str]) -> tuple[float, ...] | None:
+        """The weights [K] that the recipe gives as numbers, in the order of ``names``; None if
+        the rule computes them."""
+        return None
+
+
+def normalized(weights: dict[str, float], names: Sequence[str]) -> tuple[float, ...]:
+    """Weights [K] in the order of ``names``, summing to one: the recipe is held to a sum of one,
+    up to the last digits, which are corrected here."""
+    each = [weights[name] for name in names]
+    return tuple(weight / sum(each) for weight in each)
+
+
+def shared_equally(
+    chosen_KB: Bool[Tensor, "teachers batch"],
+) -> Float[Tensor, "teachers batch"]:
+    """1/n for each of the n that are chosen for a sample, 0 for others; all 0 where none is."""
+    counts_B = chosen_KB.sum(dim=0)
+    return chosen_KB.to(torch.get_default_dtype()) / counts_B.clamp(min=1)

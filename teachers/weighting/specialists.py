@@ -1,29 +1,31 @@
 """The rule ``specialists``: teachers that know some of the classes, each where it knows.
 
-B batch, C classes, K teachers, S_m the classes that specialist m knows.
+B batch, C classes, K teachers, S_m the classes that specialist m knows. A generalist knows all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from students.knowledge import Knowledge
+from students.lazy_imports import torch
+from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
 
-from teachers.weighting.rule import Rule, Said, Weighed
-from teachers.weighting.sharing import shared_equally
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
 
 
-def generalists_answer(
+def mean_of_generalists(
     logits_KBC: Float[Tensor, "generalists batch classes"],
     present_KB: Bool[Tensor, "generalists batch"],
 ) -> Float[Tensor, "batch classes"]:
     """The mean of the generalists' distributions at temperature 1, as logits: log p_g + h.
 
-    ``present_KB`` says which of them there are for a sample; of nobody its row is 0. The softmax
-    of the row is p_g = mean_k softmax(z_k); its height h = mean_k log sum_c exp(z_kc) is the
-    generalists' own, so that of one generalist alone it is z.
+    ``present_KB`` says which of them answered for a sample; where none did its row is 0. The
+    softmax of the row is p_g = mean_k softmax(z_k); its height h = mean_k log sum_c exp(z_kc) is
+    the generalists' own, so that for a single generalist the row is z.
     """
     present_KB1 = present_KB.unsqueeze(2)
     if len(logits_KBC) == 1:
@@ -41,12 +43,12 @@ def completed(
     logits_KBC: Float[Tensor, "teachers batch classes"],
     known_KC: Bool[Tensor, "teachers classes"],
 ) -> Float[Tensor, "teachers batch classes"]:
-    """Each teacher's answer over all classes: on those that it does not know, ``general_BC``.
+    """Each teacher's logits over all classes: ``general_BC`` on those that it does not know.
 
     On S_m it is log[p_g(S_m) softmax over S_m of z_m], elsewhere log p_g, both plus the height of
-    ``general_BC``: the specialist says how the probability that the generalists give to its
-    classes falls to each of them, and nothing else. One that knows every class says softmax(z_m);
-    one whose z_m are the generalists' changes nothing.
+    ``general_BC``: the specialist only divides among its classes the probability that the
+    generalists give to them. A teacher that knows every class keeps softmax(z_m); one whose z_m
+    equals the generalists' changes nothing.
     """
     unknown_K1C = ~known_KC.unsqueeze(1)
     general_KBC = general_BC.expand_as(logits_KBC)
@@ -63,68 +65,82 @@ def masked_mean(
     """Where there is no generalist: the teachers' centred logits, and for each class their mean
     over the teachers present that know it.
 
-    Each teacher's logits are centred over the classes that it knows, for a softmax does not tell
-    their height, and whose probability a class gets would otherwise hang on it. A class that
-    nobody present knows gets the least of the others.
+    Each teacher's logits are centred over the classes that it knows, for a softmax does not
+    determine their height, on which a class's probability would otherwise depend. A class that no
+    teacher present knows gets the smallest of the other means.
     """
-    heard_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
-    heights_KB1 = torch.where(heard_KBC, logits_KBC, 0.0).sum(-1, keepdim=True)
-    heights_KB1 = heights_KB1 / heard_KBC.sum(-1, keepdim=True).clamp(min=1)
-    centred_KBC = torch.where(heard_KBC, logits_KBC - heights_KB1, 0.0)
-    counts_BC = heard_KBC.sum(dim=0)
+    usable_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
+    heights_KB1 = torch.where(usable_KBC, logits_KBC, 0.0).sum(-1, keepdim=True)
+    heights_KB1 = heights_KB1 / usable_KBC.sum(-1, keepdim=True).clamp(min=1)
+    centred_KBC = torch.where(usable_KBC, logits_KBC - heights_KB1, 0.0)
+    counts_BC = usable_KBC.sum(dim=0)
     mean_BC = centred_KBC.sum(dim=0) / counts_BC.clamp(min=1)
     least_B1 = mean_BC.masked_fill(counts_BC == 0, torch.inf).amin(-1, keepdim=True)
     least_B1 = torch.where(least_B1.isfinite(), least_B1, 0.0)
     return centred_KBC, torch.where(counts_BC > 0, mean_BC, least_B1)
 
 
-@dataclass(frozen=True)
-class SpecialistsRule(Rule):
-    """Generalists, who know all classes, and for each sample the specialists whom it concerns.
+class Specialists(WeightingRule):
+    """Teachers that know some of the classes, each where it knows.
 
-    With a generalist: a specialist is active for a sample whose most probable class, as the mean
-    of the generalists has it, is one of its own; its answer is ``completed`` by theirs. Generalists
+    With a generalist: a specialist is active for a sample whose most probable class, by the mean
+    of the generalists, is one of its own; its logits are ``completed`` by theirs. Generalists
     and active specialists count the same. Without one: every teacher's unknown classes are filled
-    with the ``masked_mean``, and all count the same; so a specialist also speaks, loudly perhaps,
-    about samples of which it was never shown the like.
+    with the ``masked_mean``, and all count the same; so a specialist also counts, perhaps with
+    high confidence, for samples of classes that it was never shown.
 
     Source: Hinton, Vinyals & Dean (2015), section 5, in closed form: the paper fits one full
     distribution to all of them by KL for each sample, and gives specialists a further class, the
     dustbin, which ours do not have.
     """
 
-    def __call__(self, said: Said) -> Weighed:
-        """Weights, and answers over all classes that somebody knows."""
-        heard = replace(said, logits=torch.where(said.present.unsqueeze(2), said.logits, 0.0))
-        general_K = said.known.all(dim=1)
-        guided_B = said.present[general_K].any(dim=0)
-        everybody_KC = said.known.any(dim=0).expand_as(said.known)
-        # Unless a teacher was lost there is a guide for every sample, or for none.
+    kind: Literal["specialists"] = "specialists"
+
+    def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
+        """Weights, and logits over all classes that some teacher knows."""
+        present_KB, known_KC = knowledge.present, knowledge.known
+        answers = torch.where(present_KB.unsqueeze(2), knowledge.logits, 0.0)
+        general_K = known_KC.all(dim=1)
+        guided_B = present_KB[general_K].any(dim=0)
+        # Unless a teacher was lost there is a generalist for every sample, or for none.
         if bool(guided_B.all()):
-            logits_KBC, chosen_KB = _guided(heard, general_K)
+            logits_KBC, chosen_KB = _with_generalists(answers, known_KC, present_KB)
         else:
-            logits_KBC, chosen_KB = _alone(heard), said.present
+            logits_KBC, chosen_KB = _without_generalists(answers, known_KC, present_KB), present_KB
             if bool(guided_B.any()):
-                guided_KBC, guided_KB = _guided(heard, general_K)
+                guided_KBC, guided_KB = _with_generalists(answers, known_KC, present_KB)
                 logits_KBC = torch.where(guided_B.unsqueeze(1), guided_KBC, logits_KBC)
                 chosen_KB = torch.where(guided_B, guided_KB, chosen_KB)
-        return Weighed(shared_equally(chosen_KB), logits=logits_KBC, known=everybody_KC)
+        return replace(
+            knowledge,
+            logits=logits_KBC,
+            known=known_KC.any(dim=0).expand_as(known_KC),
+            weights=shared_equally(chosen_KB),
+        )
 
 
-def _guided(
-    said: Said, general_K: Bool[Tensor, " teachers"]
+def _with_generalists(
+    logits_KBC: Float[Tensor, "teachers batch classes"],
+    known_KC: Bool[Tensor, "teachers classes"],
+    present_KB: Bool[Tensor, "teachers batch"],
 ) -> tuple[Float[Tensor, "teachers batch classes"], Bool[Tensor, "teachers batch"]]:
-    """Answers where a generalist is present, and who counts: such ones, and the active."""
-    general_BC = generalists_answer(said.logits[general_K], said.present[general_K])
+    """Logits where a generalist is present, and which teachers count: generalists and active
+    specialists."""
+    general_K = known_KC.all(dim=1)
+    general_BC = mean_of_generalists(logits_KBC[general_K], present_KB[general_K])
     # A generalist knows the most probable class too.
-    concerned_KB = said.known[:, general_BC.argmax(dim=1)] & said.present
-    logits_KBC = said.logits.clone()
-    logits_KBC[~general_K] = completed(general_BC, said.logits[~general_K], said.known[~general_K])
-    return logits_KBC, concerned_KB
+    active_KB = known_KC[:, general_BC.argmax(dim=1)] & present_KB
+    full_KBC = logits_KBC.clone()
+    full_KBC[~general_K] = completed(general_BC, logits_KBC[~general_K], known_KC[~general_K])
+    return full_KBC, active_KB
 
 
-def _alone(said: Said) -> Float[Tensor, "teachers batch classes"]:
-    """Answers where no generalist is present."""
-    centred_KBC, mean_BC = masked_mean(said.logits, said.known, said.present)
-    own_KBC = said.known.unsqueeze(1) & said.present.unsqueeze(2)
+def _without_generalists(
+    logits_KBC: Float[Tensor, "teachers batch classes"],
+    known_KC: Bool[Tensor, "teachers classes"],
+    present_KB: Bool[Tensor, "teachers batch"],
+) -> Float[Tensor, "teachers batch classes"]:
+    """Logits where no generalist is present."""
+    centred_KBC, mean_BC = masked_mean(logits_KBC, known_KC, present_KB)
+    own_KBC = known_KC.unsqueeze(1) & present_KB.unsqueeze(2)
     return torch.where(own_KBC, centred_KBC, mean_BC)

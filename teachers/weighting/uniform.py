@@ -1,20 +1,28 @@
-"""The rule ``uniform``: every teacher counts the same."""
+"""The rule ``uniform``: all teachers count the same."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
 
-from teachers.weighting.rule import Rule, Said, Weighed
-from teachers.weighting.sharing import shared_equally
+from students.knowledge import Knowledge
+from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
 
 
-@dataclass(frozen=True)
-class UniformRule(Rule):
-    """w_k = 1/K among the teachers present.
+class Uniform(WeightingRule):
+    """All teachers count the same."""
 
-    Source: Hinton, Vinyals & Dean (2015), section 3.
-    """
+    is_constant: ClassVar[bool] = True
+    kind: Literal["uniform"] = "uniform"
 
-    def __call__(self, said: Said) -> Weighed:
-        """Equal weights."""
-        return Weighed(shared_equally(said.present))
+    def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
+        """w_k = 1/K among the teachers present.
+
+        Source: Hinton, Vinyals & Dean (2015), section 3.
+        """
+        return replace(knowledge, weights=shared_equally(knowledge.present))
+
+    def given_weights(self, names: Sequence[str]) -> tuple[float, ...]:
+        """1/K for each."""
+        return (1.0 / len(names),) * len(names)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
-from teachers.config import Specialists
+from teachers.weighting.specialists import Specialists
 
 MOST_TOLD = 10
 """Classes that one sentence names."""

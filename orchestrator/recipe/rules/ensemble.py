@@ -7,8 +7,12 @@ from collections.abc import Iterator, Mapping
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed, suggest
-from teachers.config import Adaptive, EnsembleConfig, Fixed, RandomChoice, Specialists, Uniform
-from teachers.weighting.held_out import judged_without
+from teachers.config import EnsembleConfig
+from teachers.weighting.adaptive import Adaptive
+from teachers.weighting.fixed import Fixed
+from teachers.weighting.random_choice import RandomChoice
+from teachers.weighting.specialists import Specialists
+from teachers.weighting.uniform import Uniform
 
 _WEIGHTING = "ensemble.weighting"
 _WEIGHTS = f"{_WEIGHTING}.weights"
@@ -53,13 +57,13 @@ def _rule(recipe: Recipe) -> Iterator[Finding]:
             f"is {rule.kind}, but `teachers` has only one, so it has no effect; add a teacher, or "
             "choose uniform",
         )
-    elif judged_without(rule) and not _combined(recipe):
+    elif rule.training_only and not _combined(recipe):
         yield (
             _WEIGHTING,
             f"is {rule.kind}, but no term of `student.objective` uses the teachers' combined "
             "answer, so it has no effect; choose uniform, or add soft_targets",
         )
-    if rule.labelled and recipe.transfer_set.labelled == 0:
+    if rule.needs_labels and recipe.transfer_set.labelled == 0:
         yield (
             _WEIGHTING,
             f"is {rule.kind}, which needs labels, but `transfer_set.labelled` is 0; choose "

@@ -10,7 +10,11 @@ from students.objectives.soft_targets import SoftTargets
 from students.objectives.task import Task
 from students.objectives.weight_schedule import LinearWeight
 from students.storage.step_log import Row
-from teachers.config import Adaptive, CorrectOnly, MinEntropy, Uniform, Weighting
+from teachers.weighting.adaptive import Adaptive
+from teachers.weighting.correct_only import CorrectOnly
+from teachers.weighting.entropy import MinEntropy
+from teachers.weighting.rule import WeightingRule
+from teachers.weighting.uniform import Uniform
 
 CLASSES = ("x", "y", "z")
 MIN_ENTROPY = MinEntropy()
@@ -31,7 +35,7 @@ EPOCHS = [
 ]  # fmt: skip
 
 
-def weights_of(rows: list[Row], weighting: Weighting = MIN_ENTROPY) -> WeightingReport:
+def weights_of(rows: list[Row], weighting: WeightingRule = MIN_ENTROPY) -> WeightingReport:
     found = weighting_report(rows, weighting, CLASSES)
     assert found is not None
     return found
@@ -68,7 +72,7 @@ def test_the_weight_that_no_teacher_has_is_the_labels() -> None:
     ("weighting", "uniform"), [(MinEntropy(), False), (CorrectOnly(), True), (Adaptive(), True)]
 )
 def test_a_weighting_that_held_out_parts_cannot_have_is_marked(
-    weighting: Weighting, uniform: bool
+    weighting: WeightingRule, uniform: bool
 ) -> None:
     assert weights_of(EPOCHS, weighting).ensemble_is_uniform is uniform
 

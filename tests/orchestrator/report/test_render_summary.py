@@ -173,7 +173,7 @@ def test_samples_for_which_the_label_was_the_target_are_counted() -> None:
     [
         ("correct_only", "needs labels"),
         ("adaptive", "is part of the student"),
-        ("x", "cannot be evaluated on held-out parts"),
+        ("random", "draws teachers at random"),
     ],
 )
 def test_a_weighting_that_is_not_evaluated_on_held_out_parts_says_so(rule: str, why: str) -> None:

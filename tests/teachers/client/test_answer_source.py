@@ -17,10 +17,11 @@ from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.bank.writer import LiveView
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import WINDOW, StreamedKnowledge
-from teachers.config import Uniform, Wait
+from teachers.config import Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
 from teachers.inference.inference_config import plain
+from teachers.weighting.uniform import Uniform
 from tests.teachers.fakes import CLASSES
 
 SAMPLES, EACH = 600, 2

@@ -17,9 +17,10 @@ from students.knowledge import Knowledge
 from teachers.client import answer_source
 from teachers.client.answer_source import LOOK_AHEAD, MAX_RESTARTS
 from teachers.client.stream import WINDOW, StreamedKnowledge
-from teachers.config import Fail, Uniform, Wait
+from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import TeacherLost
+from teachers.weighting.uniform import Uniform
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 
 Teaching = Callable[..., StreamedKnowledge]

@@ -1,4 +1,4 @@
-"""How K answers become the knowledge about one micro-batch."""
+"""How K answers are combined into the knowledge about one micro-batch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from students.knowledge import Answer, Question
-from teachers.config import Fixed, Uniform
 from teachers.ensemble.ensemble import Ensemble
+from teachers.weighting.fixed import Fixed
+from teachers.weighting.uniform import Uniform
 
 NAMES = ("wide", "deep", "third")
 
@@ -21,9 +22,9 @@ def answer(value: float, **taps: float) -> Answer:
     return Answer({"logits": logits} | tapped)
 
 
-def test_answers_stand_in_the_order_of_the_names_with_taps_under_theirs() -> None:
+def test_answers_are_in_the_order_of_the_names_and_taps_under_their_teachers() -> None:
     ensemble = Ensemble(NAMES, 4, Uniform())
-    knowledge = ensemble.gather(ASKED, [answer(1.0), answer(2.0, layer=7.0), answer(3.0)])
+    knowledge = ensemble.combine_answers(ASKED, [answer(1.0), answer(2.0, layer=7.0), answer(3.0)])
     assert knowledge.logits.shape == (3, 2, 4)
     assert knowledge.logits[:, 0, 0].tolist() == [1.0, 2.0, 3.0]
     assert knowledge.logits.dtype == torch.float32
@@ -37,7 +38,7 @@ def test_answers_stand_in_the_order_of_the_names_with_taps_under_theirs() -> Non
     assert bool(knowledge.present.all())
 
 
-def test_fixed_weights_stand_beside_their_teachers_whatever_order_they_were_said_in() -> None:
+def test_fixed_weights_are_matched_to_teachers_by_name() -> None:
     weighting = Fixed(weights={"third": 0.25, "wide": 0.75, "deep": 0.0})
-    weights = Ensemble(NAMES, 4, weighting).gather(ASKED, [answer(0.0)] * 3).shares
+    weights = Ensemble(NAMES, 4, weighting).combine_answers(ASKED, [answer(0.0)] * 3).shares
     assert weights.tolist() == [[0.75, 0.75], [0.0, 0.0], [0.25, 0.25]]

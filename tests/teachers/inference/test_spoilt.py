@@ -11,9 +11,10 @@ from cluster.runtime import Demand
 from students.knowledge import Answer, Question
 from teachers.client.answer_source import MAX_RESTARTS
 from teachers.client.stream import StreamedKnowledge
-from teachers.config import Fail, Uniform, Wait
+from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import InvalidAnswer
+from teachers.weighting.uniform import Uniform
 from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
 
 SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; see to"

@@ -8,125 +8,135 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
+from students.knowledge import Knowledge
 from students.objectives.softening import soften
-from teachers.config import Adaptive, Fixed, RandomChoice, Weighting
-from tests.teachers.weighting.micro_batches import KINDS, NAMES, SHARES, drawn, weigh, weights
-from tests.teachers.weighting.micro_batches import without as without_them
+from teachers.weighting.adaptive import Adaptive
+from teachers.weighting.fixed import Fixed
+from teachers.weighting.random_choice import RandomChoice
+from teachers.weighting.rule import WeightingRule
+from tests.teachers.weighting.micro_batches import (
+    NAMES,
+    RULES,
+    SHARES,
+    random_batch,
+    weigh,
+    weights,
+    with_present,
+)
 
-kinds = pytest.mark.parametrize("weighting", KINDS, ids=lambda kind: kind.kind)
+every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
 few = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 orders = st.permutations(range(3))
 
 
-@kinds
+@every_rule
 @few
 @given(seeds)
-def test_weights_sum_to_one_or_the_label_stands_in(weighting: Weighting, seed: int) -> None:
-    some = drawn(seed)
-    weighed = weigh(weighting, some)
-    assert weighed.weights is not None
-    assert bool((weighed.weights >= 0).all())
-    stands_in = (
-        torch.zeros(6)
-        if weighed.fallback_labels is None
-        else (weighed.fallback_labels >= 0).float()
-    )
-    torch.testing.assert_close(weighed.weights.sum(dim=0), 1 - stands_in)
+def test_weights_sum_to_one_or_the_label_replaces_them(rule: WeightingRule, seed: int) -> None:
+    batch = random_batch(seed)
+    weighed = weigh(rule, batch)
+    assert bool((weighed.shares >= 0).all())
+    torch.testing.assert_close(weighed.shares.sum(dim=0), 1 - replaced(weighed))
 
 
-@kinds
+def replaced(knowledge: Knowledge) -> Tensor:
+    """1 for each sample whose label replaces the teachers' answers, 0 for others."""
+    if knowledge.fallback_labels is None:
+        return torch.zeros(knowledge.present.shape[1])
+    return (knowledge.fallback_labels >= 0).float()
+
+
+@every_rule
 @few
 @given(seeds, orders)
 def test_permuting_teachers_permutes_weights(
-    weighting: Weighting, seed: int, order: list[int]
+    rule: WeightingRule, seed: int, order: list[int]
 ) -> None:
-    some = drawn(seed)
-    other = replace(some, logits=some.logits[order], known=some.known[order])
-    turned = weights(weighting, other, tuple(NAMES[place] for place in order))
-    torch.testing.assert_close(turned, weights(weighting, some)[order])
+    batch = random_batch(seed)
+    other = replace(batch, logits=batch.logits[order], known=batch.known[order])
+    permuted = weights(rule, other, tuple(NAMES[index] for index in order))
+    torch.testing.assert_close(permuted, weights(rule, batch)[order])
 
 
-@kinds
+@every_rule
 @few
 @given(seeds)
-def test_copies_of_one_teacher_are_that_teacher(weighting: Weighting, seed: int) -> None:
-    some = drawn(seed)
-    copies = replace(some, logits=some.logits[:1].expand(3, -1, -1))
-    weighed = weigh(weighting, copies)
-    assert weighed.weights is not None
-    counted = weighed.weights.sum(dim=0) > 0
-    alone = torch.softmax(some.logits[0] / 4, dim=-1)
+def test_copies_of_one_teacher_are_that_teacher(rule: WeightingRule, seed: int) -> None:
+    batch = random_batch(seed)
+    copies = replace(batch, logits=batch.logits[:1].expand(3, -1, -1))
+    weighed = weigh(rule, copies)
+    counted = weighed.shares.sum(dim=0) > 0
+    alone = torch.softmax(batch.logits[0] / 4, dim=-1)
     for mean in ("arithmetic", "geometric"):
         target = soften(
-            copies.logits, weighed.weights, copies.known, copies.present, temperature=4.0, mean=mean
+            copies.logits, weighed.shares, copies.known, copies.present, temperature=4.0, mean=mean
         )
         torch.testing.assert_close(target[counted], alone[counted])
 
 
-@kinds
+@every_rule
 @few
 @given(seeds)
-def test_the_absent_count_nothing_whatever_their_logits_hold(
-    weighting: Weighting, seed: int
+def test_absent_teachers_have_weight_0_whatever_their_logits(
+    rule: WeightingRule, seed: int
 ) -> None:
-    some = drawn(seed)
+    batch = random_batch(seed)
     present = torch.ones(3, 6, dtype=torch.bool)
     present[1, :3] = False
     present[2, 2:] = False
-    found = weigh(weighting, without_them(some, present))
-    assert found.weights is not None
-    assert bool(torch.isfinite(found.weights).all())
-    assert float(found.weights[~present].abs().sum()) == 0
-    told = torch.zeros(6) if found.fallback_labels is None else (found.fallback_labels >= 0).float()
-    torch.testing.assert_close(found.weights.sum(dim=0), 1 - told)
+    weighed = weigh(rule, with_present(batch, present))
+    assert bool(torch.isfinite(weighed.shares).all())
+    assert float(weighed.shares[~present].abs().sum()) == 0
+    torch.testing.assert_close(weighed.shares.sum(dim=0), 1 - replaced(weighed))
 
 
-@kinds
-def test_where_nobody_is_present_all_weights_are_zero(weighting: Weighting) -> None:
-    some = drawn(1)
-    nobody = without_them(some, torch.zeros(3, 6, dtype=torch.bool))
-    assert weights(weighting, nobody).tolist() == [[0.0] * 6] * 3
+@every_rule
+def test_where_no_teacher_is_present_all_weights_are_zero(rule: WeightingRule) -> None:
+    batch = random_batch(1)
+    none_present = with_present(batch, torch.zeros(3, 6, dtype=torch.bool))
+    assert weights(rule, none_present).tolist() == [[0.0] * 6] * 3
 
 
-@kinds
+@every_rule
 @pytest.mark.parametrize("size", [1e4, 0.0, 6e4])
-def test_hard_logits_give_finite_weights(weighting: Weighting, size: float) -> None:
-    some = drawn(2)
-    found = weights(weighting, replace(some, logits=some.logits.sign() * size))
+def test_extreme_logits_give_finite_weights(rule: WeightingRule, size: float) -> None:
+    batch = random_batch(2)
+    found = weights(rule, replace(batch, logits=batch.logits.sign() * size))
     assert bool(torch.isfinite(found).all())
 
 
-@kinds
-def test_one_sample_and_one_teacher_are_weighed_like_any(weighting: Weighting) -> None:
-    some = drawn(3, samples=1, teachers=1)
-    one = Fixed(weights={"wide": 1.0}) if weighting.kind == "fixed" else weighting
+@every_rule
+def test_a_single_teacher_has_all_the_weight(rule: WeightingRule) -> None:
+    batch = random_batch(3, samples=1, teachers=1)
+    one = Fixed(weights={"wide": 1.0}) if rule.kind == "fixed" else rule
     if isinstance(one, RandomChoice):
         one = RandomChoice(per=one.per)
-    assert weights(one, some, ("wide",)).tolist() == [[1.0]]
+    assert weights(one, batch, ("wide",)).tolist() == [[1.0]]
 
 
-@kinds
+@every_rule
 @few
 @given(seeds, st.permutations(range(6)))
-def test_a_sample_is_weighed_the_same_in_any_company(
-    weighting: Weighting, seed: int, order: list[int]
+def test_a_samples_weights_do_not_depend_on_the_rest_of_the_micro_batch(
+    rule: WeightingRule, seed: int, order: list[int]
 ) -> None:
-    if weighting == RandomChoice(per="batch", weights=SHARES):
+    if rule == RandomChoice(per="batch", weights=SHARES):
         return
-    some = drawn(seed)
-    assert some.labels is not None
+    batch = random_batch(seed)
+    assert batch.labels is not None
     picked = order[:4]
     part = replace(
-        some,
-        logits=some.logits[:, picked],
-        present=some.present[:, picked],
-        labels=some.labels[picked],
-        sample_ids=some.sample_ids[picked],
+        batch,
+        logits=batch.logits[:, picked],
+        present=batch.present[:, picked],
+        labels=batch.labels[picked],
+        sample_ids=batch.sample_ids[picked],
     )
-    assert torch.equal(weights(weighting, part), weights(weighting, some)[:, picked])
+    assert torch.equal(weights(rule, part), weights(rule, batch)[:, picked])
 
 
-def test_the_students_gate_weighs_by_itself() -> None:
-    assert weigh(Adaptive(), drawn(4)).weights is None
+def test_adaptive_leaves_the_weights_to_the_gating_network() -> None:
+    assert weigh(Adaptive(), random_batch(4)).weights is None

@@ -1,5 +1,5 @@
-"""Teachers of some classes under every rule and every term on logits: finite, and silent on what
-they do not know."""
+"""Teachers of some classes under every rule and every term on logits: finite, and no probability
+for classes that they do not know."""
 
 from __future__ import annotations
 
@@ -20,23 +20,20 @@ from students.objectives.probability_l2 import ProbabilityL2
 from students.objectives.relation_angle import RelationAngle
 from students.objectives.relation_distance import RelationDistance
 from students.objectives.soft_targets import SoftTargets
-from students.objectives.softening import soften
+from students.objectives.softening import Mean, soften
 from students.objectives.term import Term
-from teachers.config import (
-    Confidence,
-    CorrectOnly,
-    MaxEntropy,
-    MinEntropy,
-    RandomChoice,
-    Specialists,
-    Uniform,
-    Weighting,
-)
 from teachers.ensemble.ensemble import Ensemble
+from teachers.weighting.confidence import Confidence
+from teachers.weighting.correct_only import CorrectOnly
+from teachers.weighting.entropy import MaxEntropy, MinEntropy
+from teachers.weighting.random_choice import RandomChoice
+from teachers.weighting.rule import WeightingRule
+from teachers.weighting.specialists import Specialists
+from teachers.weighting.uniform import Uniform
 
 CLASSES, BATCH = 10, 20
 MAPS = {"low": (3, 2, 1, 0), "middle": (4, 5, 6), "high": (7, 8, 9)}
-RULES: list[Weighting] = [
+RULES: list[WeightingRule] = [
     Uniform(), MaxEntropy(), MinEntropy(), Confidence(), CorrectOnly(), RandomChoice(),
     Specialists(),
 ]  # fmt: skip
@@ -47,7 +44,7 @@ TERMS: list[Term] = [
 LABELS = torch.arange(BATCH) % CLASSES
 
 
-def knowledge(weighting: Weighting, names: tuple[str, ...]) -> Knowledge:
+def knowledge(weighting: WeightingRule, names: tuple[str, ...]) -> Knowledge:
     generator = torch.Generator().manual_seed(1)
 
     def logits(name: str) -> Tensor:
@@ -63,11 +60,11 @@ def knowledge(weighting: Weighting, names: tuple[str, ...]) -> Knowledge:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
-@pytest.mark.parametrize("names", [("all", *MAPS), tuple(MAPS)], ids=["guided", "alone"])
-def test_every_term_on_logits_is_finite_and_teaches(
-    rule: Weighting, names: tuple[str, ...]
+@pytest.mark.parametrize("names", [("all", *MAPS), tuple(MAPS)], ids=["with generalist", "without"])
+def test_every_term_on_logits_is_finite_with_a_finite_gradient(
+    rule: WeightingRule, names: tuple[str, ...]
 ) -> None:
-    told = knowledge(rule, names)
+    combined = knowledge(rule, names)
     batch = Batch(torch.zeros(BATCH, 1, 1, 1), LABELS, np.arange(BATCH), 0)
     for term in TERMS:
         student = torch.linspace(-1, 1, BATCH * CLASSES).reshape(BATCH, CLASSES).sin()
@@ -75,36 +72,52 @@ def test_every_term_on_logits_is_finite_and_teaches(
         objective = build_objective(
             {"term": term}, temperature=4.0, mean="arithmetic", teachers=names
         )
-        loss, _ = objective({"logits": student}, batch, told)
+        loss, _ = objective({"logits": student}, batch, combined)
         loss.backward()  # type: ignore[no-untyped-call]
         assert 0 < float(loss.detach()) < 1e4, term.kind
         assert student.grad is not None
         assert bool(student.grad.isfinite().all()), term.kind
-        assert float(student.grad.abs().max()) < 1e3, "nobody is drawn to what is unknown"
+        assert float(student.grad.abs().max()) < 1e3, (
+            "no pull towards the logits of unknown classes"
+        )
+
+
+def softened(combined: Knowledge, temperature: float, mean: Mean) -> Tensor:
+    return soften(
+        combined.logits,
+        combined.shares,
+        combined.known,
+        combined.present,
+        temperature=temperature,
+        mean=mean,
+    )
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
-def test_a_teacher_gives_no_probability_to_what_it_does_not_know(mean: str) -> None:
-    told = knowledge(Uniform(), ("low",))
-    soft = soften(
-        told.logits, told.shares, told.known, told.present, temperature=1000.0, mean=mean  # type: ignore[arg-type]
-    )  # fmt: skip
+def test_a_teacher_gives_no_probability_to_classes_that_it_does_not_know(mean: Mean) -> None:
+    combined = knowledge(Uniform(), ("low",))
+    soft = softened(combined, 1000.0, mean)
     assert bool((soft[:, 4:] == 0).all())
     assert torch.allclose(soft.sum(1), torch.ones(BATCH))
 
 
 @pytest.mark.parametrize("rule", [Confidence(), CorrectOnly()], ids=lambda rule: rule.kind)
-def test_rules_by_the_label_do_not_hear_whom_it_is_unknown_to(rule: Weighting) -> None:
+def test_rules_by_label_give_no_weight_to_teachers_that_do_not_know_it(rule: WeightingRule) -> None:
     weights = knowledge(rule, tuple(MAPS)).shares
-    for row, known in zip(weights, MAPS.values(), strict=True):
-        foreign = torch.isin(LABELS, torch.tensor(known), invert=True)
+    for row, classes in zip(weights, MAPS.values(), strict=True):
+        foreign = torch.isin(LABELS, torch.tensor(classes), invert=True)
         assert bool((row[foreign] == 0).all())
 
 
 def test_a_single_teacher_of_some_classes_is_softened_over_these() -> None:
-    told = knowledge(Uniform(), ("middle",))
+    combined = knowledge(Uniform(), ("middle",))
     soft = soften(
-        told.logits, told.shares, told.known, told.present, temperature=2.0, mean="arithmetic"
+        combined.logits,
+        combined.shares,
+        combined.known,
+        combined.present,
+        temperature=2.0,
+        mean="arithmetic",
     )
-    own = (told.logits[0][:, list(MAPS["middle"])] / 2.0).softmax(1)
+    own = (combined.logits[0][:, list(MAPS["middle"])] / 2.0).softmax(1)
     assert torch.allclose(soft[:, list(MAPS["middle"])], own)
