@@ -25,7 +25,7 @@ def build_model(
     function of ``seed`` and of the whole model. The caller's generator is left as it was.
 
     Raises:
-        ModelError: the model cannot be built; the sentence says why.
+        ModelError: the model cannot be built; the message says why.
     """
     shape = config.model_shape(input_shape)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
@@ -43,7 +43,7 @@ def skeleton(config: Model, *, input_shape: Shape, classes: int, folder: Path) -
     """The model on the meta device: names and shapes, without memory for weights.
 
     Raises:
-        ModelError: the model cannot be built; the sentence says why.
+        ModelError: the model cannot be built; the message says why.
     """
     shape = config.model_shape(input_shape)
     # Some compute with tensors while they are built, which the meta device cannot.
@@ -53,22 +53,22 @@ def skeleton(config: Model, *, input_shape: Shape, classes: int, folder: Path) -
 
 
 def probe(config: Model, *, input_shape: Shape, classes: int, folder: Path) -> nn.Module:
-    """The skeleton, after it has shown that two pictures make logits [2, classes].
+    """The skeleton, after a check that two pictures give logits [2, classes].
 
-    A model that cannot compute on the meta device is asked on the CPU.
+    A model that cannot compute on the meta device is run on the CPU.
 
     Raises:
-        ModelError: the model cannot be built, refuses pictures of this shape, or gives anything
-            else than logits.
+        ModelError: the model cannot be built, fails on pictures of this shape, or does not
+            return logits.
     """
     model = skeleton(config, input_shape=input_shape, classes=classes, folder=folder)
     shape = config.model_shape(input_shape)
-    spelled = "x".join(map(str, shape))
+    size = "x".join(map(str, shape))
     try:
         output = _output(model, config, shape, classes, folder)
     except Exception as error:  # a custom or unusual model may raise anything
         raise ModelError(
-            f"`kind` is {config.kind!r}, but the model fails on pictures of {spelled}"
+            f"`kind` is {config.kind!r}, but the model fails on pictures of {size}"
             f" ({first_line(error)}); choose another size by `preprocessing.size`, or another"
             " model",
             path="kind",
@@ -76,8 +76,8 @@ def probe(config: Model, *, input_shape: Shape, classes: int, folder: Path) -> n
     if not isinstance(output, Tensor) or tuple(output.shape) != (2, classes):
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ModelError(
-            f"`kind` is {config.kind!r}, but the model makes {got} of two pictures of {spelled}; it"
-            f" must make logits [2, {classes}]",
+            f"`kind` is {config.kind!r}, but the model returns {got} for two pictures of {size}; it"
+            f" must return logits [2, {classes}]",
             path="kind",
         )
     return model

@@ -39,7 +39,7 @@ class Spread(nn.Module):
         places = [len(classes)] * total
         for place, name in enumerate(classes):
             places[name] = place
-        # Not persistent: it is a setting of the recipe, no part of what was learnt.
+        # Not persistent: it is a setting of the recipe, not part of the trained weights.
         self.register_buffer("places", torch.tensor(places), persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:

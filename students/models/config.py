@@ -19,7 +19,7 @@ Options = dict[str, str | int | float | bool | None]
 
 
 class Preprocessing(Section):
-    """What a model does with a view (uint8) before its first layer; part of its identity.
+    """What happens to a view (uint8) before a model's first layer; part of the model's identity.
 
     ``mean`` and ``std`` are per channel, of pictures scaled to [0, 1]; left out, they are
     the transfer set's own. ``size`` resizes (bilinear), ``channels`` reorders; mean and std
@@ -52,7 +52,7 @@ class Model(Section):
         makes logits [B, classes] of float pictures [B, *shape]; ``folder`` is the recipe's.
 
         Raises:
-            ModelError: the network cannot be built; the sentence says why.
+            ModelError: the network cannot be built; the message says why.
         """
         raise NotImplementedError
 

@@ -38,5 +38,5 @@ def _reset(module: nn.Module, name: str) -> None:
     elif any(True for _ in module.parameters(recurse=False)) or any(
         True for _ in module.buffers(recurse=False)
     ):
-        # Memory that nobody wrote would otherwise become the model.
+        # Uninitialised memory would otherwise become the weights.
         raise TypeError(f"module {name!r} is a {type(module).__name__}: no rule to initialise it")

@@ -34,7 +34,7 @@ class Mlp(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The widths of the hidden layers, however they were said."""
+        """The widths of the hidden layers, however they were written."""
         if self.hidden is not None:
             return self.hidden
         assert self.depth is not None and self.width is not None

@@ -29,7 +29,7 @@ class Preprocess(nn.Module):
         self, *, mean: Sequence[float], std: Sequence[float], size: int | None, reverse: bool
     ) -> None:
         super().__init__()
-        # Not persistent: they are settings of the recipe, no part of what was learnt.
+        # Not persistent: they are settings of the recipe, not part of the trained weights.
         self.register_buffer("mean", _per_channel(mean), persistent=False)
         self.register_buffer("std", _per_channel(std), persistent=False)
         self._size = size
@@ -75,7 +75,7 @@ def preprocess(
     """The preprocessing that ``config`` describes, for pictures of ``channels`` channels.
 
     ``mean`` and ``std`` are the transfer set's own (of pictures in [0, 1], in the transfer set's
-    order of channels); each is used where ``config`` says nothing.
+    order of channels); each is used where ``config`` gives none.
 
     Raises:
         ModelError: the figures are not one per channel, or there is no order to reverse.
@@ -116,17 +116,17 @@ def _per_channel(values: Sequence[float]) -> Tensor:
 
 def _chosen(
     name: str,
-    said: Sequence[float] | None,
+    given: Sequence[float] | None,
     own: Sequence[float],
     channels: int,
     reverse: bool,
 ) -> tuple[float, ...]:
-    if said is None:
+    if given is None:
         return tuple(reversed(own)) if reverse else tuple(own)
-    if len(said) != channels:
+    if len(given) != channels:
         raise ModelError(
-            f"`preprocessing.{name}` is {list(said)}, but the pictures have {channels} channel(s);"
+            f"`preprocessing.{name}` is {list(given)}, but the pictures have {channels} channel(s);"
             " give one number for each",
             path=f"preprocessing.{name}",
         )
-    return tuple(said)
+    return tuple(given)

@@ -43,7 +43,7 @@ class PlainCnn(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The channels of each convolution, however they were said."""
+        """The channels of each convolution, however they were written."""
         if self.channels is not None:
             return self.channels
         assert self.depth is not None and self.width is not None

@@ -115,7 +115,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _plain_attention() -> Iterator[None]:
-    """The fused forms of attention are one operation whose products nobody counts."""
+    """The fused forms of attention are one operation, which the counters do not see."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -28,7 +28,7 @@ def find_layer(model: nn.Module, name: str, *, place: str = "layer") -> nn.Modul
     """The sub-module of that name (``layer3``, ``hidden.0``).
 
     Raises:
-        ModelError: there is none; names those that are spelt most like it, and ``place``.
+        ModelError: there is none; the message has the most similar names and ``place``.
     """
     layers: dict[str, nn.Module] = dict(model.named_modules())
     if name and name in layers:

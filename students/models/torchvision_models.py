@@ -15,11 +15,11 @@ from students.models.config import Model, Options, Shape
 
 _OURS = {
     "weights": "give weights by `weights` beside `model`",
-    "num_classes": "the transfer set says how many classes there are",
+    "num_classes": "the transfer set determines the number of classes",
     "progress": "nothing is downloaded",
     "aux_logits": "a model here has one output",
 }
-"""Options that the recipe says elsewhere, or that would make other outputs than logits."""
+"""Options that the recipe sets elsewhere, or with which the outputs are not logits."""
 
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 

@@ -37,7 +37,7 @@ def read_weights(weights: Weights, *, path_in_recipe: str, folder: Path) -> dict
     path is taken from ``folder``, ``~`` is the home folder.
 
     Raises:
-        WeightsError: the file is missing, damaged, unsafe, or holds no weights where it was said.
+        WeightsError: the file is missing, damaged, unsafe, or has no weights at the key given.
     """
     return _Source(weights, path_in_recipe, folder).tensors(header_only=False)
 
@@ -120,7 +120,7 @@ class _Source:
         mapped = header_only and self._begins().startswith(b"PK\x03\x04")
         try:
             with warnings.catch_warnings():
-                # An unusual pickle draws a warning that says nothing to whoever named the file.
+                # An unusual pickle draws a warning that does not help the user.
                 warnings.simplefilter("ignore")
                 if mapped:
                     return torch.load(self._path, map_location="cpu", weights_only=True, mmap=True)
@@ -191,11 +191,11 @@ class _Source:
 
     def _damaged(self, error: Exception) -> WeightsError:
         reason = first_line(error)[:200]
-        # Of a refused pickle torch says how to open it unsafely: no advice to pass on.
-        told = "" if isinstance(error, pickle.UnpicklingError) else f" ({reason})"
+        # Of a refused pickle torch advises how to open it unsafely, which is not passed on.
+        detail = "" if isinstance(error, pickle.UnpicklingError) else f" ({reason})"
         return self._error(
             "which cannot be read: it is damaged, cut short, or neither a safetensors file nor one"
-            f" of torch.save{told}; fetch it again"
+            f" of torch.save{detail}; fetch it again"
         )
 
     def _error(self, rest: str, *, setting: str = "path") -> WeightsError:
@@ -252,16 +252,18 @@ def _compare(
     }
     if missing or unexpected or shapes:
         place = f"{path_in_recipe}.path"
-        other = [f"{name} {list(has)}, not {list(asked)}" for name, (has, asked) in shapes.items()]
-        said = (
+        other = [
+            f"{name} {list(has)}, not {list(wanted)}" for name, (has, wanted) in shapes.items()
+        ]
+        message = (
             f"`{place}` is {path!r}, which does not fit this model: {_few(missing, 'missing')},\n"
             f"{_few(unexpected, 'unexpected')},\n"
             f"{_few(other, 'of another shape')}; give the weights of this very model, or change"
             " the model"
         )
         if missing or unexpected:
-            raise WeightsError(said, path=place)
-        raise OtherShapes(said, path=place, shapes=shapes)
+            raise WeightsError(message, path=place)
+        raise OtherShapes(message, path=place, shapes=shapes)
 
 
 def _few(names: list[str], what: str) -> str:

@@ -1,6 +1,6 @@
-"""Adapters: what brings a student's guided layer to the shape of a teacher's hint.
+"""Adapters: bring a student's guided layer to the shape of a teacher's hint.
 
-An adapter is a regressor that learns with the student and is thrown away after training
+An adapter is a regressor that is trained with the student and discarded after training
 (Romero et al., 2015, section 2.2). It is one linear map per position and a change of size,
 nothing more: batch normalisation would tie the hint to the rest of the micro-batch, and a
 ReLU at the end (both are in RepDistiller's ConvReg) could not reach the negative values of a
@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 
 
 def can_bridge(guided_shape: Shape, hint_shape: Shape) -> str | None:
-    """What stands against an adapter between these shapes per sample, with the remedy; or none."""
+    """Why there is no adapter between these shapes per sample, with the remedy; or none."""
     guided, hint = len(guided_shape), len(hint_shape)
     if hint == 1 and guided in (1, 3):
         return None
@@ -29,7 +29,7 @@ def can_bridge(guided_shape: Shape, hint_shape: Shape) -> str | None:
         return None
     if guided == 2 and hint == 2 and guided_shape[0] == hint_shape[0]:
         return None
-    between = f"a guided layer of shape {guided_shape} cannot be brought to a hint of shape "
+    between = f"a guided layer of shape {guided_shape} has no adapter to a hint of shape "
     if guided == 1 and hint == 3:
         remedy = "guide a layer that has positions, or take a hint with `reduction: pool`"
     elif guided == 2 and hint == 2:
@@ -62,7 +62,7 @@ def build_adapter(
     """
     problem = can_bridge(guided_shape, hint_shape)
     if problem is not None:
-        raise ObjectiveError(f"`{place}` asks for the impossible: {problem}.", path=place)
+        raise ObjectiveError(f"`{place}` cannot be computed: {problem}.", path=place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "adapters", name))
         if len(hint_shape) == 3:
@@ -74,8 +74,8 @@ def build_adapter(
 
 
 class Embedding(nn.Module):
-    """One vector per sample of whatever a layer gives: [B, C, H, W] and [B, L, D] averaged over
-    positions, [B, D] as it is. It has nothing to learn."""
+    """One vector per sample of any layer's output: [B, C, H, W] and [B, L, D] averaged over
+    positions, [B, D] as it is. It has no parameters."""
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, ...] to [B, D]."""

@@ -1,4 +1,4 @@
-"""The conditional term: soft targets where the ensemble names the label, else the label."""
+"""The conditional term: soft targets where the ensemble predicts the label, else the label."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def conditional_loss(
 
     Cross-entropy is with the label, at temperature 1; the mean is over the batch, in nats. With a
     teacher that is always right this is ``soft_target_loss``, with one that is always wrong
-    ``task_loss``. A label of -1 is none to be wrong about: there the teacher is believed.
-    Where nobody answered (a row of zeros), the label teaches, and without one nothing does.
-    ``fallback_labels`` is the answer where it is not -1: it names its class, and what a soft target
-    costs is then cross-entropy with that class. So the label, if there is one, always wins.
-    Source: Meng et al. (2019), as the survey of Gou et al. (2021) tells it; T^2 is ours, so that
-    both kinds of samples keep their scale at any T.
+    ``task_loss``. A sample without a label (-1) counts with the teacher's distribution, a sample
+    without an answer (a row of zeros) with its label, one without either not at all.
+    ``fallback_labels`` replace the answer where they are not -1: the loss of the soft target is
+    then cross-entropy with that class. So a label, if there is one, always decides.
+    Source: Meng et al. (2019), as described by Gou et al. (2021); T^2 is ours, so that both kinds
+    of samples keep their scale at any T.
     """
     right = or_fallback(top_class(teacher_probabilities), fallback_labels) == labels
     soft = temperature**2 * divergence(
         student_logits, teacher_probabilities, temperature=temperature
     )
     soft = with_fallback(soft, student_logits, fallback_labels)
-    believed = right | (labels == NO_CLASS)
-    return torch.where(believed, soft, class_losses(student_logits, labels)).mean()
+    from_teacher = right | (labels == NO_CLASS)
+    return torch.where(from_teacher, soft, class_losses(student_logits, labels)).mean()
 
 
 class Conditional(SofteningTerm):

@@ -30,8 +30,8 @@ def decoupled_divergences(
     With p the teacher's probability of the label, KL(teacher || student) is the first plus
     (1 - p) times the second (Zhao et al., 2022, section 3).
     All is computed of logarithms: where p is 1 to rounding, the others among themselves are still
-    what the logits say. A teacher that gives none of the others any probability says nothing
-    about them: the second is 0. A row of -inf teaches nothing: both are 0. Labels must be >= 0.
+    what the logits say. Where a teacher gives no other class any probability the second is 0; in
+    a row of -inf both are 0. Labels must be >= 0.
     """
     is_label = functional.one_hot(labels, student_logits.shape[-1]).bool()
     student_log = torch.log_softmax(at_least_single(student_logits) / temperature, dim=-1)
@@ -48,11 +48,11 @@ def _parts(
 ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch classes"]]:
     """Log-probabilities of {label, others}, and of the others among themselves (label: -inf)."""
     others_BC = log_BC.masked_fill(is_label_BC, -torch.inf)
-    told_B1 = (others_BC > -torch.inf).any(dim=-1, keepdim=True)
+    any_B1 = (others_BC > -torch.inf).any(dim=-1, keepdim=True)
     # Where no other class has probability zeros are summed: the gradient from -inf alone is NaN.
-    total_B1 = torch.where(told_B1, others_BC, 0.0).logsumexp(dim=-1, keepdim=True)
+    total_B1 = torch.where(any_B1, others_BC, 0.0).logsumexp(dim=-1, keepdim=True)
     label_B1 = log_BC.masked_fill(~is_label_BC, 0.0).sum(dim=-1, keepdim=True)
-    pair_B2 = torch.cat([label_B1, torch.where(told_B1, total_B1, -torch.inf)], dim=-1)
+    pair_B2 = torch.cat([label_B1, torch.where(any_B1, total_B1, -torch.inf)], dim=-1)
     return pair_B2, others_BC - total_B1
 
 
@@ -60,9 +60,9 @@ def _divergence_of_logs(
     student_log: Float[Tensor, "batch any"], teacher_log: Float[Tensor, "batch any"]
 ) -> Float[Tensor, " batch"]:
     """sum_j t_j (log t_j - log s_j) over the j to which the teacher gives any probability."""
-    told = teacher_log > -torch.inf
-    teacher = torch.where(told, teacher_log, 0.0)
-    return (teacher.exp() * (teacher - torch.where(told, student_log, 0.0))).sum(dim=-1)
+    counts = teacher_log > -torch.inf
+    teacher = torch.where(counts, teacher_log, 0.0)
+    return (teacher.exp() * (teacher - torch.where(counts, student_log, 0.0))).sum(dim=-1)
 
 
 def decoupled_loss(
@@ -79,8 +79,8 @@ def decoupled_loss(
 
     Labels of -1 do not count: the mean is over the labelled samples, and 0, with zero gradient,
     where there is none. Where ``fallback_labels`` is not -1 the sample counts with plain
-    cross-entropy with that class, without either weight: a class is all target and says nothing
-    of the others.
+    cross-entropy with that class, without either weight: a class has no distribution over the
+    others.
     At weights 1 and 1 - p (p the teacher's probability of the label) this is
     ``soft_target_loss``, which is what the authors decouple.
     Source: Zhao et al. (2022), section 3, whose alpha and beta are ``target`` and ``others``; both

@@ -34,15 +34,15 @@ def directions(
     """
     squares = vectors.square().sum(dim=dim, keepdim=True)
     long = squares.detach().sqrt() > shortest
-    # Of the small tensor of lengths, so that the large one is gone over once.
+    # On the small tensor of lengths, so that the large one is read once.
     return vectors * torch.where(long, torch.where(long, squares, 1.0).rsqrt(), 0.0)
 
 
 def distances(vectors: Float[Tensor, "batch features"]) -> Float[Tensor, "batch batch"]:
-    """Euclidean distances between all pairs, of differences: rows that are equal are 0 apart.
+    """Euclidean distances between all pairs, of differences: equal rows have distance 0.
 
-    The shorter way by a product of matrices leaves rounding where the distance is 0, of which
-    the root makes a distance and its gradient a direction.
+    The usual way by a product of matrices leaves rounding errors where the distance is 0; their
+    square root would be a distance, and its gradient a direction.
     """
     return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
 

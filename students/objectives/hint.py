@@ -28,7 +28,7 @@ def hint_loss(
     the layer's size; published code takes the mean of squares, whose weight means the same for
     every layer, and so do we. For F elements per sample the printed form is F/2 times this one
     (golden case ``fitnet_hint``: 18.035775 printed, 2.254471875 here, F = 16).
-    Where nobody is present the loss is exactly 0, with zero gradient.
+    Where no sample is present the loss is exactly 0, with zero gradient.
     Source: Romero et al. (2015), equation 3; form as in RepDistiller (Tian et al., 2020).
     """
     distance = (at_least_single(adapted) - at_least_single(hint)).flatten(1)

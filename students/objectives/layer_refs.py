@@ -21,7 +21,7 @@ class HintLayer:
 
     @property
     def tap(self) -> Tap:
-        """The layer as the teacher is asked for it."""
+        """The tap that the teacher returns."""
         return Tap(self.layer, self.reduction)
 
     @property

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 def logit_l2_loss(
     student_logits: Float[Tensor, "batch classes"],
     teacher_logits: Float[Tensor, "batch classes"],
-    told: Bool[Tensor, "batch classes"] | None = None,
+    known: Bool[Tensor, "batch classes"] | None = None,
 ) -> Float[Tensor, ""]:
     """1/2 ||z_s - z_t||^2, summed over classes, mean over the batch; >= 0, 0 when equal.
 
-    Both sides as they are, without centring, softening or standardising. Where ``told`` is
-    false nobody has said what the logit should be, and it does not count.
+    Both sides as they are, without centring, softening or standardising. Logits that
+    are not ``known`` do not count.
     The gradient is (z_s - z_t) / B.
     Source: Ba & Caruana (2014), section 2.1.
     """
     distance = at_least_single(student_logits) - at_least_single(teacher_logits)
-    if told is not None:
-        distance = torch.where(told, distance, 0.0)
+    if known is not None:
+        distance = torch.where(known, distance, 0.0)
     return 0.5 * distance.square().sum(dim=-1).mean()
 
 
@@ -46,13 +46,13 @@ def mean_logits(
     For each class the mean is over the teachers present that know it.
     """
     logits_KBC = at_least_single(teacher_logits_KBC)
-    heard_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
+    usable_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
     weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), present_KB)
-    shares_KBC = weights_KB.unsqueeze(2) * heard_KBC
+    shares_KBC = weights_KB.unsqueeze(2) * usable_KBC
     total_BC = shares_KBC.sum(dim=0)
-    told_BC = total_BC > 0
-    summed_BC = (shares_KBC * torch.where(heard_KBC, logits_KBC, 0.0)).sum(dim=0)
-    return summed_BC / torch.where(told_BC, total_BC, 1.0), told_BC
+    known_BC = total_BC > 0
+    summed_BC = (shares_KBC * torch.where(usable_KBC, logits_KBC, 0.0)).sum(dim=0)
+    return summed_BC / torch.where(known_BC, total_BC, 1.0), known_BC
 
 
 class LogitL2(Term):

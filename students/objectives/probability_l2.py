@@ -22,12 +22,12 @@ def probability_l2_loss(
     """||softmax(z_s) - p_t||^2, summed over classes, mean over the batch; in [0, 2].
 
     At temperature 1. Its gradient vanishes where the student is sure, right or wrong: it is
-    bounded, where cross-entropy is not. A row of zeros teaches nothing.
+    bounded, where cross-entropy is not. A row of zeros counts as a loss of 0.
     Source: Han, lecture on distillation; Ba & Caruana, credited there, match logits (``logit_l2``).
     """
     teacher = at_least_single(teacher_probabilities)
-    told = teacher.sum(dim=-1, keepdim=True) > 0
-    distance = torch.where(told, soften_one(student_logits, 1.0) - teacher, 0.0)
+    answered = teacher.sum(dim=-1, keepdim=True) > 0
+    distance = torch.where(answered, soften_one(student_logits, 1.0) - teacher, 0.0)
     return distance.square().sum(dim=-1).mean()
 
 

@@ -27,8 +27,8 @@ class RelationTerm(Term):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        said = [each is not None for each in (self.teacher, self.hint, self.guided)]
-        if any(said) and not all(said):
+        given = [each is not None for each in (self.teacher, self.hint, self.guided)]
+        if any(given) and not all(given):
             raise ValueError(
                 "must have `teacher`, `hint` and `guided`, or none of the three; add what is "
                 "missing or take the others out"

@@ -28,7 +28,7 @@ def soft_target_loss(
     ``teacher_probabilities`` are softened already, at the same temperature. At least 0, and 0
     (up to rounding) when the two distributions agree. The factor T^2 keeps the gradient's
     scale independent of T: T large, it tends to (z_s - z_t) / (C B) for centred logits.
-    A row of zeros teaches nothing: its loss and its gradient are 0.
+    A row of zeros has loss 0 and gradient 0.
     Source: Hinton, Vinyals & Dean (2015), sections 2 and 2.1.
     """
     divergences = divergence(student_logits, teacher_probabilities, temperature=temperature)
@@ -44,7 +44,7 @@ def divergence(
     """KL(teacher || softmax(student / T)) of each sample, without T^2."""
     student_log = torch.log_softmax(at_least_single(student_logits) / temperature, dim=-1)
     teacher = at_least_single(teacher_probabilities)
-    # At 0 the logarithm's gradient is NaN, which a gate that weighs the teachers would be sent.
+    # At 0 the logarithm's gradient is NaN, which would reach the gating network.
     above = teacher.clamp_min(torch.finfo(teacher.dtype).tiny)
     return (torch.xlogy(teacher, above) - teacher * student_log).sum(dim=-1)
 

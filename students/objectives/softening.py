@@ -24,10 +24,10 @@ SMALLEST_DEVIATION = 1e-7
 def mean_distribution(
     knowledge: Knowledge, temperature: float, mean: Mean, *, standardize: bool = False
 ) -> Float[Tensor, "batch classes"]:
-    """What a term learns from K teachers: ``soften`` of what they say.
+    """The ensemble's distribution: ``soften`` of K teachers' logits.
 
     With ``standardize`` each teacher's row is standardised first, over the classes it knows.
-    No gradient reaches a teacher; weights that a gate has made get theirs.
+    No gradient reaches a teacher; that of the weights reaches the gating network that made them.
     """
     logits_KBC = knowledge.logits.detach()
     if standardize:
@@ -57,9 +57,9 @@ def log_mean_distribution(
 
 
 def top_class(probabilities_BC: Float[Tensor, "batch classes"]) -> Int[Tensor, " batch"]:
-    """The most probable class, the first of equals; -1 where a row of zeros says nothing."""
-    says_B = probabilities_BC.sum(dim=-1) > 0
-    return torch.where(says_B, probabilities_BC.argmax(dim=-1), -1)
+    """The most probable class, the first of equals; -1 for a row of zeros."""
+    answered_B = probabilities_BC.sum(dim=-1) > 0
+    return torch.where(answered_B, probabilities_BC.argmax(dim=-1), -1)
 
 
 def standardized(
@@ -73,10 +73,12 @@ def standardized(
     Source: Sun et al. (2024), section 4, and their code.
     """
     logits = at_least_single(logits)
-    told = torch.ones_like(logits, dtype=torch.bool) if known is None else known.expand_as(logits)
-    count = told.sum(dim=-1, keepdim=True)
-    mean = torch.where(told, logits, 0.0).sum(dim=-1, keepdim=True) / count.clamp(min=1)
-    centred = torch.where(told, logits - mean, 0.0)
+    counted = (
+        torch.ones_like(logits, dtype=torch.bool) if known is None else known.expand_as(logits)
+    )
+    count = counted.sum(dim=-1, keepdim=True)
+    mean = torch.where(counted, logits, 0.0).sum(dim=-1, keepdim=True) / count.clamp(min=1)
+    centred = torch.where(counted, logits - mean, 0.0)
     # The norm, and not the root of a mean of squares, for its gradient at zero is zero, not NaN.
     length: Tensor = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
     deviation = length / (count - 1).clamp(min=1).sqrt()
@@ -111,24 +113,24 @@ def soften(
       not know it.
     - ``geometric``: softmax over the classes of the mean of log q_k, taken for each class
       over the teachers that know it; where all know all, softmax(sum_k w_k z_k / T). A class
-      that nobody present knows gets no probability.
+      that no present teacher knows gets no probability.
 
     Weights count among the teachers present, for each sample: they are divided by their sum.
-    Rows sum to one; where nobody is present, or all weights are zero, the row is zero, which
-    teaches nothing. What an absent teacher's logits hold does not matter. Several rules' weights
+    Rows sum to one; where none is present, or all weights are zero, the row is zero. An
+    absent teacher's logits may hold anything. Several rules' weights
     at once give a distribution by each.
     Source: Hinton, Vinyals & Dean (2015), sections 1 and 3.
     """
-    log_probabilities_KBC, weights_KB, heard_KBC = _heard(
+    log_probabilities_KBC, weights_KB, usable_KBC = _log_probabilities(
         teacher_logits_KBC, weights_KB, known_KC, present_KB, temperature
     )
     if mean == "arithmetic":
-        probabilities_KBC = torch.where(heard_KBC, log_probabilities_KBC.exp(), 0.0)
+        probabilities_KBC = torch.where(usable_KBC, log_probabilities_KBC.exp(), 0.0)
         return (weights_KB.unsqueeze(-1) * probabilities_KBC).sum(dim=-3)
-    scores_BC, anybody_B1 = _geometric(
-        torch.where(heard_KBC, log_probabilities_KBC, 0.0), weights_KB, heard_KBC
+    scores_BC, answered_B1 = _geometric(
+        torch.where(usable_KBC, log_probabilities_KBC, 0.0), weights_KB, usable_KBC
     )
-    return torch.where(anybody_B1, torch.softmax(scores_BC, dim=-1), 0.0)
+    return torch.where(answered_B1, torch.softmax(scores_BC, dim=-1), 0.0)
 
 
 def soften_log(
@@ -142,17 +144,17 @@ def soften_log(
 ) -> Float[Tensor, "batch classes"]:
     """The logarithms of ``soften``; -inf for a class without probability.
 
-    Taken before any probability is, so that they are right also far below the smallest number
-    of the type: a teacher that is sure to rounding still tells its other classes apart.
+    Computed without the probabilities, so that they are right far below the smallest number of
+    the type: a teacher that is sure to rounding still tells its other classes apart.
     """
-    log_probabilities_KBC, weights_KB, heard_KBC = _heard(
+    log_probabilities_KBC, weights_KB, usable_KBC = _log_probabilities(
         teacher_logits_KBC, weights_KB, known_KC, present_KB, temperature
     )
-    log_probabilities_KBC = torch.where(heard_KBC, log_probabilities_KBC, 0.0)
+    log_probabilities_KBC = torch.where(usable_KBC, log_probabilities_KBC, 0.0)
     if mean == "geometric":
-        scores_BC, anybody_B1 = _geometric(log_probabilities_KBC, weights_KB, heard_KBC)
-        return torch.where(anybody_B1, torch.log_softmax(scores_BC, dim=-1), -torch.inf)
-    counts_KBC = heard_KBC & (weights_KB > 0).unsqueeze(2)
+        scores_BC, answered_B1 = _geometric(log_probabilities_KBC, weights_KB, usable_KBC)
+        return torch.where(answered_B1, torch.log_softmax(scores_BC, dim=-1), -torch.inf)
+    counts_KBC = usable_KBC & (weights_KB > 0).unsqueeze(2)
     log_weights_KB = torch.where(weights_KB > 0, weights_KB, 1.0).log()
     # What is -inf here is a constant, so that the NaN which is its gradient goes nowhere.
     parts_KBC = torch.where(
@@ -164,13 +166,13 @@ def soften_log(
 def normalized_weights(
     weights_KB: Float[Tensor, "*rules teachers batch"], present_KB: Bool[Tensor, "teachers batch"]
 ) -> Float[Tensor, "*rules teachers batch"]:
-    """The weights divided by their sum over the teachers present; zero where nobody is."""
+    """The weights divided by their sum over the teachers present; zero where none is."""
     kept_KB = torch.where(present_KB, weights_KB, 0.0)
     total_1B = kept_KB.sum(dim=-2, keepdim=True)
     return kept_KB / torch.where(total_1B > 0, total_1B, 1.0)
 
 
-def _heard(
+def _log_probabilities(
     teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
     weights_KB: Float[Tensor, "*rules teachers batch"],
     known_KC: Bool[Tensor, "teachers classes"],
@@ -181,28 +183,28 @@ def _heard(
     Float[Tensor, "*rules teachers batch"],
     Bool[Tensor, "teachers batch classes"],
 ]:
-    """Each teacher's log-probabilities over its classes, its weight, and what of it counts."""
+    """Each teacher's log-probabilities over its classes, its weight, and which of them count."""
     logits_KBC = at_least_single(teacher_logits_KBC)
     known_K1C = known_KC.unsqueeze(1)
-    speaks_KB = present_KB & known_KC.any(dim=1, keepdim=True)
-    weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), speaks_KB)
+    answers_KB = present_KB & known_KC.any(dim=1, keepdim=True)
+    weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), answers_KB)
     log_probabilities_KBC = torch.log_softmax(
         (logits_KBC / temperature).masked_fill(~known_K1C, -torch.inf), dim=-1
     )
-    return log_probabilities_KBC, weights_KB, speaks_KB.unsqueeze(2) & known_K1C
+    return log_probabilities_KBC, weights_KB, answers_KB.unsqueeze(2) & known_K1C
 
 
 def _geometric(
     log_probabilities_KBC: Float[Tensor, "teachers batch classes"],
     weights_KB: Float[Tensor, "*rules teachers batch"],
-    heard_KBC: Bool[Tensor, "teachers batch classes"],
+    usable_KBC: Bool[Tensor, "teachers batch classes"],
 ) -> tuple[Float[Tensor, "*rules batch classes"], Bool[Tensor, "*rules batch 1"]]:
-    """What the softmax over the classes is taken of, and for which rows anybody speaks."""
-    shares_KBC = weights_KB.unsqueeze(-1) * heard_KBC
-    told_BC = shares_KBC.sum(dim=-3)
+    """What the softmax over the classes is taken of, and which rows have any answer."""
+    shares_KBC = weights_KB.unsqueeze(-1) * usable_KBC
+    weight_BC = shares_KBC.sum(dim=-3)
     mean_BC = (shares_KBC * log_probabilities_KBC).sum(dim=-3) / torch.where(
-        told_BC > 0, told_BC, 1.0
+        weight_BC > 0, weight_BC, 1.0
     )
-    # A row of which nobody tells anything is softened from zeros, since from -inf it is NaN.
-    anybody_B1 = (told_BC > 0).any(dim=-1, keepdim=True)
-    return torch.where((told_BC > 0) | ~anybody_B1, mean_BC, -torch.inf), anybody_B1
+    # A row without any answer is softened from zeros, since from -inf it is NaN.
+    answered_B1 = (weight_BC > 0).any(dim=-1, keepdim=True)
+    return torch.where((weight_BC > 0) | ~answered_B1, mean_BC, -torch.inf), answered_B1

@@ -1,14 +1,14 @@
-"""The gate: weighs the teachers for each sample by what the student sees in it.
+"""The gating network: weights the teachers for each sample by the student's own features.
 
 B batch, K teachers, F features. Source: Liu, Zhang & Wang (2020), "Adaptive multi-teacher
 multi-level knowledge distillation", and its released code.
 
-What it learns is to lower the student's loss. That favours teachers who are easy to imitate,
-whether or not they know most; the penalty alone keeps it from choosing one of them.
+It learns to lower the student's loss. That favours teachers that are easy to imitate, whether
+or not they are the most accurate; only the penalty keeps it from choosing one of them.
 
 Two departures. Latents begin at 0 and the readout at 1, so that the first weights are uniform,
-not random. With ``learns_for`` the same student goes on when the gate stands still; the released
-code then trains a new student, for 200 epochs, with the finished gate.
+not random. With ``learns_for`` the same student goes on when the network is frozen; the released
+code then trains a new student, for 200 epochs, with the finished network.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def gate_scores(
     latents_KF: Float[Tensor, "teachers features"],
     readout_F: Float[Tensor, " features"],
 ) -> Float[Tensor, "batch teachers"]:
-    """gamma_k = v . (theta_k * x): how much each teacher suits each sample, of any size.
+    """gamma_k = v . (theta_k * x): a score of each teacher for each sample.
 
     ``latents`` are the paper's theta, one vector for each teacher, ``readout`` its v. Latents of
     zero give scores of zero, that is uniform weights.
@@ -46,12 +46,12 @@ def gate_weights(
 ) -> Float[Tensor, "teachers batch"]:
     """Softmax of the scores over the teachers present; zero for those absent.
 
-    Sums to one for each sample, or to zero where nobody is present.
+    Sums to one for each sample, or to zero where none is present.
     """
-    anybody_B = present_KB.any(dim=0)
+    answered_B = present_KB.any(dim=0)
     scores_KB = at_least_single(scores_BK).T.masked_fill(~present_KB, -torch.inf)
     # A column of nothing but -inf would be NaN, on the way back too.
-    weights_KB = torch.softmax(torch.where(anybody_B, scores_KB, 0.0), dim=0)
+    weights_KB = torch.softmax(torch.where(answered_B, scores_KB, 0.0), dim=0)
     return torch.where(present_KB, weights_KB, 0.0)
 
 
@@ -64,10 +64,10 @@ def max_pooled(features: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch fea
 
 
 class Gate(nn.Module):
-    """A latent vector for each teacher and one readout, which learn with the student.
+    """A latent vector for each teacher and one readout, trained with the student.
 
     They are parameters of the learner like any other: the optimizer's weight decay and the
-    clipping of gradients act on them too. They are never part of what is deployed.
+    clipping of gradients act on them too. They are not part of the deployed student.
     """
 
     def __init__(self, teachers: int, width: int, *, layer: str, detached: bool) -> None:
@@ -92,10 +92,10 @@ class Gate(nn.Module):
 def with_gate_weights(
     gating: Gating | None, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int
 ) -> Knowledge:
-    """The knowledge with the weights that the gate makes in ``epoch``; unchanged where there is
-    no gate to ask, or no teacher, or where the weights are made.
+    """The knowledge with the gating network's weights in ``epoch``; unchanged where there is no
+    network, or no teacher, or the weights are filled in already.
 
-    From epoch ``learns_for`` on no gradient comes to the gate by them.
+    From epoch ``learns_for`` on they carry no gradient.
     """
     if gating is None or knowledge.weights is not None or len(knowledge.logits) == 0:
         return knowledge
@@ -104,7 +104,7 @@ def with_gate_weights(
 
 
 def gate_penalty(gating: Gating | None, outputs: Mapping[str, Tensor], epoch: int) -> Tensor | None:
-    """What the gate adds to the loss in ``epoch``; none where there is none that learns."""
+    """The penalty that is added to the loss in ``epoch``; none where no gating network learns."""
     if gating is None or gating.frozen_in(epoch):
         return None
     return gating.penalty * outputs[PENALTY]

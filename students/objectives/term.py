@@ -137,7 +137,7 @@ class SofteningTerm(Term):
 
 
 def learns_from_teachers(terms: Iterable[Term], epoch: int) -> bool:
-    """Whether teachers are asked in ``epoch``: a term of weight above zero there needs them."""
+    """Whether a term of weight above zero in ``epoch`` learns from teachers."""
     return any(term.needs_teachers and weight_at(term.weight, epoch) > 0 for term in terms)
 
 

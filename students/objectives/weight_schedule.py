@@ -1,4 +1,4 @@
-"""How much a term counts: a number, or a schedule over the epochs."""
+"""A term's weight: a number, or a schedule over the epochs."""
 
 from __future__ import annotations
 

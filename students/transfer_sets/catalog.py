@@ -99,7 +99,7 @@ def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
 
 
 def _check_parts(loaded: TransferSet) -> None:
-    """Holds the parts that the recipe asks for to what the data allow."""
+    """Checks that the data allow the parts that the recipe asks for."""
     config = loaded.config
     unknown = [name for name in config.omit if name >= loaded.classes]
     if unknown:
@@ -125,23 +125,23 @@ def _check_parts(loaded: TransferSet) -> None:
 
 
 def _check_validation(loaded: TransferSet) -> None:
-    asked = loaded.config.validation
-    if isinstance(asked, int) and asked >= loaded.train_count:
+    validation = loaded.config.validation
+    if isinstance(validation, int) and validation >= loaded.train_count:
         raise TransferSetError(
-            f"`transfer_set.validation` is {asked}, but the training part has "
+            f"`transfer_set.validation` is {validation}, but the training part has "
             f"{loaded.train_count} samples; ask for fewer.",
             path="validation",
         )
-    if asked != "none" and len(loaded.validation_ids()) == 0:
+    if validation != "none" and len(loaded.validation_ids()) == 0:
         raise TransferSetError(
-            f"`transfer_set.validation` is {asked}, which is no sample of the "
-            f"{loaded.train_count} in the training part; give a larger share, or say none.",
+            f"`transfer_set.validation` is {validation}, which is no sample of the "
+            f"{loaded.train_count} in the training part; give a larger share, or write none.",
             path="validation",
         )
     left = class_counts(loaded.targets[loaded.teacher_ids()], loaded.classes)
     if left.min() == 0:
         raise TransferSetError(
-            f"`transfer_set.validation` is {asked}, which takes every training sample of class "
-            f"{int(left.argmin())}; ask for less, or say none.",
+            f"`transfer_set.validation` is {validation}, which takes every training sample of "
+            f"class {int(left.argmin())}; ask for less, or write none.",
             path="validation",
         )

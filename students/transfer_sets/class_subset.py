@@ -1,4 +1,4 @@
-"""A transfer set as a specialist sees it: the samples of its classes, numbered by its outputs."""
+"""The samples of some classes of a transfer set, numbered by a specialist's outputs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SomeClasses(TransferSet):
 def some_classes(whole: TransferSet, classes: Sequence[int] | None) -> TransferSet:
     """``whole`` as a network sees it whose outputs stand for ``classes``, in their order.
 
-    The set itself where these are all of its classes in order, or nothing is said.
+    The set itself where these are all of its classes in order, or none are given.
     """
     if classes is None or tuple(classes) == tuple(range(whole.classes)):
         return whole

@@ -27,7 +27,7 @@ class CropFlip(Section):
     @model_validator(mode="after")
     def _does_something(self) -> CropFlip:
         if self.padding == 0 and not self.flip:
-            raise ValueError("changes nothing with padding 0 and no flip; say none instead")
+            raise ValueError("changes nothing with padding 0 and no flip; write none instead")
         return self
 
 
@@ -48,9 +48,9 @@ class TransferSetBase(Section):
     """What all transfer sets have."""
 
     class_count: ClassVar[int | None] = None
-    """How many classes there are; none where only the data say."""
+    """How many classes there are; none where it depends on the data."""
     training_count: ClassVar[int | None] = None
-    """Samples of the training part; none where only the data say."""
+    """Samples of the training part; none where it depends on the data."""
 
     kind: str
     seed: int = Field(0, ge=0, description="of the split, the fraction and the views")

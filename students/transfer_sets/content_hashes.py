@@ -42,7 +42,7 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
             if _stamp(root / name) == before and now - max(before[1:]) > _SETTLED_NS:
                 fresh[name] = [before, found[name]]
     if fresh:
-        # A memory that cannot be kept costs time only; an unwritable home is told elsewhere.
+        # Without this file only time is lost; an unwritable home is reported elsewhere.
         with contextlib.suppress(OSError):
             write_atomically(memory, json.dumps({**known, **fresh}).encode())
     return found

@@ -31,7 +31,7 @@ def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
     function = load_function(config.source, folder)
     try:
         returned = function(**config.options)
-    except Exception as problem:  # somebody else's code may raise anything
+    except Exception as problem:  # a user's code may raise anything
         raise _problem(
             config, f"raised {type(problem).__name__}: {problem}", "mend the function"
         ) from problem

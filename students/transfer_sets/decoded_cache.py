@@ -79,8 +79,8 @@ def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
         else:
             np.save(folder / "inputs.npy", examples.inputs)
         np.save(folder / "targets.npy", examples.targets)
-        told = ("class_names", "train_count", "mean", "std")
-        facts = {name: getattr(examples, name) for name in told}
+        fields = ("class_names", "train_count", "mean", "std")
+        facts = {name: getattr(examples, name) for name in fields}
         (folder / "facts.json").write_text(json.dumps(facts))
         for file in folder.iterdir():
             sync(file)

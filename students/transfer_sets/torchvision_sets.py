@@ -31,7 +31,7 @@ def load_published(config: Published, root: Path) -> Examples:
     """The training and test pictures that lie at ``root``.
 
     CIFAR's files are pickles; torchvision opens them only if their checksum is the
-    published one, so nobody else's pickle is ever opened.
+    published one, so no other pickle is ever opened.
 
     Raises:
         TransferSetError: the files are damaged.
@@ -125,7 +125,7 @@ def _bounded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_numpy_of_its_day() -> Iterator[None]:
-    """CIFAR's pickles say ``align=0`` where numpy now wants a truth value, and warns."""
+    """CIFAR's pickles say ``align=0`` for which numpy now wants a boolean, and warns."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
         yield

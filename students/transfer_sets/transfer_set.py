@@ -75,7 +75,7 @@ class TransferSet:
     def view_of(self, epoch: int, *, augment: Augment | None = None) -> int:
         """Which view the samples have in ``epoch``, counted from zero.
 
-        Where nothing is augmented (as ``augment`` or the set itself says) there is one.
+        Where nothing is augmented (by ``augment``, or the set itself) there is one.
         """
         if isinstance(self.config.augment if augment is None else augment, NoAugment):
             return 0
@@ -90,7 +90,7 @@ class TransferSet:
         augment: Augment | None = None,
         student_labels: bool = True,
     ) -> Batch:
-        """The samples [B] under ``view``, augmented as ``augment`` or the set itself says.
+        """The samples [B] under ``view``, augmented by ``augment``, or as the set is.
 
         With ``student_labels`` the targets of samples that the student has without a label
         are -1.
@@ -114,10 +114,10 @@ class TransferSet:
 
     @cached_property
     def _validation(self) -> Ids:
-        asked = self.config.validation
-        if asked == "none":
+        part = self.config.validation
+        if part == "none":
             return np.empty(0, np.int64)
-        count = asked if isinstance(asked, int) else round(asked * self.train_count)
+        count = part if isinstance(part, int) else round(part * self.train_count)
         train = np.arange(self.train_count, dtype=np.int64)
         targets = self.targets[: self.train_count]
         quotas = apportion(count, class_counts(targets, self.classes))

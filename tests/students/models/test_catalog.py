@@ -293,7 +293,7 @@ def test_a_custom_model_that_looks_at_values_can_be_probed(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("wrong", r"\[2, 64\].*must make logits \[2, 10\]"),
+        ("wrong", r"\[2, 64\].*must return logits \[2, 10\]"),
         ("nothing", "returns a int"),
         ("broken", "raises RuntimeError: no luck;"),
         ("absent", "no function 'absent'"),
