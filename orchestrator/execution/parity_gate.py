@@ -1,4 +1,4 @@
-"""Settles how a teacher is run, and lets none teach that fails the parity gate.
+"""Chooses how a teacher is run, and refuses one that fails the parity gate.
 
 Waits for the teacher's answers to the probe; freed by them, or by the runtime being closed.
 """
@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -50,12 +51,12 @@ from teachers.qualification.records import (
 from teachers.serving.host import TeacherHost
 
 VIEW = 0
-"""Under which the probe is asked: all teachers of a set answer to its own views."""
+"""Of the probe's samples: all teachers of a transfer set answer its own views."""
 
 
 @dataclass(frozen=True)
 class ParityGate:
-    """Keeps what was settled, and each verdict, beside the teacher's answers."""
+    """Stores the chosen config and each verdict beside the teacher's answers."""
 
     plan: Plan
     store: Store
@@ -66,7 +67,7 @@ class ParityGate:
         name: str,
         handles: Sequence[Handle[TeacherHost]],
         folder: Path,
-        asked: str,
+        precision: Precision | Literal["auto"],
         threads: int,
         samples_to_answer: int,
     ) -> InferenceConfig:
@@ -76,27 +77,29 @@ class ParityGate:
             name: the teacher's.
             handles: its replicas; the first is tried, under ``auto``.
             folder: the shelf's.
-            asked: the precision as the recipe has it.
-            threads: on which it is run.
-            samples_to_answer: how many answers it is going to give.
+            precision: as the recipe says.
+            threads: it is run on so many.
+            samples_to_answer: how many answers it will compute.
         """
-        if asked == "auto":
-            tuning = self._tuned(name, handles[0], samples_to_answer)
+        if precision == "auto":
+            ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
+            tuned = handles[0].call(TeacherHost.tune, ids, temperature, samples_to_answer)
+            tuning = tuned.result()
         else:
-            precision: Precision = "bf16" if asked == "bf16" else "fp32"
-            tuning = Tuning(plain(threads, precision), None, None, (), f"the recipe says {asked}")
+            reason = f"the recipe says {precision}"
+            tuning = Tuning(plain(threads, precision), None, None, (), reason)
         store_config(folder, tuning.chosen)
         inference = stored_config(folder)
         if inference == tuning.chosen:
             write_tuning(folder, tuning)
         return inference or tuning.chosen
 
-    def admitted(
+    def is_admitted(
         self, name: str, folder: Path, inference: InferenceConfig, temperature: float
     ) -> bool:
-        """Whether the teacher, run in ``manner``, has passed the gate, or was waved through.
+        """Whether the teacher, run as ``inference``, has passed the gate, or failed with a warning.
 
-        Another temperature needs no other answers.
+        For another temperature the stored answers to the probe are judged again.
         """
         verdict, answers = read_verdict(folder), read_probe_answers(folder, inference)
         if verdict is None or answers is None or verdict.inference != inference:
@@ -113,17 +116,17 @@ class ParityGate:
         inference: InferenceConfig,
         temperature: float,
     ) -> Verdict:
-        """Has the teacher pass the gate, and keeps the verdict.
+        """Judges the teacher by its answers to the probe, and stores the verdict.
 
         Raises:
             TeacherError: it fails, and its ``gate`` is not ``warn``.
         """
         network, probe = self.network(name), self._probe(name)
-        pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
-        own = self._plainly(name, network, probe, inference.threads)
-        answers = self._ask(handle, probe, decode(own.logits))
+        images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
+        reference = self._answer_plainly(name, network, probe, inference.threads)
+        answers = self._ask(handle, probe, decode(reference.logits))
         better = self._other_reading(
-            name, network, pictures, probe.labels, answers, inference.threads
+            name, network, images, probe.labels, answers, inference.threads
         )
         verdict = judge(
             name,
@@ -139,25 +142,21 @@ class ParityGate:
         self._enforce(name, verdict)
         return verdict
 
-    def _plainly(self, name: str, network: Network, probe: Probe, threads: int) -> Answer:
-        """What the teacher answers to the probe in plain fp32, in this process."""
-        pictures = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
+    def _answer_plainly(self, name: str, network: Network, probe: Probe, threads: int) -> Answer:
+        """The teacher's answer to the probe in plain fp32, in this process."""
+        images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
         try:
-            return Teacher(network, inference=plain(threads)).answer(pictures)
+            return Teacher(network, inference=plain(threads)).answer(images)
         except NotNumbers as error:
             raise error.as_error(name, probe.sample_ids, plain(threads)) from error
 
-    def _tuned(self, name: str, handle: Handle[TeacherHost], samples: int) -> Tuning:
-        ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
-        return handle.call(TeacherHost.tune, ids, temperature, samples).result()
-
     def _ask(self, handle: Handle[TeacherHost], probe: Probe, plain_logits: Tensor) -> ProbeAnswers:
-        """The teacher's answers to the probe, and some of them again in other company."""
+        """The teacher's answers to the probe, some of them twice, in batches of other samples."""
         ids = probe.sample_ids
         given = handle.call(TeacherHost.probe, ids, VIEW).result().logits
         backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
         again = handle.call(TeacherHost.probe, ids[backward], VIEW).result().logits
-        # What is left out on purpose, by `top_k`, is left out of both.
+        # What `top_k` leaves out is left out of both.
         top_k = self.plan.recipe.ensemble.top_k
         column = Column(LOGITS, (self.transfer_set.classes,), top_k)
         reference = column.as_stored(plain_logits.numpy().astype(np.float16))
@@ -168,17 +167,17 @@ class ParityGate:
         )
 
     def _other_reading(
-        self, name: str, network: Network, pictures: Tensor, labels: Tensor | None,
+        self, name: str, network: Network, images: Tensor, labels: Tensor | None,
         answers: ProbeAnswers, threads: int,
     ) -> tuple[str, str] | None:  # fmt: skip
-        """Another preprocessing that fits much better; one trained here knows no other."""
+        """Another preprocessing that fits much better; not for a teacher that was trained here."""
         config = self.plan.recipe.teachers[name]
         if labels is None or config.weights is None:
             return None
         return another_reading(
             network,
             config.model.preprocessing,
-            pictures,
+            images,
             labels,
             mean=self.transfer_set.mean,
             std=self.transfer_set.std,

@@ -114,7 +114,7 @@ class TeacherStartup:
                     for handle in hosts[name]:
                         handle.call(TeacherHost.adopt, configs[name], specs[name].shelf).result()
                 gate, temperature = self.parity_gate, stage.ensemble.temperature
-                if not gate.admitted(name, folder, configs[name], temperature):
+                if not gate.is_admitted(name, folder, configs[name], temperature):
                     gate.admit(name, hosts[name][0], folder, configs[name], temperature)
         if "manners" not in resolved:
             resolved["manners"] = {name: each.to_json() for name, each in configs.items()}
@@ -153,7 +153,7 @@ class TeacherStartup:
             self._answer_spec(stage, name, folder, config),
             stage.ensemble.temperature,
         )
-        return self.bank_shelves.has_all(stage, name, spec) and self.parity_gate.admitted(
+        return self.bank_shelves.has_all(stage, name, spec) and self.parity_gate.is_admitted(
             name, folder, config, temperature
         )
 

@@ -22,7 +22,7 @@ HOME_WEIGHTS = "ab"
 def bank_shelves(
     folder: Path, *overrides: str, weights: str = HOME_WEIGHTS, classes: str = "0123456789"
 ) -> BankShelves:
-    """A plan whose teachers have graduated, with weights of that hash."""
+    """A plan whose teachers are finished, with weights of that hash."""
     plan, store = small.planned(folder, *overrides), Store(folder / "home")
     for name in plan.recipe.teachers:
         stage = store.folder(plan.stage(f"teachers.{name}").digest)
@@ -60,7 +60,7 @@ def test_another_shelf_for_what_may_change_an_answer(tmp_path: Path, override: s
     assert (before["deep"] != after["deep"]) == override.startswith("transfer_set")
 
 
-def test_another_shelf_for_other_weights_classes_and_pictures(tmp_path: Path) -> None:
+def test_another_shelf_for_other_weights_classes_and_images(tmp_path: Path) -> None:
     before = digests(bank_shelves(tmp_path))
     assert digests(bank_shelves(tmp_path, weights="cd"))["wide"] != before["wide"]
     assert digests(bank_shelves(tmp_path, classes="0132456789"))["wide"] != before["wide"]
@@ -98,7 +98,7 @@ def test_without_augmentation_the_seed_of_the_views_does_not_matter(tmp_path: Pa
     )
 
 
-def test_a_shelf_holds_what_is_asked_and_belongs_to_one_manner(tmp_path: Path) -> None:
+def test_a_shelf_holds_what_is_asked_and_belongs_to_one_config(tmp_path: Path) -> None:
     made = bank_shelves(tmp_path, "ensemble.bank={taps: true, top_k: 3, budget_gb: 2}")
     stage, folder = made.plan.stage("student"), tmp_path / "shelf"
     wide, deep = (made.answer_spec(stage, name, folder, plain(1)) for name in ("wide", "deep"))
@@ -156,7 +156,7 @@ def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) ->
     assert still.views(still.plan.stage("student")) == [0]
 
 
-def test_views_of_epochs_in_which_no_teacher_is_asked_are_not_awaited(tmp_path: Path) -> None:
+def test_views_of_epochs_in_which_no_teacher_is_asked_are_not_needed(tmp_path: Path) -> None:
     stop = "{kind: stop, value: 0.9, epoch: 2}"
     weights = [f"student.objective.{term}.weight={stop}" for term in ("soft_targets", "near")]
     stopped = bank_shelves(tmp_path, *weights)
@@ -165,7 +165,7 @@ def test_views_of_epochs_in_which_no_teacher_is_asked_are_not_awaited(tmp_path: 
     assert longer.views(longer.plan.stage("student")) == [0, 1, 2]
 
 
-def test_how_a_teacher_is_run_is_never_settled_for_less_than_a_view_of_all_samples(
+def test_a_config_is_never_chosen_for_less_than_a_view_of_all_samples(
     tmp_path: Path,
 ) -> None:
     small = bank_shelves(tmp_path, "transfer_set.fraction=0.1", "transfer_set.views=1")

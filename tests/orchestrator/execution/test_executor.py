@@ -106,7 +106,7 @@ def test_every_stage_runs_once_its_teachers_are_done(bench: Bench) -> None:
     assert sorted(watcher.titles("begin")) == sorted(watcher.titles("end")) == sorted(STAGES)
 
 
-def test_what_is_stored_is_not_carried_out_again(bench: Bench) -> None:
+def test_what_is_stored_is_not_run_again(bench: Bench) -> None:
     bench.run()
     runner, watcher, ran = bench.run()
     assert runner.ran == []
@@ -115,7 +115,7 @@ def test_what_is_stored_is_not_carried_out_again(bench: Bench) -> None:
     assert sorted(watcher.titles("end")) == sorted(STAGES)
 
 
-def test_a_stage_whose_outcome_is_damaged_is_carried_out_again_alone(bench: Bench) -> None:
+def test_only_a_stage_whose_outcome_is_damaged_is_run_again(bench: Bench) -> None:
     bench.run()
     student = bench.store.folder(bench.plan.stage("student").digest)
     (student / "outcome" / "answers.safetensors").write_bytes(b"gone")
@@ -140,7 +140,7 @@ def test_threads_are_resolved_at_the_first_attempt_and_kept(bench: Bench) -> Non
     assert kept["teachers"] == {"wide": kept["student"], "deep": 1}
 
 
-def test_the_error_of_a_stage_ends_the_run_and_the_same_run_goes_on(bench: Bench) -> None:
+def test_the_error_of_a_stage_ends_the_run_and_the_same_run_resumes(bench: Bench) -> None:
     def fall(stage: Stage) -> None:
         if stage.name == "teachers.deep":
             raise Unlucky("it fell")
@@ -154,7 +154,7 @@ def test_the_error_of_a_stage_ends_the_run_and_the_same_run_goes_on(bench: Bench
     assert not ran["teachers.wide"] or bench.parallel
 
 
-def test_stages_that_ask_the_same_are_carried_out_once(bench: Bench) -> None:
+def test_stages_of_one_digest_are_run_once(bench: Bench) -> None:
     data = small.recipe()
     data["teachers"]["deep"] = data["teachers"]["wide"]
     for name in ("wide", "deep"):
@@ -167,7 +167,7 @@ def test_stages_that_ask_the_same_are_carried_out_once(bench: Bench) -> None:
     assert sorted(watcher.titles("end")) == sorted(STAGES)
 
 
-def test_an_outcome_that_does_not_come_is_an_error(bench: Bench) -> None:
+def test_a_missing_outcome_is_an_error(bench: Bench) -> None:
     class Idle(Runner):
         def run(self, *args: Any, **kwargs: Any) -> None:
             """Leaves nothing."""
@@ -176,7 +176,7 @@ def test_an_outcome_that_does_not_come_is_an_error(bench: Bench) -> None:
         bench.executor(Idle(bench.store), RecordingWatcher()).run()
 
 
-def test_stored_answers_that_are_gone_cost_an_attempt_with_all_teachers(bench: Bench) -> None:
+def test_missing_answers_cost_an_attempt_with_all_teachers(bench: Bench) -> None:
     class Forgetful(Runner):
         def run(self, stage: Stage, *args: Any, start_all: bool = False) -> None:
             if stage.name == "student" and not start_all:
@@ -192,7 +192,7 @@ def test_stored_answers_that_are_gone_cost_an_attempt_with_all_teachers(bench: B
     assert ("event", "student", notice) in watcher.events
 
 
-def test_stages_that_do_not_need_each_other_run_beside_each_other(tmp_path: Path) -> None:
+def test_independent_stages_run_in_parallel(tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
     store.prepare()
     both = threading.Barrier(2, timeout=10)
@@ -230,7 +230,7 @@ def test_students_of_the_same_teachers_run_one_by_one_until_the_bank_is_filled(
     assert most == [at_once] * 3
 
 
-def test_what_another_process_works_on_is_waited_for_and_taken(tmp_path: Path) -> None:
+def test_a_stage_that_another_process_runs_is_waited_for_and_used(tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
     store.prepare()
     plan = small.planned(tmp_path)

@@ -42,7 +42,7 @@ def whole(folder: Path) -> StageResult:
     return run(folder)["student"]
 
 
-def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageResult) -> None:
+def test_each_epochs_row_has_the_gates_weights(folder: Path, whole: StageResult) -> None:
     epochs = [
         values for kind, _, values in committed_rows(folder / "home", whole) if kind == "epoch"
     ]
@@ -55,7 +55,7 @@ def test_each_epochs_row_tells_how_the_gate_weighed(folder: Path, whole: StageRe
     assert abs(epochs[-1]["weights/wide"] - 0.5) > 0.002
 
 
-def test_a_broken_off_student_goes_on_to_the_same_bits(folder: Path, whole: StageResult) -> None:
+def test_an_interrupted_student_resumes_to_the_same_bits(folder: Path, whole: StageResult) -> None:
     rows = committed_rows(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
     with pytest.raises(Killed):
@@ -70,7 +70,7 @@ def digests(folder: Path, *overrides: str) -> dict[str, str]:
     return small.digests(small.planned(folder, *overrides))
 
 
-def test_a_layer_said_and_the_same_one_not_said_are_one_student(tmp_path: Path) -> None:
+def test_a_layer_given_and_the_same_default_layer_are_one_student(tmp_path: Path) -> None:
     def weighting(**options: Any) -> str:
         said = "".join(f", {name}: {value}" for name, value in options.items())
         return f"ensemble.weighting={{kind: adaptive{said}}}"
@@ -97,7 +97,7 @@ def test_a_gate_is_the_students_alone(tmp_path: Path) -> None:
     ("weighting", "tracks_weights"),
     [("uniform", False), ("max_entropy", True), ("correct_only", True)],
 )
-def test_a_student_listens_where_weights_differ_from_sample_to_sample(
+def test_teacher_weights_are_recorded_where_they_differ_by_sample(
     tmp_path: Path, weighting: str, tracks_weights: bool
 ) -> None:
     student = small.planned(tmp_path, f"ensemble.weighting={weighting}").stage("student")

@@ -25,14 +25,14 @@ TERMS = (
     "student.objective.relation_distance=1.0",
     "student.objective.relation_angle={teacher: wide, hint: hidden.0, guided: stage2}",
 )
-FACULTY = ("ensemble.weighting=adaptive", "controls=[]", STUDENT, *TERMS)
+TEACHERS = ("ensemble.weighting=adaptive", "controls=[]", STUDENT, *TERMS)
 NAMES = {"task", "soft_targets", "levels", "order", "relation_distance", "relation_angle"}
 
 
 def run(folder: Path, until: int | None = None) -> StageResult:
     """The student, taught in this process until it is done, or killed before a step."""
     runtime = InProcessRuntime()
-    recipe = small.loaded(folder, *IN_PROCESS, *FACULTY)
+    recipe = small.loaded(folder, *IN_PROCESS, *TEACHERS)
     running = executor(runtime, recipe, folder / "home", until=until)
     try:
         return next(result for result in running.run() if result.stage.title == "student")
@@ -42,7 +42,7 @@ def run(folder: Path, until: int | None = None) -> StageResult:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("faculty")
+    return tmp_path_factory.mktemp("many_teachers")
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,9 @@ def student(folder: Path) -> StageResult:
     return run(folder)
 
 
-def test_each_term_teaches_and_tells_its_value(folder: Path, student: StageResult) -> None:
+def test_each_term_contributes_and_reports_its_value(folder: Path, student: StageResult) -> None:
     stage = Store(folder / "home").folder(student.stage.digest)
-    told = [
+    steps = [
         {
             name.removeprefix("terms/"): value
             for name, value in row.values.items()
@@ -61,13 +61,13 @@ def test_each_term_teaches_and_tells_its_value(folder: Path, student: StageResul
         for row in read_committed(stage, student.outcome.segments)
         if row.kind == "step"
     ]
-    assert all(set(step) == NAMES for step in told)
-    assert all(math.isfinite(value) and value >= 0 for step in told for value in step.values())
-    assert all(max(step[name] for step in told) > 0 for name in NAMES)
-    assert told[-1]["levels"] < told[0]["levels"]
+    assert all(set(step) == NAMES for step in steps)
+    assert all(math.isfinite(value) and value >= 0 for step in steps for value in step.values())
+    assert all(max(step[name] for step in steps) > 0 for name in NAMES)
+    assert steps[-1]["levels"] < steps[0]["levels"]
 
 
-def test_killed_in_the_middle_the_same_student_comes_out(
+def test_killed_in_the_middle_it_resumes_to_the_same_student(
     student: StageResult, tmp_path: Path
 ) -> None:
     with pytest.raises(Killed):

@@ -1,4 +1,4 @@
-"""A teacher is settled once and passes the gate once; one that cannot be right ends the run."""
+"""Claims about the parity gate: one choice, one verdict; a wrong teacher ends the run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from teachers.serving.host import TeacherHost, TeacherSpec
 from tests import small
 
 MODEL = Mlp(hidden=(32,))
-MANNER = plain(1)
+CONFIG = plain(1)
 WEIGHTS, ALL = "digits.safetensors", "all.safetensors"
 
 
@@ -60,10 +60,10 @@ def recipe(**teacher: Any) -> dict[str, Any]:
 def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     """The weights of a network that knows the digits."""
     folder = tmp_path_factory.mktemp("taught")
-    held = load_transfer_set(Digits(), folder=folder, cache=folder)
-    model = build_model(MODEL, input_shape=held.shape, classes=10, seed=0, folder=folder)
-    first = preprocess(MODEL.preprocessing, mean=held.mean, std=held.std, channels=1)
-    batch = held.batch(held.student_ids(), 0)
+    data = load_transfer_set(Digits(), folder=folder, cache=folder)
+    model = build_model(MODEL, input_shape=data.shape, classes=10, seed=0, folder=folder)
+    first = preprocess(MODEL.preprocessing, mean=data.mean, std=data.std, channels=1)
+    batch = data.batch(data.student_ids(), 0)
     network, optimizer = Network(first, model), torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(40):
         optimizer.zero_grad()
@@ -74,20 +74,20 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
 
 @dataclass
 class Gate:
-    """A gatekeeper, a running teacher, and the folder of its shelf."""
+    """A parity gate, a running teacher, and the folder of its shelf."""
 
-    keeper: ParityGate
+    gate: ParityGate
     handle: Handle[TeacherHost]
     folder: Path
 
     def choose_config(self, asked: str = "auto", samples: int = 1000) -> InferenceConfig:
-        return self.keeper.choose_config("wide", [self.handle], self.folder, asked, 1, samples)
+        return self.gate.choose_config("wide", [self.handle], self.folder, asked, 1, samples)
 
-    def admitted(self, temperature: float = 4.0, inference: InferenceConfig = MANNER) -> bool:
-        return self.keeper.admitted("wide", self.folder, inference, temperature)
+    def admitted(self, temperature: float = 4.0, inference: InferenceConfig = CONFIG) -> bool:
+        return self.gate.is_admitted("wide", self.folder, inference, temperature)
 
     def admit(self) -> Any:
-        return self.keeper.admit("wide", self.handle, self.folder, MANNER, 4.0)
+        return self.gate.admit("wide", self.handle, self.folder, CONFIG, 4.0)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]): 
         safetensors.torch.save_file(taught, tmp_path / ALL)
         plan = small.planned(tmp_path, data=recipe(**teacher))
         config = plan.recipe.teachers["wide"]
-        held: TransferSet = load_transfer_set(
+        data: TransferSet = load_transfer_set(
             plan.recipe.transfer_set, folder=tmp_path, cache=tmp_path
         )
         spec = TeacherSpec(
@@ -114,12 +114,12 @@ def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]): 
         handle = runtime.start(resources_of(Resources(), 1), "teacher wide", TeacherHost, spec)
         folder = tmp_path / "home" / "bank" / "shelf"
         folder.mkdir(parents=True, exist_ok=True)
-        return Gate(ParityGate(plan, Store(tmp_path / "home"), held), handle, folder)
+        return Gate(ParityGate(plan, Store(tmp_path / "home"), data), handle, folder)
 
     return made
 
 
-def test_a_good_teacher_passes_once_and_needs_no_teacher_at_another_temperature(gate) -> None:  # type: ignore[no-untyped-def]
+def test_a_good_teacher_passes_once_and_is_not_asked_again_for_another_temperature(gate) -> None:  # type: ignore[no-untyped-def]
     at = gate()
     assert not at.admitted()
     verdict = at.admit()
@@ -132,7 +132,7 @@ def test_a_good_teacher_passes_once_and_needs_no_teacher_at_another_temperature(
     assert verdict.plausibility.accuracy > 0.8
     assert read_verdict(at.folder) == verdict
     assert at.admitted(4.0) and at.admitted(1.0) and at.admitted(20.0)
-    assert not at.admitted(inference=plain(2)), "run in another manner it is another teacher"
+    assert not at.admitted(inference=plain(2)), "run in another way it is another teacher"
 
 
 def test_classes_in_another_order_end_the_run(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
@@ -158,7 +158,7 @@ def test_a_specialist_is_judged_by_samples_of_its_classes(gate, taught: dict[str
     assert 0 < verdict.plausibility.samples < 60, "of 134 validation samples"
 
 
-def test_a_class_map_in_another_order_is_caught_and_the_right_one_told(  # type: ignore[no-untyped-def]
+def test_a_class_map_in_another_order_is_caught_and_the_right_one_named(  # type: ignore[no-untyped-def]
     gate, taught: dict[str, Tensor]
 ) -> None:
     said = "where its class 3 is 9, 5 is 3, 9 is 5; set `teachers.wide.classes` to \\[9, 3, 5\\]"
@@ -172,7 +172,7 @@ def test_a_class_map_of_other_classes_is_caught(gate, taught: dict[str, Tensor])
 
 
 @pytest.mark.parametrize("wrong", [0, 4])
-def test_a_class_of_a_map_that_is_hardly_ever_named_is_doubted_aloud(  # type: ignore[no-untyped-def]
+def test_a_class_of_a_map_that_is_hardly_ever_predicted_gives_a_warning(  # type: ignore[no-untyped-def]
     gate, taught: dict[str, Tensor], caplog: pytest.LogCaptureFixture, wrong: int
 ) -> None:
     meant, said = [9, 3, 5, 2, 7, 8], [9, 3, 5, 2, 7, wrong]
@@ -185,7 +185,7 @@ def test_a_class_of_a_map_that_is_hardly_ever_named_is_doubted_aloud(  # type: i
     assert read_verdict(at.folder) == verdict
 
 
-def test_what_is_told_of_another_order_is_a_class_map_that_passes(  # type: ignore[no-untyped-def]
+def test_the_class_map_that_the_message_names_passes(  # type: ignore[no-untyped-def]
     gate, taught: dict[str, Tensor]
 ) -> None:
     order = [*range(1, 10), 0]
@@ -200,7 +200,7 @@ def test_another_normalisation_ends_the_run(gate) -> None:  # type: ignore[no-un
         gate(model=wrong).admit()
 
 
-def test_random_weights_end_the_run_or_are_warned_of(  # type: ignore[no-untyped-def]
+def test_random_weights_end_the_run_or_give_a_warning(  # type: ignore[no-untyped-def]
     gate, taught: dict[str, Tensor], caplog: pytest.LogCaptureFixture
 ) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -231,14 +231,14 @@ def test_a_teacher_with_noise_of_its_own_ends_the_run(  # type: ignore[no-untype
 
 def test_without_labels_it_is_judged_by_fidelity_alone(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
     at = gate()
-    bare = at.keeper.transfer_set.config.model_copy(update={"validation": "none", "labelled": 0.0})
-    held = load_transfer_set(bare, folder=at.folder, cache=at.folder)
-    verdict = Gate(ParityGate(at.keeper.plan, at.keeper.store, held), at.handle, at.folder).admit()
+    bare = at.gate.transfer_set.config.model_copy(update={"validation": "none", "labelled": 0.0})
+    data = load_transfer_set(bare, folder=at.folder, cache=at.folder)
+    verdict = Gate(ParityGate(at.gate.plan, at.gate.store, data), at.handle, at.folder).admit()
     assert verdict.plausibility is None
     assert str(verdict) == "passed (no labels to judge it by)"
 
 
-def test_the_first_to_settle_decides_for_all(gate) -> None:  # type: ignore[no-untyped-def]
+def test_the_first_choice_holds_for_all(gate) -> None:  # type: ignore[no-untyped-def]
     at = gate()
     assert stored_config(at.folder) is None
     assert at.choose_config("bf16") == plain(1, "bf16")
@@ -247,11 +247,11 @@ def test_the_first_to_settle_decides_for_all(gate) -> None:  # type: ignore[no-u
     assert [each.name for each in at.folder.glob(".manner*")] == []
 
 
-def test_a_small_teacher_is_not_tuned_and_a_damaged_paper_is_written_anew(gate) -> None:  # type: ignore[no-untyped-def]
+def test_a_small_teacher_is_not_tuned_and_a_damaged_record_is_rewritten(gate) -> None:  # type: ignore[no-untyped-def]
     at = gate()
     (at.folder / "manner.json").write_text('{"precision":')
-    assert at.choose_config() == MANNER
-    assert stored_config(at.folder) == MANNER
+    assert at.choose_config() == CONFIG
+    assert stored_config(at.folder) == CONFIG
     assert read_tuning(at.folder).trials == ()
     at.admit()
     (at.folder / VERDICT).write_text(json.dumps({"inference": 1}))

@@ -30,7 +30,7 @@ def run(folder: Path, *overrides: str) -> dict[str, StageResult]:
 
 
 def steps(folder: Path, result: StageResult) -> list[dict[str, float]]:
-    """What each step of a stage told."""
+    """The values that each step of a stage recorded."""
     stage = folder / "home" / "stages" / result.stage.digest
     rows = read_committed(stage, result.outcome.segments)
     return [dict(row.values) for row in rows if row.kind == "step"]
@@ -49,8 +49,8 @@ def test_no_teacher_is_called_after_its_term_has_stopped(folder: Path) -> None:
         "deep": EPOCH,
     }
     assert all(0 < each.computed <= EPOCH for each in answers.values())
-    told = steps(folder, results["student"])
-    assert ["terms/soft_targets" in values for values in told] == [True] * 4 + [False] * 8
+    rows = steps(folder, results["student"])
+    assert ["terms/soft_targets" in values for values in rows] == [True] * 4 + [False] * 8
 
 
 def test_what_one_epoch_asked_is_all_that_another_such_student_needs(folder: Path) -> None:
@@ -72,11 +72,11 @@ def test_after_a_hint_has_stopped_stored_logits_are_enough(folder: Path) -> None
     assert wide.computed == EPOCH, "its layers, which are not kept, were needed in one epoch"
     assert deep.computed <= EPOCH
     assert wide.asked + wide.read == deep.asked + deep.read == 3 * EPOCH
-    told = steps(folder, hinted)
-    assert ["terms/near" in values for values in told] == [True] * 4 + [False] * 8
+    rows = steps(folder, hinted)
+    assert ["terms/near" in values for values in rows] == [True] * 4 + [False] * 8
 
 
-def test_layers_that_are_kept_are_read_in_the_epochs_of_the_hint(folder: Path) -> None:
+def test_stored_layers_are_read_in_the_epochs_of_the_hint(folder: Path) -> None:
     before = run(folder, *HINTED)["student"]
     keeping = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=2")["student"]
     again = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=3")["student"]
@@ -102,12 +102,12 @@ def test_without_any_label_a_student_learns_by_answers_alone(folder: Path) -> No
         "student.train.epochs=15",
         "controls=[]",
     )
-    [*_, last] = told = steps(folder, results["student"])
-    assert {name for values in told for name in values if name.startswith("terms/")} == {
+    [*_, last] = rows = steps(folder, results["student"])
+    assert {name for values in rows for name in values if name.startswith("terms/")} == {
         "terms/soft_targets"
     }
-    assert all(values["loss"] == values["terms/soft_targets"] for values in told)
-    assert last["loss"] < told[0]["loss"] / 2
+    assert all(values["loss"] == values["terms/soft_targets"] for values in rows)
+    assert last["loss"] < rows[0]["loss"] / 2
     accuracy = results["student"].outcome.curve[-1].accuracy
     assert accuracy is not None
     assert accuracy > 0.2, "its teacher has 0.29, and there are ten classes"

@@ -1,4 +1,4 @@
-"""Processes made ready before they are asked for: as many as will be needed, of the right kind."""
+"""Claims about processes started ahead: as many as will be needed, of the right kind."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def finish(plan: Plan, store: Store, *titles: str) -> None:
         write_outcome(folder, attempt, Outcome("ab", 1, 1, 1), weights={}, answers=answers)
 
 
-def warmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
+def prewarmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
     runtime = Runtime()
     prewarm(cast(Any, runtime), plan, store, cast(Any, Runner(frozenset(stored))), 4)
     return runtime.asked
@@ -85,19 +85,19 @@ def place(plan: Plan, threads: int) -> Demand:
 def test_a_student_and_its_teachers_are_started_while_the_teachers_are_trained(
     plan: Plan, store: Store
 ) -> None:
-    assert warmed(plan, store) == [(3, place(plan, 1))]
+    assert prewarmed(plan, store) == [(3, place(plan, 1))]
 
 
 def test_nothing_is_started_for_teachers_whose_answers_are_stored(plan: Plan, store: Store) -> None:
     finish(plan, store, "teachers.wide", "teachers.deep")
-    ((count, asked),) = warmed(plan, store, "wide", "deep")
+    ((count, asked),) = prewarmed(plan, store, "wide", "deep")
     # One process, and of the kind that is asked for when the cores are the student's alone.
     assert (count, asked) == (1, place(plan, 2))
-    assert warmed(plan, store, "wide")[0][0] == 2
+    assert prewarmed(plan, store, "wide")[0][0] == 2
 
 
 def test_nothing_is_started_for_stages_that_are_stored(plan: Plan, store: Store) -> None:
     finish(plan, store, "teachers.wide", "teachers.deep", "student")
-    assert warmed(plan, store)[0][0] == 1
+    assert prewarmed(plan, store)[0][0] == 1
     finish(plan, store, "controls.untaught")
-    assert warmed(plan, store) == []
+    assert prewarmed(plan, store) == []

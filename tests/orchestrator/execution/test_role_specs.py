@@ -71,8 +71,8 @@ def test_a_fault_reaches_the_stage_that_it_names_alone(tmp_path: Path) -> None:
     fault = Fault("controls.untaught", 5, group=1)
     made = role_specs(tmp_path, fault=fault)
     for name in ("student", "controls.untaught"):
-        [told] = made.assignments(made.plan.stage(name), 1, RESOLVED)
-        assert told.fault == (fault if name == fault.stage else None)
+        [rank] = made.assignments(made.plan.stage(name), 1, RESOLVED)
+        assert rank.fault == (fault if name == fault.stage else None)
 
 
 def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Pa
     expected = tmp_path / "home" / "stages" / stage / "outcome" / "model.safetensors"
     assert spec.weights.path == str(expected)
     assert (spec.name, spec.threads, spec.device, spec.top_k) == ("wide", 2, "cpu", None)
-    assert (spec.inference, spec.shelf) == (None, None), "not settled yet"
+    assert (spec.inference, spec.shelf) == (None, None), "not chosen yet"
     assert spec.model == made.plan.recipe.teachers["wide"].model
     assert spec.transfer_set == made.plan.recipe.transfer_set
 
@@ -130,11 +130,11 @@ def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path)
     assert cpus == {
         "teachers.wide": 0.5, "teachers.deep": None, "student": 2.0, "controls.untaught": 2.0,
     }  # fmt: skip
-    [told] = made.assignments(made.plan.stage("teachers.wide"), 1, RESOLVED)
-    assert told.device == "cuda"
+    [rank] = made.assignments(made.plan.stage("teachers.wide"), 1, RESOLVED)
+    assert rank.device == "cuda"
 
 
-def test_a_role_occupies_as_many_cpus_as_threads_if_nothing_else_is_said() -> None:
+def test_a_role_occupies_as_many_cpus_as_threads_by_default() -> None:
     said, unsaid = Resources(cpus=0.5, gpus=1.0), Resources()
     assert (resources_of(unsaid, 3).cpus, resources_of(unsaid, 3).gpus) == (3.0, 0.0)
     assert (resources_of(said, 3).cpus, resources_of(said, 3, readers=2).streams) == (
@@ -159,7 +159,7 @@ def ensemble(folder: Path, *overrides: str, stage: str = "student", repeat: int 
 
 
 @pytest.mark.parametrize("rule", ["uniform", "random", "max_entropy", "adaptive"])
-def test_no_label_reaches_a_rule_that_does_not_look_at_it(tmp_path: Path, rule: str) -> None:
+def test_no_label_reaches_a_rule_that_does_not_read_it(tmp_path: Path, rule: str) -> None:
     assert ensemble(tmp_path, f"{RULE}={rule}", HALF).labels is None
 
 

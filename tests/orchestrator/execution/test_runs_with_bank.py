@@ -74,7 +74,7 @@ class Home:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Two teachers, and a student whose answers filled the bank; nobody may change it."""
+    """Two teachers, and a student whose answers filled the bank; must not be changed."""
     home = Home(tmp_path_factory.mktemp("trained"))
     home.student()
     return home
@@ -105,7 +105,7 @@ def test_live_filling_and_filled_give_the_same_student_bit_for_bit(home: Home) -
     assert live.weights_sha256 == filling.weights_sha256 == filled.weights_sha256
 
 
-def test_another_seed_another_objective_and_single_teachers_compute_nothing(home: Home) -> None:
+def test_other_seeds_objectives_and_single_teachers_compute_nothing(home: Home) -> None:
     assert home.student("student.train.seed=3").answers == FILLED
     assert home.student("student.objective.soft_targets.weight=0.5").answers == FILLED
     assert home.student("student.train.batch_size=32").answers == FILLED
@@ -188,7 +188,7 @@ def test_taps_are_stored_if_asked_and_else_computed(home: Home) -> None:
     assert live.weights_sha256 == filling.weights_sha256 == filled.weights_sha256
 
 
-def test_a_flipped_bit_is_found_and_that_block_alone_computed_anew(home: Home) -> None:
+def test_a_flipped_bit_is_found_and_only_that_block_computed_again(home: Home) -> None:
     whole = home.student()
     [sealed] = home.shelves()["deep"].glob("view-2/*.sealed")
     content = bytearray(sealed.read_bytes())
@@ -206,7 +206,7 @@ def test_a_flipped_bit_is_found_and_that_block_alone_computed_anew(home: Home) -
     assert home.student().answers == FILLED
 
 
-def test_a_view_that_is_evicted_while_the_student_learns_is_computed_anew(home: Home) -> None:
+def test_a_view_that_is_evicted_during_training_is_computed_again(home: Home) -> None:
     whole, [view] = home.student(), home.shelves()["wide"].glob("view-2")
 
     class Evicting(RecordingWatcher):
@@ -223,7 +223,7 @@ def test_a_view_that_is_evicted_while_the_student_learns_is_computed_anew(home: 
     assert "stored answers of teacher 'wide'" in home.notices()[0]
 
 
-def test_two_runs_beside_each_other_compute_each_answer_once(home: Home, tmp_path: Path) -> None:
+def test_two_parallel_runs_compute_each_answer_once(home: Home, tmp_path: Path) -> None:
     shutil.rmtree(home.store.bank)
     home.forget_students()
     other = Home(tmp_path / "other")
@@ -253,7 +253,7 @@ def killed(home: Home, step: int) -> None:
     runtime.close()
 
 
-def test_a_killed_student_goes_on_with_a_filled_bank_to_the_same_bits(home: Home) -> None:
+def test_a_killed_student_resumes_with_a_filled_bank_to_the_same_bits(home: Home) -> None:
     whole = home.student()
     home.forget_students()
     killed(home, step=6)
@@ -274,7 +274,7 @@ def test_what_a_killed_stage_stored_is_not_computed_again(home: Home) -> None:
     assert resumed.answers == counts(2 * 64, 2 * 256 - 2 * 64, 2 * 249 - 2 * 64)
 
 
-def test_how_teachers_are_run_is_kept_with_the_stage(home: Home) -> None:
+def test_how_teachers_are_run_is_recorded_with_the_stage(home: Home) -> None:
     stage = home.run()["student"].stage
     inferences = json.loads((home.store.folder(stage.digest) / "resolved.json").read_text())[
         "manners"
@@ -284,7 +284,7 @@ def test_how_teachers_are_run_is_kept_with_the_stage(home: Home) -> None:
         assert json.loads((shelf / "manner.json").read_text()) == inferences[name]
 
 
-def test_a_stage_whose_teachers_are_run_in_another_way_by_now_goes_without_the_bank(
+def test_a_stage_whose_teachers_are_run_in_another_way_by_now_does_not_use_the_bank(
     home: Home,
 ) -> None:
     whole, stage = home.student(), home.run()["student"].stage
@@ -302,7 +302,7 @@ def test_a_stage_whose_teachers_are_run_in_another_way_by_now_goes_without_the_b
     assert resumed.answers["wide"] == AnswerCounts(read=ASKED)
 
 
-def test_a_bank_that_cannot_be_used_is_said_before_any_stage_begins(tmp_path: Path) -> None:
+def test_a_bank_that_cannot_be_used_is_reported_before_any_stage_begins(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "bank").write_text("a file where a folder must be")
     said = refused(tmp_path)

@@ -23,7 +23,9 @@ def handlers_of_the_tests_themselves() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("one", BOTH)
-def test_either_signal_interrupts_and_what_stood_before_comes_back(one: signal.Signals) -> None:
+def test_either_signal_interrupts_and_the_handlers_are_restored(
+    one: signal.Signals,
+) -> None:
     before = [signal.getsignal(each) for each in BOTH]
     with pytest.raises(KeyboardInterrupt), interruptible():
         os.kill(os.getpid(), one)
@@ -31,7 +33,7 @@ def test_either_signal_interrupts_and_what_stood_before_comes_back(one: signal.S
     assert [signal.getsignal(each) for each in BOTH] == before
 
 
-def test_a_second_signal_does_not_disturb_the_way_out() -> None:
+def test_a_second_signal_does_not_disturb_the_shutdown() -> None:
     ended = False
     with pytest.raises(KeyboardInterrupt), interruptible():
         try:
@@ -43,7 +45,7 @@ def test_a_second_signal_does_not_disturb_the_way_out() -> None:
     assert ended
 
 
-def test_sigint_is_heard_where_a_shell_has_it_ignored() -> None:
+def test_sigint_interrupts_where_a_shell_has_it_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with pytest.raises(KeyboardInterrupt), interruptible():
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What belongs to a stage's digest, and what does not: each setting of a recipe by name."""
+"""Claims about what is in a stage's digest and what is not, for each setting of a recipe."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ WHERE = [
 
 
 @pytest.mark.parametrize("setting", WHERE)
-def test_where_it_runs_and_how_it_is_watched_leaves_every_digest(
-    folder: Path, setting: str
-) -> None:
+def test_placement_and_tracking_change_no_digest(folder: Path, setting: str) -> None:
     assert small.changed(digests(folder), digests(folder, setting)) == set()
 
 
@@ -141,7 +139,7 @@ WHAT: list[tuple[str, set[str]]] = [
 
 
 @pytest.mark.parametrize(("setting", "stages"), WHAT, ids=[setting for setting, _ in WHAT])
-def test_what_is_asked_changes_the_stages_it_reaches_and_no_others(
+def test_each_setting_changes_the_stages_that_depend_on_it_and_no_others(
     folder: Path, setting: str, stages: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "mnist" in setting:
@@ -160,7 +158,7 @@ def test_temperature_of_a_term_is_the_ensembles_unless_it_has_its_own(folder: Pa
     assert digests(folder, *own) == digests(folder, *own, "ensemble.temperature=9")
 
 
-def test_views_and_labels_that_nobody_looks_at_are_not_asked(folder: Path) -> None:
+def test_unused_views_and_labels_are_not_in_the_digest(folder: Path) -> None:
     plain = ("transfer_set.augment=none", "teachers.wide.train.augment=shift")
     reached = small.changed(
         digests(folder, *plain), digests(folder, *plain, "transfer_set.views=2")
@@ -176,7 +174,7 @@ SHARES = "{wide: 0.25, deep: 0.5, loaded: 0.25}"
 
 
 @pytest.mark.parametrize("rule", ["correct_only", "confidence"])
-def test_labels_that_a_rule_looks_at_are_asked(folder: Path, rule: str) -> None:
+def test_labels_that_a_rule_reads_are_in_the_digest(folder: Path, rule: str) -> None:
     by_answers = ("student.objective.task=null", "controls=[]", f"{RULE}={rule}")
     before = digests(folder, *by_answers)
     after = digests(folder, *by_answers, "transfer_set.labelled=0.5")
@@ -192,11 +190,11 @@ def test_labels_that_a_rule_looks_at_are_asked(folder: Path, rule: str) -> None:
         ("ensemble.noise={}", "ensemble.noise={probability: 0.5, sigma: 0.1, virtual: 1}"),
     ],
 )  # fmt: skip
-def test_two_ways_of_writing_how_teachers_agree_are_one(folder: Path, one: str, other: str) -> None:
+def test_two_spellings_of_one_ensemble_are_one(folder: Path, one: str, other: str) -> None:
     assert digests(folder, one) == digests(folder, other)
 
 
-def test_each_setting_of_a_rule_and_of_noise_is_asked(folder: Path) -> None:
+def test_each_setting_of_a_rule_and_of_noise_is_in_the_digest(folder: Path) -> None:
     settings = [
         f"{RULE}=random",
         f"{RULE}={{kind: random, per: batch}}",
@@ -235,9 +233,7 @@ MAPS = ("controls=[untaught, label_smoothing]",)
 
 
 @pytest.mark.parametrize(("name", "own"), [("wide", WIDE), ("loaded", LOADED)])
-def test_what_a_teachers_outputs_stand_for_is_asked_of_it_in_their_order(
-    folder: Path, name: str, own: str
-) -> None:
+def test_a_teachers_class_map_is_in_its_digest_in_order(folder: Path, name: str, own: str) -> None:
     plain = digests(folder, *MAPS)
     every = digests(folder, *MAPS, f"teachers.{name}.classes=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]")
     some, turned = (
@@ -247,7 +243,7 @@ def test_what_a_teachers_outputs_stand_for_is_asked_of_it_in_their_order(
     assert small.changed(plain, some) == small.changed(some, turned) == {own, "student"}
 
 
-def test_terms_of_no_weight_and_their_order_are_not_asked(folder: Path) -> None:
+def test_terms_of_no_weight_and_their_order_are_not_in_the_digest(folder: Path) -> None:
     terms = {"task": 0.1, "soft_targets": 0.9, "squared": {"kind": "logit_l2", "weight": 0}}
     spellings = []
     for names in (["task", "soft_targets"], ["soft_targets", "squared", "task"]):
@@ -271,7 +267,7 @@ def test_two_spellings_of_one_network_are_one(folder: Path, one: str, other: str
     assert before == after != digests(folder, *plain)
 
 
-def test_batch_size_and_micro_batch_are_asked_and_not_how_they_were_said(folder: Path) -> None:
+def test_batch_size_and_micro_batch_count_and_not_how_they_are_written(folder: Path) -> None:
     whole = digests(folder, "student.train.micro_batch_size=null")
     assert whole == digests(folder, "student.train.micro_batch_size=64") != digests(folder)
 
@@ -290,7 +286,7 @@ def test_the_same_weights_in_another_place_are_the_same_teacher(folder: Path) ->
     assert digests(folder, f"teachers.loaded.weights={elsewhere}") == before
 
 
-def test_source_of_a_custom_model_is_asked_and_not_where_it_lies(folder: Path) -> None:
+def test_the_source_of_a_custom_model_counts_and_not_its_place(folder: Path) -> None:
     def custom(path: str) -> dict[str, str]:
         plain = "student.objective.near=null"
         return digests(folder, plain, f"student.model={{kind: custom, source: '{path}:make'}}")

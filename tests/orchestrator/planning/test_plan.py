@@ -101,7 +101,7 @@ def test_the_first_repeat_is_the_run_without_repeats(tmp_path: Path) -> None:
     assert alone.items() < repeated.items()
 
 
-def test_a_student_whose_answers_weigh_nothing_needs_no_teachers(tmp_path: Path) -> None:
+def test_a_student_whose_taught_terms_weigh_nothing_needs_no_teachers(tmp_path: Path) -> None:
     plan = small.planned(
         tmp_path, "student.objective={task: 1.0, soft_targets: 0.0}", "controls=[]"
     )
@@ -119,7 +119,7 @@ def test_each_teacher_has_a_seed_from_the_recipes_and_its_own_name(tmp_path: Pat
     assert seeds("teachers.deep.train.seed=5") == [wide, 5]
 
 
-def test_the_run_is_another_one_by_name_by_stages_and_by_what_is_measured(tmp_path: Path) -> None:
+def test_the_run_is_identified_by_name_by_stages_and_by_what_is_evaluated(tmp_path: Path) -> None:
     def run(*overrides: str) -> str:
         return small.planned(tmp_path, *overrides).digest
 
@@ -130,7 +130,7 @@ def test_the_run_is_another_one_by_name_by_stages_and_by_what_is_measured(tmp_pa
     assert len({here, *(run(other) for other in others)}) == 5
 
 
-def test_digests_do_not_depend_on_where_the_data_or_the_recipe_lie(tmp_path: Path) -> None:
+def test_digests_do_not_depend_on_where_the_data_or_the_recipe_are(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for part in ("train", "test"):
         for name, shade in (("dark", 10), ("light", 240)):

@@ -39,7 +39,7 @@ def plan(folder: Path, *overrides: str) -> Plan:
         (1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 2, 2), (16, 4, 5), (64, 16, 21),
     ],
 )  # fmt: skip
-def test_cores_are_shared_out_among_roles_that_work_at_once(
+def test_cores_are_divided_among_roles_that_work_at_once(
     tmp_path: Path, cores: int, student: int, teacher: int
 ) -> None:
     made = plan(tmp_path)
@@ -63,7 +63,7 @@ def test_teachers_that_need_not_be_started_leave_their_cores_to_the_others(
     assert shared("wide", "deep")["student"] == 6
 
 
-def test_a_number_is_what_it_is_on_any_machine(tmp_path: Path) -> None:
+def test_a_given_number_holds_on_any_machine(tmp_path: Path) -> None:
     made = plan(tmp_path, "student.train.threads=3", "teachers.deep.threads=5")
     for cores in (1, 64):
         resolved = resolve(made.stage("student"), made, cores)
@@ -81,7 +81,7 @@ def test_replicas_and_ranks_are_roles(tmp_path: Path) -> None:
     assert resolve(alone.stage("student"), alone, 10)["student"] == 2
 
 
-def test_a_loaded_teacher_is_examined_on_its_own_threads(tmp_path: Path) -> None:
+def test_a_loaded_teacher_is_evaluated_on_its_own_threads(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"weights")
     loaded = ("teachers.wide.train=null", "teachers.wide.weights=w", "teachers.wide.threads=3")
     made = plan(tmp_path, *loaded)
@@ -92,7 +92,7 @@ def test_at_least_two_stages_run_at_once() -> None:
     assert [stages_at_once(cores) for cores in (1, 2, 8)] == [2, 2, 8]
 
 
-def test_there_are_as_many_cpus_as_the_busiest_stages_ask(tmp_path: Path) -> None:
+def test_there_are_as_many_cpus_as_the_busiest_stages_need(tmp_path: Path) -> None:
     made = plan(tmp_path)
     # The student with two teachers, and beside it its control.
     assert logical_cpus(made, cores=1) == logical_cpus(made, cores=2) == 3 + 1
@@ -102,7 +102,7 @@ def test_there_are_as_many_cpus_as_the_busiest_stages_ask(tmp_path: Path) -> Non
     assert logical_cpus(many, cores=2) == 2 + 4 + 1 + 2
 
 
-def test_there_are_as_many_gpus_as_roles_name(tmp_path: Path) -> None:
+def test_there_are_as_many_gpus_as_the_roles_need(tmp_path: Path) -> None:
     def asked(*overrides: str) -> int:
         return gpus(plan(tmp_path, *overrides))
 

@@ -144,9 +144,9 @@ def test_the_command_prints_one_object_and_its_progress_on_standard_error(
     command = ("check", str(small.written(tmp_path)), *running.IN_PROCESS, "--measure")
     result = stillhouse(tmp_path / "home", *command, "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["outcome"] == "done"
-    assert told["of_untaught"]["read"] == told["speeds"]["read"] / told["speeds"]["untaught"]
+    found = json.loads(result.stdout)
+    assert found["outcome"] == "done"
+    assert found["of_untaught"]["read"] == found["speeds"]["read"] / found["speeds"]["untaught"]
     assert "running controls.untaught ...\n" in result.stderr
     printed = stillhouse(tmp_path / "home", *command, "--repeat", "2")
     assert "student#2" in printed.stdout
