@@ -1,4 +1,4 @@
-"""What can go wrong with teachers."""
+"""Exceptions of teachers and their answers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from students.errors import UserError
 
 
 class TeacherError(UserError):
-    """A teacher that cannot be made ready, or does not fit the transfer set."""
+    """A teacher that cannot be loaded, fails the parity gate or does not fit the transfer set."""
 
 
 class InvalidAnswer(TeacherError):
-    """An answer with a value that is not a number; what becomes of it says ``on_teacher_loss``."""
+    """An answer has a value that is not a number; ``on_teacher_loss`` says what follows."""
 
 
 class TeacherLost(ClusterError):
@@ -23,4 +23,4 @@ class BankError(TeacherError):
 
 
 class AnswersGone(ClusterError):
-    """Stored answers that a stage was begun with are spoilt or evicted; teachers are needed."""
+    """Stored answers that a stage was started with are corrupt or evicted; teachers are needed."""

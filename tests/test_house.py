@@ -25,7 +25,7 @@ UNSAID = {"alpha", "beta", "worker", "workers", "manager", "utils"}
 DOORS_TO_THE_ENVIRONMENT = {
     "stillhouse", "orchestrator.commands.run", "orchestrator.recipe.environment",
     "orchestrator.tracking.mlflow_tracker", "students.engines.deepspeed_engine",
-    "students.engines.process_group", "cluster.ray.session", "teachers.inference.compilation",
+    "students.engines.process_group", "cluster.ray.session", "teachers.inference.runnable",
 }  # fmt: skip
 """The command line, the recipe's ``${env:NAME}``, and the doors to libraries that are set by it."""
 

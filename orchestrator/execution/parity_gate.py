@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from cluster.runtime import Handle
 from orchestrator.home.store import Store
@@ -30,13 +28,8 @@ from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.inference_config import InferenceConfig, Precision, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
-from teachers.qualification.parity_verdict import (
-    Probe,
-    another_reading,
-    at_temperature,
-    judge,
-    probe_of,
-)
+from teachers.qualification.parity_verdict import Probe, assess, at_temperature, choose_probe
+from teachers.qualification.preprocessing_variants import find_better_preprocessing
 from teachers.qualification.records import (
     ProbeAnswers,
     Tuning,
@@ -121,68 +114,54 @@ class ParityGate:
         Raises:
             TeacherError: it fails, and its ``gate`` is not ``warn``.
         """
-        network, probe = self.network(name), self._probe(name)
+        config, probe = self.plan.recipe.teachers[name], self._probe(name)
+        network = self.network(name)
         images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
-        reference = self._answer_plainly(name, network, probe, inference.threads)
-        answers = self._ask(handle, probe, decode(reference.logits))
-        better = self._other_reading(
-            name, network, images, probe.labels, answers, inference.threads
-        )
-        verdict = judge(
+        usual = plain(inference.threads)
+        try:
+            reference = Teacher(network, inference=usual).answer(images)
+        except NotNumbers as error:
+            raise error.as_error(name, probe.sample_ids, usual) from error
+        answers = self._ask(handle, probe, reference)
+        better = None
+        # Of a teacher that was trained here the preprocessing is certain.
+        if probe.labels is not None and config.weights is not None:
+            better = find_better_preprocessing(
+                network,
+                config.model.preprocessing,
+                images,
+                probe.labels,
+                mean=self.transfer_set.mean,
+                std=self.transfer_set.std,
+                plain=answers.plain,
+                threads=inference.threads,
+            )
+        verdict = assess(
             name,
             answers,
             probe.labels,
             better,
             inference=inference,
             temperature=temperature,
-            classes=self.plan.recipe.teachers[name].classes,
-            loaded=self.plan.recipe.teachers[name].weights is not None,
+            classes=config.classes,
+            loaded=config.weights is not None,
         )
         write_verdict(folder, verdict, answers)
         self._enforce(name, verdict)
         return verdict
 
-    def _answer_plainly(self, name: str, network: Network, probe: Probe, threads: int) -> Answer:
-        """The teacher's answer to the probe in plain fp32, in this process."""
-        images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
-        try:
-            return Teacher(network, inference=plain(threads)).answer(images)
-        except NotNumbers as error:
-            raise error.as_error(name, probe.sample_ids, plain(threads)) from error
-
-    def _ask(self, handle: Handle[TeacherHost], probe: Probe, plain_logits: Tensor) -> ProbeAnswers:
+    def _ask(self, handle: Handle[TeacherHost], probe: Probe, reference: Answer) -> ProbeAnswers:
         """The teacher's answers to the probe, some of them twice, in batches of other samples."""
         ids = probe.sample_ids
         given = handle.call(TeacherHost.probe, ids, VIEW).result().logits
         backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
         again = handle.call(TeacherHost.probe, ids[backward], VIEW).result().logits
         # What `top_k` leaves out is left out of both.
-        top_k = self.plan.recipe.ensemble.top_k
-        column = Column(LOGITS, (self.transfer_set.classes,), top_k)
-        reference = column.as_stored(plain_logits.numpy().astype(np.float16))
+        column = Column(LOGITS, (self.transfer_set.classes,), self.plan.recipe.ensemble.top_k)
         return ProbeAnswers(
-            torch.from_numpy(given.astype(np.float32)),
-            torch.from_numpy(reference.astype(np.float32)),
+            decode(given),
+            decode(column.as_stored(reference.logits)),
             np.array_equal(again, given[backward]),
-        )
-
-    def _other_reading(
-        self, name: str, network: Network, images: Tensor, labels: Tensor | None,
-        answers: ProbeAnswers, threads: int,
-    ) -> tuple[str, str] | None:  # fmt: skip
-        """Another preprocessing that fits much better; not for a teacher that was trained here."""
-        config = self.plan.recipe.teachers[name]
-        if labels is None or config.weights is None:
-            return None
-        return another_reading(
-            network,
-            config.model.preprocessing,
-            images,
-            labels,
-            mean=self.transfer_set.mean,
-            std=self.transfer_set.std,
-            plain=answers.plain,
-            threads=threads,
         )
 
     def _enforce(self, name: str, verdict: Verdict) -> None:
@@ -198,7 +177,7 @@ class ParityGate:
     def _probe(self, name: str) -> Probe:
         outcome = read_outcome(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
         known = self.plan.recipe.teachers[name].classes
-        return probe_of(self.transfer_set, outcome.macs if outcome else 0, known)
+        return choose_probe(self.transfer_set, outcome.macs if outcome else 0, known)
 
     def network(self, name: str) -> Network:
         """The teacher's network, with the weights that its stage left or that it was loaded from.

@@ -1,10 +1,9 @@
 """One model, run fast: loading, precision, compilation, answers.
 
-answer_encoding    How an answer is kept and shipped: half precision, finite, as the student will g
-batchnorm_folding  Folds batch normalisation into the convolution before it, as evaluation mode all
-compilation        Compiles a network with torch.compile, for one shape and one number of threads
-inference_config   How a teacher is run: everything beside its weights that an answer's bits depend
-loading            Loads a finished model: architecture from the recipe, weights from a file
-runnable           A network made ready to answer in one manner, beside the one that it was made fr
-teacher            A teacher: a frozen network that answers with logits and taps
+answer_encoding    how an answer is stored and streamed: half precision, finite
+batchnorm_folding  folds batch normalisation into the convolution before it
+inference_config   how a teacher is run: all beside its weights that an answer's bits depend on
+loading            loads a finished model: architecture from the recipe, weights from a file
+runnable           a network made ready to run with one inference config, compiled if it says so
+teacher            a frozen network that returns logits and taps
 """

@@ -1,54 +1,87 @@
-"""A network made ready to answer in one manner, beside the one that it was made from."""
+"""A network made ready to run with one inference config: laid out, folded, compiled."""
 
 from __future__ import annotations
 
 import copy
+import inspect
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from students.models.network import Network
 from teachers.inference.batchnorm_folding import fold
-from teachers.inference.compilation import compiled
 from teachers.inference.inference_config import InferenceConfig
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Runnable:
     """``run`` gives logits; ``network`` gives the outputs of layers, in the same precision.
 
-    They are one and the same wherever the layers that are tapped are still there to be read.
+    They are the same object unless it is compiled, or the layers that are tapped were folded.
     """
 
     run: Callable[[Tensor], Tensor]
     network: Network
 
     @property
-    def together(self) -> bool:
+    def in_one_pass(self) -> bool:
         """Whether one pass gives both."""
         return self.run is self.network
 
 
-def prepared(
+def make_runnable(
     network: Network, inference: InferenceConfig, *, tapped: Iterable[str], cache: Path | None
-) -> Prepared:
-    """``network``, which stays as it is, made ready for ``manner``.
+) -> Runnable:
+    """A copy of ``network``, where one is needed, made ready for ``inference``.
 
     How the logits are computed does not depend on ``tapped``, the layers whose outputs are
-    asked: their bits are the same for every student.
+    asked for: their bits are the same for every student.
     """
     if not (inference.channels_last or inference.folded or inference.compiled):
-        return Prepared(network, network)
+        return Runnable(network, network)
     own = copy.deepcopy(network)
     changed = fold(own.model) if inference.folded else ()
-    readable = own
-    if set(changed) & set(tapped):
-        readable = copy.deepcopy(network)
+    readable = copy.deepcopy(network) if set(changed) & set(tapped) else own
     if inference.channels_last:
         for each in {id(own): own, id(readable): readable}.values():
             each.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = compiled(own, cache) if inference.compiled else own
-    return Prepared(run, readable)
+    return Runnable(_compile(own, cache) if inference.compiled else own, readable)
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether this machine has what compiling needs: a C++ compiler, or a GPU's own."""
+    if device.type != "cpu":
+        return sys.platform == "linux"
+    named = os.environ.get("CXX")
+    return any(shutil.which(name) for name in (named, "g++", "clang++") if name)
+
+
+def _compile(network: nn.Module, cache: Path | None) -> Callable[[Tensor], Tensor]:
+    """``network``, compiled at its first call, which takes seconds to minutes.
+
+    To be called without gradients, always with one shape and on as many threads. Generated code
+    is stored in ``cache``, since torch's default, in the folder for temporary files, may be
+    another user's. On a CPU weights are laid out once for that code (`freezing`).
+    """
+    if cache is not None:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
+    # In this process: a pool of compilers would outlive the role that asked for it.
+    options: dict[str, str | int | bool | Callable[..., object]] = {"compile_threads": 1}
+    if not next(network.parameters()).is_cuda:
+        options["freezing"] = True
+    # Whole or not at all: a part that quietly ran uncompiled would give other bits. Where torch
+    # can, it is counted apart from other networks of the same class, of which there is a limit.
+    apart: dict[str, Any] = {"isolate_recompiles": True}
+    if not apart.keys() <= inspect.signature(torch.compile).parameters.keys():
+        apart = {}
+    result: Callable[[Tensor], Tensor] = torch.compile(
+        network, fullgraph=True, dynamic=False, options=options, **apart
+    )
+    return result

@@ -1,4 +1,4 @@
-"""A teacher: a frozen network that answers with logits and taps."""
+"""A teacher: a frozen network that returns logits and taps."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from students.models.taps import Recorder, reduced
 from students.torch_state import computing_on
 from teachers.inference.answer_encoding import encode
 from teachers.inference.inference_config import InferenceConfig
-from teachers.inference.runnable import prepared
+from teachers.inference.runnable import make_runnable
 
 
 class Teacher:
-    """Answers for one network, in evaluation mode, without gradients for its parameters.
+    """Runs one network in evaluation mode, without gradients for its parameters.
 
-    It is run in one ``manner``: every forward pass has that many samples, the last one filled
-    up with zeros, and that many threads, since either changes the last bits of an answer.
-    ``cache`` is a folder for what is compiled. A teacher that is compiled takes long over its
-    first answer.
+    Every forward pass has the ``forward_batch`` samples of the config, the last one padded with
+    zeros, on its number of threads, since either changes the last bits of an answer. ``cache`` is
+    a folder for compiled code; the first answer of a teacher that is compiled takes long.
     """
 
     def __init__(
@@ -41,43 +40,45 @@ class Teacher:
         self.inference = inference
         self.device = torch.device(device)
         layers = [tap.layer for tap in self.taps]
-        self._prepared = prepared(self.network, inference, tapped=layers, cache=cache)
-        self._recorder = Recorder(self._prepared.network.model, layers)
+        self._runnable = make_runnable(self.network, inference, tapped=layers, cache=cache)
+        self._recorder = Recorder(self._runnable.network.model, layers)
 
     def answer(self, inputs: Tensor) -> Answer:
-        """Answers for ``inputs`` uint8 [B, channels, height, width], encoded as they are kept."""
+        """The answer to ``inputs`` uint8 [B, channels, height, width], encoded.
+
+        Raises:
+            NotNumbers: a value is not a number.
+        """
         began = time.perf_counter()
         parts = [
             self._forward(chunk) for chunk in torch.split(inputs, self.inference.forward_batch)
         ]
-        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        columns = {name: encode(values) for name, values in whole.items()}
+        columns = {name: encode(torch.cat([part[name] for part in parts])) for name in parts[0]}
         return Answer(columns, time.perf_counter() - began)
 
     def _forward(self, chunk: Tensor) -> dict[str, Tensor]:
         """The columns of at most ``forward_batch`` samples."""
-        count = len(chunk)
-        full = self._placed(chunk)
+        padded = self._pad(chunk)
         low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
         with computing_on(self.inference.threads), torch.inference_mode(), bf16:
-            if self._prepared.together:
-                logits, taps = self._observed(full)
+            if self._runnable.in_one_pass:
+                columns = self._record(padded)
             else:
-                logits = self._prepared.run(full)
-                taps = self._observed(full)[1] if self.taps else {}
-        columns = {LOGITS: logits} | taps
-        return {name: values[:count] for name, values in columns.items()}
+                recorded = self._record(padded) if self.taps else {}
+                columns = recorded | {LOGITS: self._runnable.run(padded)}
+        return {name: values[: len(chunk)] for name, values in columns.items()}
 
-    def _observed(self, full: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits and taps of one pass, the taps as they lie in memory by default."""
+    def _record(self, padded: Tensor) -> dict[str, Tensor]:
+        """Logits and taps of one pass, the taps in the default memory layout."""
         with self._recorder as recorded:
-            logits = self._prepared.network(full)
-            taps = {tap.column: reduced(recorded[tap.layer], tap.reduction) for tap in self.taps}
-        return logits, {name: values.contiguous() for name, values in taps.items()}
+            columns = {LOGITS: self._runnable.network(padded)}
+            for tap in self.taps:
+                columns[tap.column] = reduced(recorded[tap.layer], tap.reduction).contiguous()
+        return columns
 
-    def _placed(self, chunk: Tensor) -> Tensor:
-        """A full forward batch, where the network is.
+    def _pad(self, chunk: Tensor) -> Tensor:
+        """A full forward batch on the network's device.
 
         To a GPU it goes from pinned memory, so that the copy does not hold up the host.
         """

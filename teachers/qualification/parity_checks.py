@@ -1,6 +1,6 @@
-"""The parity gate: whether a teacher's answers are its own, and whether they can be right.
+"""The measures of the parity gate: fidelity to plain fp32, and plausibility on labelled samples.
 
-N samples, C classes. Pure functions of answers; who asks for them stands elsewhere.
+N samples, C classes. All are pure functions of answers.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LARGEST_KL = 1e-3
 """Mean KL in nats at the ensemble's temperature. (ResNet-56 in bf16: 6e-5.)"""
 SMALLEST_AGREEMENT = 0.995
 DOUBT = 1e-3
-"""How improbable chance must be before something is said to be no chance."""
+"""The significance level: below it, a result is not attributed to chance."""
 MUCH_BETTER = 0.05
-"""How many more of all samples must be right under another reading to be `much better`."""
+"""The gain in accuracy under another preprocessing that counts as much better."""
 MUCH_BETTER_ORDER = 0.10
-"""The same for another order of the classes; larger, since the best of C! orders is sought."""
+"""The same for another order of the classes; larger, since the best of C! orders is taken."""
 RIGHT_IN_ORDER = 0.5
-"""The accuracy that another order must give: random weights, too, answer alike to samples that
-look alike (measured: 1.5 % of digits right, 21.5 % in the best order of classes)."""
+"""The accuracy that another order must give: random weights, too, give similar samples similar
+answers (measured: 1.5 % of digits right, 21.5 % in the best order of classes)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Fidelity:
 
     @property
     def passes(self) -> bool:
-        """One sample may always differ: a share of few samples has no finer steps."""
+        """Whether it is faithful; one sample may always differ, since few have no finer steps."""
         differing = round((1.0 - self.same_argmax) * self.samples)
         allowed = max(1, math.floor((1.0 - SMALLEST_AGREEMENT) * self.samples + 1e-9))
         return self.mean_kl <= LARGEST_KL and differing <= allowed
@@ -52,13 +52,12 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Plausibility:
-    """What labelled samples say of a teacher.
+    """Whether a teacher's answers to labelled samples can be right.
 
     ``accuracy`` on ``samples``; ``by_chance``, the probability of so many right answers if
-    answers and labels had nothing to do with each other (at the shares that each has);
-    ``chance``, the accuracy expected then; ``reordered``, the accuracy under the best other
-    order of its classes; ``order``, that order where it is much better: the class at place c is
-    what the teacher calls c.
+    answers and labels were independent (at the shares that each has); ``chance``, the accuracy
+    expected then; ``reordered``, the accuracy under the best other order of its classes;
+    ``order``, that order where it is much better: entry c is the class that its output c means.
     """
 
     samples: int
@@ -70,7 +69,7 @@ class Plausibility:
 
     @property
     def near_chance(self) -> bool:
-        """Whether nothing speaks for the teacher having learnt these classes."""
+        """Whether its accuracy does not differ significantly from chance."""
         return self.by_chance > DOUBT
 
 
@@ -81,8 +80,8 @@ def fidelity(
 ) -> Fidelity:
     """Compares logits as a student gets them with those in plain fp32.
 
-    KL from plain to given at ``temperature``, in nats, averaged over samples. Two classes that
-    plain gives the same logit, as float16 tells, are one argmax.
+    KL from plain to given at ``temperature``, in nats, averaged over samples. Two classes whose
+    plain logits are equal in float16 are the same argmax.
     """
     probabilities = soften_one(plain_NC.double(), temperature)
     ours = torch.log_softmax(given_NC.double() / temperature, dim=1)
@@ -95,10 +94,10 @@ def fidelity(
 def plausibility(
     logits_NC: Float[Tensor, "samples classes"], labels_N: Int[Tensor, " samples"]
 ) -> Plausibility:
-    """Judges answers to labelled samples; every label is 0 .. C-1.
+    """Compares answers with labels, each of which is 0 .. C-1.
 
-    A better order of the classes is sought on one half of the samples and tried on the other,
-    in turn, so that an order which only fits the noise gains nothing.
+    A better order of the classes is fitted on one half of the samples and evaluated on the
+    other, in turn, so that an order which only fits the noise gains nothing.
     """
     answers, labels = logits_NC.argmax(1).numpy(), labels_N.numpy()
     classes, right = logits_NC.shape[1], answers == labels
@@ -111,32 +110,26 @@ def plausibility(
         in_order, right, least=MUCH_BETTER_ORDER
     )
     order = tuple(map(int, _best_order(answers, labels, classes))) if better else None
-    return Plausibility(
-        len(labels),
-        float(right.mean()),
-        chance,
-        by_chance,
-        float(in_order.mean()),
-        order,
-    )
+    accuracy, reordered_accuracy = float(right.mean()), float(in_order.mean())
+    return Plausibility(len(labels), accuracy, chance, by_chance, reordered_accuracy, order)
 
 
-def hardly_named(
+def rarely_predicted(
     right_N: npt.NDArray[np.bool_], labels_N: Labels
 ) -> dict[int, tuple[float, float, int]]:
-    """Labels that are named rightly much more rarely than the others together are.
+    """Labels that are predicted much more rarely than the others together are.
 
-    Less than half as often, and beyond noise: so few right answers or fewer are improbable at
-    the others' rate, at ``DOUBT`` shared among the labels.
+    With less than half of their recall, and significantly: so few right answers or fewer are
+    improbable at the others' rate, at the level ``DOUBT`` divided by the number of labels.
 
     Returns:
-        For each such label its share of right answers, the others' share, and its samples.
+        For each such label its recall, that of the others, and its samples.
     """
     found: dict[int, tuple[float, float, int]] = {}
     labels = np.unique(labels_N)
     for label in labels if len(labels) > 1 else ():
         own, others = right_N[labels_N == label], right_N[labels_N != label]
-        # None wrong of so many says that errors are rare, not that there are none.
+        # No error among so many means that errors are rare, not that there are none.
         error_rate = (int((~others).sum()) + 1) / (len(others) + 2)
         by_chance = _at_least(int((~own).sum()), len(own), error_rate)
         if own.mean() < 0.5 * others.mean() and by_chance < DOUBT / len(labels):
@@ -144,18 +137,18 @@ def hardly_named(
     return found
 
 
-def better_reading(
-    right_N: npt.NDArray[np.bool_], readings: Mapping[str, npt.NDArray[np.bool_]]
+def best_variant(
+    right_N: npt.NDArray[np.bool_], variants: Mapping[str, npt.NDArray[np.bool_]]
 ) -> str | None:
-    """The reading of the same pictures under which a teacher is right much more often, or none.
+    """The preprocessing under which a teacher is much better than as configured, or None.
 
-    ``right_N`` says which answers are right as the recipe has it; ``readings`` the same for
+    ``right_N`` says which answers are right as the recipe has it; ``variants`` the same for
     other normalisations or orders of channels, by name.
     """
     found = {
         name: int(each.sum())
-        for name, each in readings.items()
-        if much_better(each, right_N, least=MUCH_BETTER, tries=len(readings))
+        for name, each in variants.items()
+        if much_better(each, right_N, least=MUCH_BETTER, tries=len(variants))
     }
     return max(found, key=found.__getitem__) if found else None
 
@@ -167,11 +160,11 @@ def much_better(
     least: float,
     tries: int = 1,
 ) -> bool:
-    """Whether ``other`` is right on more samples than ``own``, beyond noise and by a lot.
+    """Whether ``other`` is right on many more samples than ``own``, and significantly so.
 
-    By a lot: ``least`` of all samples, and a quarter of what it gets right already or of what it
-    gets wrong, whichever is less. Beyond noise: a sign test on the samples that only one of them
-    has right, at ``DOUBT`` shared among ``tries``.
+    Many more: ``least`` of all samples, and a quarter of what ``own`` gets right or of what it
+    gets wrong, whichever is less. Significantly: by a sign test on the samples that only one of
+    them gets right, at the level ``DOUBT`` divided by ``tries``.
     """
     won, lost = int((other_N & ~own_N).sum()), int((own_N & ~other_N).sum())
     gain, own = (won - lost) / len(own_N), float(own_N.mean())
@@ -181,7 +174,7 @@ def much_better(
 
 
 def _at_least(count: int, among: int, each: float) -> float:
-    """The binomial probability of ``count`` or more among so many, of a probability ``each``."""
+    """The binomial probability of ``count`` or more successes in ``among`` trials."""
     if count <= 0 or each >= 1.0:
         return 1.0
     logs = [
@@ -193,9 +186,9 @@ def _at_least(count: int, among: int, each: float) -> float:
 
 
 def _reordered(answers: Labels, labels: Labels, classes: int) -> Labels:
-    """The answers under the best order of the classes, found without the sample's own half."""
+    """The answers under the best order of the classes, fitted without the sample's own half."""
     result = np.empty_like(answers)
-    # Every class falls to both halves, however the samples are sorted.
+    # Both halves have samples of every class, however the samples are sorted.
     by_label = np.argsort(labels, kind="stable")
     for half in (by_label[::2], by_label[1::2]):
         others = np.setdiff1d(by_label, half, assume_unique=True)
@@ -204,11 +197,11 @@ def _reordered(answers: Labels, labels: Labels, classes: int) -> Labels:
 
 
 def _best_order(answers: Labels, labels: Labels, classes: int) -> Labels:
-    """For each class that is answered the label it most probably stands for, one to one.
+    """For each predicted class the label it most probably stands for, one to one.
 
-    Where it is all the same, a class stands for itself.
+    Among equally probable ones, a class stands for itself.
     """
-    # Here, since it takes half a second, and most runs find their teachers admitted.
+    # Here, since the import takes half a second, and most runs find a stored verdict.
     from scipy.optimize import linear_sum_assignment
 
     counts = np.zeros((classes, classes))

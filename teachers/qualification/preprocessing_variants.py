@@ -1,12 +1,22 @@
-"""Other ways in which a model's weights may want to be given the same pictures."""
+"""Finds another preprocessing under which a model's weights are right much more often."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from students.models.config import Preprocessing
+from students.models.network import Network, preprocess
+from students.torch_state import computing_on
+from teachers.qualification.parity_checks import MUCH_BETTER, best_variant
+
+FIRST_LOOK = 128
+"""Samples on which a variant must be promising before it is tried on all."""
+CHUNK = 64
 
 _USUAL: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "ImageNet's mean and std": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -18,63 +28,106 @@ _USUAL: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 
-def readings(
+def find_better_preprocessing(
+    network: Network,
+    config: Preprocessing,
+    pictures: Tensor,
+    labels: Tensor,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    plain: Tensor,
+    threads: int,
+) -> tuple[str, str] | None:
+    """Another normalisation, or order of channels, under which a network is much better.
+
+    Args:
+        network: as the recipe has it; left as it is.
+        config: its preprocessing.
+        pictures: uint8 [N, C, H, W].
+        labels: [N].
+        mean: of the transfer set.
+        std: of the transfer set.
+        plain: the network's own answers [N, classes].
+        threads: on which to compute.
+
+    Returns:
+        What it is, and its settings as a recipe has them; None where nothing is much better.
+    """
+    right = (plain.argmax(1) == labels).numpy()
+    if 1.0 - right.mean() < MUCH_BETTER:
+        return None
+
+    def right_under(variant: Preprocessing, part: slice) -> npt.NDArray[np.bool_]:
+        first = preprocess(variant, mean=mean, std=std, channels=len(mean))
+        other = Network(first, network.model, network.spread)
+        with computing_on(threads), torch.inference_mode():
+            logits = torch.cat([other(chunk) for chunk in torch.split(pictures[part], CHUNK)])
+        result: npt.NDArray[np.bool_] = (logits.argmax(1) == labels[part]).numpy()
+        return result
+
+    variants = preprocessing_variants(config, mean=mean, std=std)
+    few = slice(0, len(labels), max(1, len(labels) // FIRST_LOOK))
+    promising = {
+        name: right_under(variant, slice(None))
+        for name, variant in variants.items()
+        if right_under(variant, few).mean() - right[few].mean() > 0.5 * MUCH_BETTER
+    }
+    best = best_variant(right, promising)
+    return None if best is None else (best, format_settings(variants[best]))
+
+
+def preprocessing_variants(
     config: Preprocessing, *, mean: Sequence[float], std: Sequence[float]
 ) -> dict[str, Preprocessing]:
     """Preprocessings other than ``config``, by what they are; ``mean`` and ``std`` are the
     transfer set's own, one per channel, as are those of the result."""
     channels = len(mean)
     candidates = {"the transfer set's own mean and std": (tuple(mean), tuple(std))} | {
-        name: (_each(middle, channels), _each(width, channels))
+        name: (_for_each(middle, channels), _for_each(width, channels))
         for name, (middle, width) in _USUAL.items()
         if len(middle) in (1, channels)
     }
     own = _in_rgb(config, mean, std)
+    is_bgr = config.channels == "bgr"
     result = {
-        name: _reading(config, *figures, reverse=config.channels == "bgr")
+        name: _variant(config, *figures, is_bgr)
         for name, figures in candidates.items()
         if not np.allclose(np.array(figures), np.array(own), atol=0.02, rtol=0.02)
     }
     if channels == 3:
-        other = config.channels != "bgr"
-        name = f"the channels as {'bgr' if other else 'rgb'}"
-        result[name] = _reading(config, *own, reverse=other)
+        name = f"the channels as {'rgb' if is_bgr else 'bgr'}"
+        result[name] = _variant(config, *own, not is_bgr)
     return result
 
 
-def described(config: Preprocessing) -> str:
+def format_settings(config: Preprocessing) -> str:
     """The settings of ``config`` as a recipe has them."""
-    said = config.model_dump(mode="json", exclude_none=True)
-    parts = [f"{name}: {_rounded(value)}" for name, value in said.items()]
-    return "{" + ", ".join(parts) + "}"
+
+    def rounded(value: object) -> object:
+        return [round(each, 4) for each in value] if isinstance(value, list) else value
+
+    settings = config.model_dump(mode="json", exclude_none=True)
+    return "{" + ", ".join(f"{name}: {rounded(value)}" for name, value in settings.items()) + "}"
 
 
 def _in_rgb(
     config: Preprocessing, mean: Sequence[float], std: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and std in force, in the transfer set's order of channels."""
-    said = (config.mean, config.std)
-    if config.channels == "bgr":
-        said = tuple(None if each is None else each[::-1] for each in said)  # type: ignore[assignment]
-    return (said[0] or tuple(mean), said[1] or tuple(std))
+    step = -1 if config.channels == "bgr" else 1
+    own_mean = tuple(mean) if config.mean is None else config.mean[::step]
+    return own_mean, tuple(std) if config.std is None else config.std[::step]
 
 
-def _reading(
-    config: Preprocessing, mean: Sequence[float], std: Sequence[float], *, reverse: bool
+def _variant(
+    config: Preprocessing, mean: Sequence[float], std: Sequence[float], is_bgr: bool
 ) -> Preprocessing:
-    step = -1 if reverse else 1
-    return config.model_copy(
-        update={
-            "mean": tuple(mean)[::step],
-            "std": tuple(std)[::step],
-            "channels": "bgr" if reverse else "rgb",
-        }
-    )
+    """``config`` with a mean and std given in the transfer set's order of channels."""
+    step, channels = (-1, "bgr") if is_bgr else (1, "rgb")
+    settings = {"mean": tuple(mean)[::step], "std": tuple(std)[::step], "channels": channels}
+    return config.model_copy(update=settings)
 
 
-def _each(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+def _for_each(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     return values if len(values) == channels else values * channels
-
-
-def _rounded(value: object) -> object:
-    return [round(each, 4) for each in value] if isinstance(value, list) else value

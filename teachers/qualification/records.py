@@ -110,7 +110,7 @@ class Verdict:
         if self.passes and self.doubts:
             return "passed, doubtful class map"
         if self.passes:
-            return "passed" if self.plausibility else "passed (no labels to judge it by)"
+            return "passed" if self.plausibility else "passed (no labels)"
         found = self.plausibility
         causes = {
             "not faithful to fp32": bool(self.unfaithful),

@@ -19,8 +19,8 @@ from students.models.mlp import Mlp
 from students.models.network import Network, Preprocess
 from students.models.plain_cnn import PlainCnn
 from students.models.resnet_cifar import ResNetCifar
-from teachers.inference.compilation import can_compile
 from teachers.inference.inference_config import PLAIN_BATCH, InferenceConfig, plain
+from teachers.inference.runnable import can_compile
 from teachers.inference.teacher import Teacher
 
 COUNT = 150

@@ -1,4 +1,4 @@
-"""The gate's judgements: what is near, what is chance, what is only in another order."""
+"""The gate's measures: what is faithful, what is chance, what is only in another order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from teachers.qualification.parity_checks import (
-    better_reading,
+    best_variant,
     fidelity,
-    hardly_named,
     much_better,
     plausibility,
+    rarely_predicted,
 )
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -96,7 +96,7 @@ def test_one_answer_to_everything_is_chance_however_many_labels_are_so() -> None
 
 
 @pytest.mark.parametrize("share", [0.6, 0.95])
-def test_another_order_of_the_classes_is_found_and_told(share: float) -> None:
+def test_another_order_of_the_classes_is_found(share: float) -> None:
     turned = right_on(share).roll(1, 1)
     found = plausibility(turned, LABELS)
     assert found.near_chance
@@ -118,20 +118,20 @@ def test_few_samples_do_for_a_teacher_of_sixty_percent(count: int) -> None:
     assert found.order is None
 
 
-def test_a_class_that_is_hardly_ever_named_is_told_with_its_share() -> None:
+def test_a_class_that_is_rarely_predicted_is_found_with_its_recall() -> None:
     labels = np.arange(300) % 3
     right = (labels != 2) | (np.arange(300) < 30)
-    assert hardly_named(right, labels) == {2: (0.1, 1.0, 100)}
-    assert not hardly_named(right[:9], labels[:9]), "too few to say"
-    assert not hardly_named((labels != 2) | (np.arange(300) < 180), labels), "weak, and no more"
-    assert not hardly_named(labels < 0, labels), "no class is worse than the others"
-    assert not hardly_named(np.zeros(50, bool), np.zeros(50, np.int64)), "there are no others"
+    assert rarely_predicted(right, labels) == {2: (0.1, 1.0, 100)}
+    assert not rarely_predicted(right[:9], labels[:9]), "too few to say"
+    assert not rarely_predicted((labels != 2) | (np.arange(300) < 180), labels), "weak, and no more"
+    assert not rarely_predicted(labels < 0, labels), "no class is worse than the others"
+    assert not rarely_predicted(np.zeros(50, bool), np.zeros(50, np.int64)), "there are no others"
 
 
-def test_classes_named_equally_well_are_hardly_ever_doubted() -> None:
+def test_classes_predicted_equally_well_are_rarely_doubted() -> None:
     draws, labels = np.random.default_rng(0), np.arange(200) % 10
     for share in (0.3, 0.6, 0.9):
-        doubted = [hardly_named(draws.random(200) < share, labels) for _ in range(200)]
+        doubted = [rarely_predicted(draws.random(200) < share, labels) for _ in range(200)]
         assert sum(map(bool, doubted)) <= 2
 
 
@@ -147,6 +147,6 @@ def test_much_better_is_by_a_lot_and_beyond_noise() -> None:
     assert much_better(better, own, least=0.05)
     assert not much_better(np.arange(500) < 410, own, least=0.05), "too little"
     assert not much_better(better[::50], own[::50], least=0.05), "too few samples"
-    assert better_reading(own, {"a": better, "b": np.arange(500) < 470}) == "b"
-    assert better_reading(own, {"a": own}) is None
-    assert better_reading(own, {}) is None
+    assert best_variant(own, {"a": better, "b": np.arange(500) < 470}) == "b"
+    assert best_variant(own, {"a": own}) is None
+    assert best_variant(own, {}) is None

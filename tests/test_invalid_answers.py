@@ -1,4 +1,4 @@
-"""A teacher that passes the gate and then answers with no number: told in one sentence."""
+"""A teacher that passes the parity gate and then answers with no number is one sentence."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from tests.running import IN_PROCESS
 
-MOODY = '''
+BROKEN = '''
 import torch
 from torch import nn
 
 
-class Moody(nn.Module):
-    """Has no answer to one picture, once it has graduated."""
+class Broken(nn.Module):
+    """Returns NaN for one picture in evaluation mode."""
 
     def __init__(self, pixels, shape, classes):
         super().__init__()
@@ -37,23 +37,23 @@ class Moody(nn.Module):
 
 
 def make(input_shape, classes, pixels):
-    return Moody(pixels, input_shape, classes)
+    return Broken(pixels, input_shape, classes)
 '''
 
 
 def written(folder: Path) -> tuple[Path, int]:
-    """A recipe whose teacher has no answer to one sample of the student's, and that sample."""
+    """A recipe whose teacher returns NaN for one sample of the student's, and that sample."""
     given = load_transfer_set(Digits(validation=100), folder=folder, cache=folder / "cache")
     sample = int(np.setdiff1d(given.student_ids(), given.validation_ids())[700])
-    (folder / "moody.py").write_text(MOODY)
+    (folder / "broken.py").write_text(BROKEN)
     recipe = {
-        "name": "moody",
+        "name": "broken",
         "transfer_set": {"kind": "digits", "validation": 100},
         "teachers": {
-            "moody": {
+            "broken": {
                 "model": {
                     "kind": "custom",
-                    "source": "moody.py:make",
+                    "source": "broken.py:make",
                     "options": {
                         "pixels": " ".join(map(str, given.inputs[sample].flatten().tolist()))
                     },
@@ -76,7 +76,7 @@ def written(folder: Path) -> tuple[Path, int]:
     return file, sample
 
 
-def test_it_is_named_with_the_sample_and_ends_as_the_recipe_says(
+def test_the_teacher_and_the_sample_are_named_and_the_run_ends_as_the_recipe_says(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file, sample = written(tmp_path)
@@ -91,7 +91,7 @@ def test_it_is_named_with_the_sample_and_ends_as_the_recipe_says(
         assert result.exit_code == 2, result.output
         assert "Traceback" not in result.stderr
         assert result.stderr.rstrip().endswith(
-            "teacher 'moody' answered with values that are not numbers (NaN), first to sample "
+            "teacher 'broken' answered with values that are not numbers (NaN), first to sample "
             f"{sample}; see to its weights"
         )
-        assert caplog.text.count("restarting teacher 'moody'") == restarts
+        assert caplog.text.count("restarting teacher 'broken'") == restarts
