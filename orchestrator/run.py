@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.complete_run import read_complete
 from orchestrator.execution.signals import interruptible
-from orchestrator.home.store import Store
-from orchestrator.home.stored_stages import StoredStage
+from orchestrator.home.store import Store, StoredStage
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.results.finished_run import FinishedRun
 from orchestrator.runtime_start import RuntimeStart

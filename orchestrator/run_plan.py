@@ -20,7 +20,7 @@ from orchestrator.execution.prewarm import prewarm
 from orchestrator.execution.progress import ProgressBars
 from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.stage_runner import StageRunner
-from orchestrator.home.run_status import marked
+from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.recipe.printing import printable
@@ -90,7 +90,7 @@ def run_plan(
         checked = checked_plan(loaded, store, repeats=repeats)
         plan, transfer_set = checked.plan, checked.transfer_set
         prepare_for(plan, store)
-        stack.enter_context(marked(plan, store))
+        stack.enter_context(record_running(plan, store))
         location = tracker_location(store.home, plan.recipe, environment)
         tracking = RunTracking(plan, store, printable(loaded), location)
         try:

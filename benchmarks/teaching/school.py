@@ -24,7 +24,7 @@ from orchestrator.execution.executor import Executor, StageResult
 from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageRunner
-from orchestrator.home.run_status import marked
+from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Stage
 from students.evaluation.metrics import accuracy, negative_log_likelihood
@@ -101,7 +101,7 @@ class School:
         with interruptible():
             checked = checked_plan(loaded, store, repeats=seeds)
             prepare_for(checked.plan, store)
-            with marked(checked.plan, store):
+            with record_running(checked.plan, store):
                 results = self._results(checked, store)
         return tuple(
             self._score(checked, store, result)

@@ -13,8 +13,8 @@ import click
 from orchestrator.commands.options import home_option, json_option
 
 if TYPE_CHECKING:
-    from orchestrator.home.cleaning import Item, Judgement, Kept
-    from orchestrator.home.disk_usage import Holding
+    from orchestrator.home.cleaning import CleaningPlan, Kept, Removable
+    from orchestrator.home.disk_usage import DiskUsage
 
 
 @click.command("clean")
@@ -29,25 +29,25 @@ def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: boo
     It deletes stages that no run's report names, checkpoints of finished stages, and caches.
     That costs time when they are needed again, nothing else. Runs and their reports are kept.
     """
-    from orchestrator.home.cleaning import delete, judge
-    from orchestrator.home.disk_usage import holdings
+    from orchestrator.home.cleaning import delete, plan_cleaning
+    from orchestrator.home.disk_usage import disk_usage
 
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
-    judgement = judge(home, everything=everything)
-    stored = holdings(home, judgement.removable)
-    size = sum(holding.going_bytes for holding in stored)
+    plan = plan_cleaning(home, everything=everything)
+    stored = disk_usage(home, plan.removable)
+    size = sum(usage.removable_bytes for usage in stored)
     if not as_json:
-        _print(home_name=str(home), stored=stored, judgement=judgement)
+        _print(home_name=str(home), stored=stored, plan=plan)
         _warn_of_damaged_reports(home)
-    gone: list[Item] = []
+    gone: list[Removable] = []
     kept: list[Kept] = []
-    if judgement.removable and not dry_run and (yes or _agreed(len(judgement.removable), size)):
-        gone, kept = delete(home, judgement.removable, everything=everything)
+    if plan.removable and not dry_run and (yes or _agreed(len(plan.removable), size)):
+        gone, kept = delete(home, plan.removable, everything=everything)
     if as_json:
-        click.echo(json.dumps(_as_object(str(home), stored, judgement, gone, kept)))
+        click.echo(json.dumps(_as_object(str(home), stored, plan, gone, kept)))
     else:
-        _print_end(judgement, gone, kept)
+        _print_end(plan, gone, kept)
 
 
 def _agreed(count: int, size: int) -> bool:
@@ -77,28 +77,28 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _print(home_name: str, stored: Sequence[Holding], judgement: Judgement) -> None:
+def _print(home_name: str, stored: Sequence[DiskUsage], plan: CleaningPlan) -> None:
     from orchestrator.commands.console import output
     from orchestrator.formatting.table import Grid, print_grid
     from orchestrator.formatting.units import format_bytes
-    from orchestrator.home.disk_usage import WORDS
+    from orchestrator.home.disk_usage import LABELS
 
     rows = tuple(
         (
-            WORDS[holding.kind],
-            format_bytes(holding.bytes),
-            f"{format_bytes(holding.going_bytes)} in {holding.removable}"
-            if holding.removable
+            LABELS[usage.kind],
+            format_bytes(usage.bytes),
+            f"{format_bytes(usage.removable_bytes)} in {usage.removable}"
+            if usage.removable
             else "-",
         )
-        for holding in stored
+        for usage in stored
     )
     headers = ("what", "stored", "removable (folders)")
     print_grid(Grid(f"What is stored in {home_name}", headers, rows), output())
-    if any(holding.kind == "bank" for holding in stored):
+    if any(usage.kind == "bank" for usage in stored):
         click.echo("`stillhouse bank` lists the bank, and `stillhouse bank clear` deletes it.")
-    for each in judgement.kept:
-        click.echo(f"Kept: '{each.path}' because {each.why}.")
+    for each in plan.kept:
+        click.echo(f"Kept: '{each.path}' because {each.reason}.")
 
 
 def _warn_of_damaged_reports(home: Path) -> None:
@@ -112,12 +112,12 @@ def _warn_of_damaged_reports(home: Path) -> None:
         )
 
 
-def _print_end(judgement: Judgement, gone: Sequence[Item], kept: Sequence[Kept]) -> None:
+def _print_end(plan: CleaningPlan, gone: Sequence[Removable], kept: Sequence[Kept]) -> None:
     for each in kept:
-        click.echo(f"Kept: '{each.path}' because {each.why}.")
+        click.echo(f"Kept: '{each.path}' because {each.reason}.")
     if gone:
         click.echo(f"Deleted {_folders(len(gone))}.")
-    elif judgement.removable:
+    elif plan.removable:
         click.echo("Nothing was deleted.")
     else:
         click.echo("There is nothing to delete.")
@@ -129,18 +129,18 @@ def _folders(count: int) -> str:
 
 def _as_object(
     home: str,
-    stored: Sequence[Holding],
-    judgement: Judgement,
-    gone: Sequence[Item],
+    stored: Sequence[DiskUsage],
+    plan: CleaningPlan,
+    gone: Sequence[Removable],
     kept: Sequence[Kept],
 ) -> dict[str, Any]:
     return {
         "home": home,
-        "stored": [vars(holding) for holding in stored],
+        "stored": [vars(usage) for usage in stored],
         "removable": [
-            {"kind": item.kind, "path": str(item.path), "why": item.why}
-            for item in judgement.removable
+            {"kind": item.kind, "path": str(item.path), "reason": item.reason}
+            for item in plan.removable
         ],
-        "kept": [{"path": str(each.path), "why": each.why} for each in (*judgement.kept, *kept)],
+        "kept": [{"path": str(each.path), "reason": each.reason} for each in (*plan.kept, *kept)],
         "deleted": [str(item.path) for item in gone],
     }

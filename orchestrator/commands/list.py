@@ -22,15 +22,15 @@ _NS = 10**9
 @home_option
 @json_option
 def command(home: Path, as_json: bool) -> None:
-    """Lists the runs, the newest first, and how many stages are stored or under way."""
+    """Lists the runs, the newest first, and how many stages are stored or unfinished."""
     from orchestrator.home.run_finder import find_runs
-    from orchestrator.home.stored_stages import stored_stages
+    from orchestrator.home.store import Store
 
     stored = find_runs(home)
-    stages = list(stored_stages(home))
+    stages = Store(home).stages()
     counts = {
         "stored": sum(stage.finished for stage in stages),
-        "under_way": sum(stage.under_way for stage in stages),
+        "unfinished": sum(stage.unfinished for stage in stages),
     }
     if as_json:
         click.echo(json.dumps(_as_object(stored, counts)))
@@ -52,8 +52,8 @@ def _print(stored: StoredRuns, counts: dict[str, int]) -> None:
         headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
         print_grid(Grid("Runs", headers, rows), console)
     else:
-        click.echo(f"'{stored.home}' remembers no run.")
-    click.echo(f"Stages: {counts['stored']} stored, {counts['under_way']} under way.")
+        click.echo(f"'{stored.home}' has no run.")
+    click.echo(f"Stages: {counts['stored']} stored, {counts['unfinished']} unfinished.")
     for folder in stored.unreadable:
         click.echo(f"The report of '{folder.name}' is damaged; run its recipe again.", err=True)
 
@@ -78,7 +78,7 @@ def _as_row(run: StoredRun) -> dict[str, Any]:
         "recipe_digest": report.recipe_digest,
         "date": datetime.fromtimestamp(run.written / _NS, UTC).isoformat(timespec="seconds"),
         "outcome": report.outcome,
-        "under_way": run.under_way,
+        "running": run.running,
         "student": student,
         "untaught": untaught,
         "gain": gain,
@@ -91,7 +91,7 @@ def _accuracy(model: ModelReport | None) -> float | None:
 
 
 def _outcome(run: StoredRun) -> str:
-    return "under way" if run.under_way else run.report.outcome
+    return "running" if run.running else run.report.outcome
 
 
 def _local_time(run: StoredRun) -> str:

@@ -38,8 +38,8 @@ def command(home: Path, run: str, as_json: bool) -> None:
             "An older version wrote this report, and not all of it can be shown; run the recipe "
             "again, which writes it anew."
         )
-    if found.under_way:
-        click.echo("It is under way now.")
+    if found.running:
+        click.echo("It is running now.")
     files = [file for pattern in ("*.md", "*.png") for file in sorted(found.folder.glob(pattern))]
     names = ", ".join(file.name for file in files) if files else "none yet"
     click.echo(f"Page and pictures ({names}): {found.folder}")

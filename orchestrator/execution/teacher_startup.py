@@ -20,7 +20,7 @@ from cluster.runtime import Handle, Runtime
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.parity_gate import ParityGate
 from orchestrator.execution.role_specs import RoleSpecs, ensemble_of, resources_of
-from orchestrator.home.process_lock import held
+from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Resolved, TeacherReadiness, resolve
 from teachers.bank.compaction import seal_all
@@ -206,7 +206,7 @@ class TeacherStartup:
         """Lets one stage at a time prepare the teacher, so that it is measured once."""
         with ExitStack() as closing:
             with suppress(OSError):  # On a full disk each measures it.
-                closing.enter_context(held(folder / "settling.lock", self.stopping))
+                closing.enter_context(hold_lock(folder / "settling.lock", self.stopping))
             yield
 
     def _seal(self, specs: Mapping[str, AnswerSpec], name: str) -> None:

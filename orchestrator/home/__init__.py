@@ -1,11 +1,9 @@
-"""What a home folder holds: stages under their digests, runs under their names.
+"""A home folder: stages under their digests, runs under their names.
 
-store          finished stages, and the work of those under way
-stored_stages  which stages are finished, by their files alone
-run_marks      marks a run while it is under way
-run_finder     finds the runs that are remembered
-holdings       counts what there is, and how large
-cleaning       judges what can go, and takes it away
-held           a lock among processes, waited for while the run goes on
-locks          asks whether a lock is held
+store         The store of stages by digest: outcomes of finished ones, work of unfinished ones
+run_status    Records a run while it is running, so that one that is killed or fails is listed
+run_finder    Finds the runs of a home, and the one that a word of the command line means
+process_lock  File locks between processes
+cleaning      Finds what of a home can be deleted, and deletes it
+disk_usage    Measures what a home holds, and what of it can be deleted
 """

@@ -1,7 +1,7 @@
-"""Judges what of a home can go, and takes it away. Deleting costs time, nothing else.
+"""Finds what of a home can be deleted, and deletes it. That costs time, nothing else.
 
-What goes lies in the home itself: links are neither followed nor deleted. It is renamed first,
-under the lock that guards it, so that nobody finds half of it.
+Only what lies in the home itself is deleted: links are neither followed nor deleted. A folder is
+renamed first, under the lock that guards it, so that no process finds half of it.
 """
 
 from __future__ import annotations
@@ -17,81 +17,82 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from orchestrator.home.locks import is_held
+from orchestrator.home.process_lock import is_locked
 from orchestrator.home.run_finder import StoredRun, find_runs
-from orchestrator.home.run_status import marking
-from orchestrator.home.stored_stages import StoredStage, stored_stages
+from orchestrator.home.run_status import runs_lock
+from orchestrator.home.store import Store, StoredStage
 from orchestrator.planning.digest import LENGTH
+from students.storage.outcome import has_outcome
 
-Kind = Literal["stages", "checkpoints", "cache", "remains"]
+Kind = Literal["stages", "checkpoints", "cache", "leftovers"]
 
 MEASURING = "measuring"
-"""The folder of the cache that a measurement writes in; it holds ``measuring.lock`` meanwhile."""
+"""The folder of the cache that a measurement writes in, while it holds ``measuring.lock``."""
 _ASIDE = ".removed-"
-_PREPARED = re.compile(rf"([0-9a-f]{{{LENGTH}}}).*")
+_DECODED = re.compile(rf"([0-9a-f]{{{LENGTH}}}).*")
 
 
 @dataclass(frozen=True)
-class Item:
-    """A folder that can go, and why; ``lock`` guards it, where it has one."""
+class Removable:
+    """A folder that can be deleted, and why; ``lock`` guards it, where it has one."""
 
     kind: Kind
     path: Path
-    why: str
+    reason: str
     lock: Path | None = None
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A folder that would go, and what keeps it."""
+    """A folder that would be deleted, and why it is not."""
 
     path: Path
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What can go, and what would but for a reason worth telling."""
+class CleaningPlan:
+    """What can be deleted, and what cannot for a reason that the user should read."""
 
-    removable: tuple[Item, ...]
+    removable: tuple[Removable, ...]
     kept: tuple[Kept, ...]
 
 
-def judge(home: Path, *, everything: bool) -> Judgement:
-    """Says what of ``home`` can go: the caches, the checkpoints of finished stages, and the
-    stages that no run's report names, or, with ``everything``, all that no run is using.
+def plan_cleaning(home: Path, *, everything: bool) -> CleaningPlan:
+    """Finds what of ``home`` can be deleted: the caches, the checkpoints of finished stages, and
+    the stages that no run's report names, or, with ``everything``, all that no run is using.
     """
     home = home.resolve()
     runs = find_runs(home)
-    busy = [run for run in runs.runs if run.under_way]
-    judged: list[Item | Kept] = [*_remains(home), *_caches(home, busy)]
+    busy = [run for run in runs.runs if run.running]
+    found: list[Removable | Kept] = [*_leftovers(home), *_caches(home, busy)]
     if (home / "stages").is_symlink():
-        judged.append(_link(home / "stages"))
+        found.append(_link(home / "stages"))
     else:
         named, used = _by_stage(runs.runs), _by_stage(busy)
-        for stage in stored_stages(home):
-            judged += _of_stage(stage, named, used, everything)
-    return Judgement(
-        tuple(each for each in judged if isinstance(each, Item)),
-        tuple(each for each in judged if isinstance(each, Kept)),
+        for stage in Store(home).stages():
+            found += _of_stage(stage, named, used, everything)
+    return CleaningPlan(
+        tuple(each for each in found if isinstance(each, Removable)),
+        tuple(each for each in found if isinstance(each, Kept)),
     )
 
 
 def delete(
-    home: Path, agreed: Sequence[Item], *, everything: bool
-) -> tuple[list[Item], list[Kept]]:
-    """Deletes what of ``agreed`` can still go; gives what went and what did not.
+    home: Path, agreed: Sequence[Removable], *, everything: bool
+) -> tuple[list[Removable], list[Kept]]:
+    """Deletes what of ``agreed`` can still be deleted; returns what was deleted and what was not.
 
     Raises:
-        OSError: something cannot be deleted; what was renamed before goes with the next clean.
+        OSError: something cannot be deleted; the next clean deletes what was renamed already.
     """
     home = home.resolve()
-    gone: list[Item] = []
+    gone: list[Removable] = []
     kept: list[Kept] = []
-    with marking(home / "runs"):
-        still = set(judge(home, everything=everything).removable)
+    with runs_lock(home / "runs"):
+        still = set(plan_cleaning(home, everything=everything).removable)
         for item in agreed:
-            reason = _set_aside(item) if item in still else "it is wanted now"
+            reason = _set_aside(item) if item in still else "it is needed now"
             if reason is None:
                 gone.append(item)
             else:
@@ -108,27 +109,27 @@ def _by_stage(runs: Sequence[StoredRun]) -> dict[str, str]:
 
 def _of_stage(
     stage: StoredStage, named: Mapping[str, str], used: Mapping[str, str], everything: bool
-) -> Iterator[Item | Kept]:
-    """What of one stage can go; ``named`` are those that reports keep, ``used`` those that runs
-    under way may read though nobody works on them."""
+) -> Iterator[Removable | Kept]:
+    """What of one stage can be deleted; ``named`` are those that reports keep, ``used`` those that
+    running runs may read though no process works on them."""
     whole = everything or stage.digest not in named
-    why = "all were asked for" if stage.digest in named else "no run's report names it"
+    reason = "--all was given" if stage.digest in named else "no run's report names it"
     if stage.folder.is_symlink():
         yield _link(stage.folder)
-    elif whole and is_held(stage.lock):
+    elif whole and is_locked(stage.lock):
         yield Kept(stage.folder, "a process is working on it")
     elif whole and stage.digest in used:
-        yield Kept(stage.folder, f"{used[stage.digest]} is under way and may need it")
+        yield Kept(stage.folder, f"{used[stage.digest]} is running and may need it")
     elif whole:
-        yield Item("stages", stage.folder, why, stage.lock)
+        yield Removable("stages", stage.folder, reason, stage.lock)
     elif stage.finished and stage.checkpoints.is_symlink():
         yield _link(stage.checkpoints)
-    elif stage.finished and stage.checkpoints.is_dir() and not is_held(stage.lock):
-        yield Item("checkpoints", stage.checkpoints, "the stage is finished", stage.lock)
+    elif stage.finished and stage.checkpoints.is_dir() and not is_locked(stage.lock):
+        yield Removable("checkpoints", stage.checkpoints, "the stage is finished", stage.lock)
 
 
-def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Item | Kept]:
-    """Prepared pictures and remembered hashes of files; both are made again when wanted."""
+def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Removable | Kept]:
+    """Decoded images and hashes of files; both are made again when needed."""
     cache = home / "cache"
     pictures, hashes, measuring = (
         cache / name for name in ("transfer_sets", "file_hashes", MEASURING)
@@ -138,29 +139,29 @@ def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Item | Kept]:
             yield _link(folder)
             return
     if busy and cache.is_dir():
-        yield Kept(cache, f"{busy[0].title} is under way and may need it")
+        yield Kept(cache, f"{busy[0].title} is running and may need it")
         return
     for folder in _folders(pictures):
-        match = _PREPARED.fullmatch(folder.name)
-        if match and is_held(lock := pictures / f"{match[1]}.lock"):
+        match = _DECODED.fullmatch(folder.name)
+        if match and is_locked(lock := pictures / f"{match[1]}.lock"):
             yield Kept(folder, "a process is preparing it")
         elif match:
-            yield Item("cache", folder, "it is made again when it is wanted", lock)
-    if measuring.is_dir() and is_held(lock := cache / f"{MEASURING}.lock"):
+            yield Removable("cache", folder, "it is made again when it is needed", lock)
+    if measuring.is_dir() and is_locked(lock := cache / f"{MEASURING}.lock"):
         yield Kept(measuring, "a process is measuring there")
     elif measuring.is_dir():
-        yield Item("cache", measuring, "it is made again when it is wanted", lock)
+        yield Removable("cache", measuring, "it is made again when it is needed", lock)
     if hashes.is_dir():
-        yield Item("cache", hashes, "it is made again when it is wanted")
+        yield Removable("cache", hashes, "it is made again when it is needed")
 
 
-def _remains(home: Path) -> Iterator[Item]:
-    """What a clean that was broken off had renamed already."""
+def _leftovers(home: Path) -> Iterator[Removable]:
+    """What an interrupted clean had renamed already."""
     places = (home / "stages", home / "cache", home / "cache" / "transfer_sets")
     inside = chain.from_iterable(map(_folders, places))
     for folder in chain.from_iterable(map(_folders, chain(places, inside))):
         if folder.name.startswith(_ASIDE):
-            yield Item("remains", folder, "a clean that was broken off left it")
+            yield Removable("leftovers", folder, "an interrupted clean left it")
 
 
 def _folders(place: Path) -> list[Path]:
@@ -174,26 +175,26 @@ def _link(path: Path) -> Kept:
     return Kept(path, "it is a link, and links are not followed")
 
 
-def _set_aside(item: Item) -> str | None:
-    """Renames what is to go, under its lock; gives the reason if it has to stay."""
-    with _held(item.lock) as held:
-        if not held:
+def _set_aside(item: Removable) -> str | None:
+    """Renames what is to be deleted, under its lock; returns the reason if it has to stay."""
+    with _try_lock(item.lock) as locked:
+        if not locked:
             return "a process is working on it"
-        if item.kind == "checkpoints" and not _has_whole_outcome(item.path.parent):
-            return "the stage's outcome is damaged, so it goes on from here when it is run again"
+        if item.kind == "checkpoints" and not has_outcome(item.path.parent):
+            return "the stage's outcome is damaged, so the next run resumes it from here"
         aside = _aside(item.path)
         if aside != item.path:
             _delete(aside)
             item.path.replace(aside)
         if item.lock is not None and item.kind != "checkpoints":
-            # While it is held: who waited for it finds that it has no name, and makes another.
+            # While it is held: a process that waited for it finds no file, and makes another.
             item.lock.unlink(missing_ok=True)
     return None
 
 
 @contextmanager
-def _held(lock: Path | None) -> Iterator[bool]:
-    """Holds ``lock`` if it is free; says whether it was."""
+def _try_lock(lock: Path | None) -> Iterator[bool]:
+    """Holds ``lock`` if it is free; yields whether it was."""
     if lock is None:
         yield True
         return
@@ -207,12 +208,6 @@ def _held(lock: Path | None) -> Iterator[bool]:
         yield True
     finally:
         file.release()
-
-
-def _has_whole_outcome(folder: Path) -> bool:
-    from students.storage.outcome import read_outcome
-
-    return read_outcome(folder) is not None
 
 
 def _aside(path: Path) -> Path:

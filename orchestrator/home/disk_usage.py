@@ -1,4 +1,4 @@
-"""Counts what a home holds, and how large it is."""
+"""Measures what a home holds, and what of it can be deleted."""
 
 from __future__ import annotations
 
@@ -8,60 +8,60 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.home.cleaning import Item, Kind
-from orchestrator.home.stored_stages import stored_stages
+from orchestrator.home.cleaning import Kind, Removable
+from orchestrator.home.store import Store
 
 Counted = Kind | Literal["bank", "rest"]
 
-WORDS: dict[Counted, str] = {
+LABELS: dict[Counted, str] = {
     "stages": "stages",
     "checkpoints": "of these, checkpoints of finished ones",
     "cache": "caches",
-    "remains": "left by a clean that was broken off",
+    "leftovers": "left by an interrupted clean",
     "bank": "the bank: teachers' answers",
     "rest": "runs, the tracker's, all else",
 }
 
 
 @dataclass(frozen=True)
-class Holding:
-    """One kind of thing: how many bytes there are, and how many things and bytes can go."""
+class DiskUsage:
+    """One kind of content: its bytes, and how many folders and bytes of it can be deleted."""
 
     kind: Counted
     bytes: int
     removable: int = 0
-    going_bytes: int = 0
+    removable_bytes: int = 0
 
 
-def holdings(home: Path, removable: Sequence[Item]) -> tuple[Holding, ...]:
-    """All that lies in ``home``, beside what of it can go; no thing is in two rows' ``going``."""
+def disk_usage(home: Path, removable: Sequence[Removable]) -> tuple[DiskUsage, ...]:
+    """The size of all in ``home``, and of what can be deleted; no folder is counted in two rows."""
     home = home.resolve()
     sizes: dict[Kind, int] = {
         "stages": size_of(home / "stages"),
         "checkpoints": sum(
             size_of(stage.checkpoints)
-            for stage in stored_stages(home)
+            for stage in Store(home).stages()
             if stage.finished and stage.checkpoints.resolve() == stage.checkpoints
         ),
         "cache": size_of(home / "cache"),
-        "remains": sum(size_of(item.path) for item in removable if item.kind == "remains"),
+        "leftovers": sum(size_of(item.path) for item in removable if item.kind == "leftovers"),
     }
     bank = size_of(home / "bank")
     rest = size_of(home) - sizes["stages"] - sizes["cache"] - bank
     return (
-        *(_holding(kind, size, removable) for kind, size in sizes.items() if size),
-        *([Holding("bank", bank)] if bank else []),
-        Holding("rest", rest),
+        *(_usage(kind, size, removable) for kind, size in sizes.items() if size),
+        *([DiskUsage("bank", bank)] if bank else []),
+        DiskUsage("rest", rest),
     )
 
 
-def _holding(kind: Kind, size: int, removable: Sequence[Item]) -> Holding:
+def _usage(kind: Kind, size: int, removable: Sequence[Removable]) -> DiskUsage:
     items = [item for item in removable if item.kind == kind]
-    return Holding(kind, size, len(items), sum(size_of(item.path) for item in items))
+    return DiskUsage(kind, size, len(items), sum(size_of(item.path) for item in items))
 
 
 def size_of(path: Path) -> int:
-    """The bytes of all files in a folder; links are not followed, what is gone meanwhile is 0."""
+    """The bytes of all files in a folder; links are not followed, a vanished file counts 0."""
     if path.is_symlink():
         return 0
     total = 0

@@ -1,11 +1,8 @@
-"""A lock among processes, waited for only as long as the run goes on.
-
-Waits for whoever holds the lock; freed by its being let go, by the holder's death (the operating
-system lets go for it), or by the run being broken off.
-"""
+"""File locks between processes; a killed process holds none, for the system releases them."""
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,29 +10,45 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_TRIES = 0.5
 
 
 @contextmanager
-def held(path: Path, stopping: Event, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds the lock at ``path``; ``on_wait`` is told if somebody else has it.
+def hold_lock(
+    path: Path, stopping: Event, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Holds the lock at ``path``; calls ``on_wait`` once if another process has it.
+
+    Waits until the holder releases it or ends, or until ``stopping`` is set.
 
     Raises:
-        KeyboardInterrupt: the run was ``stopping`` while it waited.
+        KeyboardInterrupt: the run is ``stopping`` while it waits.
         OSError: the lock cannot be made, as on a full disk.
     """
     lock = FileLock(path, thread_local=False)
-    patience = 0.0
+    timeout = 0.0
     while not lock.is_locked:
         try:
-            lock.acquire(timeout=patience)
+            lock.acquire(timeout=timeout)
         except Timeout:
-            if patience == 0.0:
+            if timeout == 0.0:
                 on_wait()
             if stopping.is_set():
                 raise KeyboardInterrupt from None
-            patience = SECONDS_BETWEEN_LOOKS
+            timeout = SECONDS_BETWEEN_TRIES
     try:
         yield
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock at ``path``; makes, waits for and keeps nothing."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,4 +1,4 @@
-"""Finds the runs that a home remembers, and the one that a word of the command line means."""
+"""Finds the runs of a home, and the one that a word of the command line means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.home.run_status import is_under_way
+from orchestrator.home.run_status import is_running
 from orchestrator.recipe.message_text import listed
 from orchestrator.results.finished_run import REPORT
 from orchestrator.results.run_report import RunReport
@@ -32,9 +32,9 @@ class StoredRun:
         return self.folder.name
 
     @property
-    def under_way(self) -> bool:
-        """Whether some process has it under way now."""
-        return is_under_way(self.folder)
+    def running(self) -> bool:
+        """Whether some process runs it now."""
+        return is_running(self.folder)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
     """
     if not stored.runs and not stored.unreadable:
         raise _problem(
-            f"`RUN` is '{word}', but '{stored.home}' remembers no run; run a recipe first, or "
+            f"`RUN` is '{word}', but '{stored.home}' has no run; run a recipe first, or "
             "give another home with --home or STILLHOUSE_HOME"
         )
     name, at, beginning = word.partition("@")
@@ -129,7 +129,7 @@ def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:
 
 
 def _nearest(word: str, runs: Sequence[StoredRun]) -> str:
-    """The remedy for a name that nobody has: the nearest ones, or the newest."""
+    """The remedy for a name that no run has: the nearest ones, or the newest."""
     name, at, _ = word.partition("@")
     namesakes = [run.title for run in runs if run.report.name == name]
     if namesakes:

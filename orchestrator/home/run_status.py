@@ -1,9 +1,9 @@
-"""Marks a run while it is under way, so that one that was killed or failed is remembered too.
+"""Records a run while it is running, so that one that is killed or fails is listed too.
 
 HOME/runs/NAME@DIGEST/report.json   says ``interrupted`` from the beginning, until it says more
-HOME/runs/NAME@DIGEST/.lock         held, shared, by every process that has the run under way
-HOME/runs/.lock                     held for moments: while a run marks itself, and while a clean
-                                    sets stages aside. So a clean sees every run that could want
+HOME/runs/NAME@DIGEST/.lock         held, shared, by every process that runs it
+HOME/runs/.lock                     held for moments: while a run is recorded, and while a clean
+                                    sets stages aside. So a clean sees every run that could need
                                     a stage, or the run sees that the stage is gone.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from orchestrator.home.locks import is_held
+from orchestrator.home.process_lock import is_locked
 from orchestrator.results.finished_run import REPORT, write_json
 from orchestrator.results.run_report import Outcome, RunReport, StageReport
 
@@ -30,45 +30,45 @@ _LOCK = ".lock"
 
 
 @contextmanager
-def marked(plan: Plan, store: Store) -> Iterator[None]:
-    """While open, the run of ``plan`` is under way; ends as interrupted, failed, or as reported.
+def record_running(plan: Plan, store: Store) -> Iterator[None]:
+    """Records the run of ``plan`` as running; on leaving as interrupted, failed, or as reported.
 
     Raises:
-        OSError: the mark cannot be written.
+        OSError: it cannot be recorded.
     """
     began = time.monotonic()
     folder = store.runs / plan.run_name
-    with marking(store.runs):
+    with runs_lock(store.runs):
         folder.mkdir(parents=True, exist_ok=True)
-        held = (folder / _LOCK).open("wb")
-        fcntl.flock(held, fcntl.LOCK_SH)
-    with held:
-        _mark(plan, folder, "interrupted", 0.0)
+        lock = (folder / _LOCK).open("wb")
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    with lock:
+        _record(plan, folder, "interrupted", 0.0)
         try:
             yield
         except BaseException as error:
             outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            # The reason of the failure, as a full disk, is what the user is to hear of.
+            # What the user must see is why the run failed, as a full disk.
             with suppress(OSError):
-                _mark(plan, folder, outcome, time.monotonic() - began)
+                _record(plan, folder, outcome, time.monotonic() - began)
             raise
 
 
 @contextmanager
-def marking(runs: Path) -> Iterator[None]:
-    """While open, no run in the folder ``runs`` begins. Freed by the end of its holder."""
+def runs_lock(runs: Path) -> Iterator[None]:
+    """While held, no run in the folder ``runs`` begins; released when its holder ends."""
     runs.mkdir(parents=True, exist_ok=True)
     with FileLock(runs / _LOCK):
         yield
 
 
-def is_under_way(folder: Path) -> bool:
-    """Whether some process has the run in ``folder`` under way."""
-    return is_held(folder / _LOCK)
+def is_running(folder: Path) -> bool:
+    """Whether some process runs the run in ``folder``."""
+    return is_locked(folder / _LOCK)
 
 
-def _mark(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
-    """Writes what is known of a run that has no figures yet.
+def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
+    """Writes the report of a run that has no figures yet.
 
     A run that was done stays so: its digest names the same stages, so its figures hold.
     """

@@ -1,7 +1,7 @@
-"""The digest store: what finished stages left, and the work of those under way.
+"""The store of stages by digest: outcomes of finished ones, work of unfinished ones.
 
 HOME/stages/DIGEST/
-request.json      what was asked for, readable
+request.json      what determines the result, readable
 attempt.json      the number of the current attempt
 resolved.json     what was chosen at the first attempt (threads, precision: auto)
 checkpoints/      committed checkpoints
@@ -15,6 +15,7 @@ HOME/bank/DIGEST/         answers of one teacher
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,8 +24,43 @@ from threading import Event
 from typing import Any
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.home.process_lock import held
+from orchestrator.home.process_lock import hold_lock
+from orchestrator.planning.digest import LENGTH
 from students.durable_files import write_atomically
+
+_DIGEST = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
+
+
+@dataclass(frozen=True)
+class StoredStage:
+    """A stage's folder. Whether its outcome is whole, only reading it can show."""
+
+    folder: Path
+
+    @property
+    def digest(self) -> str:
+        """The digest that the stage is stored under."""
+        return self.folder.name
+
+    @property
+    def lock(self) -> Path:
+        """Held by the executor that works on the stage."""
+        return self.folder.with_name(f"{self.digest}.lock")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where its checkpoints are, or were."""
+        return self.folder / "checkpoints"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its outcome is there."""
+        return (self.folder / "outcome").is_dir()
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has checkpoints but no outcome."""
+        return not self.finished and any(self.checkpoints.glob("step-*"))
 
 
 @dataclass(frozen=True)
@@ -40,7 +76,7 @@ class Store:
 
     @property
     def bank(self) -> Path:
-        """One folder for each teacher, as asked, with its answers; may be deleted."""
+        """One folder for each teacher, with its answers; may be deleted."""
         return self.home / "bank"
 
     @property
@@ -73,12 +109,12 @@ class Store:
 
     @contextmanager
     def lock(self, digest: str, on_wait: Callable[[], None], stopping: Event) -> Iterator[None]:
-        """Holds the stage against other executors; ``on_wait`` is told if one has it.
+        """Holds the stage against other executors; calls ``on_wait`` if one has it.
 
         Raises:
             KeyboardInterrupt: the run was ``stopping`` while it waited.
         """
-        with held(self.home / "stages" / f"{digest}.lock", stopping, on_wait):
+        with hold_lock(StoredStage(self.folder(digest)).lock, stopping, on_wait):
             yield
 
     def begin(
@@ -98,9 +134,10 @@ class Store:
         kept = self.folder(digest) / "resolved.json"
         write_atomically(kept, json.dumps(resolved, indent=1).encode())
 
-    def stage_digests(self) -> list[str]:
-        """The digests of all stages that there is a folder for."""
-        folder = self.home / "stages"
-        if not folder.is_dir():
+    def stages(self) -> list[StoredStage]:
+        """All stages that there is a folder for, in order of their digests."""
+        folders = self.home / "stages"
+        if not folders.is_dir():
             return []
-        return sorted(path.name for path in folder.iterdir() if path.is_dir())
+        names = sorted(path.name for path in folders.iterdir() if path.is_dir())
+        return [StoredStage(folders / name) for name in names if _DIGEST.fullmatch(name)]

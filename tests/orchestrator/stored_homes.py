@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.home.stored_stages import StoredStage
+from orchestrator.home.store import StoredStage
 from orchestrator.results.run_report import RunReport, StageReport
 from tests.orchestrator.report_samples import report
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.home.disk_usage import holdings
+from orchestrator.home.disk_usage import disk_usage
 from teachers.bank.inventory import stored_shelves
 from teachers.bank.writer import LiveView
 from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse
@@ -166,7 +166,7 @@ def test_damaged_about_does_not_hide_a_shelf(home: Path) -> None:
 
 
 def test_clean_counts_the_bank_in(home: Path) -> None:
-    by_kind = {each.kind: each for each in holdings(home, ())}
+    by_kind = {each.kind: each for each in disk_usage(home, ())}
     in_bank = sum(path.stat().st_size for path in (home / "bank").rglob("*") if path.is_file())
     assert (by_kind["bank"].bytes, by_kind["bank"].removable) == (in_bank, 0)
     assert by_kind["rest"].bytes == 0

@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 
 from orchestrator.home import cleaning
-from orchestrator.home.cleaning import delete, judge
-from orchestrator.home.disk_usage import holdings
+from orchestrator.home.cleaning import delete, plan_cleaning
+from orchestrator.home.disk_usage import disk_usage
 from orchestrator.home.store import Store
 from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.stored_homes import add_run, add_stage, digest
@@ -36,12 +36,12 @@ def home(tmp_path: Path) -> Path:
 
 
 def removable(home: Path, *, everything: bool = False) -> set[tuple[str, str]]:
-    items = judge(home, everything=everything).removable
+    items = plan_cleaning(home, everything=everything).removable
     return {(item.kind, str(item.path.relative_to(home.resolve()))) for item in items}
 
 
 def kept(home: Path, *, everything: bool = False) -> dict[str, str]:
-    return {each.path.name: each.why for each in judge(home, everything=everything).kept}
+    return {each.path.name: each.reason for each in plan_cleaning(home, everything=everything).kept}
 
 
 def files(folder: Path) -> set[str]:
@@ -81,10 +81,13 @@ def test_clean_deletes_just_that(home: Path) -> None:
 
 
 def test_sizes_are_those_of_the_files(home: Path) -> None:
-    by_kind = {each.kind: each for each in holdings(home, judge(home, everything=False).removable)}
+    by_kind = {
+        each.kind: each
+        for each in disk_usage(home, plan_cleaning(home, everything=False).removable)
+    }
     assert by_kind["checkpoints"].bytes == 2 * (1000 + len("step-000010"))
-    assert by_kind["checkpoints"].going_bytes == 1000 + len("step-000010")
-    assert (by_kind["cache"].bytes, by_kind["cache"].going_bytes) == (570, 570)
+    assert by_kind["checkpoints"].removable_bytes == 1000 + len("step-000010")
+    assert (by_kind["cache"].bytes, by_kind["cache"].removable_bytes) == (570, 570)
     assert by_kind["stages"].removable == 2
     on_disk = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
     assert sum(by_kind[kind].bytes for kind in ("stages", "cache", "rest")) == on_disk
@@ -101,18 +104,18 @@ def test_stage_that_a_process_works_on_stays(home: Path) -> None:
     assert not (home / "stages" / FORGOTTEN_EARLY).exists()
 
 
-def test_checkpoints_of_a_stage_that_is_held_stay(home: Path) -> None:
+def test_checkpoints_of_a_stage_that_is_locked_stay(home: Path) -> None:
     with Store(home).lock(NAMED, lambda: None, Event()):
         assert ("checkpoints", f"stages/{NAMED}/checkpoints") not in removable(home)
 
 
-def test_stage_is_held_while_it_is_taken_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_is_locked_while_it_is_deleted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
     rename = Path.replace
 
     def watching(path: Path, target: Path) -> Path:
         if path.name == FORGOTTEN:
-            seen.append(cleaning.is_held(path.with_name(f"{FORGOTTEN}.lock")))
+            seen.append(cleaning.is_locked(path.with_name(f"{FORGOTTEN}.lock")))
         return rename(path, target)
 
     monkeypatch.setattr(Path, "replace", watching)
@@ -121,7 +124,7 @@ def test_stage_is_held_while_it_is_taken_away(home: Path, monkeypatch: pytest.Mo
 
 
 def test_what_becomes_wanted_while_the_user_thinks_stays(home: Path) -> None:
-    agreed = judge(home, everything=False).removable
+    agreed = plan_cleaning(home, everything=False).removable
     add_run(home, "later", "77" * 16, stages=(FORGOTTEN,))
     with Store(home).lock(FORGOTTEN_EARLY, lambda: None, Event()):
         gone, left = delete(home, agreed, everything=False)
@@ -130,12 +133,12 @@ def test_what_becomes_wanted_while_the_user_thinks_stays(home: Path) -> None:
     assert {FORGOTTEN, FORGOTTEN_EARLY} <= {path.name for path in (home / "stages").iterdir()}
 
 
-def test_stages_and_caches_of_a_run_under_way_stay_even_with_all(home: Path) -> None:
+def test_stages_and_caches_of_a_run_running_stay_even_with_all(home: Path) -> None:
     with next((home / "runs").iterdir()).joinpath(".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         reasons = kept(home, everything=True)
         assert set(reasons) == {NAMED, NAMED_EARLY, "cache"}
-        assert reasons[NAMED] == "digits@0123456789ab is under way and may need it"
+        assert reasons[NAMED] == "digits@0123456789ab is running and may need it"
     assert kept(home, everything=True) == {}
 
 
@@ -153,7 +156,7 @@ def test_pictures_that_a_process_prepares_stay(home: Path) -> None:
         assert kept(home) == {digest(9): "a process is preparing it"}
 
 
-def test_what_a_measurement_left_goes_unless_one_is_under_way(home: Path) -> None:
+def test_what_a_measurement_left_goes_unless_one_is_running(home: Path) -> None:
     (home / "cache" / "measuring" / "tmp1").mkdir(parents=True)
     with (home / "cache" / "measuring.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -194,7 +197,7 @@ def test_nothing_behind_a_link_is_deleted(
     (home / link).symlink_to(tmp_path / "outside", target_is_directory=True)
     (tmp_path / "outside" / "large").write_bytes(b"l" * 1_000_000)
     before = files(tmp_path / "outside")
-    assert sum(holding.bytes for holding in holdings(home, ())) < 100_000
+    assert sum(usage.bytes for usage in disk_usage(home, ())) < 100_000
     result = stillhouse(home, "clean", "--yes", *options)
     assert result.exit_code == 0
     assert files(tmp_path / "outside") == before
@@ -218,7 +221,7 @@ def test_next_clean_finishes_one_that_was_broken_off(
         broken.setattr(cleaning, "_delete", break_off)
         assert stillhouse(home, "clean", "--yes").exit_code == 130
     assert Store(home).folder(FORGOTTEN).exists() is False
-    assert {kind for kind, _ in removable(home)} == {"remains"}
+    assert {kind for kind, _ in removable(home)} == {"leftovers"}
     assert len(removable(home)) == 5
     assert stillhouse(home, "clean", "--yes").exit_code == 0
     assert not list(home.rglob(".removed-*"))
@@ -243,7 +246,7 @@ def test_at_a_terminal_the_answer_decides(
     result = stillhouse(home, "clean", typed=answer)
     assert result.exit_code == 0
     assert "Delete 5 folders (4.9 kB)? [y/N]" in result.stderr
-    assert len(Store(home).stage_digests()) == left
+    assert len(Store(home).stages()) == left
 
 
 def test_end_of_input_instead_of_an_answer_interrupts(
@@ -251,7 +254,7 @@ def test_end_of_input_instead_of_an_answer_interrupts(
 ) -> None:
     monkeypatch.setattr("orchestrator.commands.clean._is_terminal", lambda: True)
     assert stillhouse(home, "clean").exit_code == 130
-    assert len(Store(home).stage_digests()) == 4
+    assert len(Store(home).stages()) == 4
 
 
 def test_dry_run_says_what_could_go_and_writes_nothing(home: Path) -> None:

@@ -36,28 +36,28 @@ def test_list_shows_each_run_with_its_figures_newest_first(home: Path) -> None:
     ]
     assert [lines[1][0], *lines[1][3:]] == ["early@cdcdcdcdcdcd", "interrupted", "-", "-", "-"]
     assert lines[0][1:3] > lines[1][1:3]
-    assert "Stages: 1 stored, 1 under way.\n" in result.stdout
+    assert "Stages: 1 stored, 1 unfinished.\n" in result.stdout
 
 
 def test_list_as_json_is_one_object_alone(home: Path) -> None:
     result = stillhouse(home, "list", "--json")
     told = json.loads(result.stdout)
-    assert told["stages"] == {"stored": 1, "under_way": 1}
+    assert told["stages"] == {"stored": 1, "unfinished": 1}
     assert told["unreadable"] == []
     first, second = told["runs"]
     assert first["gain"] == pytest.approx(0.04)
     assert first["date"] == "2026-09-21T14:10:20+00:00"
-    assert (first["outcome"], first["under_way"]) == ("done", False)
+    assert (first["outcome"], first["running"]) == ("done", False)
     assert (second["outcome"], second["student"], second["gain"]) == ("interrupted", None, None)
 
 
-def test_run_that_some_process_holds_is_under_way(home: Path) -> None:
+def test_run_that_some_process_holds_is_running(home: Path) -> None:
     with (home / "runs" / "early@cdcdcdcdcdcd" / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         told = json.loads(stillhouse(home, "list", "--json").stdout)
-        assert [run["under_way"] for run in told["runs"]] == [False, True]
-        assert "under way   " in stillhouse(home, "list").stdout
-    assert "under way   " not in stillhouse(home, "list").stdout
+        assert [run["running"] for run in told["runs"]] == [False, True]
+        assert "running   " in stillhouse(home, "list").stdout
+    assert "running   " not in stillhouse(home, "list").stdout
 
 
 def test_damaged_report_is_told_beside_the_others(home: Path) -> None:
@@ -71,7 +71,7 @@ def test_damaged_report_is_told_beside_the_others(home: Path) -> None:
 def test_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     result = stillhouse(tmp_path / "absent", "list")
     assert result.exit_code == 0
-    assert "remembers no run" in result.stdout
+    assert "has no run" in result.stdout
     assert not (tmp_path / "absent").exists()
 
 

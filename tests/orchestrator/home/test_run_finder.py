@@ -1,4 +1,4 @@
-"""Claims about the runs that a home remembers, and which of them a word means."""
+"""Claims about the runs of a home, and which of them a word means."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_of_many_near_names_some_are_named_and_the_rest_counted(tmp_path: Path) 
 
 
 def test_home_without_runs_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RecipeProblems, match="remembers no run; run a recipe first"):
+    with pytest.raises(RecipeProblems, match="has no run; run a recipe first"):
         find_run("latest", find_runs(tmp_path / "absent"))
 
 

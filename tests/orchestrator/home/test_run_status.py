@@ -1,4 +1,4 @@
-"""Claims about what a home remembers of a run that is under way, failed or was killed."""
+"""Claims about what a home records of a run that is running, failed or was killed."""
 
 import errno
 import json
@@ -16,9 +16,9 @@ from rich.console import Console
 from orchestrator import run as running
 from orchestrator import run_plan
 from orchestrator.home import run_status
-from orchestrator.home.cleaning import judge
+from orchestrator.home.cleaning import plan_cleaning
 from orchestrator.home.run_finder import StoredRun, find_runs
-from orchestrator.home.run_status import marked, marking
+from orchestrator.home.run_status import record_running, runs_lock
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.recipe.init import TEMPLATE
@@ -49,14 +49,14 @@ def only_run(store: Store) -> StoredRun:
     return run
 
 
-def test_run_under_way_is_remembered_with_its_stages(plan: Plan, store: Store) -> None:
-    with marked(plan, store):
+def test_running_run_is_recorded_with_its_stages(plan: Plan, store: Store) -> None:
+    with record_running(plan, store):
         run = only_run(store)
-        assert run.under_way
+        assert run.running
         assert run.report.outcome == "interrupted"
         assert run.title == run.report.title == plan.run_name
         assert [stage.digest for stage in run.report.stages] == [s.digest for s in plan.stages]
-    assert not only_run(store).under_way
+    assert not only_run(store).running
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_run_under_way_is_remembered_with_its_stages(plan: Plan, store: Store) -
 def test_run_that_ends_early_says_how(
     plan: Plan, store: Store, error: BaseException, outcome: str
 ) -> None:
-    with pytest.raises(type(error)), marked(plan, store):
+    with pytest.raises(type(error)), record_running(plan, store):
         raise error
-    assert (only_run(store).report.outcome, only_run(store).under_way) == (outcome, False)
+    assert (only_run(store).report.outcome, only_run(store).running) == (outcome, False)
 
 
 def test_run_that_is_killed_was_interrupted(store: Store) -> None:
@@ -77,30 +77,30 @@ def test_run_that_is_killed_was_interrupted(store: Store) -> None:
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-from orchestrator.home.run_status import marked
+from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
 plan = SimpleNamespace(
     run_name="a@" + "1" * 12, digest="1" * 32, stages=(), recipe=SimpleNamespace(name="a")
 )
-with marked(plan, Store(Path(sys.argv[1]))):
+with record_running(plan, Store(Path(sys.argv[1]))):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     command = [sys.executable, "-c", code, str(store.home)]
     assert subprocess.run(command, cwd=ROOT, timeout=60).returncode == -signal.SIGKILL
-    assert (only_run(store).report.outcome, only_run(store).under_way) == ("interrupted", False)
+    assert (only_run(store).report.outcome, only_run(store).running) == ("interrupted", False)
 
 
-def test_next_attempt_replaces_the_mark(plan: Plan, store: Store) -> None:
-    with pytest.raises(RuntimeError), marked(plan, store):
+def test_next_attempt_replaces_the_record(plan: Plan, store: Store) -> None:
+    with pytest.raises(RuntimeError), record_running(plan, store):
         raise RuntimeError
-    with marked(plan, store):
+    with record_running(plan, store):
         assert only_run(store).report.outcome == "interrupted"
 
 
 def test_run_that_was_done_keeps_its_figures(plan: Plan, store: Store) -> None:
     before = add_run(store.home, plan.recipe.name, plan.digest)
-    with pytest.raises(KeyboardInterrupt), marked(plan, store):
-        assert only_run(store).under_way
+    with pytest.raises(KeyboardInterrupt), record_running(plan, store):
+        assert only_run(store).running
         raise KeyboardInterrupt
     assert only_run(store).report == before
 
@@ -109,24 +109,24 @@ def test_damaged_report_is_replaced(plan: Plan, store: Store) -> None:
     folder = store.runs / plan.run_name
     folder.mkdir(parents=True)
     (folder / "report.json").write_text("{")
-    with marked(plan, store):
+    with record_running(plan, store):
         assert only_run(store).report.outcome == "interrupted"
 
 
-def test_two_processes_may_have_the_same_run_under_way(plan: Plan, store: Store) -> None:
-    with marked(plan, store):
-        with marked(plan, store):
+def test_two_processes_may_run_the_same_run(plan: Plan, store: Store) -> None:
+    with record_running(plan, store):
+        with record_running(plan, store):
             pass
-        assert only_run(store).under_way
+        assert only_run(store).running
 
 
-def test_mark_that_cannot_be_written_hides_no_reason(
+def test_record_that_cannot_be_written_hides_no_reason(
     plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, plain: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(ValueError, match="the reason"), marked(plan, store):
+    with pytest.raises(ValueError, match="the reason"), record_running(plan, store):
         monkeypatch.setattr(run_status, "write_json", full)
         raise ValueError("the reason")
     assert only_run(store).report.outcome == "interrupted"
@@ -136,11 +136,11 @@ def test_no_run_begins_while_a_clean_sets_stages_aside(plan: Plan, store: Store)
     begun = threading.Event()
 
     def begin() -> None:
-        with marked(plan, store):
+        with record_running(plan, store):
             begun.set()
 
     thread = threading.Thread(target=begin)
-    with marking(store.runs):
+    with runs_lock(store.runs):
         thread.start()
         assert not begun.wait(0.3)
     assert begun.wait(10)
@@ -149,21 +149,21 @@ def test_no_run_begins_while_a_clean_sets_stages_aside(plan: Plan, store: Store)
 
 def test_clean_keeps_what_an_interrupted_run_has_done_so_far(plan: Plan, store: Store) -> None:
     stage = add_stage(store.home, plan.stages[0].digest, finished=False)
-    assert [item.path.name for item in judge(store.home, everything=False).removable] == [
+    assert [item.path.name for item in plan_cleaning(store.home, everything=False).removable] == [
         stage.digest
     ]
-    with pytest.raises(KeyboardInterrupt), marked(plan, store):
+    with pytest.raises(KeyboardInterrupt), record_running(plan, store):
         raise KeyboardInterrupt
-    assert judge(store.home, everything=False).removable == ()
+    assert plan_cleaning(store.home, everything=False).removable == ()
 
 
-def test_run_marks_itself_before_its_first_stage(
+def test_run_is_recorded_before_its_first_stage(
     loaded: LoadedRecipe, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, bool]] = []
 
     def break_down(*given: object) -> None:
-        seen.append((only_run(store).report.outcome, only_run(store).under_way))
+        seen.append((only_run(store).report.outcome, only_run(store).running))
         raise RuntimeError("broken down")
 
     silent = SimpleNamespace(close=lambda *given: None)

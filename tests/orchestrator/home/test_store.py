@@ -1,4 +1,4 @@
-"""What lies where in a home, and who may work on a stage."""
+"""The folders of a home, and which process may work on a stage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_home_is_made_with_its_folders_and_again_without_harm(store: Store) ->
     (store.folder(DIGEST)).mkdir()
     store.prepare()
     assert {path.name for path in store.home.iterdir()} == {"stages", "runs", "cache"}
-    assert store.stage_digests() == [DIGEST]
+    assert [stage.digest for stage in store.stages()] == [DIGEST]
 
 
 def test_a_home_below_a_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_home_below_a_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
 
 
 def test_a_home_that_is_not_there_has_no_stages(tmp_path: Path) -> None:
-    assert Store(tmp_path / "absent").stage_digests() == []
+    assert Store(tmp_path / "absent").stages() == []
 
 
 def test_what_was_resolved_at_first_is_kept(store: Store) -> None:
@@ -58,45 +58,45 @@ def test_a_request_of_which_nothing_was_resolved_is_begun_anew(store: Store) -> 
     assert store.begin(DIGEST, {"kind": "teach"}, {"student": 3}) == {"student": 3}
 
 
-def nobody_waits() -> None:
-    raise AssertionError("nobody else has the stage")
+def fail_on_wait() -> None:
+    raise AssertionError("no other process has the stage")
 
 
-def test_a_free_stage_is_held_at_once_and_let_go(store: Store) -> None:
+def test_a_free_stage_is_locked_at_once_and_released(store: Store) -> None:
     for _ in range(2):
-        with store.lock(DIGEST, nobody_waits, threading.Event()):
+        with store.lock(DIGEST, fail_on_wait, threading.Event()):
             other = FileLock(store.home / "stages" / f"{DIGEST}.lock", thread_local=False)
             with pytest.raises(TimeoutError):
                 other.acquire(timeout=0)
 
 
-def test_whoever_waits_for_a_stage_says_so_once_and_gets_it(store: Store) -> None:
-    told: list[str] = []
-    held, let_go = threading.Event(), threading.Event()
+def test_a_process_that_waits_for_a_stage_reports_it_once_and_gets_it(store: Store) -> None:
+    waits: list[str] = []
+    locked, release = threading.Event(), threading.Event()
 
     def other() -> None:
-        with store.lock(DIGEST, nobody_waits, threading.Event()):
-            held.set()
-            assert let_go.wait(10)
+        with store.lock(DIGEST, fail_on_wait, threading.Event()):
+            locked.set()
+            assert release.wait(10)
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert held.wait(10)
-    threading.Timer(0.7, let_go.set).start()
-    with store.lock(DIGEST, lambda: told.append("waits"), threading.Event()):
-        assert let_go.is_set()
+    assert locked.wait(10)
+    threading.Timer(0.7, release.set).start()
+    with store.lock(DIGEST, lambda: waits.append("waits"), threading.Event()):
+        assert release.is_set()
     thread.join()
-    assert told == ["waits"]
+    assert waits == ["waits"]
 
 
 def test_a_run_that_is_broken_off_waits_no_longer(store: Store) -> None:
     stopping = threading.Event()
     with (
-        store.lock(DIGEST, nobody_waits, threading.Event()),
+        store.lock(DIGEST, fail_on_wait, threading.Event()),
         pytest.raises(KeyboardInterrupt),
         store.lock(DIGEST, stopping.set, stopping),
     ):
-        raise AssertionError("held twice")
+        raise AssertionError("locked twice")
 
 
 def test_a_killed_process_holds_nothing(store: Store) -> None:
@@ -109,5 +109,5 @@ with Store(Path({str(store.home)!r})).lock({DIGEST!r}, lambda: None, threading.E
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
     assert ran.returncode == -9
-    with store.lock(DIGEST, nobody_waits, threading.Event()):
+    with store.lock(DIGEST, fail_on_wait, threading.Event()):
         pass
