@@ -16,7 +16,7 @@ Threads = Literal["auto"] | Annotated[int, Field(ge=1, le=1024)]
 
 
 class Resources(Section):
-    """What a role occupies on its machine; it only places, it changes no bit."""
+    """What a role occupies on its machine; changes where it runs, and no bit of its result."""
 
     cpus: Annotated[float, Field(gt=0)] | None = Field(None, description="as many as threads")
     gpus: Annotated[float, Field(ge=0)] = 0.0
@@ -89,7 +89,7 @@ class TrainConfig(Section):
 
     epochs: Positive = 60
     batch_size: Positive = 64
-    micro_batch_size: Positive | None = Field(None, description="the batch size, if not said")
+    micro_batch_size: Positive | None = Field(None, description="the batch size, if not given")
     threads: Threads = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -108,7 +108,7 @@ class TrainConfig(Section):
 
 
 class EngineConfig(Section):
-    """What carries out the steps; it places, it does not change what is learnt."""
+    """Which engine takes the steps, on how many ranks; changes nothing of what is learnt."""
 
     kind: Literal["deepspeed", "torch"] = "deepspeed"
     ranks: Positive = 1

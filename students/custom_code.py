@@ -1,4 +1,4 @@
-"""Functions that stand in a Python file beside the recipe."""
+"""Functions from a Python file beside the recipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def source_digest(source: str, folder: Path) -> str:
     """The sha256 of the file in ``file.py:function``; a relative path is taken from ``folder``.
 
     Raises:
-        UserError: the file is not there or cannot be read.
+        UserError: the file does not exist or cannot be read.
     """
     return hashlib.sha256(_read(source, folder)).hexdigest()
 
@@ -25,11 +25,11 @@ def load_function(source: str, folder: Path) -> Callable[..., Any]:
     """The function that ``file.py:function`` names.
 
     The file is run once per contents, as a module with a private name. No folder is added to
-    ``sys.path``, so a file beside the recipe can replace no module of anybody else, and nothing
-    is written beside it.
+    ``sys.path``, so a file beside the recipe can replace no other module, and nothing is
+    written beside it.
 
     Raises:
-        UserError: the file or the function is not there, or the file cannot be run.
+        UserError: the file or the function does not exist, or the file cannot be run.
     """
     text = _read(source, folder)
     _, _, name = source.rpartition(":")
@@ -72,9 +72,9 @@ def _module(source: str, folder: Path, text: bytes) -> ModuleType:
     # Data classes and pickles look their module up by its name while the file still runs.
     sys.modules[name] = module
     try:
-        # Compiled from the very bytes that were hashed, and nothing cached on the disk.
+        # Compiled from the very bytes that were hashed; nothing is cached on the disk.
         exec(compile(text, str(path), "exec"), module.__dict__)
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # a user's code may raise anything
         del sys.modules[name]
         raise UserError(
             f"`source` is {source!r}, but running the file raises"
@@ -87,4 +87,4 @@ def _module(source: str, folder: Path, text: bytes) -> ModuleType:
 def _remedy(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return "; install that module, or, if it is a file beside the recipe, put all in one file"
-    return "; mend it"
+    return "; correct it"

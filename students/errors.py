@@ -1,4 +1,4 @@
-"""What can go wrong while a student is made ready or learns."""
+"""Errors of building and training a student."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 
 class UserError(Exception):
-    """Yours to fix: one sentence with the place, the value, the rule and the remedy.
+    """What the user must fix: one sentence with the place, the value, the rule and the remedy.
 
-    ``path`` is the dotted place in the recipe, relative to the section that was given.
+    ``path`` is the dotted place in the recipe, relative to the section that was passed.
     """
 
     def __init__(self, message: str, *, path: str = "") -> None:
@@ -17,20 +17,20 @@ class UserError(Exception):
         self.path = path
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_again, (type(self), self.message, self.path))
+        return (_rebuild, (type(self), self.message, self.path))
 
 
-def _again(kind: type[UserError], message: str, path: str) -> UserError:
+def _rebuild(kind: type[UserError], message: str, path: str) -> UserError:
     return kind(message, path=path)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what ``error`` says, or its type's name if it says nothing."""
+    """The first line of an error's message, or its type's name if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class TransferSetError(UserError):
-    """A transfer set that is absent, unreadable or not what the recipe says."""
+    """A transfer set that is absent, unreadable or not as the recipe describes it."""
 
 
 class ModelError(UserError):
@@ -41,9 +41,9 @@ class WeightsError(UserError):
     """A weights file that is missing, damaged, unsafe or of another architecture."""
 
 
-class OtherShapes(WeightsError):
-    """Weights of this very architecture, but for the shapes of some tensors: by name what the
-    file has, and what the model wants."""
+class ShapeMismatch(WeightsError):
+    """Weights of this architecture but for the shapes of some tensors; ``shapes``, by name: the
+    file's, and the model's."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class ObjectiveError(UserError):
 
 
 class TrainingError(UserError):
-    """Training that cannot go on: gradients that stay not finite, a lost rank."""
+    """Training that cannot continue: gradients that stay not finite, a lost rank."""
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be written or read; the last committed one still stands."""
+    """A checkpoint that cannot be written or read; the last committed one is intact."""
 
 
 class StaleAttempt(CheckpointError):

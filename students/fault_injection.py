@@ -1,4 +1,4 @@
-"""Faults on purpose: ends the driver's processes at a named step, to prove that resuming works."""
+"""Fault injection: kills the run's processes at a named step, to prove that resuming works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-_SPELLING = re.compile(r"(?P<stage>[\w.-]+)@(?P<step>\d+)=kill")
+_PATTERN = re.compile(r"(?P<stage>[\w.-]+)@(?P<step>\d+)=kill")
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,18 @@ class Fault:
     group: int
 
     def strike(self, step: int) -> None:
-        """Kills the group if this is the step; a process outside of it lives on."""
+        """Kills the group if this is the step; processes outside of it live on."""
         if step == self.step:
             os.killpg(self.group, signal.SIGKILL)
 
 
-def parse_fault(spelled: str, group: int) -> Fault:
+def parse_fault(text: str, group: int) -> Fault:
     """Reads ``student@37=kill``.
 
     Raises:
-        ValueError: it is spelled in another way.
+        ValueError: it has another form.
     """
-    match = _SPELLING.fullmatch(spelled)
+    match = _PATTERN.fullmatch(text)
     if match is None:
-        raise ValueError(f"a fault is spelled STAGE@STEP=kill, not {spelled!r}")
+        raise ValueError(f"a fault has the form STAGE@STEP=kill, not {text!r}")
     return Fault(match["stage"], int(match["step"]), group)

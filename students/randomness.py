@@ -1,4 +1,4 @@
-"""Randomness as a function of a seed and a name, never of what ran before."""
+"""Random numbers as functions of a seed and a name, never of what ran before."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def seed_of(seed: int, *names: str | int) -> int:
     """The seed, in [0, 2**63), that belongs to ``names`` under ``seed``.
 
     The same on every machine and for every order of calls; two different names
-    give unrelated seeds (BLAKE2b of an unambiguous spelling of all parts).
+    give unrelated seeds (BLAKE2b of an unambiguous encoding of all parts).
     """
-    spelled = "\x1f".join(f"{type(part).__name__}:{part}" for part in (int(seed), *names))
-    digest = hashlib.blake2b(spelled.encode(), digest_size=8).digest()
+    encoded = "\x1f".join(f"{type(part).__name__}:{part}" for part in (int(seed), *names))
+    digest = hashlib.blake2b(encoded.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
@@ -34,8 +34,8 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 def hash_ids(seed: int, ids: npt.NDArray[np.int64], stream: int = 0) -> npt.NDArray[np.uint64]:
     """One 64-bit hash for each sample id (SplitMix64 finaliser), vectorised.
 
-    Sample ``i`` gets the same hash in whichever batch it stands; ``stream`` gives
-    independent draws for one sample.
+    A sample has the same hash in every batch; ``stream`` gives independent draws for one
+    sample.
     """
     with np.errstate(over="ignore"):
         state = np.asarray(ids).astype(np.uint64) * np.uint64(_GOLDEN)

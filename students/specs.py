@@ -1,4 +1,4 @@
-"""What a student's rank is told: which student, from which samples, where its work is kept."""
+"""The student to be trained, its samples, and what one of its ranks is started with."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from students.transfer_sets.config import Augment, TransferSetConfig
 
 @dataclass(frozen=True)
 class Samples:
-    """Which samples are learnt from, under which views.
+    """The samples of a training, and their augmentation.
 
-    A ``student`` is given the fraction, labels and classes that the transfer set says; a
+    A ``student`` gets the fraction, labels and classes that the transfer set's section names; a
     ``teacher`` its own ``fraction`` of all training samples, with all labels; a specialist only
-    of the ``classes`` that its outputs stand for.
+    those of the ``classes`` that its outputs stand for.
     """
 
     audience: Literal["student", "teacher"]
@@ -33,11 +33,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class StudentSpec:
-    """One student of a cohort, as far as the result depends on it.
+    """A model to be trained: one student of a cohort, as far as the result depends on it.
 
     ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe. With a
-    ``gate`` it weighs its teachers itself. ``listens`` says whether the teachers' weights differ
-    from sample to sample, so that it tells to whom it listened.
+    ``gate`` it weights its teachers itself. ``tracks_weights``: the teachers' weights differ from
+    sample to sample, so their means are logged after each epoch.
     """
 
     path: str
@@ -56,7 +56,7 @@ class StudentSpec:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A pupil, and where and with what this rank works on it.
+    """What one rank is started with: the student, its samples, its folders, its place in a group.
 
     ``teachers`` are the names of its teachers, in the order in which knowledge holds them;
     ``hint_shapes`` are the per-sample shapes of the teachers' layers that hint terms refer

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def computing_on(threads: int) -> Iterator[None]:
-    """Lets torch compute on ``threads`` cores inside the context, as before outside it.
+    """Makes torch compute on ``threads`` cores inside the context.
 
     The number changes the bits of a result (sums are split differently), so each role keeps its
     own wherever it runs.

@@ -1,14 +1,15 @@
-"""The only door to torchvision.
+"""The only file that imports torchvision.
 
 Where torch is a CPU build and torchvision's wheel was built for CUDA, torchvision's library
-of operators cannot be loaded (it wants CUDA's own libraries). ``import torchvision`` then
-stops, because it attaches shapes to two operators that do not exist. Nothing here uses them,
+of operators cannot be loaded (it needs CUDA's own libraries). ``import torchvision`` then
+fails, because it attaches shapes to two operators that do not exist. Nothing here uses them,
 so their schemas alone are declared first, and models, data sets and transforms work.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -29,10 +30,8 @@ def models() -> Any:
     Raises:
         ImportError: torchvision is not installed.
     """
-    _open()
-    from torchvision import models as found
-
-    return found
+    _declare_operators()
+    return importlib.import_module("torchvision.models")
 
 
 def datasets() -> Any:
@@ -41,15 +40,13 @@ def datasets() -> Any:
     Raises:
         ImportError: torchvision is not installed.
     """
-    _open()
-    from torchvision import datasets as found
-
-    return found
+    _declare_operators()
+    return importlib.import_module("torchvision.datasets")
 
 
 @functools.cache
-def _open() -> Any:
-    """Declares what is missing, once; the library must live as long as its schemas."""
+def _declare_operators() -> Any:
+    """Declares the missing operators, once; the library must live as long as its schemas."""
     if "torchvision" in sys.modules or _operators_load():
         return None
     untyped: Any = torch.library
@@ -65,7 +62,7 @@ def _operators_load() -> bool:
 
     The library is found and loaded by path, as torchvision does it, before any of torchvision's
     Python runs: a failed import would leave half of its modules behind. If it loads,
-    torchvision's own loading finds it there already.
+    torchvision finds it loaded already.
     """
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:

@@ -18,7 +18,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, make_plan, needs_teachers
 from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.rules.bank import beyond_classes
-from students.errors import OtherShapes, TransferSetError, UserError
+from students.errors import ShapeMismatch, TransferSetError, UserError
 from students.knowledge import LOGITS
 from students.models.build import probe
 from students.models.config import Model, Weights
@@ -133,7 +133,7 @@ def _probe_model(
 
 def _model_problem(recipe: Recipe, place: str, error: UserError, data: TransferSet) -> Problem:
     teacher = recipe.teachers.get(place.removeprefix("teachers.")) if place != "student" else None
-    if isinstance(error, OtherShapes) and teacher is not None:
+    if isinstance(error, ShapeMismatch) and teacher is not None:
         found = outputs_problem(place, teacher, error, data.classes)
         if found is not None:
             return found

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding, Problem, problems_from
 from orchestrator.recipe.rules.class_maps import beyond_or_unknown
-from students.errors import OtherShapes
+from students.errors import ShapeMismatch
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.config import TeacherConfig
@@ -31,7 +31,7 @@ def untested(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
             )
 
 
-def _outputs_of(error: OtherShapes) -> int | None:
+def _outputs_of(error: ShapeMismatch) -> int | None:
     """The number of outputs of weights that fit a network otherwise; none if they do not fit."""
     shapes = error.shapes.values()
     found = {given[0] for given, wanted in shapes if given and wanted and given[1:] == wanted[1:]}
@@ -41,7 +41,7 @@ def _outputs_of(error: OtherShapes) -> int | None:
 
 
 def outputs_problem(
-    place: str, teacher: TeacherConfig, error: OtherShapes, classes: int
+    place: str, teacher: TeacherConfig, error: ShapeMismatch, classes: int
 ) -> Problem | None:
     """The problem of a loaded teacher at ``place`` whose weights have another number of outputs
     than its config, in a transfer set of so many ``classes``; none if the error is another."""

@@ -26,8 +26,8 @@ from students.evaluation.metrics import (
     mean_soft_targets,
     part_figures,
     per_class_accuracy,
-    prior_correction,
 )
+from students.evaluation.prior_correction import prior_correction
 from students.knowledge import Question
 from students.objectives.softening import soften
 from students.storage.outcome import read_answers

@@ -1,4 +1,4 @@
-"""Computes a learner's outputs in the recipe's precision."""
+"""Autocast: a learner's outputs in the recipe's precision."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class InPrecision(nn.Module):
-    """A learner under ``fp32`` or ``bf16``; weights, buffers and outputs are float32 either way.
+    """A learner in ``fp32`` or ``bf16``; weights, buffers and outputs are float32 in both.
 
     In bf16 the *module* opens autocast, not the engine around it: DeepSpeed's own setting would
-    also send some gradients as bf16, at some ZeRO stages, and so give other bits.
+    also send some gradients as bf16, at some ZeRO stages, and so change bits.
     """
 
     def __init__(self, learner: nn.Module, precision: str, device_type: str) -> None:

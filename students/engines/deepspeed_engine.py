@@ -1,4 +1,4 @@
-"""The engine that spreads a student over ranks with DeepSpeed's ZeRO, stages 0 to 3."""
+"""The engine that partitions a student over ranks with DeepSpeed's ZeRO, stages 0 to 3."""
 
 from __future__ import annotations
 
@@ -96,25 +96,25 @@ def _initialize(setup: EngineSetup) -> Any:
 
 
 def _quietly_import(device: torch.device) -> None:
-    """Imports DeepSpeed so that it neither compiles, prints nor looks around."""
+    """Imports DeepSpeed so that it neither compiles, prints nor probes the machine."""
     os.environ.setdefault("DS_ACCELERATOR", "cpu" if device.type == "cpu" else "cuda")
     os.environ.setdefault("LOCAL_SIZE", "1")  # or it starts numactl to count
     os.environ.setdefault("LOCAL_RANK", str(device.index or 0))
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
-    # For an autotuner that we do not use, and most of what there is to import.
+    # Imported for an autotuner that we do not use; it would take most of the time.
     with blocked_import("mlflow"):
         deepspeed = _deepspeed()
-    # This decorates, at the first step of any optimizer, one that we do not offer; to import the
-    # compiler for it takes longer than to import DeepSpeed itself.
+    # Imported at the first step of any optimizer; it compiles one that we do not offer, for which
+    # importing the compiler takes longer than importing DeepSpeed itself.
     with _without_compiling(), suppress(ImportError):
         importlib.import_module("deepspeed.runtime.zero.muon.original_muon")
     deepspeed.utils.logger.setLevel(logging.ERROR)
-    # A compile of a minute at the first start; killed in the middle it blocks all later ones.
+    # Compiling it takes a minute at the first start; killed on the way it blocks all later ones.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def _deepspeed() -> Any:
-    """The module; it takes seconds to import, so only where it is wanted."""
+    """The module; it takes seconds to import, so only where it is used."""
     import deepspeed
 
     return deepspeed

@@ -6,24 +6,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 OWNED: Mapping[str, str] = {
-    "train_batch_size": "`train.batch_size` says it",
-    "train_micro_batch_size_per_gpu": "`train.micro_batch_size` says it",
-    "gradient_accumulation_steps": "it follows from the batch sizes and the ranks",
-    "managed_gradient_accumulation": "the engine decides it",
-    "gradient_clipping": "`train.gradient_clipping` says it",
-    "optimizer": "`train.optimizer` says it",
-    "scheduler": "`train.lr_schedule` says it",
-    "zero_force_ds_cpu_optimizer": "`train.optimizer` says it",
-    "fp16": "`train.precision` says it",
-    "bf16": "`train.precision` says it",
-    "bfloat16": "`train.precision` says it",
-    "torch_autocast": "`train.precision` says it",
-    "data_types": "`train.precision` says it",
-    "zero_optimization.stage": "`engine.zero_stage` says it",
+    "train_batch_size": "`train.batch_size` sets it",
+    "train_micro_batch_size_per_gpu": "`train.micro_batch_size` sets it",
+    "gradient_accumulation_steps": "the batch sizes and the ranks determine it",
+    "managed_gradient_accumulation": "the engine sets it",
+    "gradient_clipping": "`train.gradient_clipping` sets it",
+    "optimizer": "`train.optimizer` sets it",
+    "scheduler": "`train.lr_schedule` sets it",
+    "zero_force_ds_cpu_optimizer": "`train.optimizer` sets it",
+    "fp16": "`train.precision` sets it",
+    "bf16": "`train.precision` sets it",
+    "bfloat16": "`train.precision` sets it",
+    "torch_autocast": "`train.precision` sets it",
+    "data_types": "`train.precision` sets it",
+    "zero_optimization.stage": "`engine.zero_stage` sets it",
     "zero_optimization.offload_optimizer": "gradients are clipped where they are made",
     "zero_optimization.offload_param": "parameters stay where they are used",
 }
-"""Settings that are not the user's, and why; dotted."""
+"""Settings that the user may not give, by dotted path, and why."""
 
 LARGEST_BUCKET = 500_000_000
 _BUCKET_UNIT = 1024  # DeepSpeed wants an even number
@@ -46,7 +46,7 @@ def merged_settings(
 ) -> dict[str, Any]:
     """The settings to start DeepSpeed with, for a learner of ``weights`` parameters.
 
-    The user's stand over our defaults, what the recipe owns stands over the user's. Buckets
+    The user's override our defaults; what the recipe owns overrides the user's. Buckets
     are no larger than the learner: DeepSpeed would reserve 2 GB for the smallest student.
     """
     bucket = min(-(-weights // _BUCKET_UNIT) * _BUCKET_UNIT, LARGEST_BUCKET)

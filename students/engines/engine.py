@@ -16,7 +16,7 @@ from students.engines.buffer_sync import BufferSync
 from students.engines.gradient_clipping import clipping_for, squared_norm
 from students.engines.group import Group
 from students.engines.process_group import add_up
-from students.engines.state_tensors import EngineState, frozen, learning, load_module, on_cpu
+from students.engines.state_tensors import EngineState, frozen, load_module, on_cpu, trainable
 from students.engines.zero_partitions import Partitions
 
 
@@ -41,7 +41,7 @@ class EngineSetup:
     state: EngineState | None
 
     def place_learner(self) -> None:
-        """Gives the learner its weights and moves it to its device.
+        """Loads the learner's weights from ``state`` and moves it to its device.
 
         Raises:
             CheckpointError: ``state`` is of another learner.
@@ -133,7 +133,7 @@ class Engine(ABC):
     @torch.no_grad()
     def constrain(self, change: Callable[[str, Tensor], Tensor | None]) -> None:
         """Replaces each parameter for which ``change(name, value)`` gives a new value."""
-        for name, parameter in learning(self._learner).items():
+        for name, parameter in trainable(self._learner).items():
             changed = change(name, self._partitions.value(parameter))
             if changed is not None:
                 self._partitions.set_value(parameter, changed)
@@ -141,7 +141,7 @@ class Engine(ABC):
     @torch.no_grad()
     def state(self) -> EngineState:
         """The full state, on the CPU, on every rank."""
-        parameters = learning(self._learner)
+        parameters = trainable(self._learner)
         module = {name: on_cpu(self._partitions.value(p)) for name, p in parameters.items()}
         module |= {name: on_cpu(tensor) for name, tensor in frozen(self._learner).items()}
         slots = {
@@ -152,8 +152,8 @@ class Engine(ABC):
 
     @torch.no_grad()
     def _restore(self, slots: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Fills the optimizer's slots with those of a state that any engine has given."""
-        parameters = learning(self._learner)
+        """Fills the optimizer's slots from the state of any engine."""
+        parameters = trainable(self._learner)
         counts = {slot: all(v.dim() == 0 for v in each.values()) for slot, each in slots.items()}
         self._partitions.prepare(counts)
         for slot, values in slots.items():

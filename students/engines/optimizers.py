@@ -1,4 +1,4 @@
-"""Builds the optimizers, in the one form whose bits every engine can give."""
+"""The optimizers, in the one form that gives the same bits in every engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def build_optimizer(config: Optimizer, parameters: Iterable[nn.Parameter]) -> to
     """An optimizer over the parameters that are trained, all in one group.
 
     Neither fused nor ``foreach``: these reorder the arithmetic, and an engine that keeps all
-    parameters in one flat tensor would no longer give the bits of one that does not.
+    parameters in one flat tensor would not give the same bits as one that does not.
     """
     parameters = [parameter for parameter in parameters if parameter.requires_grad]
     match config:

@@ -43,11 +43,11 @@ def join(group: Group, device: torch.device) -> None:
         raise TrainingError(
             f"rank {group.rank} of {group.ranks} did not meet the others at "
             f"{group.address}:{group.port} within {group.timeout_seconds:g} s ({error}); "
-            "see whether a rank ended early, or raise `timeouts.collective`",
+            "check whether a rank ended early, or raise `timeouts.collective`",
             path="timeouts.collective",
         ) from error
     finally:
-        # Torch hangs a prefix before every line of a traceback, and one more for each group.
+        # Torch adds a prefix to every line of a traceback, and one more for each group.
         sys.excepthook = excepthook
 
 
@@ -82,7 +82,7 @@ def _store(group: Group, timeout: timedelta) -> Store:
         return HashStore()
     if group.rank > 0:
         return TCPStore(group.address, group.port, group.ranks, False, timeout)
-    # Left to itself the store would listen on every interface of the machine.
+    # Without a listener of ours the store would listen on every interface of the machine.
     family = socket.AF_INET6 if ":" in group.address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -107,8 +107,8 @@ def _store(group: Group, timeout: timedelta) -> Store:
 def _interface(address: str) -> Iterator[None]:
     """Keeps gloo's own sockets on loopback where the ranks meet on loopback.
 
-    Gloo takes the interface from the environment alone, when a group is made; what the user
-    has set there stands.
+    Gloo reads the interface from the environment alone, when a group is made; what the user
+    has set there is kept.
     """
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     local = address in ("127.0.0.1", "::1", "localhost")

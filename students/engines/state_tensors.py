@@ -13,7 +13,7 @@ from students.errors import CheckpointError
 
 @dataclass(frozen=True)
 class EngineState:
-    """Everything an engine must remember, by parameter name, whatever the engine.
+    """What an engine continues from, by parameter name; the same for every engine.
 
     ``module``: parameters and buffers, full, on the CPU. ``optimizer``: for each slot
     (``momentum_buffer``, ``exp_avg``, ...) the tensors by parameter name; scalar slots
@@ -24,31 +24,31 @@ class EngineState:
     optimizer: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
-def learning(learner: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that learn, by name; a shared one stands once, under its first name."""
+def trainable(learner: nn.Module) -> dict[str, nn.Parameter]:
+    """The trainable parameters, by name; a shared one once, under its first name."""
     return {name: p for name, p in learner.named_parameters() if p.requires_grad}
 
 
 def frozen(learner: nn.Module) -> dict[str, Tensor]:
-    """Everything else that is kept: fixed parameters, and the buffers of the state dict."""
+    """The rest of the state: parameters that are not trained, buffers of the state dict."""
     kept = set(learner.state_dict())
     fixed: dict[str, Tensor] = {n: p for n, p in learner.named_parameters() if not p.requires_grad}
     return fixed | {name: buffer for name, buffer in learner.named_buffers() if name in kept}
 
 
 def on_cpu(tensor: Tensor) -> Tensor:
-    """A copy in main memory that nothing else changes."""
+    """A copy in main memory."""
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 @torch.no_grad()
 def load_module(learner: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copies ``tensors`` into the learner, which must have exactly these, in these shapes.
+    """Copies ``tensors`` into the learner, which must have exactly these names and shapes.
 
     Raises:
-        CheckpointError: it has not.
+        CheckpointError: it has others.
     """
-    own: dict[str, Tensor] = {**learning(learner), **frozen(learner)}
+    own: dict[str, Tensor] = {**trainable(learner), **frozen(learner)}
     differences = list(_differences(own, tensors))
     if differences:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""A learning curve: what a stage's committed spool says of each epoch."""
+"""The learning curve of a stage: loss and validation figures by epoch, from its step log."""
 
 from __future__ import annotations
 

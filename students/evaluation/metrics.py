@@ -1,4 +1,4 @@
-"""Figures of merit: what a network's answers on labelled samples are worth.
+"""Metrics of a network's outputs: accuracy, likelihood, calibration, agreement.
 
 B samples, C classes. ``scores`` are logits or log-probabilities; a softmax of the latter
 gives the probabilities back, so both mean the same. All is computed in float64. Samples with
@@ -14,17 +14,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import nll_loss, one_hot
 
-from students.evaluation.prior_correction import prior_correction as prior_correction
-
 CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True)
 class PartFigures:
-    """One network on one part: shares in [0, 1], ``nll`` in nats.
-
-    ``agreement`` with the ensemble is none where there is no ensemble.
-    """
+    """The metrics of one network on one part: shares in [0, 1], ``nll`` in nats; ``agreement``
+    with the ensemble is none where there is no ensemble."""
 
     samples: int
     accuracy: float
@@ -57,7 +53,7 @@ def accuracy(scores_BC: Float[Tensor, "batch classes"], targets_B: Int[Tensor, "
 def negative_log_likelihood(
     scores_BC: Float[Tensor, "batch classes"], targets_B: Int[Tensor, " batch"]
 ) -> float:
-    """Mean of -log p(target), in nats; infinite where a target was given no probability."""
+    """Mean of -log p(target), in nats; infinite where the probability of a target is zero."""
     labelled_B = targets_B >= 0
     log_BC = torch.log_softmax(scores_BC[labelled_B].double(), dim=1)
     return _mean(nll_loss(log_BC, targets_B[labelled_B], reduction="none"))
@@ -77,8 +73,8 @@ def calibration_error(
     labelled_B = targets_B >= 0
     if not labelled_B.any():
         return float("nan")
-    confidence_B, said_B = scores_BC[labelled_B].double().softmax(dim=1).max(dim=1)
-    correct_B = (said_B == targets_B[labelled_B]).double()
+    confidence_B, predicted_B = scores_BC[labelled_B].double().softmax(dim=1).max(dim=1)
+    correct_B = (predicted_B == targets_B[labelled_B]).double()
     edges = torch.arange(1, bins, dtype=torch.float64, device=confidence_B.device) / bins
     gaps = torch.zeros(bins, dtype=torch.float64, device=confidence_B.device)
     gaps.index_add_(0, torch.bucketize(confidence_B, edges), correct_B - confidence_B)
@@ -88,22 +84,22 @@ def calibration_error(
 def agreement(
     scores_BC: Float[Tensor, "batch classes"], others_BC: Float[Tensor, "batch classes"]
 ) -> float:
-    """The share of samples, labelled or not, that both put into the same class."""
+    """The share of samples, labelled or not, for which both predict the same class."""
     return _mean(scores_BC.argmax(1) == others_BC.argmax(1))
 
 
 def per_class_accuracy(
     scores_BC: Float[Tensor, "batch classes"], targets_B: Int[Tensor, " batch"]
 ) -> Float[Tensor, " classes"]:
-    """For each class the share of its samples that were recognised; NaN where it has none."""
-    said = one_hot(scores_BC.argmax(1), scores_BC.shape[1]).double()
-    return mean_soft_targets(said, targets_B, scores_BC.shape[1]).diagonal().clone()
+    """The accuracy on the samples of each class; NaN for a class without samples."""
+    predicted_BC = one_hot(scores_BC.argmax(1), scores_BC.shape[1]).double()
+    return mean_soft_targets(predicted_BC, targets_B, scores_BC.shape[1]).diagonal().clone()
 
 
 def mean_soft_targets(
     probabilities_BC: Float[Tensor, "batch classes"], targets_B: Int[Tensor, " batch"], classes: int
 ) -> Float[Tensor, "true classes"]:
-    """What is thought of each class: row c is the mean distribution over samples of class c.
+    """The mean soft target per class: row c is the mean distribution over samples of class c.
 
     Rows sum to one; a class without samples has a row of NaN. float64.
     """

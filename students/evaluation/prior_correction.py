@@ -13,7 +13,7 @@ from torch import Tensor
 
 TOLERANCE = 1e-6
 MOST_ITERATIONS = 200
-_TOLERANCE_ON_THE_WAY = 0.01
+_INTERMEDIATE_TOLERANCE = 0.01
 _GENTLE_SPREAD = 20.0
 
 
@@ -32,8 +32,8 @@ def prior_correction(
     The shift minimises mean_b logsumexp(z_b + s) - mean_c s_c, which is convex and whose
     gradient is the deviation itself; it is unique up to a constant. s - log(C mean p) lowers
     it always (this is Sinkhorn's iteration), but slowly where predictions are sharp; Newton's
-    step is fast near the minimum and wild far from it. So both are tried, the better is taken.
-    The use is that of Hinton et al. (2015), section 3, who raised one class's bias by hand.
+    step is fast near the minimum and erratic far from it. So both are tried, and the better
+    is taken. Hinton et al. (2015), section 3, raised one class's bias by hand to the same end.
 
     Raises:
         ValueError: there are no samples, or a score is not finite.
@@ -46,8 +46,8 @@ def prior_correction(
         )
     shift_C = torch.zeros(scores_BC.shape[1], dtype=torch.float64, device=scores_BC.device)
     for softness in _softnesses(scores_BC):
-        near = tolerance if softness == 1.0 else _TOLERANCE_ON_THE_WAY
-        shift_C = softness * _settle(
+        near = tolerance if softness == 1.0 else _INTERMEDIATE_TOLERANCE
+        shift_C = softness * _minimize(
             scores_BC / softness, shift_C / softness, near, most_iterations
         )
     return shift_C - shift_C.mean()
@@ -63,7 +63,7 @@ def _softnesses(scores_BC: Float[Tensor, "batch classes"]) -> list[float]:
     return [2.0**power for power in range(halvings, -1, -1)]
 
 
-def _settle(
+def _minimize(
     scores_BC: Float[Tensor, "batch classes"],
     shift_C: Float[Tensor, " classes"],
     tolerance: float,
@@ -75,7 +75,7 @@ def _settle(
         sinkhorn_C = -(log_mean_C + math.log(classes))
         if float(sinkhorn_C.neg().expm1().abs().max()) <= tolerance:
             break
-        shift_C = _best(scores_BC, shift_C + sinkhorn_C, shift_C + newton_C)
+        shift_C = _better(scores_BC, shift_C + sinkhorn_C, shift_C + newton_C)
     return shift_C
 
 
@@ -94,7 +94,7 @@ def _deviation(
     return log_mean_C, step_C
 
 
-def _best(
+def _better(
     scores_BC: Float[Tensor, "batch classes"], *shifts: Float[Tensor, " classes"]
 ) -> Float[Tensor, " classes"]:
     heights = [

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from students.errors import OtherShapes, WeightsError, first_line
+from students.errors import ShapeMismatch, WeightsError, first_line
 from students.models.config import Weights
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "model_ema", "module")
@@ -263,7 +263,7 @@ def _compare(
         )
         if missing or unexpected:
             raise WeightsError(message, path=place)
-        raise OtherShapes(message, path=place, shapes=shapes)
+        raise ShapeMismatch(message, path=place, shapes=shapes)
 
 
 def _few(names: list[str], what: str) -> str:

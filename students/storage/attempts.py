@@ -78,13 +78,13 @@ def commit_folder(
     try:
         write_folder(temporary, contents)
         with only_current(stage, attempt):
-            # What is there was damaged, or left by an attempt that was killed before it was done.
+            # What is there is damaged, or was left by an attempt that was killed on the way.
             shutil.rmtree(target, ignore_errors=True)
             temporary.replace(target)
             sync(target.parent)
             yield
     except OSError as error:
-        # A later attempt removes what this one was writing: that is the better reason.
+        # A later attempt removes what this one was writing: then that is the reason to report.
         with only_current(stage, attempt):
             pass
         raise CheckpointError(

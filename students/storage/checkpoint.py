@@ -65,7 +65,7 @@ class CheckpointFolder:
         self._folder = folder / "checkpoints"
 
     def commit(self, state: EngineState, progress: Mapping[str, JSON], *, step: int) -> Path:
-        """Commits ``state`` after ``step`` steps, with what the trainer must know to go on.
+        """Commits ``state`` after ``step`` steps, with the trainer's ``progress``.
 
         Returns the checkpoint's folder. Older ones, all but ``keep``, are removed once it is
         committed.
@@ -83,7 +83,7 @@ class CheckpointFolder:
         return target
 
     def latest(self, warn: Callable[[str], object] = lambda sentence: None) -> Checkpoint | None:
-        """The newest committed checkpoint that is whole, or none.
+        """The newest committed checkpoint that is intact, or none.
 
         Removes what earlier attempts have left unfinished. ``warn`` is given a sentence for
         each checkpoint that has to be passed over.
@@ -149,7 +149,7 @@ class CheckpointFolder:
         return sorted((int(match[1]) for match in names if match), reverse=True)
 
     def _committed(self) -> Iterator[int]:
-        """The steps from LATEST backwards; all, where LATEST is missing or damaged."""
+        """The steps from LATEST backwards; all steps, where LATEST is missing or damaged."""
         try:
             match = _STEP.fullmatch((self._folder / _LATEST).read_text().strip())
         except (OSError, UnicodeDecodeError):

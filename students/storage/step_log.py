@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,43 @@ class Segment(NamedTuple):
 
     attempt: int
     offset: int
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimizer step measured. ``terms`` are means over the batch of the terms that are
+    active in this epoch, without their weights; times in seconds.
+
+    ``wait_seconds`` is the time spent waiting for knowledge, part of ``step_seconds``;
+    ``skipped`` is 1 where gradients were not finite. ``gradients``, in the first step of an
+    epoch, is the norm of each term's gradient with respect to the student's outputs, in the
+    step's first micro-batch.
+    """
+
+    step: int
+    loss: float
+    terms: Mapping[str, float]
+    learning_rate: float
+    gradient_norm: float
+    samples: int
+    step_seconds: float
+    wait_seconds: float
+    skipped: int
+    gradients: Mapping[str, float] = field(default_factory=dict)
+
+    def values(self) -> dict[str, float]:
+        """The figures by the names they are logged under."""
+        return {
+            "loss": self.loss,
+            **{f"terms/{name}": value for name, value in self.terms.items()},
+            "learning_rate": self.learning_rate,
+            "gradient_norm": self.gradient_norm,
+            "samples": float(self.samples),
+            "step_seconds": self.step_seconds,
+            "wait_seconds": self.wait_seconds,
+            "skipped": float(self.skipped),
+            **{f"gradient/{name}": value for name, value in self.gradients.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -74,7 +111,7 @@ class StepLogWriter(AbstractContextManager["StepLogWriter"]):
         self._append({"kind": "epoch", "epoch": epoch, "step": step}, values)
 
     def commit_point(self) -> int:
-        """Brings all rows to the disk and gives the byte offset behind the last one."""
+        """Syncs all rows to the disk; the byte offset behind the last one."""
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -150,7 +187,7 @@ def _rows(path: Path, start: int, end: int) -> Iterator[Row]:
         ) from error
     if len(data) < end - start or not data.endswith(b"\n"):
         raise CheckpointError(
-            f"`{path}` has no end of a line at byte {end}, but a checkpoint says so; "
+            f"`{path}` has no end of a line at byte {end}, but a checkpoint names that place; "
             "delete the stage's folder to run the stage again"
         )
     for line in data.splitlines():

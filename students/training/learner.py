@@ -1,4 +1,4 @@
-"""The learner: the student together with what it needs only while it learns."""
+"""The learner: the student, with the modules that it needs only in training."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from students.objectives.teacher_gate import GATE, PENALTY, Gate
 
 LOGITS = "logits"
 OWN = (LOGITS, GATE, PENALTY)
-"""What the learner gives under names of its own, which no term may have."""
+"""Outputs of the learner under fixed names, which no term may have."""
 
 
 class Learner(nn.Module):
-    """The one module that an engine trains: preprocessing, the student, its adapters, its gate.
+    """The one module that an engine trains: preprocessing, student, adapters, gating network.
 
-    Adapters and gate run inside ``forward``, since under ZeRO-3 parameters are whole only while
-    their module runs. In the state dict the student's weights are ``model.*``, an adapter's
-    ``adapters.TERM.*``, the gate's ``gate.*``; a term whose name is no module's name (it has a
-    dot, or is one that ``nn.ModuleDict`` uses itself) is spelt with per cent signs there.
+    Adapters and gating network run inside ``forward``, since under ZeRO-3 parameters are whole
+    only while their module runs. In the state dict the student's weights are ``model.*``, an
+    adapter's ``adapters.TERM.*``, the gating network's ``gate.*``; a term's name that cannot be
+    a module's (it has a dot, or ``nn.ModuleDict`` uses it itself) is percent-encoded there.
     ``model`` carries no hooks outside ``forward``, so it can be exported as it is.
 
-    With ``channels_last`` pictures are laid out so in memory, and all features follow: on the
-    CPU a convolution then need not rearrange its inputs and outputs. It is decided here and by
-    the model alone, so that every engine and every rank computes the same bits; weights stay
-    contiguous everywhere.
+    With ``channels_last`` pictures have that memory layout, and all features follow: on the CPU
+    a convolution then need not rearrange its inputs and outputs. The model alone decides it, so
+    that every engine and every rank computes the same bits; weights stay contiguous everywhere.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class Learner(nn.Module):
         channels_last: bool = False,
     ) -> None:
         """``guided``: the student's layer by hint term; ``adapters``: one for each such term;
-        ``gate``: weighs the teachers, if the student does so itself.
+        ``gate``: computes the teachers' weights, if the student weights them itself.
 
         Raises:
             ValueError: ``guided`` and ``adapters`` do not name the same terms.
@@ -52,7 +51,7 @@ class Learner(nn.Module):
         if set(guided) != set(adapters) or not guided.keys().isdisjoint(OWN):
             raise ValueError(
                 f"`adapters` are for {sorted(adapters)} and `guided` for {sorted(guided)}; give "
-                f"one adapter for each guided layer, and call no term any of {OWN}."
+                f"one adapter for each guided layer, and name no term any of {OWN}."
             )
         self.preprocess = preprocess
         self.model = model
@@ -65,11 +64,11 @@ class Learner(nn.Module):
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], under each
-        hint term's name the adapted guided layer [B, ...], and of a gate ``gate`` [B, K], its
-        scores, and ``gate.penalty``, the sum of its parameters' squares."""
+        hint term's name the adapted guided layer [B, ...], and with a gating network ``gate``
+        [B, K], its scores, and ``gate.penalty``, the sum of its parameters' squares."""
         if self._channels_last:
-            # While they are bytes, a quarter of what would have to be moved afterwards. A clone,
-            # for pictures of one channel pass for both layouts, and torch then takes the other.
+            # Converted as bytes: as floats four times as much would be moved. A clone, for pictures
+            # of one channel count as both layouts, and torch would keep the contiguous one.
             inputs = inputs.clone(memory_format=torch.channels_last)
         with self._recorder as recorded:
             outputs = {LOGITS: self.model(self.preprocess(inputs))}
@@ -81,14 +80,14 @@ class Learner(nn.Module):
 
 
 def module_name(term: str) -> str:
-    """The term's name as a sub-module may be called; different terms get different names.
+    """The term's name as a valid name of a sub-module; different terms get different names.
 
     Raises:
         ValueError: the name is empty.
     """
     if not term:
         raise ValueError("`term` is '', which names nothing; give the term a name.")
-    spelt = term.replace("%", "%25").replace(".", "%2E")
-    if hasattr(nn.ModuleDict(), spelt):
-        return f"%{ord(spelt[0]):02X}{spelt[1:]}"
-    return spelt
+    encoded = term.replace("%", "%25").replace(".", "%2E")
+    if hasattr(nn.ModuleDict(), encoded):
+        return f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    return encoded

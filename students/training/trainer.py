@@ -23,7 +23,7 @@ from torch import Tensor
 from students.engines.engine import Engine, StepResult
 from students.errors import TrainingError
 from students.evaluation.evaluate import validate
-from students.events import Advanced, Committed, EpochReport, Event, Resumed, StepReport
+from students.events import Advanced, Committed, EpochReport, Event, Resumed
 from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.objectives.objective import Objective
@@ -31,7 +31,7 @@ from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.step_log import StepLogWriter, extend_segments
+from students.storage.step_log import StepLogWriter, StepReport, extend_segments
 from students.torch_state import seed_generators
 from students.training.lr_schedule import learning_rate
 from students.training.parameter_constraints import GateFreeze, max_norm

@@ -37,7 +37,7 @@ def test_nothing_is_declared_where_torchvisions_own_operators_load() -> None:
     code = (
         "import torch\nfrom students import torchvision_door as d\n"
         "d._operators_load = lambda: True\n"
-        "print(d._open(), hasattr(torch.ops.torchvision, 'nms'))"
+        "print(d._declare_operators(), hasattr(torch.ops.torchvision, 'nms'))"
     )
     assert run(code) == "None False"
 
@@ -48,6 +48,6 @@ def test_an_operator_that_is_there_is_not_declared_twice() -> None:
         "library = torch.library.Library('torchvision', 'FRAGMENT')\n"
         "library.define('nms' + d._MISSING['nms'])\n"
         "d._operators_load = lambda: False\n"
-        "d._open(); print(hasattr(torch.ops.torchvision, 'qnms'))"
+        "d._declare_operators(); print(hasattr(torch.ops.torchvision, 'qnms'))"
     )
     assert run(code) == "True"
