@@ -14,19 +14,17 @@ from typing import Literal
 import numpy as np
 
 from cluster.runtime import Handle
+from orchestrator.execution.finished_network import finished_network
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from students.knowledge import LOGITS, Answer
-from students.models.config import Weights
-from students.models.network import Network
-from students.storage.outcome import read_outcome, weights_file
+from students.storage.outcome import read_outcome
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.inference_config import InferenceConfig, Precision, plain
-from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.parity_verdict import Probe, assess, at_temperature, choose_probe
 from teachers.qualification.preprocessing_variants import find_better_preprocessing
@@ -115,7 +113,8 @@ class ParityGate:
             TeacherError: it fails, and its ``gate`` is not ``warn``.
         """
         config, probe = self.plan.recipe.teachers[name], self._probe(name)
-        network = self.network(name)
+        stage = self.plan.stage(f"teachers.{name}")
+        network = finished_network(self.plan, self.store, stage, self.transfer_set)
         images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
         usual = plain(inference.threads)
         try:
@@ -178,20 +177,3 @@ class ParityGate:
         outcome = read_outcome(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
         known = self.plan.recipe.teachers[name].classes
         return choose_probe(self.transfer_set, outcome.macs if outcome else 0, known)
-
-    def network(self, name: str) -> Network:
-        """The teacher's network, with the weights that its stage left or that it was loaded from.
-
-        Raises:
-            UserError: they cannot be read, or do not fit.
-        """
-        config = self.plan.recipe.teachers[name]
-        trained = weights_file(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
-        return load_network(
-            config.model,
-            config.weights or Weights(path=str(trained)),
-            transfer_set=self.transfer_set,
-            folder=self.plan.folder,
-            path=f"teachers.{name}.weights",
-            classes=config.classes,
-        )

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from cluster.runtime import Handle
+from orchestrator.execution.finished_network import finished_network
 from orchestrator.execution.role_specs import resources_of
 from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Resolved
@@ -50,7 +51,7 @@ def _write_initial_outcome(bench: Bench, name: str, stage: Stage) -> None:
         network = student_network(task, bench.transfer_set)
         weights = network.model.state_dict()
     else:
-        network = bench.runner.teachers.parity_gate.network(name)
+        network = finished_network(bench.plan, bench.scratch, stage, bench.transfer_set)
     cost = costs(network, bench.transfer_set.shape)
     outcome = Outcome(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes)
     folder = bench.scratch.folder(stage.digest)

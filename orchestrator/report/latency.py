@@ -6,16 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from orchestrator.execution.executor import StageResult
+from orchestrator.execution.finished_network import finished_network
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from students.durable_files import write_atomically
-from students.models.config import Weights
-from students.models.network import Network
 from students.models.profile import latency_ms
-from students.storage.outcome import weights_file
 from students.torch_state import computing_on
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.inference.loading import load_network
 
 THREADS = 1
 """Latency is that of one core, which compares models on any machine."""
@@ -35,31 +32,8 @@ def _latency(
     if file.exists():
         stored: dict[str, float] = json.loads(file.read_text())
         return stored
-    network = finished_network(plan, store, result, transfer_set)
+    network = finished_network(plan, store, result.stage, transfer_set)
     with computing_on(THREADS):
         measured = latency_ms(network, transfer_set.shape).as_json()
     write_atomically(file, json.dumps(measured).encode())
     return measured
-
-
-def finished_network(
-    plan: Plan, store: Store, result: StageResult, transfer_set: TransferSet
-) -> Network:
-    """The finished model of a stage, as it is deployed: uint8 pictures in, logits out."""
-    stage = result.stage
-    kind, _, name = stage.name.partition(".")
-    teacher = plan.recipe.teachers[name] if kind == "teachers" else None
-    if stage.cohort:
-        model = stage.cohort[0].model
-        weights = Weights(path=str(weights_file(store.folder(stage.digest))))
-    else:
-        assert teacher is not None and teacher.weights is not None, "only teachers are loaded"
-        model, weights = teacher.model, teacher.weights
-    return load_network(
-        model,
-        weights,
-        transfer_set=transfer_set,
-        folder=plan.folder,
-        path=stage.name,
-        classes=None if teacher is None else teacher.classes,
-    )

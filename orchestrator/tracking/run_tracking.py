@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from orchestrator.execution.executor import StageResult
+from orchestrator.execution.finished_network import finished_network
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.report.latency import finished_network
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec, Status, code_version, flattened
@@ -63,7 +63,7 @@ class RunTracking:
 
     def add_student(self, result: StageResult, transfer_set: TransferSet) -> None:
         """Stores the student for use elsewhere."""
-        network = finished_network(self._plan, self._store, result, transfer_set)
+        network = finished_network(self._plan, self._store, result.stage, transfer_set)
         example = torch.stack([transfer_set.inputs[0], transfer_set.inputs[1]])
         self._writer.set_student(network, example, result.outcome.weights_sha256)
 

@@ -34,7 +34,7 @@ def test_a_measurement_before_the_run_is_in_its_report(
     home = done.copied(tmp_path, without=["student"])
     overrides = (*running.IN_PROCESS, running.EACH_STEP)
     measured = measure(
-        small.loaded(tmp_path, *overrides), home=home, say=lambda _: None, turn_seconds=0.01
+        small.loaded(tmp_path, *overrides), home=home, say=lambda _: None, seconds=0.01
     )
     predicted = running.finished(tmp_path, home).object["teaching"]["prediction"]
     assert predicted["seconds"] == measured.seconds
