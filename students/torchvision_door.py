@@ -9,7 +9,6 @@ so their schemas alone are declared first, and models, data sets and transforms 
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -31,7 +30,9 @@ def models() -> Any:
         ImportError: torchvision is not installed.
     """
     _declare_operators()
-    return importlib.import_module("torchvision.models")
+    import torchvision.models
+
+    return torchvision.models
 
 
 def datasets() -> Any:
@@ -41,7 +42,9 @@ def datasets() -> Any:
         ImportError: torchvision is not installed.
     """
     _declare_operators()
-    return importlib.import_module("torchvision.datasets")
+    import torchvision.datasets
+
+    return torchvision.datasets
 
 
 @functools.cache
