@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding, Problem, problems_from
-from orchestrator.recipe.rules.class_maps import beyond_or_unknown
+from orchestrator.recipe.rules.class_maps import class_map_problems
 from students.errors import ShapeMismatch
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
@@ -16,7 +16,7 @@ from teachers.config import TeacherConfig
 def class_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
     """Problems of class maps that only the data can show."""
     if recipe.transfer_set.class_count is None:  # Of the others the rules know it.
-        yield from beyond_or_unknown(recipe, data.classes)
+        yield from class_map_problems(recipe, data.classes)
 
 
 def untested(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
@@ -26,8 +26,8 @@ def untested(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
             place = f"teachers.{name}.classes"
             yield (
                 place,
-                "names classes of which the test part has no sample, so nothing could be said of "
-                "that teacher; add samples of them",
+                "names classes of which the test part has no sample, so that teacher cannot be "
+                "evaluated; add samples of them",
             )
 
 

@@ -100,7 +100,7 @@ def inside(shape: Shape, key: str | int) -> Shape | None:
 
 
 def fixed_default(section: type[Section], name: str) -> Any:
-    """A setting's default, or None where it must be said."""
+    """A setting's default, or None if it has none."""
     field = section.model_fields.get(name)
     return None if field is None or field.is_required() else field.get_default()
 
@@ -189,5 +189,5 @@ def _range(bounds: tuple[Any, ...]) -> str:
     }
     if set(limits) == {"ge", "le"}:
         return f" from {limits['ge']} to {limits['le']}"
-    said = " and ".join(f"{word} {limits[name]}" for name, word in words.items() if name in limits)
-    return "" if not said else f" {said}" if said.startswith("greater") else f" of {said}"
+    text = " and ".join(f"{word} {limits[name]}" for name, word in words.items() if name in limits)
+    return "" if not text else f" {text}" if text.startswith("greater") else f" of {text}"

@@ -20,15 +20,15 @@ def _without_effect(recipe: Recipe) -> Iterator[Finding]:
     if not any(term.needs_teachers for term in terms):
         yield (
             _PLACE,
-            "has no effect, since no term of `student.objective` uses a teacher; take it out "
-            "or add soft_targets",
+            "has no effect, since no term of `student.objective` uses a teacher; take it out or "
+            "add soft_targets",
         )
         return
     if bank != "none" and bank.taps and not any(term.hint_layers() for term in terms):
         yield (
             f"{_PLACE}.taps",
-            "has no effect, since no term of `student.objective` uses a teacher's layer; take "
-            "it out or add a hint",
+            "has no effect, since no term of `student.objective` uses a teacher's layer; take it "
+            "out or add a hint",
         )
 
 

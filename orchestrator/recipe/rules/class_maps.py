@@ -1,4 +1,4 @@
-"""Rules about class maps: which classes a teacher's outputs stand for, and who knows the rest."""
+"""Rules about class maps: the classes that each teacher's outputs stand for."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
 from teachers.weighting.specialists import Specialists
 
-MOST_TOLD = 10
+_MOST_NAMED = 10
 """Classes that one sentence names."""
 
 _BANK = "ensemble.bank.top_k"
 _WEIGHTING = "ensemble.weighting"
 
 
-def _maps(recipe: Recipe) -> Iterator[Finding]:
-    """What is wrong with a class map whatever the transfer set."""
+def _each_map(recipe: Recipe) -> Iterator[Finding]:
+    """Problems of a class map for any transfer set."""
     for name, teacher in recipe.teachers.items():
-        place, said = f"teachers.{name}.classes", teacher.classes
-        if said is None:
+        place, classes = f"teachers.{name}.classes", teacher.classes
+        if classes is None:
             continue
-        twice = sorted({each for each in said if said.count(each) > 1})
+        twice = sorted({each for each in classes if classes.count(each) > 1})
         if twice:
             yield (
                 place,
-                f"is {list(said)}, which names {listed(map(str, twice))} more than once; name "
+                f"is {list(classes)}, which names {listed(map(str, twice))} more than once; name "
                 "each class once, in the order of the outputs",
             )
-        elif len(said) < 2:
+        elif len(classes) < 2:
             yield (
                 place,
-                f"is {list(said)}, but a teacher distinguishes two classes at least; name two "
+                f"is {list(classes)}, but a teacher distinguishes two classes at least; name two "
                 "or more, or leave it out for all",
             )
 
 
-def _known_to_somebody(recipe: Recipe) -> Iterator[Finding]:
-    """Where the number of classes is known for sure; else the deep check asks."""
+def _known_classes(recipe: Recipe) -> Iterator[Finding]:
+    """Only where the number of classes is known without the data; else the deep check does it."""
     classes = recipe.transfer_set.class_count
     if classes is not None:
-        yield from beyond_or_unknown(recipe, classes)
+        yield from class_map_problems(recipe, classes)
 
 
-def beyond_or_unknown(recipe: Recipe, classes: int) -> Iterator[Finding]:
-    """What is wrong with class maps in a transfer set of so many ``classes``."""
-    if any(_maps(recipe)):
+def class_map_problems(recipe: Recipe, classes: int) -> Iterator[Finding]:
+    """Problems of class maps in a transfer set of so many ``classes``."""
+    if any(_each_map(recipe)):
         return
     beyond = False
     for name, teacher in recipe.teachers.items():
@@ -64,8 +64,8 @@ def beyond_or_unknown(recipe: Recipe, classes: int) -> Iterator[Finding]:
         yield from _of_some(recipe, classes)
 
 
-def partial(recipe: Recipe, classes: int) -> dict[str, tuple[int, ...]]:
-    """The teachers that do not know all ``classes``, and those that they know."""
+def partial_teachers(recipe: Recipe, classes: int) -> dict[str, tuple[int, ...]]:
+    """The teachers that do not know all ``classes``, each with the classes that it knows."""
     maps = {name: teacher.classes for name, teacher in recipe.teachers.items()}
     return {
         name: known for name, known in maps.items() if known is not None and len(known) < classes
@@ -73,28 +73,28 @@ def partial(recipe: Recipe, classes: int) -> dict[str, tuple[int, ...]]:
 
 
 def _unknown(recipe: Recipe, classes: int) -> Iterator[Finding]:
-    some = partial(recipe, classes)
+    some = partial_teachers(recipe, classes)
     taught = any(term.needs_teachers and term.active for term in recipe.student.objective.values())
     if not taught or not some or len(some) < len(recipe.teachers):
         return
-    nobody = sorted(set(range(classes)) - {each for known in some.values() for each in known})
-    if nobody:
+    missing = sorted(set(range(classes)) - {each for known in some.values() for each in known})
+    if missing:
         yield (
             "teachers",
-            f"have `classes` that leave out {_few(nobody)}, so no teacher would teach them; add "
+            f"have `classes` that leave out {_few(missing)}, so no teacher would teach them; add "
             "a teacher that knows them, or one that knows all classes",
         )
 
 
 def _few(classes: list[int]) -> str:
-    told = [str(each) for each in classes[:MOST_TOLD]]
-    more = len(classes) - len(told)
-    return listed([*told, f"{more} more"] if more else told)
+    named = [str(each) for each in classes[:_MOST_NAMED]]
+    more = len(classes) - len(named)
+    return listed([*named, f"{more} more"] if more else named)
 
 
 def _of_some(recipe: Recipe, classes: int) -> Iterator[Finding]:
-    """What a teacher that knows some of the classes does not go with."""
-    some = partial(recipe, classes)
+    """Settings that need, or exclude, teachers that know only some of the classes."""
+    some = partial_teachers(recipe, classes)
     if isinstance(recipe.ensemble.weighting, Specialists) and recipe.teachers and not some:
         yield (
             _WEIGHTING,
@@ -108,16 +108,15 @@ def _of_some(recipe: Recipe, classes: int) -> Iterator[Finding]:
         yield (
             _BANK,
             f"is {top_k}, but `{place}` names {known} classes, and the mean of the logits left "
-            "out would mix classes that it knows with classes that it does not; make it "
-            f"{known} at least, or none",
+            f"out would mix classes that it knows with classes that it does not; make it {known} "
+            "at least, or none",
         )
     if "single_teachers" in recipe.controls and some:
         yield (
             "controls",
             f"has 'single_teachers', but a student taught by {listed(some, 'or')} of `teachers` "
-            "alone would learn that only that teacher's classes exist; take it out of "
-            "`controls`",
+            "alone would learn that only that teacher's classes exist; take it out of `controls`",
         )
 
 
-class_rules = (_maps, _known_to_somebody)
+class_rules = (_each_map, _known_classes)

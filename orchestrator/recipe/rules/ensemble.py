@@ -28,13 +28,13 @@ def _no_teachers(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _temperature(recipe: Recipe) -> Iterator[Finding]:
-    terms, asked = recipe.student.objective.values(), recipe.ensemble.temperature
-    if not recipe.teachers or asked == EnsembleConfig().temperature:
+    terms, temperature = recipe.student.objective.values(), recipe.ensemble.temperature
+    if not recipe.teachers or temperature == EnsembleConfig().temperature:
         return
     if not any(term.softens for term in terms):
         yield (
             "ensemble.temperature",
-            f"is {asked:g}, but no term of `student.objective` softens; take it out or add "
+            f"is {temperature:g}, but no term of `student.objective` softens; take it out or add "
             "soft_targets",
         )
 
@@ -48,8 +48,8 @@ def _rule(recipe: Recipe) -> Iterator[Finding]:
     if alone and isinstance(rule, Adaptive):
         yield (
             _WEIGHTING,
-            "is adaptive, whose gating network weighs teachers against each other, but `teachers` "
-            "has only one; add a teacher, or choose uniform",
+            "is adaptive, whose gating network weighs teachers against each other, but "
+            "`teachers` has only one; add a teacher, or choose uniform",
         )
     elif alone and not isinstance(rule, Specialists):
         yield (
@@ -119,8 +119,8 @@ def _noise(recipe: Recipe) -> Iterator[Finding]:
     if noise.virtual > 1 and len(recipe.teachers) > 1:
         yield (
             f"{_NOISE}.virtual",
-            f"is {noise.virtual}, which makes several teachers from a single one, but "
-            f"`teachers` has {len(recipe.teachers)}; take it out, or leave only one teacher",
+            f"is {noise.virtual}, which makes several teachers from a single one, but `teachers` "
+            f"has {len(recipe.teachers)}; take it out, or leave only one teacher",
         )
     if not _combined(recipe):
         yield (

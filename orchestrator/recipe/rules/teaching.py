@@ -1,4 +1,4 @@
-"""Rules about who teaches whom: teachers, objective, controls."""
+"""Rules about teaching: teachers, the terms of the objective, controls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed, suggest
-from orchestrator.recipe.rules.weight_schedules import silent_epochs
+from orchestrator.recipe.rules.weight_schedules import inactive_epochs
 from students.config import TrainConfig
 from students.objectives.config import restricted_to
 from students.objectives.term import Term
@@ -18,7 +18,7 @@ _OUTPUTS = ("logits", "gate", "gate.penalty")
 """Outputs of a student in training, as in ``students.training.learner``, which needs torch."""
 
 
-def _someone_teaches(recipe: Recipe) -> Iterator[Finding]:
+def _nothing_to_learn_from(recipe: Recipe) -> Iterator[Finding]:
     if not recipe.teachers and recipe.transfer_set.labelled == 0:
         yield (
             "teachers",
@@ -64,7 +64,7 @@ def _batch_sizes(place: str, term: Term, train: TrainConfig) -> Iterator[Finding
 
 
 def _hints(place: str, term: Term, recipe: Recipe) -> Iterator[Finding]:
-    """Whether the teachers are there whose layers a term asks for."""
+    """Whether the teachers exist whose layers a term uses."""
     for inside, hint in term.hint_layers():
         if hint.teacher in recipe.teachers:
             continue
@@ -85,8 +85,8 @@ def _weights(place: str, terms: Mapping[str, Term]) -> Iterator[Finding]:
     elif not any(term.active for term in terms.values()):
         yield (
             place,
-            f"has weight 0 for {listed(terms)}, so nothing would be learned; give a term a "
-            "weight above 0",
+            f"has weight 0 for {listed(terms)}, so nothing would be learned; give a term a weight "
+            "above 0",
         )
 
 
@@ -123,45 +123,44 @@ def _teachers_without_effect(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _controls(recipe: Recipe) -> Iterator[Finding]:
-    asked, labelled = recipe.controls, recipe.transfer_set.labelled
+    controls, labelled = recipe.controls, recipe.transfer_set.labelled
     explicit = "controls" in recipe.model_fields_set
     if labelled == 0 and recipe.teachers:
         for name in ("untaught", "label_smoothing"):
-            if name in asked:
+            if name in controls:
                 yield (
                     "controls",
                     f"has '{name}', which learns from labels, but `transfer_set.labelled` is 0; "
                     "write controls: "
-                    f"[{', '.join(each for each in asked if each == 'single_teachers')}]",
+                    f"[{', '.join(each for each in controls if each == 'single_teachers')}]",
                 )
     if not recipe.teachers and explicit:
         for name in ("untaught", "single_teachers"):
-            if name in asked:
+            if name in controls:
                 yield (
                     "controls",
                     f"has '{name}', which is compared with a taught student, but `teachers` is "
                     "empty; take it out or add a teacher",
                 )
-    if "single_teachers" in asked and len(recipe.teachers) > 1:
+    if "single_teachers" in controls and len(recipe.teachers) > 1:
         yield from _alone(recipe)
-    if "single_teachers" in asked and len(recipe.teachers) == 1:
+    if "single_teachers" in controls and len(recipe.teachers) == 1:
         yield (
             "controls",
-            "has 'single_teachers', but `teachers` has only one, so it would be the same "
-            "student again; take it out or add a teacher",
+            "has 'single_teachers', but `teachers` has only one, so it would be the same student "
+            "again; take it out or add a teacher",
         )
 
 
 def _alone(recipe: Recipe) -> Iterator[Finding]:
-    """Whether each teacher has something left to teach alone, in every epoch."""
+    """Whether the objective has active terms for each teacher alone, in every epoch."""
     terms, epochs = recipe.student.objective, recipe.student.train.epochs
     if not any(term.needs_teachers and term.active for term in terms.values()):
         return
     for name in recipe.teachers:
         left = restricted_to(terms, name)
-        if not any(term.needs_teachers and term.active for term in left.values()) or silent_epochs(
-            left, epochs
-        ) != silent_epochs(terms, epochs):
+        taught = any(term.needs_teachers and term.active for term in left.values())
+        if not taught or inactive_epochs(left, epochs) != inactive_epochs(terms, epochs):
             yield (
                 "controls",
                 "has 'single_teachers', but without the terms that ask for layers of other "
@@ -191,7 +190,7 @@ def _layer_names(recipe: Recipe) -> Iterator[Finding]:
 
 
 teaching_rules = (
-    _someone_teaches,
+    _nothing_to_learn_from,
     _terms,
     _teachers_terms,
     _teachers_without_effect,

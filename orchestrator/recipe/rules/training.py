@@ -109,8 +109,8 @@ def _one_process(recipe: Recipe) -> Iterator[Finding]:
         if count > 1:
             yield (
                 place,
-                f"is {count}, but `cluster.mode` in_process runs one process; make it 1 or "
-                "choose local",
+                f"is {count}, but `cluster.mode` in_process runs one process; make it 1 or choose "
+                "local",
             )
 
 

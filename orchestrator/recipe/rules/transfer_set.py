@@ -1,4 +1,4 @@
-"""Rules about the transfer set: its parts, its views, how many samples a batch can have."""
+"""Rules about the transfer set: its parts, augmentation, the samples that a batch can have."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from students.transfer_sets.config import Augment, CropFlip, NoAugment, Shift
 
 
 def _parts(recipe: Recipe) -> Iterator[Finding]:
-    asked = recipe.transfer_set.validation
-    there = recipe.transfer_set.training_count
-    if there is not None and isinstance(asked, int) and asked >= there:
+    validation = recipe.transfer_set.validation
+    samples = recipe.transfer_set.training_count
+    if samples is not None and isinstance(validation, int) and validation >= samples:
         yield (
             "transfer_set.validation",
-            f"is {asked}, but {recipe.transfer_set.kind} has {there} training samples; lower it",
+            f"is {validation}, but {recipe.transfer_set.kind} has {samples} training samples; "
+            "lower it",
         )
-    if asked == "none" and recipe.evaluate.prior_correction != "none":
+    if validation == "none" and recipe.evaluate.prior_correction != "none":
         yield (
             "evaluate.prior_correction",
             f"is '{recipe.evaluate.prior_correction}', which needs validation images, but "
@@ -72,7 +73,7 @@ def _changes(augment: NoAugment | CropFlip | Shift) -> bool:
 
 
 def _batches(recipe: Recipe) -> Iterator[Finding]:
-    """Only where the number of samples is known for sure; the deep check counts them."""
+    """Only where the number of samples is known without the data; else the deep check counts."""
     given = recipe.transfer_set.fraction
     student = recipe.student.train
     yield from _batch(recipe, "student.train", student.batch_size, "transfer_set.fraction", given)
@@ -96,15 +97,15 @@ def _batch(
 
 
 def _most_samples(recipe: Recipe, share: float) -> int | None:
-    """A bound from above: a share is taken per class, and each may round up."""
-    asked, classes = recipe.transfer_set.validation, recipe.transfer_set.class_count
+    """An upper bound: a share is taken per class, and each may be rounded up."""
+    validation, classes = recipe.transfer_set.validation, recipe.transfer_set.class_count
     training = recipe.transfer_set.training_count
     if training is None or classes is None:
         return None
-    if isinstance(asked, int):
-        training = max(0, training - asked)
-    elif isinstance(asked, float):
-        training = math.ceil(training * (1 - asked)) + classes
+    if isinstance(validation, int):
+        training = max(0, training - validation)
+    elif isinstance(validation, float):
+        training = math.ceil(training * (1 - validation)) + classes
     if share == 1.0:
         return training
     return min(training, math.ceil(training * share) + classes)

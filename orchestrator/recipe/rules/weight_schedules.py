@@ -1,4 +1,4 @@
-"""Rules about weights of terms over the epochs of a training."""
+"""Rules about the weights of terms over the epochs of a training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from students.objectives.weight_schedule import LinearWeight, StopWeight, weight
 
 
 def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, TrainConfig]]:
-    """Each objective with its place, and the training that it is for, with its place."""
+    """Each objective with its place, and its training with its place."""
     for owner, train, _ in trainings(recipe):
         if owner == "student":
             yield "student.objective", recipe.student.objective, "student.train", train
@@ -39,7 +39,7 @@ def _schedule(place: str, term: Term, where: str, epochs: int) -> Iterator[Findi
             f"is {weight.epoch}, which has no effect, since `{where}` is {epochs} and the first "
             f"epoch is 0; make it less than {epochs}, or write {weight.value:g} alone",
         )
-    elif _stays(weight):
+    elif _is_constant(weight):
         yield (
             at,
             f"is {weight_at(weight, 0):g} in every epoch, so a schedule has no effect; write "
@@ -52,28 +52,28 @@ def _schedule(place: str, term: Term, where: str, epochs: int) -> Iterator[Findi
         )
 
 
-def _stays(weight: object) -> bool:
+def _is_constant(weight: object) -> bool:
     return (isinstance(weight, LinearWeight) and weight.start == weight.end) or (
         isinstance(weight, StopWeight) and weight.value == weight.after
     )
 
 
-def silent_epochs(terms: Mapping[str, Term], epochs: int) -> list[int]:
-    """The epochs in which no term has a weight above zero, of so many."""
+def inactive_epochs(terms: Mapping[str, Term], epochs: int) -> list[int]:
+    """The epochs, of so many, in which no term has a weight above zero."""
     weights = [term.weight for term in terms.values()]
     return [e for e in range(epochs) if not any(weight_at(each, e) > 0 for each in weights)]
 
 
-def _never_silent(recipe: Recipe) -> Iterator[Finding]:
+def _always_active(recipe: Recipe) -> Iterator[Finding]:
     for place, terms, _, train in objectives(recipe):
-        # Where no term ever counts, or nothing but zeros is left, that has been said.
+        # An objective whose terms are never active is a problem of another rule.
         if not any(term.active for term in terms.values()):
             continue
-        silent = silent_epochs(terms, train.epochs)
-        if silent and len(silent) < train.epochs:
+        inactive = inactive_epochs(terms, train.epochs)
+        if inactive and len(inactive) < train.epochs:
             yield (
                 place,
-                f"has weight 0 for {listed(terms)} in {_named(silent)}, so nothing would be "
+                f"has weight 0 for {listed(terms)} in {_named(inactive)}, so nothing would be "
                 "learned then; give a term a weight above 0 there",
             )
 
@@ -84,4 +84,4 @@ def _named(epochs: list[int]) -> str:
     return f"epoch{'s' if more else ''} {epochs[0]}{more} (the first is 0)"
 
 
-weight_rules = (_schedules, _never_silent)
+weight_rules = (_schedules, _always_active)
