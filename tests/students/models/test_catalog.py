@@ -18,7 +18,7 @@ from students.models.initialise import initialise
 CIFAR, DIGITS = (3, 32, 32), (1, 8, 8)
 ADAPTER: TypeAdapter[Any] = TypeAdapter(ModelConfig)
 
-INTERNAL_ERROR: list[dict[str, Any]] = [
+BUILT_IN: list[dict[str, Any]] = [
     {"kind": "mlp", "hidden": (16,)},
     {"kind": "mlp", "depth": 2, "width": 8, "dropout": 0.5},
     {"kind": "plain_cnn", "channels": (4, 4, 8, 8)},
@@ -72,9 +72,9 @@ def test_models_have_as_many_parameters_as_published(
     assert parameters(bare(settings)) == expected
 
 
-@pytest.mark.parametrize("settings", INTERNAL_ERROR)
+@pytest.mark.parametrize("settings", BUILT_IN)
 @pytest.mark.parametrize("shape", [CIFAR, DIGITS, (1, 28, 28), (2, 5, 3)])
-def test_every_model_of_ours_takes_pictures_of_any_size(
+def test_every_built_in_model_takes_pictures_of_any_size(
     settings: dict[str, Any], shape: tuple[int, int, int]
 ) -> None:
     model = build(settings, shape, classes=7)
@@ -85,7 +85,7 @@ def test_every_model_of_ours_takes_pictures_of_any_size(
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("settings", INTERNAL_ERROR)
+@pytest.mark.parametrize("settings", BUILT_IN)
 def test_a_skeleton_has_the_names_and_shapes_of_the_model(settings: dict[str, Any]) -> None:
     built, empty = build(settings, DIGITS).state_dict(), bare(settings, DIGITS).state_dict()
     assert [(n, t.shape, t.dtype) for n, t in built.items()] == [
@@ -125,14 +125,14 @@ def test_a_resize_decides_what_the_model_is_built_for() -> None:
 
 
 def test_dropout_of_a_wide_resnet_and_an_mlp_acts_in_training_alone() -> None:
-    for settings in (INTERNAL_ERROR[1], INTERNAL_ERROR[7]):
+    for settings in (BUILT_IN[1], BUILT_IN[7]):
         model, pictures = build(settings, DIGITS), torch.rand(4, *DIGITS)
         assert not torch.equal(model(pictures), model(pictures))
         model.eval()
         assert torch.equal(model(pictures), model(pictures))
 
 
-@pytest.mark.parametrize("settings", [*INTERNAL_ERROR, {"kind": "torchvision", "name": "resnet18"}])
+@pytest.mark.parametrize("settings", [*BUILT_IN, {"kind": "torchvision", "name": "resnet18"}])
 def test_initial_weights_are_a_function_of_the_seed(settings: dict[str, Any]) -> None:
     torch.manual_seed(1)
     first = build(settings, DIGITS, seed=3).state_dict()
@@ -143,9 +143,7 @@ def test_initial_weights_are_a_function_of_the_seed(settings: dict[str, Any]) ->
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-@pytest.mark.parametrize(
-    "settings", [INTERNAL_ERROR[4], {"kind": "torchvision", "name": "resnet18"}]
-)
+@pytest.mark.parametrize("settings", [BUILT_IN[4], {"kind": "torchvision", "name": "resnet18"}])
 def test_building_leaves_the_callers_generator_alone(settings: dict[str, Any]) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

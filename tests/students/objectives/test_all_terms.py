@@ -31,8 +31,8 @@ def _gradient(of, judged: Case):
     return loss.detach(), gradient
 
 
-def test_the_terms_judged_here_are_those_on_logits():
-    assert set(TERMS) == {
+def test_all_terms_on_logits_are_tested_here():
+    assert set(TERMS) >= {
         "task", "virtual_teacher", "softened_virtual_teacher", "soft_targets", "standardized",
         "conditional", "decoupled", "correlation", "hard_targets", "logit_l2", "probability_l2",
     }  # fmt: skip
