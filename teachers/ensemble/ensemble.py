@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Answer, Knowledge, Question
-from teachers.ensemble.noise import Noise
+from teachers.config import Noise
+from teachers.ensemble.noise import add_noise
 from teachers.inference.answer_encoding import decode
 from teachers.weighting.rule import RuleContext, WeightingRule
 
@@ -54,7 +55,7 @@ class Ensemble:
             for name, answer in zip(self.names, answers, strict=True)
         }
         if self.noise is not None:
-            logits = self.noise.apply(logits, question, self.names, self.seed)
+            logits = add_noise(self.noise, logits, question, self.names, self.seed)
         return self.combine(question, logits, taps)
 
     def combine(
