@@ -21,7 +21,7 @@ from orchestrator.planning.plan import Plan
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
-from orchestrator.results.run_report import RunReport
+from orchestrator.results.run_report import FORMAT, RunReport
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
 from students.storage.outcome import has_outcome
@@ -54,6 +54,7 @@ def read_complete(
         run = read_finished_run(folder)
         complete = (
             record.items() >= _record(run, location).items()
+            and run.report.format == FORMAT
             and len(run.reports) == plan.repeats
             and (folder / "recipe.yaml").read_bytes() == dump_yaml(printable(loaded)).encode()
             and all(has_outcome(store.folder(stage.digest)) for stage in plan.stages)

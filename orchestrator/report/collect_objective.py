@@ -78,7 +78,8 @@ def weighting_report(
         by_class=by_class,
         classes=tuple(classes),
         samples_seen=samples_seen,
-        ensemble_is_uniform=bool(weighting.training_only),
+        is_trained=weighting.is_trained,
+        training_only=weighting.training_only,
     )
 
 

@@ -10,7 +10,6 @@ from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 from orchestrator.results.teaching_report import StepSpeed, TeachingReport
 from orchestrator.results.term_report import gradient_shares
 from orchestrator.results.weighting_report import WeightingReport
-from teachers.weighting.catalog import rule_class
 
 _SMALLEST = 0.0005
 """Accuracies that differ by less are the same with one decimal of a percentage."""
@@ -150,14 +149,14 @@ def _corrected(report: RunReport) -> Iterator[str]:
 def _weighting(weights: WeightingReport) -> Iterator[str]:
     if not weights.epochs:
         return
-    rule, changed = rule_class(weights.rule), weights.target_changed[-1]
+    changed = weights.target_changed[-1]
     said = (
         f"In the last epoch, weighting {weights.rule} changed the target of {_small_share(changed)}"
         " of the samples"
     )
     if changed >= _FEW_CHANGED:
         yield f"{said}, and its most likely class for {_small_share(weights.class_changed[-1])}."
-    elif weights.samples_seen and not rule.is_trained:  # A gate may be nearly uniform, too.
+    elif weights.samples_seen and not weights.is_trained:  # A gate may be nearly uniform, too.
         yield f"{said}: all teachers were trained on them and agree on nearly all."
     else:
         yield f"{said}: the student is taught nearly as by the uniform mean."
@@ -165,16 +164,16 @@ def _weighting(weights: WeightingReport) -> Iterator[str]:
         share = _small_share(weights.fallback_shares[-1])
         yield f"For {share} of them the target was the label, since no teacher was right."
     teacher, shares = max(weights.weights.items(), key=lambda each: each[1][-1])
-    if rule.is_trained and shares[-1] > _NEARLY_ALL:
+    if weights.is_trained and shares[-1] > _NEARLY_ALL:
         yield (
             f"The gating network gave {teacher} {100 * shares[-1]:.0f} % of the weight: it "
             "minimises the student's loss, which favours the teacher that is easiest to imitate, "
             "not the most accurate one."
         )
-    if weights.ensemble_is_uniform:
+    if weights.training_only:
         yield (
             "The ensemble's own figures are those of the uniform mean, since weighting "
-            f"{weights.rule} {rule.training_only}."
+            f"{weights.rule} {weights.training_only}."
         )
 
 

@@ -17,8 +17,9 @@ class WeightingReport:
     where there were no samples; empty where teachers and classes are too many to record).
     ``target_changed`` are the shares of samples whose target differs from that of the uniform
     mean, ``class_changed`` of those whose most likely class does. ``samples_seen``: all teachers
-    were trained on all of the student's samples. ``ensemble_is_uniform``: the rule cannot be
-    evaluated on held-out parts, so the ensemble's own figures are those of the uniform mean.
+    were trained on all of the student's samples. ``is_trained``: a gating network that is trained
+    with the student computes the weights. ``training_only``: why the rule cannot be applied to
+    held-out parts, where the ensemble is evaluated with uniform weights then; empty if it can.
     """
 
     rule: str
@@ -30,7 +31,8 @@ class WeightingReport:
     by_class: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     samples_seen: bool = False
-    ensemble_is_uniform: bool = False
+    is_trained: bool = False
+    training_only: str = ""
 
     def scores(self) -> dict[str, float]:
         """The figures of the last epoch that a tracker records, by ``teacher_weights/...``."""

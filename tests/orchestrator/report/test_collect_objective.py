@@ -69,12 +69,14 @@ def test_the_weight_that_no_teacher_has_is_the_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weighting", "uniform"), [(MinEntropy(), False), (CorrectOnly(), True), (Adaptive(), True)]
+    ("weighting", "why"),
+    [(MinEntropy(), ""), (CorrectOnly(), "needs labels"), (Adaptive(), "is part of the student")],
 )
-def test_a_weighting_that_held_out_parts_cannot_have_is_marked(
-    weighting: WeightingRule, uniform: bool
+def test_a_weighting_that_cannot_be_applied_to_held_out_parts_says_why(
+    weighting: WeightingRule, why: str
 ) -> None:
-    assert weights_of(EPOCHS, weighting).ensemble_is_uniform is uniform
+    found = weights_of(EPOCHS, weighting)
+    assert (found.training_only, found.is_trained) == (why, weighting.is_trained)
 
 
 STEPS = [

@@ -35,7 +35,7 @@ def test_a_run_records_the_weight_of_each_teacher_by_class(weighted: running.Fin
     found = weighted.object["teacher_weights"]
     assert (found["rule"], found["epochs"]) == ("max_entropy", [1, 2, 3])
     assert found["samples_seen"], "both teachers were trained on all samples"
-    assert not found["ensemble_is_uniform"]
+    assert found["training_only"] == ""
     assert list(found["weights"]) == list(TEACHERS)
     for wide, deep in zip(*found["weights"].values(), strict=True):
         assert wide + deep == pytest.approx(1, abs=1e-6)

@@ -157,7 +157,7 @@ def test_it_says_what_a_weighting_changed_and_why_so_little(
 
 
 def test_a_gating_network_that_is_nearly_uniform_is_no_sign_that_teachers_agree() -> None:
-    weights = teacher_weights(target_changed=(0.0,) * 20, samples_seen=True, rule="adaptive")
+    weights = teacher_weights(target_changed=(0.0,) * 20, samples_seen=True, is_trained=True)
     first, *_ = sentences(report(teacher_weights=weights))
     assert first.endswith("the student is taught nearly as by the uniform mean.")
 
@@ -168,29 +168,22 @@ def test_samples_for_which_the_label_was_the_target_are_counted() -> None:
     assert "For 37.5 % of them the target was the label, since no teacher was right." in said
 
 
-@pytest.mark.parametrize(
-    ("rule", "why"),
-    [
-        ("correct_only", "needs labels"),
-        ("adaptive", "is part of the student"),
-        ("random", "draws teachers at random"),
-    ],
-)
-def test_a_weighting_that_is_not_evaluated_on_held_out_parts_says_so(rule: str, why: str) -> None:
-    weights = teacher_weights(rule=rule, ensemble_is_uniform=True)
+def test_a_weighting_that_cannot_be_applied_to_held_out_parts_says_so() -> None:
+    weights = teacher_weights(rule="confidence", training_only="needs labels")
     *_, last = sentences(report(teacher_weights=weights))
     assert last == (
-        f"The ensemble's own figures are those of the uniform mean, since weighting {rule} {why}."
+        "The ensemble's own figures are those of the uniform mean, since weighting confidence "
+        "needs labels."
     )
 
 
 def test_a_gating_network_that_gives_one_teacher_nearly_all_is_pointed_out() -> None:
     shares = {"easy": (0.5, 0.95), "best": (0.5, 0.05)}
-    weights = teacher_weights(epochs=2, weights=shares, by_class={}, rule="adaptive")
+    weights = teacher_weights(epochs=2, weights=shares, by_class={}, is_trained=True)
     said = " ".join(sentences(report(teacher_weights=weights)))
     assert "The gating network gave easy 95 % of the weight" in said
     assert "easiest to imitate" in said
-    other = replace(weights, rule="random")
+    other = replace(weights, is_trained=False)
     assert "gave easy" not in " ".join(sentences(report(teacher_weights=other)))
 
 
