@@ -31,10 +31,11 @@ from torch.nn.functional import cross_entropy
 
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
-from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
+from students.config import CheckpointConfig, EngineConfig, TrainConfig
 from students.events import Committed
 from students.models.resnet_cifar import ResNetCifar
 from students.objectives.task import Task
+from students.optimizers import Sgd
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed

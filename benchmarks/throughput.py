@@ -26,7 +26,7 @@ from statistics import fmean, median
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle, Runtime
-from students.config import CheckpointConfig, EngineConfig, Sgd, TrainConfig
+from students.config import CheckpointConfig, EngineConfig, TrainConfig
 from students.events import Committed
 from students.knowledge import KnowledgeSource
 from students.models.config import Preprocessing, Weights
@@ -34,6 +34,7 @@ from students.models.resnet_cifar import ResNetCifar
 from students.objectives.soft_targets import SoftTargets
 from students.objectives.task import Task
 from students.objectives.term import Term
+from students.optimizers import Sgd
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed

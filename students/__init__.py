@@ -10,7 +10,9 @@ Folders
   evaluation        accuracy and other metrics, prior correction, learning curves
 
 What the folders share
-  config            the recipe's section ``student``: optimizer, schedule, engine, resources
+  config            the recipe's section ``student``: how it is trained, engine, resources
+  optimizers        SGD and AdamW
+  lr_schedule       the learning rate of a step
   specs             the student to be trained, and what one rank of it is started with
   knowledge         questions, answers and knowledge: what passes from teachers to a student
   events            what a student in training reports to the run

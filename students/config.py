@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from cluster.section import Section, kind_first
+from cluster.section import Section
+from students.lr_schedule import Cosine, LrSchedule
 from students.models.catalog import ModelConfig
 from students.models.config import OptionalWeights
 from students.objectives.config import ObjectiveConfig
+from students.optimizers import Optimizer, Sgd
 
 Positive = Annotated[int, Field(ge=1)]
 Threads = Literal["auto"] | Annotated[int, Field(ge=1, le=1024)]
@@ -22,66 +24,11 @@ class Resources(Section):
     gpus: Annotated[float, Field(ge=0)] = 0.0
 
 
-class Sgd(Section):
-    """Stochastic gradient descent with momentum."""
-
-    kind: Literal["sgd"] = "sgd"
-    lr: Annotated[float, Field(gt=0)] = 0.05
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class AdamW(Section):
-    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
-
-    kind: Literal["adamw"] = "adamw"
-    lr: Annotated[float, Field(gt=0)] = 0.001
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
-        0.9,
-        0.999,
-    )
-    eps: Annotated[float, Field(gt=0)] = 1e-8
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-
-
-class Constant(Section):
-    """One learning rate for all steps."""
-
-    kind: Literal["constant"] = "constant"
-    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
-
-
-class Cosine(Section):
-    """Half a cosine from the learning rate down to zero."""
-
-    kind: Literal["cosine"] = "cosine"
-    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
-
-
-class StepDecay(Section):
-    """Times ``factor`` at each of ``milestones`` (epochs)."""
-
-    kind: Literal["step"] = "step"
-    milestones: tuple[Positive, ...] = Field(min_length=1)
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
-
-
 class CheckpointConfig(Section):
     """When a checkpoint is committed, and how many stay."""
 
     every: Literal["epoch"] | Positive = Field("epoch", description="epoch, or steps")
     keep: Positive = 2
-
-
-Optimizer = Annotated[
-    Annotated[Sgd | AdamW, Field(discriminator="kind")], BeforeValidator(kind_first)
-]
-LrSchedule = Annotated[
-    Annotated[Constant | Cosine | StepDecay, Field(discriminator="kind")],
-    BeforeValidator(kind_first),
-]
 
 
 class TrainConfig(Section):

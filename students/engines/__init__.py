@@ -9,7 +9,6 @@ engine              What every engine does: outputs, steps, constraints, its sta
 gradient_clipping   The norm of the gradients and the factor to scale them by
 group               The ranks that train one student
 import_blocker      Blocks the import of one package, as if it were not installed
-optimizers          SGD and AdamW, in the one form whose bits every engine can give
 process_group       The process group in which ranks add up their gradients
 state_tensors       The state that is the same for every engine, under canonical names
 torch_engine        Plain torch: each rank holds the whole student

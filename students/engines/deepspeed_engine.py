@@ -17,8 +17,8 @@ from students.engines.autocast import InPrecision
 from students.engines.deepspeed_settings import merged_settings, owned_settings
 from students.engines.engine import Engine, EngineSetup
 from students.engines.import_blocker import blocked_import
-from students.engines.optimizers import build_optimizer
 from students.engines.process_group import join, leave
+from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import partitions_of
 from students.errors import TrainingError
 
@@ -88,7 +88,7 @@ def _initialize(setup: EngineSetup) -> Any:
     )
     started, *_ = _deepspeed().initialize(
         model=InPrecision(setup.learner, setup.train.precision, setup.device.type),
-        optimizer=build_optimizer(setup.train.optimizer, setup.learner.parameters()),
+        optimizer=setup.train.optimizer.build(trainable(setup.learner).values()),
         config=settings,
         dist_init_required=False,
     )

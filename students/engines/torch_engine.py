@@ -7,8 +7,8 @@ from torch import Tensor
 
 from students.engines.autocast import InPrecision
 from students.engines.engine import Engine, EngineSetup
-from students.engines.optimizers import build_optimizer
 from students.engines.process_group import join, leave
+from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import whole_partitions
 
 
@@ -22,7 +22,7 @@ class TorchEngine(Engine):
 
     def __init__(self, setup: EngineSetup) -> None:
         setup.place_learner()
-        optimizer = build_optimizer(setup.train.optimizer, setup.learner.parameters())
+        optimizer = setup.train.optimizer.build(trainable(setup.learner).values())
         join(setup.group, setup.device)
         super().__init__(
             setup,

@@ -2,7 +2,6 @@
 
 build                  The student's network, adapters, gating network and samples
 learner                The one module that an engine trains: the student with adapters and gate
-lr_schedule            The learning rate of a step
 parameter_constraints  Max norm, and a gating network that is frozen after some epochs
 questions              Which questions a student asks, and the source of one without teachers
 student_rank           One rank, from assignment to outcome: the role a runtime starts

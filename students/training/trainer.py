@@ -26,6 +26,7 @@ from students.evaluation.evaluate import validate
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
 from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
+from students.lr_schedule import learning_rate
 from students.objectives.objective import Objective
 from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
@@ -33,7 +34,6 @@ from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import StepLogWriter, StepReport, extend_segments
 from students.torch_state import seed_generators
-from students.training.lr_schedule import learning_rate
 from students.training.parameter_constraints import GateFreeze, max_norm
 from students.training.questions import empty_knowledge, questions_of
 from students.training.weighting_stats import WeightingStatsBuffer, add_sums

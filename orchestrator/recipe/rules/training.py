@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed, shown
-from students.config import EngineConfig, Sgd, StepDecay, TrainConfig
+from students.config import EngineConfig, TrainConfig
 from students.engines.deepspeed_settings import owned_settings
+from students.lr_schedule import StepDecay
+from students.optimizers import Sgd
 
 
 def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]:

@@ -4,11 +4,12 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from students.config import AdamW, EngineConfig, Sgd, TrainConfig
+from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
 from students.engines.group import Group
 from students.engines.state_tensors import EngineState
 from students.errors import CheckpointError, UserError
+from students.optimizers import AdamW, Sgd
 from students.torch_state import computing_on
 from tests.students.engines.engine_cases import (
     ENGINES,

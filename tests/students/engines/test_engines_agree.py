@@ -10,8 +10,8 @@ import psutil
 import pytest
 import torch
 
-from students.config import AdamW, Sgd
 from students.engines.group import Group
+from students.optimizers import AdamW, Sgd
 from students.torch_state import computing_on
 from tests.students.engines.engine_cases import (
     ENGINES,

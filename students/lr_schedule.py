@@ -1,10 +1,42 @@
-"""The learning rate of a step, as a function of the step."""
+"""Learning-rate schedules: their settings, and the learning rate of a step."""
 
 from __future__ import annotations
 
 import math
+from typing import Annotated, Literal
 
-from students.config import Constant, Cosine, LrSchedule, StepDecay
+from pydantic import BeforeValidator, Field
+
+from cluster.section import Section, kind_first
+
+
+class Constant(Section):
+    """One learning rate for all steps."""
+
+    kind: Literal["constant"] = "constant"
+    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
+
+
+class Cosine(Section):
+    """Half a cosine from the learning rate down to zero."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
+
+
+class StepDecay(Section):
+    """Times ``factor`` at each of ``milestones`` (epochs)."""
+
+    kind: Literal["step"] = "step"
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    warmup: Annotated[float, Field(ge=0)] = Field(0.0, description="epochs")
+
+
+LrSchedule = Annotated[
+    Annotated[Constant | Cosine | StepDecay, Field(discriminator="kind")],
+    BeforeValidator(kind_first),
+]
 
 
 def learning_rate(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from students.config import Constant, Cosine, StepDecay
-from students.training.lr_schedule import learning_rate
+from students.lr_schedule import Constant, Cosine, StepDecay, learning_rate
 
 
 def rates(schedule, steps_per_epoch=10, epochs=4, base=0.1):
