@@ -13,6 +13,7 @@ from students.models.config import WeightsConfig
 from students.objectives.config import ObjectiveConfig
 from students.objectives.task import Task
 from students.transfer_sets.config import Augment, Share
+from teachers.ensemble.noise import Noise
 from teachers.weighting.catalog import WeightingConfig
 from teachers.weighting.uniform import Uniform
 
@@ -63,14 +64,6 @@ class TeacherConfig(Section):
         if (self.train is None) == (self.weights is None):
             raise ValueError("must have either train (trained here) or weights (loaded)")
         return self
-
-
-class Noise(Section):
-    """Multiplicative noise on the teachers' logits (Sau & Balasubramanian, 2016)."""
-
-    probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="for each sample")
-    sigma: Annotated[float, Field(ge=0)] = Field(0.1, description="standard deviation")
-    virtual: Positive = Field(1, description="teachers made of one, each with its own noise")
 
 
 class Wait(Section):

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Answer, Knowledge, Question
-from teachers.config import Noise
-from teachers.ensemble.noise import add_noise
+from teachers.ensemble.noise import Noise
 from teachers.inference.answer_encoding import decode
 from teachers.weighting.rule import RuleContext, WeightingRule
 
@@ -55,7 +54,7 @@ class Ensemble:
             for name, answer in zip(self.names, answers, strict=True)
         }
         if self.noise is not None:
-            logits = add_noise(self.noise, logits, question, self.names, self.seed)
+            logits = self.noise.apply(logits, question, self.names, self.seed)
         return self.combine(question, logits, taps)
 
     def combine(

@@ -6,17 +6,20 @@ B batch, C classes, K teachers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from pydantic import Field
 
+from cluster.section import Section
 from students.knowledge import Question
+from students.lazy_imports import np, torch
 from students.randomness import seed_of
-from teachers.config import Noise
 from teachers.weighting.random_draws import gaussians, origins, uniforms
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from jaxtyping import Bool, Float
+    from torch import Tensor
 
 
 def perturbed(
@@ -36,37 +39,45 @@ def perturbed(
     return torch.where(chosen_B.unsqueeze(1), (1 + noise_BC) * logits_BC, logits_BC)
 
 
-def add_noise(
-    noise: Noise,
-    logits_KBC: Float[Tensor, "teachers batch classes"],
-    question: Question,
-    names: Sequence[str],
-    seed: int,
-) -> Float[Tensor, "virtual batch classes"]:
-    """The logits of teachers ``names`` with the noise of the question's epoch, as ``perturbed``.
+class Noise(Section):
+    """Multiplicative noise on the teachers' logits (Sau & Balasubramanian, 2016).
 
-    With ``noise.virtual`` = n the logits of one teacher become those of n [n, B, C], each with
-    noise of its own; the first is the one that there would be without the others.
+    With ``virtual`` = n the answers of one teacher become those of n, each with noise of its own;
+    the first is the one that there would be without the others.
     """
-    begin = np.stack(
-        [
-            origins(seed_of(seed, "noise", name, number, question.epoch), question.sample_ids)
-            for name in names
-            for number in range(noise.virtual)
-        ]
+
+    probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="for each sample")
+    sigma: Annotated[float, Field(ge=0)] = Field(0.1, description="standard deviation")
+    virtual: Annotated[int, Field(ge=1)] = Field(
+        1, description="teachers made of one, each with its own noise"
     )
-    plain = logits_KBC.repeat_interleave(noise.virtual, dim=0)
-    chosen, drawn = _drawn(noise, begin, plain.shape[2])
-    return perturbed(plain.flatten(0, 1), drawn, chosen).view(plain.shape)
 
+    def apply(
+        self,
+        logits_KBC: Float[Tensor, "teachers batch classes"],
+        question: Question,
+        names: Sequence[str],
+        seed: int,
+    ) -> Float[Tensor, "virtual batch classes"]:
+        """The logits of teachers ``names`` with the noise of the question's epoch; of one teacher
+        [virtual, B, C]."""
+        begin = np.stack(
+            [
+                origins(seed_of(seed, "noise", name, number, question.epoch), question.sample_ids)
+                for name in names
+                for number in range(self.virtual)
+            ]
+        )
+        plain = logits_KBC.repeat_interleave(self.virtual, dim=0)
+        chosen, noise = self._drawn(begin, plain.shape[2])
+        return perturbed(plain.flatten(0, 1), noise, chosen).view(plain.shape)
 
-def _drawn(
-    noise: Noise, begin: npt.NDArray[np.int64], classes: int
-) -> tuple[Bool[Tensor, " rows"], Float[Tensor, "rows classes"]]:
-    """Which of the K B samples are chosen, and their noise, float32; their sequences begin at
-    ``begin`` [K, B]: the first number decides whether it is chosen, the next ones are its noise."""
-    flat = begin.ravel()
-    chosen = uniforms(flat)[:, 0] <= noise.probability
-    values = np.zeros((len(flat), classes), np.float32)
-    values[chosen] = noise.sigma * gaussians(flat[chosen], classes, skip=1)
-    return torch.from_numpy(chosen), torch.from_numpy(values)
+    def _drawn(self, begin: npt.NDArray[np.int64], classes: int) -> tuple[Tensor, Tensor]:
+        """Which samples are chosen, bool [K B], of those whose sequences begin at ``begin``
+        [K, B], and their noise, float32 [K B, C]: a sample's first number decides whether it is
+        chosen, the next ones are its noise."""
+        flat = begin.ravel()
+        chosen = uniforms(flat)[:, 0] <= self.probability
+        noise = np.zeros((len(flat), classes), np.float32)
+        noise[chosen] = self.sigma * gaussians(flat[chosen], classes, skip=1)
+        return torch.from_numpy(chosen), torch.from_numpy(noise)

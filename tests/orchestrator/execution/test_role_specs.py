@@ -26,8 +26,8 @@ from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import STREAMS_PER_RANK
-from teachers.config import Noise
 from teachers.ensemble.ensemble import Ensemble
+from teachers.ensemble.noise import Noise
 from teachers.inference.inference_config import plain
 from tests import small
 

@@ -14,9 +14,8 @@ from students.knowledge import Answer, Question
 from students.objectives.logit_l2 import logit_l2_loss
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften_one
-from teachers.config import Noise
 from teachers.ensemble.ensemble import Ensemble
-from teachers.ensemble.noise import add_noise, perturbed
+from teachers.ensemble.noise import Noise, perturbed
 from teachers.weighting.entropy import MaxEntropy
 from teachers.weighting.uniform import Uniform
 from tests.golden.cases import golden, tensor
@@ -65,11 +64,7 @@ def noisy_logits(epochs: int = 20_000) -> Tensor:
     """
     copies = TEACHER.float().repeat(epochs, 1).unsqueeze(0)
     noise = noisy(probability=SHARE, sigma=SIGMA)
-    return (
-        add_noise(noise, copies, asked(*range(3 * epochs)), ("t",), 0)[0]
-        .double()
-        .view(epochs, 3, 4)
-    )
+    return noise.apply(copies, asked(*range(3 * epochs)), ("t",), 0)[0].double().view(epochs, 3, 4)
 
 
 def gradients(loss: Callable[[Tensor, Tensor], Tensor], teachers: Tensor) -> Tensor:
@@ -104,12 +99,12 @@ def test_with_softened_kl_the_mean_gradient_shifts() -> None:
 @pytest.mark.parametrize("noise", [noisy(probability=0), noisy(sigma=0)])
 def test_at_probability_or_sigma_0_the_logits_are_unchanged_to_the_bit(noise: Noise) -> None:
     plain = logits(64)
-    assert torch.equal(add_noise(noise, plain, asked(*range(64)), NAMES, 0), plain)
+    assert torch.equal(noise.apply(plain, asked(*range(64)), NAMES, 0), plain)
 
 
 def test_samples_are_chosen_independently_for_each_teacher() -> None:
     plain = logits(10_000)
-    changed = add_noise(noisy(probability=0.3), plain, asked(*range(10_000)), NAMES, 0) != plain
+    changed = noisy(probability=0.3).apply(plain, asked(*range(10_000)), NAMES, 0) != plain
     assert bool((changed.any(dim=2) == changed.all(dim=2)).all())
     per_teacher = changed[:, :, 0].double().mean(dim=1)
     torch.testing.assert_close(per_teacher, torch.full((2,), 0.3).double(), atol=0.02, rtol=0)
@@ -119,18 +114,16 @@ def test_samples_are_chosen_independently_for_each_teacher() -> None:
 
 def test_at_probability_1_every_logit_changes() -> None:
     plain = logits(200)
-    assert bool(
-        (add_noise(noisy(probability=1), plain, asked(*range(200)), NAMES, 0) != plain).all()
-    )
+    assert bool((noisy(probability=1).apply(plain, asked(*range(200)), NAMES, 0) != plain).all())
 
 
 def test_a_samples_noise_does_not_depend_on_the_rest_of_the_micro_batch() -> None:
     plain = logits(5)
     noise = noisy(probability=1)
-    whole = add_noise(noise, plain, asked(7, 3, 11, 5, 2), NAMES, 0)
-    part = add_noise(noise, plain[:, [2, 0]], asked(11, 7), NAMES, 0)
+    whole = noise.apply(plain, asked(7, 3, 11, 5, 2), NAMES, 0)
+    part = noise.apply(plain[:, [2, 0]], asked(11, 7), NAMES, 0)
     assert torch.equal(part, whole[:, [2, 0]])
-    other_order = add_noise(noise, plain.flip(0), asked(7, 3, 11, 5, 2), NAMES[::-1], 0)
+    other_order = noise.apply(plain.flip(0), asked(7, 3, 11, 5, 2), NAMES[::-1], 0)
     assert torch.equal(other_order.flip(0), whole)
 
 
@@ -138,9 +131,9 @@ def test_a_samples_noise_does_not_depend_on_the_rest_of_the_micro_batch() -> Non
 def test_noise_differs_by_epoch_and_seed(other: dict[str, int]) -> None:
     plain = torch.ones(1, 8, 4)
     ids = range(8)
-    first = add_noise(noisy(), plain, asked(*ids), ("t",), 0)
+    first = noisy().apply(plain, asked(*ids), ("t",), 0)
     epoch, seed = other.get("epoch", 0), other.get("seed", 0)
-    second = add_noise(noisy(), plain, asked(*ids, epoch=epoch), ("t",), seed)
+    second = noisy().apply(plain, asked(*ids, epoch=epoch), ("t",), seed)
     assert not torch.equal(first, second)
 
 
