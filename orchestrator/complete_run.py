@@ -22,6 +22,7 @@ from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
 from orchestrator.results.run_report import FORMAT, RunReport
+from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
 from students.storage.outcome import has_outcome
@@ -72,6 +73,8 @@ def read_complete(
 def _record(run: FinishedRun, location: TrackerLocation) -> dict[str, Any]:
     """What must be the same when the run is read back."""
     files = {name: Path(path) for name, path in run.report.artifacts.items()}
+    if (run.folder / MEASURED).exists():  # A measurement, which the report compares with the run.
+        files[MEASURED] = run.folder / MEASURED
     return {
         "version": code_version(),
         "files": {

@@ -113,6 +113,16 @@ def test_what_is_missing_or_damaged_is_made_again(
         path.write_bytes(whole)
 
 
+def test_a_measurement_made_since_goes_into_a_new_report(again: Finished) -> None:
+    measured = artifact("report.json")(again).with_name("measured.json")
+    measured.write_text("{}")
+    try:
+        assert read(again) is None
+    finally:
+        measured.unlink()
+    assert read(again) is not None
+
+
 @pytest.mark.parametrize(
     ("overrides", "environment"),
     [

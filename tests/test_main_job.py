@@ -97,12 +97,12 @@ def test_the_report_lies_where_the_object_says(finished: Finished) -> None:
 def test_a_ray_and_deepspeed_give_the_same_bits_as_one_process_and_torch(
     finished: Finished, local_runtime: LocalRuntime, tmp_path: Path
 ) -> None:
-    heard = RecordingWatcher()
+    watcher = RecordingWatcher()
     loaded = small.loaded(tmp_path)
     assert loaded.recipe.student.engine.kind == "deepspeed"
-    results = executor(local_runtime, loaded, tmp_path / "home", watcher=heard).run()
-    assert heard.titles("ends")[-1] in {"student", "controls.untaught"}
-    assert sorted(heard.titles("begins")) == sorted(STAGES)
+    results = executor(local_runtime, loaded, tmp_path / "home", watcher=watcher).run()
+    assert watcher.titles("end")[-1] in {"student", "controls.untaught"}
+    assert sorted(watcher.titles("begin")) == sorted(STAGES)
     weights = {result.stage.title: result.outcome.weights_sha256 for result in results}
     assert weights == finished.weights()
     here, there = Store(finished.home), Store(tmp_path / "home")
@@ -147,12 +147,12 @@ def test_two_ranks_are_taught_the_same_as_one(
 
 
 def test_mlflow_has_each_step_and_each_epoch_once(finished: Finished) -> None:
-    told = metrics(finished.home, finished.digests()["student"])
-    assert all(len(values) == 1 for values in told.values())
+    recorded = metrics(finished.home, finished.digests()["student"])
+    assert all(len(values) == 1 for values in recorded.values())
     for metric in ("loss", "terms/task", "terms/soft_targets", "terms/near", "learning_rate",
                    "wait_seconds", "samples_per_second"):  # fmt: skip
-        assert [step for key, step in told if key == metric] == list(range(STEPS)), metric
-    assert [step for key, step in told if key == "validation/accuracy"] == [3, 7, 11]
+        assert [step for key, step in recorded if key == metric] == list(range(STEPS)), metric
+    assert [step for key, step in recorded if key == "validation/accuracy"] == [3, 7, 11]
     names = {name for name, _ in runs_of(finished.home)}
     assert names == {"small", *STAGES}
     assert {status for _, status in runs_of(finished.home)} == {"FINISHED"}
@@ -179,11 +179,11 @@ def test_a_second_run_runs_nothing_and_reports_the_same(
         assert second.object[key] == finished.object[key], key
 
 
-def test_a_second_run_tells_mlflow_nothing_twice(finished: Finished, second: Finished) -> None:
+def test_a_second_run_sends_mlflow_nothing_twice(finished: Finished, second: Finished) -> None:
     for digest in finished.digests().values():
-        told = metrics(finished.home, digest)
-        assert told
-        assert all(len(values) == 1 for values in told.values())
+        recorded = metrics(finished.home, digest)
+        assert recorded
+        assert all(len(values) == 1 for values in recorded.values())
     assert len(runs_of(finished.home)) == 1 + len(STAGES)
 
 
