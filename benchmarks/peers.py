@@ -44,7 +44,7 @@ from benchmarks.contest.figures import (
     table,
 )
 from benchmarks.contest.our_runs import (
-    INTERNAL_ERROR,
+    RUNS,
     OurRun,
     Precision,
     Work,
@@ -58,7 +58,7 @@ from benchmarks.contest.settling import settle
 
 REPEATS = 5
 LIVE_IN_FP32 = "live, fp32 teachers"
-IN_ROUNDS = [name for name in INTERNAL_ERROR if name != LIVE_IN_FP32]
+IN_ROUNDS = [name for name in RUNS if name != LIVE_IN_FP32]
 LEARNING = ["untaught, fp32", LIVE_IN_FP32, "filling, fp32", "filled, fp32", "filled, bf16"]
 """Those of our runs whose accuracy is compared."""
 
@@ -79,11 +79,11 @@ class Course:
 
     def ours(self, name: str, seed: int) -> None:
         """One run of this project's."""
-        self._attempt(name, lambda: asdict(measure(INTERNAL_ERROR[name], self.work, seed=seed)))
+        self._attempt(name, lambda: asdict(measure(RUNS[name], self.work, seed=seed)))
 
     def learn(self, name: str, seed: int) -> None:
         """Trains to the end, whoever it is."""
-        if name in INTERNAL_ERROR:
+        if name in RUNS:
             return self.ours(name, seed)
         options = ["--epochs", self.work.epochs, "--fraction", self.work.fraction, "--seed", seed]
         return self._attempt(name, lambda: self.turns.take(name, *map(str, options)))

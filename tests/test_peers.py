@@ -14,20 +14,20 @@ from torch.nn import functional
 import stillhouse
 from benchmarks.contest.figures import TO_BEAT, Contest, goals, inferences, table, untaught_of
 from benchmarks.contest.meter import Meter, TurnOver
-from benchmarks.contest.our_runs import INTERNAL_ERROR, Work, _rates, forget_answers, recipe
+from benchmarks.contest.our_runs import RUNS, Work, _rates, forget_answers, recipe
 from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
 from students.storage.step_log import Row
 
 
-@pytest.mark.parametrize("name", INTERNAL_ERROR)
+@pytest.mark.parametrize("name", RUNS)
 def test_each_of_our_runs_is_a_recipe_that_check_accepts(name: str, tmp_path: Path) -> None:
     work = Work(root=tmp_path, home=tmp_path / "home", fraction=0.1, epochs=2)
     path = tmp_path / "peers.yaml"
-    path.write_text(yaml.safe_dump(recipe(INTERNAL_ERROR[name], work, seed=3)))
+    path.write_text(yaml.safe_dump(recipe(RUNS[name], work, seed=3)))
     read = stillhouse.load_recipe(path).recipe
-    assert len(read.teachers) == INTERNAL_ERROR[name].teachers
-    assert (read.ensemble.bank == "none") == (INTERNAL_ERROR[name].bank == "none")
-    assert read.student.train.precision == INTERNAL_ERROR[name].precision
+    assert len(read.teachers) == RUNS[name].teachers
+    assert (read.ensemble.bank == "none") == (RUNS[name].bank == "none")
+    assert read.student.train.precision == RUNS[name].precision
     assert read.student.train.batch_size == 128
 
 

@@ -54,7 +54,7 @@ class OurRun:
     teachers_precision: Literal["auto", "fp32"] = "auto"
 
 
-INTERNAL_ERROR = {
+RUNS = {
     "untaught, fp32": OurRun(0),
     "untaught, bf16": OurRun(0, precision="bf16"),
     "live, fp32": OurRun(3, bank="none"),
