@@ -19,7 +19,6 @@ from students.objectives.term import taps_of
 from students.storage.outcome import read_outcome
 from students.training.build import sample_ids
 from students.training.questions import required_taps, required_views
-from students.transfer_sets.config import NoAugment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
 from teachers.bank.reader import is_filled
@@ -79,9 +78,9 @@ class BankShelves:
                 "identity": self.transfer_set.identity,
                 "shape": list(self.transfer_set.shape),
             },
-            "views": None
-            if isinstance(augment, NoAugment)
-            else {"augment": augment.model_dump(mode="json"), "seed": recipe.transfer_set.seed},
+            "views": {"augment": augment.model_dump(mode="json"), "seed": recipe.transfer_set.seed}
+            if augment.changes
+            else None,
             "precision": config.precision,
             "threads": config.threads,
             "device": device(config.resources),

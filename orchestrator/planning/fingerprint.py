@@ -19,9 +19,6 @@ from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
 from students.specs import StudentSpec
 from students.transfer_sets.config import (
-    CustomTransferSet,
-    ImageFolder,
-    NoAugment,
     TransferSetConfig,
 )
 from students.transfer_sets.content_hashes import hashes_of
@@ -173,7 +170,7 @@ def _samples(
     given = spec.samples
     fields = _data(transfer_set, context)
     fields["augment"] = given.augment.model_dump(mode="json")
-    fields["views"] = None if isinstance(given.augment, NoAugment) else transfer_set.views
+    fields["views"] = transfer_set.views if given.augment.changes else None
     if given.audience == "teacher":
         own = outputs(given.classes, transfer_set)
         return fields | {"fraction": given.fraction, "labelled": 1.0, "omit": []} | own
@@ -199,11 +196,9 @@ def _data(transfer_set: TransferSetConfig, context: FingerprintContext) -> Plain
         "identity": context.identity,
         "seed": transfer_set.seed,
         "validation": transfer_set.validation,
-    }
-    if isinstance(transfer_set, ImageFolder):
-        fields |= {"size": transfer_set.size, "channels": transfer_set.channels}
-    if isinstance(transfer_set, CustomTransferSet):
-        fields["source"] = _custom(transfer_set.source, context.folder)
+    } | transfer_set.decoding
+    if transfer_set.custom_source is not None:
+        fields["source"] = _custom(transfer_set.custom_source, context.folder)
     return fields
 
 

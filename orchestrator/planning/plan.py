@@ -19,7 +19,6 @@ from students.objectives.task import Task
 from students.objectives.term import Term
 from students.randomness import seed_of
 from students.specs import Samples, StudentSpec
-from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.identity import identify
 from teachers.config import EnsembleConfig, TeacherConfig
 from teachers.weighting.adaptive import Adaptive
@@ -113,10 +112,10 @@ def make_plan(
 
 
 def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
-    if isinstance(recipe.transfer_set, CustomTransferSet):
+    source = recipe.transfer_set.custom_source
+    if source is not None:
         raise TransferSetError(
-            f"what `transfer_set.source` ({recipe.transfer_set.source}) returns is known only when "
-            "it has run",
+            f"what `transfer_set.source` ({source}) returns is known only when it has run",
             path="source",
         )
     return identify(recipe.transfer_set, folder=folder, cache=cache)

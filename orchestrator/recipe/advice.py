@@ -7,14 +7,8 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.weight_schedules import objectives
-from students.objectives.decoupled import Decoupled
-from students.objectives.hard_targets import HardTargets
-from students.objectives.probability_l2 import ProbabilityL2
-from students.objectives.task import Task
-from students.objectives.term import SofteningTerm, learns_from_teachers
+from students.objectives.term import learns_from_teachers
 from teachers.config import TeacherConfig
-
-_ON_DISTRIBUTIONS = (SofteningTerm, ProbabilityL2, HardTargets)
 
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
@@ -65,11 +59,11 @@ def _weight_schedules(recipe: Recipe) -> Iterator[str]:
 
 def _label_smoothing(recipe: Recipe) -> Iterator[str]:
     found = [
-        f"{name} ({term.label_smoothing:g})"
+        f"{name} ({term.smoothing:g})"
         for name, teacher in recipe.teachers.items()
         if teacher.train is not None
         for term in teacher.train.objective.values()
-        if isinstance(term, Task) and term.label_smoothing > 0 and term.active
+        if term.smoothing > 0 and term.active
     ]
     if found:
         subject = f"Teacher {found[0]} is" if len(found) == 1 else f"Teachers {listed(found)} are"
@@ -94,7 +88,7 @@ def _unlabelled(recipe: Recipe) -> Iterator[str]:
     found = [
         name
         for name, term in recipe.student.objective.items()
-        if term.active and isinstance(term, Decoupled)
+        if term.active and term.skips_unlabelled
     ]
     unlabelled = 1 - recipe.transfer_set.labelled
     if found and 0 < unlabelled < 1:
@@ -118,7 +112,7 @@ def _noise(recipe: Recipe) -> Iterator[str]:
     shifted = [
         name
         for name, term in recipe.student.objective.items()
-        if term.active and isinstance(term, _ON_DISTRIBUTIONS)
+        if term.active and term.on_distributions
     ]
     if shifted:
         yield (

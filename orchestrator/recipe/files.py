@@ -9,7 +9,6 @@ from orchestrator.errors import Finding, Problem, problems_from
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.places import dotted
 from students.models.config import Model, Weights
-from students.transfer_sets.config import CustomTransferSet
 
 
 def missing_files(loaded: LoadedRecipe) -> list[Problem]:
@@ -19,8 +18,8 @@ def missing_files(loaded: LoadedRecipe) -> list[Problem]:
     """
     recipe, student = loaded.recipe, loaded.recipe.student
     findings: list[Finding] = []
-    if isinstance(recipe.transfer_set, CustomTransferSet):
-        findings += _code(loaded, "transfer_set", recipe.transfer_set.source)
+    if recipe.transfer_set.custom_source is not None:
+        findings += _code(loaded, "transfer_set", recipe.transfer_set.custom_source)
     for name, teacher in recipe.teachers.items():
         findings += _of_model(loaded, f"teachers.{name}", teacher.model, teacher.weights)
     weights = student.weights if isinstance(student.weights, Weights) else None

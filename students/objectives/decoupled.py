@@ -102,6 +102,7 @@ class Decoupled(SofteningTerm):
 
     needs_labels: ClassVar[bool] = True
     needs_all_logits: ClassVar[bool] = True
+    skips_unlabelled: ClassVar[bool] = True
     kind: Literal["decoupled"] = "decoupled"
     target: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the label's class")
     others: Annotated[float, Field(ge=0)] = Field(8.0, description="weight of all others")

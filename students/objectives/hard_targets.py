@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from students.objectives.fallback_labels import or_fallback
 from students.objectives.softening import top_class
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class HardTargets(Term):
     """Cross-entropy with the most probable class of the ensemble (Bucila et al., 2006)."""
 
+    on_distributions: ClassVar[bool] = True
     kind: Literal["hard_targets"] = "hard_targets"
 
     def loss(self, inputs: TermInputs) -> Tensor:

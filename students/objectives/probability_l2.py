@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from students.lazy_imports import functional, torch
 from students.objectives.fallback_labels import NO_CLASS
@@ -46,6 +46,7 @@ def with_one_hot(
 class ProbabilityL2(Term):
     """Squared distance between the student's distribution and the ensemble's, at temperature 1."""
 
+    on_distributions: ClassVar[bool] = True
     kind: Literal["probability_l2"] = "probability_l2"
 
     def loss(self, inputs: TermInputs) -> Tensor:

@@ -47,6 +47,11 @@ class Task(Term):
     kind: Literal["task"] = "task"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
+    @property
+    def smoothing(self) -> float:
+        """As ``label_smoothing`` says."""
+        return self.label_smoothing
+
     def loss(self, inputs: TermInputs) -> Tensor:
         """``task_loss`` of the student's logits [B, C]."""
         return task_loss(inputs.logits, inputs.labels, label_smoothing=self.label_smoothing)

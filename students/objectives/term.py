@@ -91,6 +91,10 @@ class Term(Section):
     """Whether it needs each logit, not only the largest."""
     min_samples: ClassVar[int] = 1
     """Samples that a micro-batch must have."""
+    skips_unlabelled: ClassVar[bool] = False
+    """Whether samples without a label contribute nothing, though teachers answer them."""
+    on_distributions: ClassVar[bool] = False
+    """Whether it compares distributions, whose mean gradient noise on the logits shifts."""
 
     def loss(self, inputs: TermInputs) -> Tensor:
         """The loss of one micro-batch without the term's weight: a scalar with a gradient."""
@@ -100,6 +104,11 @@ class Term(Section):
     def softens(self) -> bool:
         """Whether it depends on the ensemble's temperature, unless it has one of its own."""
         return False
+
+    @property
+    def smoothing(self) -> float:
+        """The share of a label that is spread over all classes."""
+        return 0.0
 
     @property
     def active(self) -> bool:
@@ -128,6 +137,7 @@ class Term(Section):
 class SofteningTerm(Term):
     """A term that compares softened distributions."""
 
+    on_distributions: ClassVar[bool] = True
     temperature: Temperature | None = Field(None, description="the ensemble's, if not said")
 
     @property

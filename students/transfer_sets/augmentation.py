@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from students.randomness import hash_ids, seed_of
-from students.transfer_sets.config import Augment, CropFlip, NoAugment
+from students.transfer_sets.config import Augmentation
 
 Pictures = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -21,7 +21,7 @@ Offsets = npt.NDArray[np.int64]
 def augmented(
     inputs: UInt8[Tensor, "batch channels height width"],
     sample_ids: npt.NDArray[np.int64],
-    augment: Augment,
+    augment: Augmentation,
     *,
     seed: int,
     view: int,
@@ -32,12 +32,12 @@ def augmented(
     never on the batch in which it stands. ``inputs`` is left as it is (with no
     augmentation it is the answer itself).
     """
-    if isinstance(augment, NoAugment):
+    if not augment.changes:
         return inputs
-    margin = augment.padding if isinstance(augment, CropFlip) else augment.pixels
+    margin = augment.margin
     top, left, mirrored = _draws(seed_of(seed, "view", augment.kind, view), sample_ids, margin)
     pictures = _windows(inputs.numpy(), top, left, margin)
-    if isinstance(augment, CropFlip) and augment.flip:
+    if augment.mirrors:
         pictures[mirrored] = pictures[mirrored][..., ::-1]
     return torch.from_numpy(pictures)
 

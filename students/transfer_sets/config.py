@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -11,13 +11,35 @@ from cluster.section import Section, kind_first
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class NoAugment(Section):
+class Augmentation(Section):
+    """How a view of a sample is made: shifted by up to ``margin`` pixels in each direction, zeros
+    coming in, and mirrored in half of the views if it ``mirrors``."""
+
+    kind: str
+
+    @property
+    def margin(self) -> int:
+        """The most pixels of a shift."""
+        return 0
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left and right may be exchanged."""
+        return False
+
+    @property
+    def changes(self) -> bool:
+        """Whether a view differs from its sample."""
+        return self.margin > 0 or self.mirrors
+
+
+class NoAugment(Augmentation):
     """Every view of a sample is the sample itself."""
 
     kind: Literal["none"] = "none"
 
 
-class CropFlip(Section):
+class CropFlip(Augmentation):
     """Random crop after zero padding, and a random left-right flip."""
 
     kind: Literal["crop_flip"] = "crop_flip"
@@ -25,17 +47,32 @@ class CropFlip(Section):
     flip: bool = True
 
     @model_validator(mode="after")
-    def _does_something(self) -> CropFlip:
-        if self.padding == 0 and not self.flip:
+    def _makes_views(self) -> Self:
+        if not self.changes:
             raise ValueError("changes nothing with padding 0 and no flip; write none instead")
         return self
 
+    @property
+    def margin(self) -> int:
+        """The padding."""
+        return self.padding
 
-class Shift(Section):
+    @property
+    def mirrors(self) -> bool:
+        """As ``flip`` says."""
+        return self.flip
+
+
+class Shift(Augmentation):
     """Random shift by up to ``pixels`` in each direction; zeros come in."""
 
     kind: Literal["shift"] = "shift"
     pixels: int = Field(2, ge=1, le=64)
+
+    @property
+    def margin(self) -> int:
+        """The pixels."""
+        return self.pixels
 
 
 Augment = Annotated[
@@ -69,6 +106,16 @@ class TransferSetBase(Section):
         if len(set(value)) < len(value):
             raise ValueError("must name each class once")
         return value
+
+    @property
+    def custom_source(self) -> str | None:
+        """The user's own function, ``file.py:function``, that returns it, if one does."""
+        return None
+
+    @property
+    def decoding(self) -> dict[str, int]:
+        """The settings by which picture files become arrays, where that is not fixed."""
+        return {}
 
 
 class Digits(TransferSetBase):
@@ -151,6 +198,11 @@ class ImageFolder(Rooted):
     size: int = Field(32, ge=1, le=1024, description="height and width of every picture")
     channels: Literal[1, 3] = 3
 
+    @property
+    def decoding(self) -> dict[str, int]:
+        """Size and channels."""
+        return {"size": self.size, "channels": self.channels}
+
 
 class CustomTransferSet(TransferSetBase):
     """``file.py:function`` beside the recipe returns the pictures."""
@@ -158,6 +210,11 @@ class CustomTransferSet(TransferSetBase):
     kind: Literal["custom"] = "custom"
     source: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")
     options: dict[str, str | int | float | bool | None] = Field({}, description="its arguments")
+
+    @property
+    def custom_source(self) -> str:
+        """The function."""
+        return self.source
 
 
 TransferSetConfig = Annotated[

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from students.knowledge import Batch
 from students.transfer_sets.augmentation import augmented
-from students.transfer_sets.config import Augment, NoAugment, TransferSetConfig
+from students.transfer_sets.config import Augmentation, TransferSetConfig
 from students.transfer_sets.splits import apportion, class_counts, share_of, take
 
 Ids = npt.NDArray[np.int64]
@@ -72,12 +72,12 @@ class TransferSet:
         """Those of the student's ids that come with labels."""
         return self._labelled
 
-    def view_of(self, epoch: int, *, augment: Augment | None = None) -> int:
+    def view_of(self, epoch: int, *, augment: Augmentation | None = None) -> int:
         """Which view the samples have in ``epoch``, counted from zero.
 
         Where nothing is augmented (by ``augment``, or the set itself) there is one.
         """
-        if isinstance(self.config.augment if augment is None else augment, NoAugment):
+        if not (self.config.augment if augment is None else augment).changes:
             return 0
         views = self.config.views
         return epoch if views == "all" else epoch % views
@@ -87,7 +87,7 @@ class TransferSet:
         sample_ids: Ids,
         view: int,
         *,
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
         student_labels: bool = True,
     ) -> Batch:
         """The samples [B] under ``view``, augmented by ``augment``, or as the set is.

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
-from students.transfer_sets.config import Augment, CropFlip, NoAugment, Shift
 
 
 def _parts(recipe: Recipe) -> Iterator[Finding]:
@@ -48,28 +47,12 @@ def _views(recipe: Recipe) -> Iterator[Finding]:
     views = recipe.transfer_set.views
     trained = [teacher.train for teacher in recipe.teachers.values() if teacher.train is not None]
     augments = [recipe.transfer_set.augment, *(train.augment for train in trained)]
-    if views != "all" and not any(each is not None and _changes(each) for each in augments):
+    if views != "all" and not any(each is not None and each.changes for each in augments):
         yield (
             "transfer_set.views",
             f"is {views}, which has no effect while `transfer_set.augment` changes nothing; take "
             "one out or choose an augmentation",
         )
-    for place, augment in _augments(recipe):
-        if isinstance(augment, CropFlip) and not _changes(augment):
-            yield place, "has padding 0 and no flip, which changes nothing; write none instead"
-
-
-def _augments(recipe: Recipe) -> Iterator[tuple[str, Augment | None]]:
-    yield "transfer_set.augment", recipe.transfer_set.augment
-    for name, teacher in recipe.teachers.items():
-        if teacher.train is not None:
-            yield f"teachers.{name}.train.augment", teacher.train.augment
-
-
-def _changes(augment: NoAugment | CropFlip | Shift) -> bool:
-    if isinstance(augment, CropFlip):
-        return augment.padding > 0 or augment.flip
-    return not isinstance(augment, NoAugment)
 
 
 def _batches(recipe: Recipe) -> Iterator[Finding]:
