@@ -127,9 +127,9 @@ class BankShelves:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""
         spec, ids = stage.cohort[0], self.sample_ids(stage)
         return all(
-            part.shelf is not None and part.whole and is_filled(part.shelf, views, ids)
+            shelf is not None and is_filled(shelf, views, ids)
             for taps, views in required_taps(spec, self.transfer_set, name).items()
-            for part in [answers.asked(taps)]
+            for shelf in [answers.with_taps(taps).complete_shelf]
         )
 
     def views(self, stage: Stage) -> list[int]:

@@ -76,7 +76,7 @@ class TeacherStartup:
             )
             for name in names
         }
-        return frozenset(name for name, spec in specs.items() if spec.shelf and spec.whole)
+        return frozenset(name for name, spec in specs.items() if spec.complete_shelf)
 
     def knowledge_source(
         self, stage: Stage, resolved: Resolved, roles: ExitStack, *, start_all: bool

@@ -84,11 +84,11 @@ def _time(bench: Bench, stage: Stage) -> StageTiming | TaughtTiming:
         return TaughtTiming(computed, None)
     bench.say(f"running {stage.name} with stored answers")
     read = time_stage(bench, stage, most_steps=computed.steps)
-    uncached = {name for name in stage.teachers if not _kept(bench, stage, name).whole}
+    uncached = {name for name in stage.teachers if not _answers(bench, stage, name).complete_shelf}
     return TaughtTiming(computed, read, frozenset(uncached))
 
 
-def _kept(bench: Bench, stage: Stage, name: str) -> AnswerSpec:
+def _answers(bench: Bench, stage: Stage, name: str) -> AnswerSpec:
     shelves = bench.runner.teachers.bank_shelves
     return shelves.answer_spec(stage, name, shelves.folder(name), plain(1))
 
@@ -156,7 +156,7 @@ def _bank(bench: Bench, student: Stage) -> MeasuredBank | None:
     if not student.teachers or not isinstance(bank, BankConfig):
         return None
     work = workload(student, data)
-    shelves = filter(None, (_kept(bench, student, name).shelf for name in student.teachers))
+    shelves = filter(None, (_answers(bench, student, name).shelf for name in student.teachers))
     of_one_view = (
         bytes_of_one_view(shelf.columns, len(data.targets), work.distinct) for shelf in shelves
     )

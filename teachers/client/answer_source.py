@@ -1,4 +1,4 @@
-"""One teacher's answers to one lesson: what is stored is read here, the rest asked of the teacher.
+"""One teacher's answers to a window of questions: stored ones are read here, the others asked.
 
 Where it waits, see ``stream``.
 """
@@ -27,108 +27,124 @@ LOOK_AHEAD = 4
 """Answers that a teacher may have ready before the student takes the first of them."""
 
 MAX_RESTARTS = 3
-"""Times in a row that a teacher is brought back without an answer between."""
+"""Restarts of a teacher in a row, without an answer in between."""
 
 log = logging.getLogger("stillhouse.stream")
 
 
 @dataclass(frozen=True)
 class AnswerSpec:
-    """How a teacher is run, and what of its answers is kept where: it is told so again when it
-    is brought back. Without a ``shelf`` nothing is kept."""
+    """How a teacher computes its answers, which taps they have, and the ``shelf`` on which they
+    are stored; without one none is. A restarted teacher is given it again."""
 
     inference: InferenceConfig
     taps: tuple[Tap, ...] = ()
     shelf: Shelf | None = None
 
-    @property
-    def whole(self) -> bool:
-        """Whether an answer is kept whole: not so if it has taps that are not."""
-        here = {column.name for column in self.shelf.columns} if self.shelf else set()
-        return set(columns_of(self.taps)) <= here
-
-    def asked(self, taps: tuple[Tap, ...]) -> AnswerSpec:
+    def with_taps(self, taps: tuple[Tap, ...]) -> AnswerSpec:
         """The same for answers that have no other taps than these."""
         shelf = self.shelf.of(columns_of(taps)) if self.shelf else None
         return replace(self, taps=taps, shelf=shelf)
 
-    def stored(self, view: int) -> StoredView | None:
-        """What is sealed of a view, if an answer can be had from there whole."""
-        if self.shelf is None or not self.whole:
+    @property
+    def complete_shelf(self) -> Shelf | None:
+        """The shelf, if all columns of an answer are stored on it."""
+        if self.shelf is None:
             return None
-        return StoredView(self.shelf, view)
+        stored = {column.name for column in self.shelf.columns}
+        return self.shelf if stored.issuperset(columns_of(self.taps)) else None
 
 
 @dataclass(frozen=True)
-class Source:
-    """One teacher as a student's rank sees it: its replicas, of which there may be none where
-    all is stored; ``timeout`` bounds, in seconds, the wait for one answer. ``revived`` counts
-    how often each replica was brought back, by its place."""
+class TeacherEndpoint:
+    """One teacher as a student's rank reaches it.
+
+    ``replicas`` may be empty where all answers are stored; ``timeout`` bounds, in seconds, the
+    wait for one answer; ``restarts`` counts those of each replica, by its index.
+    """
 
     name: str
-    handles: tuple[Handle[TeacherHost], ...]
+    replicas: tuple[Handle[TeacherHost], ...]
     timeout: float
     on_loss: Wait | Fail
-    kept: AnswerSpec | None = None
-    revived: Counter[int] = field(default_factory=Counter)
+    answers: AnswerSpec | None = None
+    restarts: Counter[int] = field(default_factory=Counter)
+
+    def stream(self, questions: Sequence[Question], replica: int = 0) -> ReplicaStream:
+        """One replica's answers to ``questions``.
+
+        Raises:
+            AnswersGone: the teacher was not started.
+        """
+        if not self.replicas:
+            raise AnswersGone(
+                f"stored answers of teacher '{self.name}' are spoilt or were evicted, and it was "
+                "not started, since all had been there"
+            )
+        return ReplicaStream(self, replica, questions)
 
 
-class Replica:
-    """One replica's answers to questions, asked again from where the student is if it is lost."""
+class ReplicaStream:
+    """One replica's answers to questions, asked again from the student's position after a loss."""
 
-    def __init__(self, source: Source, place: int, questions: Sequence[Question]) -> None:
-        self._source = source
-        self._place = place
-        self._handle = source.handles[place]
+    def __init__(
+        self, endpoint: TeacherEndpoint, replica: int, questions: Sequence[Question]
+    ) -> None:
+        self._endpoint = endpoint
+        self._replica = replica
+        self._handle = endpoint.replicas[replica]
         self._questions = questions
         self._taken = 0
         self._stream = self._ask()
 
     def _ask(self) -> Stream[Answer]:
-        self._asked_of = self._source.revived[self._place]
+        self._restarts_when_asked = self._endpoint.restarts[self._replica]
         return self._handle.stream(LOOK_AHEAD, TeacherHost.answers, self._questions[self._taken :])
 
     def next(self) -> Answer:
         """The answer to the next question.
 
         Raises:
-            TeacherLost: it is gone, and was not to be waited for or did not come back.
-            InvalidAnswer: it answers with no number, likewise.
+            TeacherLost: the teacher is lost, and the recipe says not to wait for it, or it did
+                not come back.
+            InvalidAnswer: likewise for one that answers with values that are not numbers.
         """
-        for revival in range(MAX_RESTARTS + 1):
+        for attempt in range(MAX_RESTARTS + 1):
             try:
-                answer = self._stream.next(self._source.timeout)
-            except (RoleLost, InvalidAnswer) as lost:
-                self._bring_back(revival, lost)
+                answer = self._stream.next(self._endpoint.timeout)
+            except (RoleLost, InvalidAnswer) as error:
+                self._restart(attempt, error)
             else:
                 self._taken += 1
                 return answer
-        raise AssertionError("the last revival returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
-    def _bring_back(self, revival: int, lost: RoleLost | InvalidAnswer) -> None:
+    def _restart(self, attempt: int, error: RoleLost | InvalidAnswer) -> None:
         self._stream.close()
-        if self._asked_of != self._source.revived[self._place]:
-            # Lost with the other lesson's stream, which has brought the teacher back by now.
+        if self._restarts_when_asked != self._endpoint.restarts[self._replica]:
+            # The stream of another window was lost as well, and has restarted the teacher.
             self._stream = self._ask()
             return
-        name, kept = self._source.name, self._source.kept
-        if isinstance(self._source.on_loss, Fail) or revival == MAX_RESTARTS:
-            if isinstance(lost, InvalidAnswer):
-                raise lost
-            remedy = (
-                "run the same command again to go on, or set `ensemble.on_teacher_loss` to wait"
-            )
-            raise TeacherLost(f"teacher '{name}' is lost ({lost}); {remedy}") from lost
-        log.warning("restarting teacher '%s' (%d of %d): %s", name, revival + 1, MAX_RESTARTS, lost)
-        if isinstance(lost, InvalidAnswer):
-            # It lives, so it would not be built anew.
+        name, answers = self._endpoint.name, self._endpoint.answers
+        if isinstance(self._endpoint.on_loss, Fail) or attempt == MAX_RESTARTS:
+            if isinstance(error, InvalidAnswer):
+                raise error
+            raise TeacherLost(
+                f"teacher '{name}' is lost ({error}); run the same command again to go on, or set "
+                "`ensemble.on_teacher_loss` to wait"
+            ) from error
+        log.warning(
+            "restarting teacher '%s' (%d of %d): %s", name, attempt + 1, MAX_RESTARTS, error
+        )
+        if isinstance(error, InvalidAnswer):
+            # Its process is alive, so `revive` would not build it anew.
             self._handle.call(TeacherHost.reload).result()
         else:
             self._handle.revive()
-        if kept is not None:
-            # Waited for: an answer in another manner would have other bits.
-            self._handle.call(TeacherHost.adopt, kept.inference, kept.shelf).result()
-        self._source.revived[self._place] += 1
+        if answers is not None:
+            # Waited for, since answers of another inference would have other bits.
+            self._handle.call(TeacherHost.adopt, answers.inference, answers.shelf).result()
+        self._endpoint.restarts[self._replica] += 1
         self._stream = self._ask()
 
     def close(self) -> None:
@@ -137,39 +153,35 @@ class Replica:
 
 
 class AnswerStream:
-    """A source's answers to ``questions`` about one view and the same taps, in order.
+    """A teacher's answers to a window of ``questions`` about one view and the same taps, in order.
 
-    A question of which all is sealed as the lesson begins is read here; the others go to the
-    source's replicas in turn.
+    Questions whose answers are all sealed as the window begins are read here; the others go to
+    the teacher's replicas in turn. ``counts`` are those of ``AnswerCounts``.
 
     Raises:
         AnswersGone: something is not stored, and the teacher was not started.
     """
 
-    def __init__(self, source: Source, questions: Sequence[Question]) -> None:
-        self._source = source
+    def __init__(self, endpoint: TeacherEndpoint, questions: Sequence[Question]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._endpoint = endpoint
         self._questions = iter(questions)
-        self._kept = source.kept
-        if source.kept is not None:
-            first = questions[0]
-            self._kept = source.kept.asked(first.taps_from(source.name, source.kept.taps))
-        self._stored = self._kept.stored(questions[0].view) if self._kept else None
-        self._here = iter(here := self._read_here(questions))
-        asked = [each for each, stored in zip(questions, here, strict=True) if not stored]
-        if asked and not source.handles:
-            raise _gone(source.name)
-        self._replicas: list[Replica] = []
+        self._stored = _stored_view(endpoint, questions[0])
+        is_stored = self._are_stored(questions)
+        self._is_stored = iter(is_stored)
+        asked = [each for each, stored in zip(questions, is_stored, strict=True) if not stored]
+        self._streams: list[ReplicaStream] = []
         self._turn = 0
-        self.read = self.asked = self.computed = 0
         try:
-            for place in range(len(source.handles) if asked else 0):
-                part = asked[place :: len(source.handles)]
-                self._replicas.append(Replica(source, place, part))
+            if asked:
+                count = max(1, len(endpoint.replicas))
+                for index in range(count):
+                    self._streams.append(endpoint.stream(asked[index::count], index))
         except BaseException:
             self.close()
             raise
 
-    def _read_here(self, questions: Sequence[Question]) -> list[bool]:
+    def _are_stored(self, questions: Sequence[Question]) -> list[bool]:
         if self._stored is None:
             return [False] * len(questions)
         present = self._stored.present(np.concatenate([each.sample_ids for each in questions]))
@@ -181,51 +193,46 @@ class AnswerStream:
 
         Raises:
             TeacherLost, InvalidAnswer: as of a replica.
-            AnswersGone: what was stored is spoilt, and the teacher was not started.
+            AnswersGone: what was stored is corrupt, and the teacher was not started.
         """
-        question, here = next(self._questions), next(self._here)
-        answer = self._stored_answer(question) if here else self._asked_answer()
-        return self._asked_alone(question) if answer is None else answer
-
-    def _stored_answer(self, question: Question) -> Answer | None:
+        question = next(self._questions)
+        if not next(self._is_stored):
+            stream = self._streams[self._turn % len(self._streams)]
+            self._turn += 1
+            return self._counted(stream.next())
         assert self._stored is not None
         try:
-            columns = self._stored.read(question.sample_ids)
+            answer = Answer(self._stored.read(question.sample_ids))
         except CorruptBlocks:
-            return None
-        self.read += len(question.sample_ids)
-        return Answer(columns)
-
-    def _asked_answer(self) -> Answer:
-        replica = self._replicas[self._turn % len(self._replicas)]
-        self._turn += 1
-        return self._counted(replica.next())
+            return self._asked_alone(question)
+        self.counts["read"] += len(question.sample_ids)
+        return answer
 
     def _asked_alone(self, question: Question) -> Answer:
-        """Asks anew what was found spoilt."""
-        if not self._source.handles:
-            raise _gone(self._source.name)
-        replica = Replica(self._source, 0, [question])
+        """Asks for an answer that was found corrupt in the bank."""
+        stream = self._endpoint.stream([question])
         try:
-            return self._counted(replica.next())
+            return self._counted(stream.next())
         finally:
-            replica.close()
+            stream.close()
 
     def _counted(self, answer: Answer) -> Answer:
-        self.asked += len(answer.logits)
-        self.computed += answer.computed
+        self.counts["asked"] += len(answer.logits)
+        self.counts["computed"] += answer.computed
         if answer.warning:
             log.warning("%s", answer.warning)
         return answer
 
     def close(self) -> None:
         """Frees the teacher, however many answers were taken. May be called twice."""
-        for replica in self._replicas:
-            replica.close()
+        for stream in self._streams:
+            stream.close()
 
 
-def _gone(name: str) -> AnswersGone:
-    return AnswersGone(
-        f"stored answers of teacher '{name}' are spoilt or were evicted, and it was not started, "
-        "since all had been there"
-    )
+def _stored_view(endpoint: TeacherEndpoint, question: Question) -> StoredView | None:
+    """What is sealed of the question's view; None where answers are not stored whole."""
+    answers = endpoint.answers
+    if answers is None:
+        return None
+    shelf = answers.with_taps(question.taps_from(endpoint.name, answers.taps)).complete_shelf
+    return None if shelf is None else StoredView(shelf, question.view)

@@ -5,14 +5,15 @@ Who waits for whom, and who frees them:
 | waits          | for                         | freed by                                        |
 |----------------|-----------------------------|-------------------------------------------------|
 | a student rank | each teacher's next answer  | the answer; ``timeout`` seconds; the teacher's  |
-|                |                             | loss, after which it is revived and asked again |
+|                |                             | loss, after which it is restarted and asked     |
+|                |                             | again                                           |
 | a teacher      | room in its look-ahead,     | the rank taking an answer, leaving ``ask``,     |
 |                | ``LOOK_AHEAD`` per stream   | or dying                                        |
 | a teacher      | another rank's forward pass | the end of that pass (a lock, never held while  |
 |                |                             | waiting for room)                               |
 
-A lesson's last answers are still to be taken when the next lesson is asked for; so a rank has
-two streams from each teacher at one time, and a third for a question that it has to ask alone.
+The next window is asked before the last answers of the current one are taken, so a rank has two
+streams from each teacher at one time, and a third for a question that it has to ask alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from operator import attrgetter
 
 from cluster.runtime import Handle
 from students.knowledge import AnswerCounts, Knowledge, Question
-from teachers.client.answer_source import LOOK_AHEAD, AnswerSpec, AnswerStream, Source
+from teachers.client.answer_source import LOOK_AHEAD, AnswerSpec, AnswerStream, TeacherEndpoint
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost
@@ -40,89 +41,84 @@ STREAMS_PER_RANK = 3
 
 @dataclass(frozen=True)
 class StreamedKnowledge:
-    """Lessons from an ensemble whose teachers answer as streams, each from its replicas in turn.
+    """Knowledge from an ensemble whose teachers stream their answers, each from its replicas.
 
     ``teachers`` holds the replicas of each teacher by name, none where all that will be asked is
-    stored; ``timeout`` bounds, in seconds, the wait for one answer; ``kept`` says by name where
-    answers are stored. Can be sent to another process.
+    stored; ``timeout`` bounds, in seconds, the wait for one answer; ``answers`` says by name how
+    a teacher computes them and where they are stored. Can be sent to another process.
     """
 
     ensemble: Ensemble
     teachers: Mapping[str, tuple[Handle[TeacherHost], ...]]
     timeout: float
     on_loss: Wait | Fail
-    kept: Mapping[str, AnswerSpec] = field(default_factory=dict)
-    _tally: Counter[tuple[str, str]] = field(default_factory=Counter, init=False, repr=False)
-    _revived: dict[str, Counter[int]] = field(default_factory=dict, init=False, repr=False)
+    answers: Mapping[str, AnswerSpec] = field(default_factory=dict)
+    _counts: dict[str, Counter[str]] = field(default_factory=dict, init=False, repr=False)
+    _endpoints: dict[str, TeacherEndpoint] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
     def ask(self, questions: Iterable[Question]) -> Iterator[Iterator[Knowledge]]:
         """Knowledge for each question in order; leaving frees every teacher."""
-        under_way: list[_Together] = []
+        open_windows: list[_Window] = []
         try:
-            yield self._knowledge(_lessons(questions), under_way)
+            yield self._knowledge(_windows(questions), open_windows)
         finally:
-            for lesson in under_way:
-                self._end(lesson)
+            for window in open_windows:
+                self._close(window)
 
     def counts(self) -> Mapping[str, AnswerCounts]:
-        """What was read, asked and computed in lessons that have ended, by teacher."""
+        """The samples read, asked and computed in windows that are closed, by teacher."""
         return {
-            name: AnswerCounts(
-                **{each: self._tally[name, each] for each in ("read", "asked", "computed")}
-            )
-            for name in self.ensemble.names
+            name: AnswerCounts(**self._counts.get(name, Counter())) for name in self.ensemble.names
         }
 
     def _knowledge(
-        self, lessons: Iterator[list[Question]], under_way: list[_Together]
+        self, windows: Iterator[list[Question]], open_windows: list[_Window]
     ) -> Iterator[Knowledge]:
-        self._begin_next(lessons, under_way)
-        while under_way:
-            current = under_way[0]
+        self._open_next(windows, open_windows)
+        while open_windows:
+            current = open_windows[0]
             count = len(current.questions)
             for left in range(count, 0, -1):
-                # As soon as the teachers may be done with this lesson; so they never rest.
+                # As soon as the teachers may have computed this window, so that they never idle.
                 if left == min(LOOK_AHEAD, count):
-                    self._begin_next(lessons, under_way)
+                    self._open_next(windows, open_windows)
                 question = current.questions[-left]
-                answers = [each.next() for each in current.parts]
+                answers = [stream.next() for stream in current.streams]
                 yield self.ensemble.combine_answers(question, answers)
-            self._end(under_way.pop(0))
+            self._close(open_windows.pop(0))
 
-    def _begin_next(self, lessons: Iterator[list[Question]], under_way: list[_Together]) -> None:
+    def _open_next(self, windows: Iterator[list[Question]], open_windows: list[_Window]) -> None:
         with suppress(StopIteration):
-            questions = next(lessons)
-            lesson = _Together(questions)
-            under_way.append(lesson)
+            questions = next(windows)
+            window = _Window(questions)
+            open_windows.append(window)
             for name in self.ensemble.names:
-                source = Source(
-                    name,
-                    self.teachers[name],
-                    self.timeout,
-                    self.on_loss,
-                    self.kept.get(name),
-                    self._revived.setdefault(name, Counter()),
-                )
-                lesson.parts.append(AnswerStream(source, questions))
+                window.streams.append(AnswerStream(self._endpoint(name), questions))
 
-    def _end(self, lesson: _Together) -> None:
-        for name, part in zip(self.ensemble.names, lesson.parts, strict=False):
-            part.close()
-            for each in ("read", "asked", "computed"):
-                self._tally[name, each] += getattr(part, each)
+    def _endpoint(self, name: str) -> TeacherEndpoint:
+        if name not in self._endpoints:
+            self._endpoints[name] = TeacherEndpoint(
+                name, self.teachers[name], self.timeout, self.on_loss, self.answers.get(name)
+            )
+        return self._endpoints[name]
+
+    def _close(self, window: _Window) -> None:
+        for name, stream in zip(self.ensemble.names, window.streams, strict=False):
+            stream.close()
+            self._counts.setdefault(name, Counter()).update(stream.counts)
 
 
-class _Together:
-    """All teachers' answers to one lesson."""
+@dataclass(frozen=True)
+class _Window:
+    """Questions sent at one time, and each teacher's answers to them."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
-        self.questions = questions
-        self.parts: list[AnswerStream] = []
+    questions: Sequence[Question]
+    streams: list[AnswerStream] = field(default_factory=list)
 
 
-def _lessons(questions: Iterable[Question]) -> Iterator[list[Question]]:
-    """Runs of at most ``LESSON`` questions about one view and the same taps."""
+def _windows(questions: Iterable[Question]) -> Iterator[list[Question]]:
+    """At most ``WINDOW`` questions in a row about one view and the same taps."""
     for _, alike in groupby(questions, attrgetter("view", "taps")):
-        while lesson := list(islice(alike, WINDOW)):
-            yield lesson
+        while window := list(islice(alike, WINDOW)):
+            yield window

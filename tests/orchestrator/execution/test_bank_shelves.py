@@ -136,13 +136,13 @@ def test_a_shelf_is_as_wide_as_what_the_terms_ask_of_its_teacher(
     assert sum(each.row_bytes for each in shelf.columns) == row
 
 
-def test_taps_that_are_not_stored_make_an_answer_that_is_not_whole(tmp_path: Path) -> None:
+def test_a_shelf_without_an_answers_taps_is_not_complete(tmp_path: Path) -> None:
     made = bank_shelves(tmp_path)
     specs = [
         made.answer_spec(made.plan.stage("student"), name, tmp_path, plain(1))
         for name in ("wide", "deep")
     ]
-    assert [each.whole for each in specs] == [False, True]
+    assert [each.complete_shelf is not None for each in specs] == [False, True]
 
 
 def test_a_stage_asks_for_all_its_samples_under_all_its_views(tmp_path: Path) -> None:
