@@ -1,7 +1,7 @@
-"""One student, killed and interrupted on its way: nothing lost, nothing twice, nobody left.
+"""One student, killed and interrupted several times: nothing lost or doubled, no process left.
 
-The tests are a chain on one home, each goes on where the one before was broken off: killed on
-the torch engine, stopped by Ctrl-C in DeepSpeed, by SIGTERM while its roles start, all on a Ray;
+The tests are a chain on one home, each continues where the one before was interrupted: killed on
+the torch engine, stopped by Ctrl-C in DeepSpeed, by SIGTERM while its roles start, all on Ray;
 then to the end in one process.
 """
 
@@ -83,8 +83,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 
 @pytest.fixture(scope="module")
-def never_broken_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """The same student in another home, whom nobody disturbed: its stage, and what it left."""
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """The same student in another home, not interrupted: its stage and its outcome."""
     folder = tmp_path_factory.mktemp("other")
     others = ("student", "controls.untaught", "mlflow.db", "mlartifacts", "runs")
     home = undisturbed(tmp_path_factory).copied(folder, without=others)
@@ -98,7 +98,7 @@ def test_a_killed_run_leaves_its_last_commit(chain: Chain) -> None:
     fault = {"STILLHOUSE_FAULT": "student@37=kill"}
     with chain.command("student.engine.kind=torch", **fault) as run:
         assert run.ends(SECONDS_TO_START) == -signal.SIGKILL, run.said()
-    # Whoever outlived the driver was killed just now.
+    # The roles that outlived the driver were killed with it.
     assert 36 <= chain.committed() < STEPS, "one commit before step 37 at the least"
     assert read_outcome(chain.stage) is None
 
@@ -113,11 +113,11 @@ def stops_within_seconds(run: Command, way: Callable[[], None]) -> None:
     assert "Traceback" not in run.said()
 
 
-def test_ctrl_c_stops_a_run_that_went_on_where_the_killed_one_was(chain: Chain) -> None:
+def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(chain: Chain) -> None:
     before = chain.committed()
     with chain.command() as run:
         run.waits_for(lambda: chain.committed() > before, SECONDS_TO_START)
-        # As a terminal does: every process of the group is told.
+        # As a terminal does: every process of the group gets the signal.
         stops_within_seconds(run, lambda: os.killpg(run.process.pid, signal.SIGINT))
     assert f"student: resumes at step {before} of {STEPS}" in run.said()
     assert read_outcome(chain.stage) is None
@@ -130,7 +130,7 @@ def test_sigterm_stops_a_run_whose_roles_are_just_being_started(chain: Chain) ->
     before = chain.committed()
     with chain.command() as run:
         run.waits_for(lambda: "student: starts" in run.said(), SECONDS_TO_START)
-        # As ``kill`` does: the driver alone is told.
+        # As ``kill`` does: the driver alone gets the signal.
         stops_within_seconds(run, run.process.terminate)
     assert chain.committed() >= before
 
@@ -140,25 +140,25 @@ def resumed(chain: Chain) -> Finished:
     return finished(chain.folder, chain.home, *LONG)
 
 
-def test_the_student_is_the_one_that_was_never_broken_off(
-    chain: Chain, resumed: Finished, never_broken_off: tuple[Path, Outcome]
+def test_the_student_is_that_of_the_uninterrupted_run(
+    chain: Chain, resumed: Finished, uninterrupted: tuple[Path, Outcome]
 ) -> None:
-    _, expected = never_broken_off
+    _, expected = uninterrupted
     assert resumed.ran() == ["student"]
     assert resumed.object["student"]["weights_sha256"] == expected.weights_sha256
     outcome = read_outcome(chain.stage)
     assert outcome is not None
     assert outcome.curve == expected.curve
     parts = [attempt for attempt, _ in outcome.segments]
-    assert {1, 2, 4} <= set(parts) <= {1, 2, 3, 4}, "each has done a part, the third had no time"
+    assert {1, 2, 4} <= set(parts) <= {1, 2, 3, 4}, "all but perhaps the third did a part"
 
 
 def test_each_metric_is_in_mlflow_once(
-    chain: Chain, resumed: Finished, never_broken_off: tuple[Path, Outcome]
+    chain: Chain, resumed: Finished, uninterrupted: tuple[Path, Outcome]
 ) -> None:
-    told = metrics(chain.home, chain.stage.name)
-    assert {at: len(values) for at, values in told.items() if len(values) != 1} == {}
-    stage, outcome = never_broken_off
+    logged = metrics(chain.home, chain.stage.name)
+    assert {at: len(values) for at, values in logged.items() if len(values) != 1} == {}
+    stage, outcome = uninterrupted
     rows = list(read_committed(stage, outcome.segments))
     expected = {
         (name if row.kind == "step" else f"validation/{name}", row.step): [value]
@@ -166,8 +166,8 @@ def test_each_metric_is_in_mlflow_once(
         for name, value in row.values.items()
         if name not in OF_TIME | {"samples"}
     }
-    assert {at: values for at, values in told.items() if at[0] not in OF_TIME} == expected
-    steps = Counter(key for key, _ in told)
+    assert {at: values for at, values in logged.items() if at[0] not in OF_TIME} == expected
+    steps = Counter(key for key, _ in logged)
     assert steps["loss"] == steps["wait_seconds"] == STEPS
     assert steps["validation/nll"] == EPOCHS
     names = [name for name, _ in runs_of(chain.home, "chain")]

@@ -61,7 +61,7 @@ def test_data_classes_work_in_a_custom_file(tmp_path: Path) -> None:
         ("import neighbour_of_mine\n", "put all in one file"),
     ],
 )
-def test_a_mishap_is_told(tmp_path: Path, text: str | None, words: str) -> None:
+def test_a_problem_is_reported_in_a_sentence(tmp_path: Path, text: str | None, words: str) -> None:
     if text is not None:
         (tmp_path / "m.py").write_text(text)
     with pytest.raises(UserError, match=words) as caught:

@@ -19,7 +19,7 @@ def test_a_fault_names_stage_and_step():
 @pytest.mark.parametrize(
     "spelled", ["", "student", "student@x=kill", "student@3", "student@3=crash", "student@-1=kill"]
 )
-def test_another_spelling_is_refused(spelled):
+def test_another_form_is_refused(spelled):
     with pytest.raises(ValueError, match="STAGE@STEP=kill"):
         parse_fault(spelled, 1)
 

@@ -1,4 +1,4 @@
-"""Torchvision comes in by one door."""
+"""Torchvision is imported in one file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_models_and_data_sets_come_in_without_a_warning() -> None:
+def test_models_and_data_sets_are_imported_without_a_warning() -> None:
     assert hasattr(torchvision_door.models(), "resnet18")
     assert hasattr(torchvision_door.datasets(), "CIFAR10")
     code = (
@@ -28,7 +28,7 @@ def test_models_and_data_sets_come_in_without_a_warning() -> None:
     assert run(code) == "11689512"
 
 
-def test_importing_the_door_does_not_open_it() -> None:
+def test_importing_the_door_does_not_import_torchvision() -> None:
     code = "import sys, students.torchvision_door; print('torchvision' in sys.modules)"
     assert run(code) == "False"
 
@@ -42,7 +42,7 @@ def test_nothing_is_declared_where_torchvisions_own_operators_load() -> None:
     assert run(code) == "None False"
 
 
-def test_an_operator_that_is_there_is_not_declared_twice() -> None:
+def test_an_operator_that_exists_is_not_declared_twice() -> None:
     code = (
         "import torch\nfrom students import torchvision_door as d\n"
         "library = torch.library.Library('torchvision', 'FRAGMENT')\n"

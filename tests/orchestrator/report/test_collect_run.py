@@ -262,7 +262,7 @@ def test_without_teachers_there_is_no_ensemble_and_no_agreement(tmp_path: Path) 
     assert report.student.test.agreement is None
 
 
-def test_without_a_validation_part_there_are_no_figures_of_it(tmp_path: Path) -> None:
+def test_without_a_validation_part_there_are_no_validation_figures(tmp_path: Path) -> None:
     report = Finished(tmp_path, "transfer_set.validation=none").report()
     assert all(model.validation is None for model in report.models())
     assert report.soft_targets is not None, "then of the test part"

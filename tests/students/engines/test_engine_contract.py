@@ -210,7 +210,7 @@ def test_the_users_deepspeed_settings_are_merged_in_and_change_no_bit():
     plain.close()
 
 
-def test_engines_say_nothing(capfd, recwarn):
+def test_engines_print_and_warn_nothing(capfd, recwarn):
     for engine in ENGINES:
         one = built(engine)
         learn(one, 0, 1)

@@ -65,7 +65,7 @@ def _taught(kind, zero_stage, with_task, *, channels_last=False, precision="fp32
 
 
 @pytest.mark.parametrize("with_task", [True, False], ids=["hint_and_task", "hint_alone"])
-def test_hints_teach_the_same_bits_where_weights_are_in_pieces(with_task):
+def test_hints_give_the_same_bits_where_weights_are_partitioned(with_task):
     whole = _taught("torch", 1, with_task)
     pieces = _taught("deepspeed", 3, with_task)
     start = _learner().state_dict()
@@ -128,7 +128,7 @@ def _in_three_parts(kind, zero_stage):
         engine.close()
 
 
-def test_terms_that_come_and_go_teach_the_same_bits_in_every_engine():
+def test_terms_that_start_and_stop_give_the_same_bits_in_every_engine():
     whole = _in_three_parts("torch", 1)
     for stage in (0, 1, 2, 3):
         pieces = _in_three_parts("deepspeed", stage)
@@ -233,7 +233,7 @@ def _by_a_faculty(kind, zero_stage):
         engine.close()
 
 
-def test_several_levels_triplets_and_relations_teach_the_same_bits_in_every_engine():
+def test_several_layers_triplets_and_relations_give_the_same_bits_in_every_engine():
     whole = _by_a_faculty("torch", 1)
     adapters = {name.split(".")[1] for name in whole if name.startswith("adapters.")}
     assert adapters == {"levels#0", "levels#1"}

@@ -71,7 +71,7 @@ def by_hand(data: TransferSet) -> tuple[float, float]:
     return (chances.argmax(1) == targets).double().mean().item(), nll.item()
 
 
-def test_figures_are_of_plain_pictures_and_all_labels_in_evaluation_mode(
+def test_validation_is_of_unaugmented_pictures_and_all_labels_in_evaluation_mode(
     data: TransferSet,
 ) -> None:
     engine = Engine(network().train())
@@ -81,7 +81,7 @@ def test_figures_are_of_plain_pictures_and_all_labels_in_evaluation_mode(
     assert engine.sizes == [BATCH, BATCH, 600 - 2 * BATCH]
 
 
-def test_ranks_share_the_part_and_make_as_many_forward_passes(data: TransferSet) -> None:
+def test_ranks_divide_the_part_and_make_equally_many_forward_passes(data: TransferSet) -> None:
     engines = [Engine(network(), Group(rank, 2)) for rank in range(2)]
     for engine in engines:
         validate(engine, data)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_ranks_share_the_part_and_make_as_many_forward_passes(data: TransferSet)
     )
 
 
-def test_without_a_part_nothing_is_computed(tmp_path: Path) -> None:
+def test_without_a_validation_part_nothing_is_computed(tmp_path: Path) -> None:
     engine = Engine(network())
     none = load_transfer_set(Digits(validation="none"), folder=tmp_path, cache=tmp_path)
     assert validate(engine, none) == (None, None)  # type: ignore[arg-type]

@@ -20,12 +20,12 @@ def test_an_epochs_loss_is_the_mean_of_its_steps():
     )
 
 
-def test_steps_whose_loss_was_no_number_do_not_count():
+def test_steps_whose_loss_is_not_finite_do_not_count():
     rows = [step(0, nonfinite=1.0), step(1, loss=2.0), step(2, nonfinite=1.0)]
     assert [point.loss for point in learning_curve(rows, 2)] == [2.0]
 
 
-def test_an_epoch_of_which_only_the_validation_is_known_has_no_loss():
+def test_an_epoch_with_validation_alone_has_no_loss():
     assert learning_curve([epoch(0, 1, accuracy=0.5, nll=1.0)], 2) == (
         CurvePoint(epoch=0, step=2, loss=None, accuracy=0.5, nll=1.0),
     )
@@ -37,5 +37,5 @@ def test_without_validation_there_is_loss_alone():
     )
 
 
-def test_nothing_measured_is_no_curve():
+def test_without_rows_the_curve_is_empty():
     assert learning_curve([], 5) == ()

@@ -18,7 +18,7 @@ SCORES = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.5, 0.4, 0.1], [0.2, 
 TARGETS = torch.tensor([0, 1, 1, 0])
 
 
-def test_figures_of_four_samples_are_those_done_by_hand():
+def test_metrics_of_four_samples_are_those_computed_by_hand():
     assert accuracy(SCORES, TARGETS) == 0.5
     by_hand = -(math.log(0.7) + math.log(0.6) + math.log(0.4) + math.log(0.2)) / 4
     assert negative_log_likelihood(SCORES, TARGETS) == pytest.approx(by_hand, abs=1e-6)
@@ -27,7 +27,7 @@ def test_figures_of_four_samples_are_those_done_by_hand():
     assert calibration_error(SCORES, TARGETS) == pytest.approx(expected, abs=1e-6)
 
 
-def test_logits_and_log_probabilities_mean_the_same():
+def test_logits_and_log_probabilities_have_the_same_metrics():
     logits = 4 * torch.randn(50, 5, generator=torch.Generator().manual_seed(0)).double()
     targets = torch.arange(50) % 5
     first, again = (part_figures(z, targets) for z in (logits, logits.log_softmax(1)))
@@ -44,18 +44,18 @@ def test_confidence_on_a_bins_edge_belongs_to_the_lower_bin():
     assert calibration_error(scores, targets, bins=1) == pytest.approx(together)
 
 
-def test_a_network_that_is_as_sure_as_it_is_right_has_no_calibration_error():
+def test_confidence_equal_to_accuracy_has_no_calibration_error():
     scores = torch.tensor([[0.75, 0.25]], dtype=torch.float64).log().expand(4, 2)
     assert calibration_error(scores, torch.tensor([0, 0, 0, 1])) == pytest.approx(0, abs=1e-12)
 
 
-def test_certain_and_wrong_is_the_worst_calibration():
+def test_confident_and_wrong_is_the_worst_calibration():
     scores = torch.tensor([[1e4, 0.0]])
     assert calibration_error(scores, torch.tensor([1])) == 1.0
     assert negative_log_likelihood(scores, torch.tensor([1])) == 1e4
 
 
-def test_a_target_without_probability_costs_infinitely_much():
+def test_a_target_of_probability_zero_has_an_infinite_likelihood_loss():
     scores = torch.tensor([[1.0, 0.0]]).log()
     assert negative_log_likelihood(scores, torch.tensor([1])) == math.inf
 
@@ -69,7 +69,7 @@ def test_samples_without_a_label_do_not_count():
     assert all(math.isnan(x) for x in (nothing.accuracy, nothing.nll, nothing.ece))
 
 
-def test_agreement_is_the_share_of_equal_choices_also_of_unlabelled_samples():
+def test_agreement_is_the_share_of_equal_predictions_also_on_unlabelled_samples():
     other = SCORES[[0, 2, 1, 0]]
     assert agreement(SCORES, SCORES) == 1.0
     assert agreement(SCORES, other) == 0.25

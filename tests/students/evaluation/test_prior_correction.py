@@ -39,11 +39,11 @@ def test_the_correction_undoes_a_shift_of_the_classes_and_ignores_one_of_the_sam
     )
 
 
-def test_predictions_that_are_uniform_already_are_left_alone():
+def test_uniform_predictions_are_not_shifted():
     assert torch.equal(prior_correction(torch.eye(4) * 3), torch.zeros(4, dtype=torch.float64))
 
 
-def test_a_class_that_was_never_shown_is_recognised_again():
+def test_a_class_without_training_samples_is_predicted_again():
     generator = torch.Generator().manual_seed(0)
     targets = torch.arange(500) % 5
     scores = 6 * torch.nn.functional.one_hot(targets, 5) + torch.randn(500, 5, generator=generator)
@@ -67,6 +67,6 @@ def test_log_probabilities_and_single_precision_give_the_same_shift():
     "scores",
     [torch.empty(0, 3), torch.tensor([[0.0, float("nan")]]), torch.tensor([[1.0, 0]]).log()],
 )
-def test_scores_that_cannot_be_corrected_are_refused(scores):
+def test_scores_that_are_empty_or_not_finite_are_refused(scores):
     with pytest.raises(ValueError, match="`scores_BC`"):
         prior_correction(scores)

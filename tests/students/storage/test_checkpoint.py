@@ -54,7 +54,7 @@ def test_a_new_stage_has_no_checkpoint(folder):
     assert folder.latest() is None
 
 
-def test_what_was_committed_comes_back(folder):
+def test_a_committed_checkpoint_is_read_back(folder):
     path = folder.commit(state_of(1.5), {"epoch": 2, "spool": [1, "x"]}, step=123)
     found = folder.latest()
     assert path.name == "step-000123"
@@ -62,7 +62,7 @@ def test_what_was_committed_comes_back(folder):
     assert same(found.load(), state_of(1.5))
 
 
-def test_an_optimizer_without_slots_comes_back(folder):
+def test_an_optimizer_without_slots_is_read_back(folder):
     folder.commit(EngineState({"w": torch.ones(2)}), {}, step=1)
     assert folder.latest().load().optimizer == {}
 
@@ -75,7 +75,7 @@ def test_the_newest_are_kept_and_nothing_else_remains(stage, folder):
     assert folder.latest().step == 30
 
 
-def test_an_outlived_attempt_commits_nothing(stage, folder):
+def test_a_stale_attempt_commits_nothing(stage, folder):
     folder.commit(state_of(1), {}, step=10)
     begin_attempt(stage)
     before = sorted((stage / "checkpoints").rglob("*"))
@@ -107,7 +107,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(folder, file, damage
     assert same(folder.latest().load(), state_of(3))
 
 
-def test_what_was_renamed_but_never_named_latest_is_not_committed(stage, folder):
+def test_a_folder_that_was_never_named_latest_is_not_committed(stage, folder):
     folder.commit(state_of(1), {}, step=10)
     folder.commit(state_of(2), {}, step=20)
     (stage / "checkpoints" / "LATEST").write_text("step-000010")
@@ -117,13 +117,13 @@ def test_what_was_renamed_but_never_named_latest_is_not_committed(stage, folder)
     assert not (stage / "checkpoints" / "step-000020").exists()
 
 
-def test_without_latest_the_newest_whole_one_is_taken(stage, folder):
+def test_without_latest_the_newest_intact_one_is_taken(stage, folder):
     folder.commit(state_of(1), {}, step=10)
     (stage / "checkpoints" / "LATEST").unlink()
     assert folder.latest().step == 10
 
 
-def test_what_earlier_attempts_left_unfinished_is_swept(stage, folder):
+def test_unfinished_folders_of_earlier_attempts_are_removed(stage, folder):
     folder.commit(state_of(1), {}, step=10)
     (stage / "checkpoints" / ".tmp-20-1").mkdir()
     again = CheckpointFolder(stage, begin_attempt(stage), keep=2)
@@ -131,7 +131,7 @@ def test_what_earlier_attempts_left_unfinished_is_swept(stage, folder):
     assert not (stage / "checkpoints" / ".tmp-20-1").exists()
 
 
-def test_the_manifest_says_what_was_written(folder):
+def test_the_manifest_describes_what_was_written(folder):
     path = folder.commit(state_of(1), {"epoch": 1}, step=10)
     manifest = json.loads((path / "manifest.json").read_text())
     assert (manifest["step"], manifest["attempt"]) == (10, 1)

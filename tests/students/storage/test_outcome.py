@@ -42,7 +42,7 @@ def stage(tmp_path):
     return folder
 
 
-def test_an_outcome_comes_back_as_it_was(stage):
+def test_an_outcome_is_read_back_as_it_was(stage):
     found = read_outcome(stage)
     assert {**vars(found), "files": {}} == vars(OUTCOME)
     answers = read_answers(stage)
@@ -52,7 +52,7 @@ def test_an_outcome_comes_back_as_it_was(stage):
     assert all(torch.equal(loaded[name], WEIGHTS[name]) for name in WEIGHTS)
 
 
-def test_there_is_none_before_there_is_one(tmp_path):
+def test_a_new_stage_has_no_outcome(tmp_path):
     assert read_outcome(tmp_path) is None
 
 
@@ -80,13 +80,13 @@ def test_an_outcome_that_is_json_of_something_else_is_none(stage, content):
     assert read_outcome(stage) is None
 
 
-def test_a_model_whose_weights_lie_elsewhere_leaves_none(tmp_path):
+def test_a_model_with_weights_in_another_file_stores_none(tmp_path):
     write(tmp_path, begin_attempt(tmp_path), weights={})
     assert not weights_file(tmp_path).exists()
     assert set(read_outcome(tmp_path).files) == {"answers.safetensors"}
 
 
-def test_an_outlived_attempt_leaves_no_outcome(stage):
+def test_a_stale_attempt_leaves_no_outcome(stage):
     before = read_outcome(stage)
     begin_attempt(stage)
     with pytest.raises(StaleAttempt):
@@ -95,7 +95,7 @@ def test_an_outlived_attempt_leaves_no_outcome(stage):
     assert not list(stage.glob(".outcome-*"))
 
 
-def test_a_disk_that_is_full_leaves_nothing_half(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_leaves_no_partial_outcome(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_leaves_nothing_half(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*outcome*"))
 
 
-def test_tied_weights_and_views_are_stored_whole(tmp_path):
+def test_tied_weights_and_views_are_stored_in_full(tmp_path):
     shared = torch.arange(6.0).reshape(2, 3)
     write(tmp_path, begin_attempt(tmp_path), weights={"a": shared, "b": shared, "c": shared.T})
     path = Weights(path=str(weights_file(tmp_path)))
@@ -115,7 +115,7 @@ def test_tied_weights_and_views_are_stored_whole(tmp_path):
     assert torch.equal(loaded["c"], shared.T)
 
 
-def test_the_file_says_in_words_what_it_is(stage):
+def test_the_file_has_plain_keys(stage):
     written = json.loads((stage / "outcome" / "outcome.json").read_text())
     assert written["weights_sha256"] == OUTCOME.weights_sha256
     assert written["curve"][1] == {

@@ -27,7 +27,7 @@ def steps_of(folder, segments, after=()):
     return [row.step for row in read_committed(folder, segments, after)]
 
 
-def test_rows_come_back_as_they_were_written(tmp_path):
+def test_rows_are_read_back_as_they_were_written(tmp_path):
     with StepLogWriter(tmp_path, 1) as step_log:
         step_log.write_step(0, {"loss": 1.5, "terms/task": 0.25})
         step_log.write_epoch(0, 0, {"accuracy": 0.5})

@@ -86,7 +86,7 @@ def test_each_epoch_logs_the_teachers_weights(whole: Path) -> None:
     assert abs(last["weights/wide"] - 0.5) > abs(first["weights/wide"] - 0.5) > 1e-4
 
 
-def test_the_gate_learns_and_is_kept_but_not_deployed(whole: Path) -> None:
+def test_the_gate_is_trained_and_checkpointed_but_not_deployed(whole: Path) -> None:
     state = kept(whole, tiny.outcome(whole).steps)
     gate = gate_of(state)
     assert {name: tuple(value.shape) for name, value in gate.items()} == {
@@ -103,7 +103,7 @@ def test_the_gate_learns_and_is_kept_but_not_deployed(whole: Path) -> None:
 
 @pytest.mark.parametrize("learns_for", [None, 1])
 @pytest.mark.parametrize("until", [2, 4, 7])
-def test_a_resume_brings_the_same_student_gate_and_rows(
+def test_a_resumed_training_ends_with_the_same_student_gate_and_rows(
     tmp_path: Path, whole: Path, until: int, learns_for: int | None
 ) -> None:
     of = gated(replace(GATING, learns_for=learns_for))
@@ -145,7 +145,7 @@ def test_weights_are_logged_also_without_a_validation_part(tmp_path: Path) -> No
     assert "accuracy" not in first
 
 
-def test_a_gate_without_teachers_to_weigh_is_no_part_of_the_untaught(tmp_path: Path) -> None:
+def test_the_untaught_student_has_no_gate(tmp_path: Path) -> None:
     tiny.train(tmp_path, tiny.spec(taught=False))
     assert gate_of(kept(tmp_path, tiny.outcome(tmp_path).steps)) == {}
     assert all(row.keys() == {"accuracy", "nll"} for row in epochs(tmp_path))

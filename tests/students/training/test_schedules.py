@@ -50,7 +50,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.Knowle
     return stage, source
 
 
-def test_teachers_are_asked_no_more_when_all_they_teach_has_stopped(
+def test_teachers_are_not_asked_after_every_term_that_needs_them_has_stopped(
     stopped: tuple[Path, tiny.KnowledgeSource],
 ) -> None:
     _, source = stopped
@@ -77,7 +77,7 @@ def test_gradient_norms_are_logged_once_an_epoch(
 
 
 @pytest.mark.parametrize("step", [3, 7, 10])
-def test_a_training_broken_off_before_or_after_the_stop_ends_the_same(
+def test_a_training_interrupted_before_or_after_the_stop_ends_the_same(
     stopped: tuple[Path, tiny.KnowledgeSource], tmp_path: Path, step: int
 ) -> None:
     stage, source = tmp_path / "stage", tiny.KnowledgeSource()
@@ -89,7 +89,7 @@ def test_a_training_broken_off_before_or_after_the_stop_ends_the_same(
     assert tiny.measured(stage) == tiny.measured(stopped[0])
 
 
-def test_a_stop_that_never_comes_is_the_plain_weight_bit_for_bit(tmp_path: Path) -> None:
+def test_a_stop_after_the_last_epoch_is_the_plain_weight_bit_for_bit(tmp_path: Path) -> None:
     tiny.train(tmp_path / "plain", scheduled())
     tiny.train(tmp_path / "never", scheduled(soft_targets=StopWeight(value=0.9, epoch=100)))
     plain, never = (weights_file(tmp_path / name).read_bytes() for name in ("plain", "never"))
@@ -97,7 +97,7 @@ def test_a_stop_that_never_comes_is_the_plain_weight_bit_for_bit(tmp_path: Path)
     assert tiny.measured(tmp_path / "plain") == tiny.measured(tmp_path / "never")
 
 
-def test_teachers_that_come_later_are_not_asked_before(tmp_path: Path) -> None:
+def test_teachers_of_later_epochs_are_not_asked_before(tmp_path: Path) -> None:
     late, source = StopWeight(value=0, epoch=2, after=0.9), tiny.KnowledgeSource()
     tiny.train(tmp_path / "stage", scheduled(near=late, soft_targets=late), source=source)
     assert [question.epoch for question in source.asked] == [2] * 2 * EPOCH

@@ -1,4 +1,4 @@
-"""A student that is broken off anywhere ends as one that never was, bit for bit."""
+"""A student interrupted at any step ends as the uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def period(spec: StudentSpec) -> int:
 
 
 @pytest.mark.parametrize("step", range(STEPS))
-def test_a_training_broken_off_at_any_step_ends_with_the_same_student_and_figures(
+def test_a_training_interrupted_at_any_step_ends_with_the_same_student_and_figures(
     spec: StudentSpec, undisturbed: Path, tmp_path: Path, step: int
 ) -> None:
     stage = tmp_path / "stage"
@@ -78,7 +78,7 @@ def test_every_step_and_every_epoch_is_logged_once(undisturbed: Path) -> None:
     assert [(point.epoch, point.step) for point in outcome.curve] == [(0, 4), (1, 8)]
 
 
-def test_events_tell_of_epochs_and_of_commits(spec: StudentSpec, tmp_path: Path) -> None:
+def test_events_report_epochs_and_commits(spec: StudentSpec, tmp_path: Path) -> None:
     events = tiny.train(tmp_path / "stage", spec)
     commits = [event.step for event in events if isinstance(event, Committed)]
     assert commits == ([3, 6, 8] if period(spec) == 3 else [4, 8])
@@ -86,7 +86,7 @@ def test_events_tell_of_epochs_and_of_commits(spec: StudentSpec, tmp_path: Path)
     assert epochs == [(0, 4), (1, 8)]
 
 
-def test_a_training_broken_off_again_and_again_ends_with_the_same_student(
+def test_a_training_interrupted_again_and_again_ends_with_the_same_student(
     spec: StudentSpec, undisturbed: Path, tmp_path: Path
 ) -> None:
     stage = tmp_path / "stage"
@@ -97,7 +97,7 @@ def test_a_training_broken_off_again_and_again_ends_with_the_same_student(
     assert tiny.measured(stage) == tiny.measured(undisturbed)
 
 
-def test_a_finished_training_whose_outcome_was_lost_is_examined_again(
+def test_a_finished_training_whose_outcome_was_lost_is_evaluated_again(
     spec: StudentSpec, undisturbed: Path, tmp_path: Path
 ) -> None:
     stage, source = tmp_path / "stage", tiny.KnowledgeSource()
@@ -129,7 +129,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_e
     assert tiny.measured(stage) == tiny.measured(tmp_path / "undisturbed")
 
 
-def test_an_outlived_attempt_leaves_nothing(tmp_path: Path) -> None:
+def test_a_stale_attempt_leaves_nothing(tmp_path: Path) -> None:
     spec, stage = SPECS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
     outlived = StudentRank(tiny.assignment(stage, spec), tiny.KnowledgeSource()).train()
     assert isinstance(next(outlived), Resumed)

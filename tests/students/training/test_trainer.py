@@ -74,7 +74,7 @@ def test_nine_skips_in_a_row_are_allowed_and_ten_end_the_run(tmp_path: Path) -> 
         tiny.train(tmp_path / "ended", LONG, source=nan_at(*range(3, 20)))
 
 
-def test_steps_in_a_row_are_counted_over_a_resume(tmp_path: Path) -> None:
+def test_skips_in_a_row_are_counted_over_a_resume(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     tiny.train(stage, LONG, until=10, source=nan_at(*range(4, 20)))
     # It goes on at step 9, after five of them.
@@ -104,7 +104,7 @@ def test_max_norm_holds_after_each_step_for_the_student_alone(tmp_path: Path) ->
     assert any(value.ndim == 1 and value.abs().max() > 0 for value in biases.values())
 
 
-def test_losses_are_those_of_the_whole_batch_whatever_the_micro_batch(tmp_path: Path) -> None:
+def test_losses_are_those_of_the_whole_batch_for_any_micro_batch(tmp_path: Path) -> None:
     # Without dropout and batch normalisation the first step's loss is the batch's.
     plain = tiny.DROPOUT.model_copy(update={"dropout": 0.0})
     for micro in (16, 4):
@@ -117,13 +117,13 @@ def test_losses_are_those_of_the_whole_batch_whatever_the_micro_batch(tmp_path: 
     assert whole["samples"] == cut["samples"] == 16
 
 
-def test_learning_rates_are_the_schedules(tmp_path: Path) -> None:
+def test_logged_learning_rates_are_those_of_the_schedule(tmp_path: Path) -> None:
     tiny.train(tmp_path / "stage", tiny.spec(lr_schedule={"kind": "step", "milestones": [1]}))
     rates = [values["learning_rate"] for values in steps(tmp_path / "stage")]
     assert rates == pytest.approx([0.05] * 4 + [0.005] * 4)
 
 
-def test_without_a_validation_part_there_are_no_figures_of_it(
+def test_without_a_validation_part_there_are_no_validation_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tiny.DATA.model_copy(update={"validation": "none"})
