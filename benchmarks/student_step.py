@@ -39,7 +39,7 @@ from students.optimizers import Sgd
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from students.training.build import build_student_model, sample_ids, student_preprocess
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
@@ -81,7 +81,7 @@ class BareLoop:
 
     def turn(self, steps: int) -> Turn:
         """Seconds of a step."""
-        with computing_on(self._task.threads):
+        with use_threads(self._task.threads):
             for _ in range(UNCOUNTED):
                 self._step()
             began = time.perf_counter()

@@ -18,7 +18,7 @@ class Fault:
     step: int
     group: int
 
-    def strike(self, step: int) -> None:
+    def trigger(self, step: int) -> None:
         """Kills the group if this is the step; processes outside of it live on."""
         if step == self.step:
             os.killpg(self.group, signal.SIGKILL)

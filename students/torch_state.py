@@ -9,7 +9,7 @@ import torch
 
 
 @contextmanager
-def computing_on(threads: int) -> Iterator[None]:
+def use_threads(threads: int) -> Iterator[None]:
     """Makes torch compute on ``threads`` cores inside the context.
 
     The number changes the bits of a result (sums are split differently), so each role keeps its

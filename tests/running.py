@@ -52,7 +52,7 @@ class Killed(Exception):
 class Fatal(Fault):
     """Raises in this process instead of killing it."""
 
-    def strike(self, step: int) -> None:
+    def trigger(self, step: int) -> None:
         if step == self.step:
             raise Killed
 

@@ -11,7 +11,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from students.durable_files import write_atomically
 from students.models.profile import latency_ms
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from students.transfer_sets.transfer_set import TransferSet
 
 THREADS = 1
@@ -33,7 +33,7 @@ def _latency(
         stored: dict[str, float] = json.loads(file.read_text())
         return stored
     network = finished_network(plan, store, result.stage, transfer_set)
-    with computing_on(THREADS):
+    with use_threads(THREADS):
         measured = latency_ms(network, transfer_set.shape).as_json()
     write_atomically(file, json.dumps(measured).encode())
     return measured

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from students.engines.autocast import InPrecision
-from students.engines.deepspeed_settings import merged_settings, owned_settings
+from students.engines.deepspeed_settings import merge_settings, owned_settings
 from students.engines.engine import Engine, EngineSetup
-from students.engines.import_blocker import blocked_import
+from students.engines.import_blocker import block_import
 from students.engines.process_group import join, leave
 from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import partitions_of
@@ -79,7 +79,7 @@ def build_deepspeed(setup: EngineSetup) -> DeepSpeedEngine:
 
 def _initialize(setup: EngineSetup) -> Any:
     """DeepSpeed's own engine around the learner."""
-    settings = merged_settings(
+    settings = merge_settings(
         setup.engine.deepspeed,
         zero_stage=setup.engine.zero_stage,
         micro=setup.train.micro,
@@ -102,7 +102,7 @@ def _quietly_import(device: torch.device) -> None:
     os.environ.setdefault("LOCAL_RANK", str(device.index or 0))
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     # Imported for an autotuner that we do not use; it would take most of the time.
-    with blocked_import("mlflow"):
+    with block_import("mlflow"):
         deepspeed = _deepspeed()
     # Imported at the first step of any optimizer; it compiles one that we do not offer, for which
     # importing the compiler takes longer than importing DeepSpeed itself.

@@ -41,7 +41,7 @@ def owned_settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]
             yield path, value, reason
 
 
-def merged_settings(
+def merge_settings(
     settings: Mapping[str, Any], *, zero_stage: int, micro: int, accumulation: int, weights: int
 ) -> dict[str, Any]:
     """The settings to start DeepSpeed with, for a learner of ``weights`` parameters.

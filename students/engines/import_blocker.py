@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 @contextmanager
-def blocked_import(package: str) -> Iterator[None]:
+def block_import(package: str) -> Iterator[None]:
     """Makes ``import package`` fail on this thread inside the context.
 
     Other threads find the package, and what has imported it already keeps it.

@@ -46,7 +46,7 @@ def current_attempt(folder: Path) -> int:
 
 
 @contextmanager
-def only_current(folder: Path, attempt: int) -> Iterator[None]:
+def lock_attempt(folder: Path, attempt: int) -> Iterator[None]:
     """Holds the stage's lock, so that no new attempt begins inside the context.
 
     Raises:
@@ -77,7 +77,7 @@ def commit_folder(
     """
     try:
         write_folder(temporary, contents)
-        with only_current(stage, attempt):
+        with lock_attempt(stage, attempt):
             # What is there is damaged, or was left by an attempt that was killed on the way.
             shutil.rmtree(target, ignore_errors=True)
             temporary.replace(target)
@@ -85,7 +85,7 @@ def commit_folder(
             yield
     except OSError as error:
         # A later attempt removes what this one was writing: then that is the reason to report.
-        with only_current(stage, attempt):
+        with lock_attempt(stage, attempt):
             pass
         raise CheckpointError(
             f"{target} cannot be written ({error.strerror or error}); make room there and run "

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from students.durable_files import TEMPORARY, write_atomically
 from students.engines.state_tensors import EngineState
-from students.storage.attempts import commit_folder, only_current
+from students.storage.attempts import commit_folder, lock_attempt
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -93,7 +93,7 @@ class CheckpointFolder:
         """
         if not self._folder.is_dir():
             return None
-        with only_current(self._stage, self._attempt):
+        with lock_attempt(self._stage, self._attempt):
             self._remove_unfinished()
         for step in self._committed():
             folder = self._folder / _name(step)

@@ -22,7 +22,7 @@ from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import Outcome, write_outcome
 from students.storage.step_log import StepLogWriter, read_committed
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from students.training.build import (
     build_learner,
     deployed_weights,
@@ -49,7 +49,7 @@ class StudentRank:
 
     def train(self) -> Iterator[Event]:
         """Trains to the end, from the last committed checkpoint on; yields what happens."""
-        with computing_on(self.assignment.threads), collect_warnings() as warnings:
+        with use_threads(self.assignment.threads), collect_warnings() as warnings:
             for event in self._train():
                 while warnings:
                     yield Warned(warnings.popleft())

@@ -137,7 +137,7 @@ class Trainer:
         began, waited, step, train = time.perf_counter(), 0.0, self.progress.step, self.spec.train
         epoch = step // self.order.steps_per_epoch
         if self.fault is not None:
-            self.fault.strike(step)
+            self.fault.trigger(step)
         rate = learning_rate(
             train.optimizer.lr,
             train.lr_schedule,

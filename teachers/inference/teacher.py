@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from students.knowledge import LOGITS, Answer, Tap
 from students.models.network import Network
 from students.models.taps import Recorder, reduced
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from teachers.inference.answer_encoding import encode
 from teachers.inference.inference_config import InferenceConfig
 from teachers.inference.runnable import make_runnable
@@ -61,7 +61,7 @@ class Teacher:
         padded = self._pad(chunk)
         low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
-        with computing_on(self.inference.threads), torch.inference_mode(), bf16:
+        with use_threads(self.inference.threads), torch.inference_mode(), bf16:
             if self._runnable.in_one_pass:
                 columns = self._record(padded)
             else:

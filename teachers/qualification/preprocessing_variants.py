@@ -11,7 +11,7 @@ from torch import Tensor
 
 from students.models.config import Preprocessing
 from students.models.network import Network, preprocess
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from teachers.qualification.parity_checks import MUCH_BETTER, best_variant
 
 FIRST_LOOK = 128
@@ -61,7 +61,7 @@ def find_better_preprocessing(
     def right_under(variant: Preprocessing, part: slice) -> npt.NDArray[np.bool_]:
         first = preprocess(variant, mean=mean, std=std, channels=len(mean))
         other = Network(first, network.model, network.spread)
-        with computing_on(threads), torch.inference_mode():
+        with use_threads(threads), torch.inference_mode():
             logits = torch.cat([other(chunk) for chunk in torch.split(pictures[part], CHUNK)])
         result: npt.NDArray[np.bool_] = (logits.argmax(1) == labels[part]).numpy()
         return result

@@ -22,7 +22,7 @@ from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_o
 from students.models.config import Model, Weights
 from students.models.network import Network
 from students.storage.outcome import Outcome, write_outcome
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.transfer_set import TransferSet
@@ -206,7 +206,7 @@ class Examiner:
     def examine(self) -> None:
         """Writes the outcome: figures and answers on the validation and test part, no weights."""
         began, spec = time.monotonic(), self.spec
-        with computing_on(spec.threads):
+        with use_threads(spec.threads):
             transfer_set = spec.load_transfer_set()
             evaluation = evaluate(spec.load_network(transfer_set), transfer_set)
         seconds = time.monotonic() - began

@@ -47,14 +47,14 @@ class Break:
     step: int
     stage: str = "student"
 
-    def strike(self, step: int) -> None:
+    def trigger(self, step: int) -> None:
         if step == self.step:
             raise Broken
 
 
 @dataclass
-class KnowledgeSource:
-    """Knowledge of one teacher as a function of the question alone; remembers the questions.
+class OneTeacher:
+    """A knowledge source whose one teacher is a function of the question; keeps the questions.
 
     The answers to the micro-batches counted in ``nan_at`` make gradients not finite.
     """
@@ -138,11 +138,11 @@ def train(
     of: StudentSpec,
     *,
     until: int | None = None,
-    source: KnowledgeSource | None = None,
+    source: OneTeacher | None = None,
 ) -> list[Event]:
     """Trains to the end, or until it is interrupted before step ``until``; the events."""
     fault = None if until is None else Break(until)
-    rank = StudentRank(assignment(stage, of, fault=fault), source or KnowledgeSource())
+    rank = StudentRank(assignment(stage, of, fault=fault), source or OneTeacher())
     events = []
     try:
         for event in rank.train():

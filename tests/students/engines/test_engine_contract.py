@@ -10,7 +10,7 @@ from students.engines.group import Group
 from students.engines.state_tensors import EngineState
 from students.errors import CheckpointError, UserError
 from students.optimizers import AdamW, Sgd
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from tests.students.engines.engine_cases import (
     ENGINES,
     Learner,
@@ -28,7 +28,7 @@ every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    with computing_on(1):
+    with use_threads(1):
         yield
 
 

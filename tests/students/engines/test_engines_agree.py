@@ -12,7 +12,7 @@ import torch
 
 from students.engines.group import Group
 from students.optimizers import AdamW, Sgd
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 from tests.students.engines.engine_cases import (
     ENGINES,
     Learner,
@@ -29,7 +29,7 @@ STAGES = [name for name in ENGINES if name != "torch"]
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    with computing_on(1):
+    with use_threads(1):
         yield
 
 
@@ -180,7 +180,7 @@ def pair():
 @pytest.fixture(scope="module")
 def alone():
     found = {}
-    with computing_on(1):
+    with use_threads(1):
         for name, optimizer in OPTIMIZERS.items():
             one = built("torch", optimizer=optimizer, accumulation=2)
             losses = learn(one, 0, 20, micro_batches=2)

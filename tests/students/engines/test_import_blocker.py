@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from students.engines.import_blocker import blocked_import
+from students.engines.import_blocker import block_import
 
 
 def test_an_import_is_blocked_on_one_thread_and_only_inside_the_context(tmp_path, monkeypatch):
@@ -13,7 +13,7 @@ def test_an_import_is_blocked_on_one_thread_and_only_inside_the_context(tmp_path
         (tmp_path / f"{name}.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     found = []
-    with blocked_import("blocked_one"):
+    with block_import("blocked_one"):
         import aside  # noqa: F401
 
         with pytest.raises(ImportError):

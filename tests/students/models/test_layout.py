@@ -12,7 +12,7 @@ from students.models.mobilenet_cifar import MobileNetCifar
 from students.models.plain_cnn import PlainCnn
 from students.models.resnet_cifar import PaddedShortcut, ResNetCifar
 from students.models.wide_resnet import WideResNet
-from students.torch_state import computing_on
+from students.torch_state import use_threads
 
 MODELS = {
     "plain_cnn": PlainCnn(depth=2, width=8),
@@ -26,7 +26,7 @@ LAST = torch.channels_last
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    with computing_on(1):
+    with use_threads(1):
         yield
 
 

@@ -25,7 +25,7 @@ GATING = Gating(layer="hidden.0", detached=False, penalty=0.01, learns_for=None)
 
 
 @dataclass
-class TwoTeachers(tiny.KnowledgeSource):
+class TwoTeachers(tiny.OneTeacher):
     """Knowledge of two teachers, whose weights the student computes."""
 
     def _knowledge(self, question: Question, *, nan_at: bool) -> Knowledge:

@@ -44,21 +44,21 @@ def rows(stage: Path, part: str) -> list[set[str]]:
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.KnowledgeSource]:
-    stage, source = tmp_path_factory.mktemp("stopped") / "stage", tiny.KnowledgeSource()
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.OneTeacher]:
+    stage, source = tmp_path_factory.mktemp("stopped") / "stage", tiny.OneTeacher()
     tiny.train(stage, STOP, source=source)
     return stage, source
 
 
 def test_teachers_are_not_asked_after_every_term_that_needs_them_has_stopped(
-    stopped: tuple[Path, tiny.KnowledgeSource],
+    stopped: tuple[Path, tiny.OneTeacher],
 ) -> None:
     _, source = stopped
     assert [question.epoch for question in source.asked] == [0] * 2 * EPOCH + [1] * 2 * EPOCH
 
 
 def test_a_term_is_logged_in_the_epochs_in_which_it_is_active(
-    stopped: tuple[Path, tiny.KnowledgeSource],
+    stopped: tuple[Path, tiny.OneTeacher],
 ) -> None:
     stage, _ = stopped
     first, second, third = {"near", "soft_targets", "task"}, {"soft_targets", "task"}, {"task"}
@@ -66,7 +66,7 @@ def test_a_term_is_logged_in_the_epochs_in_which_it_is_active(
 
 
 def test_gradient_norms_are_logged_once_an_epoch(
-    stopped: tuple[Path, tiny.KnowledgeSource],
+    stopped: tuple[Path, tiny.OneTeacher],
 ) -> None:
     stage, _ = stopped
     logged = rows(stage, "gradient/")
@@ -78,9 +78,9 @@ def test_gradient_norms_are_logged_once_an_epoch(
 
 @pytest.mark.parametrize("step", [3, 7, 10])
 def test_a_training_interrupted_before_or_after_the_stop_ends_the_same(
-    stopped: tuple[Path, tiny.KnowledgeSource], tmp_path: Path, step: int
+    stopped: tuple[Path, tiny.OneTeacher], tmp_path: Path, step: int
 ) -> None:
-    stage, source = tmp_path / "stage", tiny.KnowledgeSource()
+    stage, source = tmp_path / "stage", tiny.OneTeacher()
     tiny.train(stage, STOP, until=step)
     resumed, *_ = tiny.train(stage, STOP, source=source)
     assert isinstance(resumed, Resumed)
@@ -98,13 +98,13 @@ def test_a_stop_after_the_last_epoch_is_the_plain_weight_bit_for_bit(tmp_path: P
 
 
 def test_teachers_of_later_epochs_are_not_asked_before(tmp_path: Path) -> None:
-    late, source = StopWeight(value=0, epoch=2, after=0.9), tiny.KnowledgeSource()
+    late, source = StopWeight(value=0, epoch=2, after=0.9), tiny.OneTeacher()
     tiny.train(tmp_path / "stage", scheduled(near=late, soft_targets=late), source=source)
     assert [question.epoch for question in source.asked] == [2] * 2 * EPOCH
 
 
 def test_the_loss_is_the_sum_by_the_weights_of_its_epoch(
-    stopped: tuple[Path, tiny.KnowledgeSource],
+    stopped: tuple[Path, tiny.OneTeacher],
 ) -> None:
     steps = [values for kind, _, values in tiny.measured(stopped[0]) if kind == "step"]
     by_epoch = (

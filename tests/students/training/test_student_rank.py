@@ -54,7 +54,7 @@ def test_a_training_interrupted_at_any_step_ends_with_the_same_student_and_figur
 ) -> None:
     stage = tmp_path / "stage"
     tiny.train(stage, spec, until=step)
-    source = tiny.KnowledgeSource()
+    source = tiny.OneTeacher()
     events = tiny.train(stage, spec, source=source)
     committed = step - step % period(spec)
     assert events[0] == Resumed(committed, STEPS, 2)
@@ -100,7 +100,7 @@ def test_a_training_interrupted_again_and_again_ends_with_the_same_student(
 def test_a_finished_training_whose_outcome_was_lost_is_evaluated_again(
     spec: StudentSpec, undisturbed: Path, tmp_path: Path
 ) -> None:
-    stage, source = tmp_path / "stage", tiny.KnowledgeSource()
+    stage, source = tmp_path / "stage", tiny.OneTeacher()
     tiny.train(stage, spec)
     (stage / "outcome" / "outcome.json").unlink()
     assert tiny.train(stage, spec, source=source) == [Resumed(STEPS, STEPS, 2)]
@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before_and_nothing_e
 
 def test_a_stale_attempt_leaves_nothing(tmp_path: Path) -> None:
     spec, stage = SPECS["dropout_and_checkpoints_in_mid_epoch"], tmp_path / "stage"
-    outlived = StudentRank(tiny.assignment(stage, spec), tiny.KnowledgeSource()).train()
+    outlived = StudentRank(tiny.assignment(stage, spec), tiny.OneTeacher()).train()
     assert isinstance(next(outlived), Resumed)
     tiny.train(stage, spec, until=4)
     before = sorted(path.name for path in (stage / "checkpoints").iterdir())
@@ -168,7 +168,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
     tmp_path: Path, seen: Seen
 ) -> None:
-    taught, untaught = tiny.KnowledgeSource(), tiny.KnowledgeSource()
+    taught, untaught = tiny.OneTeacher(), tiny.OneTeacher()
     tiny.train(tmp_path / "taught", tiny.spec(), source=taught)
     tiny.train(tmp_path / "untaught", tiny.spec(taught=False), source=untaught)
     assert len(seen) == 2 * 2 * STEPS
@@ -220,7 +220,7 @@ def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
     samples = Samples("teacher", tiny.DATA.augment, fraction=0.05)
     teacher = replace(tiny.spec(taught=False), samples=samples)
     task = tiny.assignment(tmp_path / "teacher", teacher, transfer_set=data)
-    list(StudentRank(task, tiny.KnowledgeSource()).train())
+    list(StudentRank(task, tiny.OneTeacher()).train())
     every = load_transfer_set(data, folder=tmp_path, cache=tmp_path)
     assert {i for _, ids in seen for i in ids} == set(every.teacher_ids(0.05))
     assert set(every.teacher_ids(0.05)) > set(every.student_ids())
@@ -239,7 +239,7 @@ def test_a_specialist_learns_from_its_classes_and_is_validated_on_them(
     task = tiny.assignment(
         tmp_path / "teacher", replace(tiny.spec(taught=False, epochs=6), samples=samples)
     )
-    list(StudentRank(task, tiny.KnowledgeSource()).train())
+    list(StudentRank(task, tiny.OneTeacher()).train())
     every = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     assert {int(every.targets[i]) for _, ids in seen for i in ids} == {3, 5}
     answers = read_answers(tmp_path / "teacher")["validation"]

@@ -26,9 +26,9 @@ def weights_after(stage: Path, step: int) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(file)
 
 
-def nan_at(*at: int) -> tiny.KnowledgeSource:
+def nan_at(*at: int) -> tiny.OneTeacher:
     """Answers that make the second micro-batch of these steps not finite."""
-    return tiny.KnowledgeSource(frozenset(MICRO * step + 1 for step in at))
+    return tiny.OneTeacher(frozenset(MICRO * step + 1 for step in at))
 
 
 def every_step_kept(**train: object) -> dict[str, object]:
