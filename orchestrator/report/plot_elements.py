@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -70,14 +70,15 @@ def draw_line(
     axes.plot(epochs, drawn, label=label, **(plain | style))
 
 
-def finish_lines(axes: Axes, up: str, *, logarithmic: bool = True) -> None:
-    """Names the axes; the upright one is logarithmic where the values differ very much."""
+def finish_lines(axes: Axes, up: str, *, may_be_logarithmic: bool = False) -> None:
+    """Names the axes; the upright one may be logarithmic where the values differ very much."""
     label_axes(axes, "epoch", up)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
     drawn = drawn[np.isfinite(drawn)]
-    if logarithmic and len(drawn) and 0 < drawn.min() < drawn.max() / _WIDE_RANGE:
+    if may_be_logarithmic and len(drawn) and 0 < drawn.min() < drawn.max() / _WIDE_RANGE:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_plain_number)
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
@@ -99,7 +100,7 @@ def draw_heat_map(
     bar = axes.figure.colorbar(image, ax=axes, label=label, shrink=0.9)
     if norm:
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+        bar.ax.yaxis.set_major_formatter(_plain_number)
         bar.ax.yaxis.set_minor_locator(NullLocator())
     if max(numbers.shape[1], len(numbers)) > _MOST_NUMBERS:
         return
@@ -119,6 +120,10 @@ def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
         )
     if len(rows) <= _MOST_NAMES:
         axes.set_yticks(range(len(rows)), rows)
+
+
+def _plain_number(value: float, _position: int | None) -> str:
+    return f"{value:.2g}"
 
 
 def _percentage(value: float) -> str:

@@ -117,8 +117,8 @@ def terms_figure(terms: Mapping[str, TermReport]) -> Figure:
         epochs = range(1, len(term.values) + 1)
         draw_line(left, number, epochs, term.values, name)
         draw_line(right, number, epochs, term.gradients, name)
-    finish_lines(left, "value, unweighted")
-    finish_lines(right, "norm of the weighted gradient")
+    finish_lines(left, "value, unweighted", may_be_logarithmic=True)
+    finish_lines(right, "norm of the weighted gradient", may_be_logarithmic=True)
     add_legend(figure, right)
     return figure
 
@@ -145,7 +145,7 @@ def weights_figure(weights: WeightingReport) -> Figure:
     if any(weights.fallback_shares):
         label = [100 * share for share in weights.fallback_shares]
         draw_line(axes, 0, weights.epochs, label, LABEL, color="black", linestyle="--")
-    finish_lines(axes, "mean weight, %", logarithmic=False)
+    finish_lines(axes, "mean weight, %")
     axes.set_ylim(bottom=0)
     add_legend(figure, axes)
     return figure

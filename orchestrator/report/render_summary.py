@@ -208,7 +208,7 @@ def _speed(teaching: TeachingReport) -> Iterator[str]:
         said += f", {100 * teaching.of_untaught:.0f} % of the untaught student's speed"
     yield f"{said}, and waited for answers {100 * student.wait_share:.0f} % of that time."
     stages: tuple[tuple[StepSpeed | None, str], ...]
-    stages = (student, "its own steps"), (untaught, "the untaught student's")
+    stages = (student, "its own steps"), (untaught, "the untaught student's steps")
     shared = [
         f"{100 * speed.overlap:.0f} % of {whose}"
         for speed, whose in stages

@@ -121,7 +121,7 @@ def test_speeds_are_not_compared_where_other_stages_ran_at_the_same_time() -> No
     )
     both = teaching(student=shared, untaught=StepSpeed(200.0, 0.0, overlap=1.0))
     _, second, *_ = sentences(report(teaching=both))
-    assert second.endswith("62 % of its own steps and 100 % of the untaught student's.")
+    assert second.endswith("62 % of its own steps and 100 % of the untaught student's steps.")
 
 
 def test_the_prediction_stands_beside_what_was_measured() -> None:
