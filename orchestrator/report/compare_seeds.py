@@ -26,15 +26,14 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
         ValueError: they are not of one length, or empty.
     """
     differences = [a - b for a, b in zip(first, second, strict=True)]
-    found = spread(differences)
-    low = high = None
-    if found.deviation is not None:
-        quantile = float(stdtrit(found.count - 1, (1 + CONFIDENCE) / 2))
-        reach = quantile * found.deviation / found.count**0.5
-        low, high = found.mean - reach, found.mean + reach
+    whole, low, high = spread(differences), None, None
+    if whole.deviation is not None:
+        quantile = float(stdtrit(whole.count - 1, (1 + CONFIDENCE) / 2))
+        reach = quantile * whole.deviation / whole.count**0.5
+        low, high = whole.mean - reach, whole.mean + reach
     wins = sum(difference > 0 for difference in differences)
     ties = sum(difference == 0 for difference in differences)
-    return Paired(found.count, found.mean, found.deviation, low, high, wins, ties)
+    return Paired(whole.count, whole.mean, whole.deviation, low, high, wins, ties)
 
 
 def repeat_report(reports: Sequence[RunReport]) -> RepeatReport:

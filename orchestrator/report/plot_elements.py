@@ -122,7 +122,7 @@ def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
         axes.set_yticks(range(len(rows)), rows)
 
 
-def _plain_number(value: float, _position: int | None) -> str:
+def _plain_number(value: float, _position: float) -> str:
     return f"{value:.2g}"
 
 

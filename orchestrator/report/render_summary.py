@@ -44,16 +44,13 @@ def gain_sentence(report: RunReport) -> str:
     if student is None:
         return f"The run ended ({report.outcome}) before its student was trained."
     own = student.test.accuracy
-    said = f"The student's test accuracy is {_percent(own)}"
+    sentence = f"The student's test accuracy is {_percent(own)}"
     if report.untaught is None:
-        return (
-            f"{said}; its ensemble's is {_percent(ensemble.test.accuracy)}."
-            if ensemble
-            else (f"{said}.")
-        )
+        top = f"; its ensemble's is {_percent(ensemble.test.accuracy)}" if ensemble else ""
+        return f"{sentence}{top}."
     base = report.untaught.test.accuracy
-    said += f", {_difference(own, base)} the same student without teachers ({_percent(base)})"
-    return f"{said}{_gap(own, base, ensemble.test.accuracy) if ensemble else ''}."
+    sentence += f", {_difference(own, base)} the same student without teachers ({_percent(base)})"
+    return f"{sentence}{_gap(own, base, ensemble.test.accuracy) if ensemble else ''}."
 
 
 def _difference(own: float, base: float) -> str:
@@ -150,16 +147,17 @@ def _weighting(weights: WeightingReport) -> Iterator[str]:
     if not weights.epochs:
         return
     changed = weights.target_changed[-1]
-    said = (
+    sentence = (
         f"In the last epoch, weighting {weights.rule} changed the target of {_small_share(changed)}"
         " of the samples"
     )
     if changed >= _FEW_CHANGED:
-        yield f"{said}, and its most likely class for {_small_share(weights.class_changed[-1])}."
+        share = _small_share(weights.class_changed[-1])
+        yield f"{sentence}, and its most likely class for {share}."
     elif weights.samples_seen and not weights.is_trained:  # A gate may be nearly uniform, too.
-        yield f"{said}: all teachers were trained on them and agree on nearly all."
+        yield f"{sentence}: all teachers were trained on them and agree on nearly all."
     else:
-        yield f"{said}: the student is taught nearly as by the uniform mean."
+        yield f"{sentence}: the student is taught nearly as by the uniform mean."
     if any(weights.fallback_shares[-1:]):
         share = _small_share(weights.fallback_shares[-1])
         yield f"For {share} of them the target was the label, since no teacher was right."
@@ -203,10 +201,10 @@ def _speed(teaching: TeachingReport) -> Iterator[str]:
     student, untaught = teaching.student, teaching.untaught
     if student is None or not teaching.teachers:
         return
-    said = f"The student was trained at {format_rate(student.samples_per_second)} samples/s"
+    sentence = f"The student was trained at {format_rate(student.samples_per_second)} samples/s"
     if teaching.of_untaught is not None:
-        said += f", {100 * teaching.of_untaught:.0f} % of the untaught student's speed"
-    yield f"{said}, and waited for answers {100 * student.wait_share:.0f} % of that time."
+        sentence += f", {100 * teaching.of_untaught:.0f} % of the untaught student's speed"
+    yield f"{sentence}, and waited for answers {100 * student.wait_share:.0f} % of that time."
     stages: tuple[tuple[StepSpeed | None, str], ...]
     stages = (student, "its own steps"), (untaught, "the untaught student's steps")
     shared = [
@@ -251,16 +249,16 @@ def repeats_sentence(repeats: RepeatReport) -> str:
         return "There is no untaught student to compare with."
     higher = f"It is higher on {gain.wins} of {gain.count} seeds"
     higher += f", equal on {gain.ties}." if gain.ties else "."
-    said = (
+    sentence = (
         f"The student's test accuracy is {100 * abs(gain.mean):.2f} points "
         f"{'above' if gain.mean > 0 else 'below'} that of the same student without teachers"
     )
     if gain.low is None or gain.high is None:
-        return f"{said}. {higher} One seed has no confidence interval; repeat with more."
+        return f"{sentence}. {higher} One seed has no confidence interval; repeat with more."
     interval = f"95 % CI {100 * gain.low:+.2f} to {100 * gain.high:+.2f}"
     clear = gain.low > 0 or gain.high < 0
     verdict = "it differs significantly" if clear else "it does not differ significantly"
-    return f"{said} ({interval}: {verdict}). {higher}"
+    return f"{sentence} ({interval}: {verdict}). {higher}"
 
 
 def _percent(share: float) -> str:

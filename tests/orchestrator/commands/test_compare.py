@@ -26,8 +26,8 @@ def test_runs_stand_side_by_side_in_the_order_asked_for(home: Path) -> None:
 
 
 def test_comparison_as_json_is_one_object_with_all_reports(home: Path) -> None:
-    told = json.loads(stillhouse(home, "compare", "warm", "plain", "--json").stdout)
-    assert [run["student"]["test"]["accuracy"] for run in told["runs"]] == [0.95, 0.9289]
+    printed = json.loads(stillhouse(home, "compare", "warm", "plain", "--json").stdout)
+    assert [run["student"]["test"]["accuracy"] for run in printed["runs"]] == [0.95, 0.9289]
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def test_list_shows_each_run_with_its_figures_newest_first(home: Path) -> None:
 
 def test_list_as_json_is_one_object_alone(home: Path) -> None:
     result = stillhouse(home, "list", "--json")
-    told = json.loads(result.stdout)
-    assert told["stages"] == {"stored": 1, "unfinished": 1}
-    assert told["unreadable"] == []
-    first, second = told["runs"]
+    printed = json.loads(result.stdout)
+    assert printed["stages"] == {"stored": 1, "unfinished": 1}
+    assert printed["unreadable"] == []
+    first, second = printed["runs"]
     assert first["gain"] == pytest.approx(0.04)
     assert first["date"] == "2026-09-21T14:10:20+00:00"
     assert (first["outcome"], first["running"]) == ("done", False)
@@ -54,8 +54,8 @@ def test_list_as_json_is_one_object_alone(home: Path) -> None:
 def test_run_that_some_process_holds_is_running(home: Path) -> None:
     with (home / "runs" / "early@cdcdcdcdcdcd" / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        told = json.loads(stillhouse(home, "list", "--json").stdout)
-        assert [run["running"] for run in told["runs"]] == [False, True]
+        printed = json.loads(stillhouse(home, "list", "--json").stdout)
+        assert [run["running"] for run in printed["runs"]] == [False, True]
         assert "running   " in stillhouse(home, "list").stdout
     assert "running   " not in stillhouse(home, "list").stdout
 

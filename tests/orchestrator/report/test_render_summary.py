@@ -14,11 +14,11 @@ from tests.orchestrator.report_samples import report, teacher_weights, teaching,
 
 def sentences(of: RunReport) -> list[str]:
     """Those on the run's weights, terms and teaching: not on optimistic figures, nor the gain."""
-    return [said for said in summary(of)[:-1] if not said.startswith("*")]
+    return [sentence for sentence in summary(of)[:-1] if not sentence.startswith("*")]
 
 
 @pytest.mark.parametrize(
-    ("student", "untaught", "sentence"),
+    ("student", "untaught", "ending"),
     [
         (
             0.9289, 0.8889, "92.9 %, 4.0 points above the same student without teachers (88.9 %); "
@@ -51,11 +51,11 @@ def sentences(of: RunReport) -> list[str]:
     ],
 )  # fmt: skip
 def test_the_last_sentence_says_gain_or_loss_and_the_gap(
-    student: float, untaught: float, sentence: str
+    student: float, untaught: float, ending: str
 ) -> None:
-    said = gain_sentence(report(student, untaught))
-    assert said == f"The student's test accuracy is {sentence}"
-    assert summary(report(student, untaught))[-1] == said
+    sentence = gain_sentence(report(student, untaught))
+    assert sentence == f"The student's test accuracy is {ending}"
+    assert summary(report(student, untaught))[-1] == sentence
 
 
 def test_the_last_sentence_does_without_what_is_absent() -> None:
@@ -75,7 +75,7 @@ def test_figures_on_samples_that_the_weights_have_seen_are_called_optimistic() -
     assert first.startswith("* These weights have seen the training samples")
     assert "the validation accuracy is optimistic, the test accuracy is not." in first
     fair = replace(report(), teachers={}, ensemble=None)
-    assert not any("optimistic" in said for said in summary(fair))
+    assert not any("optimistic" in sentence for sentence in summary(fair))
 
 
 def test_a_class_that_the_student_was_never_shown_has_its_own_sentence() -> None:
@@ -107,8 +107,8 @@ def test_the_speed_stands_beside_that_of_the_untaught_student() -> None:
 
 @pytest.mark.parametrize("absent", ["student", "untaught"])
 def test_a_speed_that_is_not_known_is_left_out(absent: str) -> None:
-    said = " ".join(sentences(report(teaching=teaching(**{absent: None}))))
-    assert "speed" not in said
+    sentence = " ".join(sentences(report(teaching=teaching(**{absent: None}))))
+    assert "speed" not in sentence
 
 
 def test_speeds_are_not_compared_where_other_stages_ran_at_the_same_time() -> None:
@@ -164,8 +164,8 @@ def test_a_gating_network_that_is_nearly_uniform_is_no_sign_that_teachers_agree(
 
 def test_samples_for_which_the_label_was_the_target_are_counted() -> None:
     weights = teacher_weights(epochs=1, rule="correct_only", fallback_shares=(0.375,))
-    said = sentences(report(teacher_weights=weights))
-    assert "For 37.5 % of them the target was the label, since no teacher was right." in said
+    sentence = sentences(report(teacher_weights=weights))
+    assert "For 37.5 % of them the target was the label, since no teacher was right." in sentence
 
 
 def test_a_weighting_that_cannot_be_applied_to_held_out_parts_says_so() -> None:
@@ -180,16 +180,16 @@ def test_a_weighting_that_cannot_be_applied_to_held_out_parts_says_so() -> None:
 def test_a_gating_network_that_gives_one_teacher_nearly_all_is_pointed_out() -> None:
     shares = {"easy": (0.5, 0.95), "best": (0.5, 0.05)}
     weights = teacher_weights(epochs=2, weights=shares, by_class={}, is_trained=True)
-    said = " ".join(sentences(report(teacher_weights=weights)))
-    assert "The gating network gave easy 95 % of the weight" in said
-    assert "easiest to imitate" in said
+    sentence = " ".join(sentences(report(teacher_weights=weights)))
+    assert "The gating network gave easy 95 % of the weight" in sentence
+    assert "easiest to imitate" in sentence
     other = replace(weights, is_trained=False)
     assert "gave easy" not in " ".join(sentences(report(teacher_weights=other)))
 
 
 def test_the_terms_with_the_largest_gradient_are_named() -> None:
-    (said,) = sentences(report(terms=terms()))
-    assert said == (
+    (sentence,) = sentences(report(terms=terms()))
+    assert sentence == (
         "Term task has the largest gradient in the first epoch (67 % of the sum of the terms' "
         "gradient norms), soft_targets in the last (92 %)."
     )
@@ -198,8 +198,8 @@ def test_the_terms_with_the_largest_gradient_are_named() -> None:
 def test_a_term_that_has_the_largest_gradient_throughout_is_named_once() -> None:
     norms = {"task": (0.3, 0.1), "deep_hint": (0.1, 0.1)}
     steady = {name: replace(terms()[name], gradients=norms[name]) for name in norms}
-    (said,) = sentences(report(terms=steady))
-    assert said == (
+    (sentence,) = sentences(report(terms=steady))
+    assert sentence == (
         "Term task has the largest gradient: 75 % of the sum of the terms' gradient norms in the "
         "first epoch, 50 % in the last."
     )
