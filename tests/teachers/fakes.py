@@ -1,4 +1,4 @@
-"""A teacher without a network, whose answers tell which question they belong to."""
+"""A teacher without a network, whose answers identify their question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLASSES = 3
 
 
 def question(number: int) -> Question:
-    """A question of two samples, by which its number can be told."""
+    """A question of two samples, which identify its number."""
     return Question(view=0, sample_ids=np.array([2 * number, 2 * number + 1], np.int64))
 
 
@@ -23,7 +23,7 @@ def number(asked: Question) -> int:
 
 
 class FakeTeacher:
-    """Answers with (question's number, sample id, its own mark), as slowly as it is told.
+    """Answers with (question's number, sample id, its own mark).
 
     ``slow`` gives, by number, the seconds it takes to answer.
     """
@@ -50,6 +50,6 @@ class FakeTeacher:
         logits[:, 0], logits[:, 1], logits[:, 2] = number(asked), asked.sample_ids, self.mark
         return Answer({"logits": logits, "tap.layer": logits[:, :2] + np.float16(0.5)})
 
-    def told(self) -> tuple[list[int], int, list[int]]:
+    def record(self) -> tuple[list[int], int, list[int]]:
         """First numbers of the streams begun, how many have ended, all numbers asked."""
         return self.begun, self.ended, self.asked

@@ -1,4 +1,4 @@
-"""What a rank reads itself and what it asks: counted, and asked anew where it is spoilt."""
+"""Which answers a rank reads from the bank and which it asks for; what is corrupt is asked for."""
 
 from __future__ import annotations
 
@@ -36,36 +36,38 @@ def asked(number: int, view: int = 0) -> Question:
     return Question(view, np.arange(EACH * number, EACH * (number + 1), dtype=np.int64))
 
 
-class Asked:
-    """A handle of a teacher that computes whatever it is asked, and remembers the questions.
+class RecordingHandle:
+    """A handle of a fake teacher that records its questions, a list for each stream.
 
     Its stream breaks after ``breaks`` answers, once.
     """
 
     def __init__(self, breaks: int | None = None, warning: str = "") -> None:
-        self.lessons: list[list[int]] = []
+        self.windows: list[list[int]] = []
         self.adopted: list[Any] = []
         self.breaks = breaks
         self.warning = warning
 
     def stream(self, ahead: int, method: Any, questions: Sequence[Question]) -> Stream:
-        self.lessons.append([int(each.sample_ids[0]) // EACH for each in questions])
+        self.windows.append([int(each.sample_ids[0]) // EACH for each in questions])
         breaks, self.breaks = self.breaks, None
         return Stream(iter(questions), breaks, self)
 
     def revive(self) -> None:
         self.adopted.clear()
 
-    def call(self, method: Any, *arguments: Any) -> Asked:
+    def call(self, method: Any, *arguments: Any) -> RecordingHandle:
         self.adopted.append(arguments)
         return self
 
     def result(self) -> None:
-        """It is told at once."""
+        """Done at once."""
 
 
 class Stream:
-    def __init__(self, left: Iterator[Question], breaks: int | None, handle: Asked) -> None:
+    def __init__(
+        self, left: Iterator[Question], breaks: int | None, handle: RecordingHandle
+    ) -> None:
         self.left, self.breaks, self.handle = left, breaks, handle
 
     def next(self, timeout: float) -> Answer:
@@ -95,52 +97,56 @@ def store(shelf: Shelf, view: int, ids: np.ndarray) -> None:
     fresh.close()
 
 
-def lessons(shelf: Shelf | None, *handles: Asked) -> StreamedKnowledge:
+def source_of(shelf: Shelf | None, *handles: RecordingHandle) -> StreamedKnowledge:
     kept = {"a": AnswerSpec(plain(1), (), shelf)}
     ensemble = Ensemble(("a",), CLASSES, Uniform())
     return StreamedKnowledge(ensemble, {"a": handles}, 1.0, Wait(), kept)  # type: ignore[dict-item]
 
 
-def learnt(taught: StreamedKnowledge, questions: Sequence[Question]) -> AnswerCounts:
-    with taught.ask(questions) as knowledge:
+def counts_after(source: StreamedKnowledge, questions: Sequence[Question]) -> AnswerCounts:
+    with source.ask(questions) as knowledge:
         for question, each in zip(questions, knowledge, strict=True):
             assert np.array_equal(each.logits[0], truth(question.sample_ids, question.view))
-    return taught.counts()["a"]
+    return source.counts()["a"]
 
 
-def test_what_is_wholly_stored_is_read_and_the_rest_asked_in_order(shelf: Shelf) -> None:
+def test_questions_whose_answers_are_all_stored_are_read_and_the_rest_asked_in_order(
+    shelf: Shelf,
+) -> None:
     store(shelf, 0, np.delete(np.arange(20), [5, 6, 13]))
-    handle = Asked()
-    assert learnt(lessons(shelf, handle), [asked(n) for n in range(10)]) == AnswerCounts(14, 6, 3)
-    assert handle.lessons == [[2, 3, 6]]
+    handle = RecordingHandle()
+    assert counts_after(source_of(shelf, handle), [asked(n) for n in range(10)]) == AnswerCounts(
+        14, 6, 3
+    )
+    assert handle.windows == [[2, 3, 6]]
 
 
-def test_replicas_share_what_is_asked(shelf: Shelf) -> None:
+def test_replicas_share_the_questions_that_are_asked(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(8))
-    one, other = Asked(), Asked()
-    learnt(lessons(shelf, one, other), [asked(n) for n in range(10)])
-    assert (one.lessons, other.lessons) == ([[4, 6, 8]], [[5, 7, 9]])
+    one, other = RecordingHandle(), RecordingHandle()
+    counts_after(source_of(shelf, one, other), [asked(n) for n in range(10)])
+    assert (one.windows, other.windows) == ([[4, 6, 8]], [[5, 7, 9]])
 
 
-def test_lessons_end_where_the_view_changes(shelf: Shelf) -> None:
+def test_a_window_ends_where_the_view_changes(shelf: Shelf) -> None:
     store(shelf, 1, np.arange(6))
-    handle = Asked()
+    handle = RecordingHandle()
     questions = [asked(n, view) for view in (0, 1, 2) for n in range(3)]
-    assert learnt(lessons(shelf, handle), questions) == AnswerCounts(6, 12, 6)
-    assert handle.lessons == [[0, 1, 2], [0, 1, 2]]
+    assert counts_after(source_of(shelf, handle), questions) == AnswerCounts(6, 12, 6)
+    assert handle.windows == [[0, 1, 2], [0, 1, 2]]
 
 
 def test_no_teacher_is_needed_where_all_is_stored(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(SAMPLES))
     questions = [asked(n) for n in range(SAMPLES // EACH)]
     assert len(questions) > WINDOW
-    assert learnt(lessons(shelf), questions) == AnswerCounts(read=SAMPLES)
+    assert counts_after(source_of(shelf), questions) == AnswerCounts(read=SAMPLES)
 
 
-def test_what_is_missing_of_a_teacher_that_was_not_started_is_said(shelf: Shelf) -> None:
+def test_missing_answers_of_a_teacher_that_was_not_started_raise(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(10))
     with pytest.raises(AnswersGone, match="stored answers of teacher 'a' are spoilt or were"):
-        learnt(lessons(shelf), [asked(n) for n in range(6)])
+        counts_after(source_of(shelf), [asked(n) for n in range(6)])
 
 
 def flip(shelf: Shelf) -> None:
@@ -150,35 +156,39 @@ def flip(shelf: Shelf) -> None:
     path.write_bytes(content)
 
 
-def test_what_is_spoilt_is_asked_alone(shelf: Shelf) -> None:
+def test_corrupt_answers_are_asked_for_one_by_one(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(8))
     flip(shelf)
-    handle = Asked()
-    assert learnt(lessons(shelf, handle), [asked(n) for n in range(5)]) == AnswerCounts(0, 10, 5)
-    assert handle.lessons == [[4], [0], [1], [2], [3]]
+    handle = RecordingHandle()
+    assert counts_after(source_of(shelf, handle), [asked(n) for n in range(5)]) == AnswerCounts(
+        0, 10, 5
+    )
+    assert handle.windows == [[4], [0], [1], [2], [3]]
 
 
-def test_what_is_spoilt_is_gone_without_a_teacher(shelf: Shelf) -> None:
+def test_corrupt_answers_of_a_teacher_that_was_not_started_raise(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(8))
     flip(shelf)
     with pytest.raises(AnswersGone):
-        learnt(lessons(shelf), [asked(n) for n in range(4)])
+        counts_after(source_of(shelf), [asked(n) for n in range(4)])
 
 
-def test_a_teacher_that_is_brought_back_is_told_how_it_is_run(shelf: Shelf) -> None:
-    handle = Asked(breaks=2)
-    learnt(lessons(shelf, handle), [asked(n) for n in range(5)])
+def test_a_restarted_teacher_adopts_its_inference_and_shelf(shelf: Shelf) -> None:
+    handle = RecordingHandle(breaks=2)
+    counts_after(source_of(shelf, handle), [asked(n) for n in range(5)])
     assert handle.adopted == [(plain(1), shelf)]
-    assert handle.lessons == [[0, 1, 2, 3, 4], [2, 3, 4]]
+    assert handle.windows == [[0, 1, 2, 3, 4], [2, 3, 4]]
 
 
-def test_what_a_teacher_has_to_say_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    learnt(lessons(None, Asked(warning="the disk is full")), [asked(n) for n in range(5)])
+def test_a_teachers_warning_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    counts_after(
+        source_of(None, RecordingHandle(warning="the disk is full")), [asked(n) for n in range(5)]
+    )
     assert [record.getMessage() for record in caplog.records] == ["the disk is full"]
 
 
-def test_the_next_lesson_is_asked_before_the_last_answers_are_taken() -> None:
-    handle = Asked()
-    with lessons(None, handle).ask([asked(n, view=n // 10) for n in range(30)]) as knowledge:
+def test_the_next_window_is_asked_before_the_last_answers_are_taken() -> None:
+    handle = RecordingHandle()
+    with source_of(None, handle).ask([asked(n, view=n // 10) for n in range(30)]) as knowledge:
         for number, _ in enumerate(knowledge):
-            assert len(handle.lessons) == 1 + (number + 4) // 10 - (number >= 26)
+            assert len(handle.windows) == 1 + (number + 4) // 10 - (number >= 26)

@@ -50,8 +50,8 @@ def taught(runtime: InProcessRuntime, teacher: BrokenTeacher, on_loss: Wait | Fa
     """The numbers of the questions that were answered."""
     handle = runtime.start(Demand(), "a", lambda: teacher)
     ensemble = Ensemble(("a",), CLASSES, Uniform())
-    lessons = StreamedKnowledge(ensemble, {"a": (handle,)}, 5.0, on_loss)  # type: ignore[dict-item]
-    with lessons.ask([question(n) for n in range(6)]) as knowledge:
+    source = StreamedKnowledge(ensemble, {"a": (handle,)}, 5.0, on_loss)  # type: ignore[dict-item]
+    with source.ask([question(n) for n in range(6)]) as knowledge:
         return [int(each.logits[0, 0, 0]) for each in knowledge]
 
 

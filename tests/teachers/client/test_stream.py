@@ -1,4 +1,4 @@
-"""What the stream promises on every runtime: order, bounds, replicas, what becomes of the lost."""
+"""What streams guarantee on every runtime: order, bounded look-ahead, replicas, restarts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from teachers.errors import TeacherLost
 from teachers.weighting.uniform import Uniform
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 
-Teaching = Callable[..., StreamedKnowledge]
+MakeSource = Callable[..., StreamedKnowledge]
 
 
 @pytest.fixture(params=["in_process", "local"])
@@ -37,8 +37,8 @@ def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
 
 
 @pytest.fixture
-def teaching(runtime: Runtime) -> Iterator[Teaching]:
-    """Lessons of teachers a, b, ..., each with so many replicas; marks count them through."""
+def make_source(runtime: Runtime) -> Iterator[MakeSource]:
+    """Makes sources of teachers a, b, ..., with so many replicas each, numbered by marks."""
     handles: list[Handle[Any]] = []
 
     def begin(
@@ -76,9 +76,9 @@ def expected(number: int, teachers: int = 1) -> list[list[float]]:
     return [[number, 2 * number, 2 * number + 1]] * teachers
 
 
-def told(lessons: StreamedKnowledge, name: str = "a", replica: int = 0) -> Any:
-    handle: Any = lessons.teachers[name][replica]
-    return handle.control(FakeTeacher.told).result(timeout=20)
+def record_of(source: StreamedKnowledge, name: str = "a", replica: int = 0) -> Any:
+    handle: Any = source.teachers[name][replica]
+    return handle.control(FakeTeacher.record).result(timeout=20)
 
 
 def until(claim: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -90,81 +90,83 @@ def until(claim: Callable[[], bool], seconds: float = 5.0) -> bool:
     return True
 
 
-def test_stream_keeps_order_when_the_first_teacher_is_slow(teaching: Teaching) -> None:
-    lessons = teaching(1, 1, slow={0: 0.3, 5: 0.1})
-    with lessons.ask(question(n) for n in range(9)) as knowledge:
+def test_stream_keeps_order_when_the_first_teacher_is_slow(make_source: MakeSource) -> None:
+    source = make_source(1, 1, slow={0: 0.3, 5: 0.1})
+    with source.ask(question(n) for n in range(9)) as knowledge:
         assert [views(each) for each in knowledge] == [expected(n, 2) for n in range(9)]
 
 
-def test_taps_come_with_the_answers_under_the_teachers_name(teaching: Teaching) -> None:
-    lessons = teaching(1, 1)
-    with lessons.ask([question(3)]) as knowledge:
+def test_taps_come_with_the_answers_under_the_teachers_name(make_source: MakeSource) -> None:
+    source = make_source(1, 1)
+    with source.ask([question(3)]) as knowledge:
         (only,) = knowledge
     for name in "ab":
         assert torch.equal(only.taps[name]["layer"], torch.tensor([[3.5, 6.5], [3.5, 7.5]]))
 
 
-def test_replicas_answer_in_turn(teaching: Teaching) -> None:
-    lessons = teaching(2, 1)
-    with lessons.ask(question(n) for n in range(5)) as knowledge:
+def test_replicas_answer_in_turn(make_source: MakeSource) -> None:
+    source = make_source(2, 1)
+    with source.ask(question(n) for n in range(5)) as knowledge:
         seen = list(knowledge)
     assert [views(each) for each in seen] == [expected(n, 2) for n in range(5)]
     marks = [[int(mark) for mark in each.logits[:, 0, 2]] for each in seen]
     assert marks == [[0, 2], [1, 2], [0, 2], [1, 2], [0, 2]]
-    assert told(lessons, "a", 1)[2] == [1, 3]
+    assert record_of(source, "a", 1)[2] == [1, 3]
 
 
-def test_more_replicas_than_questions_is_no_trouble(teaching: Teaching) -> None:
-    with teaching(2).ask([question(0)]) as knowledge:
+def test_there_may_be_more_replicas_than_questions(make_source: MakeSource) -> None:
+    with make_source(2).ask([question(0)]) as knowledge:
         assert [views(each) for each in knowledge] == [expected(0)]
 
 
-def test_no_questions_are_no_lessons(teaching: Teaching) -> None:
-    with teaching(1).ask([]) as knowledge:
+def test_no_questions_give_no_knowledge(make_source: MakeSource) -> None:
+    with make_source(1).ask([]) as knowledge:
         assert list(knowledge) == []
 
 
 @pytest.mark.parametrize("way", ["leaves", "fails"])
-def test_leaving_in_mid_stream_frees_every_teacher_at_once(teaching: Teaching, way: str) -> None:
-    lessons = teaching(2, 1)
+def test_leaving_in_mid_stream_frees_every_teacher_at_once(
+    make_source: MakeSource, way: str
+) -> None:
+    source = make_source(2, 1)
     try:
-        with lessons.ask(question(n) for n in range(200)) as knowledge:
+        with source.ask(question(n) for n in range(200)) as knowledge:
             assert views(next(knowledge)) == expected(0, 2)
             if way == "fails":
                 raise ZeroDivisionError
     except ZeroDivisionError:
         pass
     begun = time.monotonic()
-    with lessons.ask([question(7), question(8)]) as knowledge:
+    with source.ask([question(7), question(8)]) as knowledge:
         assert [views(each) for each in knowledge] == [expected(7, 2), expected(8, 2)]
     # Ray by itself looks once a second whether a stream was cancelled.
     assert time.monotonic() - begun < 0.6
     for name, replica in (("a", 0), ("b", 0)):
-        assert until(lambda n=name, r=replica: told(lessons, n, r)[1] == 2)  # type: ignore[misc]
+        assert until(lambda n=name, r=replica: record_of(source, n, r)[1] == 2)  # type: ignore[misc]
 
 
-def test_a_teacher_works_a_bounded_number_of_answers_ahead(
-    teaching: Teaching, runtime: Runtime
+def test_a_teacher_computes_a_bounded_number_of_answers_ahead(
+    make_source: MakeSource, runtime: Runtime
 ) -> None:
-    lessons = teaching(1)
+    source = make_source(1)
     ahead = LOOK_AHEAD if runtime.parallel else 0
-    with lessons.ask(question(n) for n in range(100)) as knowledge:
+    with source.ask(question(n) for n in range(100)) as knowledge:
         for _ in range(3):
             next(knowledge)
-        assert until(lambda: len(told(lessons)[2]) == 3 + ahead)
+        assert until(lambda: len(record_of(source)[2]) == 3 + ahead)
         time.sleep(0.1)
-        assert len(told(lessons)[2]) == 3 + ahead
+        assert len(record_of(source)[2]) == 3 + ahead
 
 
-def test_two_ranks_attend_at_one_time(teaching: Teaching, runtime: Runtime) -> None:
+def test_two_ranks_ask_at_the_same_time(make_source: MakeSource, runtime: Runtime) -> None:
     handle = runtime.start(Demand(cpus=0.5, streams=2), "a", FakeTeacher, 0)
-    lessons = StreamedKnowledge(
+    source = StreamedKnowledge(
         Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 20.0, Wait()  # type: ignore[dict-item]
     )  # fmt: skip
     try:
         with (
-            lessons.ask(question(n) for n in range(50)) as one,
-            lessons.ask(question(n) for n in range(50, 100)) as other,
+            source.ask(question(n) for n in range(50)) as one,
+            source.ask(question(n) for n in range(50, 100)) as other,
         ):
             for n in range(20):
                 assert views(next(one)) == expected(n)
@@ -173,76 +175,76 @@ def test_two_ranks_attend_at_one_time(teaching: Teaching, runtime: Runtime) -> N
         runtime.retire(handle)
 
 
-def test_lessons_longer_than_one_lesson_are_asked_piece_by_piece(teaching: Teaching) -> None:
-    lessons, asked = teaching(2), []
+def test_more_questions_than_a_window_are_asked_window_by_window(make_source: MakeSource) -> None:
+    source, asked = make_source(2), []
 
     def questions():  # type: ignore[no-untyped-def]
         for number in range(2 * WINDOW + 30):
             asked.append(number)
             yield question(number)
 
-    with lessons.ask(questions()) as knowledge:
+    with source.ask(questions()) as knowledge:
         for number, each in enumerate(knowledge):
             assert views(each) == expected(number)
-            # The next lesson is asked for as soon as teachers may be done with this one.
+            # The next window is asked as soon as teachers may have computed this one.
             assert len(asked) <= ((number + LOOK_AHEAD) // WINDOW + 1) * WINDOW
     assert number == 2 * WINDOW + 29
     for replica in range(2):
-        assert until(lambda r=replica: told(lessons, "a", r)[1] == 3)  # type: ignore[misc]
-        assert told(lessons, "a", replica)[0] == [replica + WINDOW * n for n in range(3)]
+        assert until(lambda r=replica: record_of(source, "a", r)[1] == 3)  # type: ignore[misc]
+        assert record_of(source, "a", replica)[0] == [replica + WINDOW * n for n in range(3)]
 
 
-def test_a_killed_teacher_is_brought_back_and_goes_on_where_the_student_is(
-    teaching: Teaching, runtime: Runtime
+def test_a_killed_teacher_is_restarted_and_continues_at_the_students_position(
+    make_source: MakeSource, runtime: Runtime
 ) -> None:
-    lessons = teaching(2)
-    with lessons.ask(question(n) for n in range(60)) as knowledge:
+    source = make_source(2)
+    with source.ask(question(n) for n in range(60)) as knowledge:
         seen = [views(next(knowledge)) for _ in range(11)]
-        runtime.kill(lessons.teachers["a"][1])
+        runtime.kill(source.teachers["a"][1])
         seen += [views(each) for each in knowledge]
     assert seen == [expected(n) for n in range(60)]
     # What it had made ahead of its student may still have been taken from it.
-    [begun], _, asked = told(lessons, "a", 1)
+    [begun], _, asked = record_of(source, "a", 1)
     assert 11 <= begun <= 11 + 2 * LOOK_AHEAD
     assert asked == list(range(begun, 60, 2))
-    assert told(lessons, "a", 0)[0] == [0], "the other replica never noticed"
+    assert record_of(source, "a", 0)[0] == [0], "the other replica never noticed"
 
 
-def test_a_killed_teacher_ends_the_lessons_where_nobody_may_wait(
-    teaching: Teaching, runtime: Runtime
+def test_a_killed_teacher_raises_under_on_teacher_loss_fail(
+    make_source: MakeSource, runtime: Runtime
 ) -> None:
-    lessons = teaching(1, on_loss=Fail())
-    with lessons.ask(question(n) for n in range(60)) as knowledge:
+    source = make_source(1, on_loss=Fail())
+    with source.ask(question(n) for n in range(60)) as knowledge:
         next(knowledge)
-        runtime.kill(lessons.teachers["a"][0])
+        runtime.kill(source.teachers["a"][0])
         with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss"):
             list(knowledge)
 
 
-# In one process nobody can wait for another.
+# In one process there is no waiting.
 @pytest.mark.parametrize("runtime", ["local"], indirect=True)
-def test_a_teacher_that_says_nothing_is_found_within_the_timeout(
-    teaching: Teaching, runtime: Runtime
+def test_a_silent_teacher_is_detected_within_the_timeout(
+    make_source: MakeSource, runtime: Runtime
 ) -> None:
-    lessons = teaching(1, slow={2: 30.0}, timeout=0.3)
-    with lessons.ask(question(n) for n in range(5)) as knowledge:
+    source = make_source(1, slow={2: 30.0}, timeout=0.3)
+    with source.ask(question(n) for n in range(5)) as knowledge:
         next(knowledge), next(knowledge)
         begun = time.monotonic()
         with pytest.raises(RoleSilent, match="'a' did not answer in time"):
             next(knowledge)
     assert 0.25 < time.monotonic() - begun < 3.0
-    runtime.kill(lessons.teachers["a"][0])
+    runtime.kill(source.teachers["a"][0])
 
 
-class Doomed:
-    """A handle whose streams break after so many answers each, and that counts revivals."""
+class BreakingHandle:
+    """A handle whose streams break after so many answers each; it counts restarts."""
 
     def __init__(self, answers: list[int]) -> None:
         self.answers = answers
         self.revived = 0
         self.closed = 0
 
-    def stream(self, ahead: int, method: Any, questions: Any) -> Doomed:
+    def stream(self, ahead: int, method: Any, questions: Any) -> BreakingHandle:
         self.left = iter(list(FakeTeacher(0).answers(questions))[: self.answers.pop(0)])
         return self
 
@@ -258,38 +260,38 @@ class Doomed:
         self.closed += 1
 
 
-def attended(doomed: Doomed, count: int) -> list[list[list[float]]]:
-    lessons = StreamedKnowledge(
-        Ensemble(("a",), CLASSES, Uniform()), {"a": (doomed,)}, 1.0, Wait()  # type: ignore[dict-item]
+def answers_of(handle: BreakingHandle, count: int) -> list[list[list[float]]]:
+    source = StreamedKnowledge(
+        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 1.0, Wait()  # type: ignore[dict-item]
     )  # fmt: skip
-    with lessons.ask(question(n) for n in range(count)) as knowledge:
+    with source.ask(question(n) for n in range(count)) as knowledge:
         return [views(each) for each in knowledge]
 
 
-def test_a_teacher_is_brought_back_as_often_as_it_answers_between() -> None:
-    doomed = Doomed([2, 1, 1, 1, 1, 1, 1])
-    assert attended(doomed, 8) == [expected(n) for n in range(8)]
-    assert doomed.revived == 6 > MAX_RESTARTS
-    assert doomed.closed == 7, "each broken stream, and the last one"
+def test_a_teacher_that_answers_in_between_is_restarted_any_number_of_times() -> None:
+    handle = BreakingHandle([2, 1, 1, 1, 1, 1, 1])
+    assert answers_of(handle, 8) == [expected(n) for n in range(8)]
+    assert handle.revived == 6 > MAX_RESTARTS
+    assert handle.closed == 7, "each broken stream, and the last one"
 
 
-def test_a_teacher_that_falls_again_and_again_is_given_up() -> None:
-    doomed = Doomed([1] + [0] * 10)
+def test_a_teacher_that_fails_repeatedly_without_an_answer_raises() -> None:
+    handle = BreakingHandle([1] + [0] * 10)
     with pytest.raises(TeacherLost, match="it fell"):
-        attended(doomed, 8)
-    assert doomed.revived == MAX_RESTARTS
+        answers_of(handle, 8)
+    assert handle.revived == MAX_RESTARTS
 
 
-def test_restarting_a_teacher_is_told_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
-    attended(Doomed([1, 1]), 2)
+def test_a_restart_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    answers_of(BreakingHandle([1, 1]), 2)
     assert [record.getMessage() for record in caplog.records] == [
         f"restarting teacher 'a' (1 of {MAX_RESTARTS}): role 'a' is gone: it fell"
     ]
     assert caplog.records[0].name == answer_source.log.name
 
 
-def test_an_answer_stays_what_it_was_when_the_next_one_comes(teaching: Teaching) -> None:
-    with teaching(1).ask(question(n) for n in range(3)) as knowledge:
+def test_an_answer_is_not_overwritten_by_the_next_one(make_source: MakeSource) -> None:
+    with make_source(1).ask(question(n) for n in range(3)) as knowledge:
         first = next(knowledge)
         kept = first.logits.clone()
         list(knowledge)
