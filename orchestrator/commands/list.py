@@ -13,7 +13,6 @@ from orchestrator.commands.options import home_option, json_option
 
 if TYPE_CHECKING:
     from orchestrator.home.run_finder import StoredRun, StoredRuns
-    from orchestrator.results.run_report import ModelReport
 
 _NS = 10**9
 
@@ -70,8 +69,7 @@ def _as_object(stored: StoredRuns, counts: dict[str, int]) -> dict[str, Any]:
 def _as_row(run: StoredRun) -> dict[str, Any]:
     """A run's line in plain values: shares from 0 to 1, the gain their difference."""
     report = run.report
-    student, untaught = _accuracy(report.student), _accuracy(report.untaught)
-    gain = None if student is None or untaught is None else student - untaught
+    student, untaught, gain = report.gain
     return {
         "run": run.title,
         "name": report.name,
@@ -84,10 +82,6 @@ def _as_row(run: StoredRun) -> dict[str, Any]:
         "gain": gain,
         "folder": str(run.folder),
     }
-
-
-def _accuracy(model: ModelReport | None) -> float | None:
-    return None if model is None else model.test.accuracy
 
 
 def _outcome(run: StoredRun) -> str:

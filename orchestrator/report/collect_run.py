@@ -10,7 +10,7 @@ from orchestrator.planning.plan import Plan
 from orchestrator.recipe.advice import all_have_seen, notes
 from orchestrator.report.collect_models import ModelFigures, model_name, role_of
 from orchestrator.report.collect_objective import term_reports, weighting_report
-from orchestrator.report.collect_teaching import TeachingFigures
+from orchestrator.report.collect_teaching import collect_teaching
 from orchestrator.report.step_speed import committed_rows
 from orchestrator.results.run_report import LearningCurve, RunReport, StageReport
 from students.transfer_sets.transfer_set import TransferSet
@@ -58,7 +58,7 @@ def collect_run(
         ),
         soft_targets=figures.soft_targets(),
         omitted=tuple(sorted(plan.recipe.transfer_set.omit)),
-        teaching=TeachingFigures(plan, store, transfer_set, finished, results).report(),
+        teaching=collect_teaching(plan, store, transfer_set, finished, results),
         teacher_weights=weighting_report(
             rows,
             stage.ensemble.weighting,

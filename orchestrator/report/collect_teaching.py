@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.execution.bank_shelves import BankShelves
@@ -26,49 +26,47 @@ from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.records import read_tuning, read_verdict
 
 
-@dataclass(frozen=True)
-class TeachingFigures:
-    """Collects for one plan; ``finished`` are the stages of one repeat, by name, and
-    ``results`` those of all repeats. What is not stored is left out."""
+def collect_teaching(
+    plan: Plan,
+    store: Store,
+    transfer_set: TransferSet,
+    finished: Mapping[str, StageResult],
+    results: Sequence[StageResult],
+) -> TeachingReport:
+    """How the student was taught, as far as that is stored; ``finished`` are the stages of one
+    repeat, by name, and ``results`` those of all repeats."""
+    student = finished["student"]
+    bank_shelves = BankShelves(plan, store, transfer_set, {})
+    shelves = {
+        name: store.bank / shelf_digest(bank_shelves.description(name))
+        for name in student.stage.teachers
+    }
+    inferences = _inferences(store.folder(student.stage.digest))
+    stored = {view for shelf in set(shelves.values()) for view in views_on_disk(shelf)}
+    return TeachingReport(
+        teachers={
+            name: _teacher_run(inferences.get(name), shelf, student.outcome.answers.get(name))
+            for name, shelf in shelves.items()
+        },
+        student=_speed(store, student, results),
+        untaught=_speed(store, finished.get("controls.untaught"), results),
+        bytes=sum(view.bytes for view in stored) if shelves else None,
+        prediction=read_prediction(store.runs / plan.run_name, student.stage.digest),
+    )
 
-    plan: Plan
-    store: Store
-    transfer_set: TransferSet
-    finished: Mapping[str, StageResult]
-    results: Sequence[StageResult]
 
-    def report(self) -> TeachingReport:
-        """How the student was taught."""
-        student = self.finished["student"]
-        shelves = {name: self._shelf(name) for name in student.stage.teachers}
-        inferences = _inferences(self.store.folder(student.stage.digest))
-        stored = {view for shelf in set(shelves.values()) for view in views_on_disk(shelf)}
-        return TeachingReport(
-            teachers={
-                name: _teacher_run(inferences.get(name), shelf, student.outcome.answers.get(name))
-                for name, shelf in shelves.items()
-            },
-            student=self._speed("student"),
-            untaught=self._speed("controls.untaught"),
-            bytes=sum(view.bytes for view in stored) if shelves else None,
-            prediction=read_prediction(self.store.runs / self.plan.run_name, student.stage.digest),
-        )
-
-    def _speed(self, name: str) -> StepSpeed | None:
-        result = self.finished.get(name)
-        if result is None:
-            return None
-        others = (
-            stage_spans(self.store.folder(other.stage.digest), other.outcome.segments)
-            for other in self.results
-            if other.stage.digest != result.stage.digest
-        )
-        folder = self.store.folder(result.stage.digest)
-        return step_speed(committed_rows(folder, result.outcome.segments), others)
-
-    def _shelf(self, teacher: str) -> Path:
-        description = BankShelves(self.plan, self.store, self.transfer_set, {}).description(teacher)
-        return self.store.bank / shelf_digest(description)
+def _speed(
+    store: Store, result: StageResult | None, results: Sequence[StageResult]
+) -> StepSpeed | None:
+    if result is None:
+        return None
+    others = (
+        stage_spans(store.folder(other.stage.digest), other.outcome.segments)
+        for other in results
+        if other.stage.digest != result.stage.digest
+    )
+    rows = committed_rows(store.folder(result.stage.digest), result.outcome.segments)
+    return step_speed(rows, others)
 
 
 def _teacher_run(

@@ -33,7 +33,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
         low, high = whole.mean - reach, whole.mean + reach
     wins = sum(difference > 0 for difference in differences)
     ties = sum(difference == 0 for difference in differences)
-    return Paired(whole.count, whole.mean, whole.deviation, low, high, wins, ties)
+    return Paired(**vars(whole), low=low, high=high, wins=wins, ties=ties)
 
 
 def repeat_report(reports: Sequence[RunReport]) -> RepeatReport:

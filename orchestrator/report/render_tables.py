@@ -154,7 +154,7 @@ def comparison_table(reports: Sequence[RunReport]) -> Grid:
             report.title,
             report.outcome,
             *gain_cells(report),
-            _percent(_test_accuracy(report.ensemble)),
+            _percent(report.ensemble.test.accuracy) if report.ensemble else ABSENT,
             f"{report.student.test.nll:.4f}" if report.student else ABSENT,
             f"{report.student.parameters:,}" if report.student else ABSENT,
         )
@@ -165,15 +165,12 @@ def comparison_table(reports: Sequence[RunReport]) -> Grid:
 
 def gain_cells(report: RunReport) -> tuple[str, str, str]:
     """Test accuracy of the student and of the untaught one in %, their difference in points."""
-    student, untaught = map(_test_accuracy, (report.student, report.untaught))
-    gain = ABSENT
-    if student is not None and untaught is not None:
-        gain = f"{100 * (student - untaught):+.2f}"
-    return _percent(student), _percent(untaught), gain
-
-
-def _test_accuracy(model: ModelReport | None) -> float | None:
-    return None if model is None else model.test.accuracy
+    student, untaught, gain = report.gain
+    return (
+        _percent(student),
+        _percent(untaught),
+        ABSENT if gain is None else f"{100 * gain:+.2f}",
+    )
 
 
 def repeats_table(repeats: RepeatReport) -> Grid:

@@ -18,7 +18,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Paired:
+class Paired(Spread):
     """The difference of two models over the same seeds.
 
     ``low`` and ``high`` bound the mean difference with 95 % confidence (Student's t with
@@ -26,9 +26,6 @@ class Paired:
     which the first is better, ``ties`` those on which both are equal.
     """
 
-    count: int
-    mean: float
-    deviation: float | None
     low: float | None
     high: float | None
     wins: int

@@ -124,6 +124,18 @@ class RunReport:
         """The run's name, ``@`` and the beginning of its digest."""
         return f"{self.name}@{self.recipe_digest[:12]}"
 
+    @property
+    def gain(self) -> tuple[float | None, float | None, float | None]:
+        """Test accuracy of the student and of the untaught one, and their difference; none where
+        there is no such model."""
+        student, untaught = (
+            None if model is None else model.test.accuracy
+            for model in (self.student, self.untaught)
+        )
+        if student is None or untaught is None:
+            return student, untaught, None
+        return student, untaught, student - untaught
+
     def models(self) -> tuple[ModelReport, ...]:
         """All models as tables show them: teachers, ensemble, students, controls."""
         single = (self.ensemble, self.student)
