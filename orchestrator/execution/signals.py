@@ -24,13 +24,13 @@ def interruptible() -> Iterator[None]:
         return
     struck = False
 
-    def trigger(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         nonlocal struck
         if not struck:
             struck = True
             raise KeyboardInterrupt
 
-    before: dict[signal.Signals, Any] = {one: signal.signal(one, trigger) for one in _SIGNALS}
+    before: dict[signal.Signals, Any] = {one: signal.signal(one, handle) for one in _SIGNALS}
     try:
         yield
     finally:
