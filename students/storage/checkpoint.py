@@ -120,7 +120,7 @@ class CheckpointFolder:
             "step": step,
             "attempt": self._attempt,
             "progress": progress,
-            "files": {name: _fingerprint(content) for name, content in files.items()},
+            "files": {name: _size_and_sha256(content) for name, content in files.items()},
             "versions": {
                 "python": platform.python_version(),
                 "torch": torch.__version__,
@@ -163,7 +163,7 @@ def _name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def _fingerprint(content: bytes) -> dict[str, JSON]:
+def _size_and_sha256(content: bytes) -> dict[str, JSON]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
@@ -175,6 +175,6 @@ def _verified(folder: Path) -> Checkpoint:
     if set(manifest["files"]) != {_MODEL, _OPTIMIZER}:
         raise ValueError(f"its manifest does not name {_MODEL} and {_OPTIMIZER}")
     for name, expected in manifest["files"].items():
-        if _fingerprint((folder / name).read_bytes()) != expected:
+        if _size_and_sha256((folder / name).read_bytes()) != expected:
             raise ValueError(f"{name} is not what the manifest says")
     return Checkpoint(int(manifest["step"]), dict(manifest["progress"]), folder)

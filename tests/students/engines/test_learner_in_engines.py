@@ -185,7 +185,7 @@ def test_a_gate_learns_and_is_frozen_with_the_same_bits_in_every_engine(detached
     assert not torch.equal(stood["model.5.weight"], learnt["model.5.weight"])
 
 
-FACULTY = TypeAdapter(ObjectiveConfig).validate_python(
+LAYER_TERMS = TypeAdapter(ObjectiveConfig).validate_python(
     {
         "task": 1.0,
         "levels": {"kind": "multi_group_hint", "groups": [
@@ -200,8 +200,8 @@ FACULTY = TypeAdapter(ObjectiveConfig).validate_python(
 """Terms that look at several layers, some through adapters, some as one vector per sample."""
 
 
-def _by_a_faculty(kind, zero_stage):
-    objective = build_objective(FACULTY, temperature=2.0, mean="arithmetic", teachers=("wide",))
+def _by_layer_terms(kind, zero_stage):
+    objective = build_objective(LAYER_TERMS, temperature=2.0, mean="arithmetic", teachers=("wide",))
     adapters = {
         name: Embedding() if each.hint is None else build_adapter((4, 8, 8), (5, 4, 4), seed=0)
         for name, each in objective.guided.items()
@@ -234,10 +234,10 @@ def _by_a_faculty(kind, zero_stage):
 
 
 def test_several_layers_triplets_and_relations_give_the_same_bits_in_every_engine():
-    whole = _by_a_faculty("torch", 1)
+    whole = _by_layer_terms("torch", 1)
     adapters = {name.split(".")[1] for name in whole if name.startswith("adapters.")}
     assert adapters == {"levels#0", "levels#1"}
     for stage in (0, 1, 2, 3):
-        pieces = _by_a_faculty("deepspeed", stage)
+        pieces = _by_layer_terms("deepspeed", stage)
         assert set(pieces) == set(whole)
         assert [name for name in whole if not torch.equal(whole[name], pieces[name])] == []

@@ -55,10 +55,10 @@ def test_a_new_stage_has_no_checkpoint(folder):
 
 
 def test_a_committed_checkpoint_is_read_back(folder):
-    path = folder.commit(state_of(1.5), {"epoch": 2, "spool": [1, "x"]}, step=123)
+    path = folder.commit(state_of(1.5), {"epoch": 2, "segments": [1, "x"]}, step=123)
     found = folder.latest()
     assert path.name == "step-000123"
-    assert (found.step, found.progress) == (123, {"epoch": 2, "spool": [1, "x"]})
+    assert (found.step, found.progress) == (123, {"epoch": 2, "segments": [1, "x"]})
     assert same(found.load(), state_of(1.5))
 
 
