@@ -32,6 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		exit 2; }
 	@echo "Setting up $(VENV) with $(PYTHON) (one to two minutes, once) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --upgrade pip  # An old one resolves three times as long.
 	@$(PIP) --editable .
 	@touch $@
 
