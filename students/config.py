@@ -55,7 +55,7 @@ class TrainConfig(Section):
 
 
 class EngineConfig(Section):
-    """Which engine takes the steps, on how many ranks; changes nothing of what is learnt."""
+    """The engine and its number of ranks; a student's result does not depend on them."""
 
     kind: Literal["deepspeed", "torch"] = "deepspeed"
     ranks: Positive = 1

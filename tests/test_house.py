@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,17 @@ DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "base", "core
 """Names of files that say nothing of what is in them."""
 UNSAID = {"alpha", "beta", "worker", "workers", "manager", "utils"}
 """Words that mean something else in each library of this field."""
+DIALECT = re.compile(
+    r"\b(pupils?|surroundings|faculty|gatekeep\w*|shelving|told|heard|nobod(y|ys|ies)|lessons?"
+    r"|foretold|listened to|standstill|learnt|thinks?|graduate[sd]?|rightly)\b",
+    re.IGNORECASE,
+)
+"""Words for which the field has a standard term."""
+OLD_NAMES = {
+    "manner", "Manner", "around", "settle", "settled", "demand", "take_away", "going", "noughts",
+    "OURS", "YOURS", "Notes", "Books", "Trial",
+}  # fmt: skip
+"""Names that were replaced by standard terms, or that meant two things."""
 
 DOORS_TO_THE_ENVIRONMENT = {
     "stillhouse", "orchestrator.commands.run", "orchestrator.recipe.environment",
@@ -83,6 +95,23 @@ def test_words_that_mean_many_things_are_not_used() -> None:
         if word in UNSAID
     }
     assert used == set()
+
+
+def test_the_fields_terms_are_used_in_the_source() -> None:
+    found = {
+        (name_of(path), word[0])
+        for path in modules()
+        for word in DIALECT.finditer(path.read_text().replace("_", " "))
+    }
+    assert found == set()
+    names = {
+        (name_of(path), word)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        for word in (getattr(node, kind, None) for kind in ("id", "arg", "name", "attr"))
+        if word in OLD_NAMES
+    }
+    assert names == set()
 
 
 def packages() -> list[Path]:

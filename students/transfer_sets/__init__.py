@@ -1,4 +1,4 @@
-"""What is learnt from: transfer sets, their parts, their augmented views, the order of samples.
+"""Transfer sets: their parts, their augmented views, the order of samples.
 
 config            what a recipe may say of a transfer set
 catalog           loads a transfer set by its kind
