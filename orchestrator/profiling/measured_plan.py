@@ -34,8 +34,11 @@ class MeasuredTeacher:
 
 @dataclass(frozen=True)
 class Speeds:
-    """The student's samples/s: without teachers; with answers that teachers compute (none where
-    it has no teachers); with answers read from the bank (none without a bank)."""
+    """The student's samples/s.
+
+    ``untaught``; ``computed``: taught, with answers that teachers compute, none where it has no
+    teachers or they compute in too few steps; ``read``: with answers from the bank, none without.
+    """
 
     untaught: float
     computed: float | None = None

@@ -146,8 +146,9 @@ def _speeds(timings: Timings) -> Speeds:
     assert isinstance(untaught, StageTiming)
     if isinstance(student, StageTiming):
         return Speeds(untaught.rate)
-    read = None if student.read is None else student.read.rate
-    return Speeds(untaught.rate, student.computed.rate, read)
+    # One step is too few to tell a speed by; that is all there is if a view has two.
+    computed = student.computed.rate if student.computed.counted > 1 else None
+    return Speeds(untaught.rate, computed, None if student.read is None else student.read.rate)
 
 
 def _bank(bench: Bench, student: Stage) -> MeasuredBank | None:

@@ -27,10 +27,10 @@ FEWEST_STEPS = 3
 class StageTiming:
     """What a stage did in its first ``steps``.
 
-    ``start_seconds`` pass before the first step; ``rate`` is samples/s of the steps, in which the
-    student waited for answers for ``wait_share`` of the time; ``epoch_seconds`` (validation and
-    checkpoint) follow an epoch, none if no epoch ended; ``total_seconds`` are those of the whole
-    stage, none if it was stopped before its end.
+    ``start_seconds`` pass before the first step; ``rate`` is samples/s of ``counted`` steps, in
+    which the student waited for answers for ``wait_share`` of the time; ``epoch_seconds``
+    (validation and checkpoint) follow an epoch, none if no epoch ended; ``total_seconds`` are those
+    of the whole stage, none if it was stopped before its end.
     """
 
     start_seconds: float
@@ -39,6 +39,7 @@ class StageTiming:
     epoch_seconds: float | None
     total_seconds: float | None
     steps: int
+    counted: int
 
 
 class _TimeIsUp(BaseException):
@@ -107,6 +108,7 @@ def time_stage(
         epoch_seconds=_epoch_seconds(rows, watch.steps_per_epoch),
         total_seconds=watch.total_seconds,
         steps=len(rows),
+        counted=len(counted),
     )
 
 

@@ -24,7 +24,13 @@ from tests import small
 SAMPLES = 4 * 64 * 3
 """249 samples in batches of 64, three epochs."""
 TIMING = StageTiming(
-    start_seconds=5.0, rate=100.0, wait_share=0.0, epoch_seconds=0.5, total_seconds=None, steps=9
+    start_seconds=5.0,
+    rate=100.0,
+    wait_share=0.0,
+    epoch_seconds=0.5,
+    total_seconds=None,
+    steps=9,
+    counted=8,
 )
 WORK = Workload(samples=1000, epochs=4, validation=100, test=200)
 ALONE = Stage("a", "teach", {"model": "any"})
