@@ -46,7 +46,7 @@ def views_on_disk(shelf: Path) -> list[ViewOnDisk]:
 def evict(bank: Path, budget: int, keep: Path) -> list[Path]:
     """Deletes views, those used longest ago first, until the bank is within ``budget`` bytes.
 
-    Never the view in the folder ``keep``, nor one that is being written or sealed. Gives the
+    Never the view in the folder ``keep``, nor one that is being written or sealed. Returns the
     folders of those that are deleted.
     """
     stored = [view for shelf in shelves_of(bank) for view in views_on_disk(shelf)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,7 @@ def write_trouble(shelf: Shelf, error: OSError) -> str:
 
 
 def _seal(files: ColumnFiles, repair: bool) -> int:
-    """Seals one column under its view's lock; gives how many answers two writers gave with
+    """Seals one column under its view's lock; returns how many answers two writers gave with
     different bits."""
     with _dead_journals(files) as journals:
         if not journals and not repair:
@@ -112,13 +112,13 @@ def _dead_journals(files: ColumnFiles) -> Iterator[list[JournalTail]]:
         dead = []
         for path in files.journals():
             tail = files.open_journal(path)
-            if tail is not None and opened.enter_context(tail).try_lock():
+            if tail is not None and opened.enter_context(closing(tail)).try_lock():
                 dead.append(tail)
         yield dead
 
 
 def _open_sealed(column: MergedColumn) -> int | None:
-    """Opens the sealed file; gives how many rows it has, None where it must be written again.
+    """Opens the sealed file; returns how many rows it has, None where it must be written again.
 
     What is corrupt is logged.
     """
@@ -126,16 +126,20 @@ def _open_sealed(column: MergedColumn) -> int | None:
     column.sealed = column.files.open_sealed()
     if column.sealed is None:
         if path.exists():
-            log.warning("'%s' is corrupt or belongs elsewhere; its answers are made anew", path)
+            log.warning(
+                "'%s' is corrupt or belongs elsewhere; its answers are computed again", path
+            )
         return None
     if blocks := column.sealed.corrupt_blocks():
-        log.warning("%d block(s) of '%s' are corrupt; their answers are made anew", blocks, path)
+        log.warning(
+            "%d block(s) of '%s' are corrupt; their answers are computed again", blocks, path
+        )
         return None
     return column.sealed.bitmap.total
 
 
 def _merge(column: MergedColumn, journals: Sequence[JournalTail]) -> int:
-    """Adds the journals; gives how many of their rows differ from one that was there before."""
+    """Adds the journals; returns how many of their rows differ from one that was there before."""
     conflicts = 0
     for journal in journals:
         number = column.add_journal(journal)

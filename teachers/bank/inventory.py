@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
 from teachers.bank.layout import SEALED, column_of, shelves_of, views_of
 from teachers.bank.locks import folder_lock
-from teachers.bank.sealed_file import CorruptFile, RowFormat, SealedFile, read_head
+from teachers.bank.sealed_file import CorruptFile, SealedFile, read_head
 from teachers.bank.shelf import file_identity, identity_of, read_about, read_inference_config
 
 _ASIDE = ".removed-"
@@ -98,9 +98,9 @@ def verify(shelf: StoredShelf) -> Verified:
         for path in sorted(folder.glob(f"*{SEALED}")):
             files += 1
             try:
-                size, samples, _ = read_head(path)
-                expected = file_identity(identity, view, column_of(path), size)
-                sealed = SealedFile(path, RowFormat(expected, size, samples))
+                found, _ = read_head(path)
+                expected = file_identity(identity, view, column_of(path), found.row_bytes)
+                sealed = SealedFile(path, replace(found, identity=expected))
             except CorruptFile as error:
                 corrupt.append(Corrupt(path, 0, str(error)))
                 continue
@@ -113,7 +113,7 @@ def verify(shelf: StoredShelf) -> Verified:
 
 
 def clear(shelf: StoredShelf) -> bool:
-    """Deletes a shelf, unless a process is writing or sealing it; gives whether it did.
+    """Deletes a shelf, unless a process is writing or sealing it; returns whether it did.
 
     Readers that have files of it open keep them.
     """
@@ -130,7 +130,7 @@ def clear(shelf: StoredShelf) -> bool:
 
 
 def sweep(bank: Path) -> int:
-    """Deletes what an interrupted ``clear`` has left; gives the bytes."""
+    """Deletes what an interrupted ``clear`` has left; returns the bytes."""
     left = list(bank.glob(f"{_ASIDE}*")) if bank.is_dir() else []
     freed = sum(view.bytes for folder in left for view in views_on_disk(folder))
     for folder in left:
@@ -142,4 +142,4 @@ def _sealed_rows(folder: Path) -> Iterator[int]:
     """How many rows each sealed file of a view has by its head."""
     for path in folder.glob(f"*{SEALED}"):
         with suppress(FileNotFoundError, CorruptFile):
-            yield read_head(path)[2]
+            yield read_head(path)[1]

@@ -14,8 +14,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -57,7 +55,7 @@ class Journal:
             raise
 
     def append(self, ids: Ids, rows: Rows) -> int:
-        """Appends rows [B, row_bytes] of samples ``ids`` [B]; gives the offset of the first.
+        """Appends rows [B, row_bytes] of samples ``ids`` [B]; returns the offset of the first.
 
         Raises:
             OSError: they could not be written whole, and are as if never written.
@@ -93,17 +91,6 @@ class JournalTail:
         self._handle = os.open(path, os.O_RDONLY)
         self._bytes = np.zeros(0, np.uint8)
         self._position = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the file; arrays that ``rows`` gave stay valid."""

@@ -19,7 +19,7 @@ _FLOCK = struct.Struct("hhqqi")
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[bool]:
-    """Locks the folder unless another process has, and gives whether it did; never waits.
+    """Locks the folder unless another process has, and yields whether it did; never waits.
 
     Raises:
         OSError: the file of the lock cannot be opened.
@@ -66,7 +66,7 @@ class Claims:
         self._own: set[int] = set()
 
     def take(self, ids: Ids) -> Mask:
-        """Claims ``ids`` [B]; gives which are granted: not those claimed already, also by this."""
+        """Claims ``ids`` [B]; returns which are granted: none that is claimed already."""
         return np.array([self._take(id_) for id_ in ids.tolist()], np.bool_)
 
     def release(self, ids: Ids) -> None:

@@ -61,7 +61,7 @@ class MergedColumn:
         self._locations = np.zeros(files.row_format.samples, np.int64)
 
     def add_journal(self, tail: JournalTail) -> int:
-        """Adds a journal without any rows yet; gives its number."""
+        """Adds a journal without any rows yet; returns its number."""
         self._tails.append(tail)
         return len(self._tails)
 

@@ -115,25 +115,28 @@ class IdBitmap:
         return np.flatnonzero(flags).astype(np.int64)
 
 
-def read_head(path: Path) -> tuple[int, int, int]:
-    """What a sealed file's head says: bytes of a row, samples that have an id, rows.
+def read_head(path: Path) -> tuple[RowFormat, int]:
+    """What the head of a sealed file says: the format and number of its rows.
 
     Raises:
         FileNotFoundError: there is none.
         CorruptFile: it is no head of this format.
     """
     with path.open("rb") as file:
-        head = file.read(_HEAD.size)
+        return _unpack_head(path, file.read(_HEAD.size))
+
+
+def _unpack_head(path: Path, head: bytes) -> tuple[RowFormat, int]:
     if len(head) < _HEAD.size:
         raise CorruptFile(f"'{path}' is cut off")
-    magic, version, row_bytes, _, samples, rows = _HEAD.unpack(head)
+    magic, version, row_bytes, identity, samples, rows = _HEAD.unpack(head)
     if (magic, version) != (_MAGIC, FORMAT) or row_bytes == 0:
         raise CorruptFile(f"'{path}' is no sealed file of this format, or its head is damaged")
-    return row_bytes, samples, rows
+    return RowFormat(identity, row_bytes, samples), rows
 
 
 def write_sealed(path: Path, row_format: RowFormat, ids: Ids, read: Callable[[Ids], Rows]) -> None:
-    """Replaces the file at ``path`` by one of the rows that ``read`` gives for ascending ``ids``.
+    """Replaces the file at ``path`` by one of the rows that ``read`` returns for ascending ``ids``.
 
     Raises:
         OSError: it cannot be written; what was there stays.
@@ -170,14 +173,11 @@ class SealedFile:
         self.path = path
         self._format = row_format
         with path.open("rb") as file:
+            found, count = _unpack_head(path, file.read(_HEAD.size))
+            if found != row_format:
+                raise CorruptFile(f"'{path}' belongs elsewhere, or its head is damaged")
             self.status = os.fstat(file.fileno())
-            if self.status.st_size < _HEAD.size:
-                raise CorruptFile(f"'{path}' is cut off")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        *given, count = _HEAD.unpack_from(self._map)
-        expected = [row_format.row_bytes, row_format.identity, row_format.samples]
-        if given != [_MAGIC, FORMAT, *expected]:
-            raise CorruptFile(f"'{path}' belongs elsewhere, or its head is damaged")
         self._open_index(count)
         self._verified = np.zeros(len(self._sums), np.bool_)
         self._corrupt = np.zeros(len(self._sums), np.bool_)
@@ -224,7 +224,7 @@ class SealedFile:
         return result
 
     def corrupt_blocks(self) -> int:
-        """Verifies every block; gives the number of those that are corrupt."""
+        """Verifies every block; returns the number of those that are corrupt."""
         self._verify(np.arange(len(self._sums)))
         return int(self._corrupt.sum())
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +80,8 @@ def tune(
     if macs * samples_to_answer < WORTH_MACS:
         reason = f"{samples_to_answer} answers of {macs} multiplications each need no tuning"
         return Tuning(usual, None, None, (), reason)
-    search = _Search(
-        network, tuple(taps), pictures, device, cache, usual, temperature, samples_to_answer
-    )
-    return search.run()
+    build = partial(Teacher, network, taps, device=device, cache=cache)
+    return _Search(network, build, pictures, device, usual, temperature, samples_to_answer).run()
 
 
 @dataclass
@@ -149,10 +148,9 @@ class _Search:
     """One search: what is tried so far, on ``pictures``, since it ``began``."""
 
     network: Network
-    taps: tuple[Tap, ...]
+    build: Callable[..., Teacher]
     pictures: Tensor
     device: str
-    cache: Path | None
     usual: InferenceConfig
     temperature: float
     samples: int
@@ -194,13 +192,7 @@ class _Search:
             self.trials.append(trial := _Trial(inference))
             began = time.perf_counter()
             try:
-                trial.teacher = Teacher(
-                    self.network,
-                    self.taps,
-                    inference=inference,
-                    device=self.device,
-                    cache=self.cache,
-                )
+                trial.teacher = self.build(inference=inference)
                 trial.answer(self.pictures[:1])
             except NotNumbers as error:
                 trial.rejected = str(error)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
+from teachers.bank.columns import Ids
 from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_checks import (
     LARGEST_KL,
@@ -22,8 +22,6 @@ from teachers.qualification.parity_checks import (
     rarely_predicted,
 )
 from teachers.qualification.records import ProbeAnswers, Verdict
-
-Ids = npt.NDArray[np.int64]
 
 MOST_SAMPLES = 512
 FEWEST_SAMPLES = 64

@@ -18,17 +18,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from students.knowledge import Answer, Columns, Question
+from teachers.bank.columns import Ids, Mask
 from teachers.bank.sealed_file import CorruptBlocks
 from teachers.serving.view_cache import AnswerCache
 
 PATIENCE = 1.0
 """Seconds after which a host looks again which process computes what it waits for."""
 
-Ids = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Compute = Callable[[Ids, int], Columns]
 Part = tuple[Ids, Columns]
 """Columns of some samples, and the positions of these in a question."""

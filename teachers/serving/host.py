@@ -15,7 +15,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from students.evaluation.evaluate import evaluate
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
@@ -26,7 +25,7 @@ from students.torch_state import use_threads
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.bank.columns import Column
+from teachers.bank.columns import Column, Ids
 from teachers.bank.shelf import Shelf
 from teachers.inference.answer_encoding import NotNumbers
 from teachers.inference.inference_config import InferenceConfig, plain
@@ -36,8 +35,6 @@ from teachers.qualification.autotune import tune
 from teachers.qualification.records import Tuning
 from teachers.serving.batcher import Batcher
 from teachers.serving.view_cache import ViewCache
-
-Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class TeacherHost:
                 self._shelf, self._cache = shelf, ViewCache(shelf)
 
     def reload(self) -> None:
-        """Builds the teacher anew from its files, as when it was started; run as it was."""
+        """Builds the teacher again from its files, as when it was started; run as it was."""
         with self._one_at_a_time:
             self._network = self.spec.load_network(self.transfer_set)
             self.teacher = self._build(self.teacher.inference)

@@ -9,16 +9,11 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from students.knowledge import Columns
+from teachers.bank.columns import Ids, Mask
 from teachers.bank.shelf import Shelf
 from teachers.bank.writer import LiveView
-
-Ids = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-_Key = tuple[int, tuple[str, ...]]
-"""A view, and the columns of an answer to it."""
 
 
 class NullCache:
@@ -73,17 +68,16 @@ AnswerCache: TypeAlias = LiveView | NullCache
 
 
 class ViewCache:
-    """The caches of one host, one for each view and set of columns; a stream has one to itself
-    and leaves it to the next stream.
+    """The caches of one host; a stream has one to itself and leaves it to the next stream.
 
-    Caches of another view than the latest are closed, and so is one to which nothing was
-    appended: it is complete, and once it is sealed students read it without asking the host.
+    Those of another view, or of other columns, than the latest are closed, and so is one to which
+    nothing was appended: it is complete, and once sealed it is read without asking the host.
     """
 
     def __init__(self, shelf: Shelf | None) -> None:
         self._shelf = shelf
-        self._idle: dict[_Key, list[LiveView]] = {}
-        self._latest: _Key | None = None
+        self._latest: tuple[int, tuple[str, ...]] | None = None
+        self._idle: list[LiveView] = []
         self._lock = threading.Lock()
         # A host that is dropped closes its journals, so that they can be sealed.
         self.close = weakref.finalize(self, _close_all, self._idle)
@@ -94,41 +88,32 @@ class ViewCache:
         if self._shelf is None:
             yield NullCache()
             return
-        key = (view, columns)
-        cache = self._take_idle(key) or _open(self._shelf.of(columns), *key)
+        stale: list[LiveView] = []
+        with self._lock:
+            if self._latest != (view, columns):
+                self._latest = (view, columns)
+                stale, self._idle[:] = self._idle[:], []
+            cache = self._idle.pop() if self._idle else None
+        _close_all(stale)
+        cache = cache or _open(self._shelf, view, columns)
         cache.written = 0
         try:
             yield cache
         finally:
-            self._give_back(key, cache)
-
-    def _take_idle(self, key: _Key) -> LiveView | None:
-        with self._lock:
-            self._latest = key
-            own = self._idle.pop(key, [])
-            others = dict(self._idle)
-            self._idle.clear()
-            if len(own) > 1:
-                self._idle[key] = own[1:]
-        _close_all(others)
-        return own[0] if own else None
-
-    def _give_back(self, key: _Key, cache: LiveView) -> None:
-        with self._lock:
-            keep = key == self._latest and cache.written > 0
-            if keep:
-                self._idle.setdefault(key, []).append(cache)
-        if not keep:
-            cache.close()
+            with self._lock:
+                keep = self._latest == (view, columns) and cache.written > 0
+                if keep:
+                    self._idle.append(cache)
+            if not keep:
+                cache.close()
 
 
 def _open(shelf: Shelf, view: int, columns: tuple[str, ...]) -> LiveView:
-    whole = set(columns) == {each.name for each in shelf.columns}
-    return LiveView(shelf, view) if whole else PartialCache(shelf, view)
+    stored = shelf.of(columns)
+    is_whole = {each.name for each in stored.columns} == set(columns)
+    return LiveView(stored, view) if is_whole else PartialCache(stored, view)
 
 
-def _close_all(caches: dict[_Key, list[LiveView]]) -> None:
-    for each in caches.values():
-        for cache in each:
-            cache.close()
-    caches.clear()
+def _close_all(caches: list[LiveView]) -> None:
+    while caches:
+        caches.pop().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def written(folder: Path, *batches: int) -> Path:
 def read(path: Path, **changed: object) -> list[int]:
     """The ids of all that is read; their answers are held to what was written."""
     found: list[int] = []
-    with JournalTail(path, replace(FORMAT, **changed)) as tail:  # type: ignore[arg-type]
+    with closing(JournalTail(path, replace(FORMAT, **changed))) as tail:  # type: ignore[arg-type]
         for ids, offset in tail.records():
             rows = tail.rows(offset + np.arange(len(ids)) * LOGITS.row_bytes)
             assert (LOGITS.decode(rows) == answers(ids)).all()
@@ -46,7 +47,7 @@ def test_what_is_appended_is_read(tmp_path: Path) -> None:
 
 def test_reader_goes_on_behind_a_writer_that_lives(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
-    with JournalTail(journal.path, FORMAT) as tail:
+    with closing(JournalTail(journal.path, FORMAT)) as tail:
         assert list(tail.records()) == []
         for ids in (ids_of(5, 3), ids_of(900)):
             offset = journal.append(ids, LOGITS.encode(answers(ids)))
@@ -108,7 +109,7 @@ def test_ids_that_the_transfer_set_does_not_have_are_not_read(tmp_path: Path) ->
 
 def test_journal_is_taken_only_from_the_dead(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
-    with JournalTail(journal.path, FORMAT) as tail:
+    with closing(JournalTail(journal.path, FORMAT)) as tail:
         assert tail.try_lock() is False
         journal.close()
         assert tail.try_lock() is True
