@@ -45,7 +45,7 @@ from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
-from students.transfer_sets.sampler import Order
+from students.transfer_sets.sampler import BatchSampler
 
 BATCH = 128
 UNCOUNTED = 3
@@ -76,8 +76,8 @@ class BareLoop:
         self._model = build_student_model(task, self._set).to(memory_format=layout)
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9)
         ids = sample_ids(self._set, task.spec.samples)
-        order = Order(ids, BATCH, BATCH, 100, 0, self._set.view_of)
-        self._questions = (micro.question for micro in order.micro_batches_of(0, 1, 0))
+        sampler = BatchSampler(ids, BATCH, BATCH, 100, 0, self._set.view_of)
+        self._questions = (micro.question for micro in sampler.micro_batches_of(0, 1, 0))
 
     def turn(self, steps: int) -> Turn:
         """Seconds of a step."""

@@ -43,7 +43,7 @@ from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
-from students.transfer_sets.sampler import Order
+from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import LOOK_AHEAD
 from teachers.client.stream import STREAMS_PER_RANK, StreamedKnowledge
@@ -106,13 +106,13 @@ class TeachersAlone:
     """Lessons that nobody learns from: what the teachers can do at most."""
 
     lessons: KnowledgeSource
-    order: Order
+    sampler: BatchSampler
     steps: int
     turns: list[Turn] = field(default_factory=list)
 
     def take_turn(self) -> None:
         """Has as many questions answered as a student asks in its turn."""
-        micro_batches = self.order.micro_batches_of(0, 1, 0, self.steps)
+        micro_batches = self.sampler.micro_batches_of(0, 1, 0, self.steps)
         questions = [micro_batch.question for micro_batch in micro_batches]
         with self.lessons.ask(questions) as knowledge:
             for _ in range(UNCOUNTED):
@@ -192,8 +192,8 @@ class Bench:
     def alone(self, lessons: KnowledgeSource) -> TeachersAlone:
         """The teachers of ``lessons``, asked what a student would ask."""
         ids = sample_ids(self.transfer_set, Samples("student", CropFlip()))
-        order = Order(ids, BATCH, BATCH, 1, 0, self.transfer_set.view_of)
-        return TeachersAlone(lessons, order, self.steps)
+        sampler = BatchSampler(ids, BATCH, BATCH, 1, 0, self.transfer_set.view_of)
+        return TeachersAlone(lessons, sampler, self.steps)
 
     def _root(self) -> Path:
         assert isinstance(self.transfer_set.config, Cifar10)

@@ -34,7 +34,7 @@ from students.training.warning_relay import collect_warnings
 from students.training.weighting_stats import WeightingStats, WeightingStatsBuffer
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
-from students.transfer_sets.sampler import Order
+from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet
 
 log = logging.getLogger("stillhouse.student")
@@ -122,7 +122,7 @@ class StudentRank:
             engine=engine,
             objective=objective,
             transfer_set=some_classes(transfer_set, spec.samples.classes),
-            order=Order(
+            sampler=BatchSampler(
                 sample_ids(transfer_set, spec.samples),
                 spec.train.batch_size,
                 spec.train.micro,
@@ -158,7 +158,7 @@ class StudentRank:
             steps=progress.step,
             skipped=progress.skipped,
             seconds=seconds,
-            curve=learning_curve(rows, trainer.order.steps_per_epoch),
+            curve=learning_curve(rows, trainer.sampler.steps_per_epoch),
             segments=progress.segments,
             answers=answers,
         )

@@ -37,7 +37,7 @@ from students.torch_state import seed_generators
 from students.training.parameter_constraints import GateFreeze, max_norm
 from students.training.questions import empty_knowledge, questions_of
 from students.training.weighting_stats import WeightingStatsBuffer, add_sums
-from students.transfer_sets.sampler import MicroBatch, Order
+from students.transfer_sets.sampler import BatchSampler, MicroBatch
 from students.transfer_sets.transfer_set import TransferSet
 
 MOST_SKIPS_IN_A_ROW = 10
@@ -78,7 +78,7 @@ class MicroBatchResult:
 
 @dataclass
 class Trainer:
-    """Trains one learner to the end of its order, as one rank of ``engine.group``.
+    """Trains one learner to the end of its sampler, as one rank of ``engine.group``.
 
     ``step_log``, and with it every checkpoint, is rank 0's alone. With ``weighting_stats`` the
     teachers' mean weights are logged after each epoch.
@@ -88,7 +88,7 @@ class Trainer:
     engine: Engine
     objective: Objective
     transfer_set: TransferSet
-    order: Order
+    sampler: BatchSampler
     knowledge_source: KnowledgeSource
     checkpoints: CheckpointFolder
     step_log: StepLogWriter | None
@@ -106,7 +106,7 @@ class Trainer:
         Raises:
             TrainingError: gradients were not finite ten times in a row.
         """
-        yield Resumed(self.progress.step, self.order.total_steps, self.order.epochs)
+        yield Resumed(self.progress.step, self.sampler.total_steps, self.sampler.epochs)
         earlier, last_event = self.progress.segments, time.monotonic()
         questions = questions_of(self.objective, self._my_micro_batches())
         with self.knowledge_source.ask(questions) as knowledge:
@@ -114,7 +114,7 @@ class Trainer:
                 report = self._step(micro_batches, knowledge)
                 if self.step_log is not None:
                     self.step_log.write_step(report.step, report.values())
-                if self.progress.step % self.order.steps_per_epoch == 0:
+                if self.progress.step % self.sampler.steps_per_epoch == 0:
                     yield self._end_epoch()
                 if self._checkpoint_is_due():
                     yield self._commit(earlier)
@@ -124,10 +124,10 @@ class Trainer:
 
     def _my_micro_batches(self) -> Iterator[MicroBatch]:
         group = self.engine.group
-        return self.order.micro_batches_of(group.rank, group.ranks, self.progress.step)
+        return self.sampler.micro_batches_of(group.rank, group.ranks, self.progress.step)
 
     def _steps(self) -> Iterator[tuple[MicroBatch, ...]]:
-        share = self.order.micro_batches // self.engine.group.ranks
+        share = self.sampler.micro_batches // self.engine.group.ranks
         micro_batches = self._my_micro_batches()
         return iter(lambda: tuple(islice(micro_batches, share)), ())
 
@@ -135,15 +135,15 @@ class Trainer:
         self, micro_batches: tuple[MicroBatch, ...], knowledge: Iterator[Knowledge]
     ) -> StepReport:
         began, waited, step, train = time.perf_counter(), 0.0, self.progress.step, self.spec.train
-        epoch = step // self.order.steps_per_epoch
+        epoch = step // self.sampler.steps_per_epoch
         if self.fault is not None:
             self.fault.trigger(step)
         rate = learning_rate(
             train.optimizer.lr,
             train.lr_schedule,
             step=step,
-            steps_per_epoch=self.order.steps_per_epoch,
-            epochs=self.order.epochs,
+            steps_per_epoch=self.sampler.steps_per_epoch,
+            epochs=self.sampler.epochs,
         )
         self._gate_freeze.before_step(self.engine, epoch)
         results: list[MicroBatchResult] = []
@@ -164,9 +164,9 @@ class Trainer:
             terms=dict(zip(self.objective.weights_in(epoch), terms, strict=True)),
             learning_rate=rate,
             gradient_norm=outcome.gradient_norm,
-            samples=self.order.batch_size,
+            samples=self.sampler.batch_size,
             step_seconds=time.perf_counter() - began,
-            wait_seconds=wait * self.order.micro_batches / self.engine.group.ranks,
+            wait_seconds=wait * self.sampler.micro_batches / self.engine.group.ranks,
             skipped=int(not outcome.finite),
             gradients={name: float(norm) for name, norm in results[0].gradient_norms.items()},
         )
@@ -176,7 +176,7 @@ class Trainer:
         ranks."""
         figures = torch.stack([each.figures for each in results]).sum(0)
         sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures]))
-        means: list[float] = (sums / self.order.micro_batches).tolist()
+        means: list[float] = (sums / self.sampler.micro_batches).tolist()
         return means
 
     def _knowledge(self, question: Question, knowledge: Iterator[Knowledge]) -> Knowledge:
@@ -199,7 +199,7 @@ class Trainer:
         if self.weighting_stats is not None:
             self.weighting_stats.add(knowledge, batch.targets)
         norms = {}
-        first_of_epoch = micro.step % self.order.steps_per_epoch == 0 and micro.index == 0
+        first_of_epoch = micro.step % self.sampler.steps_per_epoch == 0 and micro.index == 0
         if self.step_log is not None and first_of_epoch:
             norms = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
@@ -237,7 +237,7 @@ class Trainer:
     def _end_epoch(self) -> EpochReport:
         self.engine.sync_buffers()
         accuracy, nll = validate(self.engine, self.transfer_set)
-        epoch = self.progress.step // self.order.steps_per_epoch - 1
+        epoch = self.progress.step // self.sampler.steps_per_epoch - 1
         values = self._weighting_metrics()
         if accuracy is not None and nll is not None:
             values |= {"accuracy": accuracy, "nll": nll}
@@ -260,9 +260,9 @@ class Trainer:
 
     def _checkpoint_is_due(self) -> bool:
         every = self.spec.train.checkpoint.every
-        period = self.order.steps_per_epoch if every == "epoch" else every
+        period = self.sampler.steps_per_epoch if every == "epoch" else every
         done = self.progress.step
-        return done % period == 0 or done == self.order.total_steps
+        return done % period == 0 or done == self.sampler.total_steps
 
     def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
         """Commits a checkpoint; ``earlier`` is the history from before this attempt."""

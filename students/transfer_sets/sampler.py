@@ -25,8 +25,8 @@ class MicroBatch:
 
 
 @dataclass(frozen=True)
-class Order:
-    """The order of samples over all epochs, a pure function of its fields.
+class BatchSampler:
+    """The samples of each batch in all epochs, a pure function of its fields.
 
     An epoch is ceil(n / ``batch_size``) batches, all full: its order runs on from its own
     beginning to fill the last one, so that every sample is seen and every micro-batch has

@@ -3,24 +3,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from students.transfer_sets.sampler import Order
+from students.transfer_sets.sampler import BatchSampler
 
 
-def order(n: int, batch: int, micro: int, epochs: int = 2, seed: int = 0) -> Order:
-    return Order(np.arange(100, 100 + n), batch, micro, epochs, seed, view_of=lambda e: e)
+def sampler(n: int, batch: int, micro: int, epochs: int = 2, seed: int = 0) -> BatchSampler:
+    return BatchSampler(np.arange(100, 100 + n), batch, micro, epochs, seed, view_of=lambda e: e)
 
 
 def test_an_epoch_sees_every_sample_and_its_last_batch_is_full():
-    ids = order(109, 64, 64).epoch_ids(0)
+    ids = sampler(109, 64, 64).epoch_ids(0)
     assert len(ids) == 128
     assert set(ids) == set(range(100, 209))
     assert np.array_equal(ids[109:], ids[:19])
 
 
 def test_each_epoch_has_another_order_and_another_seed_too():
-    assert not np.array_equal(order(50, 10, 10).epoch_ids(0), order(50, 10, 10).epoch_ids(1))
+    assert not np.array_equal(sampler(50, 10, 10).epoch_ids(0), sampler(50, 10, 10).epoch_ids(1))
     assert not np.array_equal(
-        order(50, 10, 10, seed=0).epoch_ids(0), order(50, 10, 10, seed=1).epoch_ids(0)
+        sampler(50, 10, 10, seed=0).epoch_ids(0), sampler(50, 10, 10, seed=1).epoch_ids(0)
     )
 
 
@@ -32,7 +32,7 @@ def test_each_epoch_has_another_order_and_another_seed_too():
     seed=st.integers(0, 5),
 )
 def test_micro_batches_do_not_depend_on_the_number_of_ranks(n, micro, per_rank, ranks, seed):
-    whole = order(n, micro * per_rank * ranks, micro, seed=seed)
+    whole = sampler(n, micro * per_rank * ranks, micro, seed=seed)
     alone = [
         (m.step, m.index, m.question.view, tuple(m.question.sample_ids))
         for m in whole.micro_batches_of(0, 1, 0)
@@ -47,7 +47,7 @@ def test_micro_batches_do_not_depend_on_the_number_of_ranks(n, micro, per_rank, 
 
 @pytest.mark.parametrize("first", [0, 1, 3, 5])
 def test_going_on_at_a_step_is_the_tail_of_the_whole(first):
-    whole = order(30, 12, 4)
+    whole = sampler(30, 12, 4)
     tail = list(whole.micro_batches_of(0, 1, first))
     every = [m for m in whole.micro_batches_of(0, 1, 0) if m.step >= first]
     assert [m.index for m in tail] == [m.index for m in every]
