@@ -33,17 +33,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.contest.figures import (
-    TO_BEAT,
-    Contest,
-    Figures,
-    Goal,
-    goals,
-    inferences,
-    spelt,
-    table,
-)
-from benchmarks.contest.our_runs import (
+from benchmarks.throughput_comparison.our_runs import (
     RUNS,
     OurRun,
     Precision,
@@ -53,8 +43,18 @@ from benchmarks.contest.our_runs import (
     measure,
     share_of_raw_bytes,
 )
-from benchmarks.contest.peer_turns import Turns, best_loaders, installed
-from benchmarks.contest.settling import settle
+from benchmarks.throughput_comparison.peer_runs import Turns, best_loaders, installed
+from benchmarks.throughput_comparison.results import (
+    TO_BEAT,
+    Contest,
+    Figures,
+    Goal,
+    goals,
+    inferences,
+    spelt,
+    table,
+)
+from benchmarks.throughput_comparison.teacher_tuning import settle
 
 REPEATS = 5
 LIVE_IN_FP32 = "live, fp32 teachers"

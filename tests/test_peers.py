@@ -12,10 +12,17 @@ from torch import nn
 from torch.nn import functional
 
 import stillhouse
-from benchmarks.contest.figures import TO_BEAT, Contest, goals, inferences, table, untaught_of
-from benchmarks.contest.meter import Meter, TurnOver
-from benchmarks.contest.our_runs import RUNS, Work, _rates, forget_answers, recipe
-from benchmarks.contest.setting import TEMPERATURE, soft_loss, softened
+from benchmarks.throughput_comparison.our_runs import RUNS, Work, _rates, forget_answers, recipe
+from benchmarks.throughput_comparison.results import (
+    TO_BEAT,
+    Contest,
+    goals,
+    inferences,
+    table,
+    untaught_of,
+)
+from benchmarks.throughput_comparison.setting import TEMPERATURE, soft_loss, softened
+from benchmarks.throughput_comparison.step_meter import Meter, TurnOver
 from students.storage.step_log import Row
 
 
@@ -31,13 +38,13 @@ def test_each_of_our_runs_is_a_recipe_that_check_accepts(name: str, tmp_path: Pa
     assert read.student.train.batch_size == 128
 
 
-def test_answers_are_forgotten_but_not_how_the_teachers_are_run(tmp_path: Path) -> None:
+def test_deleting_answers_keeps_the_teachers_inference_config(tmp_path: Path) -> None:
     shelf = tmp_path / "bank" / "abc"
     (shelf / "view-0").mkdir(parents=True)
     (shelf / "view-0" / "logits.sealed").write_bytes(b"1")
-    (shelf / "manner.json").write_text("{}")
+    (shelf / "inference.json").write_text("{}")
     forget_answers(tmp_path)
-    assert [path.name for path in shelf.iterdir()] == ["manner.json"]
+    assert [path.name for path in shelf.iterdir()] == ["inference.json"]
 
 
 def test_a_turn_ends_when_its_time_is_over_and_the_first_steps_do_not_count(
@@ -104,8 +111,8 @@ def test_a_contender_that_failed_is_a_line_that_says_why() -> None:
     assert "9.60" in lines["filled, fp32"] and "96.0%" in lines["filled, fp32"]
 
 
-def test_what_a_manner_gained_stands_below_the_table() -> None:
-    contest, of = Contest(), {"manner": "bf16", "plain_rate": 500.0, "chosen_rate": 1250.0}
+def test_the_speedup_of_an_inference_config_is_below_the_table() -> None:
+    contest, of = Contest(), {"inference": "bf16", "plain_rate": 500.0, "chosen_rate": 1250.0}
     figures = {"teachers": {"resnet56": {**of, "kl": 6e-5, "same_argmax": 1.0}}}
     contest.note("filling, fp32", figures)
     (line,) = inferences(contest, "filling, fp32")

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from benchmarks.contest.setting import BATCH
+from benchmarks.throughput_comparison.setting import BATCH
 
 
 class TurnOver(Exception):

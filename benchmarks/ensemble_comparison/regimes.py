@@ -1,4 +1,4 @@
-"""The samples, teachers, student and budget under which ways of teaching are compared."""
+"""The samples, teachers, student and budget under which methods are compared."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 Plain = dict[str, Any]
 
-SHORT = (0.0, 5.0e-3)
-LONG = (0.0, 2.0e-3, 5.0e-3, 1.0e-2, 2.0e-2, 4.0e-2)
+DECAYS = (0.0, 5.0e-3)
+UNTAUGHT_DECAYS = (0.0, 2.0e-3, 5.0e-3, 1.0e-2, 2.0e-2, 4.0e-2)
 """Weight decays that are tried: for each of three choices, and instead of any other choice."""
 
 NEVER = 1_000_000
@@ -23,24 +23,24 @@ class Regime:
     """One setting of the comparison.
 
     ``recipe`` lacks only the objective. ``rates`` and ``decays`` are the learning rates and weight
-    decays that are tried for every way; ``alone`` are the decays of the untaught student, which
-    has nothing else to be tuned. Each setting has ``tuning_seeds`` students. ``layer`` is the
+    decays that are tried for every method; ``untaught_decays`` are those of the untaught student,
+    which has nothing else to tune. Each setting has ``tuning_seeds`` students. ``layer`` is the
     student's and ``layers`` are the teachers', by name, for terms on layers; ``groups`` are those
-    of ``multi_group_hint``. ``short`` is how many epochs a student has whose steps are measured
-    alone. ``left_out`` are ways that are not run, each with the reason.
+    of ``multi_group_hint``. ``timing_epochs`` are those of a student that is trained for its step
+    time only. ``left_out`` are methods that are not run, each with the reason.
     """
 
     name: str
-    says: str
+    description: str
     recipe: Plain
     rates: tuple[float, ...]
     decays: tuple[float, ...]
-    alone: tuple[float, ...]
+    untaught_decays: tuple[float, ...]
     layer: str
     layers: Mapping[str, str]
     groups: tuple[Mapping[str, str], ...]
     tuning_seeds: int = 1
-    short: int = 3
+    timing_epochs: int = 3
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -95,7 +95,7 @@ def _digits() -> Regime:
     }
     return Regime(
         name="digits",
-        says="8x8 digits, 10 % (109 samples); teachers trained on all 1,077",
+        description="8x8 digits, 10 % (109 samples); teachers trained on all 1,077",
         recipe=_recipe(
             "digits",
             {"kind": "digits", "validation": 270, "fraction": 0.1},
@@ -103,8 +103,8 @@ def _digits() -> Regime:
             {"model": {"kind": "mlp", "hidden": [16]}, "train": {"epochs": 60}},
         ),
         rates=(0.2, 0.4),
-        decays=SHORT,
-        alone=LONG,
+        decays=DECAYS,
+        untaught_decays=UNTAUGHT_DECAYS,
         layer="hidden.0",
         layers={"wide": "hidden.1", "plain": "stage2", "deep": "layer3"},
         groups=tuple(
@@ -112,7 +112,7 @@ def _digits() -> Regime:
             for hint in ("hidden.0", "hidden.1")
         ),
         tuning_seeds=2,
-        short=30,
+        timing_epochs=30,
     )
 
 
@@ -136,7 +136,7 @@ def _mnist(root: Path) -> Iterator[Regime]:
     yield _of_mnist(
         root,
         "mnist-pictures",
-        "MNIST, labels for 3 % and pictures for 20 % (10,801 samples, 1,621 of them with labels); "
+        "MNIST, labels for 3 % and images for 20 % (10,801 samples, 1,621 of them with labels); "
         "teachers trained on all 54,000",
         large,
         {"wide": 6, "plain": 3, "narrow": 6},
@@ -148,7 +148,7 @@ def _mnist(root: Path) -> Iterator[Regime]:
 def _of_mnist(
     root: Path,
     name: str,
-    says: str,
+    description: str,
     given: Plain,
     lengths: Mapping[str, int],
     *,
@@ -174,7 +174,7 @@ def _of_mnist(
     }
     return Regime(
         name=name,
-        says=says,
+        description=description,
         recipe=_recipe(
             name,
             {"kind": "mnist", "root": str(root), "validation": 6000, **given},
@@ -182,8 +182,8 @@ def _of_mnist(
             {"model": {"kind": "mlp", "hidden": [32]}, "train": {"epochs": epochs}},
         ),
         rates=rates,
-        decays=SHORT,
-        alone=LONG,
+        decays=DECAYS,
+        untaught_decays=UNTAUGHT_DECAYS,
         layer="hidden.0",
         layers={"wide": "hidden.1", "plain": "stage2", "narrow": "hidden.1"},
         groups=tuple(
@@ -196,7 +196,7 @@ def _of_mnist(
 PUBLISHED = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 FILES = {"resnet56": "resnet56-4bfd9763.th", "resnet44": "resnet44-014dd654.th",
          "resnet32": "resnet32-d509ac18.th"}  # fmt: skip
-TOO_LONG = "left out: a student takes too long here for all ways to be tuned"
+TOO_LONG = "left out: a student takes too long here for all methods to be tuned"
 NOT_ON_CIFAR = (
     "label_smoothing", "virtual_teacher", "probability_l2", "conditional", "decoupled",
     "correlation", "standardize", "triplet_order", "relations", "multi_group_hint",
@@ -245,7 +245,7 @@ def _of_cifar(
     layer = {"resnet_cifar": "layer3", "plain_cnn": "stage2"}
     return Regime(
         name=name,
-        says=f"CIFAR-10, 10 % (4,500 samples); {by}",
+        description=f"CIFAR-10, 10 % (4,500 samples); {by}",
         recipe=_recipe(
             name,
             {"kind": "cifar10", "root": str(root), "validation": 5000, "fraction": 0.1,
@@ -256,8 +256,8 @@ def _of_cifar(
         ),
         rates=(0.1,),
         decays=(5.0e-4,),
-        alone=(5.0e-4, 2.0e-3, 5.0e-3),
-        short=1,
+        untaught_decays=(5.0e-4, 2.0e-3, 5.0e-3),
+        timing_epochs=1,
         layer="stage2",
         layers={each: layer[teacher["model"]["kind"]] for each, teacher in teachers.items()},
         groups=(),

@@ -12,8 +12,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.contest.our_runs import LONGEST, REPOSITORY, OurRun, Work, arguments
-from benchmarks.contest.setting import TEACHERS
+from benchmarks.throughput_comparison.our_runs import LONGEST, REPOSITORY, OurRun, Work, arguments
+from benchmarks.throughput_comparison.setting import TEACHERS
 
 FULL_EPOCHS = 100
 INTERRUPTED = 130

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.contest.meter import Meter
-from benchmarks.contest.pictures import training_loader
-from benchmarks.contest.setting import SOFT, TEMPERATURE, Setting
+from benchmarks.throughput_comparison.input_pipeline import training_loader
+from benchmarks.throughput_comparison.setting import SOFT, TEMPERATURE, Setting
+from benchmarks.throughput_comparison.step_meter import Meter
 
 
 def train(setting: Setting, meter: Meter) -> nn.Module:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from benchmarks.contest.meter import Meter
-from benchmarks.contest.pictures import training_loader
-from benchmarks.contest.setting import SOFT, TASK, TEMPERATURE, Setting
+from benchmarks.throughput_comparison.input_pipeline import training_loader
+from benchmarks.throughput_comparison.setting import SOFT, TASK, TEMPERATURE, Setting
+from benchmarks.throughput_comparison.step_meter import Meter
 
 
 class OfBatch(nn.Module):

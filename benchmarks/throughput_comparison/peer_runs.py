@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.contest.figures import BY_HAND, TO_BEAT, Figures
-from benchmarks.contest.our_runs import LONGEST, REPOSITORY
+from benchmarks.throughput_comparison.our_runs import LONGEST, REPOSITORY
+from benchmarks.throughput_comparison.results import BY_HAND, TO_BEAT, Figures
 
 BY_HAND_TAUGHT, ONE_TEACHER = "by hand, 3 teachers", "TextBrewer, 1 teacher"
 
@@ -63,7 +63,7 @@ class Turns:
             RuntimeError: it failed; the message is the last it said.
         """
         loaders, cores = self.loaders[PEERS[name].teachers], len(os.sched_getaffinity(0))
-        module = (sys.executable, "-m", "benchmarks.contest.one_turn")
+        module = (sys.executable, "-m", "benchmarks.throughput_comparison.run_peer")
         fixed = ("--cache", str(self.cache), "--loaders", str(loaders), "--threads", str(cores))
         began = time.perf_counter()
         done = subprocess.run(

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.contest.meter import Meter
-from benchmarks.contest.pictures import training_loader
-from benchmarks.contest.setting import SOFT, TASK, Setting, soft_loss, softened
+from benchmarks.throughput_comparison.input_pipeline import training_loader
+from benchmarks.throughput_comparison.setting import SOFT, TASK, Setting, soft_loss, softened
+from benchmarks.throughput_comparison.step_meter import Meter
 
 
 def train(setting: Setting, meter: Meter) -> nn.Module:

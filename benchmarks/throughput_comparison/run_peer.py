@@ -1,4 +1,4 @@
-"""One turn of one peer in this process: ``python -m benchmarks.contest.one_turn``.
+"""One turn of one peer in this process: ``python -m benchmarks.throughput_comparison.run_peer``.
 
 Prints one line of JSON, the last on standard output.
 """
@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.contest.meter import Meter, TurnOver
-from benchmarks.contest.peer_turns import PEERS
-from benchmarks.contest.pictures import test_accuracy
-from benchmarks.contest.setting import Setting
+from benchmarks.throughput_comparison.input_pipeline import test_accuracy
+from benchmarks.throughput_comparison.peer_runs import PEERS
+from benchmarks.throughput_comparison.setting import Setting
+from benchmarks.throughput_comparison.step_meter import Meter, TurnOver
 from students import torchvision_door
 
 
@@ -30,7 +30,7 @@ def take_turn(module: str, setting: Setting, meter: Meter, threads: int) -> dict
     torch.set_num_threads(threads)
     torch.manual_seed(setting.seed)
     torchvision_door.datasets()  # before a peer imports torchvision past the door
-    train = importlib.import_module(f"benchmarks.contest.{module}").train
+    train = importlib.import_module(f"benchmarks.throughput_comparison.{module}").train
     try:
         student = train(setting, meter)
     except TurnOver:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import yaml
 
-from benchmarks.contest.setting import (
+from benchmarks.throughput_comparison.setting import (
     BATCH,
     LEARNING_RATE,
     MEAN,

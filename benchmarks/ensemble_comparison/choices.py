@@ -1,18 +1,18 @@
-"""What is tried for each way of teaching beside learning rate and weight decay: three choices."""
+"""What is tried for each method beside learning rate and weight decay: three choices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.teaching.regimes import Regime
+from benchmarks.ensemble_comparison.regimes import Regime
 
 Choice = tuple[str, Mapping[str, Any]]
-"""What is chosen, in words, and the values that it sets by dotted place."""
+"""A label, and the values that it sets by dotted path."""
 
 DECAY = "student.train.optimizer.weight_decay"
 SOFT = (0.5, 0.9, 1.0)
-"""Weights of what the teachers say; the labels have what is left to 1."""
+"""Weights of the term with teachers; the labels have the rest of 1."""
 SPECIALTIES = {"low": [0, 1, 2, 3], "middle": [4, 5, 6], "high": [7, 8, 9]}
 """Classes of three specialists."""
 
@@ -30,7 +30,7 @@ def over_weights(
     term: str = "soft_targets",
     weights: Sequence[float] = SOFT,
 ) -> Callable[[Regime], Sequence[Choice]]:
-    """Three weights of a term, under an ensemble that is set up as said."""
+    """Three weights of a term, with these settings of the ensemble."""
     set_up = {f"ensemble.{key}": value for key, value in (ensemble or {}).items()}
 
     def choices(regime: Regime) -> Sequence[Choice]:
@@ -41,10 +41,10 @@ def over_weights(
     return choices
 
 
-def instead(
+def replacing_soft_targets(
     term: str, sizes: Sequence[float], task: float = 0.1
 ) -> Callable[[Regime], Sequence[Choice]]:
-    """Three sizes of a term that stands beside the labels, whose scale is its own."""
+    """Three weights of a term that replaces soft targets, with a scale of its own."""
 
     def choices(regime: Regime) -> Sequence[Choice]:
         return [
@@ -55,13 +55,13 @@ def instead(
     return choices
 
 
-def beside(
+def added_to_soft_targets(
     terms: Callable[[Regime, float], Mapping[str, Any]],
     *,
     sizes: Sequence[float] = (0.1, 1.0, 10.0),
     layers: bool = True,
 ) -> Callable[[Regime], Sequence[Choice]]:
-    """Three sizes of terms that are added to soft targets; teachers' ``layers`` are kept too."""
+    """Three weights of terms added to soft targets; with ``layers``, tapped layers are stored."""
     kept = {"ensemble.bank": {"taps": True}} if layers else {}
 
     def choices(regime: Regime) -> Sequence[Choice]:
@@ -75,13 +75,13 @@ def beside(
 
 
 def untaught(regime: Regime) -> Sequence[Choice]:
-    """As many weight decays as others have choices and decays."""
+    """As many weight decays as other methods have choices and decays."""
     return [
         (
             f"decay {decay:g}",
             {"student.objective": {"task": 1.0}, DECAY: decay},
         )
-        for decay in regime.alone
+        for decay in regime.untaught_decays
     ]
 
 
@@ -104,7 +104,7 @@ def single(regime: Regime) -> Sequence[Choice]:
 
 
 def fixed(regime: Regime) -> Sequence[Choice]:
-    """Each teacher as the one that counts three times as much as any other."""
+    """Each teacher in turn with three times the weight of any other."""
 
     def weights(favourite: str) -> dict[str, Any]:
         shares = {name: 0.6 if name == favourite else 0.2 for name in regime.teachers}
@@ -139,7 +139,7 @@ def noise(regime: Regime) -> Sequence[Choice]:
 
 
 def virtual(regime: Regime) -> Sequence[Choice]:
-    """Each teacher alone, as three noisy ones."""
+    """Each teacher alone, as three teachers with noise."""
     noise = {"ensemble.noise": {"sigma": 0.3, "virtual": 3}}
     return [
         (name, {**_teaching({}, 0.9), **noise, **_alone(name, regime)}) for name in regime.teachers
@@ -147,7 +147,7 @@ def virtual(regime: Regime) -> Sequence[Choice]:
 
 
 def decoupled(regime: Regime) -> Sequence[Choice]:
-    """Three weights of what the teachers say of the classes that are not the label."""
+    """Three weights of the classes that are not the label."""
     return [
         (f"others {others:g}", _teaching({"others": others}, 0.9, "decoupled"))
         for others in (1.0, 4.0, 8.0)

@@ -7,8 +7,8 @@ from itertools import cycle
 import torch
 from torch import nn
 
-from benchmarks.contest.meter import Meter
-from benchmarks.contest.setting import BATCH, Setting
+from benchmarks.throughput_comparison.setting import BATCH, Setting
+from benchmarks.throughput_comparison.step_meter import Meter
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from benchmarks.contest.setting import BATCH, MEAN, STD, Setting
+from benchmarks.throughput_comparison.setting import BATCH, MEAN, STD, Setting
 from students.torchvision_door import datasets
 
 

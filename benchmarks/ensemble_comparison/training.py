@@ -1,7 +1,7 @@
-"""Teaches the students of one setting, and reads what became of them.
+"""Trains the students of one setting, and evaluates them.
 
-It does what ``stillhouse run`` does, without its pages, pictures and tracker, which would take
-longer than a student of seconds.
+It does what ``stillhouse run`` does, without report, plots and tracker, which would take longer
+than a student of seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import yaml
 
 import stillhouse
-from benchmarks.teaching.regimes import Regime
+from benchmarks.ensemble_comparison.regimes import Regime
 from cluster.in_process import InProcessRuntime
 from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
 from orchestrator.execution.bank_shelves import prepare_for
@@ -32,17 +32,17 @@ from students.events import Event, Warned
 from students.storage.outcome import read_answers, read_outcome
 from students.storage.step_log import read_committed
 
-UNCOUNTED = 5
-"""First steps of a student, in which much is done for the first time."""
+WARM_UP_STEPS = 5
+"""First steps of a student, which are slower than the others."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One student: shares of the validation and of the test samples that it names rightly.
+    """One student: its validation and test accuracy, from 0 to 1.
 
-    ``nll`` is of the validation part, in nats. ``changed`` is the mean share of the samples on
-    which the ensemble's rule changed the target, where there is such a figure. ``step`` is the
-    median of its steps' seconds.
+    ``nll`` is of the validation part, in nats. ``changed`` is the mean share of the samples whose
+    target the weighting rule changed, if it was recorded. ``step`` is the median of its steps'
+    seconds.
     """
 
     validation: float
@@ -53,49 +53,49 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Told:
-    """Tells what a reader should know of stages: that one waits, what was noticed."""
+class ProgressMessages:
+    """Logs what matters about stages: waiting, teachers, warnings."""
 
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
     def on_wait(self, stage: Stage) -> None:
-        """Another process works on this very stage."""
-        self.say(f"{stage.title}: waits for the process that works on it")
+        """Another process works on this stage."""
+        self.log(f"{stage.title}: waiting for another process that works on it")
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        """Teachers take long, students do not."""
+        """Teachers take long; students are not logged."""
         if stage.name.startswith("teachers."):
-            self.say(f"{stage.title}: begins")
+            self.log(f"{stage.title}: begins")
 
     def on_event(self, stage: Stage, event: Event) -> None:
-        """Passes on notices."""
+        """Logs warnings."""
         if isinstance(event, Warned):
-            self.say(f"{stage.title}: {event}")
+            self.log(f"{stage.title}: {event}")
 
     def on_end(self, result: StageResult) -> None:
-        """As at its beginning."""
+        """Logs a teacher's end."""
         if result.ran and result.stage.name.startswith("teachers."):
-            self.say(f"{result.stage.title}: done in {result.seconds:.1f} s")
+            self.log(f"{result.stage.title}: done in {result.seconds:.1f} s")
 
 
 @dataclass(frozen=True)
-class School:
+class StudentTraining:
     """Where students are taught; all ways of a regime share its teachers and their answers."""
 
     home: Path
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
-    def teach(
+    def train(
         self, regime: Regime, overrides: Sequence[str], *, first: int, seeds: int
     ) -> tuple[Score, ...]:
         """A score for each seed from ``first`` on; what is stored is not computed again.
 
         Raises:
-            RecipeProblems: the recipe cannot be run as it stands.
-            UserError, ClusterError, TeacherError: training cannot go on.
+            RecipeProblems: the recipe is invalid.
+            UserError, ClusterError, TeacherError: training fails.
         """
         seed = f"student.train.seed={first}"
-        loaded = stillhouse.load_recipe(self.written(regime), [*overrides, seed])
+        loaded = stillhouse.load_recipe(self.write_recipe(regime), [*overrides, seed])
         store = Store(self.home)
         store.prepare()
         with interruptible():
@@ -110,9 +110,9 @@ class School:
         )
 
     def teachers(self, regime: Regime) -> dict[str, float]:
-        """Shares of the test samples that each finished teacher names rightly, and all of them
-        together by their mean distribution, as ``uniform mean``; empty if one is not finished."""
-        loaded = stillhouse.load_recipe(self.written(regime))
+        """Test accuracy of each finished teacher, and of their mean distribution as ``uniform
+        mean``; empty if one is not finished."""
+        loaded = stillhouse.load_recipe(self.write_recipe(regime))
         store = Store(self.home)
         checked = checked_plan(loaded, store, repeats=1)
         data = checked.transfer_set
@@ -125,12 +125,12 @@ class School:
         if any(read_outcome(folder) is None for folder in folders.values()):
             return {}
         answers = {name: read_answers(folder)["test"] for name, folder in folders.items()}
-        together = torch.stack([each.softmax(1) for each in answers.values()]).mean(0)
-        answers["uniform mean"] = together.log()
+        mean = torch.stack([each.softmax(1) for each in answers.values()]).mean(0)
+        answers["uniform mean"] = mean.log()
         return {name: accuracy(scores, targets) for name, scores in answers.items()}
 
-    def written(self, regime: Regime) -> Path:
-        """The regime's recipe as a file, with an objective that each setting replaces."""
+    def write_recipe(self, regime: Regime) -> Path:
+        """Writes the regime's recipe, with an objective that each setting replaces; its path."""
         recipe = {**regime.recipe, "student": {**regime.recipe["student"]}}
         recipe["student"]["objective"] = {"task": 1.0}
         path = self.home / "recipes" / f"{regime.name}.yaml"
@@ -148,7 +148,9 @@ class School:
             role_specs = RoleSpecs(checked.plan, store, checked.hint_shapes)
             work = StageRunner(runtime, role_specs, checked.transfer_set)
             cores = os.cpu_count() or 1
-            return Executor(checked.plan, store, runtime, work, Told(self.say), cores).run()
+            return Executor(
+                checked.plan, store, runtime, work, ProgressMessages(self.log), cores
+            ).run()
         finally:
             runtime.close()
 
@@ -168,6 +170,6 @@ class School:
             validation=accuracy(answers["validation"], targets["validation"]),
             nll=negative_log_likelihood(answers["validation"], targets["validation"]),
             test=accuracy(answers["test"], targets["test"]),
-            step=median(steps[UNCOUNTED:] or steps),
+            step=median(steps[WARM_UP_STEPS:] or steps),
             changed=fmean(changed) if changed else None,
         )

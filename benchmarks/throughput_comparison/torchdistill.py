@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from torch.utils.data import RandomSampler
 
-from benchmarks.contest.meter import Meter
-from benchmarks.contest.pictures import loader_options, training_pictures
-from benchmarks.contest.setting import (
+from benchmarks.throughput_comparison.input_pipeline import loader_options, training_pictures
+from benchmarks.throughput_comparison.setting import (
     BATCH,
     LEARNING_RATE,
     MOMENTUM,
@@ -19,6 +18,7 @@ from benchmarks.contest.setting import (
     WEIGHT_DECAY,
     Setting,
 )
+from benchmarks.throughput_comparison.step_meter import Meter
 
 
 def train(setting: Setting, meter: Meter) -> nn.Module:
