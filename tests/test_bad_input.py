@@ -93,15 +93,15 @@ STATIC = [
 
 
 @pytest.mark.parametrize(("settings", "sentence"), STATIC, ids=[case[0][-1] for case in STATIC])
-def test_a_recipe_that_cannot_run_is_told_in_one_sentence(
+def test_a_recipe_that_cannot_run_is_reported_in_one_sentence(
     tmp_path: Path, settings: list[str], sentence: str
 ) -> None:
-    said = refused(tmp_path, *settings)
-    assert said.startswith(sentence), said
-    assert "\n" not in said
+    message = refused(tmp_path, *settings)
+    assert message.startswith(sentence), message
+    assert "\n" not in message
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     wrong = ["student.train.epochs=0", "teachers.wide.thread=2", "ensemble.mean=harmonic"]
     lines = refused(tmp_path, *wrong).splitlines()
     assert len(lines) == 3
@@ -112,9 +112,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_json_tells_the_problem_and_nothing_else_on_standard_output(tmp_path: Path) -> None:
     result = invoke(tmp_path, "run", "student.train.epoch=5", "--json")
     assert result.exit_code == 2
-    told = json.loads(result.stdout)
-    assert told["outcome"] == "failed"
-    assert "did you mean `epochs`?" in told["problem"]
+    printed = json.loads(result.stdout)
+    assert printed["outcome"] == "failed"
+    assert "did you mean `epochs`?" in printed["problem"]
 
 
 LAYERS = [
@@ -128,8 +128,8 @@ LAYERS = [
     ),
     (
         ["student.objective.near={kind: hint, teacher: deep, hint: stage1, guided: hidden.0}"],
-        r"`student\.objective\.near` cannot be computed: a guided layer of shape \(16,\) cannot "
-        r"be brought to a hint of shape \(4, 4, 4\); .*`reduction: pool`",
+        r"`student\.objective\.near` cannot be computed: a guided layer of shape \(16,\) has "
+        r"no adapter to a hint of shape \(4, 4, 4\); .*`reduction: pool`",
     ),
     (
         [NO_HINT, "student.model={kind: custom, source: 'absent.py:make'}"],
@@ -143,12 +143,12 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("settings", "sentence"), LAYERS, ids=[case[0][-1] for case in LAYERS])
-def test_what_only_models_can_show_is_told_before_anything_begins(
+def test_what_only_models_can_show_is_reported_before_anything_begins(
     tmp_path: Path, settings: list[str], sentence: str
 ) -> None:
-    said = refused(tmp_path, *settings)
-    assert re.match(sentence, said), said
-    assert "\n" not in said
+    message = refused(tmp_path, *settings)
+    assert re.match(sentence, message), message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("kind", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
@@ -160,28 +160,30 @@ def test_data_that_are_not_there_and_cannot_be_fetched_say_what_to_do(
 
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     root = tmp_path / "nothing here"
-    said = refused(tmp_path, f"transfer_set.kind={kind}", f"transfer_set.root={root}", NO_HINT)
-    assert said.startswith(f"`transfer_set.root` is '{root}'")
-    assert re.search(r"put torchvision's files there, first '.*', or run once where there is", said)
+    message = refused(tmp_path, f"transfer_set.kind={kind}", f"transfer_set.root={root}", NO_HINT)
+    assert message.startswith(f"`transfer_set.root` is '{root}'")
+    assert re.search(
+        r"put torchvision's files there, first '.*', or run once where there is", message
+    )
     assert not [path for path in root.rglob("*") if path.is_file() and path.name[0] != "."]
 
 
 def test_a_folder_of_pictures_without_pictures_says_how_it_must_look(tmp_path: Path) -> None:
-    said = refused(
+    message = refused(
         tmp_path, "transfer_set.kind=image_folder", "transfer_set.root=pictures", NO_HINT
     )
-    assert said.startswith("`transfer_set.root`")
-    assert "train/CLASS/" in said
+    assert message.startswith("`transfer_set.root`")
+    assert "train/CLASS/" in message
 
 
-def test_a_home_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_is_reported_with_what_to_do(tmp_path: Path) -> None:
     # Not by permissions, which do not bind root.
     (tmp_path / "file").touch()
-    said = refused(tmp_path, home=tmp_path / "file" / "home")
+    message = refused(tmp_path, home=tmp_path / "file" / "home")
     assert re.match(
         r"the home folder '.*/file/home' cannot be written \(Not a directory\); make it writable, "
         r"or give another with --home or STILLHOUSE_HOME",
-        said,
+        message,
     )
 
 

@@ -86,16 +86,16 @@ WEIGHTS: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("spoil", "reason"), WEIGHTS, ids=[case[0].__name__ for case in WEIGHTS])
-def test_weights_that_cannot_be_used_are_told_by_run_and_by_the_deep_check(
+def test_weights_that_cannot_be_used_are_reported_by_run_and_by_the_deep_check(
     tmp_path: Path, spoil: Callable[[Path], None], reason: str
 ) -> None:
     spoil(tmp_path)
     settings = (*LOADED, "teachers.wide.weights=w")
-    said = refused(tmp_path, *settings)
-    assert said.startswith("`teachers.wide.weights.path` is 'w', which ")
-    assert re.search(reason, said), said
+    message = refused(tmp_path, *settings)
+    assert message.startswith("`teachers.wide.weights.path` is 'w', which ")
+    assert re.search(reason, message), message
     checked = invoke(tmp_path, "check", "--deep", *settings)
-    assert (checked.exit_code, checked.stderr.rstrip("\n")) == (2, said)
+    assert (checked.exit_code, checked.stderr.rstrip("\n")) == (2, message)
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle", "safetensors_by_name"])
@@ -109,30 +109,30 @@ def test_a_malicious_pickle_is_refused_and_never_run(tmp_path: Path, form: str) 
         file.write_bytes(pickle.dumps(Evil(f"touch {trap}")))
     for place in (f"teachers.wide.weights={file}", f"student.weights={file}"):
         settings = (*LOADED, place) if "teachers" in place else (place,)
-        said = refused(tmp_path, *settings)
-        assert "`" + place.partition("=")[0] + ".path` is" in said
+        message = refused(tmp_path, *settings)
+        assert "`" + place.partition("=")[0] + ".path` is" in message
         if form != "safetensors_by_name":
-            assert "nothing of it was run" in said
+            assert "nothing of it was run" in message
     assert not trap.exists()
     if form == "pickle":
         pickle.loads(file.read_bytes())  # noqa: S301
         assert trap.exists(), "the trap itself is a real one"
 
 
-def test_weights_of_some_classes_are_told_to_need_a_class_map(tmp_path: Path) -> None:
+def test_weights_of_some_classes_are_reported_as_needing_a_class_map(tmp_path: Path) -> None:
     torch.save(weights(Mlp(hidden=(64,)), classes=3), tmp_path / "w")
-    said = refused(tmp_path, *LOADED, "teachers.wide.weights=w")
-    assert said == (
-        "`teachers.wide.classes` is not said, but `teachers.wide.weights.path` ('w') has 3 "
-        "outputs, and the transfer set 10 classes; say which of these they stand for, in their "
+    message = refused(tmp_path, *LOADED, "teachers.wide.weights=w")
+    assert message == (
+        "`teachers.wide.classes` is not set, but `teachers.wide.weights.path` ('w') has 3 outputs, "
+        "and the transfer set 10 classes; list the classes that these outputs stand for, in their "
         "order"
     )
 
 
-def test_a_class_map_of_another_length_than_the_outputs_is_told(tmp_path: Path) -> None:
+def test_a_class_map_of_another_length_than_the_outputs_is_reported(tmp_path: Path) -> None:
     torch.save(weights(Mlp(hidden=(64,)), classes=3), tmp_path / "w")
-    said = refused(tmp_path, *LOADED, "teachers.wide.weights=w", "teachers.wide.classes=[3, 5]")
-    assert said == (
+    message = refused(tmp_path, *LOADED, "teachers.wide.weights=w", "teachers.wide.classes=[3, 5]")
+    assert message == (
         "`teachers.wide.classes` names 2 classes, but `teachers.wide.weights.path` ('w') has 3 "
         "outputs; name one class for each of them, in their order"
     )

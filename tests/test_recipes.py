@@ -114,7 +114,7 @@ def test_the_recipes_of_resnets_pass_the_deep_check_with_the_published_weights(
     assert stillhouse.check(load(name, *places), home=tmp_path) == []
 
 
-def test_the_resnets_recipe_with_two_files_swapped_is_told_which_teachers_they_do_not_fit(
+def test_the_resnets_recipe_with_two_files_swapped_names_the_teachers_that_they_do_not_fit(
     data_root: Path, tmp_path: Path
 ) -> None:
     swapped = RESNETS | {56: RESNETS[44], 44: RESNETS[56]}

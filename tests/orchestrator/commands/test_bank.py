@@ -36,11 +36,11 @@ def files(home: Path) -> list[Path]:
     return sorted(home.glob("bank/*/view-*/*.sealed"))
 
 
-def told(home: Path, *arguments: str) -> dict[str, object]:
+def printed_object(home: Path, *arguments: str) -> dict[str, object]:
     result = stillhouse(home, "bank", *arguments, "--json")
     assert result.stderr == ""
-    told: dict[str, object] = json.loads(result.stdout)
-    return told
+    printed: dict[str, object] = json.loads(result.stdout)
+    return printed
 
 
 @pytest.mark.parametrize("arguments", [(), ("list",)])
@@ -56,7 +56,7 @@ def test_bank_lists_whose_answers_are_stored(home: Path, arguments: tuple[str, .
 
 
 def test_list_as_json_has_all_of_a_shelf(home: Path) -> None:
-    listed = told(home)
+    listed = printed_object(home)
     deep, wide = listed["shelves"]  # type: ignore[misc]
     assert listed["bytes"] == sum(path.stat().st_size for path in files(home))
     assert deep["used"] == "2026-09-21T14:13:20+00:00"
@@ -66,7 +66,7 @@ def test_list_as_json_has_all_of_a_shelf(home: Path) -> None:
 
 
 def test_size_is_that_of_the_files(home: Path) -> None:
-    sized = told(home, "size")
+    sized = printed_object(home, "size")
     on_disk = sum(path.stat().st_size for path in files(home))
     assert sized["bytes"] == on_disk
     assert list(sized["teachers"]) == ["deep", "wide"]  # type: ignore[call-overload]
@@ -90,7 +90,7 @@ def test_flipped_bit_is_found_and_nothing_is_changed(home: Path, at: int, count:
     assert f"Corrupt: {count} answers in '{damaged}'" in result.stdout
     assert result.stdout.endswith("computed again when it is needed.\n")
     assert {path: path.read_bytes() for path in files(home)} == before
-    shelves: Any = told(home, "verify")["shelves"]
+    shelves: Any = printed_object(home, "verify")["shelves"]
     (corrupt,) = (one for each in shelves for one in each["corrupt"])
     assert (corrupt["path"], corrupt["answers"]) == (str(damaged), 100 if at == -1 else 0)
 
@@ -119,7 +119,7 @@ def test_one_teachers_answers_can_be_cleared(home: Path, by: str) -> None:
     deep, wide = stored_shelves(home / "bank")
     assert deep.teacher == "deep"
     word = "deep" if by == "teacher" else deep.digest[:12]
-    assert told(home, "clear", "--teacher", word)["cleared"] == [deep.digest]
+    assert printed_object(home, "clear", "--teacher", word)["cleared"] == [deep.digest]
     assert [shelf.digest for shelf in stored_shelves(home / "bank")] == [wide.digest]
 
 
@@ -127,22 +127,22 @@ def test_shelf_that_is_being_written_stays(home: Path) -> None:
     shelf = shelf_in(home, teacher="deep", model={"kind": "resnet_cifar"}, precision="fp32")
     writer = LiveView(shelf, 5)
     append(writer, some(SAMPLES))
-    cleared = told(home, "clear")
+    cleared = printed_object(home, "clear")
     assert cleared["held"] == [shelf.folder.name]
     assert shelf.folder.is_dir()
     writer.close()
-    assert told(home, "clear")["cleared"] == [shelf.folder.name]
+    assert printed_object(home, "clear")["cleared"] == [shelf.folder.name]
 
 
 def test_next_clear_finishes_one_that_was_broken_off(home: Path) -> None:
     wide = stored_shelves(home / "bank")[1]
     wide.folder.rename(wide.folder.with_name(f".removed-{wide.digest}"))
     assert [shelf.teacher for shelf in stored_shelves(home / "bank")] == ["deep"]
-    assert told(home, "clear")["freed_bytes"] > 10_000  # type: ignore[operator]
+    assert printed_object(home, "clear")["freed_bytes"] > 10_000  # type: ignore[operator]
     assert not list((home / "bank").glob(".removed-*"))
 
 
-def test_name_that_means_no_shelf_is_told(home: Path) -> None:
+def test_name_that_means_no_shelf_is_reported(home: Path) -> None:
     result = stillhouse(home, "bank", "clear", "--teacher", "wid")
     assert result.exit_code == 2
     assert result.stderr == (
@@ -162,7 +162,7 @@ def test_damaged_about_does_not_hide_a_shelf(home: Path) -> None:
     deep = stored_shelves(home / "bank")[0]
     (deep.folder / "about.json").write_text("{")
     assert "?" in stillhouse(home, "bank").stdout
-    assert told(home, "clear", "--teacher", deep.digest)["cleared"] == [deep.digest]
+    assert printed_object(home, "clear", "--teacher", deep.digest)["cleared"] == [deep.digest]
 
 
 def test_clean_counts_the_bank_in(home: Path) -> None:

@@ -92,10 +92,10 @@ def test_json_is_one_object_alone_on_standard_output(recipe: str) -> None:
 def test_check_notes_what_is_not_wrong_but_should_be_known(recipe: str) -> None:
     smoothed = "teachers.wide.train.objective.task.label_smoothing=0.1"
     note = "Teacher wide (0.1) is trained with label smoothing"
-    said = run("check", recipe, smoothed).stdout
-    assert f"Notes:\n- {note}" in said
-    (told,) = json.loads(run("check", recipe, smoothed, "--json").stdout)["notes"]
-    assert told.startswith(note)
+    message = run("check", recipe, smoothed).stdout
+    assert f"Notes:\n- {note}" in message
+    (printed,) = json.loads(run("check", recipe, smoothed, "--json").stdout)["notes"]
+    assert printed.startswith(note)
     assert "Notes:" not in run("check", recipe).stdout
     assert json.loads(run("check", recipe, "--json").stdout)["notes"] == []
 
@@ -175,14 +175,14 @@ def test_home_comes_from_the_option_then_from_the_environment(
 def test_of_two_homes_the_last_one_counts(recipe: str, tmp_path: Path) -> None:
     first, last = str(tmp_path / "first"), str(tmp_path / "last")
     assert f"in {last}\n" in run("--home", first, "check", recipe, "--home", last).stdout
-    said = run("--home", first, "bank", "--home", first, "list", "--home", last).stdout
-    assert f"The bank in '{last}' is empty." in said
+    message = run("--home", first, "bank", "--home", first, "list", "--home", last).stdout
+    assert f"The bank in '{last}' is empty." in message
     assert f"'{last}'" in run("--home", first, "bank", "--home", last).stdout
     assert f"'{last}'" in run("--home", first, "bank", "--home", last, "list").stdout
 
 
 @pytest.mark.parametrize("command", ["run", "check", "list", "report", "compare", "bank", "clean"])
 def test_every_command_that_uses_a_home_shows_the_option(command: str) -> None:
-    said = run(command, "--help").stdout
-    assert "--home DIRECTORY" in said
-    assert "STILLHOUSE_HOME" in said
+    message = run(command, "--help").stdout
+    assert "--home DIRECTORY" in message
+    assert "STILLHOUSE_HOME" in message

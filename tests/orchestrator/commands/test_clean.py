@@ -1,4 +1,4 @@
-"""Claims about ``stillhouse clean``: what can go, what always stays, and who is asked."""
+"""Claims about ``stillhouse clean``: what is removable, what is always kept, and when it asks."""
 
 import errno
 import fcntl

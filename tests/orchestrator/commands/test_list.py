@@ -60,7 +60,7 @@ def test_run_that_some_process_holds_is_running(home: Path) -> None:
     assert "running   " not in stillhouse(home, "list").stdout
 
 
-def test_damaged_report_is_told_beside_the_others(home: Path) -> None:
+def test_damaged_report_is_reported_beside_the_others(home: Path) -> None:
     (home / "runs" / "early@cdcdcdcdcdcd" / "report.json").write_text("not JSON")
     result = stillhouse(home, "list")
     assert result.exit_code == 0

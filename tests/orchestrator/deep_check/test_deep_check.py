@@ -51,7 +51,7 @@ def test_hints_of_no_weight_are_not_looked_at(tmp_path: Path) -> None:
     assert (found.problems, found.hint_shapes) == ([], {})
 
 
-def test_all_problems_are_told_at_once_each_at_its_whole_place(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_each_at_its_whole_place(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
         "student.model={kind: custom, source: 'absent.py:make'}",
@@ -74,7 +74,7 @@ def test_both_ends_of_a_hint_are_named_by_their_places(tmp_path: Path) -> None:
         assert "'hidden.0'" in sentence
 
 
-def test_layers_that_cannot_be_bridged_are_told_with_both_shapes(tmp_path: Path) -> None:
+def test_layers_that_cannot_be_bridged_are_reported_with_both_shapes(tmp_path: Path) -> None:
     hint = "{kind: hint, teacher: deep, hint: stage1, guided: hidden.0}"
     found = problems(tmp_path, f"student.objective.near={hint}")
     assert "(16,)" in found["student.objective.near"]
@@ -91,7 +91,7 @@ ORDER = (
 RELATION = "student.objective.far={kind: relation_%s, teacher: deep, hint: %s, guided: %s}"
 
 
-def test_each_bad_layer_is_told_once_at_its_own_place(tmp_path: Path) -> None:
+def test_each_bad_layer_is_reported_once_at_its_own_place(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
         MANY % ("stage9", "hidden.7", "hidden.8"),
@@ -113,7 +113,7 @@ def test_of_several_levels_the_one_that_cannot_be_bridged_is_named(tmp_path: Pat
     assert "(16,)" in sentence and "(4, 4, 4)" in sentence
 
 
-def test_a_layer_that_the_gate_cannot_look_at_is_told_at_its_place(tmp_path: Path) -> None:
+def test_a_layer_that_the_gate_cannot_look_at_is_reported_at_its_place(tmp_path: Path) -> None:
     for layer in ("hidden.9", "nowhere"):
         gate = f"ensemble.weighting={{kind: adaptive, layer: {layer}}}"
         [(place, sentence)] = problems(tmp_path, gate).items()
@@ -138,13 +138,13 @@ def test_layers_of_a_model_that_cannot_be_made_are_not_looked_at(tmp_path: Path)
     assert set(found) == {"teachers.deep.model.kind"}
 
 
-def test_a_reduction_that_has_nothing_to_reduce_is_told(tmp_path: Path) -> None:
+def test_a_reduction_that_has_nothing_to_reduce_is_reported(tmp_path: Path) -> None:
     [(place, sentence)] = problems(tmp_path, "student.objective.near.reduction=pool").items()
     assert place == "student.objective.near.reduction"
     assert ";" in sentence
 
 
-def test_a_batch_larger_than_the_samples_is_told_where_only_the_data_can_show_it(
+def test_a_batch_larger_than_the_samples_is_reported_where_only_the_data_can_show_it(
     tmp_path: Path,
 ) -> None:
     # Statically ten classes' shares may each round up, and classes that are left out still count.
@@ -189,7 +189,7 @@ def test_nothing_is_drawn_and_no_thread_is_changed(tmp_path: Path) -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_a_budget_smaller_than_one_view_is_told_what_is_needed(tmp_path: Path) -> None:
+def test_a_budget_smaller_than_one_view_is_reported_with_what_is_needed(tmp_path: Path) -> None:
     found = problems(tmp_path, "ensemble.bank.budget_gb=1.0e-6")
     assert list(found) == ["ensemble.bank.budget_gb"]
     sentence = found["ensemble.bank.budget_gb"]
@@ -229,17 +229,17 @@ def test_class_maps_of_ones_own_data_are_held_to_its_classes(tmp_path: Path) -> 
     data = small.recipe()
     data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
 
-    def said(*settings: str) -> list[str]:
+    def messages(*settings: str) -> list[str]:
         loaded = small.loaded(tmp_path, *settings, data=data)
         found = deep_check(loaded, tmp_path / "cache")
         return [problem.message for problem in found.problems]
 
-    [beyond] = said("teachers.wide.classes=[1, 4]")
+    [beyond] = messages("teachers.wide.classes=[1, 4]")
     assert beyond.startswith("`teachers.wide.classes` names 4, but the classes of custom are 0 to")
-    [unknown] = said("teachers.wide.classes=[1, 2]", "teachers.deep.classes=[0, 1]")
+    [unknown] = messages("teachers.wide.classes=[1, 2]", "teachers.deep.classes=[0, 1]")
     assert unknown.startswith("`teachers` have `classes` that leave out 3, so no teacher would")
-    [unexamined] = said("teachers.wide.classes=[2, 3]")
-    assert unexamined.startswith("`teachers.wide.classes` names classes of which the test part ")
+    [untested] = messages("teachers.wide.classes=[2, 3]")
+    assert untested.startswith("`teachers.wide.classes` names classes of which the test part ")
 
 
 def test_a_batch_has_no_more_samples_than_there_are_of_a_specialists_classes(

@@ -82,9 +82,9 @@ def test_a_term_that_needs_each_label_is_named_where_most_have_none(tmp_path: Pa
 def test_a_rule_by_correctness_has_little_effect_where_all_have_seen_the_samples(
     tmp_path: Path, rule: str
 ) -> None:
-    asked = f"ensemble.weighting={rule}"
-    assert noted(tmp_path, asked).startswith(f"Rule {rule} weighs teachers by whether they are")
-    assert noted(tmp_path, asked, "teachers.wide.train.fraction=0.1") == ""
+    setting = f"ensemble.weighting={rule}"
+    assert noted(tmp_path, setting).startswith(f"Rule {rule} weighs teachers by whether they are")
+    assert noted(tmp_path, setting, "teachers.wide.train.fraction=0.1") == ""
     assert noted(tmp_path, "ensemble.weighting=max_entropy") == ""
 
 

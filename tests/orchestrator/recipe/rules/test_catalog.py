@@ -150,7 +150,7 @@ BROKEN = [
 @pytest.mark.parametrize(
     ("overrides", "path", "parts"), BROKEN, ids=[" ".join(each[0])[:60] for each in BROKEN]
 )
-def test_broken_rule_is_told_in_one_sentence_at_its_place(
+def test_broken_rule_is_reported_in_one_sentence_at_its_place(
     tmp_path: Path, overrides: tuple[str, ...], path: str, parts: list[str]
 ) -> None:
     found = problems(tmp_path, *overrides)

@@ -1,4 +1,4 @@
-"""A class map names classes that are there, each once, and somebody knows every class."""
+"""A class map names existing classes, each once, and some teacher knows every class."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("settings", "sentence"), BAD, ids=[case[0][-1] for case in BAD])
-def test_a_class_map_that_cannot_be_is_told_in_one_sentence(
+def test_an_invalid_class_map_is_reported_in_one_sentence(
     tmp_path: Path, settings: list[str], sentence: str
 ) -> None:
     with pytest.raises(RecipeProblems) as caught:
@@ -74,5 +74,5 @@ def test_a_class_map_that_cannot_be_is_told_in_one_sentence(
 
 
 @pytest.mark.parametrize("settings", GOOD, ids=[case[0] for case in GOOD])
-def test_a_class_map_that_can_be_is_none(tmp_path: Path, settings: list[str]) -> None:
+def test_a_valid_class_map_is_accepted(tmp_path: Path, settings: list[str]) -> None:
     small.loaded(tmp_path, PLAIN, *settings)

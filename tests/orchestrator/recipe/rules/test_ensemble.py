@@ -1,4 +1,4 @@
-"""Rules about how teachers agree: each problem one sentence at its place, with value and remedy."""
+"""Rules about how teachers are combined: each problem is one sentence at its place."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NO_LABELS = ("transfer_set.labelled=0", "student.objective.task=null", "controls
 
 
 def weights(kind: str, **shares: float) -> str:
-    said = ", ".join(f"{name}: {share}" for name, share in shares.items())
-    return f"{RULE}={{kind: {kind}, weights: {{{said}}}}}"
+    message = ", ".join(f"{name}: {share}" for name, share in shares.items())
+    return f"{RULE}={{kind: {kind}, weights: {{{message}}}}}"
 
 
 BAD = [
@@ -124,7 +124,7 @@ GOOD = [
 ]
 
 
-def told(folder: Path, *overrides: str) -> list[str]:
+def messages(folder: Path, *overrides: str) -> list[str]:
     try:
         small.loaded(folder, *overrides)
     except RecipeProblems as found:
@@ -133,17 +133,17 @@ def told(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("overrides", "sentence"), BAD, ids=[case[0][0] for case in BAD])
-def test_what_is_wrong_is_told_in_one_sentence(
+def test_what_is_wrong_is_reported_in_one_sentence(
     tmp_path: Path, overrides: list[str], sentence: str
 ) -> None:
-    [said] = told(tmp_path, *overrides)
-    assert said.startswith(sentence), said
-    assert "\n" not in said
+    [message] = messages(tmp_path, *overrides)
+    assert message.startswith(sentence), message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("overrides", GOOD, ids=[each[0] for each in GOOD])
-def test_what_is_right_is_left_alone(tmp_path: Path, overrides: list[str]) -> None:
-    assert told(tmp_path, *overrides) == []
+def test_a_valid_ensemble_is_accepted(tmp_path: Path, overrides: list[str]) -> None:
+    assert messages(tmp_path, *overrides) == []
 
 
 def test_thirds_of_six_digits_sum_to_one(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ TORCHVISION = "student.model={kind: torchvision, name: resnet18}"
 
 
 def gate(**options: object) -> str:
-    said = "".join(f", {name}: {value}" for name, value in options.items())
-    return f"{GATE}={{kind: adaptive{said}}}"
+    message = "".join(f", {name}: {value}" for name, value in options.items())
+    return f"{GATE}={{kind: adaptive{message}}}"
 
 
 BAD = [
@@ -53,7 +53,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("overrides", "sentence"), BAD)
-def test_a_bad_gate_is_told_in_one_sentence(
+def test_a_bad_gate_is_reported_in_one_sentence(
     tmp_path: Path, overrides: list[str], sentence: str
 ) -> None:
     with pytest.raises(RecipeProblems) as found:
@@ -70,7 +70,7 @@ def test_a_bad_gate_is_told_in_one_sentence(
         ["student.objective.gate={kind: task, weight: 0.1}", "student.objective.task=null"],
     ],
 )
-def test_a_good_gate_is_taken(tmp_path: Path, overrides: list[str]) -> None:
+def test_a_good_gate_is_accepted(tmp_path: Path, overrides: list[str]) -> None:
     small.loaded(tmp_path, *overrides)
 
 
