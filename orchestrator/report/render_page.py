@@ -77,4 +77,4 @@ def _stages(report: RunReport) -> Grid:
         (stage.name, "ran" if stage.ran else "stored", f"{stage.seconds:.1f}", stage.digest[:12])
         for stage in report.stages
     )
-    return Grid("Stages", ("stage", "", "seconds", "digest"), rows)
+    return Grid("Stages", ("stage", "status", "seconds", "digest"), rows, words=2)
