@@ -51,7 +51,7 @@ class Run:
     ran: list[str]
 
     def last_epoch(self) -> dict[str, float]:
-        """What the student told of its last epoch."""
+        """What the student recorded of its last epoch."""
         folder = Store(self.home).folder(self.digests["student"])
         rows = read_committed(folder, self.outcomes["student"].segments)
         return dict([row for row in rows if row.kind == "epoch"][-1].values)
@@ -62,7 +62,7 @@ def done(folder: Path, *settings: str) -> Run:
         loaded, home = small.loaded(folder, *settings, data=recipe()), folder / "home"
         doing = executor(runtime, loaded, home)
         results = doing.run()
-        data = doing.work.transfer_set
+        data = doing.runner.transfer_set
         report = collect_run(doing.plan, doing.store, data, results, latency={}, seconds=1.0)
         return Run(
             home,
@@ -83,19 +83,19 @@ def guided(folder: Path) -> Run:
     return done(folder)
 
 
-def test_a_specialist_is_judged_on_its_classes_alone(guided: Run) -> None:
+def test_a_specialist_is_evaluated_on_its_classes_alone(guided: Run) -> None:
     for name, known in KNOWN.items():
         model = guided.report.teachers[name]
         assert model.classes == tuple(sorted(known))
         assert model.test.accuracy > 0.85
-        assert model.test.nll < 1.0, "not that of classes it has never heard of"
+        assert model.test.nll < 1.0, "not that of classes it has no outputs for"
         assert model.test.per_class is not None
-        judged = {i for i, share in enumerate(model.test.per_class) if share is not None}
-        assert judged == set(known)
+        evaluated = {i for i, share in enumerate(model.test.per_class) if share is not None}
+        assert evaluated == set(known)
     assert guided.report.teachers["all"].classes is None
 
 
-def test_what_it_was_told_while_it_learnt_is_what_the_report_says(guided: Run) -> None:
+def test_its_last_validation_has_the_figures_of_the_report(guided: Run) -> None:
     for name in KNOWN:
         last, model = guided.outcomes[f"teachers.{name}"].curve[-1], guided.report.teachers[name]
         assert model.validation is not None
@@ -113,14 +113,14 @@ def test_its_outputs_are_as_many_as_its_classes_and_its_answers_as_all(guided: R
     assert set(answers.argmax(1).tolist()) == {4, 5, 6}
 
 
-def test_each_specialist_is_listened_to_where_it_knows(guided: Run) -> None:
-    told = guided.last_epoch()
-    assert told["weights/all"] == pytest.approx(0.5, abs=0.01)
+def test_each_specialist_has_weight_on_its_own_classes(guided: Run) -> None:
+    last = guided.last_epoch()
+    assert last["weights/all"] == pytest.approx(0.5, abs=0.01)
     for name, known in KNOWN.items():
-        mine = [told[f"weights/{name}/{number}"] for number in known]
-        other = [told[f"weights/{name}/{n}"] for n in range(10) if n not in known]
+        mine = [last[f"weights/{name}/{number}"] for number in known]
+        other = [last[f"weights/{name}/{n}"] for n in range(10) if n not in known]
         assert min(mine) > 0.25 > max(other)
-    assert 0 < told["rule/changed"] <= 1
+    assert 0 < last["rule/changed"] <= 1
 
 
 def test_the_same_again_finds_everything_done(guided: Run, folder: Path) -> None:
