@@ -69,7 +69,8 @@ def measure(
         seconds=measured.seconds + (start_seconds if measured.stages else 0.0),
         measuring_seconds=time.monotonic() - began,
     )
-    write_measured(measured, store.runs / plan.run_name)
+    if measured.stages:  # else the run has been compared with what was predicted before it
+        write_measured(measured, store.runs / plan.run_name)
     return measured
 
 
