@@ -10,7 +10,7 @@ import torch
 
 from students.errors import TrainingError
 from students.events import EpochReport
-from students.training.trainer import MOST_SKIPS_IN_A_ROW
+from students.training.trainer import MOST_SKIPS_IN_A_ROW, Progress
 from tests.students import tiny
 
 MICRO = 2
@@ -134,3 +134,8 @@ def test_without_a_validation_part_there_are_no_validation_figures(
     assert [kind for kind, _, _ in tiny.measured(tmp_path / "stage")] == ["step"] * 8
     curve = tiny.outcome(tmp_path / "stage").curve
     assert [(point.accuracy, point.loss is None) for point in curve] == [(None, False)] * 2
+
+
+def test_progress_is_read_from_a_manifest_with_keys_of_another_version() -> None:
+    stored = {"step": 5, "skipped": 1, "segments": [[1, 90], [2, 45]], "of_another_version": [0.5]}
+    assert Progress.from_json(stored) == Progress(5, 1, 0, ((1, 90), (2, 45)), ())
