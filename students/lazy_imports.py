@@ -2,8 +2,9 @@
 
 A loss, a weighting rule and a model each stand in one file with their settings, and recipes are
 read and checked without torch, whose import takes a second or more. Such files write
-``from students.lazy_imports import torch`` and use the names as usual inside functions; what
-stands at module level (a base class, a default, a decorator) must not touch them.
+``from students.lazy_imports import Float, Tensor, torch`` and use the modules inside functions and
+the types in annotations, which are not evaluated; what stands at module level (a base class, a
+default, a decorator) must not touch them.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["LazyModule", "functional", "nn", "np", "torch"]
+__all__ = [
+    "Bool", "Float", "Float64", "Int", "LazyModule", "Tensor", "functional", "nn", "np", "torch",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from torch import nn
+    from jaxtyping import Bool, Float, Float64, Int
+    from torch import Tensor, nn
     from torch.nn import Module as LazyModule
     from torch.nn import functional
 else:
 
-    class _LazyModule(ModuleType):
+    class _Unloaded(ModuleType):
         """Stands for a module until something of it is used; keeps what was looked up."""
 
         def __getattr__(self, name: str) -> Any:
@@ -31,10 +35,12 @@ else:
             setattr(self, name, value)
             return value
 
-    np = _LazyModule("numpy")
-    torch = _LazyModule("torch")
-    nn = _LazyModule("torch.nn")
-    functional = _LazyModule("torch.nn.functional")
+    np = _Unloaded("numpy")
+    torch = _Unloaded("torch")
+    nn = _Unloaded("torch.nn")
+    functional = _Unloaded("torch.nn.functional")
+    # For annotations alone, which nothing evaluates.
+    Bool = Float = Float64 = Int = Tensor = None
 
     class LazyModule:
         """Base class of a network's modules in place of ``nn.Module``, so that torch is not needed

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from students.errors import ModelError, first_line
 from students.models.config import Model, Shape
 from students.models.initialise import initialise
+from students.models.network import evaluating
 from students.randomness import seed_of
 
 
@@ -90,13 +91,8 @@ def _output(model: nn.Module, config: Model, shape: Shape, classes: int, folder:
 
 
 def _forward(model: nn.Module, device: str, shape: Shape) -> object:
-    modes = {module: module.training for module in model.modules()}
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            output: object = model.eval()(torch.zeros(2, *shape, device=device))
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        output: object = model(torch.zeros(2, *shape, device=device))
     return output
 
 

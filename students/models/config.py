@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from cluster.section import Section
-
-if TYPE_CHECKING:
-    from torch import nn
+from students.lazy_imports import nn
 
 Shape = tuple[int, int, int]
 Width = Annotated[int, Field(ge=1, le=65536)]

@@ -9,15 +9,12 @@ pictures of 32x32 have none to give away.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from students.lazy_imports import LazyModule, nn, torch
+from students.lazy_imports import LazyModule, Tensor, nn, torch
 from students.models.config import Model, Shape
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class MobileNetCifar(Model):

@@ -10,15 +10,12 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from students.lazy_imports import LazyModule, nn
+from students.lazy_imports import LazyModule, Tensor, nn
 from students.models.config import Model, Shape, Width
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class PlainCnn(Model):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-Shape = tuple[int, int, int]
+from students.models.config import Shape
+from students.models.network import evaluating
 
 _BATCHES = (1, 64)
 _SECONDS = 0.2
@@ -51,7 +52,7 @@ def costs(network: nn.Module, input_shape: Shape) -> Costs:
     """
     sample = _pictures(network, (1, *input_shape))
     counter = FlopCounterMode(display=False)
-    with _evaluating(network), torch.no_grad(), _plain_attention(), counter:
+    with evaluating(network), torch.no_grad(), _plain_attention(), counter:
         network(sample)
     stored = network.state_dict().values()
     return Costs(
@@ -67,7 +68,7 @@ def latency_ms(network: nn.Module, input_shape: Shape, *, seconds: float = _SECO
     Spends about ``seconds`` on each batch size after a short warm-up, and at least one forward pass
     however long that takes. The network is left in the mode it was in.
     """
-    with _evaluating(network), torch.inference_mode():
+    with evaluating(network), torch.inference_mode():
         one, many = (
             _median_seconds(network, _pictures(network, (batch, *input_shape)), seconds) / batch
             for batch in _BATCHES
@@ -100,17 +101,6 @@ def _pictures(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
     tensor = next(network.parameters(), None)
     device = torch.device("cpu") if tensor is None else tensor.device
     return torch.zeros(shape, dtype=torch.uint8, device=device)
-
-
-@contextlib.contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 @contextlib.contextmanager

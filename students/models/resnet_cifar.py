@@ -8,15 +8,12 @@ are named as in the usual PyTorch version, so that its weights load strictly.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from students.lazy_imports import LazyModule, functional, nn, torch
+from students.lazy_imports import LazyModule, Tensor, functional, nn, torch
 from students.models.config import Model, Shape, Width
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class ResNetCifar(Model):

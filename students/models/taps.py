@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from types import TracebackType
@@ -15,10 +14,9 @@ from torch.func import functional_call
 
 from students.errors import ModelError, first_line
 from students.knowledge import Reduction
+from students.models.network import evaluating
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch.utils.hooks import RemovableHandle
 
 _PROBE_BATCH = 2
@@ -167,7 +165,12 @@ def probe_shapes(
         find_layer(model, name, place=place)
     inputs = torch.empty((_PROBE_BATCH, *input_shape), dtype=dtype, device="meta")
     state = {name: _on_meta(value) for name, value in _state_of(model).items()}
-    with Recorder(model, names) as recorded, _evaluating(model), torch.device("meta"):
+    with (
+        Recorder(model, names) as recorded,
+        evaluating(model),
+        torch.no_grad(),
+        torch.device("meta"),
+    ):
         try:
             functional_call(model, state, (inputs,))
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
@@ -184,18 +187,6 @@ def _state_of(model: nn.Module) -> Mapping[str, Tensor]:
 
 def _on_meta(value: Tensor) -> Tensor:
     return torch.empty_like(value, device="meta", requires_grad=False)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _cannot_take(model: nn.Module, shape: Sequence[int], error: Exception) -> ModelError:

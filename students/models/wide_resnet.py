@@ -8,15 +8,12 @@ convolution, dropout between the two convolutions of a block.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from students.lazy_imports import LazyModule, nn, torch
+from students.lazy_imports import LazyModule, Tensor, nn, torch
 from students.models.config import Model, Rate, Shape
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class WideResNet(Model):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from students.lazy_imports import torch
+from students.lazy_imports import Float, Int, Tensor, torch
 from students.objectives.fallback_labels import NO_CLASS, class_losses, or_fallback, with_fallback
 from students.objectives.soft_targets import divergence
 from students.objectives.softening import top_class
 from students.objectives.term import SofteningTerm, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 
 def conditional_loss(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from students.lazy_imports import torch
+from students.lazy_imports import Float, Tensor, torch
 from students.objectives.fallback_labels import class_losses
 from students.objectives.loss_precision import at_least_single
 from students.objectives.softening import soften_one
 from students.objectives.term import SofteningTerm, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 SMALLEST_NORMS = 1e-8
 """Added to the product of two norms, as in the code of Huang et al. (2022)."""

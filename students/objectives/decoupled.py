@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from students.lazy_imports import functional, torch
+from students.lazy_imports import Bool, Float, Int, Tensor, functional, torch
 from students.objectives.fallback_labels import NO_CLASS, or_fallback, with_fallback
 from students.objectives.loss_precision import at_least_single
 from students.objectives.term import SofteningTerm, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-    from torch import Tensor
 
 
 def decoupled_divergences(

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from students.lazy_imports import functional, torch
+from students.lazy_imports import Float, Int, Tensor, functional, torch
 from students.objectives.loss_precision import at_least_single
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 NO_CLASS = -1
 """Marks a sample without such a class: as a label, that it is unlabelled."""

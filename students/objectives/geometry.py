@@ -5,14 +5,7 @@ B batch, F features.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from students.lazy_imports import torch
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
+from students.lazy_imports import Float, Tensor, torch
 
 SHORTEST = 1e-12
 """Below this length a vector has no direction; as in torch's ``normalize``."""

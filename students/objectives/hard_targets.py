@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from students.lazy_imports import Tensor
 from students.objectives.fallback_labels import or_fallback
 from students.objectives.softening import top_class
 from students.objectives.task import task_loss
 from students.objectives.term import Term, TermInputs
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class HardTargets(Term):

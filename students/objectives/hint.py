@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from students.errors import ObjectiveError
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Tensor, torch
 from students.objectives.layer_refs import Guided, HintLayer, LayerPair
 from students.objectives.loss_precision import at_least_single
 from students.objectives.term import Layer, Term, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 
 def hint_loss(

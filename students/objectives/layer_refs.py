@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from students.knowledge import Knowledge, Reduction, Tap
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from students.lazy_imports import Tensor
 
 
 @dataclass(frozen=True)

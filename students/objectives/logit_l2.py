@@ -5,16 +5,12 @@ B batch, C classes, K teachers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Tensor, torch
 from students.objectives.loss_precision import at_least_single
 from students.objectives.softening import normalized_weights
 from students.objectives.term import Term, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 
 def logit_l2_loss(

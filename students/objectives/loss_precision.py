@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from students.lazy_imports import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from students.lazy_imports import Tensor, torch
 
 
 def at_least_single(tensor: Tensor) -> Tensor:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from cluster.section import Section
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Tensor, torch
 from students.objectives.geometry import directions
 from students.objectives.hint import hint_loss, of_one_shape
 from students.objectives.layer_refs import Guided, HintLayer
 from students.objectives.loss_precision import at_least_single
 from students.objectives.term import Layer, Term, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 
 def group_hint_loss(

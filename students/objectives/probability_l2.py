@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from students.lazy_imports import functional, torch
+from students.lazy_imports import Float, Int, Tensor, functional, torch
 from students.objectives.fallback_labels import NO_CLASS
 from students.objectives.loss_precision import at_least_single
 from students.objectives.softening import soften_one
 from students.objectives.term import Term, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 
 def probability_l2_loss(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import model_validator
 
+from students.lazy_imports import Tensor
 from students.objectives.layer_refs import Guided, HintLayer
 from students.objectives.softening import soften_one
 from students.objectives.term import Layer, Term, TermInputs
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class RelationTerm(Term):

@@ -5,17 +5,13 @@ B batch, F features, V vertices of one part.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from students.lazy_imports import functional, torch
+from students.lazy_imports import Float, Tensor, functional, torch
 from students.objectives.geometry import directions, distances, mean_distance
 from students.objectives.loss_precision import at_least_single
 from students.objectives.relation import RelationTerm
 from students.objectives.term import TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 MOST_ELEMENTS = 2**22
 """Of the largest tensor of one part (16 MiB in float32): what is beyond comes in parts."""

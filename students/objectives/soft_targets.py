@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from students.lazy_imports import torch
+from students.lazy_imports import Float, Tensor, torch
 from students.objectives.fallback_labels import with_fallback
 from students.objectives.loss_precision import at_least_single
 from students.objectives.softening import standardized
 from students.objectives.term import SofteningTerm, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 
 def soft_target_loss(

@@ -5,15 +5,11 @@ B batch, C classes, K teachers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from students.knowledge import Knowledge
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Int, Tensor, torch
 from students.objectives.loss_precision import at_least_single
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-    from torch import Tensor
 
 Mean = Literal["arithmetic", "geometric"]
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from students.lazy_imports import functional
+from students.lazy_imports import Float, Int, Tensor, functional
 from students.objectives.fallback_labels import NO_CLASS
 from students.objectives.loss_precision import at_least_single
 from students.objectives.term import Term, TermInputs
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 
 def task_loss(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from cluster.section import Section
 from students.knowledge import Batch, Knowledge, Tap
+from students.lazy_imports import Tensor
 from students.objectives.layer_refs import Guided, HintLayer, LayerPair
 from students.objectives.softening import Mean, log_mean_distribution, mean_distribution
 from students.objectives.weight_schedule import Weight, largest_weight, weight_at
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Layer = Annotated[str, Field(min_length=1)]
 Temperature = Annotated[float, Field(gt=0, le=1000)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from students.lazy_imports import np, torch
+from students.lazy_imports import Bool, Float, Int, Tensor, np, torch
 from students.objectives.geometry import lengths
 from students.objectives.layer_refs import Guided, HintLayer
 from students.objectives.loss_precision import at_least_single
@@ -18,8 +18,6 @@ from students.randomness import generator
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from jaxtyping import Bool, Float, Int
-    from torch import Tensor
 
     Positions = npt.NDArray[np.int64]
 

@@ -12,14 +12,12 @@ from pydantic import Field
 
 from cluster.section import Section
 from students.knowledge import Question
-from students.lazy_imports import np, torch
+from students.lazy_imports import Bool, Float, Tensor, np, torch
 from students.randomness import seed_of
 from teachers.weighting.random_draws import gaussians, origins, uniforms
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 
 def perturbed(

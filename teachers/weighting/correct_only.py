@@ -6,15 +6,11 @@ B batch, C classes, K teachers.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from students.knowledge import Knowledge
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Int, Tensor, torch
 from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-    from torch import Tensor
 
 
 def correct_only_weights(

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from students.knowledge import Knowledge
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Tensor, torch
 from teachers.weighting.rule import RuleContext, WeightingRule, normalized
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 
 def fixed_weights(

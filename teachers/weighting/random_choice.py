@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from students.knowledge import Knowledge
-from students.lazy_imports import np, torch
+from students.lazy_imports import Bool, Float, Float64, Tensor, np, torch
 from students.randomness import seed_of
 from teachers.weighting.random_draws import origins, uniforms
 from teachers.weighting.rule import RuleContext, WeightingRule, normalized
 from teachers.weighting.uniform import Uniform
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Float64
-    from torch import Tensor
 
 
 def drawn_weights(

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from cluster.section import Section
 from students.knowledge import Knowledge, Question
-from students.lazy_imports import torch
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
-    from torch import Tensor
+from students.lazy_imports import Bool, Float, Int, Tensor, torch
 
 
 @dataclass(frozen=True)

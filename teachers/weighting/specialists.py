@@ -6,15 +6,11 @@ B batch, C classes, K teachers, S_m the classes that specialist m knows. A gener
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from students.knowledge import Knowledge
-from students.lazy_imports import torch
+from students.lazy_imports import Bool, Float, Tensor, torch
 from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 
 def mean_of_generalists(
