@@ -12,10 +12,10 @@ from benchmarks.throughput_comparison.step_meter import Meter
 
 
 def train(setting: Setting, meter: Meter) -> nn.Module:
-    """The trained student; without teachers it learns from labels alone.
+    """The trained student; without teachers it is trained on labels only.
 
     Raises:
-        TurnOver: the turn's time is over.
+        TimeIsUp: the run's time is up.
     """
     teachers, student = setting.teacher_networks(), setting.student().train()
     loader, optimizer = training_loader(setting), setting.optimizer(student)

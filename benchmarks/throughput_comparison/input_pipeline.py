@@ -1,4 +1,4 @@
-"""The usual input pipeline: PIL pictures, torchvision's transforms, a DataLoader."""
+"""The usual input pipeline: PIL images, torchvision's transforms, a DataLoader."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from students.torchvision_door import datasets
 
 
 def training_pictures(setting: Setting) -> Dataset[Any]:
-    """The student's samples, cropped and flipped anew each time they are asked for."""
-    cifar10 = datasets().CIFAR10  # after this door torchvision can be imported by anybody
+    """The student's samples, randomly cropped and flipped."""
+    cifar10 = datasets().CIFAR10  # afterwards torchvision can be imported directly
     from torchvision import transforms
 
     transform = transforms.Compose(
@@ -30,7 +30,7 @@ def training_pictures(setting: Setting) -> Dataset[Any]:
 
 
 def loader_options(setting: Setting) -> dict[str, Any]:
-    """Full batches, as the other contenders have them; workers live on between epochs."""
+    """Full batches, as in all other runs; workers persist between epochs."""
     return {
         "batch_size": BATCH,
         "num_workers": setting.loaders,
@@ -40,13 +40,13 @@ def loader_options(setting: Setting) -> dict[str, Any]:
 
 
 def training_loader(setting: Setting) -> DataLoader[Any]:
-    """Batches of pictures [B, 3, 32, 32] and targets [B], in a new order each epoch."""
+    """Batches of images [B, 3, 32, 32] and targets [B], in a new order each epoch."""
     return DataLoader(training_pictures(setting), shuffle=True, **loader_options(setting))
 
 
 @torch.no_grad()
 def test_accuracy(student: nn.Module, setting: Setting) -> float:
-    """The share of the test pictures that ``student`` names rightly."""
+    """The test accuracy of ``student``, from 0 to 1."""
     data, right, student = setting.transfer_set, 0, student.eval()
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
     ids = data.test_ids()

@@ -14,7 +14,7 @@ def train(setting: Setting, meter: Meter) -> nn.Module:
     """The trained student.
 
     Raises:
-        TurnOver: the turn's time is over.
+        TimeIsUp: the run's time is up.
     """
     import modelopt.torch.distill as mtd
 

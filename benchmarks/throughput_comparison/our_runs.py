@@ -1,4 +1,4 @@
-"""Runs the same work by stillhouse's own command, and reads from its spool what a step took."""
+"""Runs the same work by stillhouse's command, and reads the step times from its step log."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ COMMAND = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
 REPOSITORY = Path(__file__).parents[2]
 ANSWERS = ("computed", "read")
 REPEATED = 0.05
-"""Share of an epoch's answers that may be read while a bank is filled: the last batch is filled
-up with the epoch's first samples."""
+"""Share of an epoch's answers that may be read while a bank is filled: the last batch is completed
+with the epoch's first samples."""
 LONGEST = 1800.0
-"""Seconds after which a run is given up."""
+"""Seconds after which a run is aborted."""
 
 
 Precision = Literal["fp32", "bf16"]
@@ -46,7 +46,7 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True)
 class OurRun:
-    """What to run: ``bank`` none, emptied before, or as the runs before have left it."""
+    """What to run; ``bank``: none, emptied before, or as earlier runs have left it."""
 
     teachers: int
     bank: Literal["none", "emptied", "kept"] = "kept"
@@ -65,12 +65,12 @@ RUNS = {
     "filled by one, fp32": OurRun(1),
     "live, fp32 teachers": OurRun(3, bank="none", teachers_precision="fp32"),
 }
-"""In the order of a round: a filled bank is what the filling before it has left."""
+"""In the order of a round: a filled bank is what the run that fills it has left."""
 
 
 @dataclass(frozen=True)
-class Work:
-    """How much each run does, and where: ``fraction`` of the samples, ``epochs`` of them."""
+class Workload:
+    """The work of each run, and where: ``fraction`` of the samples, ``epochs`` of them."""
 
     root: Path
     home: Path
@@ -79,17 +79,17 @@ class Work:
     warm_up: int = 8
 
     def setting(self, teachers: int) -> Setting:
-        """The same work as the peers know it."""
+        """The same work for the peers."""
         return Setting(self.root, teachers, self.epochs, self.fraction, 0, 0, self.home / "cache")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: pictures a second and the median step of those that counted; ``waited`` is the
-    share of the steps' time; ``first_step`` and ``seconds`` count from the command's start.
+    """One run: images/s and the median step of the steps measured; ``waited`` is the share of their
+    time spent waiting; ``first_step`` and ``seconds`` count from the command's start.
 
-    ``computed`` answers were asked of teachers, ``read`` ones were stored; ``teachers`` is what
-    the report says of each."""
+    ``computed`` answers were asked of teachers, ``read`` ones were stored; ``teachers`` is each
+    teacher's entry in the report."""
 
     images_per_second: float
     milliseconds: float
@@ -103,15 +103,15 @@ class Measured:
     teachers: Mapping[str, Any]
 
 
-def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
+def measure(run: OurRun, work: Workload, *, seed: int) -> Measured:
     """Runs the command with a student of ``seed``, which must be new to the home.
 
     Raises:
-        RuntimeError: the command failed, and the message is the last it said; or a bank that is
-            emptied had answers, or a filled one had not.
+        RuntimeError: the command failed (the message is the end of its output), a bank that was
+            emptied had answers, or a filled one had none.
     """
     if run.bank == "emptied":
-        forget_answers(work.home)
+        delete_answers(work.home)
     began = time.time()
     report, seconds = command(run, work, seed=seed)
     (stage,) = [each for each in report["stages"] if each["name"] == "student"]
@@ -121,7 +121,7 @@ def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
     teachers = (report.get("teaching") or {}).get("teachers", {})
     computed, read = (sum(each[what] for each in teachers.values()) for what in ANSWERS)
     if computed if run.bank == "kept" else read > REPEATED * computed:
-        raise RuntimeError(f"{computed} answers were computed and {read} read, against plan")
+        raise RuntimeError(f"{computed} answers were computed and {read} read")
     return Measured(
         **_rates(rows, work.warm_up),
         first_step=_first_step(rows) - began,
@@ -134,7 +134,7 @@ def measure(run: OurRun, work: Work, *, seed: int) -> Measured:
 
 
 def command(
-    run: OurRun, work: Work, *, seed: int, repeats: int = 1
+    run: OurRun, work: Workload, *, seed: int, repeats: int = 1
 ) -> tuple[Mapping[str, Any], float]:
     """The report of ``stillhouse run``, and how long the whole command took.
 
@@ -156,7 +156,7 @@ def command(
     return json.loads(done.stdout), seconds
 
 
-def arguments(run: OurRun, work: Work, *, seed: int) -> list[str]:
+def arguments(run: OurRun, work: Workload, *, seed: int) -> list[str]:
     """The command line, and with it the recipe's file."""
     work.home.mkdir(parents=True, exist_ok=True)
     path = work.home / "peers.yaml"
@@ -164,8 +164,8 @@ def arguments(run: OurRun, work: Work, *, seed: int) -> list[str]:
     return [*COMMAND, "--home", str(work.home), "run", str(path), "--json"]
 
 
-def recipe(run: OurRun, work: Work, *, seed: int) -> dict[str, Any]:
-    """The recipe of ``run``; what it does not say is the default."""
+def recipe(run: OurRun, work: Workload, *, seed: int) -> dict[str, Any]:
+    """The recipe of ``run``; everything else is the default."""
     taught = {"task": TASK, "soft_targets": SOFT}
     whole: dict[str, Any] = {
         "name": "peers",
@@ -210,13 +210,13 @@ def recipe(run: OurRun, work: Work, *, seed: int) -> dict[str, Any]:
     return whole
 
 
-def forget_answers(home: Path) -> None:
-    """Deletes every stored answer; how the teachers are run, and the gate's verdicts, stay."""
+def delete_answers(home: Path) -> None:
+    """Deletes every stored answer; inference configs and the parity gate's verdicts stay."""
     for folder in (home / "bank").glob("*/view-*"):
         shutil.rmtree(folder)
 
 
-def share_of_raw_bytes(work: Work) -> float | None:
+def share_of_raw_bytes(work: Workload) -> float | None:
     """Sealed bytes over those of the same logits as raw fp16; none where nothing is sealed."""
     views = list((work.home / "bank").glob("*/view-*"))
     sealed = sum(path.stat().st_size for view in views for path in view.glob("*.sealed"))
@@ -245,8 +245,8 @@ def _rows(folder: Path) -> Iterator[Any]:
 
 
 def _rates(rows: list[Any], warm_up: int) -> dict[str, Any]:
-    """From the ends of steps that follow each other; validation and checkpoints are between
-    epochs, and are not counted, as the others do neither."""
+    """From the ends of consecutive steps; validation and checkpoints, between epochs, do not count,
+    since the peers do neither."""
     pairs = [
         (before, after)
         for before, after in itertools.pairwise(rows)

@@ -1,4 +1,4 @@
-"""Has the peers take their turns, each in a process of its own with all cores."""
+"""Runs the peers, each in a process of its own with all cores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.throughput_comparison.our_runs import LONGEST, REPOSITORY
-from benchmarks.throughput_comparison.results import BY_HAND, TO_BEAT, Figures
+from benchmarks.throughput_comparison.results import BY_HAND, REFERENCE, Figures
 
 BY_HAND_TAUGHT, ONE_TEACHER = "by hand, 3 teachers", "TextBrewer, 1 teacher"
 
@@ -28,7 +28,7 @@ class Peer:
 
     @property
     def installed(self) -> bool:
-        """Whether the library is there."""
+        """Whether the library is installed."""
         return self.library is None or find_spec(self.library) is not None
 
 
@@ -37,30 +37,30 @@ PEERS = {
     "teachers alone, by hand": Peer("teachers_alone", 3),
     BY_HAND_TAUGHT: Peer("hand_written", 3),
     ONE_TEACHER: Peer("textbrewer", 1, "textbrewer"),
-    TO_BEAT: Peer("textbrewer", 3, "textbrewer"),
+    REFERENCE: Peer("textbrewer", 3, "textbrewer"),
     "torchdistill, 1 teacher": Peer("torchdistill", 1, "torchdistill"),
     "ModelOpt, 1 teacher": Peer("modelopt", 1, "modelopt"),
 }
 
 
 def installed() -> list[str]:
-    """The peers that can take turns here."""
+    """The peers whose library is installed."""
     return [name for name, peer in PEERS.items() if peer.installed]
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Where turns are taken; ``loaders`` are the DataLoader's processes by number of teachers."""
+class PeerRunner:
+    """Runs peers; ``loaders`` are the DataLoader's processes by number of teachers."""
 
     root: Path
     cache: Path
     loaders: dict[int, int]
 
-    def take(self, name: str, *options: str) -> Figures:
-        """One turn of ``name``; ``options`` are those of ``one_turn``.
+    def run(self, name: str, *options: str) -> Figures:
+        """One run of ``name``; ``options`` are those of ``run_peer``.
 
         Raises:
-            RuntimeError: it failed; the message is the last it said.
+            RuntimeError: it failed; the message is the end of its output.
         """
         loaders, cores = self.loaders[PEERS[name].teachers], len(os.sched_getaffinity(0))
         module = (sys.executable, "-m", "benchmarks.throughput_comparison.run_peer")
@@ -79,12 +79,12 @@ class Turns:
 
 
 def best_loaders(root: Path, cache: Path, choices: Iterable[int]) -> dict[int, dict[int, float]]:
-    """Pictures a second by DataLoader processes, for no, one and three teachers."""
+    """Images/s by number of DataLoader processes, for no, one and three teachers."""
     found: dict[int, dict[int, float]] = {0: {}, 1: {}, 3: {}}
     for processes in choices:
-        turns = Turns(root, cache, dict.fromkeys(found, processes))
-        for teachers, name in ((0, BY_HAND), (1, ONE_TEACHER), (3, TO_BEAT)):
+        runner = PeerRunner(root, cache, dict.fromkeys(found, processes))
+        for teachers, name in ((0, BY_HAND), (1, ONE_TEACHER), (3, REFERENCE)):
             asked = name if PEERS[name].installed else BY_HAND_TAUGHT
-            figures = turns.take(asked, "--seconds", "3")
+            figures = runner.run(asked, "--seconds", "3")
             found[teachers][processes] = figures["images_per_second"]
     return found

@@ -1,4 +1,4 @@
-"""One turn of one peer in this process: ``python -m benchmarks.throughput_comparison.run_peer``.
+"""One run of one peer in this process: ``python -m benchmarks.throughput_comparison.run_peer``.
 
 Prints one line of JSON, the last on standard output.
 """
@@ -17,23 +17,23 @@ import torch
 from benchmarks.throughput_comparison.input_pipeline import test_accuracy
 from benchmarks.throughput_comparison.peer_runs import PEERS
 from benchmarks.throughput_comparison.setting import Setting
-from benchmarks.throughput_comparison.step_meter import Meter, TurnOver
+from benchmarks.throughput_comparison.step_meter import Meter, TimeIsUp
 from students import torchvision_door
 
 
-def take_turn(module: str, setting: Setting, meter: Meter, threads: int) -> dict[str, Any]:
-    """Trains as ``module`` does, on ``threads``, until ``meter`` ends the turn or all is learnt.
+def run_peer(module: str, setting: Setting, meter: Meter, threads: int) -> dict[str, Any]:
+    """Trains as ``module`` does, on ``threads``, to the end or until ``meter`` ends the run.
 
-    ``accuracy`` (test, 0 to 1) is there only of a turn that was not ended.
+    ``accuracy`` (test, 0 to 1) is None if the run was ended.
     """
     began, accuracy = time.perf_counter(), None
     torch.set_num_threads(threads)
     torch.manual_seed(setting.seed)
-    torchvision_door.datasets()  # before a peer imports torchvision past the door
+    torchvision_door.datasets()  # before a peer imports torchvision directly
     train = importlib.import_module(f"benchmarks.throughput_comparison.{module}").train
     try:
         student = train(setting, meter)
-    except TurnOver:
+    except TimeIsUp:
         pass
     else:
         accuracy = test_accuracy(student, setting)
@@ -47,7 +47,7 @@ def take_turn(module: str, setting: Setting, meter: Meter, threads: int) -> dict
 
 
 def main() -> None:
-    """Takes the turn that the command line names."""
+    """Runs the peer that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=PEERS)
     parser.add_argument("root", type=Path)
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--loaders", type=int, default=0, help="processes of the DataLoader")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--warm-up", type=int, default=6, help="steps that do not count")
-    parser.add_argument("--seconds", type=float, help="none: to the end of all epochs")
+    parser.add_argument("--seconds", type=float, help="if not given: to the end of all epochs")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--fraction", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -70,8 +70,8 @@ def main() -> None:
         seed=asked.seed,
         cache=asked.cache,
     )
-    turn = take_turn(peer.module, setting, Meter(asked.warm_up, asked.seconds), asked.threads)
-    print(json.dumps(turn))
+    figures = run_peer(peer.module, setting, Meter(asked.warm_up, asked.seconds), asked.threads)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ TEACHERS = {
     32: "weights/resnet32-d509ac18.th",
 }
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""With which the teachers were trained; all networks of all contenders see pictures so."""
+"""Normalisation with which the teachers were trained; all networks of all runs use it."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The work of one turn.
+    """The work of one run.
 
     ``root`` holds cifar-10-batches-py and weights; ``fraction`` is of the training samples;
     ``loaders`` are the processes of the peers' DataLoader; ``seed`` is the student's.
@@ -54,12 +54,12 @@ class Setting:
 
     @cached_property
     def transfer_set(self) -> TransferSet:
-        """CIFAR-10 as this project reads it, which also says who are the training samples."""
+        """CIFAR-10 as this project reads it, which also determines the training samples."""
         config = Cifar10(root=str(self.root), validation=VALIDATION, fraction=self.fraction)
         return load_transfer_set(config, folder=self.root, cache=self.cache)
 
     def student(self) -> nn.Module:
-        """The untrained student, from normalised pictures [B, 3, 32, 32] to logits [B, 10]."""
+        """The untrained student, from normalised images [B, 3, 32, 32] to logits [B, 10]."""
         return build_model(
             ResNetCifar(depth=STUDENT_DEPTH),
             input_shape=self.transfer_set.shape,
@@ -69,7 +69,7 @@ class Setting:
         )
 
     def teacher_networks(self) -> list[nn.Module]:
-        """The first so many of the published networks, frozen; they see what the student sees."""
+        """The first of the published networks, frozen, with the student's input."""
         loaded = [self._teacher(depth) for depth in list(TEACHERS)[: self.teachers]]
         return [network.requires_grad_(False).eval() for network in loaded]
 

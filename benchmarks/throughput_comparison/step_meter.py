@@ -1,7 +1,7 @@
-"""Counts and times optimizer steps, and ends a turn when its time is over.
+"""Counts and times optimizer steps, and ends a run when its time is up.
 
-Every contender ends a step by ``optimizer.step()``, whoever wrote the loop around it; so that is
-where steps are counted.
+Every peer ends a step by ``optimizer.step()``, whatever the loop around it, so steps are counted
+there.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from torch.optim import Optimizer
 from benchmarks.throughput_comparison.setting import BATCH
 
 
-class TurnOver(Exception):
-    """The turn has lasted as long as it should."""
+class TimeIsUp(Exception):
+    """The run has lasted as long as it should."""
 
 
 @dataclass
 class Meter:
-    """``warm_up`` steps do not count; ``seconds`` after them the turn is over (none: never)."""
+    """``warm_up`` steps do not count; ``seconds`` after them the run ends (None: never)."""
 
     warm_up: int
     seconds: float | None
@@ -34,7 +34,7 @@ class Meter:
         optimizer.register_step_post_hook(self._step)
 
     def count(self) -> None:
-        """One more step is done.
+        """Counts one step.
 
         Raises:
             TurnOver: it was the last one.
@@ -43,26 +43,26 @@ class Meter:
         if self.seconds is None or len(self.ends) <= self.warm_up:
             return
         if self.ends[-1] - self.ends[self.warm_up - 1] >= self.seconds:
-            raise TurnOver
+            raise TimeIsUp
 
     def _step(self, *_: Any) -> None:
         self.count()
 
     @property
     def steps(self) -> int:
-        """How many steps counted."""
+        """The number of steps that count."""
         return max(0, len(self.ends) - self.warm_up)
 
     @property
     def images_per_second(self) -> float:
-        """Pictures learnt from in a second of the steps that counted; 0.0 if none did."""
+        """Training images per second over the steps that count; 0.0 if none do."""
         if self.steps == 0:
             return 0.0
         return BATCH * self.steps / (self.ends[-1] - self.ends[self.warm_up - 1])
 
     @property
     def milliseconds(self) -> float:
-        """The median of a step that counted; 0.0 if none did."""
+        """The median time of a step that counts; 0.0 if none do."""
         counted = self.ends[self.warm_up - 1 :]
         steps = [after - before for before, after in itertools.pairwise(counted)]
         return 1000 * median(steps) if steps else 0.0

@@ -1,7 +1,7 @@
-"""A run of full length, interrupted as soon as it is settled how its teachers are run.
+"""A run of full length, interrupted as soon as its teachers' inference configs are chosen.
 
-How long is tried depends on how much there is to answer, and what is found is kept. So the short
-runs of the contest have their teachers run as the run that they stand for would have.
+How much is tried depends on the number of answers needed, and the choice is stored. So the short
+runs of the benchmark run their teachers as the full run would.
 """
 
 from __future__ import annotations
@@ -12,27 +12,33 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.throughput_comparison.our_runs import LONGEST, REPOSITORY, OurRun, Work, arguments
+from benchmarks.throughput_comparison.our_runs import (
+    LONGEST,
+    REPOSITORY,
+    OurRun,
+    Workload,
+    arguments,
+)
 from benchmarks.throughput_comparison.setting import TEACHERS
 
 FULL_EPOCHS = 100
 INTERRUPTED = 130
 
 
-def settle(work: Work) -> float:
-    """Leaves in ``work.home`` how each teacher is run; the seconds until that was settled.
+def tune_teachers(work: Workload) -> float:
+    """Stores each teacher's inference config in ``work.home``; returns the seconds it took.
 
     Raises:
-        RuntimeError: the run ended before, or has not settled it within ``LONGEST`` seconds.
+        RuntimeError: the run ended before, or has not chosen within ``LONGEST`` seconds.
     """
     began = time.perf_counter()
     asked = arguments(
         OurRun(len(TEACHERS)), replace(work, fraction=1.0, epochs=FULL_EPOCHS), seed=0
     )
-    said = work.home / "settling.txt"
-    with said.open("wb") as file:
+    log = work.home / "tuning.txt"
+    with log.open("wb") as file:
         process = subprocess.Popen(asked, cwd=REPOSITORY, stdout=file, stderr=file)
-    while process.poll() is None and not _settled(work.home):
+    while process.poll() is None and not _all_tuned(work.home):
         if time.perf_counter() - began > LONGEST:
             break
         try:
@@ -42,11 +48,11 @@ def settle(work: Work) -> float:
     seconds = time.perf_counter() - began
     process.send_signal(signal.SIGINT)
     ended = process.wait(timeout=120)
-    if ended != INTERRUPTED or not _settled(work.home):
-        raise RuntimeError(f"exit {ended} before all was settled: {said.read_text()[-1500:]}")
+    if ended != INTERRUPTED or not _all_tuned(work.home):
+        raise RuntimeError(f"exit {ended} before tuning ended: {log.read_text()[-1500:]}")
     return seconds
 
 
-def _settled(home: Path) -> bool:
-    """Whether every teacher has passed the gate in the manner chosen for it."""
+def _all_tuned(home: Path) -> bool:
+    """Whether every teacher has passed the parity gate under its inference config."""
     return len(list((home / "bank").glob("*/verdict.json"))) >= len(TEACHERS)

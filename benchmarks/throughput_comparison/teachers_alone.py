@@ -1,4 +1,4 @@
-"""The teachers alone, in fp32 and one process: what they cost without a student."""
+"""The teachers alone, in fp32 and one process: their cost without a student."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from benchmarks.throughput_comparison.step_meter import Meter
 
 @torch.no_grad()
 def train(setting: Setting, meter: Meter) -> nn.Module:
-    """Has batch after batch answered until the turn is over; no picture is decoded for it.
+    """Runs the teachers on random batches until the time is up; no image is decoded for it.
 
     Raises:
-        TurnOver: the turn's time is over.
+        TimeIsUp: the run's time is up.
     """
     teachers = setting.teacher_networks()
     batches = [torch.randn(BATCH, 3, 32, 32) for _ in range(4)]

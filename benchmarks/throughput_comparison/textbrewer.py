@@ -20,8 +20,8 @@ from benchmarks.throughput_comparison.setting import SOFT, TASK, TEMPERATURE, Se
 from benchmarks.throughput_comparison.step_meter import Meter
 
 
-class OfBatch(nn.Module):
-    """TextBrewer calls a model with all that a batch holds; this one looks at the pictures."""
+class IgnoringTargets(nn.Module):
+    """TextBrewer calls a model with the whole batch; this one uses only the images."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -37,17 +37,17 @@ def train(setting: Setting, meter: Meter) -> nn.Module:
     """The trained student.
 
     Raises:
-        TurnOver: the turn's time is over.
+        TimeIsUp: the run's time is up.
     """
-    with warnings.catch_warnings():  # it compares with string literals by `is`
+    with warnings.catch_warnings():  # its code compares with string literals by `is`
         warnings.simplefilter("ignore", SyntaxWarning)
         from textbrewer import GeneralDistiller, MultiTeacherDistiller
     student, loader = setting.student(), training_loader(setting)
-    teachers = [OfBatch(network) for network in setting.teacher_networks()]
+    teachers = [IgnoringTargets(network) for network in setting.teacher_networks()]
     optimizer = setting.optimizer(student)
     meter.attach(optimizer)
     with tempfile.TemporaryDirectory() as folder:
-        settings = {**_settings(folder), "model_S": OfBatch(student)}
+        settings = {**_settings(folder), "model_S": IgnoringTargets(student)}
         if len(teachers) == 1:
             distiller = GeneralDistiller(model_T=teachers[0], **settings)
         else:

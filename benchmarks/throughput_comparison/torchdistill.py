@@ -25,7 +25,7 @@ def train(setting: Setting, meter: Meter) -> nn.Module:
     """The trained student.
 
     Raises:
-        TurnOver: the turn's time is over.
+        TimeIsUp: the run's time is up.
     """
     from torchdistill.core.distillation import get_distillation_box
     from torchdistill.misc.log import MetricLogger, SmoothedValue
@@ -49,7 +49,7 @@ def train(setting: Setting, meter: Meter) -> nn.Module:
 
 
 def _settings(setting: Setting, pictures: Any) -> dict[str, Any]:
-    """What its YAML files say: the ``train`` section of its CIFAR-10 samples, with our figures."""
+    """The ``train`` section of its YAML samples for CIFAR-10, with our hyperparameters."""
     return {
         "num_epochs": setting.epochs,
         "train_data_loader": {
