@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -24,24 +24,28 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+def atomic_writer(
+    path: Path, publish: Callable[[Path, Path], None] = os.replace
+) -> Iterator[BinaryIO]:
     """Opens a new file that replaces ``path`` on leaving; after an error ``path`` is unchanged."""
-    with _written_beside(path) as (fresh, file):
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-        fresh.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(8)}")
+    try:
+        with fresh.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        publish(fresh, path)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
     sync(path.parent)
 
 
 def create_atomically(path: Path, content: bytes) -> None:
     """Writes ``path`` unless it exists; of several processes that try, the first one's stands."""
-    with _written_beside(path) as (fresh, file), suppress(FileExistsError):
+    with suppress(FileExistsError), atomic_writer(path, publish=os.link) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        os.link(fresh, path)
-    sync(path.parent)
 
 
 def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -60,16 +64,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _written_beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file in the folder of ``path``, which is removed unless it was renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(8)}")
-    try:
-        with fresh.open("xb") as file:
-            yield fresh, file
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,15 +30,19 @@ class StepResult:
 
 @dataclass(frozen=True)
 class EngineSetup:
-    """What an engine is built from: as ``students.engines.catalog.build_engine``."""
+    """What an engine is built from.
+
+    The weights of ``learner`` must be the same on every rank; ``accumulation`` is the number of
+    micro-batches of this rank in one step; ``state``, of any engine, is where it goes on from.
+    """
 
     engine: EngineConfig
     train: TrainConfig
     learner: nn.Module
     group: Group
-    device: torch.device
-    accumulation: int
-    state: EngineState | None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    accumulation: int = 1
+    state: EngineState | None = None
 
     def place_learner(self) -> None:
         """Loads the learner's weights from ``state`` and moves it to its device.

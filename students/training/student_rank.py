@@ -11,7 +11,7 @@ from functools import partial
 import torch
 
 from students.engines.catalog import build_engine
-from students.engines.engine import Engine
+from students.engines.engine import Engine, EngineSetup
 from students.engines.state_tensors import EngineState
 from students.evaluation.evaluate import evaluate
 from students.evaluation.learning_curve import learning_curve
@@ -95,13 +95,15 @@ class StudentRank:
     ) -> Engine:
         spec, group = self.assignment.spec, self.assignment.group
         return build_engine(
-            spec.engine,
-            spec.train,
-            build_learner(self.assignment, transfer_set, objective.guided),
-            group=group,
-            device=self.assignment.device,
-            accumulation=spec.train.batch_size // (spec.train.micro * group.ranks),
-            state=state,
+            EngineSetup(
+                spec.engine,
+                spec.train,
+                build_learner(self.assignment, transfer_set, objective.guided),
+                group=group,
+                device=torch.device(self.assignment.device),
+                accumulation=spec.train.batch_size // (spec.train.micro * group.ranks),
+                state=state,
+            )
         )
 
     def _trainer(

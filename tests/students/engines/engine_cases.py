@@ -7,6 +7,7 @@ from torch import nn
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
+from students.engines.engine import EngineSetup
 from students.engines.group import Group
 from students.objectives.teacher_gate import Gate, gate_weights
 
@@ -89,12 +90,14 @@ def learn(engine, first, last, *, micro_batches=1, poisoned=()):
 def built(engine, *, accumulation=1, state=None, group=None, **train):
     settings = TrainConfig(batch_size=MICRO, **train)
     return build_engine(
-        ENGINES[engine],
-        settings,
-        Learner(),
-        group=group or Group(),
-        accumulation=accumulation,
-        state=state,
+        EngineSetup(
+            ENGINES[engine],
+            settings,
+            Learner(),
+            group=group or Group(),
+            accumulation=accumulation,
+            state=state,
+        )
     )
 
 

@@ -6,6 +6,7 @@ import torch.distributed as dist
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
+from students.engines.engine import EngineSetup
 from students.engines.group import Group
 from students.engines.state_tensors import EngineState
 from students.errors import CheckpointError, UserError
@@ -171,7 +172,7 @@ def test_a_state_of_another_learner_is_refused_by_name(engine):
 def test_an_engine_that_could_not_be_built_leaves_no_group_behind():
     wrong = EngineConfig(deepspeed={"zero_optimization": {"reduce_bucket_size": "many"}})
     with pytest.raises(Exception, match="reduce_bucket_size"):
-        build_engine(wrong, TrainConfig(), Learner(), group=Group())
+        build_engine(EngineSetup(wrong, TrainConfig(), Learner(), group=Group()))
     assert not dist.is_initialized()
     one = built("zero_2")
     learn(one, 0, 1)
@@ -191,7 +192,9 @@ def test_an_engine_that_could_not_be_built_leaves_no_group_behind():
 )
 def test_deepspeed_settings_that_the_recipe_owns_are_refused(settings, path):
     with pytest.raises(UserError, match="take it out") as caught:
-        build_engine(EngineConfig(deepspeed=settings), TrainConfig(), Learner(), group=Group())
+        build_engine(
+            EngineSetup(EngineConfig(deepspeed=settings), TrainConfig(), Learner(), group=Group())
+        )
     assert caught.value.path == f"engine.deepspeed.{path}"
 
 
@@ -200,7 +203,7 @@ def test_the_users_deepspeed_settings_are_merged_in_and_change_no_bit():
         zero_stage=2,
         deepspeed={"zero_optimization": {"reduce_bucket_size": 64, "contiguous_gradients": False}},
     )
-    one = build_engine(users, TrainConfig(batch_size=8), Learner(), group=Group())
+    one = build_engine(EngineSetup(users, TrainConfig(batch_size=8), Learner(), group=Group()))
     learn(one, 0, 5)
     found = one.state()
     one.close()

@@ -6,6 +6,7 @@ from torch import nn
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.catalog import build_engine
+from students.engines.engine import EngineSetup
 from students.engines.group import Group
 from students.knowledge import Batch, Knowledge
 from students.objectives.adapters import Embedding, build_adapter
@@ -44,10 +45,12 @@ def _learner(channels_last=False, gate=None):
 
 def _taught(kind, zero_stage, with_task, *, channels_last=False, precision="fp32"):
     engine = build_engine(
-        EngineConfig(kind=kind, zero_stage=zero_stage),
-        TrainConfig(precision=precision),
-        _learner(channels_last),
-        group=Group(),
+        EngineSetup(
+            EngineConfig(kind=kind, zero_stage=zero_stage),
+            TrainConfig(precision=precision),
+            _learner(channels_last),
+            group=Group(),
+        )
     )
     generator = torch.Generator().manual_seed(1)
     try:
@@ -101,10 +104,12 @@ OBJECTIVE = TypeAdapter(ObjectiveConfig).validate_python(
 def _in_three_parts(kind, zero_stage):
     """The objective over three epochs of two steps, clipped so that every gradient matters."""
     engine = build_engine(
-        EngineConfig(kind=kind, zero_stage=zero_stage),
-        TrainConfig(gradient_clipping=0.01),
-        _learner(),
-        group=Group(),
+        EngineSetup(
+            EngineConfig(kind=kind, zero_stage=zero_stage),
+            TrainConfig(gradient_clipping=0.01),
+            _learner(),
+            group=Group(),
+        )
     )
     objective = build_objective(OBJECTIVE, temperature=1.0, mean="arithmetic", teachers=("wide",))
     generator = torch.Generator().manual_seed(1)
@@ -143,10 +148,12 @@ def _gated(kind, zero_stage, *, detached):
     """The states after epochs of one step: in two the gate learns, in two it is frozen."""
     gating = Gating("1", detached, penalty=0.1, learns_for=LEARNS_FOR)
     engine = build_engine(
-        EngineConfig(kind=kind, zero_stage=zero_stage),
-        TrainConfig(optimizer={"kind": "sgd", "weight_decay": 0.1}, gradient_clipping=0.1),
-        _learner(gate=Gate(2, 4, layer="1", detached=detached)),
-        group=Group(),
+        EngineSetup(
+            EngineConfig(kind=kind, zero_stage=zero_stage),
+            TrainConfig(optimizer={"kind": "sgd", "weight_decay": 0.1}, gradient_clipping=0.1),
+            _learner(gate=Gate(2, 4, layer="1", detached=detached)),
+            group=Group(),
+        )
     )
     objective = build_objective(GATED, temperature=4.0, mean="arithmetic", gate=gating)
     generator, gate_freeze, states = torch.Generator().manual_seed(1), GateFreeze(gating), []
@@ -208,10 +215,12 @@ def _by_layer_terms(kind, zero_stage):
     }
     layers = {name: each.layer for name, each in objective.guided.items()}
     engine = build_engine(
-        EngineConfig(kind=kind, zero_stage=zero_stage),
-        TrainConfig(gradient_clipping=0.01),
-        Learner(Scale(), _learner().model, layers, adapters),
-        group=Group(),
+        EngineSetup(
+            EngineConfig(kind=kind, zero_stage=zero_stage),
+            TrainConfig(gradient_clipping=0.01),
+            Learner(Scale(), _learner().model, layers, adapters),
+            group=Group(),
+        )
     )
     generator = torch.Generator().manual_seed(1)
     try:
