@@ -11,7 +11,7 @@ complete_run  records that a run is complete, and reads a complete one back
 runtime_start  starts a plan's runtime beside other work
 tracking      the metrics of a run, sent to MLflow
 report        tables, summaries, plots, pages
-profiling     ``check --measure``: roles timed for some seconds, and an estimate of the run
+profiling     ``check --measure``: each stage run for some seconds, and an estimate of the run
 execution     stages: their order, attempts, processes
 deep_check    data, models and weights files examined before a run
 home          stages and runs on disk

@@ -6,10 +6,8 @@ Waits for the teacher's answers to the probe; freed by them, or by the runtime b
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -24,7 +22,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decode
-from teachers.inference.inference_config import InferenceConfig, Precision, plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 from teachers.qualification.parity_verdict import Probe, assess, at_temperature, choose_probe
 from teachers.qualification.preprocessing_variants import find_better_preprocessing
@@ -56,34 +54,30 @@ class ParityGate:
     def choose_config(
         self,
         name: str,
-        handles: Sequence[Handle[TeacherHost]],
+        handle: Handle[TeacherHost],
         folder: Path,
-        precision: Precision | Literal["auto"],
         threads: int,
         samples_to_answer: int,
     ) -> InferenceConfig:
-        """Chooses how the teacher is run; the first process to store its choice decides.
+        """How the teacher is run: as stored in the shelf's ``folder``, else chosen now and stored.
 
-        Args:
-            name: the teacher's.
-            handles: its replicas; the first is tried, under ``auto``.
-            folder: the shelf's.
-            precision: as the recipe says.
-            threads: it is run on so many.
-            samples_to_answer: how many answers it will compute.
+        The first process to store its choice decides. Under ``precision: auto`` the running teacher
+        is tuned for ``samples_to_answer`` answers.
         """
+        stored, precision = stored_config(folder), self.plan.recipe.teachers[name].precision
+        if stored is not None:
+            return stored
         if precision == "auto":
             ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
-            tuned = handles[0].call(TeacherHost.tune, ids, temperature, samples_to_answer)
-            tuning = tuned.result()
+            tuning = handle.call(TeacherHost.tune, ids, temperature, samples_to_answer).result()
         else:
             reason = f"the recipe says {precision}"
             tuning = Tuning(plain(threads, precision), None, None, (), reason)
         store_config(folder, tuning.chosen)
-        inference = stored_config(folder)
-        if inference == tuning.chosen:
+        config = stored_config(folder)
+        if config == tuning.chosen:
             write_tuning(folder, tuning)
-        return inference or tuning.chosen
+        return config or tuning.chosen
 
     def is_admitted(
         self, name: str, folder: Path, inference: InferenceConfig, temperature: float

@@ -105,17 +105,19 @@ class TeacherStartup:
         for name in stage.teachers:
             roles.callback(self._seal, specs, name)
         hosts = self._hosts(stage, resolved, roles, started, specs)
+        gate, temperature = self.parity_gate, stage.ensemble.temperature
+        samples = self.bank_shelves.samples_to_answer(stage)
         for name in started:
-            folder = folders[name]
+            folder, first = folders[name], hosts[name][0]
             with self._locked(folder):
                 if name not in configs:
-                    configs[name] = self._choose_config(stage, name, folder, resolved, hosts[name])
+                    threads = resolved["teachers"][name]
+                    configs[name] = gate.choose_config(name, first, folder, threads, samples)
                     specs[name] = self._answer_spec(stage, name, folder, configs[name])
                     for handle in hosts[name]:
                         handle.call(TeacherHost.adopt, configs[name], specs[name].shelf).result()
-                gate, temperature = self.parity_gate, stage.ensemble.temperature
                 if not gate.is_admitted(name, folder, configs[name], temperature):
-                    gate.admit(name, hosts[name][0], folder, configs[name], temperature)
+                    gate.admit(name, first, folder, configs[name], temperature)
         if "manners" not in resolved:
             resolved["manners"] = {name: each.to_json() for name, each in configs.items()}
             self.role_specs.store.amend(stage.digest, resolved)
@@ -149,10 +151,8 @@ class TeacherStartup:
         self, stage: Stage, name: str, folder: Path, config: InferenceConfig
     ) -> bool:
         """Whether all its answers are stored, and it has passed the gate."""
-        spec, temperature = (
-            self._answer_spec(stage, name, folder, config),
-            stage.ensemble.temperature,
-        )
+        spec = self._answer_spec(stage, name, folder, config)
+        temperature = stage.ensemble.temperature
         return self.bank_shelves.has_all(stage, name, spec) and self.parity_gate.is_admitted(
             name, folder, config, temperature
         )
@@ -182,24 +182,6 @@ class TeacherStartup:
             name: tuple(h for owner, h in zip(owners, handles, strict=True) if owner == name)
             for name in names
         }
-
-    def _choose_config(
-        self,
-        stage: Stage,
-        name: str,
-        folder: Path,
-        resolved: Resolved,
-        handles: Sequence[Handle[TeacherHost]],
-    ) -> InferenceConfig:
-        # Another stage may have chosen while this one's teachers started.
-        return stored_config(folder) or self.parity_gate.choose_config(
-            name,
-            handles,
-            folder,
-            self.role_specs.plan.recipe.teachers[name].precision,
-            resolved["teachers"][name],
-            self.bank_shelves.samples_to_answer(stage),
-        )
 
     @contextmanager
     def _locked(self, folder: Path) -> Iterator[None]:

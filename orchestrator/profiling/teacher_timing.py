@@ -22,7 +22,7 @@ from students.storage.outcome import Outcome, read_outcome, write_outcome
 from students.training.build import student_network
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification.autotune import WORTH_MACS
-from teachers.qualification.records import read_tuning, stored_config
+from teachers.qualification.records import read_tuning
 from teachers.serving.host import TeacherHost
 
 FORWARD_BATCHES = 4
@@ -85,10 +85,7 @@ def _choose(
     macs = outcome.macs if outcome else 1
     # So many are worth a short search, and not worth compiling.
     samples = min(shelves.samples_to_answer(stage), int(2 * WORTH_MACS / max(1, macs)))
-    precision, folder = bench.plan.recipe.teachers[name].precision, shelves.folder(name)
-    return stored_config(folder) or gate.choose_config(
-        name, [handle], folder, precision, threads, samples
-    )
+    return gate.choose_config(name, handle, shelves.folder(name), threads, samples)
 
 
 def _rate(bench: Bench, handle: Handle[TeacherHost], chosen: InferenceConfig) -> float:
