@@ -250,7 +250,7 @@ def repeats_sentence(repeats: RepeatReport) -> str:
     higher = f"It is higher on {gain.wins} of {gain.count} seeds"
     higher += f", equal on {gain.ties}." if gain.ties else "."
     sentence = (
-        f"The student's test accuracy is {100 * abs(gain.mean):.2f} points "
+        f"The student's mean test accuracy is {100 * abs(gain.mean):.2f} points "
         f"{'above' if gain.mean > 0 else 'below'} that of the same student without teachers"
     )
     if gain.low is None or gain.high is None:

@@ -72,7 +72,7 @@ def test_the_table_says_gain_interval_and_wins():
 def test_the_sentence_says_whether_the_student_differs_significantly():
     clear = repeats_sentence(repeat_report(runs((0.93, 0.89), (0.92, 0.89), (0.94, 0.90))))
     assert clear == (
-        "The student's test accuracy is 3.67 points above that of the same student without "
+        "The student's mean test accuracy is 3.67 points above that of the same student without "
         "teachers (95 % CI +2.23 to +5.10: it differs significantly). It is higher on 3 of 3 seeds."
     )
     unsure = repeats_sentence(repeat_report(runs((0.93, 0.89), (0.88, 0.89), (0.89, 0.89))))
