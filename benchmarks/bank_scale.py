@@ -1,11 +1,11 @@
-"""Measures whether the bank would carry ImageNet: 1.28 million samples, 1,000 classes, top 16.
+"""Measures the bank at the size of ImageNet: 1.28 million samples, 1,000 classes, top 16.
 
     python -m benchmarks.bank_scale [--folder FOLDER] [--seconds 8]
 
-The bytes of 5 teachers and 100 views are arithmetic. One view of one teacher is really filled
-and sealed, in the folder, and then read at random by 8 processes at once, each as a student's
-rank does: batches of 256, opened once, verified on first touch, decoded to dense float16.
-A process's memory is told without and with the pages of the file, which all of them share.
+The bytes of 5 teachers and 100 views are computed. One view of one teacher is filled and sealed in
+the folder, and then read at random by 8 processes at once, as a student's rank reads it: batches of
+256, opened once, verified at the first access, decoded to dense float16. A process's memory is
+printed without and with the pages of the file, which all of them share.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ APPENDED = 1024
 
 @dataclass(frozen=True)
 class Read:
-    """What one process found: ``own`` and ``shared`` are bytes, beyond what it began with."""
+    """One process's figures: ``own`` and ``shared`` are bytes in addition to those at its start."""
 
     open_seconds: float
     first_samples: float
@@ -50,7 +50,7 @@ def shelf_in(folder: Path) -> Shelf:
 
 
 def fill(shelf: Shelf) -> tuple[float, float]:
-    """Fills view 0 in a random order; the seconds that storing took, and those of sealing."""
+    """Fills view 0 in random order; the seconds for storing, and for sealing."""
     rng = np.random.default_rng(0)
     order = rng.permutation(SAMPLES)
     logits = rng.normal(0, 3, (APPENDED, CLASSES)).astype(np.float16)
@@ -67,7 +67,7 @@ def fill(shelf: Shelf) -> tuple[float, float]:
 
 
 def read(shelf: Shelf, seed: int, seconds: float) -> Read:
-    """One process's share: half of ``seconds`` as it comes, then what it does once it is warm."""
+    """One process's reads: half of ``seconds`` with verification, then the other half without."""
     rng = np.random.default_rng(seed)
     before = psutil.Process().memory_full_info()
     started = time.perf_counter()
@@ -120,14 +120,14 @@ def lines(stored: float, sealed: float, one_file: int, found: list[Read]) -> lis
 def main() -> None:
     """Fills, reads, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, help="where to write some 200 MB for a minute")
+    parser.add_argument("--folder", type=Path, help="where to write some 200 MB temporarily")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long the processes read")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         shelf = shelf_in(Path(folder))
         stored, sealed = fill(shelf)
         (file,) = shelf.folder.rglob("*.sealed")
-        work = [(shelf, seed, arguments.seconds) for seed in range(PROCESSES)]
+        work = [(shelf, seed, options.seconds) for seed in range(PROCESSES)]
         with get_context("spawn").Pool(PROCESSES) as pool:
             found = pool.starmap(read, work, chunksize=1)
         print("\n".join(lines(stored, sealed, file.stat().st_size, found)))

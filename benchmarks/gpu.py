@@ -1,18 +1,18 @@
-"""What teaching costs a student on a GPU: untaught, live, filling the bank, with it filled.
+"""The cost of teaching on a GPU: untaught, live, while filling the bank, with it filled.
 
     python -m benchmarks.gpu [ROOT] [--rounds 3] [--epochs 2] [a.b=value ...]
 
 Three ResNets (56, 44, 32) teach a ResNet-8, all on one GPU: teachers and student in one process,
 and each teacher in a process of its own (a one-node Ray, each role with a quarter of the GPU).
 ``ROOT`` holds cifar-10-batches-py and the published weights under ``weights``; without it
-pictures and weights are drawn, which changes no speed. All runs are recipes through the product,
-so transfers are pinned and teachers are run as ``precision: auto`` finds (bf16, channels-last,
-compiled: the table says which); ``teachers.resnet56.precision=fp32`` and so on compare.
+images and weights are random, which does not change the speed. All runs are recipes as by
+``stillhouse run``, so transfers are pinned and teachers are run as ``precision: auto`` chooses
+(bf16, channels-last, compiled: the table names it); compare with
+``teachers.resnet56.precision=fp32`` and so on.
 
-Rates are those of the steps in each stage's spool, in samples/s and in % of the untaught
-student's of the same run, unless the two ran side by side. Without a GPU it says so and ends;
-``--device cpu`` only shows that the benchmark itself works. Not measured yet: no machine that it
-was written on had a GPU.
+Rates are those of the steps in each stage's step log, in samples/s and in % of the untaught
+student's of the same run, unless the two ran at the same time. Without a GPU it says so and ends;
+``--device cpu`` only shows that the benchmark itself works. It has not been run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from students.models.build import build_model
 from students.models.resnet_cifar import ResNetCifar
 
 PLACES = {"in_process": "teachers in the student's process", "local": "each in its own process"}
-WAYS = ("live", "filling", "filled")
-DRAWN = """
+MODES = ("live", "filling", "filled")
+RANDOM_DATA = """
 import numpy as np
 
 def pictures():
@@ -54,25 +54,24 @@ def pictures():
 
 @dataclass(frozen=True)
 class Bench:
-    """Where pictures and weights lie (``data`` are the settings that say so), and what else is
-    set; all that is written lies in ``work``."""
+    """The settings of data and weights (``data``), further settings, and ``work``, the folder for
+    all files."""
 
     work: Path
     data: tuple[str, ...]
     settings: tuple[str, ...]
     device: str
 
-    def turn(self, place: str, way: str, seed: int) -> RunReport:
-        """One student, taught in one way, beside an untaught one; a filled bank is the one that
-        the turn before has filled."""
+    def turn(self, place: str, mode: str, seed: int) -> RunReport:
+        """One student in one mode, and an untaught one; the turn before has filled the bank."""
         home = self.work / place
-        if way != "filled":
+        if mode != "filled":
             shutil.rmtree(home / "bank", ignore_errors=True)
-        recipe = self._recipe(place, [f"student.train.seed={seed}", *self._bank(way)])
+        recipe = self._recipe(place, [f"student.train.seed={seed}", *self._bank(mode)])
         return stillhouse.run(recipe, home=home).report
 
-    def _bank(self, way: str) -> list[str]:
-        return ["ensemble.bank=none"] if way == "live" else []
+    def _bank(self, mode: str) -> list[str]:
+        return ["ensemble.bank=none"] if mode == "live" else []
 
     def _recipe(self, place: str, settings: Sequence[str]) -> LoadedRecipe:
         share = 0.25 if self.device == "cuda" else 0
@@ -87,9 +86,9 @@ class Bench:
         return stillhouse.load_recipe(RECIPE, all_of_them)
 
 
-def drawn_data(folder: Path) -> tuple[str, ...]:
-    """Settings for pictures and weights of chance, made in ``folder``."""
-    (folder / "drawn.py").write_text(DRAWN)
+def random_data(folder: Path) -> tuple[str, ...]:
+    """Settings for random images and weights, made in ``folder``."""
+    (folder / "drawn.py").write_text(RANDOM_DATA)
     settings = [f"transfer_set={{kind: custom, source: {folder}/drawn.py:pictures}}"]
     for name in WEIGHTS:
         config = ResNetCifar(depth=int(name.removeprefix("resnet")))
@@ -109,26 +108,26 @@ def published_data(root: Path) -> tuple[str, ...]:
 
 
 def measure(bench: Bench, rounds: int) -> dict[tuple[str, str], list[RunReport]]:
-    """The reports of each way of teaching, by place, ways in turn within a round."""
+    """The reports by place and mode; modes alternate within a round."""
     found: dict[tuple[str, str], list[RunReport]] = {}
     for number in range(rounds):
         for place in PLACES:
-            for turn, way in enumerate(WAYS):
-                report = bench.turn(place, way, seed=len(WAYS) * number + turn)
-                found.setdefault((place, way), []).append(report)
+            for turn, mode in enumerate(MODES):
+                report = bench.turn(place, mode, seed=len(MODES) * number + turn)
+                found.setdefault((place, mode), []).append(report)
     return found
 
 
 def lines(found: Mapping[tuple[str, str], Sequence[RunReport]]) -> Iterator[str]:
-    """Medians over the rounds, and how the teachers were run."""
+    """Medians over the rounds, and the teachers' inference configs."""
     yield f"{'':36s} {'':8s} {'samples/s':>10s} {'of untaught':>12s} {'waiting':>8s}"
-    for (place, way), reports in found.items():
-        told = [each.teaching for each in reports if each.teaching and each.teaching.student]
-        rate = median(each.student.samples_per_second for each in told if each.student)
-        shares = [each.of_untaught for each in told if each.of_untaught]
-        share = f"{median(shares):.1%}" if shares else "side by side"
-        waits = median(each.student.wait_share for each in told if each.student)
-        yield f"{PLACES[place]:36s} {way:8s} {rate:10,.0f} {share:>12s} {waits:8.1%}"
+    for (place, mode), reports in found.items():
+        teaching = [each.teaching for each in reports if each.teaching and each.teaching.student]
+        rate = median(each.student.samples_per_second for each in teaching if each.student)
+        shares = [each.of_untaught for each in teaching if each.of_untaught]
+        share = f"{median(shares):.1%}" if shares else "concurrent"
+        waits = median(each.student.wait_share for each in teaching if each.student)
+        yield f"{PLACES[place]:36s} {mode:8s} {rate:10,.0f} {share:>12s} {waits:8.1%}"
     for place in PLACES:
         yield from (f"{PLACES[place]}: {said}" for said in _inferences(found[place, "filling"][0]))
 
@@ -148,22 +147,22 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    asked = parser.parse_intermixed_args()
-    if asked.device == "cuda" and not torch.cuda.is_available():
+    options = parser.parse_intermixed_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
         print("This machine has no GPU that torch can use; run it where there is one.")
         return 1
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        root = next((Path(each).absolute() for each in asked.given if "=" not in each), None)
-        data = drawn_data(folder) if root is None else published_data(root)
-        changed = [each for each in asked.given if "=" in each]
-        settings = (f"student.train.epochs={asked.epochs}", *changed)
-        bench = Bench(folder, data, settings, asked.device)
-        for line in lines(measure(bench, asked.rounds)):
+        root = next((Path(each).absolute() for each in options.given if "=" not in each), None)
+        data = random_data(folder) if root is None else published_data(root)
+        changed = [each for each in options.given if "=" in each]
+        settings = (f"student.train.epochs={options.epochs}", *changed)
+        bench = Bench(folder, data, settings, options.device)
+        for line in lines(measure(bench, options.rounds)):
             print(line)
-    where = torch.cuda.get_device_name() if asked.device == "cuda" else "cpu"
-    print(f"medians of {asked.rounds} rounds on {where}; {time.monotonic() - began:.0f} s")
+    where = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
+    print(f"medians of {options.rounds} rounds on {where}; {time.monotonic() - began:.0f} s")
     return 0
 
 

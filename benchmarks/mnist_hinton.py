@@ -3,7 +3,7 @@
     python -m benchmarks.mnist_hinton [--root DIR] [--seeds 3] [--home DIR] [a.b=value ...]
 
 ``--root`` holds torchvision's MNIST files. It takes about an hour of one core; what is stored in
-``--home`` is not computed again, and a run that was broken off goes on where it was.
+``--home`` is not computed again, and an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TEST_SAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Errors:
-    """Wrong answers on the 10,000 test pictures: of each seed, or one figure of the paper's."""
+    """Errors on the 10,000 test images: of each seed, or the paper's single figure."""
 
     teacher: Sequence[int]
     untaught: Sequence[int]
@@ -32,7 +32,7 @@ class Errors:
 
     @property
     def closed(self) -> float:
-        """The part of the gap from untaught to teacher that teaching closes, from the means."""
+        """The share of the gap from untaught student to teacher that teaching closes (of means)."""
         gap = fmean(self.untaught) - fmean(self.teacher)
         return (fmean(self.untaught) - fmean(self.taught)) / gap
 
@@ -40,8 +40,8 @@ class Errors:
 PAPER = Errors(teacher=[67], untaught=[146], taught=[74])
 
 
-def measured(reports: Sequence[RunReport]) -> Errors:
-    """The errors of finished runs on several seeds, which share one teacher."""
+def errors_of(reports: Sequence[RunReport]) -> Errors:
+    """The errors of finished runs with several seeds, which share one teacher."""
     (teacher,) = reports[0].teachers.values()
     return Errors(
         teacher=[_errors(teacher)],
@@ -64,12 +64,12 @@ def lines(found: Errors) -> Iterator[str]:
         ("student, 2x800, taught at T=20", found.taught, PAPER.taught),
     )
     for name, here, there in rows:
-        yield f"{name:34s} {_spelt(here):>22s} {there[0]:6d}"
-    name = "part of the gap that it closed"
+        yield f"{name:34s} {_mean_and_each(here):>22s} {there[0]:6d}"
+    name = "share of the gap closed"
     yield f"{name:34s} {found.closed:>22.0%} {PAPER.closed:>6.0%}"
 
 
-def _spelt(errors: Sequence[int]) -> str:
+def _mean_and_each(errors: Sequence[int]) -> str:
     if len(errors) == 1:
         return str(errors[0])
     return f"{fmean(errors):.1f} ({', '.join(map(str, errors))})"
@@ -82,13 +82,15 @@ def main() -> None:
     parser.add_argument("--root", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--home", type=Path, default=HOME)
-    asked = parser.parse_intermixed_args()
-    root = [] if asked.root is None else [f"transfer_set.root={asked.root}"]
+    options = parser.parse_intermixed_args()
+    root = [] if options.root is None else [f"transfer_set.root={options.root}"]
     began = time.monotonic()
-    reports = over_seeds(RECIPE, [*root, *asked.overrides], seeds=asked.seeds, home=asked.home)
-    for line in lines(measured(reports)):
+    reports = over_seeds(
+        RECIPE, [*root, *options.overrides], seeds=options.seeds, home=options.home
+    )
+    for line in lines(errors_of(reports)):
         print(line)
-    print(f"{time.monotonic() - began:.0f} s, of which stages stored before took none")
+    print(f"{time.monotonic() - began:.0f} s, without the stages that were stored")
 
 
 if __name__ == "__main__":

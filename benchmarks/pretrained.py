@@ -1,9 +1,9 @@
-"""Loads four CIFAR-10 ResNets that others trained, and holds them to what they were published with.
+"""Compares the test accuracy of four published CIFAR-10 ResNets with the published figures.
 
     python -m benchmarks.pretrained ROOT   (ROOT holds cifar-10-batches-py and weights/*.th)
 
-Test accuracy on all 10,000 pictures, with the networks' own preprocessing; the exit status says
-whether each agrees with the published figure to a hundredth of a per cent.
+On all 10,000 images, with the networks' own preprocessing; the exit status is 1 if one differs
+from the published figure by 0.01 % or more.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def main() -> int:
             )
             found = 100 * accuracy(evaluate(network, data).answers["test"], targets)
             agree &= abs(found - published) < 0.005
-            print(f"ResNet-{depth}: {found:.2f} %, published {published:.2f} %", flush=True)
+            print(
+                f"ResNet-{depth}: test accuracy {found:.2f} %, published {published:.2f} %",
+                flush=True,
+            )
     return 0 if agree else 1
 
 

@@ -1,10 +1,10 @@
-"""Teaches the student of one recipe with several seeds, and prints what they say together.
+"""Trains the student of one recipe with several seeds, and prints mean accuracies and the gain.
 
     python -m benchmarks.seeds RECIPE [--seeds 10] [--home DIR] [student.train.epochs=5 ...]
 
-All of it runs in this process on the torch engine, which gives the bits that Ray and DeepSpeed
-give without the time they take to start. Teachers are trained once, whatever the number of
-seeds; what is stored in ``--home`` is not computed again, and what was broken off goes on.
+All runs are in this process on the torch engine, which gives the same bits as Ray and DeepSpeed
+without their start-up time. Teachers are trained once, whatever the number of seeds; what is stored
+in ``--home`` is not computed again, and an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def over_seeds(
 
 
 def lines(reports: Sequence[RunReport]) -> Iterator[str]:
-    """What the benchmark prints of its runs: accuracies in %, their spreads over the seeds."""
+    """The table: accuracies in %, with their standard deviation over the seeds."""
     yield f"{'model':12s} {'validation %':>16s} {'test %':>16s}"
     for name, models in _columns(reports).items():
         parts = [_accuracies(models, part) for part in ("validation", "test")]
-        yield f"{name:12s} " + " ".join(f"{_spelt(values):>16s}" for values in parts)
+        yield f"{name:12s} " + " ".join(f"{format_percent(values):>16s}" for values in parts)
     yield from _of_omitted_classes(reports)
     yield repeats_sentence(repeat_report(reports))
 
@@ -65,31 +65,32 @@ def _accuracies(models: Sequence[ModelReport], part: str) -> list[float]:
 
 
 def _of_omitted_classes(reports: Sequence[RunReport]) -> Iterator[str]:
-    """What the student, and the untaught one, make of classes that they were never shown."""
+    """Test accuracy of the student and the untaught one on classes that they were never shown."""
     for name in ("student", "untaught"):
         models = [model for model in (getattr(report, name) for report in reports) if model]
         for index in reports[0].omitted:
-            for part, words in (("test", "as it is"), ("corrected", "after prior correction")):
+            for part, words in (("test", ""), ("corrected", " after prior correction")):
                 if shares := _class_shares(models, part, index):
-                    yield f"class {index}, {name} {words}: {_spelt(shares)} % named rightly"
+                    yield f"{name}, class {index}{words}: test accuracy {format_percent(shares)} %"
         if after := _accuracies(models, "corrected"):
-            yield f"all classes, {name} after prior correction: {_spelt(after)} % (test)"
+            yield f"{name} after prior correction: test accuracy {format_percent(after)} %"
 
 
 def _class_shares(models: Sequence[ModelReport], part: str, index: int) -> list[float]:
-    """The share of a class's test samples that each model names rightly."""
+    """Each model's test accuracy on one class."""
     scores: list[PartScores | None] = [getattr(model, part) for model in models]
     shares = [each.per_class[index] for each in scores if each is not None and each.per_class]
     return [share for share in shares if share is not None]
 
 
-def _spelt(shares: Sequence[float]) -> str:
+def format_percent(shares: Sequence[float]) -> str:
+    """Mean and standard deviation in %; a dash for none."""
     if not shares:
         return "-"
     found = spread(shares)
     if found.deviation is None:
         return f"{100 * found.mean:.2f}"
-    return f"{100 * found.mean:.2f} +- {100 * found.deviation:.2f}"
+    return f"{100 * found.mean:.2f} ± {100 * found.deviation:.2f}"
 
 
 def main() -> None:
@@ -99,12 +100,12 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="a.b=value")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--home", type=Path, default=HOME)
-    asked = parser.parse_intermixed_args()
+    options = parser.parse_intermixed_args()
     began = time.monotonic()
-    reports = over_seeds(asked.recipe, asked.overrides, seeds=asked.seeds, home=asked.home)
+    reports = over_seeds(options.recipe, options.overrides, seeds=options.seeds, home=options.home)
     for line in lines(reports):
         print(line)
-    print(f"{asked.seeds} seeds of {asked.recipe} in {time.monotonic() - began:.0f} s")
+    print(f"{options.seeds} seeds of {options.recipe} in {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Measures what passes before anything is learnt: from the command to the first step.
+"""Measures start-up: from the command to the first step.
 
     python -m benchmarks.startup [RECIPE] [--rounds 3] [--home DIR] [--set a.b=c ...]
 
-The recipe is run once, into DIR (a temporary folder, if none is said). Then in each round take
-their turn: ``check``; the same run, with everything stored; and the same run after the folder of
-the student's stage was taken away, so that its teachers, and what they have answered, are stored.
-Of the last one are printed, from the start of its process: when the stage begins (recipe read,
-data and models looked at, processes asked for), when its rank has read its data and built its
-engine, and when its first step is done. Times are those of the files that a run writes anyway.
+The recipe is run once, into DIR (default: a temporary folder). Then each round runs ``check``; the
+same run, with everything stored; and the same run after the folder of the student's stage was
+deleted, so that only its teachers and their answers are stored. For the last one it prints, from
+the start of its process, when the stage begins (recipe read, data and models checked, processes
+requested), when its rank has read its data and built its engine, and when its first step is done.
+Times are those of the files that a run writes anyway.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Command:
     settings: tuple[str, ...]
 
     def __call__(self, name: str, *more: str) -> tuple[float, dict[str, Any]]:
-        """Runs one command; the wall clock before it, and what it printed."""
+        """Runs one command; the time before it, and the object that it printed."""
         began = time.time()
         line = [sys.executable, "-c", _MAIN, "--home", str(self.home)]
         line += [name, str(self.recipe), *self.settings, "--json", *more]
@@ -59,18 +59,18 @@ class Command:
         return began, json.loads(run.stdout)
 
 
-def took(command: Command, name: str) -> dict[str, float]:
-    """Seconds of a command, and those of a core that it and its children used."""
+def seconds_of(command: Command, name: str) -> dict[str, float]:
+    """Seconds of a command, and CPU seconds of it and its children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began, _ = command(name)
     seconds = time.time() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"": seconds, "of a core": used}
+    return {"": seconds, "CPU time": used}
 
 
 def first_step(command: Command, digest: str) -> dict[str, float]:
-    """Seconds from the start of a run to its milestones, without the stage ``digest``."""
+    """Seconds from the start of a run to its milestones, after deleting the stage ``digest``."""
     stage = command.home / "stages" / digest
     shutil.rmtree(stage)
     began, _ = command("run")
@@ -103,13 +103,13 @@ def measure(command: Command, rounds: int) -> dict[tuple[str, str], list[float]]
 
 
 def _round(command: Command, digest: str) -> Iterator[tuple[str, Mapping[str, float]]]:
-    yield CHECK, took(command, "check")
-    yield STORED, took(command, "run")
+    yield CHECK, seconds_of(command, "check")
+    yield STORED, seconds_of(command, "run")
     yield STUDENT, first_step(command, digest)
 
 
 def lines(found: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[str]:
-    """The median of the rounds, with the shortest and the longest."""
+    """The median of the rounds, with minimum and maximum."""
     for (name, milestone), seconds in found.items():
         label = f"{name}, {milestone}" if milestone else name
         spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
@@ -123,11 +123,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--set", dest="settings", action="append", default=[])
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        home = asked.home or Path(work)
-        command = Command(asked.recipe.absolute(), home.absolute(), tuple(asked.settings))
-        found = measure(command, asked.rounds)
+        home = options.home or Path(work)
+        command = Command(options.recipe.absolute(), home.absolute(), tuple(options.settings))
+        found = measure(command, options.rounds)
     for line in lines(found):
         print(line)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")

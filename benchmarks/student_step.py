@@ -1,16 +1,16 @@
-"""Measures an untaught student's step beside a bare loop that does the same by hand.
+"""Compares the step time of an untaught student with a bare training loop of the same work.
 
     python -m benchmarks.student_step ROOT [--rounds 5] [--steps 10] [--threads 2]
         [--precision fp32]
 
-``ROOT`` holds cifar-10-batches-py. A ResNet-8 learns CIFAR-10 under crop and flip, in batches of
-128: as a bare loop with the library's views (contiguous, and channels last), on the torch engine,
-and under DeepSpeed at ZeRO stage 1; each in fp32 and in bf16. Each lives in a process of its own
-and takes its turn of a few steps in each round, so a busy machine slows all of them; shares are
-taken round by round. The first steps of a turn do not count.
+``ROOT`` holds cifar-10-batches-py. A ResNet-8 is trained on CIFAR-10 with crop and flip, in
+batches of 128: in a bare loop with the library's views (contiguous, and channels last), on the
+torch engine, and under DeepSpeed at ZeRO stage 1; each in fp32 and in bf16. Each has a process of
+its own and runs a few steps in each round, so that load slows all of them; ratios are taken within
+a round. The first steps of a turn do not count.
 
-Of our own steps is printed too how much lies outside the engine's forward and backward pass and
-its optimizer step: views, loss, reports, spool and all else.
+For our own steps it also prints the share outside the engine's forward and backward pass and its
+optimizer step: views, loss, reports, step log and all else.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from students.transfer_sets.config import Cifar10, CropFlip
 from students.transfer_sets.sampler import BatchSampler
 
 BATCH = 128
-UNCOUNTED = 3
+WARM_UP_STEPS = 3
 PRECISIONS = ("fp32", "bf16")
 ENGINES = {
     "torch": EngineConfig(kind="torch"),
@@ -58,14 +58,14 @@ ENGINES = {
 
 @dataclass(frozen=True)
 class Turn:
-    """Mean seconds of one step in one turn; ``outside`` of them were not the engine's."""
+    """Mean seconds of one step in one turn; ``outside`` are those not spent in the engine."""
 
     seconds: float
     outside: float = 0.0
 
 
 class BareLoop:
-    """What one would write by hand, on the same pictures; in the layout that is said."""
+    """A loop as written by hand, on the same images; contiguous or channels last."""
 
     def __init__(self, task: Assignment, *, channels_last: bool) -> None:
         self._task = task
@@ -82,7 +82,7 @@ class BareLoop:
     def turn(self, steps: int) -> Turn:
         """Seconds of a step."""
         with use_threads(self._task.threads):
-            for _ in range(UNCOUNTED):
+            for _ in range(WARM_UP_STEPS):
                 self._step()
             began = time.perf_counter()
             for _ in range(steps):
@@ -104,7 +104,7 @@ class BareLoop:
 
 
 class TimedRank(StudentRank):
-    """A student's rank that notes the seconds spent in its engine."""
+    """A student's rank that counts the seconds spent in its engine."""
 
     spent = 0.0
 
@@ -122,7 +122,7 @@ class TimedRank(StudentRank):
 
 
 class OurLoop:
-    """A student's rank that pauses at each checkpoint; one stands at the end of each turn."""
+    """A student's rank that pauses at each checkpoint, which ends a turn."""
 
     def __init__(self, task: Assignment) -> None:
         self._task = task
@@ -134,22 +134,22 @@ class OurLoop:
         """Seconds of a step, by the times at which its rows were written."""
         spent = self._rank.spent
         committed = next(event for event in self._events if isinstance(event, Committed))
-        spent = (self._rank.spent - spent) / (steps + UNCOUNTED)
+        spent = (self._rank.spent - spent) / (steps + WARM_UP_STEPS)
         rows = list(read_committed(self._task.stage_folder, committed.segments, self._segments))
         self._segments = committed.segments
-        counted = rows[UNCOUNTED - 1 :]
+        counted = rows[WARM_UP_STEPS - 1 :]
         seconds = (counted[-1].time_ms - counted[0].time_ms) / 1e3 / steps
         whole = fmean(row.values["step_seconds"] for row in rows)
         return Turn(seconds, max(0.0, whole - spent))
 
 
-def assignment(root: Path, work: Path, name: str, precision: str, asked: Any) -> Assignment:
-    """The student of one contestant, which commits at the end of each turn."""
+def assignment(root: Path, work: Path, name: str, precision: str, options: Any) -> Assignment:
+    """One student's assignment, which commits a checkpoint at the end of each turn."""
     samples = Samples("student", CropFlip())
     train = TrainConfig.model_validate(
-        {"epochs": 100, "batch_size": BATCH, "threads": asked.threads, "precision": precision,
+        {"epochs": 100, "batch_size": BATCH, "threads": options.threads, "precision": precision,
          "optimizer": Sgd(lr=0.1), "gradient_clipping": "none", "lr_schedule": "constant",
-         "checkpoint": CheckpointConfig(every=asked.steps + UNCOUNTED, keep=1)}
+         "checkpoint": CheckpointConfig(every=options.steps + WARM_UP_STEPS, keep=1)}
     )  # fmt: skip
     engine = ENGINES.get(name, ENGINES["torch"])
     spec = StudentSpec(
@@ -159,37 +159,37 @@ def assignment(root: Path, work: Path, name: str, precision: str, asked: Any) ->
     folder = work / f"{name}-{precision}"
     data = Cifar10(root=str(root), augment=CropFlip(), validation="none")
     return Assignment(
-        spec, data, root, work / "cache", folder, begin_attempt(folder), asked.threads
+        spec, data, root, work / "cache", folder, begin_attempt(folder), options.threads
     )
 
 
-def measure(asked: argparse.Namespace, work: Path) -> dict[str, list[Turn]]:
-    """The turns of every contestant, by its name; the first round warms up."""
-    root = asked.root.expanduser().absolute()
-    demand = Demand(environment={"OMP_NUM_THREADS": str(asked.threads)})
+def measure(options: argparse.Namespace, work: Path) -> dict[str, list[Turn]]:
+    """The turns of every loop, by its name; the first round is a warm-up."""
+    root = options.root.expanduser().absolute()
+    demand = Demand(environment={"OMP_NUM_THREADS": str(options.threads)})
     turns: dict[str, list[Turn]] = {}
     with closing(LocalRuntime(8, home=work)) as runtime:
-        contestants: dict[str, Handle[Any]] = {}
-        for precision in asked.precision or PRECISIONS:
+        loops: dict[str, Handle[Any]] = {}
+        for precision in options.precision or PRECISIONS:
             for name in ("bare", "bare, channels last", *ENGINES):
-                task = assignment(root, work, name, precision, asked)
+                task = assignment(root, work, name, precision, options)
                 if name in ENGINES:
                     handle: Handle[Any] = runtime.start(demand, name, OurLoop, task)
                 else:
                     last = name != "bare"
                     handle = runtime.start(demand, name, BareLoop, task, channels_last=last)
-                contestants[f"{name}, {precision}"] = handle
-        for round_number in range(asked.rounds + 1):
-            for name, handle in contestants.items():
+                loops[f"{name}, {precision}"] = handle
+        for round_number in range(options.rounds + 1):
+            for name, handle in loops.items():
                 kind = BareLoop if name.startswith("bare") else OurLoop
-                turn = handle.call(kind.turn, asked.steps).result(timeout=600)
+                turn = handle.call(kind.turn, options.steps).result(timeout=600)
                 if round_number:
                     turns.setdefault(name, []).append(turn)
     return turns
 
 
 def lines(turns: Mapping[str, Sequence[Turn]]) -> Iterator[str]:
-    """Medians over the rounds; the share of the faster bare loop's speed at that precision."""
+    """Medians over the rounds; speed relative to the faster bare loop of that precision."""
     yield f"{'':28s} {'samples/s':>10s} {'ms a step':>10s} {'of bare':>8s} {'outside':>8s}"
     for name, each in turns.items():
         precision = name.rpartition(", ")[2]
@@ -214,12 +214,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="counted steps of a turn")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=PRECISIONS, action="append")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        turns = measure(asked, Path(work))
+        turns = measure(options, Path(work))
     for line in lines(turns):
         print(line)
-    print(f"batches of {BATCH}, {asked.threads} threads, medians of {asked.rounds} rounds")
+    print(f"batches of {BATCH}, {options.threads} threads, medians of {options.rounds} rounds")
 
 
 if __name__ == "__main__":

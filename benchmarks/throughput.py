@@ -1,15 +1,15 @@
-"""Measures what teaching costs a step: samples per second of student, taught student, teachers.
+"""Measures the cost of teaching for a step: samples/s of untaught student, student, teachers.
 
     python -m benchmarks.throughput ROOT [--rounds 6] [--steps 10]
 
 ``ROOT`` holds cifar-10-batches-py and the weights of a ResNet-20 and a ResNet-32 under
-``weights``; a ResNet-8 is the student. In each round take their turn, for a few steps each: the
-student untaught, the student taught, the teachers alone; the last two once with all roles in
-this process and once with the teachers as Ray actors. So a busy machine slows all of them.
+``weights``; a ResNet-8 is the student. Each round runs a few steps of each: the untaught student,
+the taught student, the teachers alone; the last two once with all roles in this process and once
+with the teachers as Ray actors. So load slows all of them.
 
-A taught step is an untaught step and the time it waited for knowledge; what is left over is
-printed as the residue. All roles compute on one thread. The first steps of a turn do not count:
-actors answer a few questions ahead, and did so while the others had their turn.
+The step time of a taught student is that of an untaught one plus the time it waits for knowledge;
+the rest is printed as the residual. All roles compute on one thread. The first steps of a turn do
+not count, since actors have computed a few answers ahead during the turns of the others.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ TAUGHT: Mapping[str, Term] = {
     "soft_targets": SoftTargets(weight=0.9),
     "task": Task(weight=0.1),
 }
-UNCOUNTED = LOOK_AHEAD + 1
+WARM_UP_STEPS = LOOK_AHEAD + 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Turn:
 
 @dataclass
 class PausedStudent:
-    """A student's rank in this process, which goes on for a turn of ``steps`` at a time."""
+    """A student's rank in this process, which runs a turn of ``steps`` at a time."""
 
     rank: StudentRank
     steps: int
@@ -84,10 +84,10 @@ class PausedStudent:
         self._events = self.rank.train()
 
     def take_turn(self) -> None:
-        """Trains up to the next checkpoint, which ends each turn; notes what its steps took."""
+        """Trains up to the next checkpoint, which ends the turn; records its step times."""
         committed = next(event for event in self._events if isinstance(event, Committed))
         folder = self.rank.assignment.stage_folder
-        rows = list(read_committed(folder, committed.segments, self.segments))[UNCOUNTED:]
+        rows = list(read_committed(folder, committed.segments, self.segments))[WARM_UP_STEPS:]
         self.segments = committed.segments
         self.turns.append(
             Turn(
@@ -97,44 +97,44 @@ class PausedStudent:
         )
 
     def close(self) -> None:
-        """Ends the training in the middle, and with it the lessons."""
+        """Ends the training, and with it the teachers' streams."""
         self._events.close()  # type: ignore[attr-defined]
 
 
 @dataclass
 class TeachersAlone:
-    """Lessons that nobody learns from: what the teachers can do at most."""
+    """Teachers without a student: their maximal throughput."""
 
-    lessons: KnowledgeSource
+    source: KnowledgeSource
     sampler: BatchSampler
     steps: int
     turns: list[Turn] = field(default_factory=list)
 
     def take_turn(self) -> None:
-        """Has as many questions answered as a student asks in its turn."""
+        """Asks as many questions as a student does in its turn."""
         micro_batches = self.sampler.micro_batches_of(0, 1, 0, self.steps)
         questions = [micro_batch.question for micro_batch in micro_batches]
-        with self.lessons.ask(questions) as knowledge:
-            for _ in range(UNCOUNTED):
+        with self.source.ask(questions) as knowledge:
+            for _ in range(WARM_UP_STEPS):
                 next(knowledge)
             began = time.perf_counter()
             answered = sum(1 for _ in knowledge)
             self.turns.append(Turn((time.perf_counter() - began) / answered))
 
     def close(self) -> None:
-        """Nothing is open between turns."""
+        """Does nothing: no stream is open between turns."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The data, a folder for all that is written, and how many steps one turn has."""
+    """The data, a folder for all files, and the number of steps of a turn."""
 
     transfer_set: TransferSet
     work: Path
     steps: int
 
     def teachers(self, runtime: Runtime) -> StreamedKnowledge:
-        """Lessons from teachers that ``runtime`` starts."""
+        """Knowledge from teachers that ``runtime`` starts."""
         handles = {name: (self._teacher(runtime, name, depth),) for name, depth in _names()}
         ensemble = Ensemble(tuple(handles), self.transfer_set.classes, Uniform())
         return StreamedKnowledge(ensemble, handles, timeout=60.0, on_loss=Wait())
@@ -148,14 +148,14 @@ class Bench:
             folder=self._root(),
             cache=self.work / "cache",
         )
-        # The student's streams stay open while the teachers have their turn alone.
+        # The student's streams stay open during the turns of the teachers alone.
         demand = Demand(streams=2 * STREAMS_PER_RANK, environment={"OMP_NUM_THREADS": "1"})
         return runtime.start(demand, name, TeacherHost, spec)
 
     def student(
-        self, name: str, lessons: KnowledgeSource, objective: Mapping[str, Term]
+        self, name: str, source: KnowledgeSource, objective: Mapping[str, Term]
     ) -> PausedStudent:
-        """A ResNet-8 that learns by ``objective``, and commits at the end of each turn."""
+        """A ResNet-8 with this objective, which commits a checkpoint at the end of each turn."""
         folder = self.work / name
         assignment = Assignment(
             spec=self._spec(objective),
@@ -165,9 +165,9 @@ class Bench:
             stage_folder=folder,
             attempt=begin_attempt(folder),
             threads=1,
-            teachers=lessons.ensemble.names if isinstance(lessons, StreamedKnowledge) else (),
+            teachers=source.ensemble.names if isinstance(source, StreamedKnowledge) else (),
         )
-        return PausedStudent(StudentRank(assignment, lessons), self.steps)
+        return PausedStudent(StudentRank(assignment, source), self.steps)
 
     def _spec(self, objective: Mapping[str, Term]) -> StudentSpec:
         return StudentSpec(
@@ -189,11 +189,11 @@ class Bench:
             mean="arithmetic",
         )
 
-    def alone(self, lessons: KnowledgeSource) -> TeachersAlone:
-        """The teachers of ``lessons``, asked what a student would ask."""
+    def alone(self, source: KnowledgeSource) -> TeachersAlone:
+        """The teachers of ``source``, asked the questions of a student."""
         ids = sample_ids(self.transfer_set, Samples("student", CropFlip()))
         sampler = BatchSampler(ids, BATCH, BATCH, 1, 0, self.transfer_set.view_of)
-        return TeachersAlone(lessons, sampler, self.steps)
+        return TeachersAlone(source, sampler, self.steps)
 
     def _root(self) -> Path:
         assert isinstance(self.transfer_set.config, Cifar10)
@@ -205,30 +205,30 @@ def _names() -> Iterator[tuple[str, int]]:
 
 
 def measure(root: Path, work: Path, *, rounds: int, steps: int) -> dict[str, list[Turn]]:
-    """The turns of every contestant, by its name."""
+    """The turns of every role, by its name."""
     config = Cifar10(root=str(root), augment=CropFlip(), validation="none")
     transfer_set = load_transfer_set(config, folder=root, cache=work / "cache")
-    bench = Bench(transfer_set, work, steps + UNCOUNTED)
+    bench = Bench(transfer_set, work, steps + WARM_UP_STEPS)
     with ExitStack() as stack:
         here = stack.enter_context(closing(InProcessRuntime()))
         apart = stack.enter_context(closing(LocalRuntime(len(WEIGHTS), home=work)))
         untaught = bench.student("untaught", NoTeachers(transfer_set.classes), UNTAUGHT)
-        contestants: dict[str, PausedStudent | TeachersAlone] = {"untaught": untaught}
+        roles: dict[str, PausedStudent | TeachersAlone] = {"untaught": untaught}
         for name, runtime in (("in_process", here), ("local", apart)):
-            lessons = bench.teachers(runtime)
-            contestants[f"taught, {name}"] = bench.student(f"taught-{name}", lessons, TAUGHT)
-            contestants[f"teachers alone, {name}"] = bench.alone(lessons)
-        for contestant in contestants.values():
-            stack.enter_context(closing(contestant))
+            source = bench.teachers(runtime)
+            roles[f"taught, {name}"] = bench.student(f"taught-{name}", source, TAUGHT)
+            roles[f"teachers alone, {name}"] = bench.alone(source)
+        for role in roles.values():
+            stack.enter_context(closing(role))
         for _ in range(rounds + 1):
-            for contestant in contestants.values():
-                contestant.take_turn()
-        # The first round warms up: memory is touched, kernels are chosen.
-        return {name: contestant.turns[1:] for name, contestant in contestants.items()}
+            for role in roles.values():
+                role.take_turn()
+        # The first round is a warm-up.
+        return {name: role.turns[1:] for name, role in roles.items()}
 
 
 def lines(turns: Mapping[str, Sequence[Turn]]) -> Iterator[str]:
-    """Medians over the rounds, and for each runtime the sum that explains a taught step."""
+    """Medians over the rounds, and for each runtime the parts of a taught step."""
     yield f"{'':28s} {'samples/s':>10s} {'ms a step':>10s} {'waited ms':>10s}"
     for name, each in turns.items():
         seconds = median(turn.seconds for turn in each)
@@ -240,18 +240,18 @@ def lines(turns: Mapping[str, Sequence[Turn]]) -> Iterator[str]:
 
 
 def _explained(name: str, untaught: Sequence[Turn], taught: Sequence[Turn]) -> str:
-    """The sum is made round by round, so that what slows a whole round cancels out."""
-    residues = [
+    """The residual is taken within a round, so that load on a whole round cancels out."""
+    residuals = [
         after.seconds - after.waited - before.seconds
         for before, after in zip(untaught, taught, strict=True)
     ]
     step, waited = (median(values) for values in _figures(taught))
-    base, residue = median(turn.seconds for turn in untaught), median(residues)
+    base, residual = median(turn.seconds for turn in untaught), median(residuals)
     return (
         f"{name}: untaught {1e3 * base:.1f} + waited {1e3 * waited:.1f} = "
-        f"{1e3 * (base + waited):.1f} ms, measured {1e3 * step:.1f} ms; residue of a round "
-        f"{1e3 * residue:+.1f} ms ({residue / step:+.1%} of a taught step; rounds "
-        f"{1e3 * min(residues):+.1f} to {1e3 * max(residues):+.1f})"
+        f"{1e3 * (base + waited):.1f} ms, measured {1e3 * step:.1f} ms; residual of a round "
+        f"{1e3 * residual:+.1f} ms ({residual / step:+.1%} of a taught step; rounds "
+        f"{1e3 * min(residuals):+.1f} to {1e3 * max(residuals):+.1f})"
     )
 
 
@@ -265,14 +265,16 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=10, help="counted steps of a turn")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
-        root = asked.root.expanduser().absolute()
-        turns = measure(root, Path(work), rounds=asked.rounds, steps=asked.steps)
+        root = options.root.expanduser().absolute()
+        turns = measure(root, Path(work), rounds=options.rounds, steps=options.steps)
     for line in lines(turns):
         print(line)
-    print(f"batches of {BATCH}, medians of {asked.rounds} rounds; {time.monotonic() - began:.0f} s")
+    print(
+        f"batches of {BATCH}, medians of {options.rounds} rounds; {time.monotonic() - began:.0f} s"
+    )
 
 
 if __name__ == "__main__":

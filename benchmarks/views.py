@@ -1,9 +1,9 @@
-"""Measures what views cost beside training: crop and flip of CIFAR-10 against a ResNet-8.
+"""Measures the cost of augmentation relative to training: crop and flip, CIFAR-10, a ResNet-8.
 
     python -m benchmarks.views ROOT      (ROOT holds cifar-10-batches-py)
 
-Both are measured batch by batch in turn, on one thread, so that a busy machine slows both.
-The views must take at most 5 % of the training time; the exit status says whether they do.
+Both are measured batch by batch in alternation, on one thread, so that load slows both. The views
+must take at most 5 % of the training time; the exit status is 1 if they take more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LIMIT = 0.05
 
 
 def measure(transfer_set: TransferSet, batches: int) -> dict[str, float]:
-    """Median seconds of one batch of 64: of its views, of a training step."""
+    """Median seconds for the views of one batch of 64, and for a training step."""
     torch.set_num_threads(1)
     model = build_model(
         ResNetCifar(depth=8),
@@ -63,11 +63,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("--batches", type=int, default=200)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
-        config = Cifar10(root=str(asked.root), augment=CropFlip())
+        config = Cifar10(root=str(options.root), augment=CropFlip())
         found = load_transfer_set(config, folder=Path.cwd(), cache=Path(cache))
-        seconds = measure(found, asked.batches)
+        seconds = measure(found, options.batches)
     share = seconds["views"] / seconds["step"]
     for name, value in seconds.items():
         print(f"{name:8s} {value * 1e3:8.3f} ms a batch of {BATCH}")

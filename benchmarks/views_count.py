@@ -1,15 +1,15 @@
-"""What the number of views does to accuracy and cost: three ResNets teach a ResNet-8 on CIFAR-10.
+"""The effect of the number of views on accuracy and cost: three ResNets, a ResNet-8, CIFAR-10.
 
     python -m benchmarks.views_count ROOT [--views 1 2 4 8 all] [--fraction 0.1] [--epochs 20]
                                      [--seeds 5] [--minutes 35] [--home DIR] [a.b=value ...]
 
 ``ROOT`` holds cifar-10-batches-py and the published weights under ``weights``. The recipe is
-recipes/cifar10_resnets.yaml, run through the product in this process on the torch engine; every
-seed teaches one student for each number of views, so a difference is one of the same seed. The
-bank is shared: a view is the same whatever their number, so each answer is computed once in all.
+recipes/cifar10_resnets.yaml, run in this process on the torch engine; each seed trains one student
+for each number of views, so differences are paired by seed. The bank is shared: a view is the same
+whatever their number, so each answer is computed once.
 
-After ``--minutes`` no further seed is begun. What is stored in ``--home`` is not computed again.
-Accuracy is that of the last epoch; a default is chosen by the validation column.
+After ``--minutes`` no further seed is started. What is stored in ``--home`` is not computed again.
+Accuracy is that of the last epoch; the default is chosen on validation.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import stillhouse
-from benchmarks.seeds import in_one_process
+from benchmarks.seeds import format_percent, in_one_process
 from orchestrator.formatting.units import format_bytes
-from orchestrator.report.compare_seeds import paired, spread
+from orchestrator.report.compare_seeds import paired
 from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk
 from teachers.bank.layout import shelves_of
@@ -38,8 +38,8 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is compared: ``views`` by their spelling in a recipe; ``settings`` hold for all."""
+class ViewsComparison:
+    """What is compared: ``views`` as written in a recipe; ``settings`` apply to all."""
 
     root: Path
     views: tuple[str, ...]
@@ -48,7 +48,7 @@ class Asked:
     home: Path
 
     def overrides(self, views: str) -> list[str]:
-        """What is set for one number of views."""
+        """The overrides for one number of views."""
         weights = self.root / "weights"
         return [
             f"transfer_set.root={self.root}",
@@ -60,56 +60,59 @@ class Asked:
         ]
 
     def count(self, views: str) -> int:
-        """How many views a sample has in all epochs."""
+        """How many different views of a sample all epochs have."""
         return self.epochs if views == ALL else min(int(views), self.epochs)
 
 
-Found = dict[str, tuple[RunReport, ...]]
+ReportsByViews = dict[str, tuple[RunReport, ...]]
 
 
-def over_views(asked: Asked, *, seeds: int, minutes: float) -> Iterator[Found]:
+def over_views(
+    comparison: ViewsComparison, *, seeds: int, minutes: float
+) -> Iterator[ReportsByViews]:
     """After each seed the reports of all seeds so far, by number of views."""
     began = time.monotonic()
     for seed in range(1, seeds + 1):
-        found = {}
-        # All first: how the teachers are run is settled by how much there is to answer.
-        for views in sorted(asked.views, key=lambda views: views != ALL):
-            recipe = in_one_process(RECIPE, asked.overrides(views))
-            found[views] = stillhouse.run(recipe, home=asked.home, repeats=seed).reports
-        yield found
+        every = {}
+        # `all` first: how the teachers are tuned depends on the number of answers.
+        for views in sorted(comparison.views, key=lambda views: views != ALL):
+            recipe = in_one_process(RECIPE, comparison.overrides(views))
+            every[views] = stillhouse.run(recipe, home=comparison.home, repeats=seed).reports
+        yield every
         if time.monotonic() - began > 60 * minutes:
             return
 
 
-def lines(asked: Asked, found: Mapping[str, Sequence[RunReport]]) -> Iterator[str]:
-    """The table: accuracies in %, differences to ``all`` in points with their 95 % interval."""
+def lines(comparison: ViewsComparison, every: Mapping[str, Sequence[RunReport]]) -> Iterator[str]:
+    """The table: accuracies in %, differences from ``all`` in points with their 95 % CI."""
     yield (
         f"{'views':>5s} {'validation %':>15s} {'test %':>15s} {'test - all, points':>24s} "
         f"{'answers':>9s} {'bytes':>9s}"
     )
-    sizes = bytes_by_view(asked.home)
-    for views in asked.views:
-        reports = found[views]
+    sizes = bytes_by_view(comparison.home)
+    for views in comparison.views:
+        reports = every[views]
+        validation = [accuracy(report, "validation") for report in reports]
         test = [accuracy(report, "test") for report in reports]
-        base = [accuracy(report, "test") for report in found.get(ALL, reports)]
-        answers = asked.count(views) * answers_of_a_view(reports[0], asked)
-        size = sum(sizes.get(view, 0) for view in range(asked.count(views)))
+        base = [accuracy(report, "test") for report in every.get(ALL, reports)]
+        answers = comparison.count(views) * answers_of_a_view(reports[0], comparison)
+        size = sum(sizes.get(view, 0) for view in range(comparison.count(views)))
         yield (
-            f"{views:>5s} {spelt([accuracy(report, 'validation') for report in reports]):>15s} "
-            f"{spelt(test):>15s} {difference(test, base) if views != ALL else '':>24s} "
+            f"{views:>5s} {format_percent(validation):>15s} "
+            f"{format_percent(test):>15s} {difference(test, base) if views != ALL else '':>24s} "
             f"{answers:>9,d} {format_bytes(size):>9s}"
         )
     computed = sum(
         run.computed
-        for reports in found.values()
+        for reports in every.values()
         for report in reports
         for run in (report.teaching.teachers.values() if report.teaching else ())
     )
-    yield f"computed in all, for every number of views and every seed: {computed:,} answers"
+    yield f"computed for all numbers of views and all seeds: {computed:,} answers"
 
 
 def accuracy(report: RunReport, part: str) -> float:
-    """The student's, of the last epoch."""
+    """The student's accuracy after the last epoch."""
     assert report.student is not None
     scores = getattr(model := report.student, part)
     assert isinstance(model, ModelReport)
@@ -117,16 +120,16 @@ def accuracy(report: RunReport, part: str) -> float:
     return float(scores.accuracy)
 
 
-def answers_of_a_view(report: RunReport, asked: Asked) -> int:
-    """How many answers there are to one view: a sample's, of each teacher."""
-    recipe = in_one_process(RECIPE, asked.overrides(ALL)).recipe
+def answers_of_a_view(report: RunReport, comparison: ViewsComparison) -> int:
+    """The number of answers for one view: one of each teacher for each sample."""
+    recipe = in_one_process(RECIPE, comparison.overrides(ALL)).recipe
     data = recipe.transfer_set
     assert isinstance(data.validation, float)
     return round(50_000 * (1 - data.validation) * data.fraction) * len(report.teachers)
 
 
 def bytes_by_view(home: Path) -> dict[int, int]:
-    """What the bank holds of each view, of all teachers."""
+    """Bytes in the bank by view, of all teachers."""
     sizes: dict[int, int] = {}
     for shelf in shelves_of(home / "bank"):
         for each in views_on_disk(shelf):
@@ -134,19 +137,12 @@ def bytes_by_view(home: Path) -> dict[int, int]:
     return sizes
 
 
-def spelt(shares: Sequence[float]) -> str:
-    """Mean and spread in %."""
-    found = spread(shares)
-    deviation = "" if found.deviation is None else f" +- {100 * found.deviation:.2f}"
-    return f"{100 * found.mean:.2f}{deviation}"
-
-
 def difference(first: Sequence[float], second: Sequence[float]) -> str:
-    """The paired difference in points, with its interval."""
-    found = paired(first, second)
-    if found.low is None or found.high is None:
-        return f"{100 * found.mean:+.2f}"
-    return f"{100 * found.mean:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
+    """The paired difference in points, with its 95 % CI."""
+    gain = paired(first, second)
+    if gain.low is None or gain.high is None:
+        return f"{100 * gain.mean:+.2f}"
+    return f"{100 * gain.mean:+.2f} ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
 
 
 def main() -> None:
@@ -161,7 +157,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=35)
     parser.add_argument("--home", type=Path, default=Path(".stillhouse"))
     given = parser.parse_intermixed_args()
-    asked = Asked(
+    comparison = ViewsComparison(
         root=given.root.expanduser().absolute(),
         views=tuple(given.views),
         epochs=given.epochs,
@@ -169,12 +165,12 @@ def main() -> None:
         home=given.home.absolute(),
     )
     began = time.monotonic()
-    for found in over_views(asked, seeds=given.seeds, minutes=given.minutes):
-        for line in lines(asked, found):
+    for every in over_views(comparison, seeds=given.seeds, minutes=given.minutes):
+        for line in lines(comparison, every):
             print(line)
-        seeds = len(next(iter(found.values())))
+        seeds = len(next(iter(every.values())))
         print(
-            f"{seeds} seeds, {asked.epochs} epochs, fraction {given.fraction:g}; "
+            f"{seeds} seeds, {comparison.epochs} epochs, fraction {given.fraction:g}; "
             f"{time.monotonic() - began:.0f} s",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""Claims about what the benchmarks of step and start-up make of their measurements."""
+"""What the benchmarks of step and start-up compute from their measurements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.student_step import Turn
 from benchmarks.student_step import lines as step_lines
 
 
-def test_our_step_is_held_against_the_faster_bare_loop_of_its_precision_round_by_round() -> None:
+def test_our_step_is_compared_with_the_faster_bare_loop_of_its_precision_within_a_round() -> None:
     turns = {
         "bare, fp32": [Turn(0.2), Turn(0.4)],
         "bare, channels last, fp32": [Turn(0.1), Turn(0.2)],
@@ -23,7 +23,7 @@ def test_our_step_is_held_against_the_faster_bare_loop_of_its_precision_round_by
     assert table["bare, fp32"][2] == "50.0%"
 
 
-def test_a_start_is_told_by_its_median_and_its_spread() -> None:
+def test_a_start_is_reported_by_its_median_and_range() -> None:
     found = {(STUDENT, "first step"): [9.0, 30.0, 12.0], ("check", ""): [0.8]}
     first, second = startup_lines(found)
     assert first.startswith(f"{STUDENT}, first step")
