@@ -52,7 +52,7 @@ class _Stopwatch:
 
     seconds: float
     most_steps: int | None
-    begun: float = 0.0
+    started: float = 0.0
     first_step: float = 0.0
     steps_per_epoch: int = 1
     total_seconds: float | None = None
@@ -62,7 +62,7 @@ class _Stopwatch:
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Starts the clock."""
-        self.begun = self.first_step = time.monotonic()
+        self.started = self.first_step = time.monotonic()
 
     def on_event(self, stage: Stage, event: Event) -> None:
         """Stops the stage if its time is up."""
@@ -102,7 +102,7 @@ def time_stage(
     counted = rows[1:last] or rows[:1]
     seconds = sum(row.values["step_seconds"] for row in counted)
     return StageTiming(
-        start_seconds=watch.first_step - watch.begun,
+        start_seconds=watch.first_step - watch.started,
         rate=sum(row.values["samples"] for row in counted) / seconds,
         wait_share=sum(row.values["wait_seconds"] for row in counted) / seconds,
         epoch_seconds=_epoch_seconds(rows, watch.steps_per_epoch),
