@@ -15,14 +15,14 @@ from teachers.bank.writer import LiveView
 from tests.orchestrator.command_line import seconds_without_frameworks, stillhouse
 from tests.teachers.bank.shelves import LOGITS, SAMPLES, TAP, append, fill, flip, shelf_in, some
 
-MANNER = {"precision": "bf16", "channels_last": True, "compiled": False, "forward_batch": 128}
+CONFIG = {"precision": "bf16", "channels_last": True, "compiled": False, "forward_batch": 128}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Teacher wide with two views, and teacher deep with one, of 100 answers each."""
-    wide = shelf_in(tmp_path, LOGITS, TAP, inference=MANNER, precision="auto")
-    (wide.folder / "manner.json").write_text(json.dumps(MANNER))
+    wide = shelf_in(tmp_path, LOGITS, TAP, inference=CONFIG, precision="auto")
+    (wide.folder / "manner.json").write_text(json.dumps(CONFIG))
     for view in range(2):
         fill(wide, view, some(100))
     deep = shelf_in(tmp_path, teacher="deep", model={"kind": "resnet_cifar"}, precision="fp32")
@@ -60,7 +60,7 @@ def test_list_as_json_has_all_of_a_shelf(home: Path) -> None:
     deep, wide = listed["shelves"]  # type: ignore[misc]
     assert listed["bytes"] == sum(path.stat().st_size for path in files(home))
     assert deep["used"] == "2026-09-21T14:13:20+00:00"
-    assert (wide["model"], wide["precision"], wide["inference"]) == ("mlp", "auto", MANNER)
+    assert (wide["model"], wide["precision"], wide["inference"]) == ("mlp", "auto", CONFIG)
     assert (wide["views"], wide["answers"]) == (2, 200)
     assert Path(wide["folder"]).name == wide["digest"]
 

@@ -38,10 +38,10 @@ def shelf_in(
     **changed: Any,
 ) -> Shelf:
     """A shelf that is ready in the bank of ``home``."""
-    told = about(**changed)
-    folder = home / "bank" / shelf_digest(told)
-    prepare_shelf(folder, told)
-    return Shelf(folder, identity_of(told, inference or {}), samples, budget, columns or (LOGITS,))
+    own = about(**changed)
+    folder = home / "bank" / shelf_digest(own)
+    prepare_shelf(folder, own)
+    return Shelf(folder, identity_of(own, inference or {}), samples, budget, columns or (LOGITS,))
 
 
 def ids_of(*ids: int) -> Ids:
@@ -49,7 +49,7 @@ def ids_of(*ids: int) -> Ids:
 
 
 def some(count: int, seed: int = 0) -> Ids:
-    """So many of the samples, in some order, each once."""
+    """That many of the samples, shuffled, each once."""
     return np.random.default_rng(seed).permutation(SAMPLES)[:count].astype(np.int64)
 
 

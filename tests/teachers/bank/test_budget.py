@@ -1,4 +1,4 @@
-"""The bank stays within its budget, and who was used longest ago goes first."""
+"""The bank stays within its budget, and what was used longest ago is deleted first."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_top_16_of_a_thousand_classes_take_a_thirtieth_of_them_all() -> None:
     assert needed < bytes_of_one_view([whole], samples, samples) / 29
 
 
-def test_view_used_longest_ago_goes_when_sealing_exceeds_the_budget(tmp_path: Path) -> None:
+def test_view_used_longest_ago_is_deleted_when_sealing_exceeds_the_budget(tmp_path: Path) -> None:
     shelf = filled_shelf(tmp_path, 3 * ONE_VIEW, 3)
     fill(shelf, 7, some(100))
     assert stored(shelf.folder) == [1, 2, 7]
@@ -85,10 +85,10 @@ def test_view_that_is_being_written_stays(tmp_path: Path) -> None:
     fill(shelf, 5, some(100))
     assert stored(shelf.folder) == [0, 5]
     writer.close()
-    assert stored(shelf.folder) == [0], "now it is that one's turn"
+    assert stored(shelf.folder) == [0], "now it is the oldest"
 
 
-def test_reader_of_a_view_that_goes_keeps_it(tmp_path: Path) -> None:
+def test_reader_of_a_deleted_view_still_reads_it(tmp_path: Path) -> None:
     shelf = filled_shelf(tmp_path, 10, 1)
     view = StoredView(shelf, 0)
     assert evict(shelf.bank, 10, keep=tmp_path) == [shelf.folder / "view-0"]

@@ -1,4 +1,4 @@
-"""An answer takes a fixed number of bytes and comes back as it will every time."""
+"""A column is stored in a fixed number of bytes and read back as the same bits every time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bits(values: Halves) -> bytes:
 
 
 @pytest.mark.parametrize("column", [LOGITS, TAP, Column("tap.none", ())])
-def test_whole_column_gives_back_every_bit(column: Column) -> None:
+def test_whole_column_returns_every_bit(column: Column) -> None:
     values = answers(some(20), column)
     rows = column.encode(values)
     assert rows.shape == (20, column.row_bytes)
@@ -32,7 +32,7 @@ def test_whole_column_gives_back_every_bit(column: Column) -> None:
 
 
 @given(logits(9))
-def test_negative_nought_is_kept_in_a_whole_column(values: Halves) -> None:
+def test_negative_zero_is_stored_in_a_whole_column(values: Halves) -> None:
     column = Column("logits", (9,))
     assert bits(column.decode(column.encode(values))) == bits(values)
 
@@ -54,14 +54,14 @@ def test_row_holds_classes_by_falling_value_then_values_then_the_tail() -> None:
     assert fields[5] == 3, "the tail's count"
 
 
-def test_lower_class_is_kept_among_equals() -> None:
+def test_lower_class_is_stored_among_equals() -> None:
     row = Column("logits", (4,), 2).encode(np.array([[7, 7, 7, 7]], np.float16))
     assert row.view("<u2")[0, :2].tolist() == [0, 1]
 
 
 @settings(max_examples=300)
 @given(logits(9), st.integers(1, 8))
-def test_what_was_given_back_is_kept_bit_for_bit(values: Halves, k: int) -> None:
+def test_what_was_read_back_is_stored_bit_for_bit(values: Halves, k: int) -> None:
     column = Column("logits", (9,), k)
     once = column.decode(column.encode(values))
     assert bits(column.decode(column.encode(once))) == bits(once)
@@ -69,7 +69,7 @@ def test_what_was_given_back_is_kept_bit_for_bit(values: Halves, k: int) -> None
 
 
 @given(logits(9), st.integers(1, 8))
-def test_kept_values_are_the_largest(values: Halves, k: int) -> None:
+def test_stored_values_are_the_largest(values: Halves, k: int) -> None:
     column = Column("logits", (9,), k)
     fields = column.encode(values).view("<u2")
     kept = np.take_along_axis(values, fields[:, :k].astype(np.int64), axis=1)

@@ -34,7 +34,7 @@ from tests.teachers.bank.shelves import (
 )  # fmt: skip
 
 
-def leave(shelf: Shelf, view: int, *batches: np.ndarray) -> None:
+def write_and_die(shelf: Shelf, view: int, *batches: np.ndarray) -> None:
     """A writer that is killed before it seals."""
 
     def write() -> None:
@@ -50,8 +50,8 @@ def sealed(shelf: Shelf, view: int = 0) -> bytes:
     return sealed_path(view_folder(shelf.folder, view), "logits").read_bytes()
 
 
-def holds_nothing_wrong(shelf: Shelf, view: int = 0) -> set[int]:
-    """Reads all that is there and holds it to what was answered; gives the ids."""
+def intact_ids(shelf: Shelf, view: int = 0) -> set[int]:
+    """Reads all that is there and compares it with what was answered; returns the ids."""
     stored = StoredView(shelf, view)
     ids = np.flatnonzero(stored.present(np.arange(SAMPLES)))
     read = stored.read(ids)
@@ -61,18 +61,18 @@ def holds_nothing_wrong(shelf: Shelf, view: int = 0) -> set[int]:
     return set(ids.tolist())
 
 
-def test_what_a_killed_writer_left_is_sealed_by_who_comes_next(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_sealed_by_the_next_reader(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path, LOGITS, TAP)
-    leave(shelf, 0, some(30)[:20], some(30)[20:])
+    write_and_die(shelf, 0, some(30)[:20], some(30)[20:])
     assert len(journals_in(shelf.folder / "view-0")) == 2
-    assert holds_nothing_wrong(shelf) == set(some(30).tolist())
+    assert intact_ids(shelf) == set(some(30).tolist())
     assert journals_in(shelf.folder / "view-0") == []
 
 
 def test_all_views_are_sealed_at_a_stages_end(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
     for view in range(3):
-        leave(shelf, view, some(5))
+        write_and_die(shelf, view, some(5))
     assert [each.done for each in seal_all(shelf)] == [True] * 3
     assert seal_all(shelf) == []
     assert seal_all(Shelf(tmp_path / "none", "", 1, 1, ())) == []
@@ -86,12 +86,12 @@ def test_journal_of_a_writer_that_lives_is_left_to_it(tmp_path: Path) -> None:
     assert len(journals_in(shelf.folder / "view-0")) == 1
     fresh.close()
     assert journals_in(shelf.folder / "view-0") == []
-    assert holds_nothing_wrong(shelf) == set(some(9).tolist())
+    assert intact_ids(shelf) == set(some(9).tolist())
 
 
-def test_one_sealer_at_a_time_and_nobody_waits(tmp_path: Path) -> None:
+def test_one_process_seals_at_a_time_and_none_waits(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
-    leave(shelf, 0, some(5))
+    write_and_die(shelf, 0, some(5))
     with folder_lock(shelf.folder / "view-0") as held:
         assert held
         assert seal(shelf, 0).done is False
@@ -99,11 +99,11 @@ def test_one_sealer_at_a_time_and_nobody_waits(tmp_path: Path) -> None:
     assert seal(shelf, 0).done is True
 
 
-def test_what_is_left_while_a_sealer_is_at_it_is_sealed_by_that_one(
+def test_journal_of_a_writer_that_ends_during_sealing_is_sealed_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = shelf_in(tmp_path)
-    leave(shelf, 0, some(5))
+    write_and_die(shelf, 0, some(5))
     late = LiveView(shelf, 0)
     append(late, some(9)[5:])
     closing, write = iter([late]), compaction.write_sealed
@@ -116,7 +116,7 @@ def test_what_is_left_while_a_sealer_is_at_it_is_sealed_by_that_one(
     monkeypatch.setattr(compaction, "write_sealed", and_meanwhile)
     assert seal(shelf, 0).done
     assert journals_in(shelf.folder / "view-0") == []
-    assert holds_nothing_wrong(shelf) == set(some(9).tolist())
+    assert intact_ids(shelf) == set(some(9).tolist())
 
 
 def _fill_by_turns(shelf: Shelf, seed: int) -> None:
@@ -148,7 +148,7 @@ def test_order_and_batches_of_writing_make_no_difference(tmp_path: Path) -> None
     assert sealed(shelves[0]) == sealed(shelves[1])
 
 
-def test_teacher_that_is_not_deterministic_is_told_and_its_first_answer_kept(
+def test_teacher_that_is_not_deterministic_is_logged_and_its_first_answer_stays(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shelf = shelf_in(tmp_path)
@@ -158,7 +158,7 @@ def test_teacher_that_is_not_deterministic_is_told_and_its_first_answer_kept(
     first.close()
     second.close()
     assert "teacher 'wide' is not deterministic: 3 answers in the bank's shelf" in caplog.text
-    assert holds_nothing_wrong(shelf) == set(some(20).tolist())
+    assert intact_ids(shelf) == set(some(20).tolist())
 
 
 def test_sealer_that_dies_at_any_moment_loses_nothing(tmp_path: Path) -> None:
@@ -166,8 +166,8 @@ def test_sealer_that_dies_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     for moment in itertools.count(1):
         shelf = shelf_in(tmp_path / str(moment))
         fill(shelf, 0, some(40)[:10])
-        leave(shelf, 0, some(40)[10:30])
-        leave(shelf, 0, some(40)[20:])
+        write_and_die(shelf, 0, some(40)[10:30])
+        write_and_die(shelf, 0, some(40)[20:])
 
         def die_at(shelf: Shelf = shelf, moment: int = moment) -> None:
             seen = 0
@@ -184,8 +184,8 @@ def test_sealer_that_dies_at_any_moment_loses_nothing(tmp_path: Path) -> None:
 
         status = in_child(die_at)
         assert status in (0, -signal.SIGKILL)
-        assert set(some(40)[:10].tolist()) <= holds_nothing_wrong(shelf), "sealed before"
-        assert holds_nothing_wrong(shelf) == set(some(40).tolist())
+        assert set(some(40)[:10].tolist()) <= intact_ids(shelf), "sealed before"
+        assert intact_ids(shelf) == set(some(40).tolist())
         assert sorted(path.suffix for path in (shelf.folder / "view-0").iterdir()) == [
             "", ".sealed",
         ]  # fmt: skip
@@ -220,15 +220,15 @@ def test_writers_that_are_killed_at_random_leave_the_bank_valid(tmp_path: Path) 
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         for view in range(2):
-            now = holds_nothing_wrong(shelf, view)
+            now = intact_ids(shelf, view)
             assert before[view] <= now
             before[view] = now
     assert len(before[0]) > 300
 
 
-def test_what_a_killed_sealer_was_writing_is_swept_away(tmp_path: Path) -> None:
+def test_what_a_killed_sealer_was_writing_is_deleted(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
-    leave(shelf, 0, some(5))
+    write_and_die(shelf, 0, some(5))
     (shelf.folder / "view-0" / ".tmp-0123").write_bytes(b"half")
     seal(shelf, 0)
     assert list((shelf.folder / "view-0").glob(".tmp-*")) == []
@@ -239,7 +239,7 @@ def test_full_disk_leaves_the_journals(tmp_path: Path) -> None:
 
     shelf = shelf_in(tmp_path)
     fill(shelf, 0, ids_of(1))
-    leave(shelf, 0, some(400))
+    write_and_die(shelf, 0, some(400))
 
     def on_a_full_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -249,4 +249,4 @@ def test_full_disk_leaves_the_journals(tmp_path: Path) -> None:
         assert StoredView(shelf, 0).present(ids_of(1)).all()
 
     assert in_child(on_a_full_disk) == 0
-    assert holds_nothing_wrong(shelf) == set(some(400).tolist()) | {1}
+    assert intact_ids(shelf) == set(some(400).tolist()) | {1}

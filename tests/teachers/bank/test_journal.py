@@ -1,4 +1,4 @@
-"""A journal is read as far as it is whole, wherever it was broken off or spoilt."""
+"""A journal is read as far as it is whole, wherever it is cut off or corrupt."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def written(folder: Path, *batches: int) -> Path:
 
 
 def read(path: Path, **changed: object) -> list[int]:
-    """The ids of all that is read; their answers are held to what was written."""
+    """The ids of all that is read; their answers are compared with what was written."""
     found: list[int] = []
     with closing(JournalTail(path, replace(FORMAT, **changed))) as tail:  # type: ignore[arg-type]
         for ids, offset in tail.records():
@@ -69,7 +69,7 @@ def test_wherever_a_journal_breaks_off_what_was_whole_is_read(tmp_path: Path) ->
         assert read(torn) == some(9).tolist()[: (0, 3, 5, 9)[records]], length
 
 
-def test_wherever_a_byte_is_spoilt_nothing_wrong_is_read(tmp_path: Path) -> None:
+def test_wherever_a_byte_is_corrupt_nothing_wrong_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, 3, 2, 4)
     content = path.read_bytes()
     for at in range(len(content)):
@@ -79,7 +79,7 @@ def test_wherever_a_byte_is_spoilt_nothing_wrong_is_read(tmp_path: Path) -> None
         assert set(found) < set(some(9).tolist()), at
 
 
-def test_records_after_a_spoilt_one_are_read(tmp_path: Path) -> None:
+def test_records_after_a_corrupt_one_are_read(tmp_path: Path) -> None:
     path = written(tmp_path, 3, 2, 4)
     flip(path, 48 + 16 + 5)
     assert read(path) == some(9).tolist()[3:]
@@ -107,7 +107,7 @@ def test_ids_that_the_transfer_set_does_not_have_are_not_read(tmp_path: Path) ->
     assert read(written(tmp_path, 3), samples=2) == []
 
 
-def test_journal_is_taken_only_from_the_dead(tmp_path: Path) -> None:
+def test_journal_is_locked_while_its_writer_lives(tmp_path: Path) -> None:
     journal = journal_in(tmp_path)
     with closing(JournalTail(journal.path, FORMAT)) as tail:
         assert tail.try_lock() is False

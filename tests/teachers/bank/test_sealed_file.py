@@ -1,4 +1,4 @@
-"""A sealed file gives back what was sealed, or says that it cannot."""
+"""A sealed file returns what was sealed, or an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from teachers.bank.columns import Column
 from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.reader import StoredView, is_filled
 from teachers.bank.sealed_file import BLOCK_BYTES, CorruptBlocks, IdBitmap
-from teachers.bank.shelf import Shelf
+from teachers.bank.shelf import Shelf, read_about
+from teachers.bank.writer import LiveView
 from tests.teachers.bank.shelves import (
     CLASSES,
     LOGITS,
@@ -59,7 +60,7 @@ def test_what_was_sealed_is_read_in_any_order(tmp_path: Path) -> None:
     assert (read["tap.layer3:pool"] == answers(ids, TAP)).all()
 
 
-def test_nothing_is_stored_of_a_view_that_nobody_was_asked_for(tmp_path: Path) -> None:
+def test_nothing_is_stored_of_another_view(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
     fill(shelf, 0, some(10))
     assert not StoredView(shelf, 1).present(some(10)).any()
@@ -111,10 +112,12 @@ def test_file_that_is_cut_off_is_not_read(tmp_path: Path, length: int) -> None:
     path = logits_of(shelf)
     path.write_bytes(path.read_bytes()[:length])
     assert not StoredView(shelf, 0).present(some(20)).any()
-    assert not path.exists(), "out of the way"
+    assert not path.exists(), "it is deleted"
 
 
-def test_spoilt_block_alone_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_corrupt_block_alone_is_computed_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shelf = shelf_in(tmp_path, WIDE)
     fill(shelf, 0, some(100))
     flip(logits_of(shelf, column="tap.wide"), -(BLOCK_BYTES + 7 * 2048))
@@ -152,12 +155,12 @@ def test_file_of_another_shelf_is_never_read_even_in_its_place(
     assert StoredView(mine, 0).present(some(20)).all()
 
 
-def test_file_of_another_manner_view_or_column_is_never_read(tmp_path: Path) -> None:
+def test_file_of_another_inference_config_view_or_column_is_never_read(tmp_path: Path) -> None:
     fill(mine := shelf_in(tmp_path), 0, some(20))
-    inference = shelf_in(tmp_path, inference={"threads": 2})
-    assert inference.folder == mine.folder
+    other = shelf_in(tmp_path, inference={"threads": 2})
+    assert other.folder == mine.folder
     shutil.copy(logits_of(mine), tmp_path / "kept")
-    assert not StoredView(inference, 0).present(some(20)).any()
+    assert not StoredView(other, 0).present(some(20)).any()
     (mine.folder / "view-1").mkdir()
     shutil.copy(tmp_path / "kept", logits_of(mine, 1))
     assert not StoredView(mine, 1).present(some(20)).any()
@@ -167,8 +170,6 @@ def test_file_of_another_manner_view_or_column_is_never_read(tmp_path: Path) -> 
 
 
 def test_journal_of_another_shelf_is_never_sealed(tmp_path: Path) -> None:
-    from teachers.bank.writer import LiveView
-
     mine, other = shelf_in(tmp_path), shelf_in(tmp_path, seed=1)
     fresh = LiveView(mine, 0)
     fresh.append(ids_of(1), {"logits": answers(ids_of(1))})
@@ -188,6 +189,4 @@ def test_readers_keep_the_file_that_they_opened(tmp_path: Path) -> None:
 
 
 def test_about_is_what_the_shelf_says_of_itself(tmp_path: Path) -> None:
-    from teachers.bank.shelf import read_about
-
     assert read_about(shelf_in(tmp_path, seed=3).folder) == about(seed=3)

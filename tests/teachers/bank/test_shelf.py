@@ -1,4 +1,4 @@
-"""A shelf is where its `about` says, and a bank that cannot be used is told in one sentence."""
+"""A shelf is where its `about` says, and a bank that cannot be used is one sentence."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("changed", CHANGES, ids=lambda changed: next(iter(changed)))
-def test_each_thing_that_a_shelf_is_about_makes_another_one(changed: dict[str, object]) -> None:
+def test_each_property_of_a_shelf_makes_another_shelf(changed: dict[str, object]) -> None:
     assert shelf_digest(about(**changed)) != shelf_digest(about())
     assert identity_of(about(**changed), {}) != identity_of(about(), {})
 
 
-def test_manner_makes_another_identity_in_the_same_place() -> None:
+def test_another_inference_config_is_another_identity_in_the_same_folder() -> None:
     assert identity_of(about(), {"threads": 1}) != identity_of(about(), {"threads": 2})
 
 
 def test_teacher_by_another_name_has_the_same_shelf(tmp_path: Path) -> None:
     assert shelf_in(tmp_path, teacher="other") == shelf_in(tmp_path)
-    told = read_about(shelf_in(tmp_path).folder)
-    assert told == about(teacher="other"), "the name of who stored first"
+    found = read_about(shelf_in(tmp_path).folder)
+    assert found == about(teacher="other"), "the name of who stored first"
 
 
 def test_order_of_keys_and_kind_of_lists_make_no_difference() -> None:
@@ -98,6 +98,6 @@ def test_bank_without_rights_is_refused(tmp_path: Path) -> None:
     assert status == 0
 
 
-def test_bank_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+def test_bank_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bank").write_text("a file")
     refused(tmp_path / "bank" / ("0" * 32), "not a directory")

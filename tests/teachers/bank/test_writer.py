@@ -1,4 +1,4 @@
-"""A writer sees what all others have stored, and goes on when it cannot store any more."""
+"""A writer reads what all others have stored, and goes on when it cannot store any more."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def shelf(tmp_path: Path) -> Shelf:
 
 @pytest.fixture
 def public_home() -> Iterator[Path]:
-    """A folder that any user can reach."""
-    with TemporaryDirectory() as folder:
+    """A folder that any user can reach; those above the folder of ``TMPDIR`` may be private."""
+    with TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -80,7 +80,7 @@ def test_writer_reads_sealed_and_journalled_answers_alike(shelf: Shelf) -> None:
     assert (one.read(ids)["logits"] == answers(ids)).all()
 
 
-def test_what_is_sealed_under_a_writers_feet_is_not_lost_to_it(shelf: Shelf) -> None:
+def test_journal_that_is_sealed_while_a_writer_reads_it_is_not_lost(shelf: Shelf) -> None:
     late = LiveView(shelf, 0)
     early = LiveView(shelf, 0)
     append(early, some(5))
@@ -104,7 +104,7 @@ def test_nothing_is_stored_twice(shelf: Shelf) -> None:
     assert size == 48 + 16 + 2 * (8 + LOGITS.row_bytes)
 
 
-def test_other_taps_do_not_store_the_logits_anew(tmp_path: Path) -> None:
+def test_other_taps_do_not_store_the_logits_again(tmp_path: Path) -> None:
     fill(shelf_in(tmp_path), 0, some(5))
     both = shelf_in(tmp_path, LOGITS, TAP)
     fresh = LiveView(both, 0)
@@ -115,7 +115,7 @@ def test_other_taps_do_not_store_the_logits_anew(tmp_path: Path) -> None:
     assert fresh.present(some(5)).all()
 
 
-def test_filled_view_leaves_no_trace_of_who_only_looked(shelf: Shelf) -> None:
+def test_writer_that_only_reads_changes_no_file(shelf: Shelf) -> None:
     fill(shelf, 0, some(5))
     before = {path: path.stat().st_mtime_ns for path in shelf.folder.rglob("*.sealed")}
     fresh = LiveView(shelf, 0)
@@ -125,7 +125,7 @@ def test_filled_view_leaves_no_trace_of_who_only_looked(shelf: Shelf) -> None:
     assert {path: path.stat().st_mtime_ns for path in shelf.folder.rglob("*.sealed")} == before
 
 
-def test_spoilt_block_is_absent_and_can_be_stored_anew(shelf: Shelf) -> None:
+def test_corrupt_block_is_absent_and_can_be_stored_again(shelf: Shelf) -> None:
     fill(shelf, 0, some(5))
     flip(next(shelf.folder.rglob("*.sealed")), -1)
     fresh = LiveView(shelf, 0)
@@ -136,17 +136,17 @@ def test_spoilt_block_is_absent_and_can_be_stored_anew(shelf: Shelf) -> None:
     assert StoredView(shelf, 0).present(some(5)).all()
 
 
-def test_full_disk_is_told_once_and_nothing_raised(shelf: Shelf) -> None:
+def test_full_disk_is_a_sentence_and_no_error(shelf: Shelf) -> None:
     def on_a_full_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
         fresh = LiveView(shelf, 0)
         append(fresh, some(8))
         assert fresh.trouble == ""
         append(fresh, some(40)[8:])
-        told = fresh.trouble
-        assert told.startswith(f"the bank in '{shelf.bank}' cannot be written (file too large)")
+        sentence = fresh.trouble
+        assert sentence.startswith(f"the bank in '{shelf.bank}' cannot be written (file too large)")
         append(fresh, some(60)[40:])
-        assert fresh.trouble == told
+        assert fresh.trouble == sentence
         assert fresh.present(some(60)).sum() == 8
         fresh.close()
 
@@ -189,7 +189,7 @@ def test_what_another_computes_is_not_granted(shelf: Shelf) -> None:
     assert two.present(some(6)).all()
 
 
-def test_claim_that_is_released_is_another_ones(shelf: Shelf) -> None:
+def test_claim_that_is_released_is_granted_to_another(shelf: Shelf) -> None:
     one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     one.claim(ids_of(1, 2))
     one.release(ids_of(1))
@@ -198,7 +198,7 @@ def test_claim_that_is_released_is_another_ones(shelf: Shelf) -> None:
     assert two.claim(ids_of(2)).all()
 
 
-def test_claims_of_the_dead_are_nobodys(shelf: Shelf) -> None:
+def test_claims_end_with_their_process(shelf: Shelf) -> None:
     def claim_and_die() -> None:
         assert LiveView(shelf, 0).claim(some(5)).all()
         os._exit(7)
@@ -207,7 +207,7 @@ def test_claims_of_the_dead_are_nobodys(shelf: Shelf) -> None:
     assert LiveView(shelf, 0).claim(some(5)).all()
 
 
-def test_who_waits_finds_what_the_other_computed(shelf: Shelf) -> None:
+def test_wait_ends_when_the_other_writer_has_stored(shelf: Shelf) -> None:
     one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     one.claim(some(5))
     threading.Timer(0.05, append, (one, some(5))).start()
@@ -215,7 +215,7 @@ def test_who_waits_finds_what_the_other_computed(shelf: Shelf) -> None:
     assert two.present(some(5)).all()
 
 
-def test_who_waits_for_one_that_hangs_waits_no_longer_than_it_says(shelf: Shelf) -> None:
+def test_wait_for_a_writer_that_hangs_is_bounded(shelf: Shelf) -> None:
     one, two = LiveView(shelf, 0), LiveView(shelf, 0)
     one.claim(some(5))
     two.wait(some(5), 0.05)

@@ -1,4 +1,4 @@
-"""What an answer keeps when it is stored or shipped."""
+"""What encoding preserves of an answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_what_is_not_a_number_is_refused() -> None:
 
 
 @given(st.lists(st.floats(-60000, 60000, width=16), min_size=1))
-def test_a_kept_answer_comes_back_as_it_is(values: list[float]) -> None:
+def test_a_stored_answer_is_read_back_as_it_is(values: list[float]) -> None:
     once = decode(encode(torch.tensor(values)))
     assert once.tolist() == values
     assert torch.equal(decode(encode(once)), once)

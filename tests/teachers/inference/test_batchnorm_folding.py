@@ -60,8 +60,8 @@ class Several(nn.Module):
         return self.norm3(self.plain(self.norm2(two)))
 
 
-class Winding(nn.Module):
-    """One whose way depends on what it computes."""
+class Branching(nn.Module):
+    """One whose control flow depends on what it computes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ def test_what_else_is_read_or_runs_again_is_not_folded() -> None:
         assert torch.allclose(model(PICTURES), before, atol=1e-5)
 
 
-def test_a_network_that_cannot_be_followed_stays_as_it_is() -> None:
-    model = Winding().eval()
+def test_a_network_that_cannot_be_traced_stays_as_it_is() -> None:
+    model = Branching().eval()
     assert fold(model) == ()
     assert isinstance(model.norm, nn.BatchNorm2d)
     bare = PlainCnn(channels=(4, 8))

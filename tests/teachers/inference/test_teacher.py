@@ -1,4 +1,4 @@
-"""A teacher answers with one set of bits, whoever asks and in whatever company."""
+"""A teacher's answer to a sample has the same bits in every batch and for every student."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def network(kind: str) -> Network:
 
 
 LAID = {"channels_last": True, "folded": True}
-MANNERS = {
+CONFIGS = {
     "fp32": plain(1),
     "bf16": plain(1, "bf16"),
     "fp32 laid": replace(plain(1), **LAID),  # type: ignore[arg-type]
@@ -49,10 +49,10 @@ MANNERS = {
     "wide": replace(plain(1), forward_batch=128),
     "narrow": replace(plain(1), forward_batch=32, **LAID),  # type: ignore[arg-type]
 }
-"""The kinds of manner that tuning may choose; one that is compiled has a test of its own."""
+"""The configs that tuning may choose; one that is compiled has a test of its own."""
 
 
-def teacher(kind: str, inference: InferenceConfig = MANNERS["fp32"]) -> Teacher:
+def teacher(kind: str, inference: InferenceConfig = CONFIGS["fp32"]) -> Teacher:
     return Teacher(network(kind), NETS[kind][1], inference=inference)
 
 
@@ -68,12 +68,12 @@ def rows(answer: Answer, places: list[int]) -> Answer:
     return Answer({name: values[places] for name, values in answer.columns.items()})
 
 
-@pytest.mark.parametrize("inference", MANNERS)
+@pytest.mark.parametrize("inference", CONFIGS)
 @pytest.mark.parametrize("kind", NETS)
 def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
     kind: str, inference: str
 ) -> None:
-    asked = teacher(kind, MANNERS[inference])
+    asked = teacher(kind, CONFIGS[inference])
     whole = asked.answer(PICTURES)
 
     @settings(max_examples=12, deadline=None, database=None)
@@ -86,7 +86,7 @@ def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
 
 
 @pytest.mark.parametrize("count", [1, PLAIN_BATCH - 1, PLAIN_BATCH, PLAIN_BATCH + 1])
-def test_every_forward_pass_has_one_shape_and_no_filling_is_answered(count: int) -> None:
+def test_every_forward_pass_has_one_shape_and_padding_is_not_returned(count: int) -> None:
     asked, shapes = teacher("resnet"), []
     hook = asked.network.register_forward_hook(lambda net, args, out: shapes.append(out.shape))
     answer = asked.answer(PICTURES[:count])
@@ -135,14 +135,14 @@ def test_logits_and_taps_are_the_networks_own() -> None:
 
 def test_bf16_is_close_to_fp32_and_not_the_same() -> None:
     fine = teacher("resnet").answer(PICTURES)
-    coarse = teacher("resnet", MANNERS["bf16"]).answer(PICTURES)
+    coarse = teacher("resnet", CONFIGS["bf16"]).answer(PICTURES)
     assert "logits" in differing(fine, coarse)
     assert np.allclose(fine.logits, coarse.logits, atol=0.1)
 
 
-@pytest.mark.parametrize("inference", MANNERS)
+@pytest.mark.parametrize("inference", CONFIGS)
 @pytest.mark.parametrize("layer", ["conv1", "bn1", "layer1.0.conv2", "layer3"])
-def test_in_every_manner_a_tap_is_the_layers_own_and_changes_no_logits(
+def test_with_every_config_a_tap_is_the_layers_own_and_changes_no_logits(
     layer: str, inference: str
 ) -> None:
     """Also of a convolution into which the normalisation after it was folded."""
@@ -153,25 +153,25 @@ def test_in_every_manner_a_tap_is_the_layers_own_and_changes_no_logits(
                 each.weight.mul_(1.5)
                 each.running_mean.add_(0.1)
     wanted = Teacher(net, taps, inference=plain(1)).answer(PICTURES)
-    found = Teacher(net, taps, inference=MANNERS[inference]).answer(PICTURES)
+    found = Teacher(net, taps, inference=CONFIGS[inference]).answer(PICTURES)
     error = np.abs(found.taps[layer].astype(np.float32) - wanted.taps[layer]).mean()
     assert error < 0.02 * np.abs(wanted.taps[layer]).mean(dtype=np.float32)
     assert found.taps[layer].flags.c_contiguous
-    untapped = Teacher(net, inference=MANNERS[inference]).answer(PICTURES)
+    untapped = Teacher(net, inference=CONFIGS[inference]).answer(PICTURES)
     assert differing(untapped, found) == []
 
 
-def test_one_manner_after_the_other_leaves_the_network_as_it_was() -> None:
+def test_one_config_after_the_other_leaves_the_network_as_it_was() -> None:
     net = network("resnet")
     before = Teacher(net, inference=plain(1)).answer(PICTURES)
-    for inference in MANNERS.values():
+    for inference in CONFIGS.values():
         Teacher(net, inference=inference).answer(PICTURES[:1])
     assert differing(Teacher(net, inference=plain(1)).answer(PICTURES), before) == []
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="no C++ compiler here")
-def test_a_compiled_teacher_answers_alike_in_every_company_with_taps_and_without(
+def test_a_compiled_teacher_answers_alike_in_every_batch_with_taps_and_without(
     tmp_path: Path,
 ) -> None:
     inference, taps = replace(plain(1), compiled=True, **LAID), NETS["resnet"][1]  # type: ignore[arg-type]

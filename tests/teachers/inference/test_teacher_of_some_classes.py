@@ -1,4 +1,4 @@
-"""A teacher of some classes answers for all of them, in whatever manner it is run."""
+"""A teacher of some classes answers for all of them, with every inference config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from teachers.inference.teacher import Teacher
 from tests.students.models.test_class_map import CLASSES, TOTAL, network, pictures
 
 FOREIGN = [name for name in range(TOTAL) if name not in CLASSES]
-MANNERS = [
+CONFIGS = [
     plain(1),
     plain(1, "bf16"),
     replace(plain(1), channels_last=True, folded=True),
@@ -24,8 +24,10 @@ MANNERS = [
 ]
 
 
-@pytest.mark.parametrize("inference", MANNERS, ids=str)
-def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(inference: InferenceConfig) -> None:
+@pytest.mark.parametrize("inference", CONFIGS, ids=str)
+def test_with_every_config_the_same_classes_are_unknown(
+    inference: InferenceConfig,
+) -> None:
     made = network(model=PlainCnn(channels=(3, 3)))
     taps = (Tap("stage1", "pool"),)
     answer = Teacher(made, taps, inference=inference).answer(pictures(7))
@@ -36,6 +38,6 @@ def test_in_every_manner_the_same_is_unknown_and_the_rest_alike(inference: Infer
 
 
 @pytest.mark.parametrize("top_k", [3, 5, 9])
-def test_as_many_as_it_knows_are_kept_exactly_among_the_largest(top_k: int) -> None:
+def test_as_many_as_it_knows_are_exact_among_the_largest(top_k: int) -> None:
     logits = Teacher(network(), inference=plain(1)).answer(pictures()).logits
     assert np.array_equal(Column(LOGITS, (TOTAL,), top_k).as_stored(logits), logits)

@@ -1,4 +1,4 @@
-"""The fastest faithful manner is chosen, small runs are left alone, and noise is not chosen."""
+"""The fastest faithful config is chosen; small runs are not tuned; noise is not chosen."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Noisy(nn.Module):
         return scores + torch.randn_like(scores)
 
 
-class Social(nn.Module):
+class BatchDependent(nn.Module):
     """One whose answers depend on the rest of the batch."""
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class Social(nn.Module):
         return scores + 1e-3 * scores.cumsum(0)
 
 
-@pytest.mark.parametrize("kind", [Noisy, Social])
+@pytest.mark.parametrize("kind", [Noisy, BatchDependent])
 def test_a_teacher_that_is_not_deterministic_is_run_plainly(
     kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:

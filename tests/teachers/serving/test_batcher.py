@@ -29,7 +29,7 @@ def truth(ids: Sequence[int], view: int) -> np.ndarray:
 
 
 class Network:
-    """Computes the truth, and remembers what it was asked for at a time."""
+    """Computes the truth, and records the samples of each pass."""
 
     def __init__(self, *, taps: bool = False) -> None:
         self.passes: list[list[int]] = []
@@ -99,7 +99,7 @@ def test_the_last_batch_holds_what_is_left() -> None:
     assert [len(each) for each in network.passes] == [BATCH, 15 - BATCH]
 
 
-def test_an_answer_leaves_as_soon_as_it_is_there() -> None:
+def test_an_answer_is_returned_as_soon_as_it_is_complete() -> None:
     network, questions = Network(), some(20, 2)
     answers = Batcher(0, NullCache(), network, BATCH, threading.Lock()).answers(questions)
     for number in range(4):
@@ -135,10 +135,10 @@ def test_a_few_missing_among_many_stored_fill_one_batch(shelf: Shelf) -> None:
     assert [sorted(each) for each in network.passes] == [missing]
 
 
-def test_a_complete_book_is_sealed_and_a_dropped_host_lets_go(shelf: Shelf) -> None:
+def test_a_complete_cache_is_sealed_and_a_dropped_host_unlocks_its_journals(shelf: Shelf) -> None:
     caches, path = ViewCache(shelf), sealed_path(view_folder(shelf.folder, 0), "logits")
     run(caches, some(4, 8))
-    assert not path.exists(), "the next lesson may add to it"
+    assert not path.exists(), "the next window may add to it"
     run(caches, some(4, 8))
     assert path.exists(), "nothing was missing, so it is complete"
     run(caches, some(6, 8, seed=3))
@@ -147,7 +147,7 @@ def test_a_complete_book_is_sealed_and_a_dropped_host_lets_go(shelf: Shelf) -> N
     assert run(ViewCache(shelf), some(6, 8))[0].passes == []
 
 
-def test_without_the_taps_that_are_asked_all_is_computed_and_the_logits_are_kept(
+def test_without_the_taps_that_are_asked_all_is_computed_and_the_logits_are_stored(
     shelf: Shelf,
 ) -> None:
     run(ViewCache(shelf), [asked(1, 2, 3)])
@@ -157,7 +157,7 @@ def test_without_the_taps_that_are_asked_all_is_computed_and_the_logits_are_kept
     assert run(ViewCache(shelf), [asked(1, 2, 3, 4)])[0].passes == []
 
 
-def test_taps_on_the_shelf_are_given_back(shelf: Shelf) -> None:
+def test_taps_on_the_shelf_are_read_back(shelf: Shelf) -> None:
     both = Shelf(shelf.folder, shelf.identity, SAMPLES, 10**9, (LOGITS, TAP))
     run(ViewCache(both), [asked(1, 2)], taps=True)
     network, [found] = run(ViewCache(both), [asked(2, 1)], taps=True)
@@ -165,7 +165,7 @@ def test_taps_on_the_shelf_are_given_back(shelf: Shelf) -> None:
     assert np.array_equal(found.columns["tap.layer"], truth([2, 1], 0)[:, :2] / 2)
 
 
-def test_taps_that_are_not_asked_for_are_neither_given_nor_waited_for(shelf: Shelf) -> None:
+def test_taps_that_are_not_asked_for_are_neither_returned_nor_computed(shelf: Shelf) -> None:
     both = Shelf(shelf.folder, shelf.identity, SAMPLES, 10**9, (LOGITS, TAP))
     caches = ViewCache(both)
     run(caches, [asked(1, 2)])
@@ -193,7 +193,7 @@ def test_hosts_in_step_compute_each_answer_once(shelf: Shelf) -> None:
     assert sorted(chain.from_iterable(each.computed for each in networks)) == list(range(320))
 
 
-def test_a_spoilt_block_is_computed_anew(shelf: Shelf) -> None:
+def test_a_corrupt_block_is_computed_again(shelf: Shelf) -> None:
     caches, path = ViewCache(shelf), sealed_path(view_folder(shelf.folder, 0), "logits")
     run(caches, some(4, 8))
     run(caches, some(4, 8))
@@ -204,7 +204,7 @@ def test_a_spoilt_block_is_computed_anew(shelf: Shelf) -> None:
     assert network.computed == list(range(32))
 
 
-def test_trouble_with_the_disk_is_said_and_the_answers_go_on(shelf: Shelf) -> None:
+def test_trouble_with_the_disk_is_reported_and_the_answers_go_on(shelf: Shelf) -> None:
     view_folder(shelf.folder, 0).write_text("a file where a folder must be")
     network = Network()
     with ViewCache(shelf).opened(0, ("logits",)) as cache:

@@ -1,4 +1,4 @@
-"""A teacher beside its transfer set: asked for samples, it answers from its own views."""
+"""A teacher beside its transfer set answers questions about samples from its own views."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_teacher_is_refused_the_weights_of_another_architecture(spec: TeacherS
         TeacherHost(TeacherSpec(**other))
 
 
-def test_a_teacher_that_answers_with_no_numbers_is_named(host: TeacherHost) -> None:
+def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(host: TeacherHost) -> None:
     bias = list(host.teacher.network.parameters())[-1]
     before = bias.clone()
     bias.fill_(float("nan"))
@@ -87,7 +87,7 @@ def test_a_teacher_that_answers_with_no_numbers_is_named(host: TeacherHost) -> N
     assert caught.value.path == "teachers.wide"
 
 
-def test_a_teacher_that_is_built_anew_answers_as_its_files_say(host: TeacherHost) -> None:
+def test_a_reloaded_teacher_answers_by_its_files(host: TeacherHost) -> None:
     before = next(host.answers([asked(0, 1)]))
     list(host.teacher.network.parameters())[-1].fill_(float("nan"))
     host.reload()
@@ -95,7 +95,7 @@ def test_a_teacher_that_is_built_anew_answers_as_its_files_say(host: TeacherHost
     assert np.array_equal(before.logits, after.logits)
 
 
-def test_a_teacher_goes_on_as_it_is_told_and_keeps_its_answers_there(
+def test_a_teacher_adopts_a_config_and_stores_its_answers_on_a_shelf(
     spec: TeacherSpec, tmp_path: Path
 ) -> None:
     folder = tmp_path / "bank" / "ab"
@@ -120,7 +120,7 @@ def test_a_teacher_goes_on_as_it_is_told_and_keeps_its_answers_there(
     assert host.probe(question.sample_ids, 3).computed == 0, "a probe goes past the bank"
 
 
-def test_of_many_classes_only_the_largest_logits_come_exactly(spec: TeacherSpec) -> None:
+def test_of_many_classes_only_the_largest_logits_are_exact(spec: TeacherSpec) -> None:
     whole, [some] = TeacherHost(spec), TeacherHost(replace(spec, top_k=3)).answers([asked(0, 7)])
     [every] = whole.answers([asked(0, 7)])
     largest = np.argsort(every.logits[0])[-3:]
