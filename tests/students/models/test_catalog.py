@@ -154,7 +154,7 @@ def test_building_leaves_the_callers_generator_alone(settings: dict[str, Any]) -
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_module_starts_the_same_whatever_stands_before_it() -> None:
+def test_a_modules_initial_weights_do_not_depend_on_those_before_it() -> None:
     shallow = build({"kind": "resnet_cifar", "depth": 8}).state_dict()
     deep = build({"kind": "resnet_cifar", "depth": 20}).state_dict()
     for name in ("conv1.weight", "layer1.0.conv2.weight", "layer3.0.conv1.weight", "linear.weight"):
@@ -247,7 +247,7 @@ def test_torchvisions_models_take_grey_pictures_and_give_logits(name: str) -> No
         ({"name": "resnet18", "options": {"wdith": 3}}, "options", "wdith"),
     ],
 )
-def test_what_torchvision_cannot_build_is_told(
+def test_what_torchvision_cannot_build_is_reported(
     settings: dict[str, Any], path: str, words: str
 ) -> None:
     with pytest.raises(ModelError, match=words) as caught:
@@ -297,7 +297,7 @@ def test_a_custom_model_that_looks_at_values_can_be_probed(tmp_path: Path) -> No
         ("absent", "no function 'absent'"),
     ],
 )
-def test_a_custom_model_that_is_none_is_told(tmp_path: Path, function: str, words: str) -> None:
+def test_a_custom_model_that_is_none_is_reported(tmp_path: Path, function: str, words: str) -> None:
     (tmp_path / "model.py").write_text(CUSTOM)
     settings = {"kind": "custom", "source": f"model.py:{function}"}
     with pytest.raises(ModelError, match=words):

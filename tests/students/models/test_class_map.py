@@ -34,7 +34,7 @@ def pictures(count: int = 4) -> torch.Tensor:
     return torch.randint(0, 256, (count, *SHAPE), generator=generator, dtype=torch.uint8)
 
 
-def test_each_output_stands_at_its_class_and_the_rest_is_unknown() -> None:
+def test_each_output_is_at_its_class_and_the_rest_is_unknown() -> None:
     made = network((9, 3, 5))
     logits, own = made(pictures()), made.model(made.preprocess(pictures()))
     assert logits.shape == (4, TOTAL)

@@ -29,7 +29,7 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config.kind)
-def test_all_that_is_learnt_after_it_are_the_outputs(config: Model) -> None:
+def test_only_the_output_layer_comes_after_it(config: Model) -> None:
     model = build_model(config, input_shape=(3, 8, 8), classes=4, seed=0, folder=Path())
     layer = config.feature_layer
     assert layer is not None

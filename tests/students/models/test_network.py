@@ -71,7 +71,7 @@ def test_a_resize_keeps_an_even_picture_even() -> None:
         (Preprocessing(channels="bgr"), 1, "preprocessing.channels"),
     ],
 )
-def test_preprocessing_that_does_not_fit_the_pictures_is_told(
+def test_preprocessing_that_does_not_fit_the_pictures_is_refused(
     config: Preprocessing, channels: int, path: str
 ) -> None:
     with pytest.raises(ModelError) as caught:

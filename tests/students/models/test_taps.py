@@ -46,7 +46,7 @@ def test_a_layer_is_found_by_its_modules_name():
     assert find_layer(model, "blocks.1") is model.blocks[1]
 
 
-def test_a_missing_layer_is_told_with_its_place_and_the_nearest_names():
+def test_a_missing_layer_is_reported_with_its_place_and_the_nearest_names():
     with pytest.raises(ModelError) as caught:
         find_layer(Branching(), "block.0", place="student.objective.near.guided")
     assert caught.value.path == "student.objective.near.guided"

@@ -112,7 +112,7 @@ def misfit() -> dict[str, Tensor]:
     return state
 
 
-def test_a_misfit_is_told_in_three_lines_and_changes_nothing() -> None:
+def test_a_misfit_is_reported_in_three_lines_and_changes_nothing() -> None:
     model = small_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     message = refusal(lambda: load_weights(model, misfit(), path_in_recipe=PLACE, path="other.pt"))
@@ -143,7 +143,7 @@ def test_the_header_is_judged_like_the_weights(tmp_path: Path, name: str) -> Non
     assert "1 of another shape (2.weight [10, 4], not [2, 4])" in refusal(check)
 
 
-def test_a_missing_file_is_told() -> None:
+def test_a_missing_file_is_reported() -> None:
     message = refusal(lambda: read(Path("/nowhere"), path="x.th"))
     assert message == (
         "`teachers.deep.weights.path` is 'x.th', which does not exist;"
@@ -157,7 +157,9 @@ def test_a_folder_is_no_weights_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["w.pt", "w.th", "w.safetensors"])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
-def test_a_truncated_file_is_told_in_one_sentence(tmp_path: Path, name: str, share: float) -> None:
+def test_a_truncated_file_is_refused_in_one_sentence(
+    tmp_path: Path, name: str, share: float
+) -> None:
     state = nn.Linear(50, 50).state_dict()
     if name == "w.safetensors":
         save_file(state, tmp_path / name)
@@ -170,7 +172,7 @@ def test_a_truncated_file_is_told_in_one_sentence(tmp_path: Path, name: str, sha
     assert "\n" not in message
 
 
-def test_a_file_that_is_something_else_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_something_else_is_reported(tmp_path: Path) -> None:
     (tmp_path / "w.pt").write_text("not weights at all\n")
     assert "cannot be read" in refusal(lambda: read(tmp_path, path="w.pt"))
 
@@ -199,7 +201,7 @@ def test_a_malicious_file_is_named_and_never_run(tmp_path: Path, zipped: bool) -
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_a_bare_malicious_pickle_is_told_and_never_run(tmp_path: Path, protocol: int) -> None:
+def test_a_bare_malicious_pickle_is_refused_and_never_run(tmp_path: Path, protocol: int) -> None:
     target = tmp_path / "evil"
     (tmp_path / "w.pt").write_bytes(pickle.dumps(Evil(target), protocol=protocol))
     message = refusal(lambda: read(tmp_path, path="w.pt"))
@@ -219,7 +221,7 @@ def test_a_harmless_object_is_refused_with_what_to_save_instead(tmp_path: Path) 
     assert "state_dict()" in message
 
 
-def test_a_file_without_weights_names_where_they_were_sought(tmp_path: Path) -> None:
+def test_a_file_without_weights_is_reported_with_the_keys_tried(tmp_path: Path) -> None:
     torch.save({"something": {"a": torch.zeros(1)}}, tmp_path / "w.pt")
     assert "`key`" in refusal(lambda: read(tmp_path, path="w.pt"))
     assert list(read(tmp_path, path="w.pt", key="something")) == ["a"]

@@ -34,7 +34,7 @@ def test_vectors_pooled_maps_and_tokens_are_brought_to_the_hints(guided, hint):
         ((16, 4, 4), (49, 64), "(C, H, W) or (D)"),
     ],
 )
-def test_shapes_that_cannot_be_bridged_are_told_with_both_and_a_remedy(guided, hint, remedy):
+def test_shapes_without_an_adapter_are_refused_with_both_and_a_remedy(guided, hint, remedy):
     problem = can_bridge(guided, hint)
     assert str(guided) in problem and str(hint) in problem and remedy in problem
     with pytest.raises(ObjectiveError) as caught:

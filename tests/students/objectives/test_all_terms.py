@@ -101,15 +101,15 @@ def test_a_gate_learns_from_the_weights_it_made_unless_the_term_asks_for_a_class
 
 
 @TAUGHT
-def test_where_nobody_answers_and_nothing_is_labelled_nothing_is_learnt(name):
+def test_without_answers_and_labels_the_gradient_is_zero(name):
     judged = case(2)
-    nobody = replace(
+    unanswered = replace(
         judged,
         present=torch.zeros_like(judged.present),
         weights=torch.zeros_like(judged.weights),
         labels=torch.full_like(judged.labels, -1),
     )
-    loss, gradient = _gradient(term(TERMS[name]), nobody)
+    loss, gradient = _gradient(term(TERMS[name]), unanswered)
     assert loss == 0 and not gradient.any()
 
 

@@ -56,7 +56,7 @@ def _only(judged, sample):
     )
 
 
-def test_a_class_that_stands_in_for_the_answer_is_believed_only_where_no_label_says_otherwise():
+def test_a_fallback_label_counts_only_where_no_label_differs():
     student = case(3).student
     nothing = torch.zeros_like(student)
     loss = conditional_loss(
@@ -65,7 +65,7 @@ def test_a_class_that_stands_in_for_the_answer_is_believed_only_where_no_label_s
     torch.testing.assert_close(loss, task_loss(student, torch.tensor([1, 2, 3, -1])) * 3 / 4)
 
 
-def test_where_nobody_answers_the_label_of_the_first_class_is_not_taken_for_named():
+def test_without_answers_the_first_class_is_not_taken_for_predicted():
     student = case(4).student
     nothing = torch.zeros_like(student)
     labels = torch.zeros(4, dtype=torch.int64)

@@ -94,7 +94,7 @@ def test_one_sample_teaches_over_its_classes_alone():
     assert student.grad.abs().sum() > 0
 
 
-def test_samples_without_an_answer_are_left_out_and_a_class_that_stands_in_is_learnt_as_a_label():
+def test_samples_without_an_answer_are_left_out_and_a_fallback_label_counts_as_a_label():
     judged = case(3, batch=4)
     kept = [0, 2]
     silent = judged.weights.clone()

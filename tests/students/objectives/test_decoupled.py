@@ -116,11 +116,11 @@ def test_only_labelled_samples_count():
         present=judged.present[:, kept],
     )
     torch.testing.assert_close(found, value(term(settings_), alone))
-    nobody = replace(judged, labels=torch.full_like(labels, -1))
-    assert value(term(settings_), nobody) == 0
+    unlabelled = replace(judged, labels=torch.full_like(labels, -1))
+    assert value(term(settings_), unlabelled) == 0
 
 
-def test_a_class_that_stands_in_for_the_answer_teaches_as_the_task_does():
+def test_a_fallback_label_counts_as_in_the_task_term():
     judged = case(6)
     fallback_labels = torch.tensor([-1, 4, -1, 2])
     silent = judged.weights.masked_fill(fallback_labels >= 0, 0.0)
@@ -132,7 +132,7 @@ def test_a_class_that_stands_in_for_the_answer_teaches_as_the_task_does():
     torch.testing.assert_close(found, task_loss(judged.student, fallback_labels))
 
 
-def test_a_label_that_no_teacher_knows_is_learnt_to_be_avoided_and_stays_finite():
+def test_a_label_that_no_teacher_knows_is_avoided_and_stays_finite():
     judged = partial(7)
     known = judged.known.clone()
     known[:, 4] = False
@@ -143,7 +143,7 @@ def test_a_label_that_no_teacher_knows_is_learnt_to_be_avoided_and_stays_finite(
     assert loss.isfinite() and student.grad.isfinite().all() and (student.grad[:, 4] >= 0).all()
 
 
-def test_of_what_a_teacher_gives_no_probability_nothing_is_learnt_and_no_gradient_is_nan():
+def test_classes_without_probability_have_no_gradient_and_none_is_nan():
     teacher_log = tensor([[0.0, -torch.inf, -torch.inf], [-torch.inf] * 3]).requires_grad_()
     student = case(9, batch=2, classes=3).student.requires_grad_()
     of_label, of_others = decoupled_divergences(

@@ -42,7 +42,7 @@ def _objective(kind, teachers=TEACHERS, temperature=2.0):
     return build_objective(config, temperature=temperature, mean="arithmetic", teachers=teachers)
 
 
-class AnswerStream:
+class MicroBatch:
     """What learner and teachers give for one micro-batch; leaves of the graph."""
 
     def __init__(self, objective, count=5, scale=1.0, dtype=torch.float64):
@@ -86,40 +86,42 @@ class AnswerStream:
 
 @EACH
 def test_no_term_sends_a_gradient_into_a_teacher(kind):
-    lesson = AnswerStream(_objective(kind))
-    gradients = lesson.gradients()
-    assert lesson.logits.grad is None
-    assert all(tap.grad is None for taps in lesson.taps.values() for tap in taps.values())
+    micro_batch = MicroBatch(_objective(kind))
+    gradients = micro_batch.gradients()
+    assert micro_batch.logits.grad is None
+    assert all(tap.grad is None for taps in micro_batch.taps.values() for tap in taps.values())
     assert any(bool(each.abs().sum() > 0) for each in gradients.values())
 
 
 @EACH
 def test_what_an_absent_teacher_hands_over_does_not_matter(kind):
-    lesson = AnswerStream(_objective(kind))
-    lesson.present[:, 0] = False
-    lesson.present[1, 2] = False
-    before, gradients = lesson.loss(), lesson.gradients()
+    micro_batch = MicroBatch(_objective(kind))
+    micro_batch.present[:, 0] = False
+    micro_batch.present[1, 2] = False
+    before, gradients = micro_batch.loss(), micro_batch.gradients()
     with torch.no_grad():
-        lesson.logits[:, 0] = torch.nan
-        lesson.logits[1, 2] = torch.inf
-        for tap in lesson.taps.get("deep", {}).values():
+        micro_batch.logits[:, 0] = torch.nan
+        micro_batch.logits[1, 2] = torch.inf
+        for tap in micro_batch.taps.get("deep", {}).values():
             tap[2] = torch.nan
-        for taps in lesson.taps.values():
+        for taps in micro_batch.taps.values():
             for tap in taps.values():
                 tap[0] = torch.inf
-    assert torch.equal(lesson.loss(), before)
-    after = lesson.gradients()
+    assert torch.equal(micro_batch.loss(), before)
+    after = micro_batch.gradients()
     assert all(torch.equal(after[name], gradients[name]) for name in after)
-    for name in lesson.outputs:
+    for name in micro_batch.outputs:
         assert torch.equal(after[name][0], torch.zeros_like(after[name][0]))
 
 
 @EACH
-def test_where_nobody_answers_loss_and_gradient_are_zero(kind):
-    lesson = AnswerStream(_objective(kind))
-    lesson.present[:] = False
-    assert lesson.loss().item() == 0.0
-    assert all(torch.equal(each, torch.zeros_like(each)) for each in lesson.gradients().values())
+def test_without_answers_loss_and_gradient_are_zero(kind):
+    micro_batch = MicroBatch(_objective(kind))
+    micro_batch.present[:] = False
+    assert micro_batch.loss().item() == 0.0
+    assert all(
+        torch.equal(each, torch.zeros_like(each)) for each in micro_batch.gradients().values()
+    )
 
 
 @EACH
@@ -132,13 +134,13 @@ def test_where_nobody_answers_loss_and_gradient_are_zero(kind):
 )
 def test_hard_cases_have_finite_losses_and_gradients(kind, count, equal, scale, half):
     dtype = torch.bfloat16 if half else torch.float32
-    lesson = AnswerStream(_objective(kind), count, scale, dtype)
+    micro_batch = MicroBatch(_objective(kind), count, scale, dtype)
     with torch.no_grad():
-        for each in (*lesson.outputs.values(), *lesson.logits):
+        for each in (*micro_batch.outputs.values(), *micro_batch.logits):
             each[:equal] = 1.0
-    loss = lesson.loss()
+    loss = micro_batch.loss()
     assert loss.dtype == torch.float32 and bool(loss.isfinite())
-    assert all(bool(each.isfinite().all()) for each in lesson.gradients().values())
+    assert all(bool(each.isfinite().all()) for each in micro_batch.gradients().values())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TERMS if not kind.endswith("_of_outputs")])
@@ -168,26 +170,26 @@ def test_taps_and_guided_layers_are_what_the_terms_ask_for():
 
 @OF_OUTPUTS
 def test_outputs_are_compared_as_distributions_at_one_temperature(kind):
-    lesson = AnswerStream(_objective(kind, temperature=3.0))
+    micro_batch = MicroBatch(_objective(kind, temperature=3.0))
     loss = relation_distance_loss if kind.startswith("distance") else relation_angle_loss
-    target = torch.stack([soften_one(each, 3.0) for each in lesson.logits]).mean(0)
-    expected = loss(soften_one(lesson.outputs["logits"], 3.0), target)
-    torch.testing.assert_close(lesson.loss(), expected)
+    target = torch.stack([soften_one(each, 3.0) for each in micro_batch.logits]).mean(0)
+    expected = loss(soften_one(micro_batch.outputs["logits"], 3.0), target)
+    torch.testing.assert_close(micro_batch.loss(), expected)
 
 
 @OF_OUTPUTS
 def test_a_student_that_agrees_with_the_ensemble_has_no_loss(kind):
-    lesson = AnswerStream(_objective(kind))
+    micro_batch = MicroBatch(_objective(kind))
     with torch.no_grad():
-        lesson.logits[:] = lesson.outputs["logits"] + 5.0
-    assert lesson.loss().item() == pytest.approx(0.0, abs=1e-20)
+        micro_batch.logits[:] = micro_batch.outputs["logits"] + 5.0
+    assert micro_batch.loss().item() == pytest.approx(0.0, abs=1e-20)
 
 
 @OF_OUTPUTS
-def test_samples_whose_answer_a_class_stands_in_for_are_left_out(kind):
-    lesson = AnswerStream(_objective(kind))
-    lesson.fallback_labels = torch.tensor([-1, 2, -1, -1, -1])
-    gradient = lesson.gradients()["logits"]
+def test_samples_with_a_fallback_label_are_left_out(kind):
+    micro_batch = MicroBatch(_objective(kind))
+    micro_batch.fallback_labels = torch.tensor([-1, 2, -1, -1, -1])
+    gradient = micro_batch.gradients()["logits"]
     assert torch.equal(gradient[1], torch.zeros_like(gradient[1]))
     assert bool((gradient[[0, 2, 3, 4]].abs().sum(1) > 0).all())
 
@@ -199,15 +201,15 @@ def test_votes_do_not_depend_on_the_order_of_the_teachers():
         config = {"term": TERMS["order"] | {"layers": layers}}
         built = TypeAdapter(ObjectiveConfig).validate_python(config)
         objective = build_objective(built, temperature=1.0, mean="arithmetic", teachers=TEACHERS)
-        lesson = AnswerStream(_objective("order"))
-        lesson.objective = objective
-        losses.append(lesson.loss())
+        micro_batch = MicroBatch(_objective("order"))
+        micro_batch.objective = objective
+        losses.append(micro_batch.loss())
     assert torch.equal(*losses)
 
 
-def test_levels_of_other_shapes_than_their_hints_are_told_with_both():
-    lesson = AnswerStream(_objective("levels"))
-    lesson.taps["wide"]["layer2"] = torch.zeros(5, 9)
+def test_levels_of_other_shapes_than_their_hints_are_refused_with_both():
+    micro_batch = MicroBatch(_objective("levels"))
+    micro_batch.taps["wide"]["layer2"] = torch.zeros(5, 9)
     with pytest.raises(ObjectiveError, match=r"\(5, 6\).*'layer2' of 'wide'.*\(5, 9\)") as caught:
-        lesson.loss()
+        micro_batch.loss()
     assert caught.value.path == "objective.term.groups.1"

@@ -26,7 +26,7 @@ def test_the_ensembles_mean_decides_what_the_average_is():
     assert torch.equal(by_mean["geometric"], task_loss(student, torch.tensor([1])))
 
 
-def test_a_class_that_stands_in_is_named_and_where_nobody_answers_nothing_is():
+def test_a_fallback_label_is_the_target_and_without_answers_there_is_none():
     judged = case(2)
     nobody = torch.zeros_like(judged.weights)
     fallback_labels = torch.tensor([-1, 3, -1, 0])

@@ -24,7 +24,7 @@ def test_a_shift_of_the_teachers_logits_counts_since_nothing_is_centred():
     assert float(logit_l2_loss(logits, logits + 1.0)) == 1.0
 
 
-def test_what_nobody_told_does_not_count():
+def test_logits_that_no_teacher_knows_do_not_count():
     student = torch.zeros(1, 2, requires_grad=True)
     loss = logit_l2_loss(student, torch.tensor([[3.0, torch.nan]]), torch.tensor([[True, False]]))
     loss.backward()
@@ -37,6 +37,6 @@ def test_mean_logits_are_weighted_among_those_who_are_present_and_know_the_class
     weights = tensor([[0.75, 0.75], [0.25, 0.25]])
     known = torch.tensor([[True, False], [True, True]])
     present = torch.tensor([[True, True], [True, False]])
-    mean, told = mean_logits(logits, weights, known, present)
+    mean, known_mean = mean_logits(logits, weights, known, present)
     torch.testing.assert_close(mean, tensor([[2.0, 9.0], [1.0, 0.0]]))
-    assert told.tolist() == [[True, True], [True, False]]
+    assert known_mean.tolist() == [[True, True], [True, False]]

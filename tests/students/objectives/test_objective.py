@@ -67,7 +67,7 @@ def test_total_of_task_and_soft_targets_is_that_computed_independently():
     assert loss.item() == pytest.approx(case.expected["loss"], abs=case.tol)
 
 
-def test_values_are_told_without_weight_and_without_gradient_in_the_recipes_order():
+def test_values_have_no_weight_and_no_gradient_and_the_recipes_order():
     student, teachers = _some()
     student.requires_grad_()
     objective = _build(soft_targets=0.9, task=0.5, logit_l2=0.25)

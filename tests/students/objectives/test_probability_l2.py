@@ -35,7 +35,7 @@ def test_a_row_of_zeros_teaches_nothing():
     assert not student.grad[0].any() and student.grad[1].any()
 
 
-def test_a_class_that_stands_in_is_a_certainty_which_makes_the_loss_a_brier_score():
+def test_a_fallback_label_has_probability_one_which_makes_the_loss_a_brier_score():
     judged = case(1)
     fallback_labels = torch.tensor([2, 2, 2, 2])
     silent = replace(

@@ -141,7 +141,7 @@ def test_a_standardised_loss_is_that_of_the_papers_equations():
 
 
 @pytest.mark.parametrize("standardize", [False, True])
-def test_a_class_that_stands_in_for_the_answer_is_learnt_as_the_task_is(standardize):
+def test_a_fallback_label_counts_as_in_the_task_term(standardize):
     judged = case(2)
     of = term({"kind": "soft_targets", "standardize": standardize})
     fallback_labels = torch.tensor([-1, 4, -1, 2])

@@ -65,7 +65,7 @@ def test_weighted_teachers_agree_as_computed_independently():
 
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, MEANS, TEMPERATURES)
-def test_a_row_sums_to_one_wherever_somebody_is_present_and_else_to_zero(seed, mean, temperature):
+def test_a_row_sums_to_one_where_a_teacher_is_present_and_else_to_zero(seed, mean, temperature):
     logits, weights, known, present = _teachers(seed)
     got = soften(logits, weights, known, present, temperature=temperature, mean=mean)
     torch.testing.assert_close(got.sum(1), present.any(0).double())
@@ -173,7 +173,7 @@ def test_weights_can_learn_from_the_target_also_where_a_teacher_is_absent(mean):
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
-def test_nobody_at_all_teaches_nothing(mean):
+def test_without_teachers_all_rows_are_zero(mean):
     none = torch.empty(0, 2, 3), torch.empty(0, 2), torch.empty(0, 3).bool()
     got = soften(*none, torch.empty(0, 2).bool(), temperature=2.0, mean=mean)
     assert torch.equal(got, torch.zeros(2, 3))
@@ -229,7 +229,7 @@ def test_the_first_of_the_most_probable_classes_is_named_and_none_by_who_says_no
 
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, st.floats(0.01, 100), st.floats(-100, 100))
-def test_a_standardised_row_has_mean_zero_and_deviation_one_whatever_it_was(seed, factor, shift):
+def test_a_standardised_row_has_mean_zero_and_deviation_one(seed, factor, shift):
     rows = standardized(_teachers(seed)[0][0] * factor + shift)
     torch.testing.assert_close(rows.mean(-1), torch.zeros(4, dtype=torch.float64))
     torch.testing.assert_close(rows.std(-1), torch.ones(4, dtype=torch.float64), rtol=1e-4, atol=0)

@@ -52,9 +52,9 @@ def knowledge(logits: torch.Tensor, weights: torch.Tensor | None = None) -> Know
 
 
 def target(logits: torch.Tensor, weights: torch.Tensor, temperature: float) -> torch.Tensor:
-    said = knowledge(logits)
+    answers = knowledge(logits)
     return soften(
-        logits, weights, said.known, said.present, temperature=temperature, mean="arithmetic"
+        logits, weights, answers.known, answers.present, temperature=temperature, mean="arithmetic"
     )
 
 
@@ -159,9 +159,9 @@ KINDS = (
 def test_gradients_through_the_weights_are_finite_on_hard_answers(kind, name, dtype, mean) -> None:
     config = TypeAdapter(ObjectiveConfig).validate_python({"term": {"kind": kind}})
     objective = build_objective(config, temperature=1.0, mean=mean, gate=GATING)
-    said = knowledge(HARD[name].clone())
-    said.present[0, :1] = False
-    said.logits[0, :1] = torch.nan
+    answers = knowledge(HARD[name].clone())
+    answers.present[0, :1] = False
+    answers.logits[0, :1] = torch.nan
     gate = Gate(2, 3, layer="1", detached=False)
     features = random(3, 3).to(dtype).requires_grad_()
     student = (1e3 * random(3, 4, seed=1)).to(dtype).requires_grad_()
@@ -169,7 +169,7 @@ def test_gradients_through_the_weights_are_finite_on_hard_answers(kind, name, dt
     outputs = {"logits": student, GATE: scores, PENALTY: squares}
     inputs = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
     batch = Batch(inputs, torch.tensor([0, 3, -1]), np.arange(3), 0)
-    loss, _ = objective(outputs, batch, said)
+    loss, _ = objective(outputs, batch, answers)
     loss.backward()
     assert bool(loss.isfinite())
     for tensor_ in (features, student, gate.latents, gate.readout):
@@ -187,7 +187,7 @@ def test_in_bf16_the_gate_computes_in_single() -> None:
     torch.testing.assert_close(scores, gate(features.float())[0], rtol=0, atol=0)
 
 
-def test_nobody_is_weighed_where_nobody_is_present() -> None:
+def test_without_teachers_present_all_weights_are_zero() -> None:
     present = torch.tensor([[True, False, False], [False, False, True]])
     scores = random(3, 2).requires_grad_()
     weights = gate_weights(scores, present)
@@ -196,25 +196,25 @@ def test_nobody_is_weighed_where_nobody_is_present() -> None:
     assert bool(scores.grad.isfinite().all())
 
 
-def test_a_gate_that_stands_still_weighs_on_but_learns_no_more() -> None:
+def test_a_frozen_gate_still_gives_weights_but_no_gradient() -> None:
     gate = Gate(2, 3, layer="1", detached=False)
     scores, squares = gate(random(4, 3).float())
-    outputs, said = {GATE: scores, PENALTY: squares}, knowledge(random(2, 4, 5).float())
+    outputs, answers = {GATE: scores, PENALTY: squares}, knowledge(random(2, 4, 5).float())
     gating = replace(GATING, learns_for=2)
     learning, penalty = (
-        with_gate_weights(gating, outputs, said, 1),
+        with_gate_weights(gating, outputs, answers, 1),
         gate_penalty(gating, outputs, 1),
     )
     assert learning.shares.requires_grad
     assert penalty is not None and float(penalty.detach()) == pytest.approx(0.1 * 3)
-    standing = with_gate_weights(gating, outputs, said, 2)
+    standing = with_gate_weights(gating, outputs, answers, 2)
     assert not standing.shares.requires_grad
     assert gate_penalty(gating, outputs, 2) is None
     assert torch.equal(standing.shares, learning.shares)
 
 
-def test_knowledge_that_has_weights_or_comes_from_nobody_is_left_as_it_is() -> None:
+def test_knowledge_with_weights_or_without_teachers_is_left_as_it_is() -> None:
     weights = torch.ones(2, 4) / 2
-    for said in (knowledge(random(2, 4, 5), weights), knowledge(random(0, 4, 5))):
-        assert with_gate_weights(GATING, {}, said, 0) is said
-        assert with_gate_weights(None, {}, said, 0) is said
+    for answers in (knowledge(random(2, 4, 5), weights), knowledge(random(0, 4, 5))):
+        assert with_gate_weights(GATING, {}, answers, 0) is answers
+        assert with_gate_weights(None, {}, answers, 0) is answers

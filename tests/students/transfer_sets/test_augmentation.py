@@ -58,7 +58,7 @@ def test_a_view_is_what_one_gets_sample_by_sample(augment, view):
     view=st.integers(0, 1000),
     data=st.data(),
 )
-def test_a_sample_has_one_picture_in_whichever_batch_it_stands(augment, ids, seed, view, data):
+def test_a_sample_has_the_same_picture_in_every_batch(augment, ids, seed, view, data):
     ids = np.array(ids, np.int64)
     inputs = pictures(len(ids))
     whole = augmented(inputs, ids, augment, seed=seed, view=view)

@@ -147,14 +147,14 @@ def test_a_damaged_cache_is_made_anew(load, tmp_path):
     assert torch.equal(load(Mnist(root="d")).inputs, first)
 
 
-def test_nobody_can_change_the_cache_through_the_pictures(load, tmp_path):
+def test_the_cache_cannot_be_changed_through_the_pictures(load, tmp_path):
     write_mnist(tmp_path / "d")
     before = load(Mnist(root="d")).inputs.clone()
     load(Mnist(root="d")).inputs.zero_()
     assert torch.equal(load(Mnist(root="d")).inputs, before)
 
 
-def test_truncated_files_are_a_problem_that_names_their_folder(load, tmp_path):
+def test_truncated_files_are_reported_with_their_folder(load, tmp_path):
     write_mnist(tmp_path / "d")
     file = tmp_path / "d" / Mnist.files[0]
     file.write_bytes(file.read_bytes()[:1000])

@@ -185,7 +185,7 @@ def test_absent_data_say_what_was_looked_for_and_how_to_get_it(identity, tmp_pat
         (lambda root: (root / "train" / "ape" / "in").mkdir(), "ape/in' is a folder within"),
     ],
 )
-def test_a_wrong_layout_names_the_place(identity, folder, harm, told):
+def test_a_wrong_layout_is_reported_with_its_place(identity, folder, harm, told):
     harm(folder)
     with pytest.raises(TransferSetError, match=told) as caught:
         identity(ImageFolder(root="pictures"))

@@ -32,7 +32,7 @@ def root(tmp_path):
     return root
 
 
-def test_pictures_of_all_sizes_come_in_one_and_classes_by_their_names(load, root):
+def test_pictures_are_brought_to_one_size_and_classes_are_numbered_by_name(load, root):
     found = load()
     assert found.class_names == ("blue", "green", "red")
     assert found.inputs.shape == (12, 3, 8, 8) and found.train_count == 9
