@@ -1,4 +1,4 @@
-"""Attempts at a stage: counted, so that one that outlived its driver commits nothing."""
+"""Attempts at a stage: counted, so that a stale one, whose driver is gone, commits nothing."""
 
 from __future__ import annotations
 
