@@ -145,7 +145,7 @@ def format_mean(values: Sequence[float], form: str) -> str:
     mean = form.format(fmean(values))
     if len(values) == 1:
         return mean
-    return f"{mean} +- {form.format(stdev(values))} of {len(values)}"
+    return f"{mean} ± {form.format(stdev(values))} of {len(values)}"
 
 
 def _median_cell(values: Sequence[float], form: str, width: int) -> str:
