@@ -175,11 +175,11 @@ def test_arrays_arrive_without_a_copy(start: Start) -> None:
 def test_a_silent_role_is_reported_within_its_bound_and_the_answer_can_still_come(
     start: Start,
 ) -> None:
-    future = start().call(Counter.nap, 0.5)
+    future = start().call(Counter.nap, 3.0)
     begun = time.monotonic()
     with pytest.raises(RoleSilent, match="'counter'"):
         future.result(timeout=0.1)
-    assert time.monotonic() - begun < 0.4
+    assert time.monotonic() - begun < 2.5
     assert future.result(timeout=20) == "awake"
 
 

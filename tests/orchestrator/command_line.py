@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -28,14 +29,21 @@ def stillhouse(home: Path, *arguments: str, typed: str = "") -> Result:
     return CliRunner().invoke(cli.main, ["--home", str(home), *arguments], input=typed)
 
 
-def seconds_without_frameworks(home: Path, *arguments: str, exit_code: int = 0) -> float:
-    """How long the command computes in a process of its own, which may import no framework.
+def answers_sooner_than_torch_is_imported(home: Path, *arguments: str, exit_code: int = 0) -> bool:
+    """Whether the command, which may import no framework, takes less processor time than torch's
+    import alone: a comparison that holds on a slow or busy machine too."""
+    command = ["-c", _WITHOUT_FRAMEWORKS, "--home", str(home), *arguments]
+    return _processor_seconds(command, exit_code) < _seconds_of_torch()
 
-    It is processor time, for the command waits for nothing, and the machine may be busy with
-    other things.
-    """
-    command = [sys.executable, "-c", _WITHOUT_FRAMEWORKS, "--home", str(home), *arguments]
+
+@cache
+def _seconds_of_torch() -> float:
+    return _processor_seconds(["-c", "import torch"], exit_code=0)
+
+
+def _processor_seconds(arguments: list[str], exit_code: int) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, *arguments]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == exit_code, result.stderr

@@ -15,7 +15,7 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.exit_codes import ending_of
 from orchestrator.recipe.init import TEMPLATE
 from students.errors import CheckpointError, WeightsError
-from tests.orchestrator.command_line import seconds_without_frameworks
+from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported
 
 
 @pytest.fixture
@@ -151,14 +151,14 @@ def test_defect_keeps_its_traceback() -> None:
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("check", "--help"), ("check", "bad.yaml"), ("check", "good.yaml")]
 )
-def test_answers_come_without_the_frameworks_and_within_a_second(
+def test_answers_come_without_the_frameworks_and_sooner_than_torch(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "good.yaml").write_text(TEMPLATE)
     (tmp_path / "bad.yaml").write_text(TEMPLATE.replace("epochs: 60", "epochs: none"))
     code = 2 if "bad.yaml" in arguments else 0
     places = [str(tmp_path / each) if each.endswith("yaml") else each for each in arguments]
-    assert seconds_without_frameworks(tmp_path, *places, exit_code=code) < 1
+    assert answers_sooner_than_torch_is_imported(tmp_path, *places, exit_code=code)
 
 
 def test_home_comes_from_the_option_then_from_the_environment(

