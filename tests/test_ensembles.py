@@ -1,4 +1,4 @@
-"""Every way of combining teachers, from recipe to student: it counts, and resumes to the bit."""
+"""Every way of combining teachers, from recipe to student: it has an effect and resumes exactly."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.running import IN_PROCESS, Killed, committed_rows, executor
 RULE = "ensemble.weighting"
 NOISE = "ensemble.noise={probability: 0.7, sigma: 0.5}"
 ALONE = ("teachers.deep=null",)
-"""The hint stays: its teacher's layer is the same whoever the teacher is made into."""
+"""The hint stays, since virtual teachers share the layer of their teacher."""
 
-WAYS: Mapping[str, tuple[str, ...]] = {
+COMBINATIONS: Mapping[str, tuple[str, ...]] = {
     "fixed": (f"{RULE}={{kind: fixed, weights: {{wide: 0.9, deep: 0.1}}}}",),
     "random by sample": (f"{RULE}=random",),
     "random by batch": (f"{RULE}={{kind: random, per: batch, weights: {{wide: 0.2, deep: 0.8}}}}",),
@@ -53,24 +53,24 @@ def run(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that all share: teachers are trained once, and answer once."""
+    """One home for all tests: teachers are trained once, and their answers computed once."""
     return tmp_path_factory.mktemp("ensembles")
 
 
 @pytest.fixture(scope="module")
 def plain(folder: Path) -> Mapping[bool, str]:
-    """The weights of the student of all teachers, and of one alone, as if nothing was said."""
+    """The weights of the student of all teachers, and of one alone, under the defaults."""
     return {
         False: run(folder).outcome.weights_sha256,
         True: run(folder, *ALONE).outcome.weights_sha256,
     }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_it_changes_the_student_and_resumes_to_the_same_bits(
-    folder: Path, plain: Mapping[bool, str], way: str
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_a_combination_changes_the_student_and_resumes_to_the_same_bits(
+    folder: Path, plain: Mapping[bool, str], combination: str
 ) -> None:
-    settings = WAYS[way]
+    settings = COMBINATIONS[combination]
     whole = run(folder, *settings)
     assert whole.outcome.weights_sha256 != plain[ALONE[0] in settings]
     rows = committed_rows(folder / "home", whole)
@@ -83,10 +83,8 @@ def test_it_changes_the_student_and_resumes_to_the_same_bits(
     assert committed_rows(folder / "home", resumed) == rows
 
 
-def test_noise_and_draws_are_the_same_whether_answers_are_kept_or_not(
-    folder: Path, tmp_path: Path
-) -> None:
-    settings = (*WAYS["noise"], f"{RULE}=random")
+def test_noise_and_draws_are_the_same_with_and_without_a_bank(folder: Path, tmp_path: Path) -> None:
+    settings = (*COMBINATIONS["noise"], f"{RULE}=random")
     kept = run(folder, *settings)
     home = tmp_path / "home"
     shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
@@ -97,10 +95,10 @@ def test_noise_and_draws_are_the_same_whether_answers_are_kept_or_not(
     assert live.outcome.weights_sha256 == kept.outcome.weights_sha256
 
 
-def test_a_ray_gives_the_same_bits_as_one_process(
+def test_ray_gives_the_same_bits_as_one_process(
     folder: Path, local_runtime: LocalRuntime, tmp_path: Path
 ) -> None:
-    settings = (*WAYS["correct_only"], NOISE)
+    settings = (*COMBINATIONS["correct_only"], NOISE)
     here = run(folder, *settings)
     home = tmp_path / "home"
     shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
@@ -110,8 +108,8 @@ def test_a_ray_gives_the_same_bits_as_one_process(
     assert there.outcome.weights_sha256 == here.outcome.weights_sha256
 
 
-def test_another_repeat_draws_anew(folder: Path) -> None:
-    """Seeds of student and draws go together, so that repeats are independent of each other."""
+def test_another_repeat_has_other_draws(folder: Path) -> None:
+    """Each repeat has seeds of its own for student and draws, so that repeats are independent."""
     plans = [small.planned(folder, *settings, repeats=2) for settings in ((NOISE,), ())]
     seeds = [
         [plan.stage("student", repeat).fingerprint["ensemble"].get("seed") for repeat in (0, 1)]

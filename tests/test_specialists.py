@@ -1,4 +1,4 @@
-"""Specialists end to end: teachers of some classes, trained here, teach a student of all."""
+"""Specialists end to end: teachers of some classes, trained here, and a student of all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALONE = "teachers.all=null"
 
 
 def recipe() -> dict[str, Any]:
-    """One teacher of all classes, and three that share the classes among them."""
+    """One teacher of all classes, and three that know disjoint parts of them."""
     train = {"epochs": 5, "batch_size": 32, "threads": 1, "optimizer": {"lr": 0.1}}
     model, engine = {"kind": "mlp", "hidden": [32]}, {"kind": "torch"}
     one = {"model": model, "train": train, "engine": engine, "threads": 1, "precision": "fp32"}
@@ -103,7 +103,7 @@ def test_its_last_validation_has_the_figures_of_the_report(guided: Run) -> None:
         assert last.nll == pytest.approx(model.validation.nll, rel=1e-4)
 
 
-def test_its_outputs_are_as_many_as_its_classes_and_its_answers_as_all(guided: Run) -> None:
+def test_a_specialist_has_an_output_per_own_class_and_answers_over_all(guided: Run) -> None:
     parameters = {name: model.parameters for name, model in guided.report.teachers.items()}
     hidden = 64 * 32 + 32
     assert parameters["middle"] == parameters["high"] == hidden + 3 * 33
@@ -123,11 +123,13 @@ def test_each_specialist_has_weight_on_its_own_classes(guided: Run) -> None:
     assert 0 < last["rule/changed"] <= 1
 
 
-def test_the_same_again_finds_everything_done(guided: Run, folder: Path) -> None:
+def test_a_second_run_runs_no_stage(guided: Run, folder: Path) -> None:
     assert done(folder).ran == []
 
 
-def test_stored_answers_of_specialists_teach_as_live_ones_do(guided: Run, folder: Path) -> None:
+def test_stored_and_live_answers_of_specialists_give_the_same_student(
+    guided: Run, folder: Path
+) -> None:
     lively = done(folder, "student.train.checkpoint.keep=3", "ensemble.bank=none")
     assert lively.ran == []
     store = Store(guided.home)
@@ -138,11 +140,11 @@ def test_stored_answers_of_specialists_teach_as_live_ones_do(guided: Run, folder
     assert again.outcomes["student"].weights_sha256 == guided.outcomes["student"].weights_sha256
 
 
-def test_specialists_teach_alone_too(guided: Run, folder: Path) -> None:
+def test_specialists_teach_without_a_generalist(guided: Run, folder: Path) -> None:
     alone = done(folder, ALONE)
     assert alone.ran == ["student"], "the specialists are the same"
     assert alone.report.ensemble is not None
-    # No one of them could name more than two fifths of the samples.
+    # No single one can be correct on more than two fifths of the samples.
     assert alone.report.ensemble.test.accuracy > 0.5
     assert alone.report.ensemble.test.nll < 2.0
     assert alone.last_epoch()["weights/middle"] == pytest.approx(1 / 3)
