@@ -9,5 +9,4 @@ bank           Stored answers, so that none is computed twice
 inference      One model, run fast: loading, precision, compilation
 ensemble       The answers of K teachers combined into knowledge
 weighting      How much each teacher counts: one rule for each kind
-spoilt         The error about an answer that is not a number
 """

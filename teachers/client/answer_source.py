@@ -78,8 +78,8 @@ class TeacherEndpoint:
         """
         if not self.replicas:
             raise AnswersGone(
-                f"stored answers of teacher '{self.name}' are spoilt or were evicted, and it was "
-                "not started, since all had been there"
+                f"stored answers of teacher '{self.name}' are corrupt or were evicted, and it was "
+                "not started, because all of them had been stored"
             )
         return ReplicaStream(self, replica, questions)
 

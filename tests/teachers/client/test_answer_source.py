@@ -145,7 +145,7 @@ def test_no_teacher_is_needed_where_all_is_stored(shelf: Shelf) -> None:
 
 def test_missing_answers_of_a_teacher_that_was_not_started_raise(shelf: Shelf) -> None:
     store(shelf, 0, np.arange(10))
-    with pytest.raises(AnswersGone, match="stored answers of teacher 'a' are spoilt or were"):
+    with pytest.raises(AnswersGone, match="stored answers of teacher 'a' are corrupt or were"):
         counts_after(source_of(shelf), [asked(n) for n in range(6)])
 
 
