@@ -1,7 +1,7 @@
-"""Which of the transfer set's classes a network's outputs stand for.
+"""Maps a network's outputs to the transfer set's classes.
 
 B batch, C classes, N outputs of the network. A class map names N of the C classes, in the order
-of the outputs: a specialist knows some of them, and a network with another order maps all.
+of the outputs: a specialist has some of them, and a network with another order has all.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ highest temperature of a recipe (1000) the class has a probability below 1e-26."
 def spread(
     logits: Float[Tensor, "batch outputs"], places: Int[Tensor, " classes"]
 ) -> Float[Tensor, "batch classes"]:
-    """The logits of N outputs at the places of their classes, ``UNKNOWN`` elsewhere.
+    """The logits of N outputs at the indices of their classes, ``UNKNOWN`` elsewhere.
 
-    ``places`` [C] is where each class stands among the outputs, N for one that does not. A
+    ``places`` [C] is the index of each class among the outputs, N for one that is not there. A
     softmax of the result over C is that of ``logits`` over N, with zeros for what is not known.
     """
     return pad(logits, (0, 1), value=UNKNOWN).index_select(1, places)
 
 
 class Spread(nn.Module):
-    """Stands behind a network whose N outputs are ``classes`` of ``total`` classes."""
+    """Comes after a network whose N outputs are ``classes`` of ``total`` classes."""
 
     places: Tensor
 
@@ -48,7 +48,7 @@ class Spread(nn.Module):
 
 
 def spread_of(classes: Sequence[int] | None, total: int) -> Spread | None:
-    """What brings the outputs to the transfer set's classes; none where they stand so already."""
+    """Maps the outputs to the transfer set's classes; none if they are those classes in order."""
     if classes is None or tuple(classes) == tuple(range(total)):
         return None
     return Spread(classes, total)

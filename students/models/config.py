@@ -1,4 +1,4 @@
-"""What every model is in a recipe, its preprocessing, and where weights come from."""
+"""What every model has in a recipe: its base class, preprocessing, files of weights."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class Model(Section):
         return None
 
     def model_shape(self, input_shape: Shape) -> Shape:
-        """What the first layer sees of pictures of ``input_shape``."""
+        """The shape of preprocessed pictures of ``input_shape``, which the first layer gets."""
         size = self.preprocessing.size
         return input_shape if size is None else (input_shape[0], size, size)
 
 
 class Weights(Section):
-    """Where weights come from: a safetensors file or one that ``torch.save`` wrote.
+    """A file of weights: a safetensors file or one that ``torch.save`` wrote.
 
     ``key`` names the part of the file that holds them, ``strip_prefix`` what stands before
     every name; both are found by themselves where the usual words were used.

@@ -54,7 +54,7 @@ class Mlp(Model):
 
 
 class Hidden(LazyModule):
-    """One hidden layer: linear, ReLU, dropout. Its output is what the next layer sees."""
+    """One hidden layer: linear, ReLU, dropout. Its output is the next layer's input."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()

@@ -16,11 +16,11 @@ from students.models.config import Preprocessing
 
 
 class Preprocess(nn.Module):
-    """What a model does with uint8 pictures before its first layer.
+    """Preprocessing of uint8 pictures before a model's first layer.
 
     In this order: scale to [0, 1], resize to a square of ``size`` pixels (bilinear, antialiased),
     reverse the channels, subtract ``mean`` and divide by ``std`` (each one number per channel,
-    in the order that the model sees).
+    in the model's order of channels).
     """
 
     mean: Tensor
@@ -51,8 +51,8 @@ class Preprocess(nn.Module):
 class Network(nn.Module):
     """Preprocessing and model in one: what is trained, stored beside its report, deployed.
 
-    Behind a model whose outputs are not the transfer set's classes in their order stands a
-    ``spread``, so that everybody finds each class at its place.
+    A model whose outputs are not the transfer set's classes in their order is followed by a
+    ``spread``, which puts each class at its index.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a network costs: its size, its arithmetic, its time."""
+"""Measures a network: parameters, multiplications, bytes, latency."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Latency:
 
 
 def costs(network: nn.Module, input_shape: Shape) -> Costs:
-    """What ``network`` costs for one uint8 picture of ``input_shape`` (channels, height, width).
+    """Size and arithmetic of ``network`` for one uint8 picture of ``input_shape``.
 
-    Half of the floating-point operations of its convolutions and matrix products, as PyTorch
-    counts them; normalisation, activation and preprocessing do not count. Works on the meta
+    ``macs`` are half of the floating-point operations of its convolutions and matrix products, as
+    PyTorch counts them; normalisation, activation and preprocessing do not count. Works on the meta
     device too. The network is left in the mode it was in.
     """
     sample = _pictures(network, (1, *input_shape))

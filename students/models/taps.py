@@ -1,4 +1,4 @@
-"""Layers of a network by name: finding them, recording what they give, probing their shapes."""
+"""Layers of a network by name: finds them, records their outputs, probes their shapes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find_layer(model: nn.Module, name: str, *, place: str = "layer") -> nn.Modul
 
 
 class Recorded(dict[str, Tensor]):
-    """What layers gave in one forward pass, by name."""
+    """The outputs of layers in one forward pass, by name."""
 
     def __missing__(self, layer: str) -> Tensor:
         raise ModelError(
@@ -50,12 +50,12 @@ class Recorded(dict[str, Tensor]):
 
 
 class Recorder:
-    """Records what ``layers`` of ``model`` give while its context is open.
+    """Records the outputs of ``layers`` of ``model`` while its context is open.
 
-    The hooks stand for as long as the context does, so a model that is exported or copied
-    carries none, and what was recorded is forgotten at the end. They come after hooks that
-    an engine has set by then, so a recorded tensor is the one that the engine prepared for
-    the way back. A layer that runs several times leaves its last output.
+    The hooks exist while the context does, so a model that is exported or copied has none, and
+    the record is cleared at the end. They run after hooks that an engine has set before, so a
+    recorded tensor is the one that the engine prepared for the backward pass. A layer that runs
+    several times leaves its last output.
 
     Raises:
         ModelError: a layer that ``model`` does not have, or one that gives no tensor.
@@ -96,7 +96,7 @@ class Recorder:
 
 
 def reduced(tensor: Tensor, reduction: Reduction) -> Tensor:
-    """What a tap keeps of a layer's output [B, ...]: all of it, or one vector per sample.
+    """A layer's output [B, ...] as a tap keeps it: all of it, or one vector per sample.
 
     Raises:
         ModelError: as ``reduced_shape`` does.
@@ -151,7 +151,7 @@ def probe_shapes(
     place: str = "layer",
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, tuple[int, ...]]:
-    """The shape per sample of what each of ``layers`` gives for inputs of ``input_shape``.
+    """The shape per sample of each layer's output for inputs of ``input_shape``.
 
     Runs one forward pass in evaluation mode on the meta device: nothing is computed, weights
     may be missing (a model on the meta device) and stay where they are.

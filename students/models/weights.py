@@ -1,7 +1,7 @@
-"""Weights from files as people have them, into a model, or not at all.
+"""Loads weights files of the usual formats into a model, or not at all.
 
-Read are safetensors files and those that ``torch.save`` wrote, the latter never with anything
-but tensors and plain values (``weights_only=True``): no file can make this process run code.
+It reads safetensors files and those that ``torch.save`` wrote, the latter with nothing but
+tensors and plain values (``weights_only=True``): no file can make this process run code.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "mo
 """Where checkpoints keep their weights, the first that is there."""
 
 _PREFIXES = ("module.", "model.", "_orig_mod.")
-"""What data-parallel, Lightning-like and compiled wrappers put before every name."""
+"""Prefixes that data-parallel, Lightning-like and compiled wrappers put before every name."""
 
 _BOOKKEEPING = frozenset({"n_averaged"})
-"""What an averaging wrapper adds beside the weights."""
+"""Entries that an averaging wrapper adds to the weights."""
 
 
 def read_weights(weights: Weights, *, path_in_recipe: str, folder: Path) -> dict[str, Tensor]:
@@ -132,7 +132,7 @@ class _Source:
             raise self._damaged(error) from error
 
     def _part(self, content: Any) -> dict[str, Tensor]:
-        """The weights within what ``torch.save`` was given."""
+        """The weights within the object that ``torch.save`` wrote."""
         if self._weights.key is not None:
             return self._named_part(content, self._weights.key)
         while isinstance(content, Mapping):
@@ -213,7 +213,7 @@ def _shape_only(stored: Any) -> Tensor:
 
 
 def _wrapping(names: Iterable[str]) -> str:
-    """The wrappers' prefixes that stand before every one of ``names``, stacked."""
+    """The wrappers' prefixes that all ``names`` begin with, one after another."""
     rest, stacked = list(names), ""
     while rest:
         prefix = next((one for one in _PREFIXES if all(n.startswith(one) for n in rest)), None)

@@ -23,7 +23,7 @@ class HintLayer:
 
     @property
     def name(self) -> str:
-        """How it is referred to among all teachers' layers: ``deep/layer3:pool``."""
+        """Its name among all teachers' layers: ``deep/layer3:pool``."""
         return f"{self.teacher}/{self.tap.name}"
 
 

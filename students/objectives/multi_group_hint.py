@@ -1,4 +1,4 @@
-"""The multi-group hint: several levels of the student, each taught by a teacher of its own."""
+"""The multi-group hint: several levels of the student, each taught by its own teacher."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def group_hint_loss(
 
 
 class HintGroup(Section):
-    """Which teacher's which layer teaches which of the student's layers."""
+    """A layer of a teacher, and the student's layer that it teaches."""
 
     teacher: str = Field(min_length=1)
     hint: Layer
@@ -45,7 +45,7 @@ class HintGroup(Section):
 
 
 class MultiGroupHint(Term):
-    """Several levels, each taught by a teacher of its own: adapted layers against teachers'
+    """Several levels, each taught by its own teacher: adapted layers against teachers'
     layers, both of length 1 over their channels (AMTML-KD; Liu et al., 2020)."""
 
     kind: Literal["multi_group_hint"] = "multi_group_hint"

@@ -13,7 +13,7 @@ from students.objectives.term import Layer, Term, TermInputs
 
 
 class RelationTerm(Term):
-    """A term that compares how the samples of a micro-batch lie to one another.
+    """A term that compares the samples of a micro-batch with one another.
 
     With ``teacher``, ``hint`` and ``guided``, of a layer of each side; without any of the three,
     of the student's distribution and the ensemble's, both at the ensemble's temperature.

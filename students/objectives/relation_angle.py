@@ -1,4 +1,4 @@
-"""The relation term of angles: under which angle a sample sees two others.
+"""The relation term of angles: angles at a sample between two others.
 
 B batch, F features, V vertices of one part.
 """
@@ -14,7 +14,7 @@ from students.objectives.relation import RelationTerm
 from students.objectives.term import TermInputs
 
 MOST_ELEMENTS = 2**22
-"""Of the largest tensor of one part (16 MiB in float32): what is beyond comes in parts."""
+"""Of the largest tensor of one part (16 MiB in float32): larger batches are computed in parts."""
 
 SAME = 1e-4
 """Samples nearer than this, in units of their mean distance, are one point: between the two

@@ -1,4 +1,4 @@
-"""The relation term of distances: how far samples lie apart, in units of their mean distance.
+"""The relation term of distances: distances between samples, in units of their mean distance.
 
 B batch, F features.
 """

@@ -1,4 +1,4 @@
-"""Which term moves the student: the norm of each term's gradient at the student's outputs."""
+"""The norm of each term's gradient at the student's outputs: which term has most effect."""
 
 from __future__ import annotations
 

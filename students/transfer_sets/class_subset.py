@@ -13,9 +13,9 @@ from students.transfer_sets.transfer_set import Ids, TransferSet
 
 @dataclass(frozen=True, eq=False)
 class SomeClasses(TransferSet):
-    """The part of ``whole`` whose classes a network's outputs stand for.
+    """The part of ``whole`` of the classes of a network's outputs.
 
-    Samples keep their ids, and so their pictures and views; ``targets`` [N] are the places of
+    Samples keep their ids, and so their pictures and views; ``targets`` [N] are the indices of
     their classes among the outputs, -1 for samples of other classes, which are in no part.
     """
 
@@ -48,7 +48,7 @@ class SomeClasses(TransferSet):
 
 
 def some_classes(whole: TransferSet, classes: Sequence[int] | None) -> TransferSet:
-    """``whole`` as a network sees it whose outputs stand for ``classes``, in their order.
+    """The part of ``whole`` for a network whose outputs are ``classes``, in their order.
 
     The set itself where these are all of its classes in order, or none are given.
     """

@@ -12,8 +12,8 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation(Section):
-    """How a view of a sample is made: shifted by up to ``margin`` pixels in each direction, zeros
-    coming in, and mirrored in half of the views if it ``mirrors``."""
+    """How a view of a sample is made: shifted by up to ``margin`` pixels in each direction, with
+    zeros at the edge, and mirrored in half of the views if it ``mirrors``."""
 
     kind: str
 
@@ -64,7 +64,7 @@ class CropFlip(Augmentation):
 
 
 class Shift(Augmentation):
-    """Random shift by up to ``pixels`` in each direction; zeros come in."""
+    """Random shift by up to ``pixels`` in each direction, with zeros at the edge."""
 
     kind: Literal["shift"] = "shift"
     pixels: int = Field(2, ge=1, le=64)
@@ -127,7 +127,7 @@ class Digits(TransferSetBase):
 
 
 class Rooted(TransferSetBase):
-    """A transfer set that lies in a folder."""
+    """A transfer set in a folder."""
 
     root: str = Field("~/data", min_length=1, description="where it lies, or is downloaded to")
 

@@ -1,4 +1,4 @@
-"""Keeps decoded pictures in the cache, so that every later process maps them and decodes none."""
+"""Keeps decoded pictures in the cache, where later processes map them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from students.errors import TransferSetError
 from students.transfer_sets.examples import Examples, Pictures
 
 PREPARED_FORMAT = 1
-"""Raised by hand when the meaning of what is kept changes."""
+"""Raised by hand when the meaning of the files changes."""
 _LONGEST_WAIT = 3600.0
 
 
@@ -53,7 +53,7 @@ def load_or_make(key: list[object], *, cache: Path, make: Callable[[Path], Examp
 
 
 def empty_array(folder: Path, shape: tuple[int, ...]) -> Pictures:
-    """A new uint8 array that lies in a file of ``folder``, to be filled by a ``make``."""
+    """A new uint8 array in a file of ``folder``, to be filled by a ``make``."""
     file = folder / "inputs.npy"
     array: Pictures = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
@@ -92,7 +92,7 @@ def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
 
 
 def _read(place: Path) -> Examples | None:
-    """What lies at ``place``, or none where it is absent or damaged."""
+    """The examples at ``place``, or none where they are absent or damaged."""
     try:
         facts = json.loads((place / "facts.json").read_text())
         # Copy on write: pages are shared by all processes, and torch wants a writable array.

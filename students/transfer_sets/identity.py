@@ -1,4 +1,4 @@
-"""The identity of a transfer set's data: a hash of their content, wherever they lie.
+"""The identity of a transfer set's data: a hash of their content, independent of their location.
 
 Imports no torch, so that a recipe's digests are known at once.
 """

@@ -1,4 +1,4 @@
-"""Which samples are seen in which step: the same ones on any number of ranks."""
+"""Chooses the samples of each step: the same ones on any number of ranks."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _LONGEST_WAIT = 3600.0
 
 
 def load_published(config: Published, root: Path) -> Examples:
-    """The training and test pictures that lie at ``root``.
+    """The training and test pictures at ``root``.
 
     CIFAR's files are pickles; torchvision opens them only if their checksum is the
     published one, so no other pickle is ever opened.
@@ -104,9 +104,9 @@ def _fetch(config: Published, root: Path, missing: list[str]) -> None:
 
 
 def _builder(config: Published) -> Any:
-    """Torchvision's class, held to the raw files, for these are what the identity covers.
+    """Torchvision's class, restricted to the raw files, which are what the identity covers.
 
-    MNIST's would prefer the ``processed`` folder that torchvision wrote in former years.
+    MNIST's would prefer the ``processed`` folder that older versions of torchvision wrote.
     """
     name = config.torchvision_class
     return type(name, (getattr(datasets(), name),), {"_check_legacy_exist": lambda _: False})

@@ -60,16 +60,16 @@ class TransferSet:
         return self._validation
 
     def student_ids(self) -> Ids:
-        """What the student is given: ``fraction`` of each class that is not omitted."""
+        """The student's samples: ``fraction`` of each class that is not omitted."""
         return self._student
 
     def teacher_ids(self, fraction: float = 1.0) -> Ids:
-        """What a teacher is trained on: ``fraction`` of each class; none is omitted."""
+        """The samples that a teacher is trained on: ``fraction`` of each class; none is omitted."""
         return self._per_class(self._remaining, fraction, "fraction")
 
     @property
     def labelled(self) -> Ids:
-        """Those of the student's ids that come with labels."""
+        """The student's samples that have labels."""
         return self._labelled
 
     def view_of(self, epoch: int, *, augment: Augmentation | None = None) -> int:
