@@ -26,7 +26,7 @@ help:
 
 setup: $(INSTALLED)
 
-# The environment is made anew only when its contents have changed.
+# The environment is made again only when its contents have changed.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "stillhouse needs Python 3.11 or newer; give it with make PYTHON=/path/to/python3.11" >&2; \
@@ -38,7 +38,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(COMPILE)
 	@touch $@
 
-# What the tests and checks need beside.
+# The tools of the tests and checks.
 $(TOOLS): $(INSTALLED)
 	@$(PIP) --editable '.[dev]'
 	@$(COMPILE)

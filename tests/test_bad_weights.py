@@ -124,8 +124,7 @@ def test_weights_of_some_classes_are_reported_as_needing_a_class_map(tmp_path: P
     message = refused(tmp_path, *LOADED, "teachers.wide.weights=w")
     assert message == (
         "`teachers.wide.classes` is not set, but `teachers.wide.weights.path` ('w') has 3 outputs, "
-        "and the transfer set 10 classes; list the classes that these outputs stand for, in their "
-        "order"
+        "and the transfer set 10 classes; list the class of each output, in their order"
     )
 
 

@@ -32,12 +32,12 @@ _teacher = click.option(
 def command(context: click.Context, home: Path, as_json: bool) -> None:
     """Manages the teachers' stored answers: lists, measures, verifies, clears.
 
-    Without a subcommand it lists. The bank may be deleted: that costs time, nothing else.
+    Without a subcommand it lists. Deleting the bank costs time, nothing else.
     """
     if context.invoked_subcommand is None:
         _list(home, as_json)
     elif as_json:
-        raise click.UsageError("--json stands after the subcommand")
+        raise click.UsageError("--json goes after the subcommand")
 
 
 @command.command("list")
@@ -183,9 +183,9 @@ def _model(shelf: StoredShelf) -> str:
 
 def _inference(shelf: StoredShelf) -> str:
     """How the teacher is run: the precision in the recipe, and the one chosen."""
-    asked = str(shelf.about.get("precision", "?"))
-    taken = str(shelf.inference.get("precision", "-"))
-    precision = taken if asked == taken else f"{asked}: {taken}"
+    configured = str(shelf.about.get("precision", "?"))
+    chosen = str(shelf.inference.get("precision", "-"))
+    precision = chosen if configured == chosen else f"{configured}: {chosen}"
     ways = [
         name.replace("_", "-")
         for name in ("channels_last", "folded", "compiled")

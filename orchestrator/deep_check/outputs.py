@@ -1,4 +1,4 @@
-"""Whether each teacher's outputs are as many as the classes that they stand for."""
+"""Checks each teacher's number of outputs against the number of its classes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _outputs_of(error: ShapeMismatch) -> int | None:
     shapes = error.shapes.values()
     found = {given[0] for given, wanted in shapes if given and wanted and given[1:] == wanted[1:]}
     wanted = {wanted[:1] for _, wanted in shapes}
-    alike = all(given[1:] == wanted[1:] for given, wanted in shapes)
-    return found.pop() if alike and len(found) == 1 and len(wanted) == 1 else None
+    only_outputs = all(given[1:] == wanted[1:] for given, wanted in shapes)
+    return found.pop() if only_outputs and len(found) == 1 and len(wanted) == 1 else None
 
 
 def outputs_problem(
@@ -52,7 +52,7 @@ def outputs_problem(
     weights = f"`{place}.weights.path` ('{teacher.weights.path if teacher.weights else ''}')"
     rest = (
         f"is not set, but {weights} has {outputs} outputs, and the transfer set {classes} classes; "
-        "list the classes that these outputs stand for, in their order"
+        "list the class of each output, in their order"
         if teacher.classes is None
         else f"names {wanted} classes, but {weights} has {outputs} outputs; name one class for "
         "each of them, in their order"

@@ -1,4 +1,4 @@
-"""Places in a recipe's plain values: a path of keys, what stands there, a copy without it."""
+"""Places in a recipe's plain values: paths of keys, copies with an entry replaced or removed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def without(data: Any, path: Path) -> Any:
 
 
 def matches(data: Any, pattern: tuple[str, ...], above: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The places that ``pattern`` names (``*`` is any key), with what stands there."""
+    """The places that ``pattern`` names (``*`` is any key), with their values."""
     if not pattern:
         yield above, data
         return

@@ -25,10 +25,10 @@ _PATTERNS = {
 
 @dataclass(frozen=True)
 class Shape:
-    """What may stand at one place of a recipe.
+    """What is valid at one place of a recipe.
 
     ``core`` is the type without its bounds and ``bounds`` are these; ``choices`` are the
-    members of a union (empty for one type alone), null left out.
+    members of a union without null (empty for a single type).
     """
 
     core: Any
@@ -38,7 +38,7 @@ class Shape:
 
     @property
     def section(self) -> type[Section] | None:
-        """The section that stands here, if it is one."""
+        """The section, if a section is valid here."""
         return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
 
     @property
@@ -50,7 +50,7 @@ class Shape:
 
 
 def kind_of(section: type[Section]) -> str | None:
-    """The word that chooses ``section`` among its like, if it is one of several."""
+    """The ``kind`` that selects ``section``, if it is one of several."""
     field = section.model_fields.get("kind")
     if field is None or get_origin(field.annotation) is not Literal:
         return None
@@ -82,12 +82,12 @@ def _bounds(metadata: list[Any]) -> list[Any]:
 
 
 def shape_of_field(field: FieldInfo) -> Shape:
-    """What a section's setting may be."""
+    """What is valid for a setting of a section."""
     return shape_of(field.annotation, *field.metadata)
 
 
 def inside(shape: Shape, key: str | int) -> Shape | None:
-    """What stands under ``key`` of a mapping or a list."""
+    """What is valid under ``key`` of a mapping or a list."""
     origin, arguments = get_origin(shape.core), get_args(shape.core)
     if shape.section is not None:
         field = shape.section.model_fields.get(str(key))
@@ -141,7 +141,7 @@ def options_of(place: Path, kind: str) -> frozenset[str] | None:
 
 
 def requirement(shape: Shape) -> str:
-    """What must stand here, as the end of a sentence: ``a number greater than 0``."""
+    """What is required here, as the end of a sentence: ``a number greater than 0``."""
     if shape.kinds:
         return f"one of the kinds {listed(shape.kinds, 'or')}, as `kind: ...` with its options"
     if shape.choices:

@@ -21,11 +21,11 @@ _FLOAT = re.compile(
 
 
 class YamlProblem(ValueError):
-    """Text that is no plain YAML value; the message is the end of a sentence."""
+    """Text that is not a plain YAML value; the message is the end of a sentence."""
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with YAML 1.2's numbers (``1e-3`` is one) and with keys that stand once."""
+    """The safe loader, with YAML 1.2's numbers (``1e-3`` is one) and without repeated keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         lines: dict[str | None, int] = {}
@@ -48,7 +48,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 
 
 def read_yaml(text: str) -> Any:
-    """The value ``text`` stands for: mappings with text keys, lists, text, numbers, null.
+    """The value of ``text``: mappings with text keys, lists, text, numbers, null.
 
     Raises:
         YamlProblem: it is no YAML, has a key twice, or holds something that is no such value.
@@ -73,7 +73,7 @@ def _where(error: yaml.MarkedYAMLError) -> str:
 
 
 def _measure(value: Any, depth: int, seen: list[int]) -> None:
-    """Walks what aliases stand for too, so a short text cannot unfold without end."""
+    """Walks the values of aliases too, so that a short text cannot expand without end."""
     seen[0] += 1
     if seen[0] > _MOST_ENTRIES or depth > _DEEPEST:
         raise YamlProblem(

@@ -5,7 +5,7 @@ transfer_set      its parts, augmentation, the samples that a batch can have
 teaching          teachers, terms of the objective, controls
 weight_schedules  weights of terms over the epochs
 ensemble          temperature, weighting, noise, gating network
-class_maps        the classes that a teacher's outputs stand for
+class_maps        the class of each output of a teacher
 bank              what is stored of an answer suffices for the terms that use it
 training          batches, learning rates, optimizers, engines
 """

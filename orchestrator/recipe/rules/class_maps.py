@@ -1,4 +1,4 @@
-"""Rules about class maps: the classes that each teacher's outputs stand for."""
+"""Rules about class maps: the class of each output of a teacher."""
 
 from __future__ import annotations
 

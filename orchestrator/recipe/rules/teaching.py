@@ -163,9 +163,8 @@ def _alone(recipe: Recipe) -> Iterator[Finding]:
         if not taught or inactive_epochs(left, epochs) != inactive_epochs(terms, epochs):
             yield (
                 "controls",
-                "has 'single_teachers', but without the terms that ask for layers of other "
-                f"teachers `{_OBJECTIVE}` uses nothing of '{name}'; take it out, or add "
-                "soft_targets",
+                "has 'single_teachers', but without the terms on layers of other teachers "
+                f"`{_OBJECTIVE}` uses nothing of '{name}'; take it out, or add soft_targets",
             )
 
 

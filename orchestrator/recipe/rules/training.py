@@ -14,7 +14,7 @@ from students.optimizers import Sgd
 
 
 def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]:
-    """Each model that is trained: the place of its section, how, and on what engine."""
+    """Each model that is trained: the place of its section, its training, its engine."""
     for name, teacher in recipe.teachers.items():
         if teacher.train is not None:
             yield f"teachers.{name}", teacher.train, teacher.engine
