@@ -179,8 +179,8 @@ class TeacherHost:
             cache=self.spec.cache,
         )
         if inference.compiled:
-            # Now, and not while a student waits for an answer; that one is also where an answer
-            # that is no number is reported.
+            # Now, and not while a student waits. Values that are no numbers are not reported here:
+            # the first answer to a student reports them.
             with suppress(NotNumbers):
                 teacher.answer(self.transfer_set.inputs[:1])
         return teacher
