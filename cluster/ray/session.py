@@ -17,6 +17,7 @@ import psutil
 import ray
 from ray import _raylet
 from ray._private import auto_init_hook, ray_constants, services
+from ray._private.node import Node
 from ray.job_config import JobConfig
 
 from cluster.errors import ClusterError
@@ -29,6 +30,9 @@ _ATTEMPTS = 3
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
 """Variables that would lead our Ray, or its processes, to somebody else's."""
 _SET_BY_RAY = ("PYTHONBREAKPOINT",)
+_NOT_STARTED = ("start_monitor", "start_log_monitor", "start_api_server")
+"""Of Ray's own processes those that one node without a dashboard does without: the autoscaler, what
+copies logs to the driver, and usage statistics. Together they take two seconds of a core."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ACTION_BYTES = 512
 """Room for C's ``struct sigaction``, which has 152 bytes on Linux."""
@@ -85,7 +89,11 @@ class RaySession:
         self._undo.callback(_stop, temp)
         empty = temp / "empty"
         empty.mkdir()
-        with _replaced(services, "ConsolePopen", _popen_in(empty)), _signal_handlers_kept():
+        with contextlib.ExitStack() as starting:
+            starting.enter_context(_replaced(services, "ConsolePopen", _popen_in(empty)))
+            for name in _NOT_STARTED:
+                starting.enter_context(_replaced(Node, name, lambda *given, **named: None))
+            starting.enter_context(_signal_handlers_kept())
             _init_ray(
                 address="local",
                 num_cpus=cpus,
@@ -98,7 +106,10 @@ class RaySession:
                 _node_ip_address=_LOOPBACK,
                 _temp_dir=str(temp),
                 # Processes start when a role, or ``warm``, asks for them.
-                _system_config={"enable_worker_prestart": False},
+                _system_config={
+                    "enable_worker_prestart": False,
+                    "prestart_worker_first_driver": False,
+                },
             )
 
 

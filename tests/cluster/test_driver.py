@@ -95,7 +95,7 @@ def test_a_killed_driver_takes_its_roles_along_and_the_next_session_removes_its_
         remove_stale_sessions(home / "session")
         assert temp(name).exists(), "the folders of a living session stay"
         assert psutil.pid_exists(seen["role"]["pid"])
-        assert len(of_session(name)) > 3
+        assert len(of_session(name)) >= 3
         os.killpg(process.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(of_session(name), timeout=8)
     assert alive == []
