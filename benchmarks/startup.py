@@ -3,11 +3,11 @@
     python -m benchmarks.startup [RECIPE] [--rounds 3] [--home DIR] [--set a.b=c ...]
 
 The recipe is run once, into DIR (default: a temporary folder). Then each round runs ``check``; the
-same run, with everything stored; and the same run after the folder of the student's stage was
-deleted, so that only its teachers and their answers are stored. For the last one it prints, from
-the start of its process, when the stage begins (recipe read, data and models checked, processes
-requested), when its rank has read its data and built its engine, and when its first step is done.
-Times are those of the files that a run writes anyway.
+same run with everything stored, which is read back; and the same run after the folder of the
+student's stage was deleted, so that only its teachers and their answers are stored. For the
+last one it prints, from the start of its process, when the stage begins (recipe read, data and
+models checked, Ray started), when its rank has read its data and built its engine, and when its
+first step is done. Times are those of the files that a run writes anyway.
 """
 
 from __future__ import annotations
