@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-tools
 
 # pip compiles on one core, and tests of packages as well; compileall takes all cores.
-PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check \
+PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip -qq --disable-pip-version-check \
 	install --no-compile
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null 2>&1 || true
 
