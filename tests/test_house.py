@@ -1,4 +1,4 @@
-"""The house's own rules: sizes, names, maps, where the environment is looked at."""
+"""Rules for the whole source: sizes, names, maps of packages, where the environment is read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PACKAGES = ("orchestrator", "search", "teachers", "students", "cluster")
 
 LARGEST_FILE = 300
 LARGEST_TEST_FILE = 400
-"""A contract suite or a table of cases may be longer than what it holds to account."""
+"""A contract suite or a table of cases may be longer."""
 LARGEST_FUNCTION = 60
 
-DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "base", "core", "manager"}
-"""Names of files that say nothing of what is in them."""
-UNSAID = {"alpha", "beta", "worker", "workers", "manager", "utils"}
+VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base", "core", "manager"}
+"""Names of files that do not describe their contents."""
+AMBIGUOUS = {"alpha", "beta", "worker", "workers", "manager", "utils"}
 """Words that mean something else in each library of this field."""
 DIALECT = re.compile(
     r"\b(pupils?|surroundings|faculty|gatekeep\w*|shelving|told|heard|nobod(y|ys|ies)|lessons?"
@@ -34,7 +34,7 @@ OLD_NAMES = {
 }  # fmt: skip
 """Names that were replaced by standard terms, or that meant two things."""
 
-DOORS_TO_THE_ENVIRONMENT = {
+READERS_OF_THE_ENVIRONMENT = {
     "stillhouse", "orchestrator.commands.run", "orchestrator.recipe.environment",
     "orchestrator.tracking.mlflow_tracker", "students.engines.deepspeed_engine",
     "students.engines.process_group", "cluster.ray.session", "teachers.inference.runnable",
@@ -74,16 +74,16 @@ def test_no_file_is_longer_than_one_idea() -> None:
     assert {name: lines for name, lines in sizes.items() if lines > LARGEST_TEST_FILE} == {}
 
 
-def test_no_function_is_longer_than_the_eye_can_hold() -> None:
+def test_no_function_is_too_long() -> None:
     every = [each for path in modules() for each in functions(path)]
     assert len(every) > 500, "they were found"
     assert [(name, lines) for name, lines in every if lines > LARGEST_FUNCTION] == []
 
 
-def test_no_file_is_a_drawer() -> None:
+def test_no_file_has_a_vague_name() -> None:
     paths = [*modules(), *beside_the_house()]
     names = {part for path in paths for part in path.relative_to(ROOT).with_suffix("").parts}
-    assert names & DRAWERS == set()
+    assert names & VAGUE_NAMES == set()
 
 
 def test_words_that_mean_many_things_are_not_used() -> None:
@@ -92,7 +92,7 @@ def test_words_that_mean_many_things_are_not_used() -> None:
         for path in modules()
         for node in ast.walk(tree(path))
         for word in (getattr(node, kind, None) for kind in ("id", "arg", "name"))
-        if word in UNSAID
+        if word in AMBIGUOUS
     }
     assert used == set()
 
@@ -130,7 +130,7 @@ def test_a_package_is_a_docstring_that_maps_it(package: Path) -> None:
     assert inside - words == set(), "not on the map"
 
 
-def test_every_module_says_its_idea_in_one_sentence() -> None:
+def test_every_module_states_its_idea_in_one_sentence() -> None:
     for path in modules():
         text = ast.get_docstring(tree(path))
         assert text, name_of(path)
@@ -138,17 +138,17 @@ def test_every_module_says_its_idea_in_one_sentence() -> None:
         assert first.rstrip().endswith((".", ":", "?")), name_of(path)
 
 
-def test_the_environment_is_looked_at_through_few_doors() -> None:
-    looking = {
+def test_the_environment_is_read_in_few_modules() -> None:
+    reading = {
         name_of(path)
         for path in modules()
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "putenv")
     }
-    assert looking == DOORS_TO_THE_ENVIRONMENT
+    assert reading == READERS_OF_THE_ENVIRONMENT
 
 
-def test_nobody_sleeps_and_nobody_prints_past_the_console() -> None:
+def test_nothing_sleeps_or_prints_past_the_console() -> None:
     called = {
         (name_of(path), ast.unparse(node.func))
         for path in modules()

@@ -44,7 +44,7 @@ def test_hints_have_the_shape_in_which_the_teacher_hands_them_over(tmp_path: Pat
     assert pooled.hint_shapes == {"deep/stage1:pool": (4,)}
 
 
-def test_hints_of_no_weight_are_not_looked_at(tmp_path: Path) -> None:
+def test_hints_of_weight_zero_are_not_checked(tmp_path: Path) -> None:
     found = checked(
         tmp_path, "student.objective.near.weight=0", "student.objective.near.hint=nowhere"
     )
@@ -113,7 +113,9 @@ def test_of_several_levels_the_one_that_cannot_be_bridged_is_named(tmp_path: Pat
     assert "(16,)" in sentence and "(4, 4, 4)" in sentence
 
 
-def test_a_layer_that_the_gate_cannot_look_at_is_reported_at_its_place(tmp_path: Path) -> None:
+def test_a_layer_that_the_gating_network_cannot_read_is_reported_at_its_place(
+    tmp_path: Path,
+) -> None:
     for layer in ("hidden.9", "nowhere"):
         gate = f"ensemble.weighting={{kind: adaptive, layer: {layer}}}"
         [(place, sentence)] = problems(tmp_path, gate).items()
@@ -132,7 +134,7 @@ def test_layers_of_relations_are_handed_over_as_one_vector_of_whatever_width(
     assert found.hint_shapes["wide/hidden.0:embedding"] == (64,)
 
 
-def test_layers_of_a_model_that_cannot_be_made_are_not_looked_at(tmp_path: Path) -> None:
+def test_layers_of_a_model_that_cannot_be_built_are_not_checked(tmp_path: Path) -> None:
     deep = "teachers.deep.model={kind: torchvision, name: alexnet}"
     found = problems(tmp_path, deep, MANY % ("nowhere", "hidden.0", "hidden.0"))
     assert set(found) == {"teachers.deep.model.kind"}
@@ -166,7 +168,7 @@ def test_data_that_cannot_be_read_are_the_only_problem(tmp_path: Path) -> None:
     assert set(found) == {"transfer_set.root"}
 
 
-def test_headers_of_weights_are_looked_at_for_teachers_and_the_student(tmp_path: Path) -> None:
+def test_headers_of_weights_are_checked_for_teachers_and_the_student(tmp_path: Path) -> None:
     other = build_model(
         Mlp(hidden=(64,)), input_shape=(1, 8, 8), classes=100, seed=0, folder=tmp_path
     )
