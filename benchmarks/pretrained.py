@@ -37,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as cache:
         config = Cifar10(root=str(root), validation="none")
         data = load_transfer_set(config, folder=root, cache=Path(cache))
-        targets = data.batch(data.test_ids(), 0, student_labels=False).targets
+        targets = data.batch(data.test_ids, 0, student_labels=False).targets
         agree = True
         for file, published in PUBLISHED.items():
             depth = int(file.removeprefix("resnet").partition("-")[0])

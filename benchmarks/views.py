@@ -42,7 +42,7 @@ def measure(transfer_set: TransferSet, batches: int) -> dict[str, float]:
         torch.tensor(values).view(-1, 1, 1) for values in (transfer_set.mean, transfer_set.std)
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    order = generator(0, "benchmark").permutation(transfer_set.student_ids())
+    order = generator(0, "benchmark").permutation(transfer_set.student_ids)
     seconds: dict[str, list[float]] = {"views": [], "step": []}
     for number in range(batches):
         ids = order[np.arange(number * BATCH, (number + 1) * BATCH) % len(order)]

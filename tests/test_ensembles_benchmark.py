@@ -284,4 +284,4 @@ def test_teachers_of_the_same_samples_have_the_students_samples(name: str) -> No
     data = load_transfer_set(
         Digits(fraction=fraction, validation=270), folder=Path(), cache=Path("/nowhere")
     )
-    assert data.student_ids().tolist() == data.teacher_ids(fraction).tolist()
+    assert data.student_ids.tolist() == data.teacher_ids(fraction).tolist()

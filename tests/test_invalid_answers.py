@@ -44,7 +44,7 @@ def make(input_shape, classes, pixels):
 def written(folder: Path) -> tuple[Path, int]:
     """A recipe whose teacher returns NaN for one sample of the student's, and that sample."""
     given = load_transfer_set(Digits(validation=100), folder=folder, cache=folder / "cache")
-    sample = int(np.setdiff1d(given.student_ids(), given.validation_ids())[700])
+    sample = int(np.setdiff1d(given.student_ids, given.validation_ids)[700])
     (folder / "broken.py").write_text(BROKEN)
     recipe = {
         "name": "broken",

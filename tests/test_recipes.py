@@ -55,18 +55,18 @@ def test_a_recipe_on_digits_passes_the_deep_check_anywhere(name: str, tmp_path: 
 def test_the_demos_student_is_given_a_tenth_of_what_its_teachers_have(tmp_path: Path) -> None:
     data = data_of(load("digits"), tmp_path)
     assert len(data.teacher_ids()) == 1077
-    assert len(data.student_ids()) == 109
+    assert len(data.student_ids) == 109
     assert len(data.labelled) == 109
 
 
 def test_the_unseen_class_is_kept_from_the_student_alone(tmp_path: Path) -> None:
     loaded = load("digits_unseen")
     data = data_of(loaded, tmp_path)
-    assert 3 not in data.targets[data.student_ids()]
-    assert set(np.delete(np.arange(10), 3)) == set(data.targets[data.student_ids()])
+    assert 3 not in data.targets[data.student_ids]
+    assert set(np.delete(np.arange(10), 3)) == set(data.targets[data.student_ids])
     # Its teachers know threes, and the correction finds threes in the validation part.
     assert 3 in data.targets[data.teacher_ids()]
-    assert 3 in data.targets[data.validation_ids()]
+    assert 3 in data.targets[data.validation_ids]
     assert set(loaded.recipe.student.objective) == {"soft_targets"}
     assert loaded.recipe.evaluate.prior_correction == "uniform"
 
@@ -89,7 +89,7 @@ def test_hintons_recipe_passes_the_deep_check_on_mnist(data_root: Path, tmp_path
     loaded = load("mnist_hinton", f"transfer_set.root={data_root}")
     assert stillhouse.check(loaded, home=tmp_path) == []
     data = data_of(loaded, tmp_path / "cache")
-    assert len(data.student_ids()) == 55_000, "all but the validation part, of every class"
+    assert len(data.student_ids) == 55_000, "all but the validation part, of every class"
 
 
 def test_in_the_faculty_each_teacher_shows_another_level_and_has_a_vote() -> None:

@@ -116,7 +116,7 @@ class StudentTraining:
         store = Store(self.home)
         checked = checked_plan(loaded, store, repeats=1)
         data = checked.transfer_set
-        targets = torch.from_numpy(data.targets[data.test_ids()])
+        targets = torch.from_numpy(data.targets[data.test_ids])
         folders = {
             stage.name.removeprefix("teachers."): store.folder(stage.digest)
             for stage in checked.plan.stages
@@ -157,7 +157,7 @@ class StudentTraining:
     def _score(self, checked: CheckedPlan, store: Store, result: StageResult) -> Score:
         folder, data = store.folder(result.stage.digest), checked.transfer_set
         answers = read_answers(folder)
-        parts = {"validation": data.validation_ids(), "test": data.test_ids()}
+        parts = {"validation": data.validation_ids, "test": data.test_ids}
         targets = {part: torch.from_numpy(data.targets[ids]) for part, ids in parts.items()}
         rows = list(read_committed(folder, result.outcome.segments))
         steps = [row.values["step_seconds"] for row in rows if row.kind == "step"]

@@ -26,7 +26,7 @@ def training_pictures(setting: Setting) -> Dataset[Any]:
         ]
     )
     whole = cifar10(setting.root, train=True, transform=transform)
-    return Subset(whole, setting.transfer_set.student_ids().tolist())
+    return Subset(whole, setting.transfer_set.student_ids.tolist())
 
 
 def loader_options(setting: Setting) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def test_accuracy(student: nn.Module, setting: Setting) -> float:
     """The test accuracy of ``student``, from 0 to 1."""
     data, right, student = setting.transfer_set, 0, student.eval()
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
-    ids = data.test_ids()
+    ids = data.test_ids
     for start in range(0, len(ids), 1000):
         batch = data.batch(ids[start : start + 1000], 0)
         logits: Tensor = student((batch.inputs / 255 - mean) / std)

@@ -223,7 +223,7 @@ def share_of_raw_bytes(work: Workload) -> float | None:
     if not sealed:
         return None
     data = work.setting(0).transfer_set
-    return sealed / (len(views) * len(data.student_ids()) * data.classes * 2)
+    return sealed / (len(views) * len(data.student_ids) * data.classes * 2)
 
 
 def _model(depth: int) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
             f"names class {unknown[0]}, but the classes are 0 to {data.classes - 1}; take it out",
         )
         return
-    given = [("student.train", recipe.student.train.batch_size, len(data.student_ids()))]
+    given = [("student.train", recipe.student.train.batch_size, len(data.student_ids))]
     for name, teacher in recipe.teachers.items():
         if teacher.train is not None:
             samples = len(some_classes(data, teacher.classes).teacher_ids(teacher.train.fraction))
@@ -171,12 +171,12 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
             yield beyond_classes(top_k, data.classes)
         return
     column = Column(LOGITS, (data.classes,), top_k)
-    of_one = bytes_of_one_view([column], len(data.targets), len(data.student_ids()))
+    of_one = bytes_of_one_view([column], len(data.targets), len(data.student_ids))
     needed = of_one * len(recipe.teachers)
     if bank.budget < needed:
         yield (
             "ensemble.bank.budget_gb",
-            f"is {bank.budget_gb:g}, but one view of {len(data.student_ids()):,} samples answered "
+            f"is {bank.budget_gb:g}, but one view of {len(data.student_ids):,} samples answered "
             f"by {len(recipe.teachers)} teachers takes {needed:,} bytes; give at least "
             f"{math.ceil(needed / 1e3) / 1e6:g}, or take `ensemble.bank: none`",
         )

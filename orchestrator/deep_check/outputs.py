@@ -22,7 +22,7 @@ def class_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
 def untested(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
     """Teachers whose classes have no sample in the test part."""
     for name, teacher in recipe.teachers.items():
-        if len(some_classes(data, teacher.classes).test_ids()) == 0:
+        if len(some_classes(data, teacher.classes).test_ids) == 0:
             place = f"teachers.{name}.classes"
             yield (
                 place,

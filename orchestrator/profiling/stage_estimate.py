@@ -32,7 +32,7 @@ class Workload:
 
 def workload(stage: Stage, transfer_set: TransferSet) -> Workload:
     """How much there is to do in ``stage``."""
-    validation, test = len(transfer_set.validation_ids()), len(transfer_set.test_ids())
+    validation, test = len(transfer_set.validation_ids), len(transfer_set.test_ids)
     if not stage.cohort:
         return Workload(0, 0, validation, test)
     spec = stage.cohort[0]

@@ -91,7 +91,7 @@ def _choose(
 def _rate(bench: Bench, handle: Handle[TeacherHost], chosen: InferenceConfig) -> float:
     """Answers/s, views made and answers sent back; the first pass is not counted."""
     samples = FORWARD_BATCHES * chosen.forward_batch
-    ids = np.resize(bench.transfer_set.student_ids(), samples)
+    ids = np.resize(bench.transfer_set.student_ids, samples)
     handle.call(TeacherHost.probe, ids, 0).result()
     passes, began = 0, time.perf_counter()
     while passes == 0 or time.perf_counter() - began < bench.seconds:

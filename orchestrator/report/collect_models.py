@@ -78,7 +78,7 @@ class ModelFigures:
         was trained on it."""
         if self._ensemble is None:
             return None
-        part = "validation" if len(self.transfer_set.validation_ids()) else "test"
+        part = "validation" if len(self.transfer_set.validation_ids) else "test"
         temperature = self.plan.recipe.ensemble.temperature
         soft = self._softened(part, temperature)
         mean = mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
@@ -172,7 +172,7 @@ class ModelFigures:
 
     def _ids(self, part: str) -> npt.NDArray[np.int64]:
         data = self.transfer_set
-        return data.test_ids() if part == "test" else data.validation_ids()
+        return data.test_ids if part == "test" else data.validation_ids
 
     def _classes_of(self, name: str) -> Classes:
         """The classes that the model of stage ``name`` knows, if it does not know all."""

@@ -14,7 +14,7 @@ from students.knowledge import Batch
 from students.models.network import Network, weights_sha256
 from students.models.profile import Costs, costs
 from students.transfer_sets.config import NoAugment
-from students.transfer_sets.sampler import Ids
+from students.transfer_sets.splits import Ids
 from students.transfer_sets.transfer_set import TransferSet
 
 BATCH = 256
@@ -33,7 +33,7 @@ class Evaluation:
 def evaluate(network: Network, transfer_set: TransferSet) -> Evaluation:
     """The logits of ``network`` (fp32, evaluation mode) on the validation and the test part."""
     network.eval()
-    parts = {"validation": transfer_set.validation_ids(), "test": transfer_set.test_ids()}
+    parts = {"validation": transfer_set.validation_ids, "test": transfer_set.test_ids}
     return Evaluation(
         weights_sha256(network.model),
         costs(network, transfer_set.shape),
@@ -48,7 +48,7 @@ def validate(engine: Engine, transfer_set: TransferSet) -> tuple[float | None, f
     since under ZeRO-3 each of them is collective; a rank with no samples left passes some again
     and does not count them.
     """
-    ids = transfer_set.validation_ids()
+    ids = transfer_set.validation_ids
     if len(ids) == 0:
         return None, None
     rank, ranks = engine.group.rank, engine.group.ranks

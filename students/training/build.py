@@ -18,7 +18,7 @@ from students.objectives.teacher_gate import Gate
 from students.specs import Assignment, Samples
 from students.training.learner import Learner
 from students.transfer_sets.class_subset import some_classes
-from students.transfer_sets.sampler import Ids
+from students.transfer_sets.splits import Ids
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -111,5 +111,5 @@ def deployed_weights(state: EngineState) -> dict[str, Tensor]:
 def sample_ids(transfer_set: TransferSet, samples: Samples) -> Ids:
     """The samples that a student, or a teacher in training, is trained on."""
     if samples.audience == "student":
-        return transfer_set.student_ids()
+        return transfer_set.student_ids
     return some_classes(transfer_set, samples.classes).teacher_ids(samples.fraction)

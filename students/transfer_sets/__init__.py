@@ -8,9 +8,8 @@ examples          what a source returns, and the rules it must keep
 splits            stratified splits as functions of a seed and the sample ids
 augmentation      augmented views as functions of a seed, a view and a sample id
 sampler           which samples are seen in which step, on any number of ranks
-identity          a hash of the data's content, without torch
+identity          where the data lie, and a hash of their content, without torch
 content_hashes    hashes of files, remembered while the files are unchanged
-locations         where the files lie, and which are missing
 decoded_cache     decoded pictures, mapped by all processes
 digits            scikit-learn's digits
 torchvision_sets  MNIST and CIFAR as torchvision reads and downloads them

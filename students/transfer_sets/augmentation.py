@@ -34,10 +34,10 @@ def augmented(
     """
     if not augment.changes:
         return inputs
-    margin = augment.margin
+    margin, mirrors = augment.variation
     top, left, mirrored = _draws(seed_of(seed, "view", augment.kind, view), sample_ids, margin)
     pictures = _windows(inputs.numpy(), top, left, margin)
-    if augment.mirrors:
+    if mirrors:
         pictures[mirrored] = pictures[mirrored][..., ::-1]
     return torch.from_numpy(pictures)
 

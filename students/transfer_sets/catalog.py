@@ -22,10 +22,9 @@ from students.transfer_sets.custom_set import load_custom
 from students.transfer_sets.decoded_cache import empty_array, load_or_make
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.examples import Examples, check_examples, measured
-from students.transfer_sets.identity import identify
+from students.transfer_sets.identity import identify, root_of
 from students.transfer_sets.image_files import decode_into
 from students.transfer_sets.image_folder import read_layout
-from students.transfer_sets.locations import root_of
 from students.transfer_sets.splits import class_counts
 from students.transfer_sets.torchvision_sets import download, load_published
 from students.transfer_sets.transfer_set import TransferSet
@@ -57,25 +56,14 @@ def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -
     return loaded
 
 
-def obtain(config: TransferSetConfig, *, folder: Path) -> None:
-    """Downloads a published set that is absent, so that it can be identified.
-
-    Raises:
-        TransferSetError: there is no network, or the root cannot be written.
-    """
-    if isinstance(config, Published):
-        download(config, root_of(config, folder))
-
-
 def _load(config: TransferSetConfig, folder: Path, cache: Path) -> tuple[Examples, str]:
     """The examples, and the identity of what was loaded."""
     if isinstance(config, Published):
         download(config, root_of(config, folder))
+    identity = identify(config, folder=folder, cache=cache)
     if isinstance(config, CustomTransferSet):
         examples = load_custom(config, folder)
-        source = identify(config, folder=folder, cache=cache)
-        return examples, hashlib.sha256(f"{source} {content_of(examples)}".encode()).hexdigest()
-    identity = identify(config, folder=folder, cache=cache)
+        return examples, hashlib.sha256(f"{identity} {content_of(examples)}".encode()).hexdigest()
     if isinstance(config, Digits):
         return load_digits(), identity
     root = root_of(config, folder)
@@ -91,57 +79,54 @@ def _load(config: TransferSetConfig, folder: Path, cache: Path) -> tuple[Example
 
 def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
     layout = read_layout(root)
-    names = layout.names
-    inputs = empty_array(scratch, (len(names), config.channels, config.size, config.size))
-    decode_into(inputs, (root / name for name in names))
+    inputs = empty_array(scratch, (len(layout.names), config.channels, config.size, config.size))
+    decode_into(inputs, (root / name for name in layout.names))
     targets = np.array([number for _, number in (*layout.train, *layout.test)], np.int64)
     return measured(inputs, targets, layout.class_names, len(layout.train))
 
 
 def _check_parts(loaded: TransferSet) -> None:
     """Checks that the data allow the parts that the recipe asks for."""
-    config = loaded.config
+    config, validation = loaded.config, loaded.config.validation
     unknown = [name for name in config.omit if name >= loaded.classes]
     if unknown:
-        raise TransferSetError(
-            f"`transfer_set.omit` names class {unknown[0]}, but the classes are 0 to "
-            f"{loaded.classes - 1}; take it out.",
-            path="omit",
+        raise _problem(
+            "omit",
+            f"names class {unknown[0]}, but the classes are 0 to {loaded.classes - 1}; take it out",
         )
     if len(config.omit) == loaded.classes:
-        raise TransferSetError(
-            f"`transfer_set.omit` names all {loaded.classes} classes, so the student is given "
-            "nothing; leave at least one.",
-            path="omit",
+        raise _problem(
+            "omit",
+            f"names all {loaded.classes} classes, so the student is given nothing; leave at least "
+            "one",
         )
     largest = min(loaded.shape[1:])
     if isinstance(config.augment, Shift) and config.augment.pixels >= largest:
-        raise TransferSetError(
-            f"`transfer_set.augment.pixels` is {config.augment.pixels}, but the pictures are "
-            f"{largest} pixels small; shift by less.",
-            path="augment.pixels",
+        raise _problem(
+            "augment.pixels",
+            f"is {config.augment.pixels}, but the pictures are {largest} pixels small; shift by "
+            "less",
         )
-    _check_validation(loaded)
-
-
-def _check_validation(loaded: TransferSet) -> None:
-    validation = loaded.config.validation
     if isinstance(validation, int) and validation >= loaded.train_count:
-        raise TransferSetError(
-            f"`transfer_set.validation` is {validation}, but the training part has "
-            f"{loaded.train_count} samples; ask for fewer.",
-            path="validation",
+        raise _problem(
+            "validation",
+            f"is {validation}, but the training part has {loaded.train_count} samples; ask for "
+            "fewer",
         )
-    if validation != "none" and len(loaded.validation_ids()) == 0:
-        raise TransferSetError(
-            f"`transfer_set.validation` is {validation}, which is no sample of the "
-            f"{loaded.train_count} in the training part; give a larger share, or write none.",
-            path="validation",
+    if validation != "none" and len(loaded.validation_ids) == 0:
+        raise _problem(
+            "validation",
+            f"is {validation}, which is no sample of the {loaded.train_count} in the training "
+            "part; give a larger share, or write none",
         )
     left = class_counts(loaded.targets[loaded.teacher_ids()], loaded.classes)
     if left.min() == 0:
-        raise TransferSetError(
-            f"`transfer_set.validation` is {validation}, which takes every training sample of "
-            f"class {int(left.argmin())}; ask for less, or write none.",
-            path="validation",
+        raise _problem(
+            "validation",
+            f"is {validation}, which takes every training sample of class {int(left.argmin())}; "
+            "ask for less, or write none",
         )
+
+
+def _problem(place: str, text: str) -> TransferSetError:
+    return TransferSetError(f"`transfer_set.{place}` {text}.", path=place)

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from students.transfer_sets.transfer_set import Ids, TransferSet
+from students.transfer_sets.splits import Ids
+from students.transfer_sets.transfer_set import TransferSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,26 +22,30 @@ class SomeClasses(TransferSet):
 
     whole: TransferSet
 
+    @cached_property
     def test_ids(self) -> Ids:
         """The test part's samples of these classes."""
-        return self._own(self.whole.test_ids())
+        return self._own(self.whole.test_ids)
+
+    @cached_property
+    def validation_ids(self) -> Ids:
+        """The validation part's samples of these classes."""
+        return self._own(self.whole.validation_ids)
+
+    @cached_property
+    def student_ids(self) -> Ids:
+        """The student's samples of these classes."""
+        return self._own(self.whole.student_ids)
+
+    @cached_property
+    def labelled(self) -> Ids:
+        """Those of them that come with labels."""
+        return self._own(self.whole.labelled)
 
     def teacher_ids(self, fraction: float = 1.0) -> Ids:
         """What a teacher is trained on: ``fraction`` of each of these classes, the same samples
         as a teacher of all classes has of them."""
         return self._own(self.whole.teacher_ids(fraction))
-
-    @cached_property
-    def _validation(self) -> Ids:
-        return self._own(self.whole.validation_ids())
-
-    @cached_property
-    def _student(self) -> Ids:
-        return self._own(self.whole.student_ids())
-
-    @cached_property
-    def _labelled(self) -> Ids:
-        return self._own(self.whole.labelled)
 
     def _own(self, ids: Ids) -> Ids:
         own: Ids = ids[self.targets[ids] >= 0]

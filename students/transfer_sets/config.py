@@ -12,25 +12,20 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation(Section):
-    """How a view of a sample is made: shifted by up to ``margin`` pixels in each direction, with
-    zeros at the edge, and mirrored in half of the views if it ``mirrors``."""
+    """How a view of a sample is made."""
 
     kind: str
 
     @property
-    def margin(self) -> int:
-        """The most pixels of a shift."""
-        return 0
-
-    @property
-    def mirrors(self) -> bool:
-        """Whether left and right may be exchanged."""
-        return False
+    def variation(self) -> tuple[int, bool]:
+        """The most pixels of a shift in each direction, with zeros at the edge; and whether half
+        of the views are mirrored, left to right."""
+        return 0, False
 
     @property
     def changes(self) -> bool:
         """Whether a view differs from its sample."""
-        return self.margin > 0 or self.mirrors
+        return self.variation != (0, False)
 
 
 class NoAugment(Augmentation):
@@ -53,14 +48,9 @@ class CropFlip(Augmentation):
         return self
 
     @property
-    def margin(self) -> int:
-        """The padding."""
-        return self.padding
-
-    @property
-    def mirrors(self) -> bool:
-        """As ``flip`` says."""
-        return self.flip
+    def variation(self) -> tuple[int, bool]:
+        """Shifts by up to the padding."""
+        return self.padding, self.flip
 
 
 class Shift(Augmentation):
@@ -70,9 +60,9 @@ class Shift(Augmentation):
     pixels: int = Field(2, ge=1, le=64)
 
     @property
-    def margin(self) -> int:
-        """The pixels."""
-        return self.pixels
+    def variation(self) -> tuple[int, bool]:
+        """Shifts alone."""
+        return self.pixels, False
 
 
 Augment = Annotated[

@@ -15,8 +15,6 @@ from students.durable_files import write_atomically
 _SETTLED_NS = 50_000_000
 """A file changed less than this ago could change again within one tick of its clock."""
 
-Stamp = list[int]
-
 
 def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str]:
     """sha256, in hex, of each file ``root/name``, by name.
@@ -27,7 +25,8 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
     Raises:
         OSError: a file cannot be read.
     """
-    memory = _memory_of(root, cache)
+    place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+    memory = cache / "file_hashes" / f"{place}.json"
     known = _recall(memory)
     now = time.time_ns()
     found: dict[str, str] = {}
@@ -48,11 +47,6 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
     return found
 
 
-def _memory_of(root: Path, cache: Path) -> Path:
-    place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
-    return cache / "file_hashes" / f"{place}.json"
-
-
 def _recall(memory: Path) -> dict[str, list[object]]:
     try:
         known = json.loads(memory.read_bytes())
@@ -61,7 +55,7 @@ def _recall(memory: Path) -> dict[str, list[object]]:
     return known if isinstance(known, dict) else {}
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(path: Path) -> list[int]:
     """Size, time of the content, time of the entry: the last cannot be set back by hand."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

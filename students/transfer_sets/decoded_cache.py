@@ -33,8 +33,7 @@ def load_or_make(key: list[object], *, cache: Path, make: Callable[[Path], Examp
     """
     name = hashlib.sha256(json.dumps([PREPARED_FORMAT, *key]).encode()).hexdigest()[:32]
     place = cache / "transfer_sets" / name
-    found = _read(place)
-    if found is not None:
+    if (found := _read(place)) is not None:
         return found
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +63,8 @@ def empty_array(folder: Path, shape: tuple[int, ...]) -> Pictures:
 
 
 def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
-    """Makes the examples beside ``place`` and moves them there in one step.
-
-    Only one process at a time makes these, so what lies there is damaged or was left
-    behind by one that was killed.
-    """
+    """Makes the examples beside ``place`` and moves them there in one step."""
+    # Only one process at a time makes these: what lies there is damaged, or of one that was killed.
     for left_behind in place.parent.glob(f"{place.name}*/"):
         shutil.rmtree(left_behind, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=place.name))
@@ -87,8 +83,7 @@ def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
         folder.replace(place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    made = _read(place)
-    return examples if made is None else made
+    return _read(place) or examples
 
 
 def _read(place: Path) -> Examples | None:

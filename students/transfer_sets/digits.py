@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from students.errors import TransferSetError
 from students.transfer_sets.examples import Examples, joined
-from students.transfer_sets.locations import DIGITS_IDENTITY
+from students.transfer_sets.identity import DIGITS_IDENTITY
 from students.transfer_sets.splits import apportion, class_counts, take
 
 _TEST_COUNT = 450
@@ -27,7 +27,8 @@ def load_digits() -> Examples:
     Raises:
         TransferSetError: scikit-learn, or the file in it, is absent or not the one we know.
     """
-    table = _read(_packaged_file())
+    file = _packaged_file()
+    table = _read(file)
     # The file counts grey in 16 steps; a picture is uint8 from 0 to 255.
     pictures = ((table[:, :64] * 255 + 8) // 16).astype(np.uint8).reshape(-1, 1, 8, 8)
     targets = table[:, 64]
@@ -42,7 +43,7 @@ def load_digits() -> Examples:
     )
     if content_of(examples) != DIGITS_IDENTITY:
         raise TransferSetError(
-            f"`transfer_set` is digits, but '{_packaged_file()}' is not the file that we know; "
+            f"`transfer_set` is digits, but '{file}' is not the file that we know; "
             "install scikit-learn anew.",
             path="kind",
         )

@@ -36,7 +36,8 @@ def measured(
     inputs: Pictures, targets: Targets, class_names: tuple[str, ...], train_count: int
 ) -> Examples:
     """The examples with their mean and deviation."""
-    mean, std = channel_statistics(inputs[:train_count])
+    moments = [_moments(inputs[:train_count, channel]) for channel in range(inputs.shape[1])]
+    mean, std = zip(*moments, strict=True)
     return Examples(inputs, targets, class_names, train_count, mean, std)
 
 
@@ -53,33 +54,23 @@ def joined(
 
 
 def check_examples(examples: Examples) -> None:
-    """Holds examples to their rules: uint8 [N, C, H, W], a target each, no class unseen.
+    """Holds examples to their rules: a target each, two parts, no class unseen.
 
     Raises:
         TransferSetError: naming the first rule that is broken.
     """
-    inputs, targets = examples.inputs, examples.targets
-    classes = len(examples.class_names)
-    if inputs.dtype != np.uint8 or inputs.ndim != 4 or 0 in inputs.shape:
+    targets, train_count = examples.targets, examples.train_count
+    if targets.shape != (len(examples.inputs),):
         raise TransferSetError(
-            f"The pictures are {inputs.dtype} {list(inputs.shape)}, but must be "
-            "uint8 [samples, channels, height, width]; convert them."
+            f"There are {len(examples.inputs)} pictures, but targets of shape "
+            f"{list(targets.shape)}; give one class number for each picture."
         )
-    if targets.shape != (len(inputs),):
+    if not 0 < train_count < len(targets):
         raise TransferSetError(
-            f"There are {len(inputs)} pictures, but targets of shape {list(targets.shape)}; "
-            "give one class number for each picture."
-        )
-    if not 0 < examples.train_count < len(targets):
-        raise TransferSetError(
-            f"The training part has {examples.train_count} of {len(targets)} samples; "
+            f"The training part has {train_count} of {len(targets)} samples; "
             "both the training and the test part need some."
         )
-    _check_classes(targets, examples.train_count, classes)
-
-
-def _check_classes(targets: Targets, train_count: int, classes: int) -> None:
-    low, high = int(targets.min()), int(targets.max())
+    low, high, classes = int(targets.min()), int(targets.max()), len(examples.class_names)
     if low < 0 or high >= classes or classes < 2:
         raise TransferSetError(
             f"The targets run from {low} to {high}, but there are {classes} classes; "
@@ -93,18 +84,12 @@ def _check_classes(targets: Targets, train_count: int, classes: int) -> None:
         )
 
 
-def channel_statistics(pictures: Pictures) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of [N, C, H, W], scaled to [0, 1].
+def _moments(values: Pictures) -> tuple[float, float]:
+    """Mean and standard deviation of one channel [N, H, W], scaled to [0, 1].
 
     Counted in whole numbers and given to four decimals, so equal on every machine. A
     channel that never changes gets a deviation of 1, by which one can divide.
     """
-    moments = [_moments(pictures[:, channel]) for channel in range(pictures.shape[1])]
-    means = tuple(round(mean, 4) for mean, _ in moments)
-    return means, tuple(round(deviation, 4) or 1.0 for _, deviation in moments)
-
-
-def _moments(values: Pictures) -> tuple[float, float]:
     counts = np.zeros(256, np.int64)
     for start in range(0, len(values), _PORTION):
         counts += np.bincount(values[start : start + _PORTION].ravel(), minlength=256)
@@ -112,4 +97,4 @@ def _moments(values: Pictures) -> tuple[float, float]:
     total, first = int(counts.sum()), int((counts * levels).sum())
     second = int((counts * levels * levels).sum())
     variance = (total * second - first * first) / (total * total)
-    return first / total / 255, float(np.sqrt(variance)) / 255
+    return round(first / total / 255, 4), round(float(np.sqrt(variance)) / 255, 4) or 1.0

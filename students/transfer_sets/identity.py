@@ -17,16 +17,25 @@ from students.transfer_sets.config import (
     Digits,
     ImageFolder,
     Published,
+    Rooted,
     TransferSetConfig,
 )
 from students.transfer_sets.content_hashes import hashes_of
 from students.transfer_sets.image_folder import read_layout
-from students.transfer_sets.locations import (
-    DIGITS_IDENTITY,
-    missing_files,
-    missing_set,
-    root_of,
-)
+
+DIGITS_IDENTITY = "ee6d0aae678dea2e3d60e0529654f576ea09f209ea944acff4d10ab31fad3f34"
+"""sha256 of the digits' shape, classes, targets and pictures (``digits.content_of``): a constant,
+for they come with a package and never change."""
+
+
+def root_of(config: Rooted, folder: Path) -> Path:
+    """The recipe's root; a relative one is meant from the recipe's ``folder``."""
+    return (folder / Path(config.root).expanduser()).resolve()
+
+
+def missing_files(config: Published, root: Path) -> list[str]:
+    """Which of the files of a published set are not at ``root``."""
+    return [name for name in config.files if not (root / name).is_file()]
 
 
 def identify(config: TransferSetConfig, *, folder: Path, cache: Path) -> str:
@@ -47,25 +56,31 @@ def identify(config: TransferSetConfig, *, folder: Path, cache: Path) -> str:
         function = config.source.rpartition(":")[2]
         source = source_digest(config.source, folder)
         return _digest(["custom", source, function, sorted(config.options.items())])
+    root = root_of(config, folder)
     try:
-        return _of_files(config, root_of(config, folder), cache)
+        hashes = hashes_of(root, _names(config, root), cache=cache)
     except OSError as problem:
         raise TransferSetError(
             f"`transfer_set.root` is '{config.root}', where '{problem.filename}' cannot be read "
             f"({problem.strerror}); make it readable or take it out.",
             path="root",
         ) from problem
+    return _digest([config.kind, sorted(hashes.items())])
 
 
-def _of_files(config: Published | ImageFolder, root: Path, cache: Path) -> str:
+def _names(config: Published | ImageFolder, root: Path) -> Iterable[str]:
     if isinstance(config, ImageFolder):
-        names: Iterable[str] = read_layout(root).names
-    else:
-        names = config.files
-        missing = missing_files(config, root)
-        if missing:
-            raise missing_set(config, root, missing)
-    return _digest([config.kind, sorted(hashes_of(root, names, cache=cache).items())])
+        return read_layout(root).names
+    missing = missing_files(config, root)
+    if missing:
+        found = "" if root.is_dir() else ", a folder that does not exist"
+        raise TransferSetError(
+            f"`transfer_set.root` is '{config.root}' ({root}{found}), where {len(missing)} of the "
+            f"files of {config.kind} are missing, first '{missing[0]}'; put torchvision's files "
+            "there, or run once on a machine with a network, where they are downloaded.",
+            path="root",
+        )
+    return config.files
 
 
 def _digest(content: object) -> str:

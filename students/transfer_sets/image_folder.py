@@ -13,9 +13,8 @@ _LEFT_BY_WINDOWS = ("thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """The pictures below ``root``: names relative to it, and the class number of each."""
+    """The pictures below a root: names relative to it, and the class number of each."""
 
-    root: Path
     class_names: tuple[str, ...]
     train: tuple[tuple[str, int], ...]
     test: tuple[tuple[str, int], ...]
@@ -53,7 +52,7 @@ def read_layout(root: Path) -> PictureFolder:
     test = _pictures(root, "test", class_names)
     if not test:
         raise _problem(f"'{root / 'test'}' has no pictures", "put some into test/CLASS/")
-    return PictureFolder(root, class_names, train, test)
+    return PictureFolder(class_names, train, test)
 
 
 def _folders(part: Path) -> list[str]:

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from students.knowledge import Question
 from students.randomness import generator
-
-Ids = npt.NDArray[np.int64]
+from students.transfer_sets.splits import Ids
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from students.errors import TransferSetError
 from students.torchvision_door import datasets
 from students.transfer_sets.config import Mnist, Published
 from students.transfer_sets.examples import Examples, Pictures, joined
-from students.transfer_sets.locations import missing_files
+from students.transfer_sets.identity import missing_files
 
 _SILENCE = 30.0
 """Seconds without a byte after which a download has failed."""

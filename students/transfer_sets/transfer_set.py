@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from students.knowledge import Batch
 from students.transfer_sets.augmentation import augmented
 from students.transfer_sets.config import Augmentation, TransferSetConfig
-from students.transfer_sets.splits import apportion, class_counts, share_of, take
-
-Ids = npt.NDArray[np.int64]
+from students.transfer_sets.splits import Ids, apportion, class_counts, share_of, take
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,26 +48,49 @@ class TransferSet:
         _, channels, height, width = self.inputs.shape
         return channels, height, width
 
+    @cached_property
     def test_ids(self) -> Ids:
         """The test part; it chooses nothing."""
         return np.arange(self.train_count, len(self.targets), dtype=np.int64)
 
+    @cached_property
     def validation_ids(self) -> Ids:
         """The part on which all choosing is done: a share or a count of the training part."""
-        return self._validation
+        part = self.config.validation
+        if part == "none":
+            return np.empty(0, np.int64)
+        count = part if isinstance(part, int) else round(part * self.train_count)
+        train = np.arange(self.train_count, dtype=np.int64)
+        targets = self.targets[: self.train_count]
+        quotas = apportion(count, class_counts(targets, self.classes))
+        return take(train, targets, quotas, seed=self.config.seed, part="validation")
 
+    @cached_property
     def student_ids(self) -> Ids:
         """The student's samples: ``fraction`` of each class that is not omitted."""
-        return self._student
+        given = self.teacher_ids(self.config.fraction)
+        shown: Ids = given[~np.isin(self.targets[given], self.config.omit)]
+        return shown
+
+    @cached_property
+    def labelled(self) -> Ids:
+        """The student's samples that have labels."""
+        if self.config.labelled == 0:
+            return np.empty(0, np.int64)
+        return self._per_class(self.student_ids, self.config.labelled, "labelled")
+
+    @cached_property
+    def student_targets(self) -> Ids:
+        """Targets [N] of the whole data set, -1 where the student has no label for its sample."""
+        targets = self.targets.copy()
+        targets[np.setdiff1d(self.student_ids, self.labelled, assume_unique=True)] = -1
+        return targets
 
     def teacher_ids(self, fraction: float = 1.0) -> Ids:
         """The samples that a teacher is trained on: ``fraction`` of each class; none is omitted."""
-        return self._per_class(self._remaining, fraction, "fraction")
-
-    @property
-    def labelled(self) -> Ids:
-        """The student's samples that have labels."""
-        return self._labelled
+        train = np.arange(self.train_count, dtype=np.int64)
+        remaining = np.setdiff1d(train, self.validation_ids, assume_unique=True)
+        return self._per_class(remaining, fraction, "fraction")
 
     def view_of(self, epoch: int, *, augment: Augmentation | None = None) -> int:
         """Which view the samples have in ``epoch``, counted from zero.
@@ -111,38 +131,3 @@ class TransferSet:
         targets = self.targets[ids]
         quotas = share_of(share, class_counts(targets, self.classes))
         return take(ids, targets, quotas, seed=self.config.seed, part=part)
-
-    @cached_property
-    def _validation(self) -> Ids:
-        part = self.config.validation
-        if part == "none":
-            return np.empty(0, np.int64)
-        count = part if isinstance(part, int) else round(part * self.train_count)
-        train = np.arange(self.train_count, dtype=np.int64)
-        targets = self.targets[: self.train_count]
-        quotas = apportion(count, class_counts(targets, self.classes))
-        return take(train, targets, quotas, seed=self.config.seed, part="validation")
-
-    @cached_property
-    def _remaining(self) -> Ids:
-        train = np.arange(self.train_count, dtype=np.int64)
-        return np.setdiff1d(train, self._validation, assume_unique=True)
-
-    @cached_property
-    def _student(self) -> Ids:
-        given = self._per_class(self._remaining, self.config.fraction, "fraction")
-        shown: Ids = given[~np.isin(self.targets[given], self.config.omit)]
-        return shown
-
-    @cached_property
-    def _labelled(self) -> Ids:
-        if self.config.labelled == 0:
-            return np.empty(0, np.int64)
-        return self._per_class(self._student, self.config.labelled, "labelled")
-
-    @cached_property
-    def student_targets(self) -> Ids:
-        """Targets [N] of the whole data set, -1 where the student has no label for its sample."""
-        targets = self.targets.copy()
-        targets[np.setdiff1d(self._student, self._labelled, assume_unique=True)] = -1
-        return targets

@@ -47,11 +47,11 @@ def choose_probe(
     """
     count = max(FEWEST_SAMPLES, min(MOST_SAMPLES, int(ALL_MACS / max(1, macs))))
     own = some_classes(transfer_set, classes)
-    for ids in (own.validation_ids(), own.labelled):
+    for ids in (own.validation_ids, own.labelled):
         if len(ids):
             chosen = _evenly(ids, count)
             return Probe(chosen, torch.from_numpy(transfer_set.targets[chosen]))
-    return Probe(_evenly(transfer_set.student_ids(), count), None)
+    return Probe(_evenly(transfer_set.student_ids, count), None)
 
 
 def assess(

@@ -32,7 +32,7 @@ def test_it_strikes_the_whole_group_at_its_step_and_at_no_other():
         print(child.pid, flush=True)
         fault = Fault("student", 3, os.getpgid(0))
         for step in range(5):
-            fault.strike(step)
+            fault.trigger(step)
             print(step, flush=True)
     """
     ran = subprocess.run(

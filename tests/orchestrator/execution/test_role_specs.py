@@ -171,7 +171,7 @@ def test_a_rule_sees_the_labels_that_the_student_is_given_and_no_others(
     given = load_transfer_set(plan.recipe.transfer_set, folder=tmp_path, cache=tmp_path / "cache")
     labels = ensemble(tmp_path, f"{RULE}={rule}", HALF).labels
     assert labels is not None
-    hidden = np.setdiff1d(given.student_ids(), given.labelled)
+    hidden = np.setdiff1d(given.student_ids, given.labelled)
     assert len(hidden) > 50
     assert set(labels[hidden].tolist()) == {-1}
     assert np.array_equal(labels[given.labelled], given.targets[given.labelled])

@@ -40,7 +40,7 @@ class Finished:
         store.prepare()
         config = self.plan.recipe.transfer_set
         self.data: TransferSet = load_transfer_set(config, folder=folder, cache=store.cache)
-        self.ids = {"validation": self.data.validation_ids(), "test": self.data.test_ids()}
+        self.ids = {"validation": self.data.validation_ids, "test": self.data.test_ids}
         self.logits: dict[str, dict[str, Any]] = {}
         results = []
         for number, stage in enumerate(self.plan.stages):

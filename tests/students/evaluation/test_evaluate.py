@@ -63,7 +63,7 @@ def network() -> Network:
 
 def by_hand(data: TransferSet) -> tuple[float, float]:
     """On the pictures as they are, with all labels."""
-    ids = torch.from_numpy(data.validation_ids())
+    ids = torch.from_numpy(data.validation_ids)
     targets = torch.from_numpy(data.targets)[ids]
     with torch.no_grad():
         chances = network().eval()(data.inputs[ids]).double().softmax(1)
@@ -107,7 +107,7 @@ def test_an_evaluation_has_the_logits_of_each_held_out_sample_in_order(data: Tra
     evaluation = evaluate(net.train(), data)
     with torch.no_grad():
         whole = net.eval()(data.inputs)
-    for part, ids in (("validation", data.validation_ids()), ("test", data.test_ids())):
+    for part, ids in (("validation", data.validation_ids), ("test", data.test_ids)):
         assert evaluation.answers[part].shape == (len(ids), 10)
         assert torch.allclose(evaluation.answers[part], whole[torch.from_numpy(ids)], atol=1e-6)
     assert evaluation.weights_sha256 == weights_sha256(net.model)

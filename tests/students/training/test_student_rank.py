@@ -223,7 +223,7 @@ def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
     list(StudentRank(task, tiny.OneTeacher()).train())
     every = load_transfer_set(data, folder=tmp_path, cache=tmp_path)
     assert {i for _, ids in seen for i in ids} == set(every.teacher_ids(0.05))
-    assert set(every.teacher_ids(0.05)) > set(every.student_ids())
+    assert set(every.teacher_ids(0.05)) > set(every.student_ids)
     losses = [
         values["terms/task"]
         for kind, _, values in tiny.measured(tmp_path / "teacher")
@@ -243,7 +243,7 @@ def test_a_specialist_learns_from_its_classes_and_is_validated_on_them(
     every = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     assert {int(every.targets[i]) for _, ids in seen for i in ids} == {3, 5}
     answers = read_answers(tmp_path / "teacher")["validation"]
-    targets = torch.from_numpy(every.targets[every.validation_ids()])
+    targets = torch.from_numpy(every.targets[every.validation_ids])
     mine = torch.isin(targets, torch.tensor([3, 5]))
     last = tiny.outcome(tmp_path / "teacher").curve[-1]
     right = (answers.argmax(1) == targets)[mine].double().mean()

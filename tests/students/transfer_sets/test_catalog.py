@@ -10,7 +10,7 @@ import torch
 from students.errors import TransferSetError
 from students.torchvision_door import datasets
 from students.transfer_sets import torchvision_sets
-from students.transfer_sets.catalog import load_transfer_set, obtain
+from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import (
     Cifar10,
     Cifar100,
@@ -201,18 +201,6 @@ def test_what_is_absent_is_downloaded_once_and_whole(load, tmp_path, monkeypatch
     assert len(fetched) == 4
 
 
-def test_obtaining_brings_what_is_absent_before_it_is_identified(tmp_path, monkeypatch):
-    config = Mnist(root="d")
-    with pytest.raises(TransferSetError):
-        identify(config, folder=tmp_path, cache=tmp_path)
-    monkeypatch.setattr(
-        "students.transfer_sets.catalog.download", lambda config, root: write_mnist(root)
-    )
-    obtain(config, folder=tmp_path)
-    assert len(identify(config, folder=tmp_path, cache=tmp_path)) == 64
-    obtain(Digits(), folder=tmp_path)
-
-
 def test_an_unwritable_root_is_a_problem(load, tmp_path):
     (tmp_path / "d").write_text("a file where a folder should be")
     with pytest.raises(TransferSetError, match="could not be downloaded") as caught:
@@ -310,11 +298,11 @@ def test_parts_that_the_data_do_not_allow_are_problems(load, options, path, told
 def test_mnist_and_cifar10_are_the_published_ones(load, data_root):
     root = data_root.resolve()
     mnist = load(Mnist(root=str(root)))
-    assert (mnist.train_count, len(mnist.test_ids()), mnist.shape) == (60000, 10000, (1, 28, 28))
+    assert (mnist.train_count, len(mnist.test_ids), mnist.shape) == (60000, 10000, (1, 28, 28))
     assert (mnist.mean, mnist.std) == ((0.1307,), (0.3081,))
     assert mnist.targets[:5].tolist() == [5, 0, 4, 1, 9]
     cifar = load(Cifar10(root=str(root)))
-    assert (cifar.train_count, len(cifar.test_ids()), cifar.shape) == (50000, 10000, (3, 32, 32))
+    assert (cifar.train_count, len(cifar.test_ids), cifar.shape) == (50000, 10000, (3, 32, 32))
     assert cifar.mean == (0.4914, 0.4822, 0.4465) and cifar.std == (0.247, 0.2435, 0.2616)
     assert cifar.class_names[3] == "cat" and cifar.targets[50000] == 3
     batch = (root / "cifar-10-batches-py" / "test_batch").read_bytes()

@@ -28,9 +28,9 @@ def test_every_part_is_the_whole_sets_part_of_these_classes(whole: TransferSet) 
     for own, all_of_it in (
         (mine.teacher_ids(0.3), whole.teacher_ids(0.3)),
         (mine.teacher_ids(), whole.teacher_ids()),
-        (mine.validation_ids(), whole.validation_ids()),
-        (mine.test_ids(), whole.test_ids()),
-        (mine.student_ids(), whole.student_ids()),
+        (mine.validation_ids, whole.validation_ids),
+        (mine.test_ids, whole.test_ids),
+        (mine.student_ids, whole.student_ids),
         (mine.labelled, whole.labelled),
     ):
         assert own.tolist() == all_of_it[np.isin(whole.targets[all_of_it], CLASSES)].tolist()

@@ -11,8 +11,7 @@ from students.errors import TransferSetError, UserError
 from students.transfer_sets import content_hashes
 from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder, Mnist
 from students.transfer_sets.digits import content_of, load_digits
-from students.transfer_sets.identity import identify
-from students.transfer_sets.locations import DIGITS_IDENTITY
+from students.transfer_sets.identity import DIGITS_IDENTITY, identify
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_fidelity_is_compared_again_at_another_temperature() -> None:
 def test_the_probe_is_held_out_and_labelled_where_it_can_be(tmp_path: Path) -> None:
     held = load_transfer_set(Digits(), folder=tmp_path, cache=tmp_path)
     probe = choose_probe(held, macs=1000)
-    assert np.isin(probe.sample_ids, held.validation_ids()).all()
+    assert np.isin(probe.sample_ids, held.validation_ids).all()
     assert probe.labels is not None and len(probe.labels) == len(probe.sample_ids)
     assert len(choose_probe(held, macs=10**12).sample_ids) == 64
     shown = load_transfer_set(Digits(validation="none"), folder=tmp_path, cache=tmp_path)
