@@ -70,8 +70,11 @@ class RunTracking:
     def close(self, status: Status, say: Callable[[str], None], seconds: float) -> list[str]:
         """Reports how the run ended and sends what is left, within ``seconds``.
 
-        Returns the ids of the runs at the tracker, once it has everything; else none.
+        A run that is interrupted before its first commit has nothing to send, so it does not
+        connect. Returns the ids of the runs at the tracker, once it has everything; else none.
         """
+        if status == "KILLED" and not self._writer.started:
+            return []
         self._writer.finish(status)
         unsent = self._writer.drain(seconds)
         for sentence in unsent:

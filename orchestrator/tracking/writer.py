@@ -133,8 +133,13 @@ class TrackingWriter:
         """Starts the thread, once. It connects, which takes seconds of a core; so a run calls this
         only when a stage trains."""
         with self._changed:
-            if self._thread.ident is None:
+            if not self.started:
                 self._thread.start()
+
+    @property
+    def started(self) -> bool:
+        """Whether the thread has been started."""
+        return self._thread.ident is not None
 
     def set_stage(self, stage: StageProgress) -> None:
         """Replaces what is known of a stage; one that is FINISHED commits no more rows."""

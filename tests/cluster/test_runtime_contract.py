@@ -48,14 +48,14 @@ def until(claim: Callable[[], bool], seconds: float = 20.0) -> bool:
     return True
 
 
-def test_calls_reach_the_role_in_order_and_it_remembers(start: Start) -> None:
+def test_calls_reach_the_role_in_order_and_its_state_stays(start: Start) -> None:
     counter = start(10)
     futures = [counter.call(Counter.add, amount) for amount in (1, 2, 3)]
     assert [future.result(timeout=20) for future in futures] == [11, 13, 16]
     assert futures[0].result() == 11, "an answer can be read again"
 
 
-def test_control_answers_beside_a_stream_that_nobody_reads(start: Start) -> None:
+def test_control_answers_beside_a_stream_without_a_reader(start: Start) -> None:
     counter = start()
     stream = counter.stream(1, Counter.count, 0, 100)
     assert stream.next(timeout=20) == 0

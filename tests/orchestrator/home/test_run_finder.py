@@ -54,7 +54,7 @@ def test_word_means_one_run(home: Path, word: str, meant: str) -> None:
         ("", "no run is called that"),
     ],
 )
-def test_word_that_means_none_or_several_is_told_which_are_near(
+def test_word_that_means_none_or_several_is_refused_with_near_names(
     home: Path, word: str, sentence: str
 ) -> None:
     with pytest.raises(RecipeProblems) as refusal:

@@ -106,6 +106,15 @@ def test_stages_that_never_began_have_no_run(tmp_path: Path, tracker: MemoryTrac
     assert tracker.statuses[tracker.run_of("small")] == "FAILED"
 
 
+def test_a_run_that_is_interrupted_before_its_first_commit_does_not_connect(
+    tmp_path: Path, tracker: MemoryTracker
+) -> None:
+    run = TrackedRun(tmp_path, tracker)
+    run.tracking.on_begin(run.plan.stage("student"), 1)
+    assert run.close("KILLED") == []
+    assert (tracker.runs, run.said) == ({}, [])
+
+
 def test_a_stage_has_its_lineage_as_tags(tmp_path: Path, tracker: MemoryTracker) -> None:
     run = TrackedRun(tmp_path, tracker)
     run.tracking.on_begin(run.plan.stage("student"), 1)
