@@ -1,17 +1,10 @@
-"""The engines there are, by kind."""
+"""Builds an engine by its kind."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 
 from students.engines.deepspeed_engine import build_deepspeed
 from students.engines.engine import Engine, EngineSetup
 from students.engines.torch_engine import TorchEngine
-
-ENGINES: Mapping[str, Callable[[EngineSetup], Engine]] = {
-    "deepspeed": build_deepspeed,
-    "torch": TorchEngine,
-}
 
 
 def build_engine(setup: EngineSetup) -> Engine:
@@ -24,4 +17,4 @@ def build_engine(setup: EngineSetup) -> Engine:
         TrainingError: the ranks did not meet, or a setting is refused.
         CheckpointError: ``setup.state`` is of another learner.
     """
-    return ENGINES[setup.engine.kind](setup)
+    return TorchEngine(setup) if setup.engine.kind == "torch" else build_deepspeed(setup)

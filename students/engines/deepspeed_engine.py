@@ -6,8 +6,7 @@ import importlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -17,12 +16,10 @@ from students.engines.autocast import InPrecision
 from students.engines.deepspeed_settings import merge_settings, owned_settings
 from students.engines.engine import Engine, EngineSetup
 from students.engines.import_blocker import block_import
-from students.engines.process_group import join, leave
+from students.engines.process_group import environment_variable, join, leave
 from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import partitions_of
 from students.errors import TrainingError
-
-_NO_COMPILING = "TORCHDYNAMO_DISABLE"
 
 
 class DeepSpeedEngine(Engine):
@@ -106,7 +103,7 @@ def _quietly_import(device: torch.device) -> None:
         deepspeed = _deepspeed()
     # Imported at the first step of any optimizer; it compiles one that we do not offer, for which
     # importing the compiler takes longer than importing DeepSpeed itself.
-    with _without_compiling(), suppress(ImportError):
+    with environment_variable("TORCHDYNAMO_DISABLE", "1"), suppress(ImportError):
         importlib.import_module("deepspeed.runtime.zero.muon.original_muon")
     deepspeed.utils.logger.setLevel(logging.ERROR)
     # Compiling it takes a minute at the first start; killed on the way it blocks all later ones.
@@ -118,20 +115,6 @@ def _deepspeed() -> Any:
     import deepspeed
 
     return deepspeed
-
-
-@contextmanager
-def _without_compiling() -> Iterator[None]:
-    """Makes ``torch.compile`` do nothing inside the context."""
-    before = os.environ.get(_NO_COMPILING)
-    os.environ[_NO_COMPILING] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_NO_COMPILING]
-        else:
-            os.environ[_NO_COMPILING] = before
 
 
 def _leave() -> None:

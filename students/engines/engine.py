@@ -1,9 +1,16 @@
-"""What every engine does, wherever its optimizer keeps weights, gradients and slots."""
+"""What every engine does, wherever its optimizer keeps weights, gradients and slots.
+
+No engine is asked to clip gradients: each hands them in and scales them by one factor. DeepSpeed
+has a formula of its own for each ZeRO stage: the norm is taken in float32 or float64, over other
+pieces, and stage 0 multiplies by ``c / (n + 1e-6)`` where the others divide by ``(n + 1e-6) / c``.
+The results differ in their last bits.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from students.config import EngineConfig, TrainConfig
-from students.engines.buffer_sync import BufferSync
-from students.engines.gradient_clipping import clipping_for, squared_norm
 from students.engines.group import Group
-from students.engines.process_group import add_up
+from students.engines.process_group import add_up, average
 from students.engines.state_tensors import EngineState, frozen, load_module, on_cpu, trainable
 from students.engines.zero_partitions import Partitions
+
+LARGEST_NORM = 1e18
+"""A norm beyond this counts as not finite: its square no longer fits into a float32, and
+DeepSpeed would skip the step where another engine takes it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Engine(ABC):
         self._module = module
         self._optimizer = optimizer
         self._partitions = partitions
-        self._buffers = BufferSync(setup.learner, setup.group)
+        self._counted = {name: count.clone() for name, count in self._counts().items()}
         if setup.state is not None and setup.state.optimizer:
             self._restore(setup.state.optimizer)
 
@@ -100,22 +109,27 @@ class Engine(ABC):
             return self._module(inputs)
 
     def step(self, learning_rate: float) -> StepResult:
-        """One step on the mean gradients, clipped; skipped if they are not finite."""
+        """One step on the mean gradients, clipped; skipped if they are not finite.
+
+        Clipped by the norm n of all gradients: the factor is ``min(1, limit / (n + 1e-6))``
+        (Pascanu et al., 2013, algorithm 1; the small number as in ``torch.nn.utils``).
+        """
         gradients = self._partitions.gradients()
-        squared = squared_norm(gradients)
+        squared = _squared_norm(gradients)
         if self._partitions.split:
             total = torch.tensor(squared, dtype=torch.float64, device=self.device)
             squared = float(add_up(total, self.group))
-        clipping = clipping_for(squared, self._clipping)
-        if not clipping.finite:
+        norm = math.sqrt(squared)
+        finite = norm < LARGEST_NORM
+        if not finite:
             self._partitions.void(gradients)
-        elif clipping.factor < 1:
+        elif self._clipping != "none" and (factor := self._clipping / (norm + 1e-6)) < 1:
             for gradient in gradients:
-                gradient.mul_(clipping.factor)
+                gradient.mul_(factor)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._take_step()
-        return StepResult(clipping.norm, clipping.finite)
+        return StepResult(norm, finite)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -130,9 +144,30 @@ class Engine(ABC):
         """The sum of ``values`` over the ranks, on every rank."""
         return add_up(values.detach().to(self.device, copy=True), self.group)
 
+    @torch.no_grad()
     def sync_buffers(self) -> None:
-        """Makes all ranks' buffers equal: floating-point ones averaged, counts added up."""
-        self._buffers.sync()
+        """Makes all ranks' buffers equal; without effect the second time.
+
+        Statistics (floating point) are averaged. Counts (integers, as ``num_batches_tracked``)
+        grow by what *all* ranks have counted since the last time, so they are what one rank
+        would count.
+        """
+        if self.group.ranks == 1:
+            return
+        statistics = [b for b in self._learner.buffers() if b.is_floating_point()]
+        # In float64 the mean of equal float32 values is that value again, for any number of ranks.
+        average(statistics, self.group, dtype=torch.float64)
+        for name, count in self._counts().items():
+            grown = (count - self._counted[name]).to(torch.int64)
+            count.copy_(self._counted[name] + add_up(grown, self.group))
+            self._counted[name] = count.clone()
+
+    def _counts(self) -> dict[str, Tensor]:
+        return {
+            name: buffer
+            for name, buffer in self._learner.named_buffers()
+            if not (buffer.is_floating_point() or buffer.is_complex() or buffer.dtype == torch.bool)
+        }
 
     @torch.no_grad()
     def constrain(self, change: Callable[[str, Tensor], Tensor | None]) -> None:
@@ -163,3 +198,17 @@ class Engine(ABC):
         for slot, values in slots.items():
             for name, value in values.items():
                 self._partitions.set_slot(parameters[name], slot, value)
+
+
+def _squared_norm(gradients: Iterable[Tensor]) -> float:
+    """The sum of the squares of all entries.
+
+    Float64 for each tensor, read in its logical order; the tensors' sums are added exactly
+    (``fsum``), so it does not matter in which order or shape an engine keeps them.
+    """
+    norms = [
+        torch.linalg.vector_norm(gradient.detach().reshape(-1), dtype=torch.float64)
+        for gradient in gradients
+    ]
+    # One transfer for all, for on an accelerator each would wait.
+    return math.fsum(norm * norm for norm in torch.stack(norms).tolist()) if norms else 0.0

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 
 import torch
@@ -34,7 +34,7 @@ def join(group: Group, device: torch.device) -> None:
     excepthook = sys.excepthook
     try:
         store = _store(group, timeout)
-        with _interface(group.address):
+        with _loopback_for(group.address):
             dist.init_process_group(
                 backend, store=store, rank=group.rank, world_size=group.ranks, timeout=timeout
             )
@@ -103,20 +103,27 @@ def _store(group: Group, timeout: timedelta) -> Store:
     )
 
 
-@contextmanager
-def _interface(address: str) -> Iterator[None]:
+def _loopback_for(address: str) -> AbstractContextManager[None]:
     """Keeps gloo's own sockets on loopback where the ranks meet on loopback.
 
     Gloo reads the interface from the environment alone, when a group is made; what the user
     has set there is kept.
     """
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
-    local = address in ("127.0.0.1", "::1", "localhost")
-    if not (local and loopback) or _INTERFACE in os.environ:
-        yield
-        return
-    os.environ[_INTERFACE] = loopback[0]
+    if address in ("127.0.0.1", "::1", "localhost") and loopback and _INTERFACE not in os.environ:
+        return environment_variable(_INTERFACE, loopback[0])
+    return nullcontext()
+
+
+@contextmanager
+def environment_variable(name: str, value: str) -> Iterator[None]:
+    """Sets a variable of this process's environment inside the context."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
-        del os.environ[_INTERFACE]
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

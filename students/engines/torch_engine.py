@@ -9,7 +9,7 @@ from students.engines.autocast import InPrecision
 from students.engines.engine import Engine, EngineSetup
 from students.engines.process_group import join, leave
 from students.engines.state_tensors import trainable
-from students.engines.zero_partitions import whole_partitions
+from students.engines.zero_partitions import WholePartitions
 
 
 class TorchEngine(Engine):
@@ -28,7 +28,7 @@ class TorchEngine(Engine):
             setup,
             InPrecision(setup.learner, setup.train.precision, setup.device.type),
             optimizer,
-            whole_partitions(setup.learner, optimizer, setup.group),
+            WholePartitions(setup.learner, optimizer, setup.group),
         )
 
     def backward(self, loss: Tensor) -> None:

@@ -8,8 +8,9 @@ module itself is passed in by the one file that may import it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,73 +19,79 @@ from students.engines.group import Group
 from students.engines.process_group import average
 
 
-class Partitions(Protocol):
-    """One ZeRO stage's layout. ``value`` and ``slot`` are collective."""
+class Partitions(ABC):
+    """The layout of one ZeRO stage: each of ``pieces`` has its slots in ``state``, one value per
+    weight or one count. ``value`` and ``slot`` are collective."""
 
-    split: bool
+    split: ClassVar[bool]
     """Whether each rank has only a part of the gradients."""
 
+    def __init__(self, pieces: Sequence[Tensor], state: MutableMapping[Tensor, Any]) -> None:
+        self._pieces = pieces
+        self._state = state
+
+    @abstractmethod
     def gradients(self) -> list[Tensor]:
         """The rank's mean gradients, between the last backward pass and the step; zero where
         there is none."""
-        ...
 
+    @abstractmethod
     def void(self, gradients: Sequence[Tensor]) -> None:
         """Makes the coming step change nothing."""
-        ...
+
+    @abstractmethod
+    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
+        """Replaces the parameter, in all its copies."""
+
+    @abstractmethod
+    def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
+        """The whole slot of a parameter; shape () if it is a count."""
+
+    @abstractmethod
+    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        """Replaces the slot of a parameter, after ``prepare``."""
 
     def value(self, parameter: nn.Parameter) -> Tensor:
         """The whole parameter."""
-        ...
-
-    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces the parameter, in all its copies."""
-        ...
+        return parameter.detach()
 
     def slots(self) -> list[str]:
         """The optimizer's slots; none before its first step."""
-        ...
-
-    def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        """The whole slot of a parameter; shape () if it is a count."""
-        ...
+        slots = self._state.get(self._pieces[0], {})
+        return [name for name, value in slots.items() if isinstance(value, Tensor)]
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
         """Makes empty slots, each with one value per weight or (true) one count."""
-        ...
-
-    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """Replaces the slot of a parameter, after ``prepare``."""
-        ...
+        for piece in self._pieces:
+            # Counts are kept in main memory, as torch's optimizers do.
+            self._state[piece] = {
+                name: torch.zeros(()) if count else torch.zeros_like(piece, requires_grad=False)
+                for name, count in counts.items()
+            }
 
 
 def partitions_of(engine: Any, zero_stage: int, group: Group, deepspeed: Any) -> Partitions:
     """The layout of DeepSpeed's ``engine``; ``deepspeed`` is the module."""
     if zero_stage == 0:
-        return whole_partitions(engine.module, engine.optimizer, Group())
+        return WholePartitions(engine.module, engine.optimizer, Group())
     if zero_stage == 3:
         return _SplitWeights(engine.optimizer, group, deepspeed)
     return _SplitSlots(engine.optimizer, deepspeed)
 
 
-def whole_partitions(
-    module: nn.Module, optimizer: torch.optim.Optimizer, group: Group
-) -> Partitions:
-    """The layout of a plain optimizer; gradients are averaged over ``group``."""
-    return _Whole(module, optimizer, group)
-
-
-class _Whole:
-    """Stage 0, and torch alone: the module's own parameters and a plain optimizer."""
+class WholePartitions(Partitions):
+    """Stage 0, and torch alone: the module's own parameters and a plain optimizer, with gradients
+    averaged over ``group``."""
 
     split = False
 
     def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer, group: Group) -> None:
         self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._optimizer = optimizer
         self._group = group
+        super().__init__(self._parameters, optimizer.state)
 
     def gradients(self) -> list[Tensor]:
+        """Zero gradients are made where there is none."""
         for parameter in self._parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -93,42 +100,34 @@ class _Whole:
         return gradients
 
     def void(self, gradients: Sequence[Tensor]) -> None:
-        # Gradients would be applied, finite or not; a parameter that has none is skipped.
+        """Gradients would be applied, finite or not; a parameter that has none is skipped."""
         for parameter in self._parameters:
             parameter.grad = None
 
-    def value(self, parameter: nn.Parameter) -> Tensor:
-        return parameter.detach()
-
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
+        """There is one copy."""
         parameter.copy_(value)
 
-    def slots(self) -> list[str]:
-        return _tensors(self._optimizer.state.get(self._parameters[0], {}))
-
     def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        found: Tensor = self._optimizer.state[parameter][name]
+        """As the optimizer keeps it."""
+        found: Tensor = self._state[parameter][name]
         return found
 
-    def prepare(self, counts: Mapping[str, bool]) -> None:
-        for parameter in self._parameters:
-            self._optimizer.state[parameter] = _empty(parameter, counts)
-
     def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        self._optimizer.state[parameter][name].copy_(value)
+        """As the optimizer keeps it."""
+        self._state[parameter][name].copy_(value)
 
 
-class _Split:
+class _Split(Partitions):
     """Stages 1 to 3: each rank has a part of the gradients, and flat ``pieces`` of many
     parameters with their slots. A slot that is a count is the same for all of them."""
 
     split = True
 
     def __init__(self, zero: Any, deepspeed: Any, pieces: Sequence[Tensor]) -> None:
+        super().__init__(pieces, zero.optimizer.state)
         self._zero = zero
         self._utils = deepspeed.utils
-        self._pieces = pieces
-        self._state = zero.optimizer.state
 
     def gradients(self) -> list[Tensor]:
         groups = self._zero.averaged_gradients.values()
@@ -139,19 +138,12 @@ class _Split:
         for gradient in gradients:
             gradient.fill_(torch.nan)
 
-    def slots(self) -> list[str]:
-        return _tensors(self._state.get(self._pieces[0], {}))
-
     def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
         flat: Tensor = self._state[self._pieces[0]][name]
         if flat.dim() == 0:
             return flat
         found: Tensor = self._utils.safe_get_full_optimizer_state(parameter, name)
         return found
-
-    def prepare(self, counts: Mapping[str, bool]) -> None:
-        for piece in self._pieces:
-            self._state[piece] = _empty(piece, counts)
 
     def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
         if value.dim() > 0:
@@ -160,9 +152,9 @@ class _Split:
         for piece in self._pieces:
             self._state[piece][name].copy_(value)
 
+    @abstractmethod
     def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
         """Fills this rank's part of a slot."""
-        raise NotImplementedError
 
 
 class _SplitSlots(_Split):
@@ -171,10 +163,8 @@ class _SplitSlots(_Split):
     def __init__(self, zero: Any, deepspeed: Any) -> None:
         super().__init__(zero, deepspeed, zero.single_partition_of_fp32_groups)
 
-    def value(self, parameter: nn.Parameter) -> Tensor:
-        return parameter.detach()  # in float32 it equals the leading copy
-
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
+        # In float32 both copies are equal, so the module's own is read.
         parameter.copy_(value)
         self._utils.safe_set_full_fp32_param(parameter, value)
 
@@ -219,15 +209,3 @@ class _SplitWeights(_Split):
         flat = value.to(parameter.device).reshape(-1)
         padded = nn.functional.pad(flat, (0, size * self._group.ranks - flat.numel()))
         return padded[size * self._group.rank :][:size]
-
-
-def _tensors(slots: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in slots.items() if isinstance(value, Tensor)]
-
-
-def _empty(like: Tensor, counts: Mapping[str, bool]) -> dict[str, Tensor]:
-    """Slots of zeros; counts are kept in main memory, as torch's optimizers do."""
-    return {
-        name: torch.zeros(()) if count else torch.zeros_like(like, requires_grad=False)
-        for name, count in counts.items()
-    }
