@@ -12,7 +12,7 @@ from benchmarks.ensemble_comparison.step_times import UNIFORM
 from benchmarks.ensemble_comparison.table import WITHOUT_TEACHERS, difference, significance
 from benchmarks.ensemble_comparison.tuning import MethodResult
 from orchestrator.report.plot_elements import LINES, label_axes
-from orchestrator.results.repeat_report import Paired
+from orchestrator.results.finished_run import Paired
 
 ResultsByRegime = Mapping[str, Mapping[str, MethodResult]]
 """The result of each method, by regime."""

@@ -9,7 +9,7 @@ from benchmarks.ensemble_comparison.regimes import Regime
 from benchmarks.ensemble_comparison.step_times import UNIFORM, StepCost
 from benchmarks.ensemble_comparison.tuning import MethodResult
 from orchestrator.report.compare_seeds import paired, spread
-from orchestrator.results.repeat_report import Paired
+from orchestrator.results.finished_run import Paired
 
 HEAD = (
     "method", "chosen on validation", "validation %", "test %", "vs untaught", "vs uniform mean",

@@ -1,7 +1,6 @@
 """The commands, each in a module that is imported when it is used.
 
 init, check, run, list, report, compare, bank, clean   the commands of those names
-options                                                options that several commands share
+options                                                what several commands share, as --home
 plan_table                                             a plan as a table
-console                                                standard output for tables
 """

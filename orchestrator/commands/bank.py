@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.commands.options import home_option, json_option
+from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.formatting.units import counted, format_bytes
 
 if TYPE_CHECKING:
     from teachers.bank.inventory import StoredShelf, Verified
 
-_SHOWN = 8
-"""Digits shown of a digest; they are enough to name it."""
 _teacher = click.option(
     "--teacher",
     "word",
@@ -35,7 +33,7 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
     Without a subcommand it lists. Deleting the bank costs time, nothing else.
     """
     if context.invoked_subcommand is None:
-        _list(home, as_json)
+        context.invoke(list_command, home=home, as_json=as_json)
     elif as_json:
         raise click.UsageError("--json goes after the subcommand")
 
@@ -45,7 +43,15 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 @json_option
 def list_command(home: Path, as_json: bool) -> None:
     """Lists the shelves: teacher, number of views, size, date of last use."""
-    _list(home, as_json)
+    shelves = _shelves(home, None)
+    total = sum(shelf.bytes for shelf in shelves)
+    if as_json:
+        print_json(home=home, bytes=total, shelves=[_row(shelf) for shelf in shelves])
+    elif shelves:
+        _print(shelves)
+        click.echo(f"In all: {format_bytes(total)}")
+    else:
+        click.echo(f"The bank in '{home}' is empty.")
 
 
 @command.command("size")
@@ -53,15 +59,12 @@ def list_command(home: Path, as_json: bool) -> None:
 @json_option
 def size_command(home: Path, as_json: bool) -> None:
     """Prints the size of the bank, in all and of each teacher's answers."""
-    from orchestrator.formatting.units import format_bytes
-
-    shelves = _shelves(home, None)
-    of_teachers: dict[str, int] = {}
-    for shelf in shelves:
-        of_teachers[shelf.teacher] = of_teachers.get(shelf.teacher, 0) + shelf.bytes
-    total = sum(of_teachers.values())
+    of_teachers: Counter[str] = Counter()
+    for shelf in _shelves(home, None):
+        of_teachers[shelf.teacher] += shelf.bytes
+    total = of_teachers.total()
     if as_json:
-        click.echo(json.dumps({"bytes": total, "teachers": of_teachers}))
+        print_json(bytes=total, teachers=of_teachers)
         return
     for teacher, size in of_teachers.items():
         click.echo(f"{teacher}: {format_bytes(size)}")
@@ -82,11 +85,22 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
     from teachers.bank.inventory import verify
 
     verified = [(shelf, verify(shelf)) for shelf in _shelves(home, word)]
+    is_corrupt = any(each.corrupt for _, each in verified)
     if as_json:
-        click.echo(json.dumps({"shelves": [_verified_row(*each) for each in verified]}))
+        print_json(
+            shelves=[
+                {"teacher": shelf.teacher, "digest": shelf.digest, **vars(each)}
+                for shelf, each in verified
+            ]
+        )
     else:
-        _print_verified(verified)
-    if any(each.corrupt for _, each in verified):
+        for shelf, each in verified:
+            _print_verified(shelf, each)
+        if is_corrupt:
+            click.echo("What is corrupt is never read; it is computed again when it is needed.")
+        elif not verified:
+            click.echo("The bank is empty.")
+    if is_corrupt:
         context.exit(INTERNAL_ERROR)
 
 
@@ -96,25 +110,22 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 @json_option
 def clear_command(home: Path, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, without asking; prints the space freed."""
-    from orchestrator.formatting.units import format_bytes
     from teachers.bank.inventory import clear, sweep
 
-    bank = home / "bank"
-    freed = sweep(bank) if word is None else 0
+    freed = sweep(home / "bank") if word is None else 0
     cleared: list[StoredShelf] = []
     held: list[StoredShelf] = []
     for shelf in _shelves(home, word):
         (cleared if clear(shelf) else held).append(shelf)
     freed += sum(shelf.bytes for shelf in cleared)
     if as_json:
-        names = {"cleared": [s.digest for s in cleared], "held": [s.digest for s in held]}
-        click.echo(json.dumps({**names, "freed_bytes": freed}))
-    else:
-        for shelf in held:
-            name = f"{shelf.teacher} ({shelf.digest[:_SHOWN]})"
-            click.echo(f"Kept: {name}, because a process is writing it.")
-        shelves = "1 shelf" if len(cleared) == 1 else f"{len(cleared)} shelves"
-        click.echo(f"Deleted {shelves}, which frees {format_bytes(freed)}.")
+        gone, kept = ([shelf.digest for shelf in each] for each in (cleared, held))
+        print_json(cleared=gone, held=kept, freed_bytes=freed)
+        return
+    for shelf in held:
+        click.echo(f"Kept: {_name(shelf)}, because a process is writing it.")
+    shelves = counted(len(cleared), "shelf", "shelves")
+    click.echo(f"Deleted {shelves}, which frees {format_bytes(freed)}.")
 
 
 def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
@@ -139,31 +150,13 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
     raise RecipeProblems([Problem("", message)])
 
 
-def _list(home: Path, as_json: bool) -> None:
-    from orchestrator.formatting.units import format_bytes
-
-    shelves = _shelves(home, None)
-    if as_json:
-        total = sum(shelf.bytes for shelf in shelves)
-        rows = [_row(shelf) for shelf in shelves]
-        click.echo(json.dumps({"home": str(home), "bytes": total, "shelves": rows}))
-        return
-    if not shelves:
-        click.echo(f"The bank in '{home}' is empty.")
-        return
-    _print(shelves)
-    click.echo(f"In all: {format_bytes(sum(shelf.bytes for shelf in shelves))}")
-
-
-def _print(shelves: Sequence[StoredShelf]) -> None:
-    from orchestrator.commands.console import output
+def _print(shelves: list[StoredShelf]) -> None:
     from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.formatting.units import format_bytes
 
     rows = tuple(
         (
             shelf.teacher,
-            shelf.digest[:_SHOWN],
+            shelf.digest[:8],
             f"{_model(shelf)}, {_inference(shelf)}",
             str(len(shelf.views)),
             f"{shelf.answers:,}",
@@ -173,7 +166,12 @@ def _print(shelves: Sequence[StoredShelf]) -> None:
         for shelf in shelves
     )
     headers = ("teacher", "shelf", "model and inference", "views", "answers", "size", "used")
-    print_grid(Grid("The bank", headers, rows, words=3), output())
+    print_grid(Grid("The bank", headers, rows, words=3))
+
+
+def _name(shelf: StoredShelf) -> str:
+    """The teacher, and so many digits of the digest as name the shelf."""
+    return f"{shelf.teacher} ({shelf.digest[:8]})"
 
 
 def _model(shelf: StoredShelf) -> str:
@@ -206,31 +204,13 @@ def _row(shelf: StoredShelf) -> dict[str, Any]:
         "answers": shelf.answers,
         "bytes": shelf.bytes,
         "used": None if used is None else used.isoformat(timespec="seconds"),
-        "folder": str(shelf.folder),
+        "folder": shelf.folder,
     }
 
 
-def _print_verified(verified: Sequence[tuple[StoredShelf, Verified]]) -> None:
-    for shelf, each in verified:
-        for one in each.corrupt:
-            what = f"{one.answers:,} answers" if one.answers else "all answers"
-            click.echo(f"Corrupt: {what} in '{one.path}': {one.why}.")
-        files = "1 file" if each.files == 1 else f"{each.files} files"
-        good = f"{each.answers:,} answers in {files} match their checksums"
-        click.echo(f"{shelf.teacher} ({shelf.digest[:_SHOWN]}): {good}.")
-    if any(each.corrupt for _, each in verified):
-        click.echo("What is corrupt is never read; it is computed again when it is needed.")
-    elif not verified:
-        click.echo("The bank is empty.")
-
-
-def _verified_row(shelf: StoredShelf, each: Verified) -> dict[str, Any]:
-    return {
-        "teacher": shelf.teacher,
-        "digest": shelf.digest,
-        "files": each.files,
-        "answers": each.answers,
-        "corrupt": [
-            {"path": str(one.path), "answers": one.answers, "why": one.why} for one in each.corrupt
-        ],
-    }
+def _print_verified(shelf: StoredShelf, each: Verified) -> None:
+    for one in each.corrupt:
+        what = f"{one.answers:,} answers" if one.answers else "all answers"
+        click.echo(f"Corrupt: {what} in '{one.path}': {one.why}.")
+    files = counted(each.files, "file")
+    click.echo(f"{_name(shelf)}: {each.answers:,} answers in {files} match their checksums.")

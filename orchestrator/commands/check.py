@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, recipe_arguments
+from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -59,11 +58,10 @@ def command(
     except RecipeProblems as found:
         if as_json:
             name = loaded.recipe.name if loaded is not None else found.name or recipe.stem
-            problems = [vars(each) for each in found.problems]
-            click.echo(json.dumps({"outcome": "problems", "name": name, "problems": problems}))
+            print_json(outcome="problems", name=name, problems=found.problems)
         raise
     if as_json:
-        click.echo(json.dumps(_as_object(loaded, home, deep)))
+        _print_object(loaded, home, deep)
     else:
         _print(loaded, home, deep)
 
@@ -78,7 +76,6 @@ def _check_deeply(loaded: LoadedRecipe, home: Path) -> None:
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
     """Measures, with progress on standard error, and prints the predictions."""
-    from orchestrator.commands.console import output
     from orchestrator.profiling.measure import measure
     from orchestrator.profiling.measured_table import print_measured
 
@@ -87,37 +84,48 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
 
     found = measure(loaded, home=home, repeats=repeats, say=say)
     if as_json:
-        click.echo(json.dumps({"outcome": "done", "problems": [], **found.to_json()}))
+        print_json(outcome="done", problems=[], **found.to_json())
     else:
-        print_measured(found, output())
+        print_measured(found)
+
+
+def _print_object(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
+    from orchestrator.commands.plan_table import plan_rows
+    from orchestrator.recipe.advice import notes
+    from orchestrator.recipe.printing import printable
+
+    print_json(
+        outcome="done",
+        name=loaded.recipe.name,
+        problems=[],
+        notes=notes(loaded.recipe),
+        recipe=printable(loaded),
+        stages=plan_rows(loaded, home),
+        not_checked=[] if deep else _unchecked(loaded),
+    )
 
 
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
+    """Prints the recipe as YAML, in colour on a terminal, its plan, and notes."""
     from orchestrator.commands.plan_table import print_plan
     from orchestrator.recipe.advice import notes
+    from orchestrator.recipe.printing import printable
+    from orchestrator.recipe.yaml_values import dump_yaml
 
-    _print_recipe(loaded)
+    text = dump_yaml(printable(loaded))
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.syntax import Syntax
+
+        Console().print(Syntax(text, "yaml", theme="ansi_dark", background_color="default"))
+    else:
+        click.echo(text, nl=False)
     click.echo()
     print_plan(loaded, home)
     _print_list("Notes:", notes(loaded.recipe))
     if not deep:
         title = "Not checked (check --deep and the start of every run do that):"
         _print_list(title, _unchecked(loaded))
-
-
-def _print_recipe(loaded: LoadedRecipe) -> None:
-    """Prints the recipe as YAML, in colour on a terminal."""
-    from orchestrator.recipe.printing import printable
-    from orchestrator.recipe.yaml_values import dump_yaml
-
-    text = dump_yaml(printable(loaded))
-    if not sys.stdout.isatty():
-        click.echo(text, nl=False)
-        return
-    from rich.console import Console
-    from rich.syntax import Syntax
-
-    Console().print(Syntax(text, "yaml", theme="ansi_dark", background_color="default"))
 
 
 def _print_list(title: str, sentences: tuple[str, ...]) -> None:
@@ -137,19 +145,3 @@ def _unchecked(loaded: LoadedRecipe) -> tuple[str, ...]:
         "the contents of files of weights and of code",
         *(problem.message for problem in missing_files(loaded)),
     )
-
-
-def _as_object(loaded: LoadedRecipe, home: Path, deep: bool) -> dict[str, Any]:
-    from orchestrator.commands.plan_table import plan_rows
-    from orchestrator.recipe.advice import notes
-    from orchestrator.recipe.printing import printable
-
-    return {
-        "outcome": "done",
-        "name": loaded.recipe.name,
-        "problems": [],
-        "notes": notes(loaded.recipe),
-        "recipe": printable(loaded),
-        "stages": list(plan_rows(loaded, home)),
-        "not_checked": [] if deep else _unchecked(loaded),
-    }

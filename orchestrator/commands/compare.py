@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from orchestrator.commands.options import home_option, json_option
+from orchestrator.commands.options import home_option, json_option, print_json
 
 
 @click.command("compare")
@@ -18,13 +17,11 @@ def command(home: Path, runs: tuple[str, ...], as_json: bool) -> None:
     """Prints runs side by side; each RUN is spelt as for report."""
     from orchestrator.home.run_finder import find_distinct, find_runs
 
-    found = find_distinct(runs, find_runs(home))
-    reports = [run.report for run in found]
+    reports = [run.report for run in find_distinct(runs, find_runs(home))]
     if as_json:
-        click.echo(json.dumps({"runs": [report.to_json() for report in reports]}))
+        print_json(runs=[report.to_json() for report in reports])
         return
-    from orchestrator.commands.console import output
     from orchestrator.formatting.table import print_grid
     from orchestrator.report.render_tables import comparison_table
 
-    print_grid(comparison_table(reports), output())
+    print_grid(comparison_table(reports))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.commands.options import home_option, json_option
+from orchestrator.commands.options import home_option, json_option, print_json
 
 if TYPE_CHECKING:
-    from orchestrator.home.run_finder import StoredRun, StoredRuns
+    from orchestrator.home.run_finder import StoredRun
 
 _NS = 10**9
 
@@ -32,38 +31,33 @@ def command(home: Path, as_json: bool) -> None:
         "unfinished": sum(stage.unfinished for stage in stages),
     }
     if as_json:
-        click.echo(json.dumps(_as_object(stored, counts)))
-    else:
-        _print(stored, counts)
-
-
-def _print(stored: StoredRuns, counts: dict[str, int]) -> None:
-    from orchestrator.commands.console import output
-    from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.report.render_tables import gain_cells
-
-    console = output()
+        runs = [_as_row(run) for run in stored.runs]
+        print_json(home=home, runs=runs, stages=counts, unreadable=stored.unreadable)
+        return
     if stored.runs:
-        rows = tuple(
-            (run.title, _local_time(run), _outcome(run), *gain_cells(run.report))
-            for run in stored.runs
-        )
-        headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
-        print_grid(Grid("Runs", headers, rows), console)
+        _print(stored.runs)
     else:
-        click.echo(f"'{stored.home}' has no run.")
+        click.echo(f"'{home}' has no run.")
     click.echo(f"Stages: {counts['stored']} stored, {counts['unfinished']} unfinished.")
     for folder in stored.unreadable:
         click.echo(f"The report of '{folder.name}' is damaged; run its recipe again.", err=True)
 
 
-def _as_object(stored: StoredRuns, counts: dict[str, int]) -> dict[str, Any]:
-    return {
-        "home": str(stored.home),
-        "runs": [_as_row(run) for run in stored.runs],
-        "stages": counts,
-        "unreadable": [str(folder) for folder in stored.unreadable],
-    }
+def _print(runs: tuple[StoredRun, ...]) -> None:
+    from orchestrator.formatting.table import Grid, print_grid
+    from orchestrator.report.render_tables import gain_cells
+
+    rows = tuple(
+        (
+            run.title,
+            f"{datetime.fromtimestamp(run.written / _NS):%Y-%m-%d %H:%M}",
+            "running" if run.running else run.report.outcome,
+            *gain_cells(run.report),
+        )
+        for run in runs
+    )
+    headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
+    print_grid(Grid("Runs", headers, rows))
 
 
 def _as_row(run: StoredRun) -> dict[str, Any]:
@@ -80,13 +74,5 @@ def _as_row(run: StoredRun) -> dict[str, Any]:
         "student": student,
         "untaught": untaught,
         "gain": gain,
-        "folder": str(run.folder),
+        "folder": run.folder,
     }
-
-
-def _outcome(run: StoredRun) -> str:
-    return "running" if run.running else run.report.outcome
-
-
-def _local_time(run: StoredRun) -> str:
-    return datetime.fromtimestamp(run.written / _NS).strftime("%Y-%m-%d %H:%M")

@@ -1,8 +1,8 @@
-"""Options that several commands share: the home folder, a recipe with its overrides, JSON."""
+"""What several commands share: the home folder, a recipe with its overrides, JSON."""
 
 from __future__ import annotations
 
-import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,13 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object, nothing else."
 )
 """Gives a command ``as_json: bool``."""
+
+
+def print_json(**values: Any) -> None:
+    """Prints one object; dataclasses and paths in it become plain values."""
+    from pydantic_core import to_jsonable_python
+
+    click.echo(json.dumps(values, default=to_jsonable_python))
 
 
 def home_option(function: F) -> F:
@@ -48,18 +55,21 @@ def recipe_arguments(function: F) -> F:
 
     The overrides are those of ``--set`` first, then the bare ones, each in its order.
     """
-
-    @functools.wraps(function)
-    def with_overrides(*, settings: tuple[str, ...], bare: tuple[str, ...], **others: Any) -> Any:
-        return function(overrides=(*settings, *bare), **others)
-
-    wrapped = click.option(
+    path = click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE")
+    bare = click.argument("overrides", nargs=-1, metavar="[A.B=VALUE]...", callback=_with_settings)
+    setting = click.option(
         "--set",
         "settings",
         multiple=True,
+        is_eager=True,
         metavar="A.B=VALUE",
         help="Set a value of the recipe, as YAML; null removes an entry.",
-    )(with_overrides)
-    wrapped = click.argument("bare", nargs=-1, metavar="[A.B=VALUE]...")(wrapped)
-    path = click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE")
-    return path(wrapped)  # type: ignore[return-value]
+    )
+    return path(bare(setting(function)))
+
+
+def _with_settings(
+    context: click.Context, _: click.Parameter, bare: tuple[str, ...]
+) -> tuple[str, ...]:
+    settings: tuple[str, ...] = context.params.pop("settings")
+    return settings + bare

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from orchestrator.commands.options import home_option, json_option
+from orchestrator.commands.options import home_option, json_option, print_json
 
 
 @click.command("report")
@@ -21,10 +20,9 @@ def command(home: Path, run: str, as_json: bool) -> None:
 
     found = find_run(run, find_runs(home))
     if as_json:
-        click.echo(json.dumps(found.report.to_json()))
+        print_json(**found.report.to_json())
         return
-    from orchestrator.commands.console import output
-    from orchestrator.report.render_terminal import print_report
+    from orchestrator.report.render_tables import print_report
     from orchestrator.results.finished_run import read_finished_run
     from orchestrator.results.run_report import FORMAT
 
@@ -32,7 +30,7 @@ def command(home: Path, run: str, as_json: bool) -> None:
         repeats = read_finished_run(found.folder).repeats
     except ValueError:  # Those of another version.
         repeats = None
-    print_report(found.report, output(), repeats)
+    print_report(found.report, repeats=repeats)
     if found.report.format != FORMAT:
         click.echo(
             "An older version wrote this report, and not all of it can be shown; run the recipe "
@@ -41,5 +39,5 @@ def command(home: Path, run: str, as_json: bool) -> None:
     if found.running:
         click.echo("It is running now.")
     files = [file for pattern in ("*.md", "*.png") for file in sorted(found.folder.glob(pattern))]
-    names = ", ".join(file.name for file in files) if files else "none yet"
+    names = ", ".join(file.name for file in files) or "none yet"
     click.echo(f"Page and pictures ({names}): {found.folder}")

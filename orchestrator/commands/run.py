@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, recipe_arguments
+from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
 from orchestrator.errors import RecipeProblems
 
 if TYPE_CHECKING:
-    from orchestrator.results.finished_run import FinishedRun
     from students.fault_injection import Fault
 
 
@@ -55,30 +53,18 @@ def command(
         )
     except BaseException as error:
         if as_json:
-            click.echo(json.dumps(_without_report(name, error)))
+            outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            if isinstance(error, RecipeProblems) and error.name is not None:
+                name = error.name
+            print_json(name=name, outcome=outcome, problem=str(error))
         raise
     if as_json:
-        click.echo(json.dumps(finished.to_json()))
-    else:
-        show(finished)
+        print_json(**finished.to_json())
+        return
+    from orchestrator.report.render_tables import print_report
 
-
-def show(finished: FinishedRun) -> None:
-    """Prints the report to standard output."""
-    from orchestrator.commands.console import output
-    from orchestrator.report.render_terminal import print_report
-
-    console = output()
-    print_report(finished.report, console, finished.repeats)
-    console.print(f"Page and pictures: {finished.folder}", markup=False, soft_wrap=True)
-
-
-def _without_report(name: str, error: BaseException) -> dict[str, Any]:
-    """What ``--json`` prints of a run that ended early."""
-    outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    if isinstance(error, RecipeProblems) and error.name is not None:
-        name = error.name
-    return {"name": name, "outcome": outcome, "problem": str(error)}
+    print_report(finished.report, repeats=finished.repeats)
+    click.echo(f"Page and pictures: {finished.folder}")
 
 
 def _fault() -> Fault | None:

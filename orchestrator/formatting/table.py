@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from rich import box
@@ -22,8 +23,14 @@ class Grid:
     words: int = 1
 
 
-def print_grid(grid: Grid, console: Console) -> None:
-    """Prints one table; where it is too wide, columns of words are wrapped."""
+def output() -> Console:
+    """Standard output, a hundred columns wide where it is a pipe or a file."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+
+
+def print_grid(grid: Grid, console: Console | None = None) -> None:
+    """Prints one table, to standard output if nowhere else; columns of words are wrapped where
+    it is too wide."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, header in enumerate(grid.headers):
         words = number < grid.words
@@ -35,5 +42,6 @@ def print_grid(grid: Grid, console: Console) -> None:
         )
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
+    console = console or output()
     console.print(Text(grid.title, style="italic"))
     console.print(table)

@@ -1,8 +1,6 @@
-"""Formats rates, times and sizes for people to read."""
+"""Formats rates, times and sizes for people to read, counts with their nouns."""
 
 from __future__ import annotations
-
-_UNIT = 1000.0
 
 
 def format_rate(rate: float | None) -> str:
@@ -25,10 +23,14 @@ def format_duration(seconds: float) -> str:
 
 def format_bytes(size: int) -> str:
     """A size in its natural unit: ``0 bytes``, ``12.3 MB``."""
-    if size < _UNIT:
+    if size < 1000:
         return f"{size} bytes"
-    value, units = float(size), ["kB", "MB", "GB", "TB"]
-    unit = "bytes"
-    while units and value >= _UNIT - 0.05:
-        value, unit = value / _UNIT, units.pop(0)
-    return f"{value:.1f} {unit}"
+    value, units = size / 1000, ["kB", "MB", "GB", "TB"]
+    while len(units) > 1 and value >= 999.95:
+        value, units = value / 1000, units[1:]
+    return f"{value:.1f} {units[0]}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """``1 file``, ``3 files``; ``plural`` where it is not the noun and an s."""
+    return f"1 {noun}" if count == 1 else f"{count} {plural or noun + 's'}"

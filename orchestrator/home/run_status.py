@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from orchestrator.home.process_lock import is_locked
 from orchestrator.results.finished_run import REPORT, write_json
-from orchestrator.results.run_report import Outcome, RunReport, StageReport
+from orchestrator.results.run_report import FORMAT, Outcome, RunReport, StageReport
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store
@@ -81,6 +81,7 @@ def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
         seconds=seconds,
         student=None,
         stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in plan.stages),
+        format=FORMAT,
     )
     write_json(folder / REPORT, report.to_json())
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
-
-from orchestrator.formatting.table import Grid, print_grid
+from orchestrator.formatting.table import Grid, output, print_grid
 from orchestrator.formatting.units import format_bytes, format_duration, format_rate
 from orchestrator.profiling.measured_plan import MeasuredPlan
 
 
-def print_measured(measured: MeasuredPlan, console: Console) -> None:
+def print_measured(measured: MeasuredPlan) -> None:
     """Prints the tables and the sentences; fits 100 columns."""
     for grid in grids(measured):
-        print_grid(grid, console)
+        print_grid(grid)
     for sentence in sentences(measured):
-        console.print(sentence, markup=False, highlight=False)
+        output().print(sentence, markup=False)
 
 
 def grids(measured: MeasuredPlan) -> Iterator[Grid]:

@@ -10,9 +10,8 @@ Collecting (needs torch)
   compare_seeds      mean, spread and paired differences over several seeds (needs scipy)
 
 Showing stored figures
-  render_tables      tables
   render_summary     sentences
-  render_terminal    both, in the terminal
+  render_tables      tables, and a report in the terminal
   render_page        both and the pictures, as ``report.md``
   plots              PNG files (needs matplotlib)
   plot_elements      panels, lines, heat maps, axes, legends of which these are made

@@ -12,7 +12,7 @@ from orchestrator.report.collect_models import ModelFigures, model_name, role_of
 from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.report.collect_teaching import collect_teaching
 from orchestrator.report.step_speed import committed_rows
-from orchestrator.results.run_report import LearningCurve, RunReport, StageReport
+from orchestrator.results.run_report import FORMAT, LearningCurve, RunReport, StageReport
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -67,6 +67,7 @@ def collect_run(
         ),
         terms=term_reports(rows, spec.objective, max(1, outcome.steps // epochs), epochs),
         remarks=notes(plan.recipe),
+        format=FORMAT,
     )
 
 

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from scipy.special import stdtrit
 
-from orchestrator.results.repeat_report import Paired, RepeatReport, Spread
+from orchestrator.results.finished_run import Paired, RepeatReport, Spread
 from orchestrator.results.run_report import ModelReport, RunReport
 
 CONFIDENCE = 0.95

@@ -23,9 +23,8 @@ from orchestrator.report.plot_elements import (
     two_panels,
 )
 from orchestrator.report.render_tables import LABEL
+from orchestrator.results.objective_report import TermReport, WeightingReport
 from orchestrator.results.run_report import LearningCurve, ModelReport, RunReport, SoftTargets
-from orchestrator.results.term_report import TermReport
-from orchestrator.results.weighting_report import WeightingReport
 
 _STYLES = {
     "student": (LINES[0], "*", 150),

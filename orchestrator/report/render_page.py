@@ -9,8 +9,7 @@ from orchestrator.formatting.table import Grid
 from orchestrator.report.plots import Picture, draw_pictures
 from orchestrator.report.render_summary import repeats_sentence, summary
 from orchestrator.report.render_tables import repeats_table, report_tables
-from orchestrator.results.finished_run import REPEATS, REPORT, FinishedRun
-from orchestrator.results.repeat_report import RepeatReport
+from orchestrator.results.finished_run import REPEATS, REPORT, FinishedRun, RepeatReport
 from orchestrator.results.run_report import RunReport
 from students.durable_files import write_atomically
 

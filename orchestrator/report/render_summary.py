@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.formatting.units import format_bytes, format_duration, format_rate
-from orchestrator.results.repeat_report import RepeatReport
+from orchestrator.results.finished_run import RepeatReport
+from orchestrator.results.objective_report import WeightingReport, gradient_shares
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 from orchestrator.results.teaching_report import StepSpeed, TeachingReport
-from orchestrator.results.term_report import gradient_shares
-from orchestrator.results.weighting_report import WeightingReport
 
 _SMALLEST = 0.0005
 """Accuracies that differ by less are the same with one decimal of a percentage."""

@@ -1,21 +1,39 @@
-"""Builds the tables of a report: of one run, of several runs, of several seeds."""
+"""Builds the tables of a report (of one run, of several runs, of several seeds) and prints it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.formatting.table import ABSENT, Grid
-from orchestrator.report.render_summary import is_optimistic
-from orchestrator.results.repeat_report import Paired, RepeatReport
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.formatting.table import ABSENT, Grid, output, print_grid
+from orchestrator.report.render_summary import is_optimistic, repeats_sentence, summary
+from orchestrator.results.finished_run import Paired, RepeatReport
+from orchestrator.results.objective_report import TermReport, WeightingReport, gradient_shares
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
 from orchestrator.results.teaching_report import TeacherRun
-from orchestrator.results.term_report import TermReport, gradient_shares
-from orchestrator.results.weighting_report import WeightingReport
 
 LABEL = "(the label)"
 """The row of the samples whose target was the label."""
 _SMALLEST_KL = 1e-12
 """Less than that is rounding."""
+
+
+def print_report(
+    report: RunReport, console: Console | None = None, repeats: RepeatReport | None = None
+) -> None:
+    """Prints the tables and sentences of one run, and of its ``repeats`` if there are several
+    seeds, to standard output if nowhere else; fits 100 columns."""
+    console = console or output()
+    console.print(Text(f"{report.title}: {report.outcome} in {report.seconds:.1f} s"))
+    for grid in report_tables(report):
+        print_grid(grid, console)
+    for sentence in summary(report):
+        console.print(Text(sentence))
+    if repeats is not None:
+        print_grid(repeats_table(repeats), console)
+        console.print(Text(repeats_sentence(repeats)))
 
 
 def report_tables(report: RunReport) -> tuple[Grid, ...]:

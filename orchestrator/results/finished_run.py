@@ -1,4 +1,4 @@
-"""The reports of a run, and the files of its folder that hold them.
+"""The reports of a run, their comparison over several seeds, and the files that hold them.
 
 HOME/runs/NAME@DIGEST/report.json    the report on the recipe's own seed
 HOME/runs/NAME@DIGEST/repeats.json   where there are several seeds, those on all, and a comparison
@@ -7,16 +7,52 @@ HOME/runs/NAME@DIGEST/repeats.json   where there are several seeds, those on all
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.results.repeat_report import RepeatReport
+from pydantic import TypeAdapter
+
 from orchestrator.results.run_report import RunReport
 from students.durable_files import write_atomically
 
 REPORT = "report.json"
 REPEATS = "repeats.json"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (none for one value)."""
+
+    count: int
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class Paired(Spread):
+    """The difference of two models over the same seeds.
+
+    ``low`` and ``high`` bound the mean difference with 95 % confidence (Student's t with
+    ``count - 1`` degrees of freedom); they are none for one seed. ``wins`` counts the seeds on
+    which the first is better, ``ties`` those on which both are equal.
+    """
+
+    low: float | None
+    high: float | None
+    wins: int
+    ties: int
+
+
+@dataclass(frozen=True)
+class RepeatReport:
+    """Test accuracies over seeds, by model, and the student's gain over each control."""
+
+    recipe: str
+    repeats: int
+    accuracy: Mapping[str, Spread]
+    gains: Mapping[str, Paired] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,8 +81,19 @@ class FinishedRun:
     def _comparison(self) -> dict[str, Any]:
         if self.repeats is None:
             return {}
-        reports = [report.to_json() for report in self.reports]
-        return {"repeats": self.repeats.to_json(), "reports": reports}
+        stored = _Stored(self.repeats, self.reports)
+        return dict(_STORED.dump_python(stored, mode="json"))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The content of ``repeats.json``."""
+
+    repeats: RepeatReport
+    reports: tuple[RunReport, ...]
+
+
+_STORED = TypeAdapter(_Stored)
 
 
 def read_finished_run(folder: Path) -> FinishedRun:
@@ -59,11 +106,8 @@ def read_finished_run(folder: Path) -> FinishedRun:
     report = RunReport.from_json((folder / REPORT).read_bytes())
     if not (folder / REPEATS).exists():
         return FinishedRun((report,), None, folder)
-    plain = json.loads((folder / REPEATS).read_bytes())
-    if not isinstance(plain, dict) or not {"repeats", "reports"} <= plain.keys():
-        raise ValueError(f"'{folder / REPEATS}' is damaged, or of another version")
-    reports = tuple(map(RunReport.from_plain, plain["reports"]))
-    return FinishedRun(reports, RepeatReport.from_plain(plain["repeats"]), folder)
+    stored = _STORED.validate_json((folder / REPEATS).read_bytes())
+    return FinishedRun(stored.reports, stored.repeats, folder)
 
 
 def write_json(path: Path, plain: dict[str, Any]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from orchestrator.results.objective_report import TermReport, WeightingReport
 from orchestrator.results.teaching_report import TeachingReport
-from orchestrator.results.term_report import TermReport
-from orchestrator.results.weighting_report import WeightingReport
 
 Role = Literal["student", "teacher", "ensemble", "control"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
@@ -95,8 +93,8 @@ class RunReport:
     """A run. ``controls`` are those beside ``untaught``; ``omitted`` are the indices of the classes
     that the student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the
     student's objective; ``teacher_weights`` is none where they do not depend on the sample;
-    ``remarks`` are sentences on the recipe. ``format`` is 1 for reports of older versions, of
-    which only the fields that have kept their names are read."""
+    ``remarks`` are sentences on the recipe. ``format`` is 1 for reports of older versions, which
+    do not state it: only the fields that have kept their names are read of these."""
 
     name: str
     recipe_digest: str
@@ -117,7 +115,7 @@ class RunReport:
     teacher_weights: WeightingReport | None = None
     terms: Mapping[str, TermReport] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-    format: int = FORMAT
+    format: int = 1
 
     @property
     def title(self) -> str:
@@ -138,14 +136,15 @@ class RunReport:
 
     def models(self) -> tuple[ModelReport, ...]:
         """All models as tables show them: teachers, ensemble, students, controls."""
-        single = (self.ensemble, self.student)
-        return (
+        models = (
             *self.teachers.values(),
-            *(model for model in single if model is not None),
+            self.ensemble,
+            self.student,
             *self.students.values(),
-            *([self.untaught] if self.untaught is not None else []),
+            self.untaught,
             *self.controls.values(),
         )
+        return tuple(model for model in models if model is not None)
 
     def scores(self) -> dict[str, float]:
         """The figures that a tracker records, by ``MODEL/part/figure``."""
@@ -167,12 +166,7 @@ class RunReport:
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints: plain mappings, lists, numbers and texts."""
-        plain: dict[str, Any] = _REPORT.dump_python(self, mode="json")
-        if self.teaching is not None:
-            plain["teaching"]["of_untaught"] = self.teaching.of_untaught
-            for name, run in self.teaching.teachers.items():
-                plain["teaching"]["teachers"][name]["speedup"] = run.speedup
-        return plain
+        return dict(_REPORT.dump_python(self, mode="json"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunReport:
@@ -181,38 +175,27 @@ class RunReport:
         Raises:
             ValueError: it is not a report.
         """
-        return cls.from_plain(json.loads(text))
-
-    @classmethod
-    def from_plain(cls, plain: Any) -> RunReport:
-        """Reads what ``to_json`` gave.
-
-        Raises:
-            ValueError: it is not a report.
-        """
-        return _REPORT.validate_python({"format": 1} | plain if isinstance(plain, dict) else plain)
+        return _REPORT.validate_json(text)
 
 
 _REPORT = TypeAdapter(RunReport)
 
 
 def ensemble_report(
-    teachers: Iterable[ModelReport], test: PartScores, validation: PartScores | None
+    teachers: Sequence[ModelReport], test: PartScores, validation: PartScores | None
 ) -> ModelReport:
     """The ensemble as a model: it has no weights of its own, and its teachers' costs add up."""
-    members = list(teachers)
     return ModelReport(
         name="ensemble",
         role="ensemble",
         test=test,
         validation=validation,
-        parameters=sum(each.parameters for each in members),
-        macs=sum(each.macs for each in members),
-        bytes=sum(each.bytes for each in members),
+        parameters=sum(each.parameters for each in teachers),
+        macs=sum(each.macs for each in teachers),
+        bytes=sum(each.bytes for each in teachers),
         latency_ms={
-            batch: sum(each.latency_ms[batch] for each in members)
-            for batch in (members[0].latency_ms if members else ())
-            if all(batch in each.latency_ms for each in members)
+            batch: sum(each.latency_ms[batch] for each in teachers)
+            for batch in teachers[0].latency_ms
         },
-        seen_training=any(each.seen_training for each in members),
+        seen_training=any(each.seen_training for each in teachers),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, computed_field
 
 MEASURED = "measured.json"
 """The file of a run's folder in which ``check --measure`` stores what it predicts."""
@@ -36,6 +36,7 @@ class TeacherRun:
     asked: int = 0
     computed: int = 0
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def speedup(self) -> float | None:
         """How many times faster than plain fp32; none where that was not measured."""
@@ -101,6 +102,7 @@ class TeachingReport:
     bytes: int | None = None
     prediction: Prediction | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def of_untaught(self) -> float | None:
         """The student's samples/s as a share of the untaught student's; none where other stages

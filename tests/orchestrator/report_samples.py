@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from orchestrator.results.objective_report import TermReport, WeightingReport
 from orchestrator.results.run_report import (
+    FORMAT,
     LearningCurve,
     ModelReport,
     PartScores,
@@ -15,8 +17,6 @@ from orchestrator.results.run_report import (
     ensemble_report,
 )
 from orchestrator.results.teaching_report import Prediction, StepSpeed, TeacherRun, TeachingReport
-from orchestrator.results.term_report import TermReport
-from orchestrator.results.weighting_report import WeightingReport
 
 
 def model(name, role, accuracy, parameters=1210, **more):
@@ -133,7 +133,7 @@ def report(student=0.9289, untaught=0.8889, **more):
         "deep": model("deep", "teacher", 0.9911, 78_042, seen_training=True),
     }
     ensemble = ensemble_report(
-        teachers.values(), PartScores(0.9922, 0.05, 0.01), PartScores(0.9926, 0.05, 0.01)
+        list(teachers.values()), PartScores(0.9922, 0.05, 0.01), PartScores(0.9926, 0.05, 0.01)
     )
     fields = {
         "name": "digits",
@@ -151,5 +151,6 @@ def report(student=0.9289, untaught=0.8889, **more):
         ),
         "curves": (curve("student", 0.93), curve("untaught", 0.89), curve("label_smoothing", 0.9)),
         "soft_targets": soft_targets(),
+        "format": FORMAT,
     }
     return RunReport(**{**fields, **more})

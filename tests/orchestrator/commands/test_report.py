@@ -69,4 +69,4 @@ def test_report_of_several_seeds_has_their_comparison(tmp_path: Path) -> None:
     FinishedRun(reports, repeat_report(reports), folder).write()
     result = stillhouse(tmp_path, "report", "digits")
     assert "Test accuracy over 2 seeds" in result.stdout
-    assert "(95 % CI " in result.stdout
+    assert "(95 % CI " in " ".join(result.stdout.split()), "its lines are wrapped"

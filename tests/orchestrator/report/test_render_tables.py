@@ -14,8 +14,12 @@ from rich.console import Console
 
 from orchestrator.formatting.table import print_grid
 from orchestrator.report.compare_seeds import repeat_report
-from orchestrator.report.render_tables import comparison_table, relative_size, report_tables
-from orchestrator.report.render_terminal import print_report
+from orchestrator.report.render_tables import (
+    comparison_table,
+    print_report,
+    relative_size,
+    report_tables,
+)
 from tests.orchestrator.report_samples import model, report, teacher_weights, teaching, terms
 
 
@@ -104,7 +108,7 @@ def test_runs_are_compared_side_by_side() -> None:
 
 def test_a_stored_report_is_printed_without_any_framework() -> None:
     code = (
-        "import sys, orchestrator.report.render_terminal, orchestrator.results.run_report\n"
+        "import sys, orchestrator.report.render_tables, orchestrator.results.run_report\n"
         "assert not {'torch', 'matplotlib', 'mlflow', 'scipy', 'numpy'} & sys.modules.keys()"
     )
     root = Path(__file__).parents[3]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.results.objective_report import gradient_shares
 from orchestrator.results.run_report import FORMAT, PartScores, RunReport, ensemble_report
 from orchestrator.results.teaching_report import (
     MEASURED,
@@ -16,7 +17,6 @@ from orchestrator.results.teaching_report import (
     TeachingReport,
     read_prediction,
 )
-from orchestrator.results.term_report import gradient_shares
 from tests.orchestrator.report_samples import (
     model,
     report,
