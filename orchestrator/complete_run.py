@@ -25,7 +25,7 @@ from orchestrator.results.run_report import FORMAT, RunReport
 from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
-from students.storage.outcome import has_outcome
+from students.storage.outcome import read_outcome
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -58,7 +58,7 @@ def read_complete(
             and run.report.format == FORMAT
             and len(run.reports) == plan.repeats
             and (folder / "recipe.yaml").read_bytes() == dump_yaml(printable(loaded)).encode()
-            and all(has_outcome(store.folder(stage.digest)) for stage in plan.stages)
+            and all(read_outcome(store.folder(stage.digest)) is not None for stage in plan.stages)
             and location.has_finished(record["run_ids"])
         )
         if not complete:

@@ -22,7 +22,7 @@ from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import runs_lock
 from orchestrator.home.store import Store, StoredStage
 from orchestrator.planning.digest import LENGTH
-from students.storage.outcome import has_outcome
+from students.storage.outcome import read_outcome
 
 Kind = Literal["stages", "checkpoints", "cache", "leftovers"]
 
@@ -180,7 +180,7 @@ def _set_aside(item: Removable) -> str | None:
     with _try_lock(item.lock) as locked:
         if not locked:
             return "a process is working on it"
-        if item.kind == "checkpoints" and not has_outcome(item.path.parent):
+        if item.kind == "checkpoints" and read_outcome(item.path.parent) is None:
             return "the stage's outcome is damaged, so the next run resumes it from here"
         aside = _aside(item.path)
         if aside != item.path:

@@ -18,7 +18,6 @@ from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec, Status, code_version, flattened
 from orchestrator.tracking.writer import StageProgress, TrackingWriter
 from students.events import Committed, Event
-from students.storage.step_log import Segment
 from students.transfer_sets.transfer_set import TransferSet
 
 SECONDS_TO_SEND = 60.0
@@ -87,7 +86,7 @@ class RunTracking:
             tags[f"stillhouse.teacher.{name}"] = digest
         identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
         spec = RunSpec(stage.title, identity, flattened(stage.fingerprint), tags)
-        committed = tuple(Segment(*segment) for segment in segments)
+        committed = tuple(segments)
         folder = self._store.folder(stage.digest)
         self._writer.set_stage(StageProgress(spec, folder, committed, status))
 

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from orchestrator.tracking.tracker import Cursor, Metric, key
-from students.storage.step_log import Row, Segment, read_committed
+from students.storage.step_log import Row, Segments, read_committed
 
 MetricBatch = tuple[list[Metric], Cursor]
 """Metrics that are sent together, and the cursor behind them."""
@@ -33,9 +33,9 @@ class CommittedMetrics:
     def __init__(self, folder: Path, windows: Windows) -> None:
         self._folder = folder
         self._windows = windows
-        self._read: tuple[Segment, ...] = ()
+        self._read: Segments = ()
 
-    def can_continue(self, segments: tuple[Segment, ...]) -> bool:
+    def can_continue(self, segments: Segments) -> bool:
         """Whether ``segments`` go on where those that were read end.
 
         They do not when a damaged checkpoint was passed over and training resumed from an earlier
@@ -47,11 +47,11 @@ class CommittedMetrics:
         return (
             len(segments) == len(self._read)
             and segments[:-1] == self._read[:-1]
-            and segments[-1].attempt == self._read[-1].attempt
-            and segments[-1].offset > self._read[-1].offset
+            and segments[-1][0] == self._read[-1][0]
+            and segments[-1][1] > self._read[-1][1]
         )
 
-    def read(self, segments: tuple[Segment, ...], *, finished: bool) -> Iterator[MetricBatch]:
+    def read(self, segments: Segments, *, finished: bool) -> Iterator[MetricBatch]:
         """The metrics of rows that were committed since, at most ``MOST_METRICS`` at a time.
 
         Raises:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, Tracker, key, redacted
 from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
-from students.storage.step_log import Segment
+from students.storage.step_log import Segments
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,7 +43,7 @@ class StageProgress:
 
     spec: RunSpec
     folder: Path
-    segments: tuple[Segment, ...] = ()
+    segments: Segments = ()
     status: Status = "RUNNING"
 
 

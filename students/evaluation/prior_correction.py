@@ -17,17 +17,12 @@ _INTERMEDIATE_TOLERANCE = 0.01
 _GENTLE_SPREAD = 20.0
 
 
-def prior_correction(
-    scores_BC: Float[Tensor, "batch classes"],
-    *,
-    tolerance: float = TOLERANCE,
-    most_iterations: int = MOST_ITERATIONS,
-) -> Float[Tensor, " classes"]:
+def prior_correction(scores_BC: Float[Tensor, "batch classes"]) -> Float[Tensor, " classes"]:
     """The shift s [C] for which mean_b softmax(z_b + s) = 1/C; float64, its mean is 0.
 
     ``scores_BC`` are logits or log-probabilities of the validation samples, all finite; no
-    label is used. It stops when no class's mean is further than ``tolerance``/C from 1/C, or
-    after ``most_iterations`` at each of a few softnesses with the best shift found.
+    label is used. It stops when no class's mean is further than ``TOLERANCE``/C from 1/C, or
+    after ``MOST_ITERATIONS`` at each of a few softnesses with the best shift found.
 
     The shift minimises mean_b logsumexp(z_b + s) - mean_c s_c, which is convex and whose
     gradient is the deviation itself; it is unique up to a constant. s - log(C mean p) lowers
@@ -46,10 +41,8 @@ def prior_correction(
         )
     shift_C = torch.zeros(scores_BC.shape[1], dtype=torch.float64, device=scores_BC.device)
     for softness in _softnesses(scores_BC):
-        near = tolerance if softness == 1.0 else _INTERMEDIATE_TOLERANCE
-        shift_C = softness * _minimize(
-            scores_BC / softness, shift_C / softness, near, most_iterations
-        )
+        tolerance = TOLERANCE if softness == 1.0 else _INTERMEDIATE_TOLERANCE
+        shift_C = softness * _minimize(scores_BC / softness, shift_C / softness, tolerance)
     return shift_C - shift_C.mean()
 
 
@@ -67,10 +60,9 @@ def _minimize(
     scores_BC: Float[Tensor, "batch classes"],
     shift_C: Float[Tensor, " classes"],
     tolerance: float,
-    most_iterations: int,
 ) -> Float[Tensor, " classes"]:
     classes = scores_BC.shape[1]
-    for _ in range(most_iterations):
+    for _ in range(MOST_ITERATIONS):
         log_mean_C, newton_C = _deviation(scores_BC + shift_C)
         sinkhorn_C = -(log_mean_C + math.log(classes))
         if float(sinkhorn_C.neg().expm1().abs().max()) <= tolerance:

@@ -13,10 +13,10 @@ import json
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -26,8 +26,6 @@ from torch import Tensor
 from students.durable_files import TEMPORARY, write_atomically
 from students.engines.state_tensors import EngineState
 from students.storage.attempts import commit_folder, lock_attempt
-
-JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -43,7 +41,7 @@ class Checkpoint:
     """A committed checkpoint whose files have been verified."""
 
     step: int
-    progress: Mapping[str, JSON]
+    progress: Mapping[str, Any]
     folder: Path
 
     def load(self) -> EngineState:
@@ -64,7 +62,7 @@ class CheckpointFolder:
         self._keep = keep
         self._folder = folder / "checkpoints"
 
-    def commit(self, state: EngineState, progress: Mapping[str, JSON], *, step: int) -> Path:
+    def commit(self, state: EngineState, progress: Mapping[str, Any], *, step: int) -> Path:
         """Commits ``state`` after ``step`` steps, with the trainer's ``progress``.
 
         Returns the checkpoint's folder. Older ones, all but ``keep``, are removed once it is
@@ -104,7 +102,7 @@ class CheckpointFolder:
         return None
 
     def _contents(
-        self, state: EngineState, progress: Mapping[str, JSON], step: int
+        self, state: EngineState, progress: Mapping[str, Any], step: int
     ) -> dict[str, bytes]:
         slots = {
             f"{slot}:{name}": value
@@ -163,7 +161,7 @@ def _name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def _size_and_sha256(content: bytes) -> dict[str, JSON]:
+def _size_and_sha256(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 

@@ -7,19 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
+from students.knowledge import AnswerCounts
+from students.lazy_imports import Tensor  # whether there is an outcome is asked without torch
 from students.storage.attempts import commit_folder
-
-if TYPE_CHECKING:  # Torch takes seconds to import; whether there is an outcome is asked before.
-    from torch import Tensor
-
-    from students.knowledge import AnswerCounts
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
 ANSWERS = "answers.safetensors"
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,9 @@ class Outcome:
     answers: Mapping[str, AnswerCounts] = field(default_factory=dict)
 
 
+_OUTCOME = TypeAdapter(Outcome)
+
+
 def write_outcome(
     stage_folder: Path,
     attempt: int,
@@ -60,14 +60,10 @@ def write_outcome(
     weights: Mapping[str, Tensor],
     answers: Mapping[str, Tensor],
 ) -> None:
-    """Commits a stage's outcome, whole or not at all.
+    """Commits a stage's outcome, whole or not at all; its ``files`` are filled in here.
 
-    Args:
-        stage_folder: the stage's folder.
-        attempt: the attempt whose outcome this is.
-        outcome: the figures; ``files`` is filled in here.
-        weights: the deployed model's state dict (none for a model whose weights lie elsewhere).
-        answers: logits float32 [n, C] by part (``validation``, ``test``).
+    ``weights`` is the deployed model's state dict, empty for a model whose weights lie elsewhere;
+    ``answers`` are logits float32 [n, C] by part (``validation``, ``test``).
 
     Raises:
         StaleAttempt: a later attempt has begun.
@@ -87,34 +83,13 @@ def write_outcome(
 
 def read_outcome(stage_folder: Path) -> Outcome | None:
     """The outcome in ``stage_folder``; none where there is none, or a damaged one."""
-    from students.knowledge import AnswerCounts
-
-    try:
-        fields = _checked_fields(stage_folder)
-        fields["curve"] = tuple(CurvePoint(**point) for point in fields["curve"])
-        fields["segments"] = tuple(map(tuple, fields["segments"]))
-        answers = fields.get("answers", {})
-        fields["answers"] = {name: AnswerCounts(**each) for name, each in answers.items()}
-        return Outcome(**fields)
-    except _DAMAGE:
-        return None
-
-
-def has_outcome(stage_folder: Path) -> bool:
-    """Whether ``stage_folder`` has an outcome whose files are whole."""
-    try:
-        _checked_fields(stage_folder)
-    except _DAMAGE:
-        return False
-    return True
-
-
-def _checked_fields(stage_folder: Path) -> dict[str, Any]:
     folder = stage_folder / "outcome"
-    fields: dict[str, Any] = json.loads((folder / FILE).read_text())
-    if any(_sha256(folder / name) != sha for name, sha in fields["files"].items()):
-        raise ValueError("a file of the outcome is damaged")
-    return fields
+    try:
+        outcome = _OUTCOME.validate_json((folder / FILE).read_bytes())
+        whole = all(_sha256(folder / name) == sha for name, sha in outcome.files.items())
+    except (OSError, ValueError):
+        return None
+    return outcome if whole else None
 
 
 def weights_file(stage_folder: Path) -> Path:

@@ -13,19 +13,15 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, TypeAlias
 
 from students.errors import CheckpointError
 
-
-class Segment(NamedTuple):
-    """The rows of one attempt up to a byte offset, which is the end of a line."""
-
-    attempt: int
-    offset: int
+Segments: TypeAlias = tuple[tuple[int, int], ...]
+"""The committed rows: of which attempts, and up to which byte, which is the end of a line."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +91,9 @@ class StepLogWriter(AbstractContextManager["StepLogWriter"]):
     def __init__(self, folder: Path, attempt: int) -> None:
         self.attempt = attempt
         self.path = step_log_path(folder, attempt)
-        try:
+        with _errors_named(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("xb")
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
 
     def write_step(self, step: int, values: Mapping[str, float]) -> None:
         """Appends the row of one optimizer step; ``values`` as ``StepReport.values``."""
@@ -112,19 +106,15 @@ class StepLogWriter(AbstractContextManager["StepLogWriter"]):
 
     def commit_point(self) -> int:
         """Syncs all rows to the disk; the byte offset behind the last one."""
-        try:
+        with _errors_named(self.path):
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
         return self._file.tell()
 
     def close(self) -> None:
         """Closes the file; rows after the last commit point may be lost. May be called twice."""
-        try:
+        with _errors_named(self.path):
             self._file.close()
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -132,10 +122,8 @@ class StepLogWriter(AbstractContextManager["StepLogWriter"]):
     def _append(self, head: dict[str, object], values: Mapping[str, float]) -> None:
         row = {**head, "time_ms": time.time_ns() // 1_000_000, "values": finite(values)}
         line = json.dumps(row, separators=(",", ":"), allow_nan=False)
-        try:
+        with _errors_named(self.path):
             self._file.write(line.encode() + b"\n")
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float]:
@@ -145,15 +133,13 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
     return {**kept, "nonfinite": kept.get("nonfinite", 0.0) + lost} if lost else kept
 
 
-def extend_segments(
-    segments: Sequence[tuple[int, int]], attempt: int, offset: int
-) -> tuple[Segment, ...]:
+def extend_segments(segments: Sequence[tuple[int, int]], attempt: int, offset: int) -> Segments:
     """The committed history after a commit: what it was when ``attempt`` began, and its rows.
 
     ``segments`` may already hold an earlier commit of the same attempt.
     """
-    before = tuple(Segment(*segment) for segment in segments if segment[0] != attempt)
-    return (*before, Segment(attempt, offset)) if offset else before
+    before = tuple(segment for segment in segments if segment[0] != attempt)
+    return (*before, (attempt, offset)) if offset else before
 
 
 def read_committed(
@@ -194,12 +180,17 @@ def _rows(path: Path, start: int, end: int) -> Iterator[Row]:
         yield Row(**json.loads(line))
 
 
-def _unwritable(path: Path, error: OSError) -> CheckpointError:
-    if isinstance(error, FileExistsError):
-        return CheckpointError(
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    """Names ``path``, and what to do, where it cannot be written inside the context."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise CheckpointError(
             f"`{path}` is there already; each attempt at a stage writes a step log of its own"
-        )
-    return CheckpointError(
-        f"`{path}` cannot be written ({error.strerror}); make room or mend it and run again: "
-        "the last committed checkpoint stands"
-    )
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"`{path}` cannot be written ({error.strerror}); make room or mend it and run again: "
+            "the last committed checkpoint stands"
+        ) from error

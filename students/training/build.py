@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -13,7 +13,7 @@ from students.models.network import Network, Preprocess, preprocess
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights, read_weights
 from students.objectives.adapters import Embedding, build_adapter
-from students.objectives.layer_refs import Gating, Guided
+from students.objectives.layer_refs import Guided
 from students.objectives.teacher_gate import Gate
 from students.specs import Assignment, Samples
 from students.training.learner import Learner
@@ -26,41 +26,35 @@ def build_learner(
     assignment: Assignment, transfer_set: TransferSet, guided: Mapping[str, Guided]
 ) -> Learner:
     """The module that an engine trains: the student with an adapter for each layer that a term
-    looks at, and its gating network."""
+    looks at, and its gating network.
+
+    Raises:
+        ModelError: no vector can be made of the layer that the gating network looks at.
+    """
     spec = assignment.spec
     model, gating = build_student_model(assignment, transfer_set), spec.gate
     shape = spec.model.model_shape(transfer_set.shape)
-    layers = {name: each.layer for name, each in guided.items()}
-    shapes = probe_shapes(model, shape, [*layers.values(), *([gating.layer] if gating else [])])
-    adapters: dict[str, nn.Module] = {
-        name: Embedding()
-        if each.hint is None
-        else build_adapter(
-            shapes[each.layer],
-            assignment.hint_shapes[each.hint.name],
-            seed=spec.seed,
-            name=name,
-        )
-        for name, each in guided.items()
-    }
+    layers = [each.layer for each in guided.values()]
+    shapes = probe_shapes(model, shape, [*layers, *([gating.layer] if gating else [])])
+    adapted: dict[str, tuple[str, nn.Module]] = {}
+    for name, each in guided.items():
+        adapter: nn.Module = Embedding()
+        if each.hint is not None:
+            hint = assignment.hint_shapes[each.hint.name]
+            adapter = build_adapter(shapes[each.layer], hint, seed=spec.seed, name=name)
+        adapted[name] = each.layer, adapter
+    gate = None
+    if gating is not None:
+        place = "ensemble.weighting.layer"
+        (width,) = reduced_shape(shapes[gating.layer], "embedding", place=place)
+        gate = Gate(len(assignment.teachers), width, layer=gating.layer, detached=gating.detached)
     return Learner(
         student_preprocess(assignment, transfer_set),
         model,
-        layers,
-        adapters,
-        gate=build_gate(gating, shapes[gating.layer], assignment.teachers) if gating else None,
+        adapted,
+        gate=gate,
         channels_last=spec.model.channels_last,
     )
-
-
-def build_gate(gating: Gating, shape: tuple[int, ...], teachers: Sequence[str]) -> Gate:
-    """The gating network for a layer of ``shape`` per sample.
-
-    Raises:
-        ModelError: no vector can be made of such a layer.
-    """
-    (width,) = reduced_shape(shape, "embedding", place="ensemble.weighting.layer")
-    return Gate(len(teachers), width, layer=gating.layer, detached=gating.detached)
 
 
 def build_student_model(assignment: Assignment, transfer_set: TransferSet) -> nn.Module:

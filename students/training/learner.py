@@ -33,33 +33,28 @@ class Learner(nn.Module):
         self,
         preprocess: nn.Module,
         model: nn.Module,
-        guided: Mapping[str, str] | None = None,
-        adapters: Mapping[str, nn.Module] | None = None,
+        guided: Mapping[str, tuple[str, nn.Module]] | None = None,
         *,
         gate: Gate | None = None,
         channels_last: bool = False,
     ) -> None:
-        """``guided``: the student's layer by hint term; ``adapters``: one for each such term;
-        ``gate``: computes the teachers' weights, if the student weights them itself.
+        """``guided``: for each hint term the student's layer and its adapter; ``gate``: computes
+        the teachers' weights, if the student weights them itself.
 
         Raises:
-            ValueError: ``guided`` and ``adapters`` do not name the same terms.
             ModelError: a layer that ``model`` does not have.
         """
         super().__init__()
-        guided, adapters = guided or {}, adapters or {}
-        if set(guided) != set(adapters) or not guided.keys().isdisjoint(OWN):
-            raise ValueError(
-                f"`adapters` are for {sorted(adapters)} and `guided` for {sorted(guided)}; give "
-                f"one adapter for each guided layer, and name no term any of {OWN}."
-            )
         self.preprocess = preprocess
         self.model = model
-        self.adapters = nn.ModuleDict({module_name(term): adapters[term] for term in guided})
-        self._guided = dict(guided)
+        guided = guided or {}
+        self.adapters = nn.ModuleDict(
+            {module_name(term): adapter for term, (_, adapter) in guided.items()}
+        )
+        self._guided = {term: layer for term, (layer, _) in guided.items()}
         self._channels_last = channels_last
         self.gate = gate
-        layers = [*guided.values(), *([] if gate is None else [gate.layer])]
+        layers = [*self._guided.values(), *([] if gate is None else [gate.layer])]
         self._recorder = Recorder(model, dict.fromkeys(layers))
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
@@ -80,13 +75,7 @@ class Learner(nn.Module):
 
 
 def module_name(term: str) -> str:
-    """The term's name as a valid name of a sub-module; different terms get different names.
-
-    Raises:
-        ValueError: the name is empty.
-    """
-    if not term:
-        raise ValueError("`term` is '', which names nothing; give the term a name.")
+    """The term's name as a valid name of a sub-module; different terms get different names."""
     encoded = term.replace("%", "%25").replace(".", "%2E")
     if hasattr(nn.ModuleDict(), encoded):
         return f"%{ord(encoded[0]):02X}{encoded[1:]}"

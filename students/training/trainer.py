@@ -12,12 +12,13 @@ Where it waits:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from students.engines.engine import Engine, StepResult
@@ -59,21 +60,8 @@ class Progress:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Progress:
-        """The progress that a checkpoint's manifest holds; what it does not know is left out."""
-        known = {each.name: stored[each.name] for each in fields(cls) if each.name in stored}
-        progress = cls(**known)
-        progress.segments = tuple((int(a), int(offset)) for a, offset in progress.segments)
-        progress.weighting_sums = tuple(map(float, progress.weighting_sums))
-        return progress
-
-
-@dataclass(frozen=True)
-class MicroBatchResult:
-    """What one micro-batch measured, on the device: ``figures`` float64 [1 + terms], the loss and
-    the active terms; ``gradient_norms`` of these terms, in the first micro-batch of an epoch."""
-
-    figures: Tensor
-    gradient_norms: Mapping[str, Tensor]
+        """The progress that a checkpoint's manifest holds; unknown fields of it are ignored."""
+        return TypeAdapter(cls).validate_python(stored)
 
 
 @dataclass
@@ -110,8 +98,8 @@ class Trainer:
         earlier, last_event = self.progress.segments, time.monotonic()
         questions = questions_of(self.objective, self._my_micro_batches())
         with self.knowledge_source.ask(questions) as knowledge:
-            for micro_batches in self._steps():
-                report = self._step(micro_batches, knowledge)
+            for step, micro_batches in groupby(self._my_micro_batches(), lambda each: each.step):
+                report = self._step(step, micro_batches, knowledge)
                 if self.step_log is not None:
                     self.step_log.write_step(report.step, report.values())
                 if self.progress.step % self.sampler.steps_per_epoch == 0:
@@ -126,15 +114,10 @@ class Trainer:
         group = self.engine.group
         return self.sampler.micro_batches_of(group.rank, group.ranks, self.progress.step)
 
-    def _steps(self) -> Iterator[tuple[MicroBatch, ...]]:
-        share = self.sampler.micro_batches // self.engine.group.ranks
-        micro_batches = self._my_micro_batches()
-        return iter(lambda: tuple(islice(micro_batches, share)), ())
-
     def _step(
-        self, micro_batches: tuple[MicroBatch, ...], knowledge: Iterator[Knowledge]
+        self, step: int, micro_batches: Iterator[MicroBatch], knowledge: Iterator[Knowledge]
     ) -> StepReport:
-        began, waited, step, train = time.perf_counter(), 0.0, self.progress.step, self.spec.train
+        began, waited, train = time.perf_counter(), 0.0, self.spec.train
         epoch = step // self.sampler.steps_per_epoch
         if self.fault is not None:
             self.fault.trigger(step)
@@ -146,18 +129,21 @@ class Trainer:
             epochs=self.sampler.epochs,
         )
         self._gate_freeze.before_step(self.engine, epoch)
-        results: list[MicroBatchResult] = []
+        figures: list[Tensor] = []
+        gradients: dict[str, Tensor] = {}
         for micro_batch in micro_batches:
             asked = time.perf_counter()
             answers = self._knowledge(micro_batch.question, knowledge)
             waited += time.perf_counter() - asked
-            results.append(self._compute_gradients(micro_batch, answers))
+            measured, norms = self._compute_gradients(micro_batch, answers)
+            figures.append(measured)
+            gradients |= norms
         outcome = self.engine.step(rate)
         self._count(outcome)
         if train.max_norm != "none":
             self.engine.constrain(max_norm(train.max_norm))
         self._gate_freeze.after_step(self.engine)
-        wait, loss, *terms = self._means(results, waited)
+        wait, loss, *terms = self._means(figures, waited)
         return StepReport(
             step=step,
             loss=loss,
@@ -168,14 +154,14 @@ class Trainer:
             step_seconds=time.perf_counter() - began,
             wait_seconds=wait * self.sampler.micro_batches / self.engine.group.ranks,
             skipped=int(not outcome.finite),
-            gradients={name: float(norm) for name, norm in results[0].gradient_norms.items()},
+            gradients={name: float(norm) for name, norm in gradients.items()},
         )
 
-    def _means(self, results: Sequence[MicroBatchResult], waited: float) -> list[float]:
+    def _means(self, figures: list[Tensor], waited: float) -> list[float]:
         """The time waited, the loss and the terms: means over the step's micro-batches of all
         ranks."""
-        figures = torch.stack([each.figures for each in results]).sum(0)
-        sums = self.engine.sum(torch.cat([figures.new_tensor([waited]), figures]))
+        own = torch.stack(figures).sum(0)
+        sums = self.engine.sum(torch.cat([own.new_tensor([waited]), own]))
         means: list[float] = (sums / self.sampler.micro_batches).tolist()
         return means
 
@@ -185,8 +171,14 @@ class Trainer:
             return next(knowledge)
         return empty_knowledge(len(question.sample_ids), self.transfer_set.classes)
 
-    def _compute_gradients(self, micro: MicroBatch, knowledge: Knowledge) -> MicroBatchResult:
-        """Forward and backward pass; nothing is waited for until the step is done."""
+    def _compute_gradients(
+        self, micro: MicroBatch, knowledge: Knowledge
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Forward and backward pass; nothing is waited for until the step is done.
+
+        Returns, on the device, the loss and the active terms as float64 [1 + terms], and in the
+        first micro-batch of an epoch the norms of these terms' gradients.
+        """
         batch, epoch = self._batch(micro.question), micro.question.epoch
         # Dropout is a function of the place in training, on whatever rank it is drawn.
         seed = seed_of(self.spec.seed, "micro-batch", micro.step, micro.index)
@@ -198,12 +190,12 @@ class Trainer:
         self.engine.backward(loss)
         if self.weighting_stats is not None:
             self.weighting_stats.add(knowledge, batch.targets)
-        norms = {}
+        norms: dict[str, Tensor] = {}
         first_of_epoch = micro.step % self.sampler.steps_per_epoch == 0 and micro.index == 0
         if self.step_log is not None and first_of_epoch:
             norms = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
-        return MicroBatchResult(torch.stack([value.double() for value in values]), norms)
+        return torch.stack([value.double() for value in values]), norms
 
     def _batch(self, question: Question) -> Batch:
         samples = self.spec.samples

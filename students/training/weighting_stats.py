@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -35,17 +35,6 @@ def changed_targets(
     return distance_B > CHANGED, target_BC.argmax(dim=-1) != uniform_BC.argmax(dim=-1)
 
 
-def sums_by_group(
-    weights_KB: Float[Tensor, "teachers batch"],
-    groups_B: Int[Tensor, " batch"],
-    groups: int,
-) -> tuple[Float[Tensor, "teachers groups"], Int[Tensor, " groups"]]:
-    """The sum of each teacher's weights over each group's samples, and how many these are."""
-    sums_KG = weights_KB.new_zeros(len(weights_KB), groups, dtype=torch.float64)
-    sums_KG.index_add_(1, groups_B, weights_KB.double())
-    return sums_KG, torch.bincount(groups_B, minlength=groups)
-
-
 @dataclass(frozen=True)
 class WeightingStats:
     """Statistics of the weights of ``teachers`` (by name) at the ensemble's ``temperature`` and
@@ -69,21 +58,6 @@ class WeightingStats:
         target under uniform weights. Where there is a fallback label, it is the target.
         """
         weights_KB, fallback_B = knowledge.shares.detach(), knowledge.fallback_labels
-        target_BC, uniform_BC = self._targets(knowledge, weights_KB)
-        if fallback_B is not None:
-            fallback_BC = one_hot(fallback_B.clamp(min=0), self.classes).to(target_BC.dtype)
-            target_BC = torch.where(fallback_B[:, None] >= 0, fallback_BC, target_BC)
-        changed_B, renamed_B = changed_targets(target_BC, uniform_BC)
-        groups_B = torch.zeros_like(labels)
-        if self.groups > 1:
-            groups_B = torch.where(labels >= 0, labels, uniform_BC.argmax(dim=-1))
-        sums_KG, counts_G = sums_by_group(weights_KB, groups_B, self.groups)
-        both = torch.stack([changed_B.sum(), renamed_B.sum()])
-        # A gating network that gives NaN must not end the run by its statistics.
-        return torch.cat([sums_KG.flatten(), counts_G, both]).nan_to_num(0.0, 0.0, 0.0)
-
-    def _targets(self, knowledge: Knowledge, weights_KB: Tensor) -> tuple[Tensor, Tensor]:
-        """The targets [B, C] by these weights and by uniform ones, softened together."""
         target_BC, uniform_BC = soften(
             knowledge.logits,
             torch.stack([weights_KB, torch.ones_like(weights_KB)]),
@@ -92,7 +66,19 @@ class WeightingStats:
             temperature=self.temperature,
             mean=self.mean,
         )
-        return target_BC, uniform_BC
+        if fallback_B is not None:
+            fallback_BC = one_hot(fallback_B.clamp(min=0), self.classes).to(target_BC.dtype)
+            target_BC = torch.where(fallback_B[:, None] >= 0, fallback_BC, target_BC)
+        changed_B, renamed_B = changed_targets(target_BC, uniform_BC)
+        groups_B = torch.zeros_like(labels)
+        if self.groups > 1:
+            groups_B = torch.where(labels >= 0, labels, uniform_BC.argmax(dim=-1))
+        sums_KG = weights_KB.new_zeros(len(weights_KB), self.groups, dtype=torch.float64)
+        sums_KG.index_add_(1, groups_B, weights_KB.double())
+        counts_G = torch.bincount(groups_B, minlength=self.groups)
+        both = torch.stack([changed_B.sum(), renamed_B.sum()])
+        # A gating network that gives NaN must not end the run by its statistics.
+        return torch.cat([sums_KG.flatten(), counts_G, both]).nan_to_num(0.0, 0.0, 0.0)
 
     def to_metrics(self, sums: Sequence[float]) -> dict[str, float]:
         """An epoch's figures by the names they are logged under, from the sums over its samples:

@@ -17,7 +17,7 @@ from orchestrator.tracking.tracker import (
 )
 from orchestrator.tracking.windows import Windows
 from orchestrator.tracking.writer import StageProgress, TrackingWriter
-from students.storage.step_log import Row, Segment, StepLogWriter, extend_segments
+from students.storage.step_log import Row, StepLogWriter, extend_segments
 from tests.orchestrator.tracking.memory_tracker import MemoryTracker
 from tests.orchestrator.tracking.tracker_contract import check_contract
 
@@ -198,7 +198,7 @@ def test_history_that_went_back_to_an_earlier_checkpoint_is_sent_once(tmp_path):
 def test_an_unreadable_step_log_does_not_keep_other_stages_from_being_sent(tmp_path):
     tracker = MemoryTracker()
     writer = writer_for(tracker)
-    writer.set_stage(stage_of(tmp_path / "gone", [Segment(1, 10)], "FINISHED", "teachers.wide"))
+    writer.set_stage(stage_of(tmp_path / "gone", [(1, 10)], "FINISHED", "teachers.wide"))
     writer.set_stage(stage_of(tmp_path, write(tmp_path, 1, range(10)), "FINISHED"))
     (sentence,) = writer.drain(0.5)
     assert "stage 'teachers.wide'" in sentence

@@ -36,8 +36,7 @@ def _learner(channels_last=False, gate=None):
     return Learner(
         Scale(),
         model,
-        {"near": "1"},
-        {"near": build_adapter((4, 8, 8), (5, 4, 4), seed=0)},
+        {"near": ("1", build_adapter((4, 8, 8), (5, 4, 4), seed=0))},
         gate=gate,
         channels_last=channels_last,
     )
@@ -209,16 +208,15 @@ LAYER_TERMS = TypeAdapter(ObjectiveConfig).validate_python(
 
 def _by_layer_terms(kind, zero_stage):
     objective = build_objective(LAYER_TERMS, temperature=2.0, mean="arithmetic", teachers=("wide",))
-    adapters = {
-        name: Embedding() if each.hint is None else build_adapter((4, 8, 8), (5, 4, 4), seed=0)
-        for name, each in objective.guided.items()
-    }
-    layers = {name: each.layer for name, each in objective.guided.items()}
+    guided = {}
+    for name, each in objective.guided.items():
+        hint = build_adapter((4, 8, 8), (5, 4, 4), seed=0)
+        guided[name] = each.layer, Embedding() if each.hint is None else hint
     engine = build_engine(
         EngineSetup(
             EngineConfig(kind=kind, zero_stage=zero_stage),
             TrainConfig(gradient_clipping=0.01),
-            Learner(Scale(), _learner().model, layers, adapters),
+            Learner(Scale(), _learner().model, guided),
             group=Group(),
         )
     )
