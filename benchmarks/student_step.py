@@ -34,7 +34,7 @@ from cluster.runtime import Demand, Handle
 from students.config import CheckpointConfig, EngineConfig, TrainConfig
 from students.events import Committed
 from students.models.resnet_cifar import ResNetCifar
-from students.objectives.task import Task
+from students.objectives.cross_entropy import Task
 from students.optimizers import Sgd
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt

@@ -31,8 +31,8 @@ from students.events import Committed
 from students.knowledge import KnowledgeSource
 from students.models.config import Preprocessing, Weights
 from students.models.resnet_cifar import ResNetCifar
+from students.objectives.cross_entropy import Task
 from students.objectives.soft_targets import SoftTargets
-from students.objectives.task import Task
 from students.objectives.term import Term
 from students.optimizers import Sgd
 from students.specs import Assignment, Samples, StudentSpec
@@ -50,7 +50,7 @@ from teachers.client.stream import STREAMS_PER_RANK, StreamedKnowledge
 from teachers.config import Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost, TeacherSpec
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 
 BATCH = 64
 WEIGHTS = {20: "weights/resnet20-12fca82f.th", 32: "weights/resnet32-d509ac18.th"}

@@ -11,11 +11,11 @@ from students.config import EngineConfig, Resources, Threads, TrainConfig
 from students.models.catalog import ModelConfig
 from students.models.config import WeightsConfig
 from students.objectives.config import ObjectiveConfig
-from students.objectives.task import Task
+from students.objectives.cross_entropy import Task
 from students.transfer_sets.config import Augment, Share
 from teachers.ensemble.noise import Noise
 from teachers.weighting.catalog import WeightingConfig
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 
 Positive = Annotated[int, Field(ge=1)]
 

@@ -9,7 +9,7 @@ import pytest
 
 import stillhouse
 from orchestrator.recipe.loading import LoadedRecipe
-from students.objectives.multi_group_hint import MultiGroupHint
+from students.objectives.hint import MultiGroupHint
 from students.objectives.triplet_order import TripletOrder
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet

@@ -14,15 +14,15 @@ from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
 from students.models.config import Model
 from students.objectives.config import restricted_to
+from students.objectives.cross_entropy import Task
 from students.objectives.layer_refs import Gating
-from students.objectives.task import Task
 from students.objectives.term import Term
 from students.randomness import seed_of
 from students.specs import Samples, StudentSpec
 from students.transfer_sets.identity import identify
 from teachers.config import EnsembleConfig, TeacherConfig
 from teachers.weighting.adaptive import Adaptive
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 
 LABEL_SMOOTHING = 0.1
 """The control's smoothing, the usual value (Szegedy et al., 2016)."""

@@ -33,7 +33,7 @@ from students.objectives.softening import soften
 from students.storage.outcome import read_answers
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble.ensemble import Ensemble
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 
 Classes = tuple[int, ...] | None
 

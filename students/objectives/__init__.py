@@ -4,20 +4,14 @@ config             the recipe's section ``objective``
 catalog            the closed table of terms: a kind and its class
 objective          the weighted sum of terms, and how it is built from its section
 term               what every term is: settings, what it needs, its loss
-task               cross-entropy with the labels
-soft_targets       KL from the teachers' softened distribution
-conditional        soft targets where the ensemble predicts the label, else the label
+cross_entropy      with the labels, or with the ensemble's most probable class
+soft_targets       KL from the teachers' softened distribution; or only where it predicts the label
 decoupled          soft targets as the label's class against the others, and the others
 correlation        correlation with the ensemble's probabilities over classes and samples
-hard_targets       cross-entropy with the ensemble's most probable class
-logit_l2           squared distance to the teachers' logits
-probability_l2     squared distance to the ensemble's distribution
+squared_distance   to the teachers' mean logits, or to the ensemble's distribution
 virtual_teacher    KL from a distribution that is a formula of the label
-hint               squared distance of a layer to a teacher's layer
-multi_group_hint   several layers, each to a teacher's layer, in direction
-relation           what relation terms have in common
-relation_distance  distances between samples, against a teacher's layer or the ensemble
-relation_angle     angles between samples, against a teacher's layer or the ensemble
+hint               squared distance of layers to teachers' layers, of one or of several
+relations          distances and angles between samples, against a layer or the ensemble
 triplet_order      which of two samples is nearer to a third, by the teachers' majority
 weight_schedule    a term's weight over the epochs
 softening          K teachers' logits to one distribution

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from students.errors import ObjectiveError
 from students.models.taps import reduced
@@ -22,21 +21,21 @@ Shape = tuple[int, ...]
 
 def can_bridge(guided_shape: Shape, hint_shape: Shape) -> str | None:
     """Why there is no adapter between these shapes per sample, with the remedy; or none."""
-    guided, hint = len(guided_shape), len(hint_shape)
-    if hint == 1 and guided in (1, 3):
-        return None
-    if guided == 3 and hint == 3:
-        return None
-    if guided == 2 and hint == 2 and guided_shape[0] == hint_shape[0]:
-        return None
-    between = f"a guided layer of shape {guided_shape} has no adapter to a hint of shape "
-    if guided == 1 and hint == 3:
-        remedy = "guide a layer that has positions, or take a hint with `reduction: pool`"
-    elif guided == 2 and hint == 2:
-        remedy = "name layers with the same number of positions"
-    else:
-        remedy = "name layers of shape (C, H, W) or (D)"
-    return f"{between}{hint_shape}; {remedy}"
+    match len(guided_shape), len(hint_shape):
+        case (1, 1) | (3, 1) | (3, 3):
+            return None
+        case (2, 2) if guided_shape[0] == hint_shape[0]:
+            return None
+        case (2, 2):
+            remedy = "name layers with the same number of positions"
+        case (1, 3):
+            remedy = "guide a layer that has positions, or take a hint with `reduction: pool`"
+        case _:
+            remedy = "name layers of shape (C, H, W) or (D)"
+    return (
+        f"a guided layer of shape {guided_shape} has no adapter to a hint of shape {hint_shape};"
+        f" {remedy}"
+    )
 
 
 def build_adapter(
@@ -82,22 +81,6 @@ class Embedding(nn.Module):
         return reduced(features, "embedding")
 
 
-class Enlarge(nn.Module):
-    """Bilinear interpolation of [B, C, H, W] to ``size``, which may be larger on one side only."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, C, *size]."""
-        return interpolate(maps, size=self.size, mode="bilinear", align_corners=False)
-
-    def extra_repr(self) -> str:
-        """The size, for printing."""
-        return f"size={self.size}"
-
-
 def _between_maps(guided_shape: Shape, hint_shape: Shape) -> nn.Module:
     channels, height, width = guided_shape
     hint_channels, hint_height, hint_width = hint_shape
@@ -105,7 +88,9 @@ def _between_maps(guided_shape: Shape, hint_shape: Shape) -> nn.Module:
     if (height, width) == (hint_height, hint_width):
         return convolution
     if height < hint_height or width < hint_width:
-        return nn.Sequential(convolution, Enlarge((hint_height, hint_width)))
+        # Either side may be the larger one.
+        size = (hint_height, hint_width)
+        return nn.Sequential(convolution, nn.Upsample(size, mode="bilinear", align_corners=False))
     if height % hint_height == 0 and width % hint_width == 0:
         window = (height // hint_height, width // hint_width)
         return nn.Sequential(nn.AvgPool2d(window), convolution)

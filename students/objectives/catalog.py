@@ -8,19 +8,19 @@ from cluster.section import one_of
 from students.objectives.term import Term
 
 TERMS = {
-    "task": "students.objectives.task:Task",
+    "task": "students.objectives.cross_entropy:Task",
     "soft_targets": "students.objectives.soft_targets:SoftTargets",
-    "hard_targets": "students.objectives.hard_targets:HardTargets",
-    "logit_l2": "students.objectives.logit_l2:LogitL2",
-    "probability_l2": "students.objectives.probability_l2:ProbabilityL2",
-    "conditional": "students.objectives.conditional:Conditional",
+    "hard_targets": "students.objectives.cross_entropy:HardTargets",
+    "logit_l2": "students.objectives.squared_distance:LogitL2",
+    "probability_l2": "students.objectives.squared_distance:ProbabilityL2",
+    "conditional": "students.objectives.soft_targets:Conditional",
     "decoupled": "students.objectives.decoupled:Decoupled",
     "correlation": "students.objectives.correlation:Correlation",
     "virtual_teacher": "students.objectives.virtual_teacher:VirtualTeacher",
     "hint": "students.objectives.hint:Hint",
-    "multi_group_hint": "students.objectives.multi_group_hint:MultiGroupHint",
-    "relation_distance": "students.objectives.relation_distance:RelationDistance",
-    "relation_angle": "students.objectives.relation_angle:RelationAngle",
+    "multi_group_hint": "students.objectives.hint:MultiGroupHint",
+    "relation_distance": "students.objectives.relations:RelationDistance",
+    "relation_angle": "students.objectives.relations:RelationAngle",
     "triplet_order": "students.objectives.triplet_order:TripletOrder",
 }
 

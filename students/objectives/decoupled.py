@@ -113,7 +113,7 @@ class Decoupled(SofteningTerm):
         """``decoupled_loss`` of the student's logits [B, C]."""
         return decoupled_loss(
             inputs.logits,
-            inputs.log_mean_distribution(),
+            inputs.mean_distribution(log=True),
             inputs.labels,
             inputs.fallback_labels,
             temperature=inputs.temperature,

@@ -51,7 +51,7 @@ class Objective:
         return {name: weight for name, weight in weights.items() if weight > 0}
 
     def learns_from_teachers(self, epoch: int) -> bool:
-        """Whether a term of weight above zero in ``epoch`` learns from teachers."""
+        """Whether a term of weight above zero in ``epoch`` does."""
         return learns_from_teachers(self.terms.values(), epoch)
 
     def taps_in(self, epoch: int | None) -> dict[str, tuple[Tap, ...]]:
@@ -104,7 +104,11 @@ class Objective:
             values[name] = value.detach()
             loss = weight * value if loss is None else loss + weight * value
         if loss is None or not values:
-            raise _no_active_term(len(self.terms), epoch)
+            raise ObjectiveError(
+                f"`objective` has no term of weight above zero in epoch {epoch} (the first is 0), "
+                f"of {len(self.terms)} terms; give one of them a weight there.",
+                path="objective",
+            )
         used = {output for name in weights for output in self.terms[name].outputs_used(name)}
         # An output that no term looks at gets gradients of zero. With none at all, ZeRO-3 takes
         # the last ones it had, which would go into the norm by which all gradients are clipped.
@@ -177,11 +181,3 @@ def zero_of(output: Tensor) -> Tensor:
     """0, whose gradient is 0 at every element of ``output``, whatever it holds."""
     nowhere = torch.zeros((), dtype=torch.bool, device=output.device)
     return torch.where(nowhere, output, 0.0).sum()
-
-
-def _no_active_term(terms: int, epoch: int) -> ObjectiveError:
-    return ObjectiveError(
-        f"`objective` has no term of weight above zero in epoch {epoch} (the first is 0), of "
-        f"{terms} terms; give one of them a weight there.",
-        path="objective",
-    )

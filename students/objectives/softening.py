@@ -18,9 +18,14 @@ SMALLEST_DEVIATION = 1e-7
 
 
 def mean_distribution(
-    knowledge: Knowledge, temperature: float, mean: Mean, *, standardize: bool = False
+    knowledge: Knowledge,
+    temperature: float,
+    mean: Mean,
+    *,
+    standardize: bool = False,
+    log: bool = False,
 ) -> Float[Tensor, "batch classes"]:
-    """The ensemble's distribution: ``soften`` of K teachers' logits.
+    """The ensemble's distribution, or its logarithms: ``soften`` of K teachers' logits.
 
     With ``standardize`` each teacher's row is standardised first, over the classes it knows.
     No gradient reaches a teacher; that of the weights reaches the gating network that made them.
@@ -35,20 +40,7 @@ def mean_distribution(
         knowledge.present,
         temperature=temperature,
         mean=mean,
-    )
-
-
-def log_mean_distribution(
-    knowledge: Knowledge, temperature: float, mean: Mean
-) -> Float[Tensor, "batch classes"]:
-    """The logarithms of ``agreed``, exact also where a probability is too small for its type."""
-    return soften_log(
-        knowledge.logits.detach(),
-        knowledge.shares,
-        knowledge.known,
-        knowledge.present,
-        temperature=temperature,
-        mean=mean,
+        log=log,
     )
 
 
@@ -100,6 +92,7 @@ def soften(
     *,
     temperature: float,
     mean: Mean,
+    log: bool = False,
 ) -> Float[Tensor, "*rules batch classes"]:
     """The distribution on which the teachers agree at ``temperature`` (> 0).
 
@@ -113,50 +106,22 @@ def soften(
 
     Weights count among the teachers present, for each sample: they are divided by their sum.
     Rows sum to one; where none is present, or all weights are zero, the row is zero. An
-    absent teacher's logits may hold anything. Several rules' weights
-    at once give a distribution by each.
+    absent teacher's logits may hold anything. Several rules' weights at once give a distribution
+    by each. With ``log`` the logarithms, -inf for zero, which are right far below the smallest
+    number of the type: a teacher that is sure to rounding still tells its other classes apart.
     Source: Hinton, Vinyals & Dean (2015), sections 1 and 3.
     """
-    log_probabilities_KBC, weights_KB, usable_KBC = _log_probabilities(
-        teacher_logits_KBC, weights_KB, known_KC, present_KB, temperature
+    logits_KBC = at_least_single(teacher_logits_KBC)
+    known_K1C = known_KC.unsqueeze(1)
+    answers_KB = present_KB & known_KC.any(dim=1, keepdim=True)
+    weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), answers_KB)
+    log_KBC = torch.log_softmax(
+        (logits_KBC / temperature).masked_fill(~known_K1C, -torch.inf), dim=-1
     )
-    if mean == "arithmetic":
-        probabilities_KBC = torch.where(usable_KBC, log_probabilities_KBC.exp(), 0.0)
-        return (weights_KB.unsqueeze(-1) * probabilities_KBC).sum(dim=-3)
-    scores_BC, answered_B1 = _geometric(
-        torch.where(usable_KBC, log_probabilities_KBC, 0.0), weights_KB, usable_KBC
-    )
-    return torch.where(answered_B1, torch.softmax(scores_BC, dim=-1), 0.0)
-
-
-def soften_log(
-    teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
-    weights_KB: Float[Tensor, "teachers batch"],
-    known_KC: Bool[Tensor, "teachers classes"],
-    present_KB: Bool[Tensor, "teachers batch"],
-    *,
-    temperature: float,
-    mean: Mean,
-) -> Float[Tensor, "batch classes"]:
-    """The logarithms of ``soften``; -inf for a class without probability.
-
-    Computed without the probabilities, so that they are right far below the smallest number of
-    the type: a teacher that is sure to rounding still tells its other classes apart.
-    """
-    log_probabilities_KBC, weights_KB, usable_KBC = _log_probabilities(
-        teacher_logits_KBC, weights_KB, known_KC, present_KB, temperature
-    )
-    log_probabilities_KBC = torch.where(usable_KBC, log_probabilities_KBC, 0.0)
-    if mean == "geometric":
-        scores_BC, answered_B1 = _geometric(log_probabilities_KBC, weights_KB, usable_KBC)
-        return torch.where(answered_B1, torch.log_softmax(scores_BC, dim=-1), -torch.inf)
-    counts_KBC = usable_KBC & (weights_KB > 0).unsqueeze(2)
-    log_weights_KB = torch.where(weights_KB > 0, weights_KB, 1.0).log()
-    # What is -inf here is a constant, so that the NaN which is its gradient goes nowhere.
-    parts_KBC = torch.where(
-        counts_KBC, log_weights_KB.unsqueeze(2) + log_probabilities_KBC, -torch.inf
-    )
-    return parts_KBC.logsumexp(dim=0)
+    usable_KBC = answers_KB.unsqueeze(2) & known_K1C
+    log_KBC = torch.where(usable_KBC, log_KBC, 0.0)
+    combine = _arithmetic if mean == "arithmetic" else _geometric
+    return combine(log_KBC, weights_KB.unsqueeze(-1), usable_KBC, log)
 
 
 def normalized_weights(
@@ -168,39 +133,32 @@ def normalized_weights(
     return kept_KB / torch.where(total_1B > 0, total_1B, 1.0)
 
 
-def _log_probabilities(
-    teacher_logits_KBC: Float[Tensor, "teachers batch classes"],
-    weights_KB: Float[Tensor, "*rules teachers batch"],
-    known_KC: Bool[Tensor, "teachers classes"],
-    present_KB: Bool[Tensor, "teachers batch"],
-    temperature: float,
-) -> tuple[
-    Float[Tensor, "teachers batch classes"],
-    Float[Tensor, "*rules teachers batch"],
-    Bool[Tensor, "teachers batch classes"],
-]:
-    """Each teacher's log-probabilities over its classes, its weight, and which of them count."""
-    logits_KBC = at_least_single(teacher_logits_KBC)
-    known_K1C = known_KC.unsqueeze(1)
-    answers_KB = present_KB & known_KC.any(dim=1, keepdim=True)
-    weights_KB = normalized_weights(weights_KB.to(logits_KBC.dtype), answers_KB)
-    log_probabilities_KBC = torch.log_softmax(
-        (logits_KBC / temperature).masked_fill(~known_K1C, -torch.inf), dim=-1
-    )
-    return log_probabilities_KBC, weights_KB, answers_KB.unsqueeze(2) & known_K1C
+def _arithmetic(
+    log_KBC: Float[Tensor, "teachers batch classes"],
+    weights_KB1: Float[Tensor, "*rules teachers batch 1"],
+    usable_KBC: Bool[Tensor, "teachers batch classes"],
+    log: bool,
+) -> Float[Tensor, "*rules batch classes"]:
+    if not log:
+        return (weights_KB1 * torch.where(usable_KBC, log_KBC.exp(), 0.0)).sum(dim=-3)
+    log_weights_KB1 = torch.where(weights_KB1 > 0, weights_KB1, 1.0).log()
+    # What is -inf here is a constant, so that the NaN which is its gradient goes nowhere.
+    counts_KBC = usable_KBC & (weights_KB1 > 0)
+    return torch.where(counts_KBC, log_weights_KB1 + log_KBC, -torch.inf).logsumexp(dim=-3)
 
 
 def _geometric(
-    log_probabilities_KBC: Float[Tensor, "teachers batch classes"],
-    weights_KB: Float[Tensor, "*rules teachers batch"],
+    log_KBC: Float[Tensor, "teachers batch classes"],
+    weights_KB1: Float[Tensor, "*rules teachers batch 1"],
     usable_KBC: Bool[Tensor, "teachers batch classes"],
-) -> tuple[Float[Tensor, "*rules batch classes"], Bool[Tensor, "*rules batch 1"]]:
-    """What the softmax over the classes is taken of, and which rows have any answer."""
-    shares_KBC = weights_KB.unsqueeze(-1) * usable_KBC
+    log: bool,
+) -> Float[Tensor, "*rules batch classes"]:
+    shares_KBC = weights_KB1 * usable_KBC
     weight_BC = shares_KBC.sum(dim=-3)
-    mean_BC = (shares_KBC * log_probabilities_KBC).sum(dim=-3) / torch.where(
-        weight_BC > 0, weight_BC, 1.0
-    )
+    mean_BC = (shares_KBC * log_KBC).sum(dim=-3) / torch.where(weight_BC > 0, weight_BC, 1.0)
     # A row without any answer is softened from zeros, since from -inf it is NaN.
     answered_B1 = (weight_BC > 0).any(dim=-1, keepdim=True)
-    return torch.where((weight_BC > 0) | ~answered_B1, mean_BC, -torch.inf), answered_B1
+    scores_BC = torch.where((weight_BC > 0) | ~answered_B1, mean_BC, -torch.inf)
+    if log:
+        return torch.where(answered_B1, torch.log_softmax(scores_BC, dim=-1), -torch.inf)
+    return torch.where(answered_B1, torch.softmax(scores_BC, dim=-1), 0.0)

@@ -12,8 +12,8 @@ from cluster.section import Section
 from students.knowledge import Batch, Knowledge, Tap
 from students.lazy_imports import Tensor
 from students.objectives.layer_refs import Guided, HintLayer, LayerPair
-from students.objectives.softening import Mean, log_mean_distribution, mean_distribution
-from students.objectives.weight_schedule import Weight, largest_weight, weight_at
+from students.objectives.softening import Mean, mean_distribution
+from students.objectives.weight_schedule import Weight, ever_positive, weight_at
 
 Layer = Annotated[str, Field(min_length=1)]
 Temperature = Annotated[float, Field(gt=0, le=1000)]
@@ -57,18 +57,14 @@ class TermInputs(TermContext):
         return self.knowledge.fallback_labels
 
     def mean_distribution(
-        self, temperature: float | None = None, *, standardize: bool = False
+        self, temperature: float | None = None, *, standardize: bool = False, log: bool = False
     ) -> Tensor:
-        """The ensemble's distribution [B, C], at the term's temperature if no other is given; a
-        row of zeros where no teacher counts."""
+        """The ensemble's distribution [B, C] or its logarithms, at the term's temperature if no
+        other is given; a row of zeros (-inf) where no teacher counts."""
+        temperature = temperature or self.temperature
         return mean_distribution(
-            self.knowledge, temperature or self.temperature, self.mean, standardize=standardize
+            self.knowledge, temperature, self.mean, standardize=standardize, log=log
         )
-
-    def log_mean_distribution(self) -> Tensor:
-        """The logarithms of ``mean_distribution``, exact also where a probability is too small
-        for its type; -inf for zero."""
-        return log_mean_distribution(self.knowledge, self.temperature, self.mean)
 
 
 class Term(Section):
@@ -111,7 +107,7 @@ class Term(Section):
     @property
     def active(self) -> bool:
         """Whether its weight is above zero in any epoch."""
-        return largest_weight(self.weight) > 0
+        return ever_positive(self.weight)
 
     def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
         """The teachers' layers that it needs, each with its place within the term."""
@@ -136,12 +132,8 @@ class SofteningTerm(Term):
     """A term that compares softened distributions."""
 
     on_distributions: ClassVar[bool] = True
+    softens: ClassVar[bool] = True
     temperature: Temperature | None = Field(None, description="the ensemble's, if not said")
-
-    @property
-    def softens(self) -> bool:
-        """Always."""
-        return True
 
 
 def learns_from_teachers(terms: Iterable[Term], epoch: int) -> bool:

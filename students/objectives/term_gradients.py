@@ -31,27 +31,16 @@ def gradient_norms(
     knowledge = objective.with_gate_weights(copies, knowledge, epoch)
     if knowledge.weights is not None:
         knowledge = replace(knowledge, weights=knowledge.weights.detach())
-    return {
-        name: _norm(objective, name, weight, copies, batch, knowledge)
-        for name, weight in objective.weights_in(epoch).items()
-    }
-
-
-def _norm(
-    objective: Objective,
-    name: str,
-    weight: float,
-    outputs: Mapping[str, Tensor],
-    batch: Batch,
-    knowledge: Knowledge,
-) -> Tensor:
-    inputs = objective.terms[name].outputs_used(name)
-    leaves = {each: outputs[each].detach().requires_grad_() for each in inputs}
-    with torch.enable_grad():
-        loss = weight * objective.term_loss(name, {**outputs, **leaves}, batch, knowledge)
-    if not loss.requires_grad:
-        return loss.new_zeros((), dtype=torch.float64)
-    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    flat = [each.double().flatten() for each in gradients if each is not None]
-    norm: Tensor = torch.linalg.vector_norm(torch.cat(flat))
-    return norm
+    norms: dict[str, Tensor] = {}
+    for name, weight in objective.weights_in(epoch).items():
+        inputs = objective.terms[name].outputs_used(name)
+        leaves = {each: copies[each].detach().requires_grad_() for each in inputs}
+        with torch.enable_grad():
+            loss = weight * objective.term_loss(name, {**copies, **leaves}, batch, knowledge)
+        if not loss.requires_grad:
+            norms[name] = loss.new_zeros((), dtype=torch.float64)
+            continue
+        gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+        flat = [each.double().flatten() for each in gradients if each is not None]
+        norms[name] = torch.linalg.vector_norm(torch.cat(flat))
+    return norms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -21,11 +22,6 @@ class LinearWeight(Section):
     end: Size
     epochs: Epochs
 
-    @property
-    def largest(self) -> float:
-        """The largest weight of any epoch."""
-        return max(self.start, self.end)
-
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
         return self.start + (self.end - self.start) * min(epoch, self.epochs) / self.epochs
@@ -43,11 +39,6 @@ class RampWeight(Section):
     kind: Literal["ramp"] = "ramp"
     value: Size = 1.0
     epochs: Epochs = 80
-
-    @property
-    def largest(self) -> float:
-        """The largest weight of any epoch."""
-        return self.value
 
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
@@ -69,11 +60,6 @@ class StopWeight(Section):
     epoch: Epochs
     after: Size = 0.0
 
-    @property
-    def largest(self) -> float:
-        """The largest weight of any epoch."""
-        return max(self.value, self.after)
-
     def at(self, epoch: int) -> float:
         """The weight in one epoch, the first of which is 0."""
         return self.value if epoch < self.epoch else self.after
@@ -91,6 +77,6 @@ def weight_at(weight: float | Schedule, epoch: int) -> float:
     return weight if isinstance(weight, (int, float)) else weight.at(epoch)
 
 
-def largest_weight(weight: float | Schedule) -> float:
-    """The largest weight of any epoch."""
-    return weight if isinstance(weight, (int, float)) else weight.largest
+def ever_positive(weight: float | Schedule) -> bool:
+    """Whether the weight is above zero in any epoch; every schedule is monotone."""
+    return any(weight_at(weight, epoch) > 0 for epoch in (0, sys.maxsize))

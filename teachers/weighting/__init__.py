@@ -1,13 +1,11 @@
-"""Weighting rules, one file each: how much each of K teachers counts for a sample.
+"""Weighting rules: how much each of K teachers counts for a sample.
 
 rule           What every rule is: its settings in the recipe, what it needs, and its weights
 catalog        The closed table of rules: from a kind to its class
-uniform        All teachers the same
-fixed          Given numbers, the same for every sample
+constant       All teachers the same, or given numbers, for every sample
 random_choice  One teacher, drawn for each sample or micro-batch
 entropy        The teacher of the highest, or of the lowest, entropy
-confidence     By the probability that each teacher gives the label
-correct_only   Those that predict the label; the label itself where none does
+label_rules    By the probability that each gives the label; only those that predict it
 specialists    Teachers that know some of the classes, each where it knows
 adaptive       By a gating network that is trained with the student
 random_draws   Random numbers for samples: functions of a seed and a sample's id

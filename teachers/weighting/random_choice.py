@@ -14,9 +14,9 @@ from pydantic import Field
 from students.knowledge import Knowledge
 from students.lazy_imports import Bool, Float, Float64, Tensor, np, torch
 from students.randomness import seed_of
+from teachers.weighting.constant import Uniform
 from teachers.weighting.random_draws import origins, uniforms
 from teachers.weighting.rule import RuleContext, WeightingRule, normalized
-from teachers.weighting.uniform import Uniform
 
 
 def drawn_weights(

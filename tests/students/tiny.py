@@ -16,9 +16,9 @@ from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Model
 from students.models.mlp import Mlp
 from students.models.plain_cnn import PlainCnn
+from students.objectives.cross_entropy import Task
 from students.objectives.hint import Hint
 from students.objectives.soft_targets import SoftTargets
-from students.objectives.task import Task
 from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcome

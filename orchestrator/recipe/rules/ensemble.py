@@ -9,10 +9,9 @@ from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed, suggest
 from teachers.config import EnsembleConfig
 from teachers.weighting.adaptive import Adaptive
-from teachers.weighting.fixed import Fixed
+from teachers.weighting.constant import Fixed, Uniform
 from teachers.weighting.random_choice import RandomChoice
 from teachers.weighting.specialists import Specialists
-from teachers.weighting.uniform import Uniform
 
 _WEIGHTING = "ensemble.weighting"
 _WEIGHTS = f"{_WEIGHTING}.weights"

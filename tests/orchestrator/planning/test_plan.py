@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.planning.plan import Plan
-from students.objectives.task import Task
+from students.objectives.cross_entropy import Task
 from tests import small
 
 

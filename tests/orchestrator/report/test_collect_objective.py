@@ -6,15 +6,15 @@ import pytest
 
 from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.results.objective_report import WeightingReport
+from students.objectives.cross_entropy import Task
 from students.objectives.soft_targets import SoftTargets
-from students.objectives.task import Task
 from students.objectives.weight_schedule import LinearWeight
 from students.storage.step_log import Row
 from teachers.weighting.adaptive import Adaptive
-from teachers.weighting.correct_only import CorrectOnly
+from teachers.weighting.constant import Uniform
 from teachers.weighting.entropy import MinEntropy
+from teachers.weighting.label_rules import CorrectOnly
 from teachers.weighting.rule import WeightingRule
-from teachers.weighting.uniform import Uniform
 
 CLASSES = ("x", "y", "z")
 MIN_ENTROPY = MinEntropy()

@@ -18,7 +18,7 @@ from students.knowledge import Batch, Knowledge
 from students.objectives.catalog import TERMS as CATALOG
 from students.objectives.config import ObjectiveConfig
 from students.objectives.objective import build_objective
-from students.objectives.relation import RelationTerm
+from students.objectives.relations import RelationTerm
 
 KINDS = tuple(
     kind

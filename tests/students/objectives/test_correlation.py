@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from students.objectives.correlation import correlation_loss, pearson
-from students.objectives.task import task_loss
+from students.objectives.cross_entropy import task_loss
 from tests.golden.cases import golden, tensor
 from tests.students.objectives.logit_cases import case, term, value
 

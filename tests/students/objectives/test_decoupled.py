@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from students.objectives.cross_entropy import task_loss
 from students.objectives.decoupled import decoupled_divergences, decoupled_loss
 from students.objectives.soft_targets import divergence, soft_target_loss
-from students.objectives.task import task_loss
 from tests.golden.cases import golden, tensor
 from tests.students.objectives.logit_cases import case, partial, term, value
 

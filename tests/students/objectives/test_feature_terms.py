@@ -11,8 +11,7 @@ from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
 from students.objectives.config import ObjectiveConfig
 from students.objectives.objective import build_objective
-from students.objectives.relation_angle import relation_angle_loss
-from students.objectives.relation_distance import relation_distance_loss
+from students.objectives.relations import relation_angle_loss, relation_distance_loss
 from students.objectives.softening import soften_one
 
 TEACHERS = ("wide", "deep")

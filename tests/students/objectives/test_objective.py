@@ -6,12 +6,12 @@ from pydantic import TypeAdapter
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge, Tap
 from students.objectives.config import ObjectiveConfig
+from students.objectives.cross_entropy import task_loss
 from students.objectives.hint import hint_loss
-from students.objectives.logit_l2 import logit_l2_loss
 from students.objectives.objective import build_objective
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften, soften_one
-from students.objectives.task import task_loss
+from students.objectives.squared_distance import logit_l2_loss
 from tests.golden.cases import golden, tensor
 
 TEACHERS = ("wide", "deep")

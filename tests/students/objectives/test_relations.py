@@ -5,9 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from students.objectives import relation_angle
-from students.objectives.relation_angle import relation_angle_loss
-from students.objectives.relation_distance import relation_distance_loss
+from students.objectives import relations
+from students.objectives.relations import relation_angle_loss, relation_distance_loss
 from tests.golden.cases import golden, tensor
 
 BOTH = pytest.mark.parametrize("loss", [relation_distance_loss, relation_angle_loss])
@@ -55,7 +54,7 @@ def test_both_together_have_the_golden_total():
 
 def test_a_right_angle_has_cosine_zero():
     corner = tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
-    cosines = relation_angle._cosines(corner, slice(0, 1))[0]
+    cosines = relations._cosines(corner, slice(0, 1))[0]
     torch.testing.assert_close(cosines, tensor([[0, 0, 0], [0, 1, 0], [0, 0, 1]]))
 
 
@@ -116,7 +115,7 @@ def test_in_parts_angles_are_the_same_and_may_be_asked_for_gradients_twice(monke
     student, teacher = _some(9, 3).requires_grad_(), _some(9, 4, seed=1)
     whole = relation_angle_loss(student, teacher)
     (expected,) = torch.autograd.grad(whole, student)
-    monkeypatch.setattr(relation_angle, "MOST_ELEMENTS", 2 * 9 * 9)
+    monkeypatch.setattr(relations, "MOST_ELEMENTS", 2 * 9 * 9)
     parts = relation_angle_loss(student, teacher)
     torch.testing.assert_close(parts, whole)
     for keep in (True, False):

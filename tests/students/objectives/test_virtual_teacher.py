@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from students.objectives.task import task_loss
+from students.objectives.cross_entropy import task_loss
 from students.objectives.virtual_teacher import (
     VirtualTeacher,
     virtual_teacher,

@@ -6,8 +6,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from students.objectives.config import ObjectiveConfig
+from students.objectives.cross_entropy import Task
 from students.objectives.soft_targets import SoftTargets
-from students.objectives.task import Task
 from students.objectives.term import learns_from_teachers
 from students.objectives.weight_schedule import (
     LinearWeight,

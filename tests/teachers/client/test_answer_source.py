@@ -21,7 +21,7 @@ from teachers.config import Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
 from teachers.inference.inference_config import plain
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 from tests.teachers.fakes import CLASSES
 
 SAMPLES, EACH = 600, 2

@@ -14,7 +14,7 @@ from teachers.client.stream import StreamedKnowledge
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import InvalidAnswer
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
 
 SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; see to"

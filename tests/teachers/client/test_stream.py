@@ -21,7 +21,7 @@ from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import TeacherLost
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
 from tests.teachers.fakes import CLASSES, FakeTeacher, question
 
 MakeSource = Callable[..., StreamedKnowledge]

@@ -7,8 +7,7 @@ import torch
 
 from students.knowledge import Answer, Question
 from teachers.ensemble.ensemble import Ensemble
-from teachers.weighting.fixed import Fixed
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Fixed, Uniform
 
 NAMES = ("wide", "deep", "third")
 

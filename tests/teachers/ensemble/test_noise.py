@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Answer, Question
-from students.objectives.logit_l2 import logit_l2_loss
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften_one
+from students.objectives.squared_distance import logit_l2_loss
 from teachers.ensemble.ensemble import Ensemble
 from teachers.ensemble.noise import Noise, perturbed
+from teachers.weighting.constant import Uniform
 from teachers.weighting.entropy import MaxEntropy
-from teachers.weighting.uniform import Uniform
 from tests.golden.cases import golden, tensor
 
 NAMES = ("wide", "deep")

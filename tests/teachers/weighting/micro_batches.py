@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Knowledge, Question
-from teachers.weighting.confidence import Confidence
-from teachers.weighting.correct_only import CorrectOnly
+from teachers.weighting.constant import Fixed, Uniform
 from teachers.weighting.entropy import MaxEntropy, MinEntropy
-from teachers.weighting.fixed import Fixed
+from teachers.weighting.label_rules import Confidence, CorrectOnly
 from teachers.weighting.random_choice import RandomChoice
 from teachers.weighting.rule import RuleContext, WeightingRule
-from teachers.weighting.uniform import Uniform
 
 NAMES = ("wide", "deep", "third")
 SHARES = {"wide": 0.5, "deep": 0.3, "third": 0.2}

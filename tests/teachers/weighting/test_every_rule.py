@@ -13,7 +13,7 @@ from torch import Tensor
 from students.knowledge import Knowledge
 from students.objectives.softening import soften
 from teachers.weighting.adaptive import Adaptive
-from teachers.weighting.fixed import Fixed
+from teachers.weighting.constant import Fixed
 from teachers.weighting.random_choice import RandomChoice
 from teachers.weighting.rule import WeightingRule
 from tests.teachers.weighting.micro_batches import (

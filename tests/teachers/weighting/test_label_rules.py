@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from teachers.weighting.confidence import Confidence, confidence_weights
-from teachers.weighting.correct_only import CorrectOnly
-from teachers.weighting.uniform import Uniform
+from teachers.weighting.constant import Uniform
+from teachers.weighting.label_rules import Confidence, CorrectOnly, confidence_weights
 from tests.golden.cases import golden, tensor
 from tests.teachers.weighting.micro_batches import micro_batch, random_batch, weigh, weights
 

@@ -10,26 +10,22 @@ from torch import Tensor
 
 from students.knowledge import Batch, Knowledge, Question
 from students.models.class_map import Spread
-from students.objectives.conditional import Conditional
 from students.objectives.correlation import Correlation
+from students.objectives.cross_entropy import HardTargets
 from students.objectives.decoupled import Decoupled
-from students.objectives.hard_targets import HardTargets
-from students.objectives.logit_l2 import LogitL2
 from students.objectives.objective import build_objective
-from students.objectives.probability_l2 import ProbabilityL2
-from students.objectives.relation_angle import RelationAngle
-from students.objectives.relation_distance import RelationDistance
-from students.objectives.soft_targets import SoftTargets
+from students.objectives.relations import RelationAngle, RelationDistance
+from students.objectives.soft_targets import Conditional, SoftTargets
 from students.objectives.softening import Mean, soften
+from students.objectives.squared_distance import LogitL2, ProbabilityL2
 from students.objectives.term import Term
 from teachers.ensemble.ensemble import Ensemble
-from teachers.weighting.confidence import Confidence
-from teachers.weighting.correct_only import CorrectOnly
+from teachers.weighting.constant import Uniform
 from teachers.weighting.entropy import MaxEntropy, MinEntropy
+from teachers.weighting.label_rules import Confidence, CorrectOnly
 from teachers.weighting.random_choice import RandomChoice
 from teachers.weighting.rule import WeightingRule
 from teachers.weighting.specialists import Specialists
-from teachers.weighting.uniform import Uniform
 
 CLASSES, BATCH = 10, 20
 MAPS = {"low": (3, 2, 1, 0), "middle": (4, 5, 6), "high": (7, 8, 9)}

@@ -1,4 +1,4 @@
-"""The task term: cross-entropy with the labels."""
+"""The terms of plain classes: cross-entropy with the labels, or with the ensemble's top class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from students.lazy_imports import Float, Int, Tensor, functional
-from students.objectives.fallback_labels import NO_CLASS
+from students.objectives.fallback_labels import NO_CLASS, or_fallback
 from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import top_class
 from students.objectives.term import Term, TermInputs
 
 
@@ -51,3 +52,20 @@ class Task(Term):
     def loss(self, inputs: TermInputs) -> Tensor:
         """``task_loss`` of the student's logits [B, C]."""
         return task_loss(inputs.logits, inputs.labels, label_smoothing=self.label_smoothing)
+
+
+class HardTargets(Term):
+    """Cross-entropy with the most probable class of the ensemble (Bucila et al., 2006)."""
+
+    on_distributions: ClassVar[bool] = True
+    kind: Literal["hard_targets"] = "hard_targets"
+
+    def loss(self, inputs: TermInputs) -> Tensor:
+        """``task_loss`` of the student's logits [B, C], the ensemble's top class as the label.
+
+        At temperature 1; the first of equally probable classes. The mean is over the samples that
+        any teacher answers.
+        Source: Bucila, Caruana & Niculescu-Mizil (2006): the ensemble labels unlabelled data.
+        """
+        top = top_class(inputs.mean_distribution(1.0))
+        return task_loss(inputs.logits, or_fallback(top, inputs.fallback_labels))

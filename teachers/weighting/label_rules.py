@@ -1,4 +1,4 @@
-"""The rule ``confidence``: by the probability that each teacher gives the label.
+"""The rules ``confidence`` and ``correct_only``: teachers weighted by what they say of the label.
 
 B batch, C classes, K teachers.
 """
@@ -37,8 +37,7 @@ def confidence_weights(
 
 
 class Confidence(WeightingRule):
-    """By the probability that each teacher gives the label: softmax over the teachers of minus
-    their cross-entropy; for unlabelled samples all teachers count the same.
+    """By the probability that each teacher gives the label: ``confidence_weights``.
 
     Source: Zhang, Chen & Wang (2022), CA-MKD, whose weights are (1 - softmax(CE)) / (K - 1) and
     not these; ours is the recipe's plain form.
@@ -49,8 +48,35 @@ class Confidence(WeightingRule):
     kind: Literal["confidence"] = "confidence"
 
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
-        """``confidence_weights`` of the labels that the student is given."""
+        """By the labels that the student is given."""
         weights = confidence_weights(
             knowledge.logits, context.given_labels, knowledge.known, knowledge.present
         )
         return replace(knowledge, weights=weights)
+
+
+class CorrectOnly(WeightingRule):
+    """The teachers that predict the label, all the same; the label itself where none does.
+
+    Source: Meng et al. (2019), conditional teacher-student learning, for one teacher; over K of
+    them it is ours.
+    """
+
+    needs_labels: ClassVar[bool] = True
+    has_fallback: ClassVar[bool] = True
+    training_only: ClassVar[str] = "needs labels"
+    kind: Literal["correct_only"] = "correct_only"
+
+    def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
+        """1/n for each of the n teachers present whose largest logit is the label's.
+
+        For labelled samples that no teacher predicts correctly the label is the fallback and all
+        weights are 0. For samples without a label (-1) all teachers present count the same.
+        """
+        labels_B, present_KB = context.given_labels, knowledge.present
+        scores_KBC = knowledge.logits.masked_fill(~knowledge.known.unsqueeze(1), -torch.inf)
+        labelled_B = labels_B >= 0
+        right_KB = present_KB & (scores_KBC.argmax(dim=2) == labels_B)
+        weights_KB = shared_equally(torch.where(labelled_B, right_KB, present_KB))
+        fallback_B = torch.where(labelled_B & ~right_KB.any(dim=0), labels_B, -1)
+        return replace(knowledge, weights=weights_KB, fallback_labels=fallback_B)

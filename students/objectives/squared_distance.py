@@ -1,4 +1,4 @@
-"""The logit term: squared distance between the student's and the teachers' mean logits.
+"""The terms of squared distance: to the teachers' mean logits, or to their distribution.
 
 B batch, C classes, K teachers.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from students.lazy_imports import Bool, Float, Tensor, torch
+from students.lazy_imports import Bool, Float, Tensor, functional, torch
+from students.objectives.fallback_labels import NO_CLASS
 from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import normalized_weights
+from students.objectives.softening import normalized_weights, soften_one
 from students.objectives.term import Term, TermInputs
 
 
@@ -62,3 +63,38 @@ class LogitL2(Term):
         given = inputs.knowledge
         target, known = mean_logits(given.logits.detach(), given.shares, given.known, given.present)
         return logit_l2_loss(inputs.logits, target, known)
+
+
+def probability_l2_loss(
+    student_logits: Float[Tensor, "batch classes"],
+    teacher_probabilities: Float[Tensor, "batch classes"],
+) -> Float[Tensor, ""]:
+    """||softmax(z_s) - p_t||^2, summed over classes, mean over the batch; in [0, 2].
+
+    At temperature 1. Its gradient vanishes where the student is sure, right or wrong: it is
+    bounded, where cross-entropy is not. A row of zeros counts as a loss of 0.
+    Source: Han, lecture on distillation; Ba & Caruana, credited there, match logits (``logit_l2``).
+    """
+    teacher = at_least_single(teacher_probabilities)
+    answered = teacher.sum(dim=-1, keepdim=True) > 0
+    distance = torch.where(answered, soften_one(student_logits, 1.0) - teacher, 0.0)
+    return distance.square().sum(dim=-1).mean()
+
+
+class ProbabilityL2(Term):
+    """Squared distance between the student's distribution and the ensemble's, at temperature 1."""
+
+    on_distributions: ClassVar[bool] = True
+    kind: Literal["probability_l2"] = "probability_l2"
+
+    def loss(self, inputs: TermInputs) -> Tensor:
+        """``probability_l2_loss`` of the student's logits [B, C].
+
+        A sample with a fallback label has that class with probability one as its target, which
+        makes its loss its Brier score.
+        """
+        target, fallback = inputs.mean_distribution(1.0), inputs.fallback_labels
+        if fallback is not None:
+            certain = functional.one_hot(fallback.clamp(min=0), target.shape[-1]).to(target.dtype)
+            target = torch.where((fallback == NO_CLASS).unsqueeze(1), target, certain)
+        return probability_l2_loss(inputs.logits, target)

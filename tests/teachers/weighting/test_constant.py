@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from teachers.weighting.fixed import Fixed, fixed_weights
+from teachers.weighting.constant import Fixed, Uniform, fixed_weights
 from teachers.weighting.random_choice import RandomChoice
-from teachers.weighting.uniform import Uniform
 from tests.teachers.weighting.micro_batches import NAMES, SHARES, random_batch, weights
 
 
