@@ -20,13 +20,9 @@ class Problem:
         return self.message
 
 
-Finding = tuple[str, str]
-"""A problem in the making: its place, and the sentence that begins with that place, without it."""
-
-
-def problems_from(findings: Iterable[Finding]) -> list[Problem]:
-    """Findings as problems, whose sentences begin with the place in backquotes."""
-    return [Problem(place, f"`{place}` {rest}") for place, rest in findings]
+def problems_from(sentences: Iterable[str]) -> list[Problem]:
+    """Sentences, each of which begins with its place in backquotes, as problems."""
+    return [Problem(sentence.split("`", 2)[1], sentence) for sentence in sentences]
 
 
 class RecipeProblems(Exception):

@@ -2,5 +2,4 @@
 
 deep_check  all of it; plans the recipe once it has passed
 layers      layers that terms and the gating network read: they exist and fit
-outputs     a teacher's number of outputs is that of its classes
 """

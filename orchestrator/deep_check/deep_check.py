@@ -12,23 +12,26 @@ from torch import nn
 
 from orchestrator.config import Recipe
 from orchestrator.deep_check.layers import LayerCheck, Shape
-from orchestrator.deep_check.outputs import class_problems, outputs_problem, untested
-from orchestrator.errors import Finding, Problem, RecipeProblems, problem_of, problems_from
+from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, make_plan, needs_teachers
+from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.recipe.files import missing_files
-from orchestrator.recipe.rules.bank import beyond_classes
+from orchestrator.recipe.rules.class_maps import class_map_problems
+from orchestrator.recipe.rules.ensemble import beyond_classes
+from orchestrator.recipe.rules.transfer_set import omitted_problems
 from students.errors import ShapeMismatch, TransferSetError, UserError
 from students.knowledge import LOGITS
 from students.models.build import probe
 from students.models.config import Model, Weights
 from students.models.network import preprocess
 from students.models.weights import check_weights_header
+from students.objectives.term import needs_teachers
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
+from teachers.config import TeacherConfig
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -87,12 +90,12 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
         found.add([problem_of(error, "transfer_set")])
         return found
     found.transfer_set = data
-    wrong_classes = problems_from(class_problems(recipe, data))
-    if wrong_classes:  # The number of a teacher's outputs is unknown for such classes.
-        found.add(wrong_classes)
-        return found
+    if recipe.transfer_set.class_count is None:  # Of the others the rules know it.
+        wrong_maps = problems_from(class_map_problems(recipe, data.classes))
+        if wrong_maps:  # The number of a teacher's outputs is unknown for such classes.
+            found.add(wrong_maps)
+            return found
     found.add(problems_from(_sample_problems(recipe, data)))
-    found.add(problems_from(untested(recipe, data)))
     models: dict[str, nn.Module] = {}
     for place, config, weights, outputs in _models(recipe, data):
         try:
@@ -134,35 +137,69 @@ def _probe_model(
 def _model_problem(recipe: Recipe, place: str, error: UserError, data: TransferSet) -> Problem:
     teacher = recipe.teachers.get(place.removeprefix("teachers.")) if place != "student" else None
     if isinstance(error, ShapeMismatch) and teacher is not None:
-        found = outputs_problem(place, teacher, error, data.classes)
+        found = _outputs_problem(place, teacher, error, data.classes)
         if found is not None:
             return found
     return problem_of(error, f"{place}.model")
 
 
-def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
-    unknown = [number for number in recipe.transfer_set.omit if number >= data.classes]
-    if unknown:
-        yield (
-            "transfer_set.omit",
-            f"names class {unknown[0]}, but the classes are 0 to {data.classes - 1}; take it out",
+def _outputs_problem(
+    place: str, teacher: TeacherConfig, error: ShapeMismatch, classes: int
+) -> Problem | None:
+    """The problem of a loaded teacher at ``place`` whose weights differ from its config in the
+    number of outputs alone, in a transfer set of so many ``classes``; none if they do not."""
+    shapes = error.shapes.values()
+    outputs = {given[:1] for given, _ in shapes}
+    wanted = classes if teacher.classes is None else len(teacher.classes)
+    if (
+        any(given[1:] != expected[1:] for given, expected in shapes)
+        or {expected[:1] for _, expected in shapes} != {(wanted,)}
+        or len(outputs) != 1
+    ):
+        return None
+    [given] = outputs
+    if not given or given[0] > classes:
+        return None
+    weights = f"`{place}.weights.path` ('{teacher.weights.path if teacher.weights else ''}')"
+    if teacher.classes is None:
+        sentence = (
+            f"`{place}.classes` is not set, but {weights} has {given[0]} outputs, and the transfer "
+            f"set {classes} classes; list the class of each output, in their order"
         )
-        return
+    else:
+        sentence = (
+            f"`{place}.classes` names {wanted} classes, but {weights} has {given[0]} outputs; name "
+            "one class for each of them, in their order"
+        )
+    return Problem(f"{place}.classes", sentence)
+
+
+def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
+    if recipe.transfer_set.class_count is None:
+        wrong = list(omitted_problems(recipe, data.classes))
+        if wrong:
+            yield from wrong
+            return
     given = [("student.train", recipe.student.train.batch_size, len(data.student_ids))]
     for name, teacher in recipe.teachers.items():
+        own = some_classes(data, teacher.classes)
+        if len(own.test_ids) == 0:
+            yield (
+                f"`teachers.{name}.classes` names classes of which the test part has no sample, so "
+                "that teacher cannot be evaluated; add samples of them"
+            )
         if teacher.train is not None:
-            samples = len(some_classes(data, teacher.classes).teacher_ids(teacher.train.fraction))
+            samples = len(own.teacher_ids(teacher.train.fraction))
             given.append((f"teachers.{name}.train", teacher.train.batch_size, samples))
     for place, batch, samples in given:
         if batch > samples:
             yield (
-                f"{place}.batch_size",
-                f"is {batch}, but there are only {samples} samples to learn from; lower it, or "
-                "give more of them",
+                f"`{place}.batch_size` is {batch}, but there are only {samples} samples to learn "
+                "from; lower it, or give more of them"
             )
 
 
-def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
+def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
     bank, top_k = recipe.ensemble.bank, recipe.ensemble.top_k
     if bank == "none" or not recipe.teachers or not needs_teachers(recipe.student.objective):
         return
@@ -175,8 +212,8 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[Finding]:
     needed = of_one * len(recipe.teachers)
     if bank.budget < needed:
         yield (
-            "ensemble.bank.budget_gb",
-            f"is {bank.budget_gb:g}, but one view of {len(data.student_ids):,} samples answered "
-            f"by {len(recipe.teachers)} teachers takes {needed:,} bytes; give at least "
-            f"{math.ceil(needed / 1e3) / 1e6:g}, or take `ensemble.bank: none`",
+            f"`ensemble.bank.budget_gb` is {bank.budget_gb:g}, but one view of "
+            f"{len(data.student_ids):,} samples answered by {len(recipe.teachers)} teachers "
+            f"takes {needed:,} bytes; give at least {math.ceil(needed / 1e3) / 1e6:g}, or take "
+            "`ensemble.bank: none`"
         )

@@ -9,11 +9,11 @@ from torch import nn
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problem_of
-from orchestrator.planning.plan import active_terms
 from students.errors import UserError
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
 from students.objectives.layer_refs import Guided, HintLayer
+from students.objectives.term import active_terms
 from teachers.weighting.adaptive import Adaptive
 
 Shape = tuple[int, ...]

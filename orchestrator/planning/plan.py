@@ -16,7 +16,7 @@ from students.models.config import Model
 from students.objectives.config import restricted_to
 from students.objectives.cross_entropy import Task
 from students.objectives.layer_refs import Gating
-from students.objectives.term import Term
+from students.objectives.term import Term, active_terms, needs_teachers
 from students.randomness import seed_of
 from students.specs import Samples, StudentSpec
 from students.transfer_sets.identity import identify
@@ -261,16 +261,6 @@ def with_gate_config(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec
 
 def _with_objective(spec: StudentSpec, objective: Mapping[str, Term], path: str) -> StudentSpec:
     return replace(spec, objective=objective, path=path)
-
-
-def active_terms(objective: Mapping[str, Term]) -> dict[str, Term]:
-    """The terms that are active, in order of name, so that the order of lines changes no bit."""
-    return {name: term for name, term in sorted(objective.items()) if term.active}
-
-
-def needs_teachers(objective: Mapping[str, Term]) -> bool:
-    """Whether an active term needs the teachers' answers."""
-    return any(term.needs_teachers for term in active_terms(objective).values())
 
 
 def _uniform(ensemble: EnsembleConfig) -> EnsembleConfig:

@@ -6,7 +6,7 @@ Reading
   overrides          single values from the command line
   environment        ``${env:NAME}``, the one module that reads it
   unsupported        settings that this version does not support yet, refused by name
-  places             paths in plain values: dotted names, replaced and removed entries
+  places             paths in plain values
 
 Judging
   schema             what a recipe can hold at each place; default kinds

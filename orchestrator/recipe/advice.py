@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.rules.weight_schedules import objectives
-from students.objectives.term import learns_from_teachers
+from orchestrator.recipe.rules.training import objectives
+from students.objectives.term import learns_from_teachers, needs_teachers
 from teachers.config import TeacherConfig
 
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
     """All notes; those on teachers only where they teach."""
     weights = tuple(_weight_schedules(recipe))
-    if not any(term.needs_teachers and term.active for term in recipe.student.objective.values()):
+    if not needs_teachers(recipe.student.objective):
         return weights
     return (
         *weights,
@@ -85,11 +85,8 @@ def _correctness(recipe: Recipe) -> Iterator[str]:
 
 
 def _unlabelled(recipe: Recipe) -> Iterator[str]:
-    found = [
-        name
-        for name, term in recipe.student.objective.items()
-        if term.active and term.skips_unlabelled
-    ]
+    objective = recipe.student.objective
+    found = [name for name, term in objective.items() if term.active and term.skips_unlabelled]
     unlabelled = 1 - recipe.transfer_set.labelled
     if found and 0 < unlabelled < 1:
         subject = f"Term {found[0]} needs" if len(found) == 1 else f"Terms {listed(found)} need"
@@ -109,11 +106,8 @@ def _noise(recipe: Recipe) -> Iterator[str]:
         f"samples are each multiplied by 1 + a draw of standard deviation {noise.sigma:g}, drawn "
         f"anew for each teacher, epoch and sample{virtual}."
     )
-    shifted = [
-        name
-        for name, term in recipe.student.objective.items()
-        if term.active and term.on_distributions
-    ]
+    objective = recipe.student.objective
+    shifted = [name for name, term in objective.items() if term.active and term.on_distributions]
     if shifted:
         yield (
             "On average such noise does not change terms on logits, but it shifts the mean "

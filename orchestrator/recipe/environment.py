@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.errors import Finding
+from orchestrator.errors import Problem
 from orchestrator.recipe.places import Path, dotted, value_at
 
 _REFERENCE = re.compile(r"\$\{env:([^}]*)\}")
@@ -27,12 +27,12 @@ class Resolved:
     """A recipe's values with the environment's in place.
 
     ``written`` has the recipe's text for each value that came (in part) from the environment,
-    by path; ``findings`` are by path too.
+    by path; ``problems`` are by path too.
     """
 
     data: dict[str, Any]
     written: Mapping[Path, str] = field(default_factory=dict)
-    findings: Mapping[Path, Finding] = field(default_factory=dict)
+    problems: Mapping[Path, Problem] = field(default_factory=dict)
 
 
 def resolve_environment(
@@ -41,7 +41,7 @@ def resolve_environment(
     """Puts the environment's values into ``data``; this process's environment if none is given."""
     values = os.environ if environment is None else environment
     written: dict[Path, str] = {}
-    findings: dict[Path, Finding] = {}
+    problems: dict[Path, Problem] = {}
 
     def visit(value: Any, path: Path) -> Any:
         if isinstance(value, Mapping):
@@ -51,27 +51,28 @@ def resolve_environment(
         if not isinstance(value, str) or "${env:" not in value:
             return value
         written[path] = value
-        fault = next(_faults(value, path, values), None)
+        fault = _fault(value, path, values)
         if fault is not None:
-            findings[path] = dotted(path), f"is '{value}', {fault}"
+            problems[path] = Problem(dotted(path), f"`{dotted(path)}` is '{value}', {fault}")
             return value
         return _REFERENCE.sub(lambda match: values[match[1]], value)
 
-    return Resolved(visit(data, ()), written, findings)
+    return Resolved(visit(data, ()), written, problems)
 
 
-def _faults(text: str, path: Path, values: Mapping[str, str]) -> Iterator[str]:
+def _fault(text: str, path: Path, values: Mapping[str, str]) -> str | None:
     names = _REFERENCE.findall(text)
     if not names or not all(_NAME.fullmatch(name) for name in names):
-        yield "which names no variable; write it as ${env:NAME}"
+        return "which names no variable; write it as ${env:NAME}"
     if not _may_come_from_environment(path):
-        yield (
+        return (
             "but the environment may only say where things are (under `tracking`, in `root` and "
             "in a path of weights), since no digest includes it; write the value itself"
         )
-    for name in names:
-        if name not in values:
-            yield f"but the variable {name} is not set; set it, or write the value itself"
+    absent = [name for name in names if name not in values]
+    if absent:
+        return f"but the variable {absent[0]} is not set; set it, or write the value itself"
+    return None
 
 
 def _may_come_from_environment(path: Path) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.errors import Finding, Problem, problems_from
+from orchestrator.errors import Problem, problems_from
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.places import dotted
-from students.models.config import Model, Weights
+from students.config import StudentConfig
+from students.models.config import Weights
+from teachers.config import TeacherConfig
 
 
 def missing_files(loaded: LoadedRecipe) -> list[Problem]:
@@ -16,39 +18,31 @@ def missing_files(loaded: LoadedRecipe) -> list[Problem]:
 
     A relative path starts at the recipe's folder, ``~`` is the user's home folder.
     """
-    recipe, student = loaded.recipe, loaded.recipe.student
-    findings: list[Finding] = []
-    if recipe.transfer_set.custom_source is not None:
-        findings += _code(loaded, "transfer_set", recipe.transfer_set.custom_source)
-    for name, teacher in recipe.teachers.items():
-        findings += _of_model(loaded, f"teachers.{name}", teacher.model, teacher.weights)
-    weights = student.weights if isinstance(student.weights, Weights) else None
-    findings += _of_model(loaded, "student", student.model, weights)
-    return problems_from(findings)
+    return problems_from(_missing_files(loaded))
 
 
-def _of_model(
-    loaded: LoadedRecipe, place: str, model: Model, weights: Weights | None
-) -> Iterator[Finding]:
-    if model.custom_source is not None:
-        yield from _code(loaded, f"{place}.model", model.custom_source)
-    if weights is None:
-        return
-    written = weights.path
-    for path, text in loaded.from_environment.items():
-        if dotted(path).removesuffix(".path") == f"{place}.weights":
-            written = text
-    file = loaded.folder / Path(weights.path).expanduser()
-    yield from _missing(file, f"{place}.weights.path", written, "a weights file")
+def _missing_files(loaded: LoadedRecipe) -> Iterator[str]:
+    recipe = loaded.recipe
+    models: dict[str, TeacherConfig | StudentConfig] = {"student": recipe.student}
+    models |= {f"teachers.{name}": teacher for name, teacher in recipe.teachers.items()}
+    sources = {"transfer_set": recipe.transfer_set.custom_source}
+    sources |= {f"{place}.model": owner.model.custom_source for place, owner in models.items()}
+    for place, source in sources.items():
+        if source is not None:
+            file = loaded.folder / Path(source.rpartition(":")[0]).expanduser()
+            yield from _missing(file, f"{place}.source", source, "a Python file beside the recipe")
+    written = {
+        dotted(path).removesuffix(".path"): text for path, text in loaded.from_environment.items()
+    }
+    for place, owner in models.items():
+        if isinstance(owner.weights, Weights):
+            file = loaded.folder / Path(owner.weights.path).expanduser()
+            text = written.get(f"{place}.weights", owner.weights.path)
+            yield from _missing(file, f"{place}.weights.path", text, "a weights file")
 
 
-def _code(loaded: LoadedRecipe, place: str, source: str) -> Iterator[Finding]:
-    file = loaded.folder / Path(source.rpartition(":")[0]).expanduser()
-    yield from _missing(file, f"{place}.source", source, "a Python file beside the recipe")
-
-
-def _missing(file: Path, place: str, written: str, what: str) -> Iterator[Finding]:
+def _missing(file: Path, place: str, written: str, what: str) -> Iterator[str]:
     if not file.exists():
-        yield place, f"is '{written}', which does not exist; give the path of {what}"
+        yield f"`{place}` is '{written}', which does not exist; give the path of {what}"
     elif not file.is_file():
-        yield place, f"is '{written}', which is a folder; give the path of {what}"
+        yield f"`{place}` is '{written}', which is a folder; give the path of {what}"

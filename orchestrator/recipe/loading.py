@@ -16,12 +16,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Problem, RecipeProblems, problems_from
+from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment
 from orchestrator.recipe.overrides import apply_overrides
 from orchestrator.recipe.places import Path, dotted, without
 from orchestrator.recipe.rules.catalog import judge
-from orchestrator.recipe.schema import options_of, with_default_kinds
+from orchestrator.recipe.schema import with_default_kinds
 from orchestrator.recipe.unsupported import split_unsupported
 from orchestrator.recipe.validation_errors import LocatedError, locate_errors, sentence
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml
@@ -52,7 +52,7 @@ def load_recipe(
         RecipeProblems: with everything that is wrong, each at its place.
     """
     file = File(path).expanduser()
-    source, problems = apply_overrides(read_recipe(file), overrides, options_of)
+    source, problems = apply_overrides(read_recipe(file), overrides)
     resolved = resolve_environment(source, environment)
     recipe, more = validate(resolved)
     problems += more
@@ -97,15 +97,15 @@ def read_recipe(file: File) -> dict[str, Any]:
 def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
     """The recipe that plain values make, if they are valid, and every problem with them."""
     data, unsupported = split_unsupported(with_default_kinds(resolved.data))
-    findings = {**resolved.findings, **unsupported}
-    for path in resolved.findings:
+    refused = {**resolved.problems, **unsupported}
+    for path in resolved.problems:
         data = without(data, path)
     recipe, errors = _validate(data)
-    kept = [each for each in errors if not _touches(each.path, resolved.findings)]
-    suspects = [*findings, *(each.path for each in kept)]
+    kept = [each for each in errors if not _touches(each.path, resolved.problems)]
+    suspects = [*refused, *(each.path for each in kept)]
     if recipe is None:
         recipe = _validate(_without_faults(data, errors))[0]
-    found = problems_from(findings.values())
+    found = [*refused.values()]
     found += [Problem(dotted(each.path), sentence(each)) for each in kept]
     if recipe is not None:
         found += [each for each in judge(recipe) if not _about(each, suspects)]

@@ -11,118 +11,96 @@ drops the file's others; options that were themselves set on the command line ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import shown, suggest
-from orchestrator.recipe.places import Path, dotted, replaced
+from orchestrator.recipe.places import Path, dotted
+from orchestrator.recipe.schema import options_of
 from orchestrator.recipe.yaml_values import YamlProblem, read_yaml
-
-Options = Callable[[Path, str], frozenset[str] | None]
-"""The options of a kind at a place, or None where they are not known."""
-
-
-@dataclass(frozen=True)
-class Override:
-    """One setting from the command line, as it was written."""
-
-    place: str
-    value: Any
-    text: str
 
 
 class OverrideProblem(ValueError):
-    """An override that cannot be read or applied; the message is one sentence."""
-
-
-def read_override(text: str) -> Override:
-    """Reads ``a.b=value``.
-
-    Raises:
-        OverrideProblem: there is no ``=``, no place, no value, or the value is not YAML.
-    """
-    place, equals, written = text.partition("=")
-    place = place.strip()
-    if not equals or not place or not all(place.split(".")):
-        raise OverrideProblem(f"'{text}' sets nothing; write it as section.setting=value")
-    if not written.strip():
-        raise OverrideProblem(f"'{text}' gives no value; write {place}=null to remove it")
-    try:
-        return Override(place, read_yaml(written), text)
-    except YamlProblem as problem:
-        raise OverrideProblem(f"'{text}' has a value that {problem}") from None
+    """An override that cannot be read or applied; the message is the end of a sentence."""
 
 
 def apply_overrides(
-    data: Mapping[str, Any], texts: Sequence[str], options: Options
+    data: Mapping[str, Any], texts: Sequence[str]
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The recipe with ``texts`` applied in order, and a problem for each that cannot be."""
     result, problems = dict(data), []
     touched: set[Path] = set()
     for text in texts:
+        place, equals, written = text.partition("=")
+        place = place.strip()
+        changed = dict(result)
         try:
-            override = read_override(text)
-            result = _apply(result, override, options, touched)
+            if not equals or not all(place.split(".")):
+                raise OverrideProblem("sets nothing; write it as section.setting=value")
+            if not written.strip():
+                raise OverrideProblem(f"gives no value; write {place}=null to remove it")
+            _set(changed, place.split("."), read_yaml(written), touched)
+            result = changed
+        except YamlProblem as problem:
+            problems.append(Problem(place, f"'{text}' has a value that {problem}"))
         except OverrideProblem as problem:
-            problems.append(Problem(text.partition("=")[0].strip(), str(problem)))
+            problems.append(Problem(place, f"'{text}' {problem}"))
     return result, problems
 
 
-def _apply(
-    data: Mapping[str, Any], override: Override, options: Options, touched: set[Path]
-) -> dict[str, Any]:
-    changed, path = _set(data, override.place.split("."), override, ())
-    touched.add(path)
-    section = path[:-1]
-    if path[-1] == "kind" and isinstance(override.value, str):
-        allowed = options(section, override.value)
-        if allowed is not None:
-            kept = {each[len(section)] for each in touched if each[: len(section)] == section}
-            changed = replaced(
-                changed,
-                section,
-                lambda old: {n: v for n, v in old.items() if n in allowed or n in kept},
-            )
-    return dict(changed)
+def _set(data: dict[str, Any], parts: list[str], value: Any, touched: set[Path]) -> None:
+    """Sets ``value`` in ``data`` and adds the path that was taken to ``touched``.
 
-
-def _set(data: Any, parts: list[str], override: Override, above: Path) -> tuple[Any, Path]:
-    """``data`` with the value at ``parts``, and the path that was taken."""
-    if isinstance(data, list):
-        return _set_in_list(data, parts, override, above)
-    if not isinstance(data, Mapping):
+    What lies inside ``data`` is copied where it changes: an alias may hold it elsewhere too.
+    """
+    here: Any = data
+    section: Path = ()
+    key, parts = _step(here, parts, section)
+    while parts:
+        section = (*section, key)
+        old = here[key] if isinstance(here, list) else here.get(key)
+        here[key] = copy.copy(_expand(old, section))
+        here = here[key]
+        key, parts = _step(here, parts, section)
+    path = (*section, key)
+    if value is not None:
+        here[key] = value
+    elif isinstance(here, list) or key in here:
+        del here[key]
+    else:
         raise OverrideProblem(
-            f"'{override.text}' goes through `{dotted(above)}`, which is {shown(data)} and has "
-            f"no settings inside; set `{dotted(above)}` itself"
+            f"removes `{dotted(path)}`, which the recipe does not set; {suggest(key, here)}"
         )
-    key, rest = _step(data, parts)
-    if not rest:
-        return _put(data, key, override, above), (*above, key)
-    inner = _expand(data.get(key), (*above, key))
-    changed, path = _set(inner, rest, override, (*above, key))
-    return {**data, key: changed}, path
+    touched.add(path)
+    options = options_of(section, value) if key == "kind" and isinstance(value, str) else None
+    if options is not None and section not in touched:
+        kept = {each[len(section)] for each in touched if each[: len(section)] == section}
+        for name in set(here) - options - kept:
+            del here[name]
 
 
-def _step(data: Mapping[str, Any], parts: list[str]) -> tuple[str, list[str]]:
-    """The next key: the longest that exists, since a name may contain dots."""
+def _step(here: Any, parts: list[str], above: Path) -> tuple[Any, list[str]]:
+    """The next key and the parts after it: the longest key that exists, since a name may contain
+    dots; in a list an index."""
+    if isinstance(here, list):
+        if not parts[0].isdecimal() or int(parts[0]) >= len(here):
+            raise OverrideProblem(
+                f"names entry {parts[0]} of `{dotted(above)}`, which has {len(here)}, counted "
+                "from 0; set the whole list"
+            )
+        return int(parts[0]), parts[1:]
+    if not isinstance(here, Mapping):
+        raise OverrideProblem(
+            f"goes through `{dotted(above)}`, which is {shown(here)} and has no settings inside; "
+            f"set `{dotted(above)}` itself"
+        )
     for length in range(len(parts), 0, -1):
         key = ".".join(parts[:length])
-        if key in data:
+        if key in here:
             return key, parts[length:]
     return parts[0], parts[1:]
-
-
-def _put(data: Mapping[str, Any], key: str, override: Override, above: Path) -> dict[str, Any]:
-    if override.value is not None:
-        return {**data, key: override.value}
-    if key not in data:
-        raise OverrideProblem(
-            f"'{override.text}' removes `{dotted((*above, key))}`, which the recipe does not "
-            f"set; {suggest(key, data)}"
-        )
-    return {name: value for name, value in data.items() if name != key}
 
 
 def _expand(value: Any, path: Path) -> Any:
@@ -135,21 +113,3 @@ def _expand(value: Any, path: Path) -> Any:
     if number and len(path) > 1 and path[-2] == "objective":
         return {"weight": value}
     return value
-
-
-def _set_in_list(
-    data: list[Any], parts: list[str], override: Override, above: Path
-) -> tuple[list[Any], Path]:
-    key, *rest = parts
-    if not key.isdecimal() or int(key) >= len(data):
-        raise OverrideProblem(
-            f"'{override.text}' names entry {key} of `{dotted(above)}`, which has "
-            f"{len(data)}, counted from 0; set the whole list"
-        )
-    index = int(key)
-    if not rest:
-        entries = [] if override.value is None else [override.value]
-        return [*data[:index], *entries, *data[index + 1 :]], (*above, index)
-    inner = _expand(data[index], (*above, index))
-    changed, path = _set(inner, rest, override, (*above, index))
-    return [*data[:index], changed, *data[index + 1 :]], path

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.recipe.places import replaced
+from orchestrator.recipe.places import value_at
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
@@ -21,18 +19,15 @@ def printable(loaded: LoadedRecipe) -> dict[str, Any]:
     """
     plain = loaded.recipe.model_dump(mode="json", exclude_none=True)
     for path, written in loaded.from_environment.items():
-        plain = replaced(plain, path, partial(_as_written, text=written))
+        # The short form `weights: file` is a mapping by now.
+        full = (*path, "path") if isinstance(value_at(plain, path), dict) else path
+        value_at(plain, full[:-1])[full[-1]] = written
     masked: dict[str, Any] = _mask(plain)
     return masked
 
 
-def _as_written(value: Any, *, text: str) -> Any:
-    # The short form `weights: file` is a mapping by now.
-    return {**value, "path": text} if isinstance(value, dict) else text
-
-
 def _mask(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _mask(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_mask(each) for each in value]

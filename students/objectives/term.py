@@ -136,6 +136,16 @@ class SofteningTerm(Term):
     temperature: Temperature | None = Field(None, description="the ensemble's, if not said")
 
 
+def active_terms(objective: Mapping[str, Term]) -> dict[str, Term]:
+    """The terms that are active, in order of name, so that the order of lines changes no bit."""
+    return {name: term for name, term in sorted(objective.items()) if term.active}
+
+
+def needs_teachers(objective: Mapping[str, Term]) -> bool:
+    """Whether an active term needs the teachers' answers."""
+    return any(term.needs_teachers and term.active for term in objective.values())
+
+
 def learns_from_teachers(terms: Iterable[Term], epoch: int) -> bool:
     """Whether a term of weight above zero in ``epoch`` learns from teachers."""
     return any(term.needs_teachers and weight_at(term.weight, epoch) > 0 for term in terms)

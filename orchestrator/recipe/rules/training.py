@@ -1,15 +1,17 @@
-"""Rules about how and where a model is trained: batches, learning rates, optimizers, engines."""
+"""Rules about how and where a model is trained: weights of terms over the epochs, batches,
+learning rates, optimizers, engines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed, shown
 from students.config import EngineConfig, TrainConfig
 from students.engines.deepspeed_settings import owned_settings
 from students.lr_schedule import StepDecay
+from students.objectives.term import Term
+from students.objectives.weight_schedule import LinearWeight, StopWeight, weight_at
 from students.optimizers import Sgd
 
 
@@ -21,14 +23,76 @@ def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]
     yield "student", recipe.student.train, recipe.student.engine
 
 
-def _micro_batches(recipe: Recipe) -> Iterator[Finding]:
+def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, int]]:
+    """Each objective with its place, then the place and number of its epochs."""
+    for name, teacher in recipe.teachers.items():
+        if teacher.train is not None:
+            train, place = teacher.train, f"teachers.{name}.train"
+            yield f"{place}.objective", train.objective, f"{place}.epochs", train.epochs
+    student = recipe.student
+    yield "student.objective", student.objective, "student.train.epochs", student.train.epochs
+
+
+def inactive_epochs(terms: Mapping[str, Term], epochs: int) -> list[int]:
+    """The epochs, of so many, in which no term has a weight above zero."""
+    weights = [term.weight for term in terms.values()]
+    return [e for e in range(epochs) if not any(weight_at(each, e) > 0 for each in weights)]
+
+
+def _weights(recipe: Recipe) -> Iterator[str]:
+    for place, terms, _, epochs in objectives(recipe):
+        inactive = inactive_epochs(terms, epochs)
+        if not terms:
+            yield f"`{place}` is empty; give it a term, such as task: {{weight: 1.0}}"
+        elif not any(term.active for term in terms.values()):
+            yield (
+                f"`{place}` has weight 0 for {listed(terms)}, so nothing would be learned; give a "
+                "term a weight above 0"
+            )
+        elif 0 < len(inactive) < epochs:
+            more = f" to {inactive[-1]}" if len(inactive) > 1 else ""
+            yield (
+                f"`{place}` has weight 0 for {listed(terms)} in epoch{'s' if more else ''} "
+                f"{inactive[0]}{more} (the first is 0), so nothing would be learned then; give a "
+                "term a weight above 0 there"
+            )
+
+
+def _weight_schedules(recipe: Recipe) -> Iterator[str]:
+    for place, terms, where, epochs in objectives(recipe):
+        for name, term in terms.items():
+            yield from _weight_schedule(f"{place}.{name}.weight", term, where, epochs)
+
+
+def _weight_schedule(place: str, term: Term, where: str, epochs: int) -> Iterator[str]:
+    weight = term.weight
+    if isinstance(weight, StopWeight) and weight.epoch >= epochs:
+        yield (
+            f"`{place}.epoch` is {weight.epoch}, which has no effect, since `{where}` is {epochs} "
+            f"and the first epoch is 0; make it less than {epochs}, or write {weight.value:g} alone"
+        )
+    elif (isinstance(weight, LinearWeight) and weight.start == weight.end) or (
+        isinstance(weight, StopWeight) and weight.value == weight.after
+    ):
+        value = weight_at(weight, 0)
+        yield (
+            f"`{place}` is {value:g} in every epoch, so a schedule has no effect; write {value:g} "
+            "alone"
+        )
+    elif term.active and not any(weight_at(weight, epoch) > 0 for epoch in range(epochs)):
+        yield (
+            f"`{place}` is 0 in each epoch that `{where}` ({epochs}) has; train longer, or begin "
+            "above 0"
+        )
+
+
+def _micro_batches(recipe: Recipe) -> Iterator[str]:
     for place, train, engine in trainings(recipe):
         if train.batch_size % (engine.ranks * train.micro):
             yield (
-                f"{place}.train.batch_size",
-                f"is {train.batch_size}, which `{place}.engine.ranks` ({engine.ranks}) times "
-                f"`{place}.train.micro_batch_size` ({train.micro}) do not divide; "
-                f"{_divisor(train, engine)}",
+                f"`{place}.train.batch_size` is {train.batch_size}, which `{place}.engine.ranks` "
+                f"({engine.ranks}) times `{place}.train.micro_batch_size` ({train.micro}) do not "
+                f"divide; {_divisor(train, engine)}"
             )
 
 
@@ -41,86 +105,73 @@ def _divisor(train: TrainConfig, engine: EngineConfig) -> str:
     return f"make micro_batch_size {fits}"
 
 
-def _learning_rates(recipe: Recipe) -> Iterator[Finding]:
+def _learning_rates(recipe: Recipe) -> Iterator[str]:
     for place, train, _ in trainings(recipe):
         schedule, where = train.lr_schedule, f"{place}.train.lr_schedule"
-        epochs = f"`{place}.train.epochs`"
+        epochs = f"`{place}.train.epochs` is {train.epochs}"
         if schedule.warmup > train.epochs:
-            yield (
-                f"{where}.warmup",
-                f"is {schedule.warmup:g} epochs, but {epochs} is {train.epochs}; shorten it",
-            )
+            yield f"`{where}.warmup` is {schedule.warmup:g} epochs, but {epochs}; shorten it"
         if not isinstance(schedule, StepDecay):
             continue
         marks = schedule.milestones
         if list(marks) != sorted(set(marks)):
             yield (
-                f"{where}.milestones",
-                f"is {list(marks)}, which does not increase; write {sorted(set(marks))}",
+                f"`{where}.milestones` is {list(marks)}, which does not increase; write "
+                f"{sorted(set(marks))}"
             )
         late = [str(mark) for mark in marks if mark >= train.epochs]
         if late:
             yield (
-                f"{where}.milestones",
-                f"has {listed(late)}, which has no effect, since {epochs} is {train.epochs}; take "
-                "it out or train longer",
+                f"`{where}.milestones` has {listed(late)}, which has no effect, since {epochs}; "
+                "take it out or train longer"
             )
 
 
-def _optimizers(recipe: Recipe) -> Iterator[Finding]:
+def _optimizers(recipe: Recipe) -> Iterator[str]:
     for place, train, _ in trainings(recipe):
         optimizer, where = train.optimizer, f"{place}.train.optimizer"
         if isinstance(optimizer, Sgd) and optimizer.nesterov and optimizer.momentum == 0:
             yield (
-                f"{where}.nesterov",
-                f"is true, but `{where}.momentum` is 0; give a momentum or take it out",
+                f"`{where}.nesterov` is true, but `{where}.momentum` is 0; give a momentum or "
+                "take it out"
             )
 
 
-def _deepspeed_keys(recipe: Recipe) -> Iterator[Finding]:
+def _engines(recipe: Recipe) -> Iterator[str]:
     for place, _, engine in trainings(recipe):
-        where = f"{place}.engine.deepspeed"
         for path, value, reason in owned_settings(engine.deepspeed):
             yield (
-                f"{where}.{path}",
-                f"is {shown(value)}, but the recipe sets it elsewhere ({reason}); take it out",
+                f"`{place}.engine.deepspeed.{path}` is {shown(value)}, but the recipe sets it "
+                f"elsewhere ({reason}); take it out"
             )
-
-
-def _torch_engine(recipe: Recipe) -> Iterator[Finding]:
-    default = EngineConfig()
-    for place, _, engine in trainings(recipe):
-        if engine.kind != "torch":
-            continue
         for name in ("zero_stage", "deepspeed"):
             value = getattr(engine, name)
-            if value != getattr(default, name):
+            if engine.kind == "torch" and value != getattr(EngineConfig(), name):
                 yield (
-                    f"{place}.engine.{name}",
-                    f"is {shown(value)}, which has no effect while `{place}.engine.kind` is "
-                    "'torch'; take it out or choose deepspeed",
+                    f"`{place}.engine.{name}` is {shown(value)}, which has no effect while "
+                    f"`{place}.engine.kind` is 'torch'; take it out or choose deepspeed"
                 )
 
 
-def _one_process(recipe: Recipe) -> Iterator[Finding]:
+def _one_process(recipe: Recipe) -> Iterator[str]:
     if recipe.cluster.mode != "in_process":
         return
-    counts = [(f"{place}.engine.ranks", engine.ranks) for place, _, engine in trainings(recipe)]
-    counts += [(f"teachers.{name}.replicas", one.replicas) for name, one in recipe.teachers.items()]
-    for place, count in counts:
+    counts = {f"{place}.engine.ranks": engine.ranks for place, _, engine in trainings(recipe)}
+    counts |= {f"teachers.{name}.replicas": one.replicas for name, one in recipe.teachers.items()}
+    for place, count in counts.items():
         if count > 1:
             yield (
-                place,
-                f"is {count}, but `cluster.mode` in_process runs one process; make it 1 or choose "
-                "local",
+                f"`{place}` is {count}, but `cluster.mode` in_process runs one process; make it 1 "
+                "or choose local"
             )
 
 
 training_rules = (
+    _weights,
+    _weight_schedules,
     _micro_batches,
     _learning_rates,
     _optimizers,
-    _deepspeed_keys,
-    _torch_engine,
+    _engines,
     _one_process,
 )

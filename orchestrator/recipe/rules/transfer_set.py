@@ -6,77 +6,70 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.config import Recipe
-from orchestrator.errors import Finding
 from orchestrator.recipe.message_text import listed
+from orchestrator.recipe.rules.training import trainings
+from teachers.config import TeacherTrain
 
 
-def _parts(recipe: Recipe) -> Iterator[Finding]:
+def _parts(recipe: Recipe) -> Iterator[str]:
     validation = recipe.transfer_set.validation
     samples = recipe.transfer_set.training_count
     if samples is not None and isinstance(validation, int) and validation >= samples:
         yield (
-            "transfer_set.validation",
-            f"is {validation}, but {recipe.transfer_set.kind} has {samples} training samples; "
-            "lower it",
+            f"`transfer_set.validation` is {validation}, but {recipe.transfer_set.kind} has "
+            f"{samples} training samples; lower it"
         )
     if validation == "none" and recipe.evaluate.prior_correction != "none":
         yield (
-            "evaluate.prior_correction",
-            f"is '{recipe.evaluate.prior_correction}', which needs validation images, but "
-            "`transfer_set.validation` is 'none'; give it a share",
+            f"`evaluate.prior_correction` is '{recipe.evaluate.prior_correction}', which needs "
+            "validation images, but `transfer_set.validation` is 'none'; give it a share"
         )
 
 
-def _omitted(recipe: Recipe) -> Iterator[Finding]:
-    omit, classes = recipe.transfer_set.omit, recipe.transfer_set.class_count
-    place = "transfer_set.omit"
-    if classes is None:
-        return
+def _omitted(recipe: Recipe) -> Iterator[str]:
+    """Only where the number of classes is known without the data; else the deep check does it."""
+    classes = recipe.transfer_set.class_count
+    if classes is not None:
+        yield from omitted_problems(recipe, classes)
+
+
+def omitted_problems(recipe: Recipe, classes: int) -> Iterator[str]:
+    """Problems of the classes that a transfer set of so many ``classes`` leaves out."""
+    omit = recipe.transfer_set.omit
     beyond = [each for each in omit if each >= classes]
     if beyond:
         yield (
-            place,
-            f"names {listed(map(str, beyond))}, but the classes of {recipe.transfer_set.kind} are "
-            f"0 to {classes - 1}; take it out",
+            f"`transfer_set.omit` names {listed(map(str, beyond))}, but the classes of "
+            f"{recipe.transfer_set.kind} are 0 to {classes - 1}; take it out"
         )
     if len(set(omit) - set(beyond)) == classes:
-        yield place, "names every class; leave one for the student"
+        yield "`transfer_set.omit` names every class; leave one for the student"
 
 
-def _views(recipe: Recipe) -> Iterator[Finding]:
+def _views(recipe: Recipe) -> Iterator[str]:
     views = recipe.transfer_set.views
-    trained = [teacher.train for teacher in recipe.teachers.values() if teacher.train is not None]
+    trained = [train for _, train, _ in trainings(recipe) if isinstance(train, TeacherTrain)]
     augments = [recipe.transfer_set.augment, *(train.augment for train in trained)]
     if views != "all" and not any(each is not None and each.changes for each in augments):
         yield (
-            "transfer_set.views",
-            f"is {views}, which has no effect while `transfer_set.augment` changes nothing; take "
-            "one out or choose an augmentation",
+            f"`transfer_set.views` is {views}, which has no effect while `transfer_set.augment` "
+            "changes nothing; take one out or choose an augmentation"
         )
 
 
-def _batches(recipe: Recipe) -> Iterator[Finding]:
+def _batches(recipe: Recipe) -> Iterator[str]:
     """Only where the number of samples is known without the data; else the deep check counts."""
-    given = recipe.transfer_set.fraction
-    student = recipe.student.train
-    yield from _batch(recipe, "student.train", student.batch_size, "transfer_set.fraction", given)
-    for name, teacher in recipe.teachers.items():
-        train = teacher.train
-        if train is not None:
-            place = f"teachers.{name}.train"
-            yield from _batch(recipe, place, train.batch_size, f"{place}.fraction", train.fraction)
-
-
-def _batch(
-    recipe: Recipe, place: str, batch: int, share_place: str, share: float
-) -> Iterator[Finding]:
-    most = _most_samples(recipe, share)
-    if most is not None and batch > most:
-        yield (
-            f"{place}.batch_size",
-            f"is {batch}, but {recipe.transfer_set.kind} has no more than {most} samples under "
-            f"`transfer_set.validation` and `{share_place}`; lower it",
-        )
+    for place, train, _ in trainings(recipe):
+        owner, share = "transfer_set", recipe.transfer_set.fraction
+        if isinstance(train, TeacherTrain):
+            owner, share = f"{place}.train", train.fraction
+        most = _most_samples(recipe, share)
+        if most is not None and train.batch_size > most:
+            yield (
+                f"`{place}.train.batch_size` is {train.batch_size}, but "
+                f"{recipe.transfer_set.kind} has no more than {most} samples under "
+                f"`transfer_set.validation` and `{owner}.fraction`; lower it"
+            )
 
 
 def _most_samples(recipe: Recipe, share: float) -> int | None:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.recipe.overrides import apply_overrides
-from orchestrator.recipe.schema import options_of
 from orchestrator.recipe.yaml_values import dump_yaml, read_yaml
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=5)
@@ -24,13 +23,13 @@ MAPPINGS = st.dictionaries(NAMES, VALUES, max_size=4)
 
 
 def applied(data: dict, *texts: str) -> dict:
-    result, problems = apply_overrides(data, texts, options_of)
+    result, problems = apply_overrides(data, texts)
     assert problems == []
     return result
 
 
 def problem(data: dict, text: str) -> str:
-    result, problems = apply_overrides(data, [text], options_of)
+    result, problems = apply_overrides(data, [text])
     assert result == data
     [only] = problems
     return only.message
@@ -96,6 +95,8 @@ def test_new_kind_never_drops_what_the_command_line_set() -> None:
     data = {"student": {"model": {"kind": "mlp", "hidden": [4]}}}
     result = applied(data, "student.model.widen=2", "student.model.kind=plain_cnn")
     assert result == {"student": {"model": {"kind": "plain_cnn", "widen": 2}}}
+    result = applied(data, "student.model={kind: mlp, depth: 2}", "student.model.kind=plain_cnn")
+    assert result == {"student": {"model": {"kind": "plain_cnn", "depth": 2}}}
 
 
 def test_engine_torch_drops_what_is_deepspeeds() -> None:
@@ -124,6 +125,6 @@ def test_override_that_cannot_be_applied_is_named_with_its_own_text(text: str, p
 
 
 def test_good_overrides_are_applied_beside_a_bad_one() -> None:
-    result, problems = apply_overrides({}, ["a=1", "b", "c=2"], options_of)
+    result, problems = apply_overrides({}, ["a=1", "b", "c=2"])
     assert result == {"a": 1, "c": 2}
     assert [each.path for each in problems] == ["b"]
