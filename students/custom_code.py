@@ -18,7 +18,7 @@ def source_digest(source: str, folder: Path) -> str:
     Raises:
         UserError: the file does not exist or cannot be read.
     """
-    return hashlib.sha256(_read(source, folder)).hexdigest()
+    return hashlib.sha256(_read(source, folder)[1]).hexdigest()
 
 
 def load_function(source: str, folder: Path) -> Callable[..., Any]:
@@ -31,38 +31,30 @@ def load_function(source: str, folder: Path) -> Callable[..., Any]:
     Raises:
         UserError: the file or the function does not exist, or the file cannot be run.
     """
-    text = _read(source, folder)
-    _, _, name = source.rpartition(":")
-    function = getattr(_module(source, folder, text), name, None)
+    path, text = _read(source, folder)
+    name = source.rpartition(":")[2]
+    function = getattr(_module(source, path, text), name, None)
     if not callable(function):
-        raise UserError(
-            f"`source` is {source!r}, but that file has no function {name!r};"
-            " write it there, or name the one that is meant",
-            path="source",
+        raise _problem(
+            source,
+            f"that file has no function {name!r}; write it there, or name the one that is meant",
         )
     found: Callable[..., Any] = function
     return found
 
 
-def _path(source: str, folder: Path) -> Path:
-    return (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
-
-
-def _read(source: str, folder: Path) -> bytes:
-    path = _path(source, folder)
+def _read(source: str, folder: Path) -> tuple[Path, bytes]:
+    path = (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
     try:
-        return path.read_bytes()
+        return path, path.read_bytes()
     except OSError as error:
-        problem = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise UserError(
-            f"`source` is {source!r}, but {str(path)!r} {problem};"
-            " give file.py:function, the file relative to the recipe",
-            path="source",
+        what = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise _problem(
+            source, f"{str(path)!r} {what}; give file.py:function, the file relative to the recipe"
         ) from error
 
 
-def _module(source: str, folder: Path, text: bytes) -> ModuleType:
-    path = _path(source, folder)
+def _module(source: str, path: Path, text: bytes) -> ModuleType:
     identity = hashlib.sha256(str(path).encode() + b"\0" + text).hexdigest()
     name = f"_stillhouse_custom_{identity[:32]}"
     if name in sys.modules:
@@ -76,15 +68,14 @@ def _module(source: str, folder: Path, text: bytes) -> ModuleType:
         exec(compile(text, str(path), "exec"), module.__dict__)
     except Exception as error:  # a user's code may raise anything
         del sys.modules[name]
-        raise UserError(
-            f"`source` is {source!r}, but running the file raises"
-            f" {type(error).__name__}: {error}{_remedy(error)}",
-            path="source",
+        remedy = "correct it"
+        if isinstance(error, ModuleNotFoundError):
+            remedy = "install that module; if it is a file beside the recipe, put all in one file"
+        raise _problem(
+            source, f"running the file raises {type(error).__name__}: {error}; {remedy}"
         ) from error
     return module
 
 
-def _remedy(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return "; install that module, or, if it is a file beside the recipe, put all in one file"
-    return "; correct it"
+def _problem(source: str, what: str) -> UserError:
+    return UserError(f"`source` is {source!r}, but {what}", path="source")

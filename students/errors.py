@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 
 class UserError(Exception):
@@ -17,11 +18,7 @@ class UserError(Exception):
         self.path = path
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.path))
-
-
-def _rebuild(kind: type[UserError], message: str, path: str) -> UserError:
-    return kind(message, path=path)
+        return partial(type(self), path=self.path), (self.message,)
 
 
 def first_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import functools
 import importlib.machinery
 import importlib.util
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,11 @@ def _operators_load() -> bool:
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         raise ImportError("torchvision is not installed; install it to use its models and data")
-    folder = Path(spec.origin).parent
-    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-        path = folder / f"_C{suffix}"
-        if path.is_file():
-            return _loads(path)
-    return False
-
-
-def _loads(path: Path) -> bool:
     untyped: Any = torch.ops
-    try:
-        untyped.load_library(str(path))
-    except (ImportError, OSError):
-        return False
-    return True
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        path = Path(spec.origin).with_name(f"_C{suffix}")
+        if path.is_file():
+            with suppress(ImportError, OSError):
+                untyped.load_library(str(path))
+                return True
+    return False

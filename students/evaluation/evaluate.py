@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -12,7 +9,8 @@ from torch.nn.functional import cross_entropy
 from students.engines.engine import Engine
 from students.knowledge import Batch
 from students.models.network import Network, weights_sha256
-from students.models.profile import Costs, costs
+from students.models.profile import costs
+from students.storage.outcome import Outcome
 from students.transfer_sets.config import NoAugment
 from students.transfer_sets.splits import Ids
 from students.transfer_sets.transfer_set import TransferSet
@@ -20,25 +18,14 @@ from students.transfer_sets.transfer_set import TransferSet
 BATCH = 256
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """A finished model: its weights' hash, its costs, and ``answers``, its logits float32 [n, C] by
-    part, in the order of the part's sample ids."""
-
-    weights_sha256: str
-    costs: Costs
-    answers: Mapping[str, Tensor]
-
-
-def evaluate(network: Network, transfer_set: TransferSet) -> Evaluation:
-    """The logits of ``network`` (fp32, evaluation mode) on the validation and the test part."""
+def evaluate(network: Network, transfer_set: TransferSet) -> tuple[Outcome, dict[str, Tensor]]:
+    """What is known of a model from itself, and its logits (fp32, evaluation mode) on the
+    validation and the test part: float32 [n, C] in the order of the part's sample ids."""
     network.eval()
     parts = {"validation": transfer_set.validation_ids, "test": transfer_set.test_ids}
-    return Evaluation(
-        weights_sha256(network.model),
-        costs(network, transfer_set.shape),
-        {part: _logits(network, transfer_set, ids) for part, ids in parts.items()},
-    )
+    answers = {part: _logits(network, transfer_set, ids) for part, ids in parts.items()}
+    cost = costs(network, transfer_set.shape)
+    return Outcome(weights_sha256(network.model), **vars(cost)), answers
 
 
 def validate(engine: Engine, transfer_set: TransferSet) -> tuple[float | None, float | None]:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -20,7 +21,7 @@ from students.knowledge import AnswerCounts, KnowledgeSource
 from students.objectives.objective import Objective, build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.outcome import Outcome, write_outcome
+from students.storage.outcome import write_outcome
 from students.storage.step_log import StepLogWriter, read_committed
 from students.torch_state import use_threads
 from students.training.build import (
@@ -152,11 +153,10 @@ class StudentRank:
         weights = deployed_weights(state)
         network = student_network(self.assignment, transfer_set)
         network.model.load_state_dict(weights)
-        evaluation = evaluate(network, transfer_set)
+        outcome, logits = evaluate(network, transfer_set)
         rows = read_committed(folder, progress.segments)
-        outcome = Outcome(
-            evaluation.weights_sha256,
-            **vars(evaluation.costs),
+        outcome = replace(
+            outcome,
             steps=progress.step,
             skipped=progress.skipped,
             seconds=seconds,
@@ -164,13 +164,7 @@ class StudentRank:
             segments=progress.segments,
             answers=answers,
         )
-        write_outcome(
-            folder,
-            self.assignment.attempt,
-            outcome,
-            weights=weights,
-            answers=evaluation.answers,
-        )
+        write_outcome(folder, self.assignment.attempt, outcome, weights=weights, answers=logits)
 
 
 def total_counts(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -205,8 +205,8 @@ class Trainer:
             augment=samples.augment,
             student_labels=samples.audience == "student",
         )
-        inputs, targets = (self._to_device(each) for each in (batch.inputs, batch.targets))
-        return Batch(inputs, targets, batch.sample_ids, batch.view)
+        inputs, targets = self._to_device(batch.inputs), self._to_device(batch.targets)
+        return replace(batch, inputs=inputs, targets=targets)
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         """Copies to an accelerator without waiting for what it still computes."""

@@ -20,7 +20,7 @@ from students.evaluation.evaluate import evaluate
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
 from students.models.config import Model, Weights
 from students.models.network import Network
-from students.storage.outcome import Outcome, write_outcome
+from students.storage.outcome import write_outcome
 from students.torch_state import use_threads
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
@@ -205,9 +205,6 @@ class Examiner:
         began, spec = time.monotonic(), self.spec
         with use_threads(spec.threads):
             transfer_set = spec.load_transfer_set()
-            evaluation = evaluate(spec.load_network(transfer_set), transfer_set)
-        seconds = time.monotonic() - began
-        outcome = Outcome(evaluation.weights_sha256, **vars(evaluation.costs), seconds=seconds)
-        write_outcome(
-            self.stage_folder, self.attempt, outcome, weights={}, answers=evaluation.answers
-        )
+            outcome, answers = evaluate(spec.load_network(transfer_set), transfer_set)
+        outcome = replace(outcome, seconds=time.monotonic() - began)
+        write_outcome(self.stage_folder, self.attempt, outcome, weights={}, answers=answers)

@@ -104,18 +104,19 @@ def test_without_a_validation_part_nothing_is_computed(tmp_path: Path) -> None:
 
 def test_an_evaluation_has_the_logits_of_each_held_out_sample_in_order(data: TransferSet) -> None:
     net = network()
-    evaluation = evaluate(net.train(), data)
+    outcome, answers = evaluate(net.train(), data)
     with torch.no_grad():
         whole = net.eval()(data.inputs)
     for part, ids in (("validation", data.validation_ids), ("test", data.test_ids)):
-        assert evaluation.answers[part].shape == (len(ids), 10)
-        assert torch.allclose(evaluation.answers[part], whole[torch.from_numpy(ids)], atol=1e-6)
-    assert evaluation.weights_sha256 == weights_sha256(net.model)
-    assert evaluation.costs == costs(net, data.shape) == Costs(650, 640, 2600)
+        assert answers[part].shape == (len(ids), 10)
+        assert torch.allclose(answers[part], whole[torch.from_numpy(ids)], atol=1e-6)
+    assert outcome.weights_sha256 == weights_sha256(net.model)
+    assert costs(net, data.shape) == Costs(650, 640, 2600)
+    assert (outcome.parameters, outcome.macs, outcome.bytes) == (650, 640, 2600)
 
 
 def test_an_evaluation_without_a_validation_part_has_no_logits_there(tmp_path: Path) -> None:
     none = load_transfer_set(Digits(validation="none"), folder=tmp_path, cache=tmp_path)
-    answers = evaluate(network(), none).answers
+    _, answers = evaluate(network(), none)
     assert answers["validation"].shape == (0, 10)
     assert answers["test"].shape == (450, 10)
