@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,29 +25,21 @@ from teachers.bank.shelf import Shelf, read_about
 log = logging.getLogger("stillhouse.bank")
 
 
-@dataclass(frozen=True)
-class SealResult:
-    """Whether it was ``done``: not if another process was sealing, or if the disk could not be
-    written (``trouble`` says why)."""
-
-    done: bool
-    trouble: str = ""
-
-
-def seal_all(shelf: Shelf) -> list[SealResult]:
+def seal_all(shelf: Shelf) -> None:
     """Seals what dead writers left on the shelf, in all views."""
-    views = [view for view, folder in views_of(shelf.folder) if journals_in(folder)]
-    return [seal(shelf, view) for view in views]
+    for view, _ in views_of(shelf.folder):
+        seal(shelf, view)
 
 
-def seal(shelf: Shelf, view: int, *, repair: bool = False) -> SealResult:
-    """Seals what dead writers left of one view; waits for no other process.
+def seal(shelf: Shelf, view: int, *, repair: bool = False) -> str:
+    """Seals what dead writers left of one view, unless another process is sealing it now.
 
-    With ``repair`` also where there are no journals, and corrupt blocks are left out.
+    With ``repair`` also where there are no journals, and corrupt blocks are left out. Returns ""
+    or the sentence that says why the disk cannot be written.
     """
     folder = view_folder(shelf.folder, view)
     if not repair and not journals_in(folder):
-        return SealResult(True)
+        return ""
     columns = [ColumnFiles(shelf, view, column) for column in shelf.columns]
     conflicts = 0
     try:
@@ -56,14 +47,14 @@ def seal(shelf: Shelf, view: int, *, repair: bool = False) -> SealResult:
         while repair or any(map(_has_dead_journals, columns)):
             with folder_lock(folder) as locked:
                 if not locked:
-                    return SealResult(False)
+                    return ""
                 for path in folder.glob(f"{TEMPORARY}*"):
                     path.unlink(missing_ok=True)
                 conflicts += sum(_seal(files, repair) for files in columns)
                 evict(shelf.bank, shelf.budget, keep=folder)
             repair = False
     except OSError as error:
-        return SealResult(False, write_trouble(shelf, error))
+        return write_trouble(shelf, error)
     if conflicts:
         log.warning(
             "teacher '%s' is not deterministic: %d answers in the bank's shelf %s were given twice "
@@ -72,7 +63,7 @@ def seal(shelf: Shelf, view: int, *, repair: bool = False) -> SealResult:
             conflicts,
             shelf.folder.name,
         )
-    return SealResult(True)
+    return ""
 
 
 def write_trouble(shelf: Shelf, error: OSError) -> str:
@@ -109,18 +100,14 @@ def _has_dead_journals(files: ColumnFiles) -> bool:
 def _dead_journals(files: ColumnFiles) -> Iterator[list[JournalTail]]:
     """The journals whose writers are dead, locked meanwhile."""
     with ExitStack() as opened:
-        dead = []
-        for path in files.journals():
-            tail = files.open_journal(path)
-            if tail is not None and opened.enter_context(closing(tail)).try_lock():
-                dead.append(tail)
-        yield dead
+        tails = [opened.enter_context(closing(tail)) for tail in files.open_journals()]
+        yield [tail for tail in tails if tail.try_lock()]
 
 
 def _open_sealed(column: MergedColumn) -> int | None:
-    """Opens the sealed file; returns how many rows it has, None where it must be written again.
+    """Opens the sealed file, and logs what is corrupt of it.
 
-    What is corrupt is logged.
+    Returns how many rows it has, None where it must be written again.
     """
     path = column.files.sealed_path
     column.sealed = column.files.open_sealed()

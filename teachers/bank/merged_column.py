@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +37,13 @@ class ColumnFiles:
         except (CorruptFile, FileNotFoundError, NotADirectoryError, PermissionError):
             return None
 
-    def journals(self) -> list[Path]:
-        """The journals of all writers."""
-        return journals_in(self.folder, self.column.stored_name)
-
-    def open_journal(self, path: Path) -> JournalTail | None:
-        """One of the journals; None if it was deleted meanwhile or may not be read."""
-        try:
-            return JournalTail(path, self.row_format)
-        except (FileNotFoundError, PermissionError):
-            return None
+    def open_journals(self, known: Container[Path] = ()) -> Iterator[JournalTail]:
+        """The journals of all writers but for the ``known`` ones, those that are deleted meanwhile
+        and those that may not be read."""
+        for path in journals_in(self.folder, self.column.stored_name):
+            if path not in known:
+                with suppress(FileNotFoundError, PermissionError):
+                    yield JournalTail(path, self.row_format)
 
 
 class MergedColumn:
@@ -99,11 +98,6 @@ class MergedColumn:
             return in_journals
         return np.union1d(self.sealed.intact_ids(), in_journals)
 
-    def close(self) -> None:
-        """Closes the journals."""
-        for tail in self._tails:
-            tail.close()
-
     def _sealed(self, ids: Ids) -> Mask:
         if self.sealed is None:
             return np.zeros(len(ids), np.bool_)
@@ -116,22 +110,21 @@ class LiveColumn(MergedColumn):
 
     def __init__(self, files: ColumnFiles) -> None:
         super().__init__(files)
-        self._others: dict[Path, tuple[int, JournalTail]] = {}
         self._own: tuple[int, Journal] | None = None
 
     def refresh(self) -> None:
         """Reads what others have stored since."""
-        own = None if self._own is None else self._own[1].path
-        for path in self.files.journals():
-            if path != own and path not in self._others:
-                tail = self.files.open_journal(path)
-                if tail is not None:
-                    self._others[path] = (self.add_journal(tail), tail)
-        for number, tail in self._others.values():
-            for ids, offset in tail.records():
-                self.add(number, ids, offset)
+        own_number = None if self._own is None else self._own[0]
+        self._tails += self.files.open_journals({tail.path for tail in self._tails})
+        for number, tail in enumerate(self._tails, 1):
+            if number != own_number:
+                for ids, offset in tail.records():
+                    self.add(number, ids, offset)
         # Last: rows of a journal that a sealer deleted meanwhile are in the file that it wrote.
-        self._reopen_sealed()
+        with suppress(OSError):
+            status = self.files.sealed_path.stat()
+            if self.sealed is None or not os.path.samestat(self.sealed.status, status):
+                self.sealed = self.files.open_sealed() or self.sealed
 
     def read(self, ids: Ids) -> Halves:
         """The values [B, *shape] of ``ids`` [B], all of which are present."""
@@ -151,15 +144,12 @@ class LiveColumn(MergedColumn):
             offset = journal.append(ids[new], self.files.column.encode(values[new]))
             self.add(number, ids[new], offset)
 
-    def close(self) -> None:
-        """Closes all journals."""
+    def close(self) -> bool:
+        """Closes all journals; returns whether it has written one itself."""
         if self._own is not None:
             self._own[1].close()
-        super().close()
-
-    @property
-    def has_written(self) -> bool:
-        """Whether it has a journal of its own."""
+        for tail in self._tails:
+            tail.close()
         return self._own is not None
 
     def _open_own(self) -> tuple[int, Journal]:
@@ -172,12 +162,3 @@ class LiveColumn(MergedColumn):
             number = self.add_journal(JournalTail(journal.path, files.row_format))
             self._own = (number, journal)
         return self._own
-
-    def _reopen_sealed(self) -> None:
-        """Opens the sealed file if it is another one than before."""
-        try:
-            status = self.files.sealed_path.stat()
-        except OSError:
-            return
-        if self.sealed is None or not os.path.samestat(self.sealed.status, status):
-            self.sealed = self.files.open_sealed() or self.sealed

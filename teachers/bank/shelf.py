@@ -99,8 +99,8 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
         stored = read_about(folder)
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])
-        if stored is None or _identified_by(stored) != _as_json(_identified_by(about)):
-            write_atomically(folder / ABOUT, json.dumps(_as_json(about), indent=1).encode())
+        if stored is None or shelf_digest(stored) != shelf_digest(about):
+            write_atomically(folder / ABOUT, json.dumps(about, indent=1).encode())
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
@@ -162,11 +162,7 @@ def _identified_by(about: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in about.items() if key != _LABEL}
 
 
-def _as_json(value: Any) -> Any:
-    """``value`` as it is read back from a JSON file."""
-    return json.loads(json.dumps(value, allow_nan=False))
-
-
 def _canonical(value: Any) -> bytes:
     """The same bytes for the same data, whatever the order of their keys."""
-    return json.dumps(_as_json(value), sort_keys=True, separators=(",", ":")).encode()
+    stored = json.loads(json.dumps(value, allow_nan=False))
+    return json.dumps(stored, sort_keys=True, separators=(",", ":")).encode()

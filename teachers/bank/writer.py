@@ -120,12 +120,11 @@ class LiveView:
             if not self._open:
                 return
             self._open = False
-            for column in self._columns:
-                column.close()
+            has_written = [column.close() for column in self._columns]
             if self._claims is not None:
                 self._claims.close()
-        if any(column.has_written for column in self._columns):
-            self.trouble = self.trouble or seal(self._shelf, self._view).trouble
+        if any(has_written):
+            self.trouble = self.trouble or seal(self._shelf, self._view)
 
     def _open_claims(self) -> Claims:
         if self._claims is None:
