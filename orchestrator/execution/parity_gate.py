@@ -31,11 +31,11 @@ from teachers.qualification.records import (
     Tuning,
     Verdict,
     read_probe_answers,
-    read_verdict,
+    read_record,
     store_config,
     stored_config,
-    write_tuning,
-    write_verdict,
+    write_probe_answers,
+    write_record,
 )
 from teachers.serving.host import TeacherHost
 
@@ -76,7 +76,7 @@ class ParityGate:
         store_config(folder, tuning.chosen)
         config = stored_config(folder)
         if config == tuning.chosen:
-            write_tuning(folder, tuning)
+            write_record(folder, tuning)
         return config or tuning.chosen
 
     def is_admitted(
@@ -86,7 +86,7 @@ class ParityGate:
 
         For another temperature the stored answers to the probe are judged again.
         """
-        verdict, answers = read_verdict(folder), read_probe_answers(folder, inference)
+        verdict, answers = read_record(folder, Verdict), read_probe_answers(folder, inference)
         if verdict is None or answers is None or verdict.inference != inference:
             return False
         if verdict.temperature != temperature:
@@ -139,7 +139,8 @@ class ParityGate:
             classes=config.classes,
             loaded=config.weights is not None,
         )
-        write_verdict(folder, verdict, answers)
+        write_probe_answers(folder, inference, answers)
+        write_record(folder, verdict)
         self._enforce(name, verdict)
         return verdict
 

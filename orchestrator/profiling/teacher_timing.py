@@ -22,7 +22,7 @@ from students.storage.outcome import Outcome, read_outcome, write_outcome
 from students.training.build import student_network
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification.autotune import WORTH_MACS
-from teachers.qualification.records import read_tuning
+from teachers.qualification.records import Tuning, read_record
 from teachers.serving.host import TeacherHost
 
 FORWARD_BATCHES = 4
@@ -71,7 +71,9 @@ def time_teacher(bench: Bench, name: str, stage: Stage, threads: int) -> Measure
         chosen = _choose(bench, name, stage, handle, threads) if teaches else plain(threads)
         handle.call(TeacherHost.adopt, chosen, None).result()
         rate = _rate(bench, handle, chosen)
-    tuning = read_tuning(bench.runner.teachers.bank_shelves.folder(name)) if teaches else None
+    tuning = (
+        read_record(bench.runner.teachers.bank_shelves.folder(name), Tuning) if teaches else None
+    )
     tuned = tuning if tuning and tuning.chosen == chosen != plain(threads) else None
     return MeasuredTeacher(str(chosen), chosen.threads, rate, tuned.gain if tuned else None)
 

@@ -23,7 +23,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
 from teachers.inference.inference_config import InferenceConfig
-from teachers.qualification.records import read_tuning, read_verdict
+from teachers.qualification.records import Tuning, Verdict, read_record
 
 
 def collect_teaching(
@@ -77,7 +77,7 @@ def _teacher_run(
     if inference is None:
         return TeacherRun(**answers)
     run = TeacherRun(inference=str(inference), **answers)
-    tuning, verdict = read_tuning(shelf), read_verdict(shelf)
+    tuning, verdict = read_record(shelf, Tuning), read_record(shelf, Verdict)
     if tuning is not None and tuning.chosen == inference:
         run = replace(run, plain_rate=tuning.plain_rate, chosen_rate=tuning.chosen_rate)
     if verdict is not None and verdict.inference == inference:

@@ -22,12 +22,10 @@ from teachers.bank.shelf import INFERENCE, read_inference_config
 from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_checks import Fidelity, Plausibility
 
-TUNING, VERDICT, PROBE = "tuning.json", "verdict.json", "probe.safetensors"
+PROBE = "probe.safetensors"
 
 StoredConfig = Annotated[InferenceConfig, Field(alias="manner")]
 """An inference config under the name that files of the bank have for it."""
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,10 @@ class Verdict:
         return "failed: " + ", ".join(words for words, holds in causes.items() if holds)
 
 
+RECORD_FILES: Mapping[type, str] = {Tuning: "tuning.json", Verdict: "verdict.json"}
+Record = TypeVar("Record", Tuning, Verdict)
+
+
 def stored_config(folder: Path) -> InferenceConfig | None:
     """How the teacher of the shelf in ``folder`` is run; None where that is not chosen yet."""
     values = read_inference_config(folder)
@@ -140,30 +142,29 @@ def store_config(folder: Path, inference: InferenceConfig) -> None:
         create_atomically(file, json.dumps(inference.to_json()).encode())
 
 
-def read_tuning(folder: Path) -> Tuning | None:
-    """How the teacher of the shelf in ``folder`` was tuned; None where that is not stored."""
-    return _read(folder / TUNING, Tuning)
+def read_record(folder: Path, kind: type[Record]) -> Record | None:
+    """The record of the teacher of the shelf in ``folder``; None where none is stored."""
+    try:
+        return TypeAdapter(kind).validate_json((folder / RECORD_FILES[kind]).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
-def write_tuning(folder: Path, tuning: Tuning) -> None:
-    """Stores how a teacher was tuned."""
-    _write(folder / TUNING, tuning)
+def write_record(folder: Path, record: Tuning | Verdict) -> None:
+    """Stores how a teacher was tuned, or the verdict on it."""
+    content = TypeAdapter(type(record)).dump_json(record, by_alias=True, indent=1)
+    with suppress(OSError):  # On a full disk the run goes on, and computes it again another time.
+        write_atomically(folder / RECORD_FILES[type(record)], content)
 
 
-def read_verdict(folder: Path) -> Verdict | None:
-    """The verdict on the teacher of the shelf in ``folder``; None where none is stored."""
-    return _read(folder / VERDICT, Verdict)
-
-
-def write_verdict(folder: Path, verdict: Verdict, answers: ProbeAnswers) -> None:
-    """Stores a verdict, and the answers from which that at another temperature follows."""
+def write_probe_answers(folder: Path, inference: InferenceConfig, answers: ProbeAnswers) -> None:
+    """Stores the answers from which the verdict at another temperature follows."""
     # Copies: safetensors refuses tensors that share memory.
     tensors = {"given": answers.given.clone(), "plain": answers.plain.clone()}
     deterministic = str(answers.deterministic)
-    metadata = {"manner": _spelt(verdict.inference), "deterministic": deterministic}
+    metadata = {"manner": _spelt(inference), "deterministic": deterministic}
     with suppress(OSError):
         write_atomically(folder / PROBE, safetensors.torch.save(tensors, metadata))
-    _write(folder / VERDICT, verdict)
 
 
 def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers | None:
@@ -181,16 +182,3 @@ def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers
 
 def _spelt(inference: InferenceConfig) -> str:
     return json.dumps(inference.to_json(), sort_keys=True)
-
-
-def _read(file: Path, kind: type[Record]) -> Record | None:
-    try:
-        return TypeAdapter(kind).validate_json(file.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _write(file: Path, record: object) -> None:
-    content = TypeAdapter(type(record)).dump_json(record, by_alias=True, indent=1)
-    with suppress(OSError):  # On a full disk the run goes on, and computes it again another time.
-        write_atomically(file, content)

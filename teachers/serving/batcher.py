@@ -22,12 +22,11 @@ import numpy as np
 from students.knowledge import Answer, Columns, Question
 from teachers.bank.columns import Ids, Mask
 from teachers.bank.sealed_file import CorruptBlocks
-from teachers.serving.view_cache import AnswerCache
+from teachers.bank.writer import LiveView
 
 PATIENCE = 1.0
 """Seconds after which a host looks again which process computes what it waits for."""
 
-Compute = Callable[[Ids, int], Columns]
 Part = tuple[Ids, Columns]
 """Columns of some samples, and the positions of these in a question."""
 
@@ -44,39 +43,31 @@ class _Pending:
     computed: int = 0
 
 
+@dataclass
 class Batcher:
-    """Answers questions about ``view`` in their order.
+    """Answers questions about the view of ``cache`` in their order.
 
-    Missing samples are gathered over as many questions as it takes and computed
-    ``forward_batch`` at a time; what is computed is appended to the ``cache``.
+    Missing samples are gathered over as many questions as it takes; ``compute`` answers
+    ``forward_batch`` of them at a time, and the answers are appended to the ``cache``.
     """
 
-    def __init__(
-        self,
-        view: int,
-        cache: AnswerCache,
-        compute: Compute,
-        forward_batch: int,
-        one_at_a_time: AbstractContextManager[object],
-    ) -> None:
-        self._view = view
-        self._cache = cache
-        self._compute = compute
-        self._batch = forward_batch
-        self._one_at_a_time = one_at_a_time
-        self._pending: deque[_Pending] = deque()
-        # The keys, in the order in which they were asked for; a dict is an ordered set.
-        self._missing: dict[int, None] = {}
+    cache: LiveView
+    compute: Callable[[Ids], Columns]
+    forward_batch: int
+    one_at_a_time: AbstractContextManager[object]
+    _pending: deque[_Pending] = field(default_factory=deque, init=False)
+    # The keys, in the order in which they were asked for; a dict is an ordered set.
+    _missing: dict[int, None] = field(default_factory=dict, init=False)
 
     def answers(self, questions: Iterable[Question]) -> Iterator[Answer]:
         """An answer to each question, in order, as soon as it is complete."""
-        self._cache.refresh()
+        self.cache.refresh()
         for question in questions:
-            pending = _Pending(question, ~self._cache.present(question.sample_ids))
+            pending = _Pending(question, ~self.cache.present(question.sample_ids))
             self._pending.append(pending)
             self._add_missing(pending)
             yield from self._complete()
-            while len(self._missing) >= self._batch:
+            while len(self._missing) >= self.forward_batch:
                 self._run_forward_pass(last=False)
                 yield from self._complete()
         while self._missing:
@@ -89,26 +80,26 @@ class Batcher:
 
     def _run_forward_pass(self, *, last: bool) -> None:
         """Computes a batch of what is missing, unless it is stored by now."""
-        ids = np.fromiter(self._missing, np.int64, len(self._missing))[: self._batch]
-        with self._one_at_a_time:
-            claimed = ids[self._cache.claim(ids)]
+        ids = np.fromiter(self._missing, np.int64, len(self._missing))[: self.forward_batch]
+        with self.one_at_a_time:
+            claimed = ids[self.cache.claim(ids)]
             try:
                 # Looked up once the claim stands: what others computed until then is there now.
                 self._drop_stored()
-                if len(self._missing) < self._batch and not last:
+                if len(self._missing) < self.forward_batch and not last:
                     return
                 own = [i for i in claimed.tolist() if i in self._missing]
                 if own:
                     self._compute_now(np.array(own, np.int64))
             finally:
-                self._cache.release(claimed)
+                self.cache.release(claimed)
         if not own and self._missing:
-            self._cache.wait(np.array([next(iter(self._missing))], np.int64), PATIENCE)
+            self.cache.wait(np.array([next(iter(self._missing))], np.int64), PATIENCE)
 
     def _drop_stored(self) -> None:
         """What another stream or process has stored meanwhile is missing no longer."""
         missing = np.fromiter(self._missing, np.int64, len(self._missing))
-        stored = missing[self._cache.present(missing)]
+        stored = missing[self.cache.present(missing)]
         for pending in self._pending if len(stored) else ():
             pending.missing &= ~np.isin(pending.question.sample_ids, stored)
         for sample in stored.tolist():
@@ -116,8 +107,8 @@ class Batcher:
 
     def _compute_now(self, ids: Ids) -> None:
         began = time.perf_counter()
-        columns = self._compute(ids, self._view)
-        self._cache.append(ids, columns)
+        columns = self.compute(ids)
+        self.cache.append(ids, columns)
         seconds = time.perf_counter() - began
         uncounted = np.ones(len(ids), np.bool_)
         for pending in self._pending:
@@ -142,7 +133,7 @@ class Batcher:
             except CorruptBlocks:
                 # What the block held is missing now.
                 first.parts.clear()
-                first.missing = ~self._cache.present(first.question.sample_ids)
+                first.missing = ~self.cache.present(first.question.sample_ids)
                 self._add_missing(first)
                 continue
             self._pending.popleft()
@@ -155,7 +146,7 @@ class Batcher:
             stored[positions] = False
         if not stored.any():
             return _join(len(ids), pending.parts)
-        read = (np.flatnonzero(stored), self._cache.read(ids[stored]))
+        read = (np.flatnonzero(stored), self.cache.read(ids[stored]))
         return _join(len(ids), [*pending.parts, read])
 
 

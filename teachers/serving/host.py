@@ -118,16 +118,15 @@ class TeacherHost:
         Raises:
             InvalidAnswer: an answer is not a number.
         """
-        for (view, taps), alike in groupby(questions, self._view_and_taps):
-            columns = columns_of(taps)
+
+        def view_and_columns(question: Question) -> tuple[int, tuple[str, ...]]:
+            return question.view, columns_of(question.taps_from(self.spec.name, self.spec.taps))
+
+        for (view, columns), alike in groupby(questions, view_and_columns):
+            compute = partial(self._compute, columns, view=view)
+            batch = self.teacher.inference.forward_batch
             with self._cache.opened(view, columns) as cache:
-                batcher = Batcher(
-                    view,
-                    cache,
-                    partial(self._compute, columns),
-                    self.teacher.inference.forward_batch,
-                    self._one_at_a_time,
-                )
+                batcher = Batcher(cache, compute, batch, self._one_at_a_time)
                 for answer in batcher.answers(alike):
                     yield replace(answer, warning=self._warning(cache.trouble))
 
@@ -156,9 +155,6 @@ class TeacherHost:
                 # In plain fp32 itself; a pass may repeat the samples.
                 repeated = np.resize(sample_ids, error.row + 1)
                 raise error.as_error(self.spec.name, repeated, usual) from error
-
-    def _view_and_taps(self, question: Question) -> tuple[int, tuple[Tap, ...]]:
-        return question.view, question.taps_from(self.spec.name, self.spec.taps)
 
     def _compute(self, columns: Sequence[str], sample_ids: Ids, view: int) -> Columns:
         """The ``columns`` of the teacher's answer, as they are read back once they are stored."""
@@ -192,13 +188,13 @@ class TeacherHost:
         return f"teacher '{self.spec.name}': {trouble}"
 
 
+@dataclass(frozen=True)
 class Examiner:
     """Evaluates a teacher whose weights were trained elsewhere, in plain fp32."""
 
-    def __init__(self, spec: TeacherSpec, stage_folder: Path, attempt: int) -> None:
-        self.spec = spec
-        self.stage_folder = stage_folder
-        self.attempt = attempt
+    spec: TeacherSpec
+    stage_folder: Path
+    attempt: int
 
     def examine(self) -> None:
         """Writes the outcome: figures and answers on the validation and test part, no weights."""

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from pathlib import Path
 
 import numpy as np
 
@@ -15,39 +15,12 @@ from teachers.bank.columns import Ids, Mask
 from teachers.bank.shelf import Shelf
 from teachers.bank.writer import LiveView
 
-
-class NullCache:
-    """Stores nothing, so that everything is computed; has the methods of a ``LiveView``."""
-
-    trouble = ""
-
-    def refresh(self) -> None:
-        """There is nothing to read."""
-
-    def present(self, ids: Ids) -> Mask:
-        """Which of ``ids`` [B] are stored: none."""
-        return np.zeros(len(ids), np.bool_)
-
-    def read(self, ids: Ids) -> Columns:
-        """Is never called, since nothing is present."""
-        raise AssertionError("nothing is stored here")
-
-    def append(self, ids: Ids, values: Columns) -> None:
-        """Stores nothing."""
-
-    def claim(self, ids: Ids) -> Mask:
-        """Which of ``ids`` [B] are to be computed here: all."""
-        return np.ones(len(ids), np.bool_)
-
-    def release(self, ids: Ids) -> None:
-        """There are no claims to end."""
-
-    def wait(self, ids: Ids, seconds: float) -> None:
-        """No other process computes for this one."""
+NOTHING_STORED = Shelf(Path(), "", 0, 0, ())
+"""The shelf of a teacher whose answers are not stored: no column is on it, and no file."""
 
 
 class PartialCache(LiveView):
-    """Stores some of an answer's columns: everything is computed, and what is new is stored."""
+    """Stores some of an answer's columns, or none: all are computed, and what is new is stored."""
 
     def present(self, ids: Ids) -> Mask:
         """Which of ``ids`` [B] are stored in all columns: none."""
@@ -64,9 +37,6 @@ class PartialCache(LiveView):
         return np.ones(len(ids), np.bool_)
 
 
-AnswerCache: TypeAlias = LiveView | NullCache
-
-
 class ViewCache:
     """The caches of one host; a stream has one to itself and leaves it to the next stream.
 
@@ -75,7 +45,7 @@ class ViewCache:
     """
 
     def __init__(self, shelf: Shelf | None) -> None:
-        self._shelf = shelf
+        self._shelf = shelf or NOTHING_STORED
         self._latest: tuple[int, tuple[str, ...]] | None = None
         self._idle: list[LiveView] = []
         self._lock = threading.Lock()
@@ -83,11 +53,8 @@ class ViewCache:
         self.close = weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def opened(self, view: int, columns: tuple[str, ...]) -> Iterator[AnswerCache]:
+    def opened(self, view: int, columns: tuple[str, ...]) -> Iterator[LiveView]:
         """A cache for answers with ``columns`` to ``view``, used by no other stream."""
-        if self._shelf is None:
-            yield NullCache()
-            return
         stale: list[LiveView] = []
         with self._lock:
             if self._latest != (view, columns):

@@ -32,7 +32,7 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import TeacherError
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
-from teachers.qualification.records import VERDICT, read_tuning, read_verdict, stored_config
+from teachers.qualification.records import RECORD_FILES, Tuning, Verdict, read_record, stored_config
 from teachers.serving.host import TeacherHost, TeacherSpec
 from tests import small
 
@@ -130,7 +130,7 @@ def test_a_good_teacher_passes_once_and_is_not_asked_again_for_another_temperatu
     assert verdict.fidelity.mean_kl < 1e-12
     assert verdict.fidelity.same_argmax == 1.0
     assert verdict.plausibility.accuracy > 0.8
-    assert read_verdict(at.folder) == verdict
+    assert read_record(at.folder, Verdict) == verdict
     assert at.admitted(4.0) and at.admitted(1.0) and at.admitted(20.0)
     assert not at.admitted(inference=plain(2)), "run in another way it is another teacher"
 
@@ -142,7 +142,7 @@ def test_classes_in_another_order_end_the_run(gate, taught: dict[str, Tensor]) -
         at.admit()
     assert caught.value.path == "teachers.wide"
     assert not at.admitted()
-    assert not read_verdict(at.folder).passes
+    assert not read_record(at.folder, Verdict).passes
 
 
 def of_classes(taught: dict[str, Tensor], *classes: int) -> dict[str, Tensor]:
@@ -182,7 +182,7 @@ def test_a_class_of_a_map_that_is_hardly_ever_predicted_gives_a_warning(  # type
     assert verdict.passes, "it may be weakness as well"
     assert f"`teachers.wide.classes` may be mistaken about class {wrong}: " in caplog.text
     assert str(verdict) == "passed, doubtful class map"
-    assert read_verdict(at.folder) == verdict
+    assert read_record(at.folder, Verdict) == verdict
 
 
 def test_the_class_map_that_the_message_names_passes(  # type: ignore[no-untyped-def]
@@ -247,7 +247,7 @@ def test_the_first_choice_holds_for_all(gate, monkeypatch: pytest.MonkeyPatch) -
     found = iter([None, plain(1, "bf16")])
     monkeypatch.setattr("orchestrator.execution.parity_gate.stored_config", lambda _: next(found))
     assert gate(precision="fp32").choose_config() == plain(1, "bf16")
-    assert read_tuning(at.folder).chosen == plain(1, "bf16")
+    assert read_record(at.folder, Tuning).chosen == plain(1, "bf16")
     assert [each.name for each in at.folder.glob(".manner*")] == []
 
 
@@ -256,7 +256,7 @@ def test_a_small_teacher_is_not_tuned_and_a_damaged_record_is_rewritten(gate) ->
     (at.folder / "manner.json").write_text('{"precision":')
     assert at.choose_config() == CONFIG
     assert stored_config(at.folder) == CONFIG
-    assert read_tuning(at.folder).trials == ()
+    assert read_record(at.folder, Tuning).trials == ()
     at.admit()
-    (at.folder / VERDICT).write_text(json.dumps({"inference": 1}))
+    (at.folder / RECORD_FILES[Verdict]).write_text(json.dumps({"inference": 1}))
     assert not at.admitted()

@@ -16,7 +16,7 @@ from students.models.resnet_cifar import ResNetCifar
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification import autotune
 from teachers.qualification.autotune import tune
-from teachers.qualification.records import Tuning, read_tuning, write_tuning
+from teachers.qualification.records import Tuning, read_record, write_record
 
 PICTURES = torch.randint(
     0, 256, (100, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -69,8 +69,8 @@ def test_every_candidate_is_recorded_with_its_rate_and_why_it_was_not_chosen(
         [plain(1)],
     )
     assert found.chosen == plain(1) or found.gain > autotune.WORTH_GAIN
-    write_tuning(tmp_path, found)
-    assert read_tuning(tmp_path) == found
+    write_record(tmp_path, found)
+    assert read_record(tmp_path, Tuning) == found
 
 
 def test_the_network_is_left_as_it_was() -> None:

@@ -28,17 +28,15 @@ from teachers.qualification.preprocessing_variants import (
     preprocessing_variants,
 )
 from teachers.qualification.records import (
-    TUNING,
-    VERDICT,
+    RECORD_FILES,
     Candidate,
     ProbeAnswers,
     Tuning,
     Verdict,
     read_probe_answers,
-    read_tuning,
-    read_verdict,
-    write_tuning,
-    write_verdict,
+    read_record,
+    write_probe_answers,
+    write_record,
 )
 from tests.students.models.test_pretrained import FILES, MEAN, STD, first_test_samples
 
@@ -173,16 +171,17 @@ def test_a_verdict_and_a_tuning_are_read_as_they_were_written(tmp_path: Path) ->
     labels = torch.arange(50) % 3
     answers = ProbeAnswers(own, own, deterministic=True)
     verdict = assess("deep", answers, labels, None, inference=PLAIN, temperature=4.0)
-    assert read_verdict(tmp_path) is None
-    write_verdict(tmp_path, verdict, answers)
-    assert read_verdict(tmp_path) == verdict
+    assert read_record(tmp_path, Verdict) is None
+    write_probe_answers(tmp_path, PLAIN, answers)
+    write_record(tmp_path, verdict)
+    assert read_record(tmp_path, Verdict) == verdict
     kept = read_probe_answers(tmp_path, PLAIN)
     assert kept is not None and torch.equal(kept.given, own)
     assert read_probe_answers(tmp_path, plain(2)) is None
     tuning = Tuning(PLAIN, 10.0, 20.0, (Candidate(PLAIN, 10.0, 1e-5, 1.0, "slower"),), "why")
-    write_tuning(tmp_path, tuning)
-    assert read_tuning(tmp_path) == tuning
+    write_record(tmp_path, tuning)
+    assert read_record(tmp_path, Tuning) == tuning
     assert tuning.gain == 2.0
-    stored = json.loads((tmp_path / TUNING).read_text())["trials"][0]
-    stored |= json.loads((tmp_path / VERDICT).read_text())
+    stored = json.loads((tmp_path / RECORD_FILES[Tuning]).read_text())["trials"][0]
+    stored |= json.loads((tmp_path / RECORD_FILES[Verdict]).read_text())
     assert stored["manner"] == PLAIN.to_json(), "a key that homes have had from the beginning"

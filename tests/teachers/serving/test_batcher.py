@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from teachers.bank.columns import Column
 from teachers.bank.compaction import seal_all
 from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.shelf import Shelf, prepare_shelf
+from teachers.bank.writer import LiveView
 from teachers.serving.batcher import Batcher
-from teachers.serving.view_cache import AnswerCache, NullCache, ViewCache
+from teachers.serving.view_cache import ViewCache
 
 SAMPLES, CLASSES, BATCH = 400, 3, 8
 LOGITS = Column("logits", (CLASSES,))
@@ -63,12 +65,13 @@ def some(count: int, size: int, seed: int = 0, first: int = 0) -> list[Question]
 
 
 def answered(
-    cache: AnswerCache,
+    cache: LiveView,
     network: Network,
     questions: Sequence[Question],
     lock: threading.Lock | None = None,
 ) -> list[Answer]:
-    batcher = Batcher(questions[0].view, cache, network, BATCH, lock or threading.Lock())
+    compute = partial(network, view=questions[0].view)
+    batcher = Batcher(cache, compute, BATCH, lock or threading.Lock())
     found = list(batcher.answers(questions))
     for question, each in zip(questions, found, strict=True):
         assert np.array_equal(each.columns["logits"], truth(question.sample_ids, question.view))
@@ -85,8 +88,7 @@ def run(
 
 @pytest.mark.parametrize("size", [1, 5, 8, 20])
 def test_what_is_missing_is_computed_in_full_batches_over_several_questions(size: int) -> None:
-    network, questions = Network(), some(80 // size, size)
-    found = answered(NullCache(), network, questions)
+    network, found = run(ViewCache(None), some(80 // size, size))
     assert [len(each) for each in network.passes] == [BATCH] * (80 // BATCH)
     assert network.computed == list(range(80))
     assert sum(each.computed for each in found) == 80
@@ -94,18 +96,19 @@ def test_what_is_missing_is_computed_in_full_batches_over_several_questions(size
 
 
 def test_the_last_batch_holds_what_is_left() -> None:
-    network = Network()
-    answered(NullCache(), network, some(3, 5))
+    network, _ = run(ViewCache(None), some(3, 5))
     assert [len(each) for each in network.passes] == [BATCH, 15 - BATCH]
 
 
 def test_an_answer_is_returned_as_soon_as_it_is_complete() -> None:
-    network, questions = Network(), some(20, 2)
-    answers = Batcher(0, NullCache(), network, BATCH, threading.Lock()).answers(questions)
-    for number in range(4):
+    network = Network()
+    with ViewCache(None).opened(0, ("logits",)) as cache:
+        batcher = Batcher(cache, partial(network, view=0), BATCH, threading.Lock())
+        answers = batcher.answers(some(20, 2))
+        for number in range(4):
+            next(answers)
+            assert len(network.passes) == 1, f"the first batch answers question {number}"
         next(answers)
-        assert len(network.passes) == 1, f"the first batch answers question {number}"
-    next(answers)
     assert len(network.passes) == 2
 
 
