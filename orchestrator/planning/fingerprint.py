@@ -18,9 +18,7 @@ from students.custom_code import source_digest
 from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
 from students.specs import StudentSpec
-from students.transfer_sets.config import (
-    TransferSetConfig,
-)
+from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.content_hashes import hashes_of
 from teachers.config import EnsembleConfig, TeacherConfig
 
@@ -62,7 +60,7 @@ def training_stage(
         "kind": "teach",
         "model": _model(spec.model, context),
         "weights": None if spec.weights is None else _weights(spec.weights, context),
-        "objective": _objective(spec),
+        "objective": {name: _term(term, spec) for name, term in spec.objective.items()},
         "train": _training(spec),
         "seed": spec.seed,
         "samples": _samples(spec, transfer_set, context, by_label=by_label),
@@ -105,12 +103,8 @@ def evaluation_stage(
 
 def teacher(name: str, config: TeacherConfig, stage: str) -> Plain:
     """A teacher, in the fingerprint of a stage it teaches; ``stage`` is its own stage's digest."""
-    return {
-        "name": name,
-        "stage": stage,
-        "precision": config.precision,
-        "threads": config.threads,
-    }
+    settings = config.model_dump(mode="json", include={"precision", "threads"})
+    return {"name": name, "stage": stage, **settings}
 
 
 def _model(config: Model, context: FingerprintContext) -> Plain:
@@ -126,11 +120,6 @@ def _weights(config: Weights, context: FingerprintContext) -> Plain:
     path = (context.folder / Path(config.path).expanduser()).resolve()
     sha256 = hashes_of(path.parent, [path.name], cache=context.cache)[path.name]
     return {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
-
-
-def _objective(spec: StudentSpec) -> Plain:
-    """The terms, each with all its settings."""
-    return {name: _term(term, spec) for name, term in spec.objective.items()}
 
 
 def _term(term: Term, spec: StudentSpec) -> Plain:

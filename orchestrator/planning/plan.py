@@ -12,15 +12,14 @@ from orchestrator.config import Recipe
 from orchestrator.planning import fingerprint
 from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
-from students.models.config import Model
 from students.objectives.config import restricted_to
 from students.objectives.cross_entropy import Task
 from students.objectives.layer_refs import Gating
-from students.objectives.term import Term, active_terms, needs_teachers
+from students.objectives.term import active_terms, needs_teachers
 from students.randomness import seed_of
 from students.specs import Samples, StudentSpec
 from students.transfer_sets.identity import identify
-from teachers.config import EnsembleConfig, TeacherConfig
+from teachers.config import EnsembleConfig
 from teachers.weighting.adaptive import Adaptive
 from teachers.weighting.constant import Uniform
 
@@ -122,38 +121,26 @@ def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
 
 
 def _teacher(recipe: Recipe, name: str, context: fingerprint.FingerprintContext) -> Stage:
-    config, title = recipe.teachers[name], f"teachers.{name}"
-    if config.train is None:
-        return Stage(
-            title, "examine", fingerprint.evaluation_stage(config, recipe.transfer_set, context)
-        )
-    spec = teacher_training_spec(recipe, name, config)
-    fields = fingerprint.training_stage(spec, recipe.transfer_set, (), recipe.ensemble, context)
-    return Stage(title, "teach", fields, cohort=(spec,))
-
-
-def teacher_training_spec(recipe: Recipe, name: str, config: TeacherConfig) -> StudentSpec:
-    """A teacher that is trained here, as the student of its own stage."""
+    """The stage that evaluates a loaded teacher, or trains one here as its own student."""
+    config, title, transfer_set = recipe.teachers[name], f"teachers.{name}", recipe.transfer_set
     train = config.train
-    assert train is not None
-    seed = seed_of(recipe.seed, "teachers", name) if train.seed is None else train.seed
-    return StudentSpec(
-        path=f"teachers.{name}",
+    if train is None:
+        return Stage(title, "examine", fingerprint.evaluation_stage(config, transfer_set, context))
+    augment = train.augment or transfer_set.augment
+    spec = StudentSpec(
+        path=title,
         model=config.model,
         weights=None,
         objective=active_terms(train.objective),
         train=train,
         engine=config.engine,
-        seed=seed,
-        samples=Samples(
-            "teacher",
-            train.augment or recipe.transfer_set.augment,
-            train.fraction,
-            config.classes,
-        ),
+        seed=seed_of(recipe.seed, "teachers", name) if train.seed is None else train.seed,
+        samples=Samples("teacher", augment, train.fraction, config.classes),
         temperature=recipe.ensemble.temperature,
         mean=recipe.ensemble.mean,
     )
+    fields = fingerprint.training_stage(spec, transfer_set, (), recipe.ensemble, context)
+    return Stage(title, "teach", fields, cohort=(spec,))
 
 
 def class_maps(recipe: Recipe, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -163,7 +150,7 @@ def class_maps(recipe: Recipe, names: Iterable[str]) -> dict[str, tuple[int, ...
     return {name: classes for name, classes in maps.items() if classes is not None}
 
 
-def student_spec(recipe: Recipe, repeat: int = 0) -> StudentSpec:
+def _student_spec(recipe: Recipe, repeat: int) -> StudentSpec:
     """The student, with the seed of one repeat."""
     student = recipe.student
     train = student.train.model_copy(update={"seed": student.train.seed + repeat})
@@ -192,19 +179,16 @@ def _students(
     context: fingerprint.FingerprintContext,
     repeat: int,
 ) -> Iterator[Stage]:
-    spec = student_spec(recipe, repeat)
+    spec = _student_spec(recipe, repeat)
 
-    def stage(
-        name: str, spec: StudentSpec, taught_by: tuple[str, ...], ensemble: EnsembleConfig
-    ) -> Stage:
+    def stage(spec: StudentSpec, taught_by: tuple[str, ...], ensemble: EnsembleConfig) -> Stage:
         fingerprints = [
             fingerprint.teacher(t, recipe.teachers[t], teachers[t].digest) for t in taught_by
         ]
         if taught_by:
-            ensemble = with_gate_layer(ensemble, spec.model)
-            spec = with_gate_config(spec, ensemble)
+            spec, ensemble = _with_gate(spec, ensemble)
         return Stage(
-            name,
+            spec.path,
             "teach",
             fingerprint.training_stage(
                 spec,
@@ -221,48 +205,38 @@ def _students(
             repeat=repeat,
         )
 
-    taught_by = tuple(teachers) if needs_teachers(spec.objective) else ()
-    yield stage("student", spec, taught_by, recipe.ensemble)
-    if "untaught" in recipe.controls:
-        alone = _with_objective(spec, {"task": Task(weight=1.0)}, "controls.untaught")
-        yield stage("controls.untaught", alone, (), recipe.ensemble)
-    if "label_smoothing" in recipe.controls:
-        smooth = Task(weight=1.0, label_smoothing=LABEL_SMOOTHING)
-        smoothed = _with_objective(spec, {"task": smooth}, "controls.label_smoothing")
-        yield stage("controls.label_smoothing", smoothed, (), recipe.ensemble)
+    yield stage(spec, tuple(teachers) if needs_teachers(spec.objective) else (), recipe.ensemble)
+    tasks = {
+        "untaught": Task(weight=1.0),
+        "label_smoothing": Task(weight=1.0, label_smoothing=LABEL_SMOOTHING),
+    }
+    for name, task in tasks.items():
+        if name in recipe.controls:
+            alone = replace(spec, path=f"controls.{name}", objective={"task": task})
+            yield stage(alone, (), recipe.ensemble)
     if "single_teachers" in recipe.controls:
+        uniform = recipe.ensemble.model_copy(update={"weighting": Uniform()})
         for name in teachers:
-            path = f"controls.single_teachers.{name}"
-            taught = _with_objective(spec, restricted_to(spec.objective, name), path)
-            yield stage(path, taught, (name,), _uniform(recipe.ensemble))
+            path, objective = (
+                f"controls.single_teachers.{name}",
+                restricted_to(spec.objective, name),
+            )
+            yield stage(replace(spec, path=path, objective=objective), (name,), uniform)
 
 
-def with_gate_layer(ensemble: EnsembleConfig, model: Model) -> EnsembleConfig:
-    """Names the layer that an adaptive gate reads, so that the default layer and the same layer
-    written out have one digest."""
+def _with_gate(spec: StudentSpec, ensemble: EnsembleConfig) -> tuple[StudentSpec, EnsembleConfig]:
+    """Gives the student what the weighting needs in its trainer: a gating network, and whether
+    teacher weights differ from sample to sample.
+
+    In the ensemble too the gate's layer is named, so that the default layer and the same layer
+    written out have one digest.
+    """
     weighting = ensemble.weighting
-    if not isinstance(weighting, Adaptive) or weighting.layer is not None:
-        return ensemble
-    named = weighting.model_copy(update={"layer": model.feature_layer})
-    return ensemble.model_copy(update={"weighting": named})
-
-
-def with_gate_config(spec: StudentSpec, ensemble: EnsembleConfig) -> StudentSpec:
-    """Gives the student what ``ensemble``'s weighting needs in its trainer: a gating network
-    (whose layer has been named), and whether teacher weights differ from sample to sample."""
-    weighting = ensemble.weighting
-    tracks_weights = not weighting.is_constant
+    spec = replace(spec, tracks_weights=not weighting.is_constant)
     if not isinstance(weighting, Adaptive):
-        return replace(spec, tracks_weights=tracks_weights)
-    assert weighting.layer is not None  # the recipe's rules refuse a layer that cannot be known
-    gate = Gating(weighting.layer, weighting.detached, weighting.penalty, weighting.learns_for)
-    return replace(spec, gate=gate, tracks_weights=tracks_weights)
-
-
-def _with_objective(spec: StudentSpec, objective: Mapping[str, Term], path: str) -> StudentSpec:
-    return replace(spec, objective=objective, path=path)
-
-
-def _uniform(ensemble: EnsembleConfig) -> EnsembleConfig:
-    """The same ensemble with uniform weighting, for a single teacher."""
-    return ensemble.model_copy(update={"weighting": Uniform()})
+        return spec, ensemble
+    layer = spec.model.feature_layer if weighting.layer is None else weighting.layer
+    assert layer is not None  # the recipe's rules refuse a layer that cannot be known
+    gate = Gating(layer, weighting.detached, weighting.penalty, weighting.learns_for)
+    named = weighting.model_copy(update={"layer": layer})
+    return replace(spec, gate=gate), ensemble.model_copy(update={"weighting": named})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
@@ -57,7 +58,10 @@ def resolve(
     def threads(asked: Threads) -> int:
         return share if asked == "auto" else asked
 
-    own = stage.cohort[0].train.threads if stage.cohort else _threads_of_evaluated(stage, plan)
+    if stage.cohort:
+        own = stage.cohort[0].train.threads
+    else:
+        own = plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads
     teachers = {
         name: known.configs[name].threads
         if name in known.configs
@@ -80,14 +84,10 @@ def are_independent(one: Stage, other: Stage) -> bool:
     return one.digest not in other.needs and other.digest not in one.needs
 
 
-def _threads_of_evaluated(stage: Stage, plan: Plan) -> Threads:
-    return plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads
-
-
 def logical_cpus(plan: Plan, cores: int) -> int:
     """As many CPUs as the plan asks for at its busiest; they may exceed the machine's."""
     demands = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
-    return max(cores, int(sum(demands[: stages_at_once(cores)]) + 0.999))
+    return max(cores, math.ceil(sum(demands[: stages_at_once(cores)])))
 
 
 def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
@@ -114,4 +114,4 @@ def gpus(plan: Plan) -> int:
     for teacher in recipe.teachers.values():
         # While it is trained it has ranks; when it teaches, replicas.
         demand += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
-    return int(demand + 0.999)
+    return math.ceil(demand)

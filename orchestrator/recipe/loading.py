@@ -103,8 +103,10 @@ def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
     recipe, errors = _validate(data)
     kept = [each for each in errors if not _touches(each.path, resolved.problems)]
     suspects = [*refused, *(each.path for each in kept)]
-    if recipe is None:
-        recipe = _validate(_without_faults(data, errors))[0]
+    if recipe is None:  # The rules judge what is valid at the same time.
+        for each in errors:
+            data = without(data, each.path) if each.path else data
+        recipe = _validate({"name": "unnamed", **data})[0]
     found = [*refused.values()]
     found += [Problem(dotted(each.path), sentence(each)) for each in kept]
     if recipe is not None:
@@ -123,16 +125,9 @@ def _validate(data: Mapping[str, Any]) -> tuple[Recipe | None, list[LocatedError
         return None, locate_errors(error.errors(include_url=False, include_context=False), Recipe)
 
 
-def _without_faults(data: Mapping[str, Any], errors: Iterable[LocatedError]) -> Mapping[str, Any]:
-    """The data without the faults, so that the rules can judge the rest at the same time."""
-    for error in errors:
-        data = without(data, error.path) if error.path else data
-    return {"name": "unnamed", **data}
-
-
 def _touches(path: Path, places: Iterable[Path]) -> bool:
     """Whether ``path`` is one of ``places``, or above or below one."""
-    return any(path[: len(place)] == place[: len(path)] for place in places)
+    return any(_overlap(dotted(path), dotted(place)) for place in places)
 
 
 def _about(problem: Problem, suspects: Iterable[Path]) -> bool:
@@ -140,10 +135,10 @@ def _about(problem: Problem, suspects: Iterable[Path]) -> bool:
 
     A rule names in its sentence every place that it looked at.
     """
-    named = {problem.path, *_PLACE.findall(problem.message)}
-    for suspect in suspects:
-        place = dotted(suspect)
-        for each in named:
-            if f"{each}.".startswith(f"{place}.") or f"{place}.".startswith(f"{each}."):
-                return True
-    return False
+    named = [problem.path, *_PLACE.findall(problem.message)]
+    return any(_overlap(each, dotted(suspect)) for suspect in suspects for each in named)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one of two dotted places is the other, or lies inside it."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

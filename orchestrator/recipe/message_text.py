@@ -12,19 +12,11 @@ _LONGEST = 80
 
 def shown(value: Any) -> str:
     """A value as it is shown in a sentence, cut to one short line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = repr(value) if isinstance(value, (str, float)) else _compact(value)
+    if isinstance(value, (str, float)):
+        text = repr(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=repr).replace('"', "")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 4] + " ..."
-
-
-def _compact(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False).replace('"', "")
-    except (TypeError, ValueError):
-        return repr(value)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -48,6 +40,6 @@ def suggest(name: str, names: Iterable[str]) -> str:
     near = nearest(name, there)
     if near is not None:
         return f"did you mean `{near}`?"
-    if not there:
-        return "there is nothing to choose from; take it out"
-    return f"choose from {listed(there)}"
+    return (
+        f"choose from {listed(there)}" if there else "there is nothing to choose from; take it out"
+    )

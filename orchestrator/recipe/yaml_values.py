@@ -93,7 +93,14 @@ def _measure(value: Any, depth: int, seen: list[int]) -> None:
 
 def dump_yaml(value: Any) -> str:
     """``value`` as YAML that ``read_yaml`` reads back to the same; short lists on one line."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=False,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+    )
 
 
 class _Dumper(yaml.SafeDumper):
@@ -102,19 +109,12 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
-
-def _list(dumper: _Dumper, value: list[Any]) -> yaml.Node:
-    flat = all(not isinstance(entry, (dict, list)) for entry in value)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=flat)
-
-
-def _mapping(dumper: _Dumper, value: dict[str, Any]) -> yaml.Node:
-    flow = not value
-    return dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=flow)
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: bool | None = None
+    ) -> yaml.SequenceNode:
+        flat = all(not isinstance(entry, (dict, list)) for entry in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=flat)
 
 
-_Dumper.add_representer(list, _list)
-_Dumper.add_representer(tuple, lambda dumper, value: _list(dumper, list(value)))
-_Dumper.add_representer(dict, _mapping)
 # So that text such as `1e-3`, a number to the loader above, is written in quotes.
 _Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
