@@ -25,8 +25,8 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.report.collect_models import latencies
 from orchestrator.report.collect_run import collect_run
-from orchestrator.report.latency import latencies
 from orchestrator.results.finished_run import FinishedRun
 from orchestrator.runtime_start import RuntimeStart
 from orchestrator.tracking.mlflow_tracker import tracker_location

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.exit_codes import INTERNAL_ERROR
+from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.formatting.units import counted, format_bytes
-
-if TYPE_CHECKING:
-    from teachers.bank.inventory import StoredShelf, Verified
+from teachers.bank.inventory import (
+    StoredShelf,
+    Verified,
+    clear,
+    matching,
+    stored_shelves,
+    sweep,
+    verify,
+)
 
 _teacher = click.option(
     "--teacher",
@@ -81,9 +90,6 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 
     What is corrupt needs no repair: it is never read, and computed again when it is needed.
     """
-    from orchestrator.exit_codes import INTERNAL_ERROR
-    from teachers.bank.inventory import verify
-
     verified = [(shelf, verify(shelf)) for shelf in _shelves(home, word)]
     is_corrupt = any(each.corrupt for _, each in verified)
     if as_json:
@@ -110,8 +116,6 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 @json_option
 def clear_command(home: Path, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, without asking; prints the space freed."""
-    from teachers.bank.inventory import clear, sweep
-
     freed = sweep(home / "bank") if word is None else 0
     cleared: list[StoredShelf] = []
     held: list[StoredShelf] = []
@@ -134,9 +138,6 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
     Raises:
         RecipeProblems: there are none.
     """
-    from orchestrator.errors import Problem, RecipeProblems
-    from teachers.bank.inventory import matching, stored_shelves
-
     shelves = stored_shelves(home / "bank")
     if word is None:
         return shelves
@@ -151,8 +152,6 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
 
 
 def _print(shelves: list[StoredShelf]) -> None:
-    from orchestrator.formatting.table import Grid, print_grid
-
     rows = tuple(
         (
             shelf.teacher,

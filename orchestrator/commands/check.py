@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
-
-if TYPE_CHECKING:
-    from orchestrator.recipe.loading import LoadedRecipe
+from orchestrator.commands.plan_table import plan_rows, print_plan
+from orchestrator.errors import RecipeProblems
+from orchestrator.recipe.advice import notes
+from orchestrator.recipe.files import missing_files
+from orchestrator.recipe.loading import LoadedRecipe, load_recipe
+from orchestrator.recipe.printing import printable
+from orchestrator.recipe.yaml_values import dump_yaml
 
 
 @click.command("check")
@@ -42,9 +45,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Judges RECIPE, prints it in full and its plan of stages; starts nothing."""
-    from orchestrator.errors import RecipeProblems
-    from orchestrator.recipe.loading import load_recipe
-
     if repeat > 1 and not measured:
         raise click.UsageError("--repeat has no effect without --measure; give both or neither")
     loaded = None
@@ -68,7 +68,6 @@ def command(
 
 def _check_deeply(loaded: LoadedRecipe, home: Path) -> None:
     from orchestrator.deep_check.deep_check import deep_check
-    from orchestrator.errors import RecipeProblems
 
     if problems := deep_check(loaded, home / "cache").problems:
         raise RecipeProblems(problems)
@@ -90,10 +89,6 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
 
 
 def _print_object(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
-    from orchestrator.commands.plan_table import plan_rows
-    from orchestrator.recipe.advice import notes
-    from orchestrator.recipe.printing import printable
-
     print_json(
         outcome="done",
         name=loaded.recipe.name,
@@ -107,11 +102,6 @@ def _print_object(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
 
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
     """Prints the recipe as YAML, in colour on a terminal, its plan, and notes."""
-    from orchestrator.commands.plan_table import print_plan
-    from orchestrator.recipe.advice import notes
-    from orchestrator.recipe.printing import printable
-    from orchestrator.recipe.yaml_values import dump_yaml
-
     text = dump_yaml(printable(loaded))
     if sys.stdout.isatty():
         from rich.console import Console
@@ -137,8 +127,6 @@ def _print_list(title: str, sentences: tuple[str, ...]) -> None:
 
 def _unchecked(loaded: LoadedRecipe) -> tuple[str, ...]:
     """What only the deep check examines, in sentences."""
-    from orchestrator.recipe.files import missing_files
-
     return (
         f"the data of {loaded.recipe.transfer_set.kind}, and its classes",
         "whether the models can be built, and whether the layers that terms name exist and fit",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.formatting.table import ABSENT, Grid, print_grid
 from orchestrator.formatting.units import counted, format_bytes
-
-if TYPE_CHECKING:
-    from orchestrator.home.cleaning import Kept, Removable
-    from orchestrator.home.disk_usage import DiskUsage
+from orchestrator.home.cleaning import Kept, Removable, delete, plan_cleaning
+from orchestrator.home.disk_usage import LABELS, DiskUsage, disk_usage
+from orchestrator.home.run_finder import find_runs
 
 
 @click.command("clean")
@@ -29,9 +29,6 @@ def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: boo
     It deletes stages that no run's report names, checkpoints of finished stages, and caches.
     That costs time when they are needed again, nothing else. Runs and their reports are kept.
     """
-    from orchestrator.home.cleaning import delete, plan_cleaning
-    from orchestrator.home.disk_usage import disk_usage
-
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
     plan = plan_cleaning(home, everything=everything)
@@ -69,8 +66,6 @@ def _agreed(count: int, size: int) -> bool:
         RecipeProblems: standard input is not a terminal.
         KeyboardInterrupt: the answer was Ctrl-C, or the end of the input.
     """
-    from orchestrator.errors import Problem, RecipeProblems
-
     what = f"{counted(count, 'folder')} ({format_bytes(size)})"
     if not _is_terminal():
         message = (
@@ -89,10 +84,6 @@ def _is_terminal() -> bool:
 
 
 def _print(home: Path, stored: Sequence[DiskUsage], kept: Sequence[Kept]) -> None:
-    from orchestrator.formatting.table import ABSENT, Grid, print_grid
-    from orchestrator.home.disk_usage import LABELS
-    from orchestrator.home.run_finder import find_runs
-
     rows = []
     for usage in stored:
         removable = f"{format_bytes(usage.removable_bytes)} in {usage.removable}"

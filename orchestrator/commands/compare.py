@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.formatting.table import print_grid
+from orchestrator.home.run_finder import find_distinct, find_runs
+from orchestrator.report.render_tables import comparison_table
 
 
 @click.command("compare")
@@ -15,13 +18,8 @@ from orchestrator.commands.options import home_option, json_option, print_json
 @json_option
 def command(home: Path, runs: tuple[str, ...], as_json: bool) -> None:
     """Prints runs side by side; each RUN is spelt as for report."""
-    from orchestrator.home.run_finder import find_distinct, find_runs
-
     reports = [run.report for run in find_distinct(runs, find_runs(home))]
     if as_json:
         print_json(runs=[report.to_json() for report in reports])
         return
-    from orchestrator.formatting.table import print_grid
-    from orchestrator.report.render_tables import comparison_table
-
     print_grid(comparison_table(reports))

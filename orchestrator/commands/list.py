@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
-
-if TYPE_CHECKING:
-    from orchestrator.home.run_finder import StoredRun
+from orchestrator.formatting.table import Grid, print_grid
+from orchestrator.home.run_finder import StoredRun, find_runs
+from orchestrator.home.store import Store
+from orchestrator.report.render_tables import gain_cells
 
 _NS = 10**9
 
@@ -21,9 +22,6 @@ _NS = 10**9
 @json_option
 def command(home: Path, as_json: bool) -> None:
     """Lists the runs, the newest first, and how many stages are stored or unfinished."""
-    from orchestrator.home.run_finder import find_runs
-    from orchestrator.home.store import Store
-
     stored = find_runs(home)
     stages = Store(home).stages()
     counts = {
@@ -44,9 +42,6 @@ def command(home: Path, as_json: bool) -> None:
 
 
 def _print(runs: tuple[StoredRun, ...]) -> None:
-    from orchestrator.formatting.table import Grid, print_grid
-    from orchestrator.report.render_tables import gain_cells
-
     rows = tuple(
         (
             run.title,

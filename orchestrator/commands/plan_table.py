@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,10 +12,8 @@ from orchestrator.formatting.table import Grid, print_grid
 from orchestrator.formatting.units import counted
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, make_plan
+from orchestrator.recipe.loading import LoadedRecipe
 from students.errors import UserError
-
-if TYPE_CHECKING:
-    from orchestrator.recipe.loading import LoadedRecipe
 
 _STORED = {True: "yes", False: "no", None: "not known"}
 

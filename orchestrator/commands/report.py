@@ -7,6 +7,10 @@ from pathlib import Path
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.home.run_finder import find_run, find_runs
+from orchestrator.report.render_tables import print_report
+from orchestrator.results.finished_run import read_finished_run
+from orchestrator.results.run_report import FORMAT
 
 
 @click.command("report")
@@ -16,16 +20,10 @@ from orchestrator.commands.options import home_option, json_option, print_json
 def command(home: Path, run: str, as_json: bool) -> None:
     """Prints the report of RUN: a run's name (the newest of it), NAME@ and the beginning of its
     digest, or latest."""
-    from orchestrator.home.run_finder import find_run, find_runs
-
     found = find_run(run, find_runs(home))
     if as_json:
         print_json(**found.report.to_json())
         return
-    from orchestrator.report.render_tables import print_report
-    from orchestrator.results.finished_run import read_finished_run
-    from orchestrator.results.run_report import FORMAT
-
     try:
         repeats = read_finished_run(found.folder).repeats
     except ValueError:  # Those of another version.

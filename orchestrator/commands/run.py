@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
 from orchestrator.errors import RecipeProblems
-
-if TYPE_CHECKING:
-    from students.fault_injection import Fault
+from orchestrator.recipe.loading import load_recipe
+from orchestrator.report.render_tables import print_report
+from orchestrator.run import run
+from students.fault_injection import parse_fault
 
 
 @click.command("run")
@@ -34,22 +35,19 @@ def command(
     as_json: bool,
 ) -> None:
     """Runs RECIPE, except for stages that are stored; the same command resumes a killed run."""
-    from rich.console import Console
-
-    from orchestrator.recipe.loading import load_recipe
-    from orchestrator.run import run
-
     name = recipe.stem
     try:
         loaded = load_recipe(recipe, overrides)
         name = loaded.recipe.name
+        # A fault is injected by tests of resuming, as student@37=kill.
+        fault = os.environ.get("STILLHOUSE_FAULT")
         finished = run(
             loaded,
             home=home,
             repeats=repeat,
             console=Console(stderr=True),
             environment=os.environ,
-            fault=_fault(),
+            fault=parse_fault(fault, os.getpgid(0)) if fault else None,
         )
     except BaseException as error:
         if as_json:
@@ -61,15 +59,5 @@ def command(
     if as_json:
         print_json(**finished.to_json())
         return
-    from orchestrator.report.render_tables import print_report
-
     print_report(finished.report, repeats=finished.repeats)
     click.echo(f"Page and pictures: {finished.folder}")
-
-
-def _fault() -> Fault | None:
-    """An injected fault, for tests of resuming: ``STILLHOUSE_FAULT=student@37=kill``."""
-    from students.fault_injection import parse_fault
-
-    spelled = os.environ.get("STILLHOUSE_FAULT")
-    return parse_fault(spelled, os.getpgid(0)) if spelled else None

@@ -1,9 +1,11 @@
-"""Evaluates finished models, and the ensemble of the teachers, from their stored logits."""
+"""Evaluates finished models, and the ensemble of the teachers, from their stored logits; measures
+the latency of the models."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 from orchestrator.execution.executor import StageResult
+from orchestrator.execution.finished_network import finished_network
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, class_maps
 from orchestrator.results.run_report import (
@@ -22,6 +25,7 @@ from orchestrator.results.run_report import (
     SoftTargets,
     ensemble_report,
 )
+from students.durable_files import write_atomically
 from students.evaluation.metrics import (
     mean_soft_targets,
     part_figures,
@@ -29,19 +33,24 @@ from students.evaluation.metrics import (
 )
 from students.evaluation.prior_correction import prior_correction
 from students.knowledge import Question
+from students.models.profile import latency_ms
 from students.objectives.softening import soften
 from students.storage.outcome import read_answers
+from students.torch_state import use_threads
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble.ensemble import Ensemble
 from teachers.weighting.constant import Uniform
 
 Classes = tuple[int, ...] | None
 
+THREADS = 1
+"""Latency is that of one core, which compares models on any machine."""
+
 
 def role_of(stage_name: str) -> Role:
     """The role of the model that a stage makes."""
-    kind = stage_name.partition(".")[0]
-    return "teacher" if kind == "teachers" else "control" if kind == "controls" else "student"
+    roles: dict[str, Role] = {"teachers": "teacher", "controls": "control"}
+    return roles.get(stage_name.partition(".")[0], "student")
 
 
 def model_name(stage_name: str) -> str:
@@ -159,13 +168,8 @@ class ModelFigures:
             return None
         figures = part_figures(logits, targets, ensemble)
         per_class = per_class_accuracy(logits, targets).tolist()
-        return PartScores(
-            accuracy=figures.accuracy,
-            nll=figures.nll,
-            ece=figures.ece,
-            agreement=figures.agreement,
-            per_class=tuple(None if math.isnan(share) else share for share in per_class),
-        )
+        shares = tuple(None if math.isnan(share) else share for share in per_class)
+        return PartScores(figures.accuracy, figures.nll, figures.ece, figures.agreement, shares)
 
     def _targets(self, part: str) -> Tensor:
         return torch.from_numpy(self.transfer_set.targets[self._ids(part)])
@@ -183,3 +187,20 @@ class ModelFigures:
     def _has_seen_training(self, name: str) -> bool:
         config = self.plan.recipe.teachers.get(name.removeprefix("teachers."))
         return config is not None and config.weights is not None and config.seen == "train"
+
+
+def latencies(
+    plan: Plan, store: Store, results: Sequence[StageResult], transfer_set: TransferSet
+) -> dict[str, Mapping[str, float]]:
+    """Milliseconds per sample, by stage's digest, then by batch size ("1", "64"); stored ones where
+    there are some."""
+    measured: dict[str, Mapping[str, float]] = {}
+    for result in results:
+        file = store.folder(result.stage.digest) / "latency.json"
+        if not file.exists():
+            network = finished_network(plan, store, result.stage, transfer_set)
+            with use_threads(THREADS):
+                figures = latency_ms(network, transfer_set.shape).as_json()
+            write_atomically(file, json.dumps(figures).encode())
+        measured[result.stage.digest] = json.loads(file.read_text())
+    return measured

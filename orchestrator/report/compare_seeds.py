@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from scipy.special import stdtrit
 
 from orchestrator.results.finished_run import Paired, RepeatReport, Spread
-from orchestrator.results.run_report import ModelReport, RunReport
+from orchestrator.results.run_report import RunReport
 
 CONFIDENCE = 0.95
 
@@ -42,33 +41,29 @@ def repeat_report(reports: Sequence[RunReport]) -> RepeatReport:
     Raises:
         ValueError: there is no run, or one of them has no student.
     """
-    students = _accuracies(reports, lambda report: report.student)
-    if not reports or students is None:
+    models = [
+        {"student": each.student, "untaught": each.untaught, **each.controls,
+         "ensemble": each.ensemble}
+        for each in reports
+    ]  # fmt: skip
+    accuracies: dict[str, list[float]] = {}
+    for name in models[0] if models else ():
+        found = [model.test.accuracy for each in models if (model := each.get(name)) is not None]
+        if len(found) == len(reports):
+            accuracies[name] = found
+    students = accuracies.get("student")
+    if students is None:
         raise ValueError(
             f"a comparison over repeats has {len(reports)} runs, of which each must have a trained "
             "student; run again those that did not finish"
         )
-    controls: dict[str, list[float]] = {}
-    for name in ("untaught", *reports[0].controls):
-        if values := _accuracies(reports, partial(_control, name=name)):
-            controls[name] = values
-    ensemble = _accuracies(reports, lambda report: report.ensemble)
-    columns = {"student": students, **controls, **({"ensemble": ensemble} if ensemble else {})}
     return RepeatReport(
         recipe=reports[0].name,
         repeats=len(reports),
-        accuracy={name: spread(values) for name, values in columns.items()},
-        gains={name: paired(students, values) for name, values in controls.items()},
+        accuracy={name: spread(values) for name, values in accuracies.items()},
+        gains={
+            name: paired(students, values)
+            for name, values in accuracies.items()
+            if name not in ("student", "ensemble")
+        },
     )
-
-
-def _control(report: RunReport, name: str) -> ModelReport | None:
-    return report.untaught if name == "untaught" else report.controls.get(name)
-
-
-def _accuracies(
-    reports: Sequence[RunReport], model: Callable[[RunReport], ModelReport | None]
-) -> list[float] | None:
-    """Test accuracies of one model; none where a report does not have it."""
-    values = [found.test.accuracy for each in reports if (found := model(each)) is not None]
-    return values if len(values) == len(reports) else None

@@ -40,15 +40,12 @@ def label_axes(axes: Axes, across: str, up: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def two_panels(
-    title: str, widths: tuple[float, float] = (4.5, 4.5), height: float = 3.9
-) -> tuple[Figure, tuple[Axes, Axes]]:
-    """A figure of two panels beside each other, of ``widths`` and ``height`` in inches."""
+def panels(title: str, *widths: float, height: float = 3.9) -> tuple[Figure, list[Axes]]:
+    """A figure of panels beside each other, of ``widths`` and ``height`` in inches."""
     figure = Figure(figsize=(sum(widths), height), layout="constrained")
     figure.suptitle(title, fontsize=11)
     ratios = {"width_ratios": widths, "wspace": 0.06}
-    left, right = figure.subplots(1, 2, gridspec_kw=ratios)
-    return figure, (left, right)
+    return figure, list(figure.subplots(1, len(widths), squeeze=False, gridspec_kw=ratios)[0])
 
 
 def draw_line(
@@ -60,14 +57,13 @@ def draw_line(
     **style: Any,
 ) -> None:
     """Draws the line of that ``number``, which gives its colour; None leaves a gap."""
-    drawn = np.array(values, float)
     plain: dict[str, Any] = {
         "color": LINES[number % len(LINES)],
         "linewidth": 1.6,
         "linestyle": "-" if number < len(LINES) else ":",
-        "marker": "o" if len(drawn) == 1 else "",
+        "marker": "o" if len(values) == 1 else "",
     }
-    axes.plot(epochs, drawn, label=label, **(plain | style))
+    axes.plot(epochs, np.array(values, float), label=label, **(plain | style))
 
 
 def finish_lines(axes: Axes, up: str, *, may_be_logarithmic: bool = False) -> None:
@@ -114,10 +110,10 @@ def draw_heat_map(
 def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     """Names columns and rows, if they are not too many."""
     if len(columns) <= _MOST_NAMES:
-        slant: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-        axes.set_xticks(
-            range(len(columns)), columns, **(slant if max(map(len, columns)) > 3 else {})
-        )
+        axes.set_xticks(range(len(columns)), columns)
+        if max(map(len, columns)) > 3:
+            for label in axes.get_xticklabels():
+                label.set(rotation=45, ha="right", rotation_mode="anchor")
     if len(rows) <= _MOST_NAMES:
         axes.set_yticks(range(len(rows)), rows)
 

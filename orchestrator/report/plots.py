@@ -19,8 +19,8 @@ from orchestrator.report.plot_elements import (
     finish_lines,
     label_axes,
     name_cells,
+    panels,
     save,
-    two_panels,
 )
 from orchestrator.report.render_tables import LABEL
 from orchestrator.results.objective_report import TermReport, WeightingReport
@@ -99,7 +99,7 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[Picture, ...]:
 
 def curves_figure(curves: Sequence[LearningCurve]) -> Figure:
     """Validation accuracy and loss after each epoch, a line for each model."""
-    figure, (left, right) = two_panels(CURVES.title)
+    figure, (left, right) = panels(CURVES.title, 4.5, 4.5)
     for number, curve in enumerate(curves):
         draw_line(left, number, curve.epochs, [100 * share for share in curve.accuracy], curve.name)
         draw_line(right, number, curve.epochs, curve.nll, curve.name)
@@ -111,7 +111,7 @@ def curves_figure(curves: Sequence[LearningCurve]) -> Figure:
 
 def terms_figure(terms: Mapping[str, TermReport]) -> Figure:
     """Left each term's unweighted value by epoch, right its weighted gradient's norm."""
-    figure, (left, right) = two_panels(TERMS.title)
+    figure, (left, right) = panels(TERMS.title, 4.5, 4.5)
     for number, (name, term) in enumerate(terms.items()):
         epochs = range(1, len(term.values) + 1)
         draw_line(left, number, epochs, term.values, name)
@@ -125,20 +125,18 @@ def terms_figure(terms: Mapping[str, TermReport]) -> Figure:
 def weights_figure(weights: WeightingReport) -> Figure:
     """Left each teacher's mean weight by epoch; right by class, in the last epoch."""
     classes, teachers = len(weights.classes), list(weights.weights)
-    title = f"Teacher weights (weighting {weights.rule})"
+    widths, height = [6.0], 3.9
     if weights.by_class:
-        right = min(11.0, max(4.5, 1.8 + 0.42 * classes))
+        widths = [4.8, min(11.0, max(4.5, 1.8 + 0.42 * classes))]
         height = max(3.9, 1.9 + 0.45 * len(teachers))
-        figure, (axes, by_class) = two_panels(title, (4.8, right), height)
+    title = f"Teacher weights (weighting {weights.rule})"
+    figure, (axes, *rest) = panels(title, *widths, height=height)
+    for by_class in rest:
         shares = np.array([weights.by_class[name] for name in teachers], float)
         draw_heat_map(by_class, 100 * np.ma.masked_invalid(shares), 100 * shares, "mean weight, %")
         name_cells(by_class, weights.classes, teachers)
         by_class.set_xlabel("class")
         by_class.set_title(f"by class, epoch {weights.epochs[-1]}", fontsize=10)
-    else:
-        figure = Figure(figsize=(6, 3.9), layout="constrained")
-        figure.suptitle(title, fontsize=11)
-        axes = figure.subplots()
     for number, (teacher, means) in enumerate(weights.weights.items()):
         draw_line(axes, number, weights.epochs, [100 * mean for mean in means], teacher)
     if any(weights.fallback_shares):
@@ -156,8 +154,8 @@ def soft_targets_figure(soft_targets: SoftTargets) -> Figure:
     size = len(mean)
     hidden = np.ma.masked_where(np.eye(size, dtype=bool) | (mean <= 0), mean)
     side = min(9.0, 3.2 + 0.42 * size)
-    figure = Figure(figsize=(side + 1.2, side), layout="constrained")
-    axes = figure.subplots()
+    title = f"{SOFT_TARGETS.title}, temperature {soft_targets.temperature:g}, in %"
+    figure, (axes,) = panels(title, side + 1.2, height=side)
     norm = None
     if hidden.count() and hidden.max() > hidden.min():
         norm = LogNorm(max(hidden.min(), hidden.max() / _MOST_CONTRAST), hidden.max())
@@ -165,37 +163,29 @@ def soft_targets_figure(soft_targets: SoftTargets) -> Figure:
     name_cells(axes, soft_targets.classes, soft_targets.classes)
     axes.set_xlabel("class predicted by the ensemble")
     axes.set_ylabel("true class")
-    axes.set_title(
-        f"{SOFT_TARGETS.title}, temperature {soft_targets.temperature:g}, in %", fontsize=11
-    )
     return figure
 
 
 def sizes_figure(models: Sequence[ModelReport]) -> Figure:
     """Test accuracy against parameters."""
-    figure = Figure(figsize=(7, 4.7), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = panels(SIZES.title, 7, height=4.7)
     places = [(max(model.parameters, 1), 100 * model.test.accuracy) for model in models]
-    for model, (size, accuracy) in zip(models, places, strict=True):
+    for model, place, offset in zip(models, places, _label_offsets(places), strict=True):
         colour, marker, area = _STYLES[model.role]
-        axes.scatter(
-            size, accuracy, s=area, color=colour, marker=marker, label=model.role, zorder=3
-        )
-    axes.set_xscale("log")
-    label_axes(axes, "parameters", "test accuracy, %")
-    axes.set_title(SIZES.title, fontsize=11)
-    axes.margins(x=0.14, y=0.14)
-    for model, place, (aside, height) in zip(models, places, _label_offsets(places), strict=True):
+        axes.scatter(*place, s=area, color=colour, marker=marker, label=model.role, zorder=3)
         axes.annotate(
             model.name,
             place,
-            xytext=(aside, height),
+            xytext=offset,
             textcoords="offset points",
-            ha="left" if aside > 0 else "right",
+            ha="left" if offset[0] > 0 else "right",
             va="center",
             fontsize=9,
-            color=_STYLES[model.role][0],
+            color=colour,
         )
+    axes.set_xscale("log")
+    axes.margins(x=0.14, y=0.14)
+    label_axes(axes, "parameters", "test accuracy, %")
     add_legend(figure, axes)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -40,35 +41,30 @@ def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport 
     parts = [
         f"# {_escaped(report.name)}",
         f"Recipe `{report.recipe_digest}`: {report.outcome} in {report.seconds:.1f} s.",
-        *map(_section, report_tables(report)),
+        *map(grid_markdown, report_tables(report)),
         *map(_escaped, summary(report)),
     ]
     if repeats is not None:
-        parts += [_section(repeats_table(repeats)), _escaped(repeats_sentence(repeats))]
+        parts += [grid_markdown(repeats_table(repeats)), _escaped(repeats_sentence(repeats))]
     parts += [
         f"## {picture.title}\n\n![{picture.title}]({picture.file})\n\n*{picture.caption}*"
         for picture in pictures
     ]
     if report.stages:
-        parts.append(_section(_stages(report)))
+        parts.append(grid_markdown(_stages(report)))
     return "\n\n".join(parts) + "\n"
 
 
-def _section(grid: Grid) -> str:
-    return f"## {_escaped(grid.title)}\n\n{grid_markdown(grid)}"
-
-
 def grid_markdown(grid: Grid) -> str:
-    """A table in markdown; figures stand to the right."""
+    """A table in markdown, below its title; figures stand to the right."""
     rule = ["---"] * grid.words + ["---:"] * (len(grid.headers) - grid.words)
     lines = [grid.headers, rule, *grid.rows]
-    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+    rows = "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+    return f"## {_escaped(grid.title)}\n\n{rows}"
 
 
 def _escaped(text: str) -> str:
-    for mark in ("\\", "|", "*", "_", "<"):
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    return re.sub(r"[\\|*_<]", r"\\\g<0>", text)
 
 
 def _stages(report: RunReport) -> Grid:

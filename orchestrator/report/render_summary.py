@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from orchestrator.formatting.units import format_bytes, format_duration, format_rate
 from orchestrator.results.finished_run import RepeatReport
 from orchestrator.results.objective_report import WeightingReport, gradient_shares
-from orchestrator.results.run_report import ModelReport, PartScores, RunReport
-from orchestrator.results.teaching_report import StepSpeed, TeachingReport
+from orchestrator.results.run_report import ModelReport, RunReport
+from orchestrator.results.teaching_report import TeachingReport
 
 _SMALLEST = 0.0005
 """Accuracies that differ by less are the same with one decimal of a percentage."""
@@ -101,9 +101,9 @@ def _some_classes(report: RunReport) -> Iterator[str]:
 def _omitted_classes(report: RunReport) -> Iterator[str]:
     for index in report.omitted:
         shares = [
-            f"{_called(model)} {share}"
-            for model in (report.student, report.untaught)
-            if model is not None and (share := _class_accuracy(model, index))
+            f"{name} {share}"
+            for name, model in _compared(report)
+            if (share := _class_accuracy(model, index))
         ]
         if shares:
             yield (
@@ -112,33 +112,33 @@ def _omitted_classes(report: RunReport) -> Iterator[str]:
             )
 
 
+def _class_accuracy(model: ModelReport, index: int) -> str:
+    plain, corrected = (
+        scores.per_class[index] if scores is not None and scores.per_class else None
+        for scores in (model.test, model.corrected)
+    )
+    after = f" ({_percent(corrected)} after prior correction)" if corrected is not None else ""
+    return f"{_percent(plain)}{after}" if plain is not None else ""
+
+
 def _class(report: RunReport, index: int) -> str:
     return report.soft_targets.classes[index] if report.soft_targets else str(index)
 
 
-def _called(model: ModelReport) -> str:
-    return "the student" if model.role == "student" else f"'{model.name}'"
-
-
-def _class_accuracy(model: ModelReport, index: int) -> str:
-    plain, corrected = (_of_class(scores, index) for scores in (model.test, model.corrected))
-    if plain is None:
-        return ""
-    after = f" ({_percent(corrected)} after prior correction)" if corrected is not None else ""
-    return f"{_percent(plain)}{after}"
-
-
-def _of_class(scores: PartScores | None, index: int) -> float | None:
-    return scores.per_class[index] if scores is not None and scores.per_class else None
+def _compared(report: RunReport) -> Iterator[tuple[str, ModelReport]]:
+    """The student and the untaught one, if there are such, as sentences call them."""
+    for name, model in (("the student", report.student), ("'untaught'", report.untaught)):
+        if model is not None:
+            yield name, model
 
 
 def _corrected(report: RunReport) -> Iterator[str]:
-    for model in (report.student, report.untaught):
-        if model is not None and model.corrected is not None:
-            before, after = model.test.accuracy, model.corrected.accuracy
+    for name, model in _compared(report):
+        if model.corrected is not None:
             yield (
-                f"After prior correction (one shift per class, no labels used) the test accuracy "
-                f"of {_called(model)} is {_percent(after)} instead of {_percent(before)}."
+                "After prior correction (one shift per class, no labels used) the test accuracy of "
+                f"{name} is {_percent(model.corrected.accuracy)} instead of "
+                f"{_percent(model.test.accuracy)}."
             )
 
 
@@ -183,17 +183,12 @@ def _largest_gradient(report: RunReport) -> Iterator[str]:
     (name, at_first), (other, at_last) = (
         max(shares.items(), key=lambda each: each[1]) for shares in (first, last)
     )
-    of = "of the sum of the terms' gradient norms"
+    share = f"{100 * at_first:.0f} % of the sum of the terms' gradient norms"
+    last_share, sentence = f"{100 * at_last:.0f} %", f"Term {name} has the largest gradient"
     if name == other:
-        yield (
-            f"Term {name} has the largest gradient: {100 * at_first:.0f} % {of} in the first "
-            f"epoch, {100 * at_last:.0f} % in the last."
-        )
+        yield f"{sentence}: {share} in the first epoch, {last_share} in the last."
     else:
-        yield (
-            f"Term {name} has the largest gradient in the first epoch ({100 * at_first:.0f} % {of})"
-            f", {other} in the last ({100 * at_last:.0f} %)."
-        )
+        yield f"{sentence} in the first epoch ({share}), {other} in the last ({last_share})."
 
 
 def _speed(teaching: TeachingReport) -> Iterator[str]:
@@ -204,14 +199,14 @@ def _speed(teaching: TeachingReport) -> Iterator[str]:
     if teaching.of_untaught is not None:
         sentence += f", {100 * teaching.of_untaught:.0f} % of the untaught student's speed"
     yield f"{sentence}, and waited for answers {100 * student.wait_share:.0f} % of that time."
-    stages: tuple[tuple[StepSpeed | None, str], ...]
-    stages = (student, "its own steps"), (untaught, "the untaught student's steps")
+    if untaught is None:
+        return
     shared = [
-        f"{100 * speed.overlap:.0f} % of {whose}"
-        for speed, whose in stages
-        if speed is not None and not speed.comparable
+        f"{100 * speed.overlap:.0f} % of {whose} steps"
+        for speed, whose in ((student, "its own"), (untaught, "the untaught student's"))
+        if not speed.comparable
     ]
-    if untaught is not None and shared:
+    if shared:
         yield (
             "Its speed is not compared with the untaught student's: other stages ran during "
             f"{' and '.join(shared)}."
@@ -219,24 +214,22 @@ def _speed(teaching: TeachingReport) -> Iterator[str]:
 
 
 def _prediction(report: RunReport, teaching: TeachingReport) -> Iterator[str]:
-    predicted, parts = teaching.prediction, []
+    predicted, student, parts = teaching.prediction, teaching.student, []
     if predicted is None:
         return
-    if predicted.samples_per_second is not None and teaching.student is not None:
+    if predicted.samples_per_second is not None and student is not None:
         rate = format_rate(predicted.samples_per_second)
-        measured = format_rate(teaching.student.samples_per_second)
-        parts.append(f"{rate} samples/s, measured {measured}")
+        parts.append(f"{rate} samples/s, measured {format_rate(student.samples_per_second)}")
     ran = {stage.name: stage.seconds for stage in report.stages if stage.ran}
-    both = [name for name in predicted.stages if name in ran]
-    if both:
+    if both := [name for name in predicted.stages if name in ran]:
         seconds, measured = (
-            format_duration(sum(of[name] for name in both)) for of in (predicted.stages, ran)
+            format_duration(sum(each[name] for name in both)) for each in (predicted.stages, ran)
         )
         stages = "the stage that ran" if len(both) == 1 else f"the {len(both)} stages that ran"
         parts.append(f"{seconds} for {stages}, measured {measured}")
     if predicted.bytes is not None and teaching.bytes is not None:
-        size, measured = format_bytes(predicted.bytes), format_bytes(teaching.bytes)
-        parts.append(f"{size} in the bank, measured {measured}")
+        size = format_bytes(predicted.bytes)
+        parts.append(f"{size} in the bank, measured {format_bytes(teaching.bytes)}")
     if parts:
         yield f"`check --measure` predicted {'; '.join(parts)}."
 

@@ -144,9 +144,8 @@ def _extremes(weights: WeightingReport, teacher: str) -> tuple[str, str]:
 
 
 def _terms(terms: Mapping[str, TermReport]) -> Grid:
-    title = (
-        "Loss terms: value, weight, gradient norm (first and last epoch; gradients are weighted)"
-    )
+    title = "Loss terms: value, weight, gradient norm"
+    title += " (first and last epoch; gradients are weighted)"
     headers = ("term", "value, last", "weight", "gradient, first", "gradient, last", "share %")
     shares = gradient_shares(terms, -1)
     rows = tuple(
@@ -154,8 +153,7 @@ def _terms(terms: Mapping[str, TermReport]) -> Grid:
             name,
             _figure(term.values[-1]),
             " to ".join(dict.fromkeys(_figure(term.weights[epoch]) for epoch in (0, -1))),
-            _figure(term.gradients[0]),
-            _figure(term.gradients[-1]),
+            *(_figure(term.gradients[epoch]) for epoch in (0, -1)),
             _percent(shares.get(name), 1),
         )
         for name, term in terms.items()
@@ -184,11 +182,7 @@ def comparison_table(reports: Sequence[RunReport]) -> Grid:
 def gain_cells(report: RunReport) -> tuple[str, str, str]:
     """Test accuracy of the student and of the untaught one in %, their difference in points."""
     student, untaught, gain = report.gain
-    return (
-        _percent(student),
-        _percent(untaught),
-        ABSENT if gain is None else f"{100 * gain:+.2f}",
-    )
+    return _percent(student), _percent(untaught), _signed(gain)
 
 
 def repeats_table(repeats: RepeatReport) -> Grid:
@@ -205,15 +199,17 @@ def repeats_table(repeats: RepeatReport) -> Grid:
 def _gain(gain: Paired | None) -> tuple[str, ...]:
     if gain is None:
         return (ABSENT,) * 4
-    interval = ABSENT
-    if gain.low is not None and gain.high is not None:
-        interval = f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}"
+    interval = ABSENT if gain.low is None else f"{_signed(gain.low)} to {_signed(gain.high)}"
     wins = f"{gain.wins} of {gain.count}"
-    return f"{100 * gain.mean:+.2f}", _percent(gain.deviation), interval, wins
+    return _signed(gain.mean), _percent(gain.deviation), interval, wins
 
 
 def _percent(share: float | None, digits: int = 2) -> str:
     return ABSENT if share is None else f"{100 * share:.{digits}f}"
+
+
+def _signed(difference: float | None) -> str:
+    return ABSENT if difference is None else f"{100 * difference:+.2f}"
 
 
 def _figure(value: float | None) -> str:

@@ -151,14 +151,9 @@ class RunReport:
         scores = {
             f"{model.name}/{part}/{figure}": value
             for model in self.models()
-            for part, scores in (
-                ("test", model.test),
-                ("validation", model.validation),
-                ("corrected", model.corrected),
-            )
-            if scores is not None
+            for part in ("test", "validation", "corrected")
             for figure in ("accuracy", "nll", "ece", "agreement")
-            if (value := getattr(scores, figure)) is not None
+            if (value := getattr(getattr(model, part), figure, None)) is not None
         }
         for part in (self.teaching, self.teacher_weights):
             scores |= part.scores() if part is not None else {}

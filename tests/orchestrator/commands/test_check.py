@@ -2,8 +2,6 @@
 
 import errno
 import json
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from orchestrator import cli
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.exit_codes import ending_of
 from orchestrator.recipe.init import TEMPLATE
+from orchestrator.recipe.loading import LoadedRecipe
 from students.errors import CheckpointError, WeightsError
 from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported
 
@@ -21,10 +20,14 @@ from tests.orchestrator.command_line import answers_sooner_than_torch_is_importe
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The path of a good recipe; its plan is replaced by one that prints its arguments."""
-    plan = types.ModuleType("orchestrator.commands.plan_table")
-    plan.print_plan = lambda loaded, home: print(f"plan of {loaded.recipe.name} in {home}")  # type: ignore[attr-defined]
-    plan.plan_rows = lambda loaded, home: [{"name": "student"}]  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "orchestrator.commands.plan_table", plan)
+
+    def print_plan(loaded: LoadedRecipe, home: Path) -> None:
+        print(f"plan of {loaded.recipe.name} in {home}")
+
+    monkeypatch.setattr("orchestrator.commands.check.print_plan", print_plan)
+    monkeypatch.setattr(
+        "orchestrator.commands.check.plan_rows", lambda loaded, home: [{"name": "student"}]
+    )
     file = tmp_path / "recipe.yaml"
     file.write_text(TEMPLATE)
     return str(file)
@@ -136,7 +139,7 @@ def test_error_ends_with_its_code_and_sentence_and_no_traceback(
     def fail(loaded: object, home: Path) -> None:
         raise error
 
-    monkeypatch.setattr(sys.modules["orchestrator.commands.plan_table"], "print_plan", fail)
+    monkeypatch.setattr("orchestrator.commands.check.print_plan", fail)
     result = run("check", recipe)
     assert result.exit_code == code
     assert part in result.stderr

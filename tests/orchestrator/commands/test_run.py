@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import orchestrator.run
 from cluster.errors import RoleLost
 from tests.refusals import invoke
 
@@ -43,7 +42,7 @@ def test_a_run_that_breaks_off_is_named(
     def fail(*arguments: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(orchestrator.run, "run", fail)
+    monkeypatch.setattr("orchestrator.commands.run.run", fail)
     result = invoke(tmp_path, "run", NAME, "--json")
     assert result.exit_code == code
     assert json.loads(result.stdout) == {
