@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -22,18 +19,8 @@ class InPrecision(nn.Module):
         self._bf16 = precision == "bf16"
         self._device_type = device_type
 
-    def forward(self, inputs: Tensor) -> Any:
-        """The learner's outputs, floating-point ones in float32."""
-        if not self._bf16:
-            return self.learner(inputs)
-        with torch.autocast(self._device_type, torch.bfloat16):
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The learner's outputs by name."""
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=self._bf16):
             outputs = self.learner(inputs)
-        return _float32(outputs)
-
-
-def _float32(outputs: Any) -> Any:
-    if isinstance(outputs, Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    if isinstance(outputs, Mapping):
-        return {name: _float32(value) for name, value in outputs.items()}
-    return outputs
+        return {name: value.float() for name, value in outputs.items()}

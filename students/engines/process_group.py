@@ -84,14 +84,7 @@ def _store(group: Group, timeout: timedelta) -> Store:
         return TCPStore(group.address, group.port, group.ranks, False, timeout)
     # Without a listener of ours the store would listen on every interface of the machine.
     family = socket.AF_INET6 if ":" in group.address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((group.address, group.port))
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
+    listener = socket.create_server((group.address, group.port), family=family)
     return TCPStore(
         group.address,
         group.port,

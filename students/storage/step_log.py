@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,43 +22,6 @@ from students.errors import CheckpointError
 
 Segments: TypeAlias = tuple[tuple[int, int], ...]
 """The committed rows: of which attempts, and up to which byte, which is the end of a line."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What one optimizer step measured. ``terms`` are means over the batch of the terms that are
-    active in this epoch, without their weights; times in seconds.
-
-    ``wait_seconds`` is the time spent waiting for knowledge, part of ``step_seconds``;
-    ``skipped`` is 1 where gradients were not finite. ``gradients``, in the first step of an
-    epoch, is the norm of each term's gradient with respect to the student's outputs, in the
-    step's first micro-batch.
-    """
-
-    step: int
-    loss: float
-    terms: Mapping[str, float]
-    learning_rate: float
-    gradient_norm: float
-    samples: int
-    step_seconds: float
-    wait_seconds: float
-    skipped: int
-    gradients: Mapping[str, float] = field(default_factory=dict)
-
-    def values(self) -> dict[str, float]:
-        """The figures by the names they are logged under."""
-        return {
-            "loss": self.loss,
-            **{f"terms/{name}": value for name, value in self.terms.items()},
-            "learning_rate": self.learning_rate,
-            "gradient_norm": self.gradient_norm,
-            "samples": float(self.samples),
-            "step_seconds": self.step_seconds,
-            "wait_seconds": self.wait_seconds,
-            "skipped": float(self.skipped),
-            **{f"gradient/{name}": value for name, value in self.gradients.items()},
-        }
 
 
 @dataclass(frozen=True)
@@ -96,7 +59,7 @@ class StepLogWriter(AbstractContextManager["StepLogWriter"]):
             self._file = self.path.open("xb")
 
     def write_step(self, step: int, values: Mapping[str, float]) -> None:
-        """Appends the row of one optimizer step; ``values`` as ``StepReport.values``."""
+        """Appends the row of one optimizer step, with its figures by name."""
         self._append({"kind": "step", "step": step}, values)
 
     def write_epoch(self, epoch: int, step: int, values: Mapping[str, float]) -> None:

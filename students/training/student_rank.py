@@ -18,7 +18,7 @@ from students.evaluation.evaluate import evaluate
 from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Warned
 from students.knowledge import AnswerCounts, KnowledgeSource
-from students.objectives.objective import Objective, build_objective
+from students.objectives.objective import build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import write_outcome
@@ -62,10 +62,26 @@ class StudentRank:
             pass
 
     def _train(self) -> Iterator[Event]:
-        began, assignment, spec = time.monotonic(), self.assignment, self.assignment.spec
+        began, assignment = time.monotonic(), self.assignment
         transfer_set = load_transfer_set(
             assignment.transfer_set, folder=assignment.folder, cache=assignment.cache
         )
+        trainer = self._trainer(transfer_set)
+        try:
+            with trainer.step_log or nullcontext():
+                yield from trainer.train()
+            answers = total_counts(self.knowledge_source.counts(), trainer.engine)
+            final = trainer.engine.state()
+        finally:
+            trainer.engine.close()
+        if trainer.step_log is not None:
+            seconds = time.monotonic() - began
+            self._write_outcome(transfer_set, final, trainer, answers, seconds)
+
+    def _trainer(self, transfer_set: TransferSet) -> Trainer:
+        """The trainer, which goes on from the last committed checkpoint; close its engine."""
+        assignment, spec, group = self.assignment, self.assignment.spec, self.assignment.group
+        leads = group.rank == 0
         objective = build_objective(
             spec.objective,
             temperature=spec.temperature,
@@ -77,68 +93,38 @@ class StudentRank:
             assignment.stage_folder, assignment.attempt, spec.train.checkpoint.keep
         )
         found = checkpoints.latest(warn=log.warning)
-        progress = Progress() if found is None else Progress.from_json(found.progress)
-        engine = self._engine(transfer_set, objective, None if found is None else found.load())
-        try:
-            trainer = self._trainer(engine, objective, transfer_set, checkpoints, progress)
-            with trainer.step_log or nullcontext():
-                yield from trainer.train()
-            answers = total_counts(self.knowledge_source.counts(), engine)
-            final = engine.state()
-        finally:
-            engine.close()
-        if trainer.step_log is not None:
-            seconds = time.monotonic() - began
-            self._write_outcome(transfer_set, final, trainer, answers, seconds)
-
-    def _engine(
-        self, transfer_set: TransferSet, objective: Objective, state: EngineState | None
-    ) -> Engine:
-        spec, group = self.assignment.spec, self.assignment.group
-        return build_engine(
-            EngineSetup(
-                spec.engine,
-                spec.train,
-                build_learner(self.assignment, transfer_set, objective.guided),
-                group=group,
-                device=torch.device(self.assignment.device),
-                accumulation=spec.train.batch_size // (spec.train.micro * group.ranks),
-                state=state,
-            )
-        )
-
-    def _trainer(
-        self,
-        engine: Engine,
-        objective: Objective,
-        transfer_set: TransferSet,
-        checkpoints: CheckpointFolder,
-        progress: Progress,
-    ) -> Trainer:
-        assignment, spec = self.assignment, self.assignment.spec
-        leads = assignment.group.rank == 0
         stats = WeightingStats(
             assignment.teachers, transfer_set.classes, spec.temperature, spec.mean
         )
+        sampler = BatchSampler(
+            sample_ids(transfer_set, spec.samples),
+            spec.train.batch_size,
+            spec.train.micro,
+            spec.train.epochs,
+            spec.seed,
+            partial(transfer_set.view_of, augment=spec.samples.augment),
+        )
+        setup = EngineSetup(
+            spec.engine,
+            spec.train,
+            build_learner(assignment, transfer_set, objective.guided),
+            group=group,
+            device=torch.device(assignment.device),
+            accumulation=sampler.micro_batches // group.ranks,
+            state=None if found is None else found.load(),
+        )
         return Trainer(
             spec=spec,
-            engine=engine,
             objective=objective,
             transfer_set=some_classes(transfer_set, spec.samples.classes),
-            sampler=BatchSampler(
-                sample_ids(transfer_set, spec.samples),
-                spec.train.batch_size,
-                spec.train.micro,
-                spec.train.epochs,
-                spec.seed,
-                partial(transfer_set.view_of, augment=spec.samples.augment),
-            ),
+            sampler=sampler,
             knowledge_source=self.knowledge_source,
             checkpoints=checkpoints,
             step_log=StepLogWriter(assignment.stage_folder, assignment.attempt) if leads else None,
-            progress=progress,
+            progress=Progress() if found is None else Progress.from_json(found.progress),
             weighting_stats=WeightingStatsBuffer(stats) if spec.tracks_weights else None,
             fault=assignment.fault if leads else None,
+            engine=build_engine(setup),  # the last of all, for from now on it has to be closed
         )
 
     def _write_outcome(

@@ -33,7 +33,7 @@ from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.step_log import StepLogWriter, StepReport, extend_segments
+from students.storage.step_log import StepLogWriter, extend_segments
 from students.torch_state import seed_generators
 from students.training.parameter_constraints import GateFreeze, max_norm
 from students.training.questions import empty_knowledge, questions_of
@@ -99,16 +99,16 @@ class Trainer:
         questions = questions_of(self.objective, self._my_micro_batches())
         with self.knowledge_source.ask(questions) as knowledge:
             for step, micro_batches in groupby(self._my_micro_batches(), lambda each: each.step):
-                report = self._step(step, micro_batches, knowledge)
+                values = self._step(step, micro_batches, knowledge)
                 if self.step_log is not None:
-                    self.step_log.write_step(report.step, report.values())
+                    self.step_log.write_step(step, values)
                 if self.progress.step % self.sampler.steps_per_epoch == 0:
                     yield self._end_epoch()
                 if self._checkpoint_is_due():
                     yield self._commit(earlier)
                 if time.monotonic() - last_event > SECONDS_BETWEEN_EVENTS:
                     last_event = time.monotonic()
-                    yield Advanced(self.progress.step, report.loss)
+                    yield Advanced(self.progress.step, values["loss"])
 
     def _my_micro_batches(self) -> Iterator[MicroBatch]:
         group = self.engine.group
@@ -116,7 +116,15 @@ class Trainer:
 
     def _step(
         self, step: int, micro_batches: Iterator[MicroBatch], knowledge: Iterator[Knowledge]
-    ) -> StepReport:
+    ) -> dict[str, float]:
+        """One optimizer step; returns what it measured, by the names it is logged under.
+
+        ``terms/TERM`` are means over the batch of the terms that are active in this epoch, without
+        their weights; ``gradient/TERM``, in the first step of an epoch, is the norm of a term's
+        gradient with respect to the student's outputs, in the step's first micro-batch. Times in
+        seconds; ``wait_seconds`` is spent waiting for knowledge, part of ``step_seconds``;
+        ``skipped`` is 1 where gradients were not finite.
+        """
         began, waited, train = time.perf_counter(), 0.0, self.spec.train
         epoch = step // self.sampler.steps_per_epoch
         if self.fault is not None:
@@ -144,18 +152,18 @@ class Trainer:
             self.engine.constrain(max_norm(train.max_norm))
         self._gate_freeze.after_step(self.engine)
         wait, loss, *terms = self._means(figures, waited)
-        return StepReport(
-            step=step,
-            loss=loss,
-            terms=dict(zip(self.objective.weights_in(epoch), terms, strict=True)),
-            learning_rate=rate,
-            gradient_norm=outcome.gradient_norm,
-            samples=self.sampler.batch_size,
-            step_seconds=time.perf_counter() - began,
-            wait_seconds=wait * self.sampler.micro_batches / self.engine.group.ranks,
-            skipped=int(not outcome.finite),
-            gradients={name: float(norm) for name, norm in gradients.items()},
-        )
+        named = zip(self.objective.weights_in(epoch), terms, strict=True)
+        return {
+            "loss": loss,
+            **{f"terms/{name}": value for name, value in named},
+            "learning_rate": rate,
+            "gradient_norm": outcome.gradient_norm,
+            "samples": float(self.sampler.batch_size),
+            "step_seconds": time.perf_counter() - began,
+            "wait_seconds": wait * self.sampler.micro_batches / self.engine.group.ranks,
+            "skipped": float(not outcome.finite),
+            **{f"gradient/{name}": float(norm) for name, norm in gradients.items()},
+        }
 
     def _means(self, figures: list[Tensor], waited: float) -> list[float]:
         """The time waited, the loss and the terms: means over the step's micro-batches of all
