@@ -51,6 +51,12 @@ class Recipe(Section):
     cluster: ClusterConfig = ClusterConfig()
     timeouts: Timeouts = Timeouts()
 
+    @property
+    def models(self) -> dict[str, TeacherConfig | StudentConfig]:
+        """The teachers and the student by place: ``teachers.wide``, ``student``."""
+        teachers = {f"teachers.{name}": teacher for name, teacher in self.teachers.items()}
+        return {**teachers, "student": self.student}
+
     @field_validator("controls")
     @classmethod
     def _each_once(cls, value: tuple[Control, ...]) -> tuple[Control, ...]:

@@ -19,10 +19,11 @@ from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.rules.class_maps import class_map_problems
 from orchestrator.recipe.rules.ensemble import beyond_classes
 from orchestrator.recipe.rules.transfer_set import omitted_problems
+from students.config import StudentConfig
 from students.errors import ShapeMismatch, TransferSetError, UserError
 from students.knowledge import LOGITS
 from students.models.build import probe
-from students.models.config import Model, Weights
+from students.models.config import Weights
 from students.models.network import preprocess
 from students.models.weights import check_weights_header
 from students.objectives.term import needs_teachers
@@ -97,11 +98,12 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
             return found
     found.add(problems_from(_sample_problems(recipe, data)))
     models: dict[str, nn.Module] = {}
-    for place, config, weights, outputs in _models(recipe, data):
+    for place, owner in recipe.models.items():
         try:
-            models[place] = _probe_model(place, config, weights, outputs, data, loaded.folder)
+            models[place] = _probe_model(place, owner, data, loaded.folder)
         except UserError as error:
-            found.add([_model_problem(recipe, place, error, data)])
+            outputs = _outputs_problem(place, owner, error, data.classes)
+            found.add([outputs or problem_of(error, f"{place}.model")])
     layers = LayerCheck(recipe, models, data.shape)
     found.add(layers.problems())
     found.hint_shapes = layers.hint_shapes
@@ -109,48 +111,33 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     return found
 
 
-def _models(recipe: Recipe, data: TransferSet) -> Iterator[tuple[str, Model, Weights | None, int]]:
-    """Each model's place, its config, its weights, and its number of outputs."""
-    for name, teacher in recipe.teachers.items():
-        outputs = data.classes if teacher.classes is None else len(teacher.classes)
-        yield f"teachers.{name}", teacher.model, teacher.weights, outputs
-    student = recipe.student
-    weights = None if student.weights == "none" else student.weights
-    yield "student", student.model, weights, data.classes
-
-
 def _probe_model(
-    place: str,
-    config: Model,
-    weights: Weights | None,
-    outputs: int,
-    data: TransferSet,
-    folder: Path,
+    place: str, owner: TeacherConfig | StudentConfig, data: TransferSet, folder: Path
 ) -> nn.Module:
-    model = probe(config, input_shape=data.shape, classes=outputs, folder=folder)
-    preprocess(config.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
-    if weights is not None:
-        check_weights_header(model, weights, path_in_recipe=f"{place}.weights", folder=folder)
+    outputs = _outputs(owner, data.classes)
+    model = probe(owner.model, input_shape=data.shape, classes=outputs, folder=folder)
+    preprocess(owner.model.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
+    if isinstance(owner.weights, Weights):
+        check_weights_header(model, owner.weights, path_in_recipe=f"{place}.weights", folder=folder)
     return model
 
 
-def _model_problem(recipe: Recipe, place: str, error: UserError, data: TransferSet) -> Problem:
-    teacher = recipe.teachers.get(place.removeprefix("teachers.")) if place != "student" else None
-    if isinstance(error, ShapeMismatch) and teacher is not None:
-        found = _outputs_problem(place, teacher, error, data.classes)
-        if found is not None:
-            return found
-    return problem_of(error, f"{place}.model")
+def _outputs(owner: TeacherConfig | StudentConfig, classes: int) -> int:
+    known = owner.classes if isinstance(owner, TeacherConfig) else None
+    return classes if known is None else len(known)
 
 
 def _outputs_problem(
-    place: str, teacher: TeacherConfig, error: ShapeMismatch, classes: int
+    place: str, owner: TeacherConfig | StudentConfig, error: UserError, classes: int
 ) -> Problem | None:
     """The problem of a loaded teacher at ``place`` whose weights differ from its config in the
-    number of outputs alone, in a transfer set of so many ``classes``; none if they do not."""
+    number of outputs alone, in a transfer set of so many ``classes``; none if ``error`` is
+    another."""
+    if not isinstance(error, ShapeMismatch) or not isinstance(owner, TeacherConfig):
+        return None
     shapes = error.shapes.values()
     outputs = {given[:1] for given, _ in shapes}
-    wanted = classes if teacher.classes is None else len(teacher.classes)
+    wanted = _outputs(owner, classes)
     if (
         any(given[1:] != expected[1:] for given, expected in shapes)
         or {expected[:1] for _, expected in shapes} != {(wanted,)}
@@ -160,8 +147,8 @@ def _outputs_problem(
     [given] = outputs
     if not given or given[0] > classes:
         return None
-    weights = f"`{place}.weights.path` ('{teacher.weights.path if teacher.weights else ''}')"
-    if teacher.classes is None:
+    weights = f"`{place}.weights.path` ('{owner.weights.path if owner.weights else ''}')"
+    if owner.classes is None:
         sentence = (
             f"`{place}.classes` is not set, but {weights} has {given[0]} outputs, and the transfer "
             f"set {classes} classes; list the class of each output, in their order"

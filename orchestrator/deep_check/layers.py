@@ -12,7 +12,7 @@ from orchestrator.errors import Problem, problem_of
 from students.errors import UserError
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
-from students.objectives.layer_refs import Guided, HintLayer
+from students.objectives.layer_refs import HintLayer
 from students.objectives.term import active_terms
 from teachers.weighting.adaptive import Adaptive
 
@@ -39,8 +39,10 @@ class LayerCheck:
             for inside, hint in term.hint_layers():
                 yield from self._hint(place, inside, hint)
             for guided in term.guided_layers(name).values():
-                yield from self._guided(place, guided)
-        yield from self._gate()
+                yield from self._guided(f"{place}.{guided.place}", guided.layer, guided.hint)
+        weighting = self.recipe.ensemble.weighting
+        if isinstance(weighting, Adaptive) and weighting.layer is not None:
+            yield from self._guided("ensemble.weighting.layer", weighting.layer, None)
 
     def _hint(self, place: str, inside: str, hint: HintLayer) -> Iterator[Problem]:
         teacher, where = f"teachers.{hint.teacher}", f"{place}.{inside}"
@@ -53,10 +55,9 @@ class LayerCheck:
         except UserError as error:
             yield problem_of(error, teacher)
 
-    def _guided(self, place: str, guided: Guided) -> Iterator[Problem]:
-        where, hint = f"{place}.{guided.place}", guided.hint
+    def _guided(self, where: str, layer: str, hint: HintLayer | None) -> Iterator[Problem]:
         try:
-            shape = self._shape("student", guided.layer, where)
+            shape = self._shape("student", layer, where)
             if shape is not None and hint is None:
                 reduced_shape(shape, "embedding", place=where)
         except UserError as error:
@@ -68,22 +69,9 @@ class LayerCheck:
                 between = where.rpartition(".")[0]
                 yield Problem(between, f"`{between}` cannot be computed: {reason}")
 
-    def _gate(self) -> Iterator[Problem]:
-        weighting, where = self.recipe.ensemble.weighting, "ensemble.weighting.layer"
-        if not isinstance(weighting, Adaptive) or weighting.layer is None:
-            return
-        try:
-            shape = self._shape("student", weighting.layer, where)
-            if shape is not None:
-                reduced_shape(shape, "embedding", place=where)
-        except UserError as error:
-            yield problem_of(error, "student")
-
     def _shape(self, model: str, layer: str, place: str) -> Shape | None:
         """The shape of a layer's output per sample; none where the model could not be built."""
         if model not in self.models:
             return None
-        _, _, teacher = model.partition(".")
-        section = self.recipe.teachers[teacher] if teacher else self.recipe.student
-        shape = section.model.model_shape(self.inputs)
+        shape = self.recipe.models[model].model.model_shape(self.inputs)
         return probe_shapes(self.models[model], shape, [layer], place=place)[layer]

@@ -217,11 +217,9 @@ def _students(
     if "single_teachers" in recipe.controls:
         uniform = recipe.ensemble.model_copy(update={"weighting": Uniform()})
         for name in teachers:
-            path, objective = (
-                f"controls.single_teachers.{name}",
-                restricted_to(spec.objective, name),
-            )
-            yield stage(replace(spec, path=path, objective=objective), (name,), uniform)
+            path = f"controls.single_teachers.{name}"
+            taught = replace(spec, path=path, objective=restricted_to(spec.objective, name))
+            yield stage(taught, (name,), uniform)
 
 
 def _with_gate(spec: StudentSpec, ensemble: EnsembleConfig) -> tuple[StudentSpec, EnsembleConfig]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
@@ -87,7 +86,7 @@ def are_independent(one: Stage, other: Stage) -> bool:
 def logical_cpus(plan: Plan, cores: int) -> int:
     """As many CPUs as the plan asks for at its busiest; they may exceed the machine's."""
     demands = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
-    return max(cores, math.ceil(sum(demands[: stages_at_once(cores)])))
+    return max(cores, int(sum(demands[: stages_at_once(cores)]) + 0.999))
 
 
 def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
@@ -114,4 +113,4 @@ def gpus(plan: Plan) -> int:
     for teacher in recipe.teachers.values():
         # While it is trained it has ranks; when it teaches, replicas.
         demand += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
-    return math.ceil(demand)
+    return int(demand + 0.999)

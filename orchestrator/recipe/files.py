@@ -8,9 +8,7 @@ from pathlib import Path
 from orchestrator.errors import Problem, problems_from
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.places import dotted
-from students.config import StudentConfig
 from students.models.config import Weights
-from teachers.config import TeacherConfig
 
 
 def missing_files(loaded: LoadedRecipe) -> list[Problem]:
@@ -22,10 +20,8 @@ def missing_files(loaded: LoadedRecipe) -> list[Problem]:
 
 
 def _missing_files(loaded: LoadedRecipe) -> Iterator[str]:
-    recipe = loaded.recipe
-    models: dict[str, TeacherConfig | StudentConfig] = {"student": recipe.student}
-    models |= {f"teachers.{name}": teacher for name, teacher in recipe.teachers.items()}
-    sources = {"transfer_set": recipe.transfer_set.custom_source}
+    models = loaded.recipe.models
+    sources = {"transfer_set": loaded.recipe.transfer_set.custom_source}
     sources |= {f"{place}.model": owner.model.custom_source for place, owner in models.items()}
     for place, source in sources.items():
         if source is not None:

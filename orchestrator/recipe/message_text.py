@@ -40,6 +40,6 @@ def suggest(name: str, names: Iterable[str]) -> str:
     near = nearest(name, there)
     if near is not None:
         return f"did you mean `{near}`?"
-    return (
-        f"choose from {listed(there)}" if there else "there is nothing to choose from; take it out"
-    )
+    if not there:
+        return "there is nothing to choose from; take it out"
+    return f"choose from {listed(there)}"

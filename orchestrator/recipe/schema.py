@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -59,31 +59,16 @@ def kind_of(section: type[Section]) -> str | None:
 
 
 def shape_of(annotation: Any, *bounds: Any) -> Shape:
-    """Reads a type annotation as pydantic does."""
-    nullable = False
-    while get_origin(annotation) is Annotated:
-        annotation, *more = get_args(annotation)
-        bounds = (*bounds, *_bounds(more))
+    """Reads a type annotation as pydantic does; ``bounds`` are more of its metadata."""
+    read = FieldInfo.from_annotation(annotation)
+    annotation, bounds = read.annotation, (*bounds, *read.metadata)
     if get_origin(annotation) not in (Union, UnionType):
         return Shape(annotation, bounds)
     members = [member for member in get_args(annotation) if member is not NoneType]
     nullable = len(members) < len(get_args(annotation))
     if len(members) == 1:
-        inner = shape_of(members[0], *bounds)
-        return Shape(inner.core, inner.bounds, inner.choices, nullable)
+        return replace(shape_of(members[0], *bounds), nullable=nullable)
     return Shape(annotation, bounds, tuple(shape_of(member) for member in members), nullable)
-
-
-def _bounds(metadata: list[Any]) -> list[Any]:
-    found: list[Any] = []
-    for each in metadata:
-        found.extend(each.metadata if isinstance(each, FieldInfo) else [each])
-    return found
-
-
-def shape_of_field(field: FieldInfo) -> Shape:
-    """What is valid for a setting of a section."""
-    return shape_of(field.annotation, *field.metadata)
 
 
 def inside(shape: Shape, key: str | int) -> Shape | None:
@@ -91,7 +76,7 @@ def inside(shape: Shape, key: str | int) -> Shape | None:
     origin, arguments = get_origin(shape.core), get_args(shape.core)
     if shape.section is not None:
         field = shape.section.model_fields.get(str(key))
-        return shape_of_field(field) if field is not None else None
+        return shape_of(field.annotation, *field.metadata) if field is not None else None
     if origin is dict:
         return shape_of(arguments[1])
     if origin is tuple and isinstance(key, int):

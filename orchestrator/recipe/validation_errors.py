@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +41,15 @@ def locate_errors(errors: Sequence[Mapping[str, Any]], recipe: type[Section]) ->
     """The errors at their places; of several forms tried for one value only the first."""
     found: dict[tuple[Path, bool], LocatedError] = {}
     for error in errors:
-        for each in _locate(error, recipe):
+        each = _locate(error, recipe)
+        if each is not None:
             found.setdefault((each.path, each.kind == "missing"), each)
     return list(found.values())
 
 
-def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[LocatedError]:
-    """Follows an error's location down the sections, without tags and names of branches."""
+def _locate(error: Mapping[str, Any], recipe: type[Section]) -> LocatedError | None:
+    """Follows an error's location down the sections, without tags and names of branches; none
+    for a form of a value that the value is not meant to have."""
     shape, path, owner = shape_of(recipe), [], None
     siblings: Mapping[str, type[Section]] = {}
     last = len(error["loc"]) - 1
@@ -63,8 +65,11 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
             if branch is not None and (index < last or isinstance(error["input"], dict)):
                 shape, owner = branch, branch.section
                 continue
-            if branch is not None or _is_mapping_branch_elsewhere(shape, error["input"]):
-                return
+            mapping_meant = isinstance(error["input"], dict) and any(
+                choice.section is not None or choice.kinds for choice in shape.choices
+            )
+            if branch is not None or mapping_meant:
+                return None
             break
         path.append(part)
         if shape.section is not None and shape.section is not owner:
@@ -73,7 +78,7 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> Iterator[Located
         if deeper is None:
             break
         shape = deeper
-    yield LocatedError(
+    return LocatedError(
         tuple(path), str(error["type"]), error["input"], shape, owner, siblings,
         str(error["msg"]).removeprefix("Value error, "),
     )  # fmt: skip
@@ -88,13 +93,6 @@ def _branch(shape: Shape, label: str) -> Shape | None:
         if choice.kinds and label.startswith(f"function-before[{kind_first.__name__}()"):
             return choice
     return None
-
-
-def _is_mapping_branch_elsewhere(shape: Shape, value: Any) -> bool:
-    """Whether the value is a mapping, so only the form that is a section matters."""
-    return isinstance(value, dict) and any(
-        choice.section is not None or choice.kinds for choice in shape.choices
-    )
 
 
 def sentence(error: LocatedError) -> str:

@@ -17,10 +17,9 @@ from students.optimizers import Sgd
 
 def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]:
     """Each model that is trained: the place of its section, its training, its engine."""
-    for name, teacher in recipe.teachers.items():
-        if teacher.train is not None:
-            yield f"teachers.{name}", teacher.train, teacher.engine
-    yield "student", recipe.student.train, recipe.student.engine
+    for place, owner in recipe.models.items():
+        if owner.train is not None:
+            yield place, owner.train, owner.engine
 
 
 def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, int]]:
