@@ -34,8 +34,6 @@ from teachers.client.answer_source import AnswerSpec
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig
 
-Plain = dict[str, Any]
-
 
 def prepare_for(plan: Plan, store: Store) -> None:
     """Checks before any stage begins that the bank is usable, if a stage left to run uses it.
@@ -60,7 +58,7 @@ class BankShelves:
     transfer_set: TransferSet
     hint_shapes: Mapping[str, tuple[int, ...]]
 
-    def description(self, name: str) -> Plain:
+    def description(self, name: str) -> dict[str, Any]:
         """All that the answers of teacher ``name``, whose stage is stored, depend on."""
         recipe, config = self.plan.recipe, self.plan.recipe.teachers[name]
         own = self.plan.stage(f"teachers.{name}")

@@ -11,6 +11,13 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.inference.loading import load_network
 
 
+def weights_of(plan: Plan, store: Store, stage: Stage) -> Weights:
+    """The weights that ``stage`` loads, else those that it has trained."""
+    kind, _, name = stage.name.partition(".")
+    loaded = plan.recipe.teachers[name].weights if kind == "teachers" else None
+    return loaded or Weights(path=str(weights_file(store.folder(stage.digest))))
+
+
 def finished_network(plan: Plan, store: Store, stage: Stage, transfer_set: TransferSet) -> Network:
     """The network that ``stage`` has trained, or that it loads: uint8 pictures in, logits out.
 
@@ -19,11 +26,9 @@ def finished_network(plan: Plan, store: Store, stage: Stage, transfer_set: Trans
     """
     kind, _, name = stage.name.partition(".")
     teacher = plan.recipe.teachers[name] if kind == "teachers" else None
-    model = stage.cohort[0].model if teacher is None else teacher.model
-    trained = Weights(path=str(weights_file(store.folder(stage.digest))))
     return load_network(
-        model,
-        trained if teacher is None else teacher.weights or trained,
+        stage.cohort[0].model if teacher is None else teacher.model,
+        weights_of(plan, store, stage),
         transfer_set=transfer_set,
         folder=plan.folder,
         path=f"{stage.name}.weights",

@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.runtime import Demand
+from orchestrator.execution.finished_network import weights_of
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
 from orchestrator.planning.thread_allocation import Resolved, cpus_of
 from students.config import Resources
 from students.engines.group import Group
 from students.fault_injection import Fault
-from students.models.config import Weights
 from students.objectives.term import taps_of
 from students.specs import Assignment
-from students.storage.outcome import weights_file
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import STREAMS_PER_RANK
-from teachers.config import TeacherConfig
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherSpec
 
@@ -50,7 +48,7 @@ class RoleSpecs:
         return TeacherSpec(
             name=name,
             model=config.model,
-            weights=self._weights(name, config),
+            weights=weights_of(self.plan, self.store, self.plan.stage(f"teachers.{name}")),
             transfer_set=recipe.transfer_set,
             folder=self.plan.folder,
             cache=self.store.cache,
@@ -62,12 +60,6 @@ class RoleSpecs:
             top_k=stage.ensemble.top_k,
             classes=config.classes,
         )
-
-    def _weights(self, name: str, config: TeacherConfig) -> Weights:
-        if config.weights is not None:
-            return config.weights
-        trained = self.plan.stage(f"teachers.{name}")
-        return Weights(path=str(weights_file(self.store.folder(trained.digest))))
 
     def assignments(self, stage: Stage, attempt: int, resolved: Resolved) -> list[Assignment]:
         """One assignment for each rank of the stage's student."""

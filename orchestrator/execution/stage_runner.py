@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from cluster.errors import ClusterError, RoleSilent
@@ -101,54 +101,43 @@ class StageRunner:
         *,
         start_all: bool,
     ) -> None:
-        knowledge = self._knowledge_source(stage, resolved, roles, start_all=start_all)
+        knowledge: KnowledgeSource = NoTeachers(self.transfer_set.classes)
+        if stage.teachers:
+            knowledge = self.teachers.knowledge_source(stage, resolved, roles, start_all=start_all)
         planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
         place = resources_of(
             self.role_specs.resources(stage), resolved["student"], counted=planned["student"]
         )
-        assignments = self.role_specs.assignments(stage, attempt, resolved)
-        ranks = self._start_all(
-            roles,
-            [
-                lambda a=assignment: self.runtime.start(  # type: ignore[misc]
-                    place, f"{stage.title}, rank {a.group.rank}", StudentRank, a, knowledge
-                )
-                for assignment in assignments
-            ],
-        )
-        first, *others = ranks
+        starts = [
+            partial(
+                self.runtime.start,
+                place,
+                f"{stage.title}, rank {assignment.group.rank}",
+                StudentRank,
+                assignment,
+                knowledge,
+            )
+            for assignment in self.role_specs.assignments(stage, attempt, resolved)
+        ]
+        first, *others = self._start_all(roles, starts)
         followers = [rank.call(StudentRank.follow) for rank in others]
         self._relay_events(stage, first, followers, on_event)
-
-    def _knowledge_source(
-        self, stage: Stage, resolved: Resolved, roles: ExitStack, *, start_all: bool
-    ) -> KnowledgeSource:
-        if not stage.teachers:
-            return NoTeachers(self.transfer_set.classes)
-        return self.teachers.knowledge_source(stage, resolved, roles, start_all=start_all)
 
     def _start_all(
         self, roles: ExitStack, starts: Sequence[Callable[[], Handle[Any]]]
     ) -> list[Handle[Any]]:
         """Starts roles in parallel; all that were started are retired with ``roles``."""
-        if not (self.runtime.parallel and starts):
-            return [self._retire_with(roles, start()) for start in starts]
-        with ThreadPoolExecutor(len(starts), "start") as pool:
-            futures = [pool.submit(start) for start in starts]
-        errors = [future.exception() for future in futures]
-        started = [
-            self._retire_with(roles, future.result())
-            for future, error in zip(futures, errors, strict=True)
-            if error is None
-        ]
-        for error in errors:
-            if error is not None:
-                raise error
-        return started
 
-    def _retire_with(self, roles: ExitStack, handle: Handle[Any]) -> Handle[Any]:
-        roles.callback(self.runtime.retire, handle)
-        return handle
+        def start_one(start: Callable[[], Handle[Any]]) -> Handle[Any]:
+            handle = start()
+            roles.callback(self.runtime.retire, handle)
+            return handle
+
+        if not self.runtime.parallel:
+            return [start_one(start) for start in starts]
+        with ThreadPoolExecutor(max(1, len(starts)), "start") as pool:
+            futures = [pool.submit(start_one, start) for start in starts]
+        return [future.result() for future in futures]
 
     def _relay_events(
         self,

@@ -102,8 +102,7 @@ class TeacherStartup:
             or name not in configs
             or not self._needs_no_host(stage, name, folders[name], configs[name])
         ]
-        for name in stage.teachers:
-            roles.callback(self._seal, specs, name)
+        roles.callback(_seal, specs)
         hosts = self._hosts(stage, resolved, roles, started, specs)
         gate, temperature = self.parity_gate, stage.ensemble.temperature
         samples = self.bank_shelves.samples_to_answer(stage)
@@ -191,8 +190,9 @@ class TeacherStartup:
                 closing.enter_context(hold_lock(folder / "settling.lock", self.stopping))
             yield
 
-    def _seal(self, specs: Mapping[str, AnswerSpec], name: str) -> None:
-        """Seals what the stage has stored, once its teachers have ended."""
-        shelf = specs[name].shelf if name in specs else None
-        if shelf is not None:
-            seal_all(shelf)
+
+def _seal(specs: Mapping[str, AnswerSpec]) -> None:
+    """Seals what the stage has stored, once its teachers have ended."""
+    for spec in specs.values():
+        if spec.shelf is not None:
+            seal_all(spec.shelf)

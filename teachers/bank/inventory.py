@@ -8,9 +8,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
-from teachers.bank.layout import SEALED, column_of, shelves_of, views_of
+from teachers.bank.layout import SEALED, shelves_of, views_of
 from teachers.bank.locks import folder_lock
 from teachers.bank.sealed_file import CorruptFile, SealedFile, read_head
 from teachers.bank.shelf import file_identity, identity_of, read_about, read_inference_config
@@ -99,7 +100,8 @@ def verify(shelf: StoredShelf) -> Verified:
             files += 1
             try:
                 found, _ = read_head(path)
-                expected = file_identity(identity, view, column_of(path), found.row_bytes)
+                column = unquote(path.name.removesuffix(SEALED))
+                expected = file_identity(identity, view, column, found.row_bytes)
                 sealed = SealedFile(path, replace(found, identity=expected))
             except CorruptFile as error:
                 corrupt.append(Corrupt(path, 0, str(error)))

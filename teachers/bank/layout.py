@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 SEALED, JOURNAL = ".sealed", ".journal"
 _VIEW = re.compile(r"view-(\d+)")
@@ -46,11 +46,6 @@ def file_stem(column: str) -> str:
 def sealed_path(folder: Path, column: str) -> Path:
     """The sealed file of a column, in the folder of a view."""
     return folder / f"{file_stem(column)}{SEALED}"
-
-
-def column_of(path: Path) -> str:
-    """The column that a sealed file holds."""
-    return unquote(path.name.removesuffix(SEALED))
 
 
 def journals_in(folder: Path, column: str | None = None) -> list[Path]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections import Counter
+from typing import Any
 
-import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -42,20 +42,15 @@ def _pairs(model: nn.Module, modules: dict[str, nn.Module]) -> list[tuple[str, s
     except _CANNOT_TRACE:
         return []
     calls = [node for node in graph.nodes if node.op == "call_module"]
-    times = [modules[cast(str, node.target)] for node in calls]
-    once = {id(module) for module in times if sum(module is other for other in times) == 1}
-    return [
-        (str(node.args[0].target), str(node.target))
-        for node in calls
-        if type(modules[str(node.target)]) is nn.BatchNorm2d
-        and isinstance(node.args[0], fx.Node)
-        and node.args[0].op == "call_module"
-        and len(node.args[0].users) == 1
-        and type(modules[str(node.args[0].target)]) is nn.Conv2d
-        and {id(modules[str(node.target)]), id(modules[str(node.args[0].target)])} <= once
-        and _has_statistics(modules[str(node.target)])
-    ]
-
-
-def _has_statistics(norm: nn.Module) -> bool:
-    return isinstance(norm, nn.BatchNorm2d) and isinstance(norm.running_mean, torch.Tensor)
+    runs = Counter(modules[str(node.target)] for node in calls)
+    pairs = []
+    for node in calls:
+        before = next(iter(node.args), None)
+        if not isinstance(before, fx.Node) or before not in calls or len(before.users) > 1:
+            continue
+        conv, norm = modules[str(before.target)], modules[str(node.target)]
+        if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d:
+            continue
+        if runs[conv] == runs[norm] == 1 and norm.running_mean is not None:
+            pairs.append((str(before.target), str(node.target)))
+    return pairs

@@ -230,13 +230,12 @@ class _Search:
             return False
         return self.samples / self._fastest().rate * COMPILING_SAVES > 2 * COMPILING_SECONDS
 
-    def _seconds(self, trial: _Trial) -> float:
-        """How long all answers take; every replica compiles for itself."""
-        return self.samples / trial.rate + trial.compile_seconds
-
     def _choose(self, first: _Trial) -> Tuning:
+        def seconds(trial: _Trial) -> float:  # Every replica compiles for itself.
+            return self.samples / trial.rate + trial.compile_seconds
+
         reference = first.answer(self.pictures)
-        for trial in sorted(self._running(), key=self._seconds):
+        for trial in sorted(self._running(), key=seconds):
             if trial is first or trial.rate < WORTH_GAIN * first.rate:
                 break
             if trial.check(self.pictures, reference, self.temperature):

@@ -175,14 +175,10 @@ def much_better(
 
 def _at_least(count: int, among: int, each: float) -> float:
     """The binomial probability of ``count`` or more successes in ``among`` trials."""
-    if count <= 0 or each >= 1.0:
-        return 1.0
-    logs = [
-        math.lgamma(among + 1) - math.lgamma(k + 1) - math.lgamma(among - k + 1)
-        + k * math.log(each) + (among - k) * math.log1p(-each)
-        for k in range(count, among + 1)
-    ]  # fmt: skip
-    return min(1.0, math.fsum(map(math.exp, logs)))
+    # Here, since the import takes half a second, and most runs find a stored verdict.
+    from scipy.special import bdtrc
+
+    return 1.0 if count <= 0 else float(bdtrc(count - 1, among, each))
 
 
 def _reordered(answers: Labels, labels: Labels, classes: int) -> Labels:
@@ -201,7 +197,6 @@ def _best_order(answers: Labels, labels: Labels, classes: int) -> Labels:
 
     Among equally probable ones, a class stands for itself.
     """
-    # Here, since the import takes half a second, and most runs find a stored verdict.
     from scipy.optimize import linear_sum_assignment
 
     counts = np.zeros((classes, classes))

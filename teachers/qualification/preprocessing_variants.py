@@ -41,18 +41,10 @@ def find_better_preprocessing(
 ) -> tuple[str, str] | None:
     """Another normalisation, or order of channels, under which a network is much better.
 
-    Args:
-        network: as the recipe has it; left as it is.
-        config: its preprocessing.
-        pictures: uint8 [N, C, H, W].
-        labels: [N].
-        mean: of the transfer set.
-        std: of the transfer set.
-        plain: the network's own answers [N, classes].
-        threads: on which to compute.
-
-    Returns:
-        What it is, and its settings as a recipe has them; None where nothing is much better.
+    ``config`` is the preprocessing of ``network``, which is left as it is, and ``plain`` are its
+    own answers [N, classes] to ``pictures`` uint8 [N, C, H, W] with ``labels`` [N]; ``mean`` and
+    ``std`` are the transfer set's. Returns what is better, and its settings as a recipe has them;
+    None where nothing is much better.
     """
     right = (plain.argmax(1) == labels).numpy()
     if 1.0 - right.mean() < MUCH_BETTER:
@@ -84,7 +76,7 @@ def preprocessing_variants(
     transfer set's own, one per channel, as are those of the result."""
     channels = len(mean)
     candidates = {"the transfer set's own mean and std": (tuple(mean), tuple(std))} | {
-        name: (_for_each(middle, channels), _for_each(width, channels))
+        name: (middle * (channels // len(middle)), width * (channels // len(width)))
         for name, (middle, width) in _USUAL.items()
         if len(middle) in (1, channels)
     }
@@ -127,7 +119,3 @@ def _variant(
     step, channels = (-1, "bgr") if is_bgr else (1, "rgb")
     settings = {"mean": tuple(mean)[::step], "std": tuple(std)[::step], "channels": channels}
     return config.model_copy(update=settings)
-
-
-def _for_each(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    return values if len(values) == channels else values * channels
