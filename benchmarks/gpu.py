@@ -37,7 +37,7 @@ from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.results.run_report import RunReport
 from orchestrator.results.teaching_report import TeacherRun
 from students.models.build import build_model
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 
 PLACES = {"in_process": "teachers in the student's process", "local": "each in its own process"}
 MODES = ("live", "filling", "filled")

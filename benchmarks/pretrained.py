@@ -15,7 +15,7 @@ from pathlib import Path
 from students.evaluation.evaluate import evaluate
 from students.evaluation.metrics import accuracy
 from students.models.config import Preprocessing, Weights
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
 from teachers.inference.loading import load_network

@@ -33,7 +33,7 @@ from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Demand, Handle
 from students.config import CheckpointConfig, EngineConfig, TrainConfig
 from students.events import Committed
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.objectives.cross_entropy import Task
 from students.optimizers import Sgd
 from students.specs import Assignment, Samples, StudentSpec

@@ -30,7 +30,7 @@ from students.config import CheckpointConfig, EngineConfig, TrainConfig
 from students.events import Committed
 from students.knowledge import KnowledgeSource
 from students.models.config import Preprocessing, Weights
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.objectives.cross_entropy import Task
 from students.objectives.soft_targets import SoftTargets
 from students.objectives.term import Term

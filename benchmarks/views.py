@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from students.models.build import build_model
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.randomness import generator
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip

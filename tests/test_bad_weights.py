@@ -15,8 +15,8 @@ import torch
 
 from students.models.build import build_model
 from students.models.config import Model
-from students.models.mlp import Mlp
-from students.models.resnet_cifar import ResNetCifar
+from students.models.in_a_row import Mlp
+from students.models.residual import ResNetCifar
 from tests.refusals import invoke, refused
 
 LOADED = ("teachers.wide.train=null", "teachers.wide.engine=null")

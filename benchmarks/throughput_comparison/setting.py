@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from students.models.build import build_model
 from students.models.config import Preprocessing, Weights
 from students.models.network import Network
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
 from students.transfer_sets.transfer_set import TransferSet

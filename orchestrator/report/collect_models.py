@@ -200,7 +200,7 @@ def latencies(
         if not file.exists():
             network = finished_network(plan, store, result.stage, transfer_set)
             with use_threads(THREADS):
-                figures = latency_ms(network, transfer_set.shape).as_json()
+                figures = latency_ms(network, transfer_set.shape)
             write_atomically(file, json.dumps(figures).encode())
         measured[result.stage.digest] = json.loads(file.read_text())
     return measured

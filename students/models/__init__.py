@@ -5,10 +5,8 @@ config                 what every model is in a recipe, preprocessing, weights
 catalog                the closed table of models: a kind and its class
 build                  builds a model, or its skeleton without weights
 initialise             initial weights as a function of seed and module name
-mlp                    fully connected layers
-plain_cnn              convolutions in a row (Mirzadeh et al., 2020)
-resnet_cifar           residual networks of depth 6n+2 (He et al., 2016)
-wide_resnet            wide residual networks (Zagoruyko & Komodakis, 2016)
+in_a_row               fully connected layers, or plain convolutions (Mirzadeh et al., 2020)
+residual               ResNets (He et al., 2016) and wide ones (Zagoruyko & Komodakis, 2016)
 mobilenet_cifar        depthwise separable convolutions (Howard et al., 2017)
 torchvision_models     torchvision's classification models by name
 custom                 a network that a function in a user's file builds

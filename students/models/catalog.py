@@ -8,10 +8,10 @@ from cluster.section import one_of
 from students.models.config import Model
 
 MODELS = {
-    "mlp": "students.models.mlp:Mlp",
-    "plain_cnn": "students.models.plain_cnn:PlainCnn",
-    "resnet_cifar": "students.models.resnet_cifar:ResNetCifar",
-    "wide_resnet": "students.models.wide_resnet:WideResNet",
+    "mlp": "students.models.in_a_row:Mlp",
+    "plain_cnn": "students.models.in_a_row:PlainCnn",
+    "resnet_cifar": "students.models.residual:ResNetCifar",
+    "wide_resnet": "students.models.residual:WideResNet",
     "mobilenet_cifar": "students.models.mobilenet_cifar:MobileNetCifar",
     "torchvision": "students.models.torchvision_models:TorchvisionModel",
     "custom": "students.models.custom:CustomModel",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -18,19 +17,11 @@ UNKNOWN = -6e4
 highest temperature of a recipe (1000) the class has a probability below 1e-26."""
 
 
-def spread(
-    logits: Float[Tensor, "batch outputs"], places: Int[Tensor, " classes"]
-) -> Float[Tensor, "batch classes"]:
-    """The logits of N outputs at the indices of their classes, ``UNKNOWN`` elsewhere.
-
-    ``places`` [C] is the index of each class among the outputs, N for one that is not there. A
-    softmax of the result over C is that of ``logits`` over N, with zeros for what is not known.
-    """
-    return pad(logits, (0, 1), value=UNKNOWN).index_select(1, places)
-
-
 class Spread(nn.Module):
-    """Comes after a network whose N outputs are ``classes`` of ``total`` classes."""
+    """Comes after a network whose N outputs are ``classes`` of ``total`` classes.
+
+    ``places`` [C] is the index of each class among the outputs, N for one that is not there.
+    """
 
     places: Tensor
 
@@ -43,8 +34,11 @@ class Spread(nn.Module):
         self.register_buffer("places", torch.tensor(places), persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:
-        """[B, N] to [B, C]."""
-        return spread(logits, self.places)
+        """[B, N] to [B, C]: each at the index of its class, ``UNKNOWN`` elsewhere.
+
+        A softmax over C is that of ``logits`` over N, with zeros for what is not known.
+        """
+        return pad(logits, (0, 1), value=UNKNOWN).index_select(1, self.places)
 
 
 def spread_of(classes: Sequence[int] | None, total: int) -> Spread | None:

@@ -35,8 +35,6 @@ def _reset(module: nn.Module, name: str) -> None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, (nn.Linear, nn.BatchNorm2d)):
         module.reset_parameters()
-    elif any(True for _ in module.parameters(recurse=False)) or any(
-        True for _ in module.buffers(recurse=False)
-    ):
+    elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
         # Uninitialised memory would otherwise become the weights.
         raise TypeError(f"module {name!r} is a {type(module).__name__}: no rule to initialise it")

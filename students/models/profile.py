@@ -31,18 +31,6 @@ class Costs:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Median time in milliseconds per sample, at a batch of 1 and of 64 samples."""
-
-    batch_1: float
-    batch_64: float
-
-    def as_json(self) -> dict[str, float]:
-        """By batch size, as a report holds it."""
-        return {"1": self.batch_1, "64": self.batch_64}
-
-
 def costs(network: nn.Module, input_shape: Shape) -> Costs:
     """Size and arithmetic of ``network`` for one uint8 picture of ``input_shape``.
 
@@ -62,18 +50,21 @@ def costs(network: nn.Module, input_shape: Shape) -> Costs:
     )
 
 
-def latency_ms(network: nn.Module, input_shape: Shape, *, seconds: float = _SECONDS) -> Latency:
-    """Times ``network`` on black pictures of ``input_shape``, with the threads torch has now.
+def latency_ms(
+    network: nn.Module, input_shape: Shape, *, seconds: float = _SECONDS
+) -> dict[str, float]:
+    """Median milliseconds per sample of black pictures of ``input_shape``, with the threads torch
+    has now: by batch size, "1" and "64".
 
     Spends about ``seconds`` on each batch size after a short warm-up, and at least one forward pass
     however long that takes. The network is left in the mode it was in.
     """
+    times = {}
     with evaluating(network), torch.inference_mode():
-        one, many = (
-            _median_seconds(network, _pictures(network, (batch, *input_shape)), seconds) / batch
-            for batch in _BATCHES
-        )
-    return Latency(batch_1=1000.0 * one, batch_64=1000.0 * many)
+        for batch in _BATCHES:
+            pictures = _pictures(network, (batch, *input_shape))
+            times[str(batch)] = 1000.0 * (_median_seconds(network, pictures, seconds) / batch)
+    return times
 
 
 def _median_seconds(network: nn.Module, pictures: Tensor, seconds: float) -> float:

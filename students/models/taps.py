@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,6 @@ from torch.func import functional_call
 from students.errors import ModelError, first_line
 from students.knowledge import Reduction
 from students.models.network import evaluating
-
-if TYPE_CHECKING:
-    from torch.utils.hooks import RemovableHandle
-
-_PROBE_BATCH = 2
 
 
 def find_layer(model: nn.Module, name: str, *, place: str = "layer") -> nn.Module:
@@ -33,7 +28,8 @@ def find_layer(model: nn.Module, name: str, *, place: str = "layer") -> nn.Modul
         return layers[name]
     names = [layer for layer in layers if layer]
     nearest = get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
-    remedy = f"name one that it has, such as {_listed(nearest)}" if names else "take it out"
+    listed = ", ".join(map(repr, nearest))
+    remedy = f"name one that it has, such as {listed}" if names else "take it out"
     raise ModelError(
         f"`{place}` is {name!r}, which is not a layer of {type(model).__name__}; {remedy}.",
         path=place,
@@ -49,8 +45,9 @@ class Recorded(dict[str, Tensor]):
         )
 
 
-class Recorder:
-    """Records the outputs of ``layers`` of ``model`` while its context is open.
+@contextmanager
+def recording(layers: Mapping[str, nn.Module]) -> Iterator[Recorded]:
+    """Records the outputs of ``layers``, by name, while the context is open.
 
     The hooks exist while the context does, so a model that is exported or copied has none, and
     the record is cleared at the end. They run after hooks that an engine has set before, so a
@@ -58,41 +55,26 @@ class Recorder:
     several times leaves its last output.
 
     Raises:
-        ModelError: a layer that ``model`` does not have, or one that gives no tensor.
+        ModelError: a layer gives no tensor.
     """
+    recorded = Recorded()
 
-    def __init__(self, model: nn.Module, layers: Iterable[str]) -> None:
-        self._layers = {name: find_layer(model, name) for name in layers}
-        self._recorded = Recorded()
-        self._hooks: list[RemovableHandle] = []
-
-    def __enter__(self) -> Recorded:
-        self._recorded = Recorded()
-        self._hooks = [
-            layer.register_forward_hook(partial(self._record, name))
-            for name, layer in self._layers.items()
-        ]
-        return self._recorded
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-        self._recorded.clear()
-
-    def _record(self, name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
+    def record(name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
         if not isinstance(output, Tensor):
             raise ModelError(
                 f"`layer` is {name!r}, which gives a {type(output).__name__} and not a tensor; "
                 "name a layer inside it or after it."
             )
         # A copy, since a ReLU that follows may work in place and change what was recorded.
-        self._recorded[name] = output.clone()
+        recorded[name] = output.clone()
+
+    hooks = [layer.register_forward_hook(partial(record, name)) for name, layer in layers.items()]
+    try:
+        yield recorded
+    finally:
+        for hook in hooks:
+            hook.remove()
+        recorded.clear()
 
 
 def reduced(tensor: Tensor, reduction: Reduction) -> Tensor:
@@ -118,29 +100,18 @@ def reduced_shape(
     """
     if reduction == "none":
         return shape
-    if reduction == "embedding":
-        return _embedded(shape, place)
-    if len(shape) != 3:
-        raise ModelError(
-            f"`{place}` is 'pool', which averages the positions of a layer of shape (C, H, W), "
-            f"but this layer's shape is {shape}; leave `reduction` out.",
-            path=place,
-        )
-    return shape[:1]
-
-
-def _embedded(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
-    match shape:
-        case (_, _, _) | (_,):
-            return shape[:1]
-        case (_, width):
-            return (width,)
-        case _:
-            raise ModelError(
-                f"`{place}` is a layer of shape {shape}, of which no vector can be made; name a "
-                "layer of shape (C, H, W), (L, D) or (D).",
-                path=place,
-            )
+    if len(shape) == 3:
+        return shape[:1]
+    if reduction == "embedding" and len(shape) in (1, 2):
+        return shape[-1:]
+    problem = (
+        "'pool', which averages the positions of a layer of shape (C, H, W), but this layer's shape"
+        f" is {shape}; leave `reduction` out."
+        if reduction == "pool"
+        else f"a layer of shape {shape}, of which no vector can be made; name a layer of shape"
+        " (C, H, W), (L, D) or (D)."
+    )
+    raise ModelError(f"`{place}` is {problem}", path=place)
 
 
 def probe_shapes(
@@ -149,7 +120,6 @@ def probe_shapes(
     layers: Iterable[str],
     *,
     place: str = "layer",
-    dtype: torch.dtype = torch.float32,
 ) -> dict[str, tuple[int, ...]]:
     """The shape per sample of each layer's output for inputs of ``input_shape``.
 
@@ -160,54 +130,36 @@ def probe_shapes(
         ModelError: a layer that is not there, does not run or gives no tensor; a model that
             cannot take such inputs.
     """
-    names = list(dict.fromkeys(layers))
-    for name in names:
-        find_layer(model, name, place=place)
-    inputs = torch.empty((_PROBE_BATCH, *input_shape), dtype=dtype, device="meta")
-    state = {name: _on_meta(value) for name, value in _state_of(model).items()}
-    with (
-        Recorder(model, names) as recorded,
-        evaluating(model),
-        torch.no_grad(),
-        torch.device("meta"),
-    ):
+    found = {name: find_layer(model, name, place=place) for name in layers}
+    inputs = torch.empty((2, *input_shape), device="meta")
+    state = {
+        name: torch.empty_like(value, device="meta", requires_grad=False)
+        for name, value in (*model.named_parameters(), *model.named_buffers())
+    }
+    device = torch.device("meta")
+    with recording(found) as recorded, evaluating(model), torch.no_grad(), device:
         try:
             functional_call(model, state, (inputs,))
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            raise _cannot_take(model, input_shape, error) from error
-        idle = [name for name in names if name not in recorded]
-        if idle:
-            raise _does_not_run(model, idle[0], place)
-        return {name: tuple(recorded[name].shape[1:]) for name in names}
-
-
-def _state_of(model: nn.Module) -> Mapping[str, Tensor]:
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
-
-
-def _on_meta(value: Tensor) -> Tensor:
-    return torch.empty_like(value, device="meta", requires_grad=False)
-
-
-def _cannot_take(model: nn.Module, shape: Sequence[int], error: Exception) -> ModelError:
-    size = "x".join(str(length) for length in shape)
-    reason = first_line(error).rstrip(".")
-    return ModelError(
-        f"`model` is {type(model).__name__}, which cannot take inputs of {size} ({reason}); "
-        "give it a larger preprocessing size, or fewer layers that shrink the picture.",
-        path="model",
-    )
+            size, reason = "x".join(map(str, input_shape)), first_line(error).rstrip(".")
+            raise ModelError(
+                f"`model` is {type(model).__name__}, which cannot take inputs of {size} "
+                f"({reason}); give it a larger preprocessing size, or fewer layers that shrink the "
+                "picture.",
+                path="model",
+            ) from error
+        for name in found:
+            if name not in recorded:
+                raise _does_not_run(model, name, place)
+        return {name: tuple(recorded[name].shape[1:]) for name in found}
 
 
 def _does_not_run(model: nn.Module, name: str, place: str) -> ModelError:
-    inside = [layer for layer in dict(model.named_modules()) if layer.startswith(f"{name}.")]
-    remedy = f"name one inside it, such as {_listed(inside[:3])}" if inside else "name another"
+    inside = [layer for layer, _ in model.named_modules() if layer.startswith(f"{name}.")]
+    listed = ", ".join(map(repr, inside[:3]))
+    remedy = f"name one inside it, such as {listed}" if inside else "name another"
     return ModelError(
         f"`{place}` is {name!r}, which {type(model).__name__} does not run in evaluation mode, "
         f"so that it gives nothing; {remedy}.",
         path=place,
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names)

@@ -64,12 +64,6 @@ class TorchvisionModel(Model):
         return model
 
 
-def classification_models(library: Any) -> list[str]:
-    """The names of all classification models of ``torchvision.models``."""
-    names: list[str] = library.list_models(module=library)
-    return names
-
-
 def _check_options(model: TorchvisionModel) -> None:
     for name, remedy in _OURS.items():
         if name in model.options:
@@ -81,7 +75,7 @@ def _check_options(model: TorchvisionModel) -> None:
 
 
 def _check_name(name: str, library: Any) -> None:
-    known = classification_models(library)
+    known: list[str] = library.list_models(module=library)
     if name in known:
         return
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)

@@ -53,8 +53,7 @@ def load_weights(
     Raises:
         WeightsError: they do not fit; the model is unchanged.
     """
-    fitting = _as_named_in(model, tensors)
-    _compare(model, fitting, path_in_recipe=path_in_recipe, path=path)
+    fitting = _fitting(model, tensors, path_in_recipe=path_in_recipe, path=path)
     model.load_state_dict(fitting, strict=False)
 
 
@@ -70,8 +69,7 @@ def check_weights_header(
         WeightsError: as ``read_weights`` and ``load_weights`` would.
     """
     tensors = _Source(weights, path_in_recipe, folder).tensors(header_only=True)
-    fitting = _as_named_in(model, tensors)
-    _compare(model, fitting, path_in_recipe=path_in_recipe, path=weights.path)
+    _fitting(model, tensors, path_in_recipe=path_in_recipe, path=weights.path)
 
 
 class _Source:
@@ -101,10 +99,10 @@ class _Source:
             )
         try:
             with safe_open(self._path, "pt") as file:
-                names = list(file.keys())
-                if header_only:
-                    return {name: _shape_only(file.get_slice(name)) for name in names}
-                return {name: file.get_tensor(name) for name in names}
+                if not header_only:
+                    return {name: file.get_tensor(name) for name in list(file.keys())}
+                shapes = {name: file.get_slice(name).get_shape() for name in list(file.keys())}
+                return {name: torch.empty(shapes[name], device="meta") for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:
             raise self._damaged(error) from error
 
@@ -161,9 +159,9 @@ class _Source:
     def _stripped(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         prefix = self._weights.strip_prefix
         if prefix is None:
-            own = {name: tensors[name] for name in tensors if name not in _BOOKKEEPING}
-            return _without(own, _wrapping(own))
-        if not any(name.startswith(prefix) for name in tensors):
+            tensors = {name: tensors[name] for name in tensors if name not in _BOOKKEEPING}
+            prefix = _wrapping(tensors)
+        elif not any(name.startswith(prefix) for name in tensors):
             raise self._error(
                 f"{prefix!r}, but no name in {self._weights.path!r} begins so"
                 f" (the first is {next(iter(tensors), '')!r}); mend it or leave it out",
@@ -208,10 +206,6 @@ def _tensors_of(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
 
 
-def _shape_only(stored: Any) -> Tensor:
-    return torch.empty(stored.get_shape(), device="meta")
-
-
 def _wrapping(names: Iterable[str]) -> str:
     """The wrappers' prefixes that all ``names`` begin with, one after another."""
     rest, stacked = list(names), ""
@@ -224,23 +218,16 @@ def _wrapping(names: Iterable[str]) -> str:
     return stacked
 
 
-def _without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-
-
-def _as_named_in(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Puts back a prefix that was taken off, where it is a module of the model itself."""
-    own = _wrapping(model.state_dict())
-    if any(name.startswith(own) for name in tensors):
-        return dict(tensors)
-    return {own + name: tensor for name, tensor in tensors.items()}
-
-
-def _compare(
+def _fitting(
     model: nn.Module, tensors: Mapping[str, Tensor], *, path_in_recipe: str, path: str
-) -> None:
+) -> dict[str, Tensor]:
+    """The tensors by the model's names, after a comparison with what it wants."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    prefix = _wrapping(wanted)
+    if any(name.startswith(prefix) for name in tensors):
+        prefix = ""  # else one was taken off that is a module of the model itself
+    fitting = {prefix + name: tensor for name, tensor in tensors.items()}
+    given = {name: tuple(tensor.shape) for name, tensor in fitting.items()}
     missing = [
         name for name in wanted if name not in given and not name.endswith("num_batches_tracked")
     ]
@@ -250,20 +237,19 @@ def _compare(
         for name, shape in wanted.items()
         if name in given and given[name] != shape
     }
-    if missing or unexpected or shapes:
-        place = f"{path_in_recipe}.path"
-        other = [
-            f"{name} {list(has)}, not {list(wanted)}" for name, (has, wanted) in shapes.items()
-        ]
-        message = (
-            f"`{place}` is {path!r}, which does not fit this model: {_few(missing, 'missing')},\n"
-            f"{_few(unexpected, 'unexpected')},\n"
-            f"{_few(other, 'of another shape')}; give the weights of this very model, or change"
-            " the model"
-        )
-        if missing or unexpected:
-            raise WeightsError(message, path=place)
-        raise ShapeMismatch(message, path=place, shapes=shapes)
+    if not (missing or unexpected or shapes):
+        return fitting
+    place = f"{path_in_recipe}.path"
+    other = [f"{name} {list(has)}, not {list(needs)}" for name, (has, needs) in shapes.items()]
+    message = (
+        f"`{place}` is {path!r}, which does not fit this model: {_few(missing, 'missing')},\n"
+        f"{_few(unexpected, 'unexpected')},\n"
+        f"{_few(other, 'of another shape')}; give the weights of this very model, or change"
+        " the model"
+    )
+    if missing or unexpected:
+        raise WeightsError(message, path=place)
+    raise ShapeMismatch(message, path=place, shapes=shapes)
 
 
 def _few(names: list[str], what: str) -> str:

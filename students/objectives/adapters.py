@@ -44,7 +44,6 @@ def build_adapter(
     *,
     seed: int,
     name: str = "",
-    place: str = "objective",
 ) -> nn.Module:
     """An adapter from ``guided_shape`` to ``hint_shape`` (both per sample, ``hint`` reduced).
 
@@ -61,6 +60,7 @@ def build_adapter(
     """
     problem = can_bridge(guided_shape, hint_shape)
     if problem is not None:
+        place = f"objective.{name}"
         raise ObjectiveError(f"`{place}` cannot be computed: {problem}.", path=place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "adapters", name))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from students.models.taps import Recorder
+from students.models.taps import find_layer, recording
 from students.objectives.teacher_gate import GATE, PENALTY, Gate
 
 LOGITS = "logits"
@@ -55,7 +55,7 @@ class Learner(nn.Module):
         self._channels_last = channels_last
         self.gate = gate
         layers = [*self._guided.values(), *([] if gate is None else [gate.layer])]
-        self._recorder = Recorder(model, dict.fromkeys(layers))
+        self._layers = {layer: find_layer(model, layer) for layer in layers}
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], under each
@@ -65,7 +65,7 @@ class Learner(nn.Module):
             # Converted as bytes: as floats four times as much would be moved. A clone, for pictures
             # of one channel count as both layouts, and torch would keep the contiguous one.
             inputs = inputs.clone(memory_format=torch.channels_last)
-        with self._recorder as recorded:
+        with recording(self._layers) as recorded:
             outputs = {LOGITS: self.model(self.preprocess(inputs))}
             for term, layer in self._guided.items():
                 outputs[term] = self.adapters[module_name(term)](recorded[layer])

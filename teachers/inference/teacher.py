@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from students.knowledge import LOGITS, Answer, Tap
 from students.models.network import Network
-from students.models.taps import Recorder, reduced
+from students.models.taps import find_layer, recording, reduced
 from students.torch_state import use_threads
 from teachers.inference.answer_encoding import encode
 from teachers.inference.inference_config import InferenceConfig
@@ -41,7 +41,8 @@ class Teacher:
         self.device = torch.device(device)
         layers = [tap.layer for tap in self.taps]
         self._runnable = make_runnable(self.network, inference, tapped=layers, cache=cache)
-        self._recorder = Recorder(self._runnable.network.model, layers)
+        model = self._runnable.network.model
+        self._layers = {layer: find_layer(model, layer) for layer in layers}
 
     def answer(self, inputs: Tensor) -> Answer:
         """The answer to ``inputs`` uint8 [B, channels, height, width], encoded.
@@ -71,7 +72,7 @@ class Teacher:
 
     def _record(self, padded: Tensor) -> dict[str, Tensor]:
         """Logits and taps of one pass, the taps in the default memory layout."""
-        with self._recorder as recorded:
+        with recording(self._layers) as recorded:
             columns = {LOGITS: self._runnable.network(padded)}
             for tap in self.taps:
                 columns[tap.column] = reduced(recorded[tap.layer], tap.reduction).contiguous()

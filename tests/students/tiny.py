@@ -14,8 +14,7 @@ from students.config import EngineConfig, TrainConfig
 from students.events import Event
 from students.knowledge import AnswerCounts, Knowledge, Question
 from students.models.config import Model
-from students.models.mlp import Mlp
-from students.models.plain_cnn import PlainCnn
+from students.models.in_a_row import Mlp, PlainCnn
 from students.objectives.cross_entropy import Task
 from students.objectives.hint import Hint
 from students.objectives.soft_targets import SoftTargets

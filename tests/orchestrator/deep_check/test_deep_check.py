@@ -9,7 +9,7 @@ import torch
 
 from orchestrator.deep_check.deep_check import DeepCheckResult, deep_check
 from students.models.build import build_model
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp
 from tests import small
 
 

@@ -24,7 +24,7 @@ from students.config import Resources
 from students.knowledge import LOGITS
 from students.models.build import build_model
 from students.models.config import Weights
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp
 from students.models.network import Network, preprocess
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits

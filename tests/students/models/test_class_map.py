@@ -10,11 +10,10 @@ import torch
 
 from students.models.build import build_model
 from students.models.class_map import UNKNOWN, Spread, spread_of
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp, PlainCnn
 from students.models.network import Network, preprocess, weights_sha256
-from students.models.plain_cnn import PlainCnn
 from students.models.profile import costs
-from students.models.taps import Recorder
+from students.models.taps import recording
 from teachers.inference.answer_encoding import decode, encode
 from teachers.inference.batchnorm_folding import fold
 
@@ -83,7 +82,7 @@ def test_taps_folding_and_layout_are_not_concerned() -> None:
     other = copy.deepcopy(made)
     assert fold(other.model)
     other.model.to(memory_format=torch.channels_last)
-    with Recorder(made.model, ["stage1"]) as recorded:
+    with recording({"stage1": made.model.stage1}) as recorded:
         logits = made(pictures())
         assert recorded["stage1"].shape[:2] == (4, 3)
     assert torch.allclose(other(pictures()), logits, atol=1e-4)

@@ -8,13 +8,11 @@ import torch
 from students.models.build import build_model
 from students.models.config import Model
 from students.models.custom import CustomModel
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp, PlainCnn
 from students.models.mobilenet_cifar import MobileNetCifar
-from students.models.plain_cnn import PlainCnn
-from students.models.resnet_cifar import ResNetCifar
-from students.models.taps import Recorder
+from students.models.residual import ResNetCifar, WideResNet
+from students.models.taps import find_layer, recording
 from students.models.torchvision_models import TorchvisionModel
-from students.models.wide_resnet import WideResNet
 
 NETWORKS = [
     Mlp(hidden=(8, 6)),
@@ -33,7 +31,7 @@ def test_only_the_output_layer_comes_after_it(config: Model) -> None:
     model = build_model(config, input_shape=(3, 8, 8), classes=4, seed=0, folder=Path())
     layer = config.feature_layer
     assert layer is not None
-    with Recorder(model, [layer]) as recorded:
+    with recording({layer: find_layer(model, layer)}) as recorded:
         logits = model(torch.rand(2, 3, 8, 8))
         features = recorded[layer]
     assert features.ndim in (2, 4)

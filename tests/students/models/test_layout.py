@@ -8,10 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from students.models.build import build_model
+from students.models.in_a_row import PlainCnn
 from students.models.mobilenet_cifar import MobileNetCifar
-from students.models.plain_cnn import PlainCnn
-from students.models.resnet_cifar import PaddedShortcut, ResNetCifar
-from students.models.wide_resnet import WideResNet
+from students.models.residual import PaddedShortcut, ResNetCifar, WideResNet
 from students.torch_state import use_threads
 
 MODELS = {

@@ -13,9 +13,9 @@ from torch import nn
 from students.errors import ModelError
 from students.models.build import build_model
 from students.models.config import Preprocessing
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp
 from students.models.network import Network, preprocess, weights_sha256
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 
 
 def pictures(batch: int, channels: int = 3, size: int = 8) -> torch.Tensor:

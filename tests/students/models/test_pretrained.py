@@ -13,7 +13,7 @@ import torch
 from students.models.build import build_model, skeleton
 from students.models.config import Preprocessing, Weights
 from students.models.network import Network, preprocess
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.models.weights import check_weights_header, load_weights, read_weights
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

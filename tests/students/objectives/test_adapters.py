@@ -38,7 +38,7 @@ def test_shapes_without_an_adapter_are_refused_with_both_and_a_remedy(guided, hi
     problem = can_bridge(guided, hint)
     assert str(guided) in problem and str(hint) in problem and remedy in problem
     with pytest.raises(ObjectiveError) as caught:
-        build_adapter(guided, hint, seed=0, place="objective.near")
+        build_adapter(guided, hint, seed=0, name="near")
     assert problem in str(caught.value) and caught.value.path == "objective.near"
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import torch
 
 from students.models.custom import CustomModel
-from students.models.plain_cnn import PlainCnn
+from students.models.in_a_row import PlainCnn
 from students.objectives.layer_refs import Gating, Guided, HintLayer
 from students.training.build import build_learner
 from students.transfer_sets.catalog import load_transfer_set

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from students.knowledge import Answer, Question
 from students.models.build import build_model
 from students.models.config import Weights
-from students.models.plain_cnn import PlainCnn
+from students.models.in_a_row import PlainCnn
 from students.objectives.config import ObjectiveConfig
 from students.objectives.term import taps_of
 from students.transfer_sets.config import Digits

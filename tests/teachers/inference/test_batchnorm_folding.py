@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from students.models.build import build_model
 from students.models.config import Model
+from students.models.in_a_row import PlainCnn
 from students.models.mobilenet_cifar import MobileNetCifar
-from students.models.plain_cnn import PlainCnn
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from teachers.inference.batchnorm_folding import fold
 
 PICTURES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -15,10 +15,9 @@ from torch import nn
 from students.knowledge import Answer, Tap
 from students.models.build import build_model
 from students.models.config import Model
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp, PlainCnn
 from students.models.network import Network, Preprocess
-from students.models.plain_cnn import PlainCnn
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from teachers.inference.inference_config import PLAIN_BATCH, InferenceConfig, plain
 from teachers.inference.runnable import can_compile
 from teachers.inference.teacher import Teacher

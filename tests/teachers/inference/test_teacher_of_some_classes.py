@@ -9,7 +9,7 @@ import pytest
 
 from students.knowledge import LOGITS, Tap
 from students.models.class_map import UNKNOWN
-from students.models.plain_cnn import PlainCnn
+from students.models.in_a_row import PlainCnn
 from teachers.bank.columns import Column
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from students.models.build import build_model
 from students.models.config import Model
-from students.models.mlp import Mlp
+from students.models.in_a_row import Mlp
 from students.models.network import Network, Preprocess
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification import autotune
 from teachers.qualification.autotune import tune

@@ -12,7 +12,7 @@ import torch
 from students.models.build import build_model
 from students.models.config import Preprocessing, Weights
 from students.models.network import Network, preprocess
-from students.models.resnet_cifar import ResNetCifar
+from students.models.residual import ResNetCifar
 from students.models.weights import load_weights, read_weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits

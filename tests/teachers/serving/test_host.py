@@ -13,7 +13,7 @@ from students.errors import WeightsError
 from students.knowledge import Question, Tap
 from students.models.build import build_model
 from students.models.config import Weights
-from students.models.plain_cnn import PlainCnn
+from students.models.in_a_row import PlainCnn
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits, Shift
 from teachers.bank.columns import Column
