@@ -2,5 +2,4 @@
 
 init, check, run, list, report, compare, bank, clean   the commands of those names
 options                                                what several commands share, as --home
-plan_table                                             a plan as a table
 """

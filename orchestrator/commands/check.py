@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
-from orchestrator.commands.plan_table import plan_rows, print_plan
 from orchestrator.errors import RecipeProblems
+from orchestrator.formatting.table import Grid, print_grid
+from orchestrator.formatting.units import counted
+from orchestrator.home.store import Store
+from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
+from students.errors import UserError
+
+_STORED = {True: "yes", False: "no", None: "not known"}
 
 
 @click.command("check")
@@ -51,7 +58,10 @@ def command(
     try:
         loaded = load_recipe(recipe, overrides)
         if deep:
-            _check_deeply(loaded, home)
+            from orchestrator.deep_check.deep_check import deep_check
+
+            if problems := deep_check(loaded, home / "cache").problems:
+                raise RecipeProblems(problems)
         if measured:
             _measure(loaded, home, repeat, as_json)
             return
@@ -61,16 +71,17 @@ def command(
             print_json(outcome="problems", name=name, problems=found.problems)
         raise
     if as_json:
-        _print_object(loaded, home, deep)
+        print_json(
+            outcome="done",
+            name=loaded.recipe.name,
+            problems=[],
+            notes=notes(loaded.recipe),
+            recipe=printable(loaded),
+            stages=plan_rows(loaded, home),
+            not_checked=[] if deep else _unchecked(loaded),
+        )
     else:
         _print(loaded, home, deep)
-
-
-def _check_deeply(loaded: LoadedRecipe, home: Path) -> None:
-    from orchestrator.deep_check.deep_check import deep_check
-
-    if problems := deep_check(loaded, home / "cache").problems:
-        raise RecipeProblems(problems)
 
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
@@ -86,18 +97,6 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
         print_json(outcome="done", problems=[], **found.to_json())
     else:
         print_measured(found)
-
-
-def _print_object(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
-    print_json(
-        outcome="done",
-        name=loaded.recipe.name,
-        problems=[],
-        notes=notes(loaded.recipe),
-        recipe=printable(loaded),
-        stages=plan_rows(loaded, home),
-        not_checked=[] if deep else _unchecked(loaded),
-    )
 
 
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
@@ -133,3 +132,64 @@ def _unchecked(loaded: LoadedRecipe) -> tuple[str, ...]:
         "the contents of files of weights and of code",
         *(problem.message for problem in missing_files(loaded)),
     )
+
+
+def print_plan(loaded: LoadedRecipe, home: Path) -> None:
+    """Prints the plan of ``loaded`` to standard output."""
+    rows = plan_rows(loaded, home)
+    cells = tuple(
+        (
+            row["name"],
+            row["does"],
+            ", ".join(row["teachers"]),
+            (row["digest"] or "not known")[:12],
+            _STORED[row["stored"]],
+        )
+        for row in rows
+    )
+    headers = ("stage", "does", "taught by", "digest", "stored")
+    print_grid(Grid(f"Plan of {loaded.recipe.name}", headers, cells, words=len(headers)))
+    if reason := rows[0]["reason"]:
+        click.echo(f"Digests are not known yet: {reason}")
+
+
+def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
+    """One row for each stage, in plain values; no digests where the data are missing."""
+    recipe, store = loaded.recipe, Store(home)
+    try:
+        plan = make_plan(recipe, folder=loaded.folder, cache=store.cache)
+    except (UserError, RecipeProblems, OSError) as error:
+        names = [f"teachers.{name}" for name in recipe.teachers]
+        controls = [f"controls.{control}" for control in recipe.controls]
+        return [
+            {
+                "name": name,
+                "does": "",
+                "teachers": list(recipe.teachers) if name == "student" else [],
+                "digest": None,
+                "stored": None,
+                "reason": str(error),
+            }
+            for name in (*names, "student", *controls)
+        ]
+    return [
+        {
+            "name": stage.title,
+            "does": _does(stage, plan),
+            "teachers": list(stage.teachers),
+            "digest": stage.digest,
+            "stored": (store.folder(stage.digest) / "outcome").is_dir(),
+            "reason": "",
+        }
+        for stage in plan.stages
+    ]
+
+
+def _does(stage: Stage, plan: Plan) -> str:
+    """What a stage does, in a few words: ``trains mlp, 15 epochs``."""
+    if stage.kind == "examine":
+        name = stage.name.removeprefix("teachers.")
+        return f"loads and evaluates {plan.recipe.teachers[name].model.kind}"
+    spec = stage.cohort[0]
+    verb = "teaches" if stage.teachers else "trains"
+    return f"{verb} {spec.model.kind}, {counted(spec.train.epochs, 'epoch')}"

@@ -32,16 +32,6 @@ def command(home: Path, as_json: bool) -> None:
         runs = [_as_row(run) for run in stored.runs]
         print_json(home=home, runs=runs, stages=counts, unreadable=stored.unreadable)
         return
-    if stored.runs:
-        _print(stored.runs)
-    else:
-        click.echo(f"'{home}' has no run.")
-    click.echo(f"Stages: {counts['stored']} stored, {counts['unfinished']} unfinished.")
-    for folder in stored.unreadable:
-        click.echo(f"The report of '{folder.name}' is damaged; run its recipe again.", err=True)
-
-
-def _print(runs: tuple[StoredRun, ...]) -> None:
     rows = tuple(
         (
             run.title,
@@ -49,10 +39,16 @@ def _print(runs: tuple[StoredRun, ...]) -> None:
             "running" if run.running else run.report.outcome,
             *gain_cells(run.report),
         )
-        for run in runs
+        for run in stored.runs
     )
-    headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
-    print_grid(Grid("Runs", headers, rows))
+    if rows:
+        headers = ("run", "date", "outcome", "student %", "untaught %", "gain")
+        print_grid(Grid("Runs", headers, rows))
+    else:
+        click.echo(f"'{home}' has no run.")
+    click.echo(f"Stages: {counts['stored']} stored, {counts['unfinished']} unfinished.")
+    for folder in stored.unreadable:
+        click.echo(f"The report of '{folder.name}' is damaged; run its recipe again.", err=True)
 
 
 def _as_row(run: StoredRun) -> dict[str, Any]:

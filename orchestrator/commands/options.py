@@ -11,8 +11,6 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_DEFAULT_HOME = Path(".stillhouse")
-
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object, nothing else."
 )
@@ -45,7 +43,7 @@ def _last_home(context: click.Context, option: click.Parameter, value: Path | No
     """The command's own option if it is on the command line, else that of the command before."""
     source = context.get_parameter_source(option.name or "")
     if context.obj is None or source is click.core.ParameterSource.COMMANDLINE:
-        context.obj = (value or _DEFAULT_HOME).expanduser().absolute()
+        context.obj = (value or Path(".stillhouse")).expanduser().absolute()
     home: Path = context.obj
     return home
 
@@ -56,20 +54,18 @@ def recipe_arguments(function: F) -> F:
     The overrides are those of ``--set`` first, then the bare ones, each in its order.
     """
     path = click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE")
-    bare = click.argument("overrides", nargs=-1, metavar="[A.B=VALUE]...", callback=_with_settings)
+    bare = click.argument(
+        "overrides",
+        nargs=-1,
+        metavar="[A.B=VALUE]...",
+        callback=lambda context, _, words: (*context.params.pop("settings"), *words),
+    )
     setting = click.option(
         "--set",
         "settings",
         multiple=True,
-        is_eager=True,
+        is_eager=True,  # Before the bare ones, which take them in.
         metavar="A.B=VALUE",
         help="Set a value of the recipe, as YAML; null removes an entry.",
     )
     return path(bare(setting(function)))
-
-
-def _with_settings(
-    context: click.Context, _: click.Parameter, bare: tuple[str, ...]
-) -> tuple[str, ...]:
-    settings: tuple[str, ...] = context.params.pop("settings")
-    return settings + bare

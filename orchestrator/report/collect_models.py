@@ -133,13 +133,10 @@ class ModelFigures:
 
     def _softened(self, part: str, temperature: float) -> Tensor:
         """The ensemble's distributions [n, C] on one part."""
-        recipe = self.plan.recipe
-        names = tuple(recipe.teachers)
+        recipe, names = self.plan.recipe, tuple(self.plan.recipe.teachers)
         logits = torch.stack([self._logits[f"teachers.{name}"][part] for name in names]).double()
-        weighting = recipe.ensemble.weighting
-        if weighting.training_only:
-            weighting = Uniform()
-        maps = class_maps(recipe, names)
+        rule, maps = recipe.ensemble.weighting, class_maps(recipe, names)
+        weighting = Uniform() if rule.training_only else rule
         ensemble = Ensemble(names, self.transfer_set.classes, weighting, class_maps=maps)
         whole = ensemble.combine(Question(0, self._ids(part)), logits)
         return soften(

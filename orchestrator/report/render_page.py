@@ -50,8 +50,13 @@ def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport 
         f"## {picture.title}\n\n![{picture.title}]({picture.file})\n\n*{picture.caption}*"
         for picture in pictures
     ]
-    if report.stages:
-        parts.append(grid_markdown(_stages(report)))
+    stages = tuple(
+        (stage.name, "ran" if stage.ran else "stored", f"{stage.seconds:.1f}", stage.digest[:12])
+        for stage in report.stages
+    )
+    if stages:
+        headers = ("stage", "status", "seconds", "digest")
+        parts.append(grid_markdown(Grid("Stages", headers, stages, words=2)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -65,11 +70,3 @@ def grid_markdown(grid: Grid) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub(r"[\\|*_<]", r"\\\g<0>", text)
-
-
-def _stages(report: RunReport) -> Grid:
-    rows = tuple(
-        (stage.name, "ran" if stage.ran else "stored", f"{stage.seconds:.1f}", stage.digest[:12])
-        for stage in report.stages
-    )
-    return Grid("Stages", ("stage", "status", "seconds", "digest"), rows, words=2)
