@@ -7,7 +7,7 @@ Folders
   engines           optimizer steps in torch or DeepSpeed
   training          the training loop, and the role that runs it
   storage           attempts, checkpoints, the step log and the outcome of a stage
-  evaluation        accuracy and other metrics, prior correction, learning curves
+  evaluation        accuracy and other metrics, prior correction
 
 What the folders share
   config            the recipe's section ``student``: how it is trained, engine, resources

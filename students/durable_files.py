@@ -7,6 +7,7 @@ name begins with ``TEMPORARY``; nothing reads it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -55,6 +56,12 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
         (folder / name).write_bytes(content)
         sync(folder / name)
     sync(folder)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256, in hex, of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -28,18 +28,15 @@ class DeepSpeedEngine(Engine):
     def __init__(self, setup: EngineSetup, deepspeed: Any) -> None:
         partitions = partitions_of(deepspeed, setup.engine.zero_stage, setup.group, _deepspeed())
         super().__init__(setup, deepspeed, deepspeed.optimizer, partitions)
-        self._backwards = 0
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradients of one micro-batch."""
         self._module.backward(loss)
-        self._backwards += 1
-        if self._backwards < self._accumulation:
+        if not self._module.is_gradient_accumulation_boundary():
             self._module.step()  # before the last micro-batch this only counts
 
     def _take_step(self) -> None:
         self._module.step()
-        self._backwards = 0
 
     def close(self) -> None:
         """Leaves the group and frees DeepSpeed's buffers. May be called twice."""
@@ -56,7 +53,6 @@ def build_deepspeed(setup: EngineSetup) -> DeepSpeedEngine:
 
     Raises:
         TrainingError: the ranks did not meet, or a setting is not the user's.
-        CheckpointError: ``setup.state`` is of another learner.
     """
     for path, value, reason in owned_settings(setup.engine.deepspeed):
         place = f"engine.deepspeed.{path}"
@@ -64,7 +60,6 @@ def build_deepspeed(setup: EngineSetup) -> DeepSpeedEngine:
             f"`{place}` is {value!r}, but it is not yours to set ({reason}); take it out",
             path=place,
         )
-    setup.place_learner()
     _quietly_import(setup.device)
     join(setup.group, setup.device)
     try:

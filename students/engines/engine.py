@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from students.config import EngineConfig, TrainConfig
 from students.engines.group import Group
 from students.engines.process_group import add_up, average
-from students.engines.state_tensors import EngineState, frozen, load_module, on_cpu, trainable
+from students.engines.state_tensors import EngineState, frozen, on_cpu, trainable
 from students.engines.zero_partitions import Partitions
 
 LARGEST_NORM = 1e18
@@ -52,16 +52,6 @@ class EngineSetup:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     accumulation: int = 1
     state: EngineState | None = None
-
-    def place_learner(self) -> None:
-        """Loads the learner's weights from ``state`` and moves it to its device.
-
-        Raises:
-            CheckpointError: ``state`` is of another learner.
-        """
-        if self.state is not None:
-            load_module(self.learner, self.state.module)
-        self.learner.to(self.device)
 
 
 class Engine(ABC):

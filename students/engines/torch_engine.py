@@ -17,11 +17,9 @@ class TorchEngine(Engine):
 
     Raises:
         TrainingError: the ranks did not meet.
-        CheckpointError: ``setup.state`` is of another learner.
     """
 
     def __init__(self, setup: EngineSetup) -> None:
-        setup.place_learner()
         optimizer = setup.train.optimizer.build(trainable(setup.learner).values())
         join(setup.group, setup.device)
         super().__init__(

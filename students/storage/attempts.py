@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from students.durable_files import sync, write_atomically, write_folder
+from students.durable_files import TEMPORARY, sync, write_atomically, write_folder
 from students.errors import CheckpointError, StaleAttempt
 
 _FILE = "attempt.json"
@@ -64,17 +64,18 @@ def lock_attempt(folder: Path, attempt: int) -> Iterator[None]:
 
 @contextmanager
 def commit_folder(
-    stage: Path, attempt: int, target: Path, contents: Mapping[str, bytes], *, temporary: Path
+    stage: Path, attempt: int, target: Path, contents: Mapping[str, bytes]
 ) -> Iterator[None]:
     """Replaces the folder ``target`` of a stage by one with ``contents``, whole or not at all.
 
-    The files are written to the folder ``temporary`` first. The context is entered when
-    ``target`` is in place, and holds the stage's lock.
+    The files are written to a temporary folder first. The context is entered when ``target``
+    is in place, and holds the stage's lock.
 
     Raises:
         StaleAttempt: a later attempt has begun; nothing has changed.
         CheckpointError: it cannot be written, as on a full disk; the last commit stands.
     """
+    temporary = target.with_name(f"{TEMPORARY}{target.name}-{attempt}")
     try:
         write_folder(temporary, contents)
         with lock_attempt(stage, attempt):

@@ -13,7 +13,7 @@ import json
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ _MODEL = "model.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
 _LATEST = "LATEST"
 _STEP = re.compile(r"step-(\d{6,})")
-_UNFINISHED = re.compile(re.escape(TEMPORARY) + r"\d+-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,9 @@ class CheckpointFolder:
             StaleAttempt: a later attempt has begun; nothing has changed.
             CheckpointError: it cannot be written, as on a full disk; the last commit stands.
         """
-        temporary = self._folder / f"{TEMPORARY}{step}-{self._attempt}"
         target = self._folder / _name(step)
         contents = self._contents(state, progress, step)
-        with commit_folder(self._stage, self._attempt, target, contents, temporary=temporary):
+        with commit_folder(self._stage, self._attempt, target, contents):
             write_atomically(self._folder / _LATEST, target.name.encode())
             self._remove_all_but_latest(step)
         return target
@@ -92,7 +90,9 @@ class CheckpointFolder:
         if not self._folder.is_dir():
             return None
         with lock_attempt(self._stage, self._attempt):
-            self._remove_unfinished()
+            # This attempt has committed nothing yet: what is unfinished is of earlier ones.
+            for unfinished in self._folder.glob(f"{TEMPORARY}*/"):
+                shutil.rmtree(unfinished, ignore_errors=True)
         for step in self._committed():
             folder = self._folder / _name(step)
             try:
@@ -135,26 +135,18 @@ class CheckpointFolder:
             if step not in kept:
                 shutil.rmtree(self._folder / _name(step), ignore_errors=True)
 
-    def _remove_unfinished(self) -> None:
-        for path in self._folder.iterdir():
-            match = _UNFINISHED.fullmatch(path.name)
-            if match and int(match[1]) < self._attempt:
-                shutil.rmtree(path, ignore_errors=True)
-
     def _steps(self) -> list[int]:
         """The steps of which there is a folder, newest first."""
         names = (_STEP.fullmatch(path.name) for path in self._folder.iterdir())
         return sorted((int(match[1]) for match in names if match), reverse=True)
 
-    def _committed(self) -> Iterator[int]:
+    def _committed(self) -> list[int]:
         """The steps from LATEST backwards; all steps, where LATEST is missing or damaged."""
         try:
             match = _STEP.fullmatch((self._folder / _LATEST).read_text().strip())
         except (OSError, UnicodeDecodeError):
             match = None
-        for step in self._steps():
-            if match is None or step <= int(match[1]):
-                yield step
+        return [step for step in self._steps() if match is None or step <= int(match[1])]
 
 
 def _name(step: int) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from students.durable_files import file_sha256
 from students.knowledge import AnswerCounts
 from students.lazy_imports import Tensor  # whether there is an outcome is asked without torch
 from students.storage.attempts import commit_folder
+from students.storage.step_log import Row
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
@@ -76,8 +79,7 @@ def write_outcome(
         contents[WEIGHTS] = safetensors.torch.save(_contiguous(weights))
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[FILE] = json.dumps(asdict(outcome) | {"files": files}, indent=1).encode()
-    partial, final = stage_folder / f".outcome-{attempt}", stage_folder / "outcome"
-    with commit_folder(stage_folder, attempt, final, contents, temporary=partial):
+    with commit_folder(stage_folder, attempt, stage_folder / "outcome", contents):
         pass
 
 
@@ -86,10 +88,31 @@ def read_outcome(stage_folder: Path) -> Outcome | None:
     folder = stage_folder / "outcome"
     try:
         outcome = _OUTCOME.validate_json((folder / FILE).read_bytes())
-        whole = all(_sha256(folder / name) == sha for name, sha in outcome.files.items())
+        whole = all(file_sha256(folder / name) == sha for name, sha in outcome.files.items())
     except (OSError, ValueError):
         return None
     return outcome if whole else None
+
+
+def learning_curve(rows: Iterable[Row], steps_per_epoch: int) -> tuple[CurvePoint, ...]:
+    """One point per epoch of a step log: the mean loss of its steps, and its validation if any."""
+    losses: dict[int, list[float]] = defaultdict(list)
+    validation: dict[int, Mapping[str, float]] = {}
+    for row in rows:
+        if row.kind == "epoch":
+            validation[row.epoch] = row.values
+        elif "loss" in row.values:
+            losses[row.step // steps_per_epoch].append(row.values["loss"])
+    return tuple(
+        CurvePoint(
+            epoch=epoch,
+            step=(epoch + 1) * steps_per_epoch,
+            loss=sum(losses[epoch]) / len(losses[epoch]) if epoch in losses else None,
+            accuracy=validation.get(epoch, {}).get("accuracy"),
+            nll=validation.get(epoch, {}).get("nll"),
+        )
+        for epoch in sorted({*losses, *validation})
+    )
 
 
 def weights_file(stage_folder: Path) -> Path:
@@ -108,8 +131,3 @@ def read_answers(stage_folder: Path) -> dict[str, Tensor]:
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # Copies: safetensors refuses tensors that share memory, as tied weights do.
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,13 +15,12 @@ from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineSetup
 from students.engines.state_tensors import EngineState
 from students.evaluation.evaluate import evaluate
-from students.evaluation.learning_curve import learning_curve
 from students.events import Event, Warned
 from students.knowledge import AnswerCounts, KnowledgeSource
 from students.objectives.objective import build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.outcome import write_outcome
+from students.storage.outcome import learning_curve, write_outcome
 from students.storage.step_log import StepLogWriter, read_committed
 from students.torch_state import use_threads
 from students.training.build import (

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from students.durable_files import write_atomically
+from students.durable_files import file_sha256, write_atomically
 
 _SETTLED_NS = 50_000_000
 """A file changed less than this ago could change again within one tick of its clock."""
@@ -37,7 +37,7 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
         if remembered is not None and remembered[0] == before:
             found[name] = str(remembered[1])
         else:
-            found[name] = _sha256(root / name)
+            found[name] = file_sha256(root / name)
             if _stamp(root / name) == before and now - max(before[1:]) > _SETTLED_NS:
                 fresh[name] = [before, found[name]]
     if fresh:
@@ -59,8 +59,3 @@ def _stamp(path: Path) -> list[int]:
     """Size, time of the content, time of the entry: the last cannot be set back by hand."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()

@@ -42,11 +42,7 @@ def load_digits() -> Examples:
         tuple(str(digit) for digit in range(10)),
     )
     if content_of(examples) != DIGITS_IDENTITY:
-        raise TransferSetError(
-            f"`transfer_set` is digits, but '{file}' is not the file that we know; "
-            "install scikit-learn anew.",
-            path="kind",
-        )
+        raise _problem(f"but '{file}' is not the file that we know; install scikit-learn anew")
     return examples
 
 
@@ -62,10 +58,9 @@ def content_of(examples: Examples) -> str:
 def _packaged_file() -> Path:
     package = find_spec("sklearn")
     if package is None or package.origin is None:
-        raise TransferSetError(
-            "`transfer_set` is digits, which comes with scikit-learn, but that is not "
-            "installed; run `pip install scikit-learn`.",
-            path="kind",
+        raise _problem(
+            "which comes with scikit-learn, but that is not installed; run `pip install "
+            "scikit-learn`"
         )
     return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
@@ -75,8 +70,10 @@ def _read(path: Path) -> npt.NDArray[np.int64]:
         with gzip.open(path, "rt") as lines:
             return np.loadtxt(lines, delimiter=",", dtype=np.float64).astype(np.int64)
     except (OSError, EOFError, ValueError) as problem:
-        raise TransferSetError(
-            f"`transfer_set` is digits, but scikit-learn's '{path}' cannot be read ({problem}); "
-            "install scikit-learn anew.",
-            path="kind",
+        raise _problem(
+            f"but scikit-learn's '{path}' cannot be read ({problem}); install scikit-learn anew"
         ) from problem
+
+
+def _problem(text: str) -> TransferSetError:
+    return TransferSetError(f"`transfer_set` is digits, {text}.", path="kind")

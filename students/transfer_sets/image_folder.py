@@ -73,31 +73,27 @@ def _pictures(root: Path, part: str, class_names: tuple[str, ...]) -> tuple[tupl
         if not entries:
             raise _problem(f"'{place}' is a class without pictures", "add some or delete it")
         for entry in entries:
-            _check_picture(entry)
+            if entry.is_dir():
+                raise _problem(
+                    f"'{entry}' is a folder within a class", "put its pictures beside it"
+                )
+            if entry.suffix.lower() not in ENDINGS:
+                raise _problem(
+                    f"'{entry}' is not a picture of a known kind ({', '.join(ENDINGS)})",
+                    "convert it or take it out",
+                )
             found.append((f"{part}/{name}/{entry.name}", number))
     return tuple(found)
 
 
-def _check_picture(entry: Path) -> None:
-    if entry.is_dir():
-        raise _problem(f"'{entry}' is a folder within a class", "put its pictures beside it")
-    if entry.suffix.lower() not in ENDINGS:
-        raise _problem(
-            f"'{entry}' is not a picture of a known kind ({', '.join(ENDINGS)})",
-            "convert it or take it out",
-        )
-
-
 def _visible(place: Path) -> list[Path]:
     """Entries in order of name, without those that systems leave behind."""
-    return sorted(
-        (
-            entry
-            for entry in place.iterdir()
-            if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BY_WINDOWS
-        ),
-        key=lambda entry: entry.name,
+    shown = (
+        entry
+        for entry in place.iterdir()
+        if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BY_WINDOWS
     )
+    return sorted(shown, key=lambda entry: entry.name)
 
 
 def _problem(what: str, remedy: str) -> TransferSetError:

@@ -77,8 +77,7 @@ def download(config: Published, root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".stillhouse-download.lock", timeout=_LONGEST_WAIT):
-            missing = missing_files(config, root)
-            if missing:
+            if missing := missing_files(config, root):
                 _fetch(config, root, missing)
     except (OSError, RuntimeError) as problem:
         reason = "another process is at it" if isinstance(problem, Timeout) else problem

@@ -125,10 +125,10 @@ def test_without_latest_the_newest_intact_one_is_taken(stage, folder):
 
 def test_unfinished_folders_of_earlier_attempts_are_removed(stage, folder):
     folder.commit(state_of(1), {}, step=10)
-    (stage / "checkpoints" / ".tmp-20-1").mkdir()
+    (stage / "checkpoints" / ".tmp-step-000020-1").mkdir()
     again = CheckpointFolder(stage, begin_attempt(stage), keep=2)
     assert again.latest().step == 10
-    assert not (stage / "checkpoints" / ".tmp-20-1").exists()
+    assert not (stage / "checkpoints" / ".tmp-step-000020-1").exists()
 
 
 def test_the_manifest_describes_what_was_written(folder):

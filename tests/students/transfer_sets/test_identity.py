@@ -46,8 +46,10 @@ def settled(monkeypatch):
 def reads(monkeypatch):
     """The names of the files whose content is read."""
     names = []
-    honest = content_hashes._sha256
-    monkeypatch.setattr(content_hashes, "_sha256", lambda path: names.append(path) or honest(path))
+    honest = content_hashes.file_sha256
+    monkeypatch.setattr(
+        content_hashes, "file_sha256", lambda path: names.append(path) or honest(path)
+    )
     return names
 
 
