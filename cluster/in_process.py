@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent import futures
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
@@ -97,7 +97,7 @@ class _Handle(Generic[R]):
     ) -> Stream[T]:
         if ahead < 1:
             raise ValueError(f"`ahead` is {ahead}; it must be at least 1")
-        return _Stream(self, lambda: getattr(self.role(), method.__name__)(*args, **kwargs))
+        return _Stream(self, lambda role: getattr(role, method.__name__)(*args, **kwargs))
 
     def revive(self) -> None:
         if self._for_good:
@@ -121,7 +121,7 @@ class _Handle(Generic[R]):
 class _Stream(Generic[T]):
     """A lazy generator: each answer is computed when it is taken."""
 
-    def __init__(self, handle: _Handle[Any], begin: Callable[[], Iterator[T]]) -> None:
+    def __init__(self, handle: _Handle[Any], begin: Callable[[Any], Iterator[T]]) -> None:
         self._handle = handle
         self._begin = begin
         self._answers: Iterator[T] | None = None
@@ -133,7 +133,7 @@ class _Stream(Generic[T]):
             raise StopIteration
         if self._answers is None:
             self._role = self._handle.role()
-            self._answers = self._begin()
+            self._answers = self._begin(self._role)
         elif self._handle.role() is not self._role:
             # A revived role does not continue the streams of the one before it.
             raise self._handle.lost_error()
@@ -141,7 +141,6 @@ class _Stream(Generic[T]):
 
     def close(self) -> None:
         self._closed = True
-        end = getattr(self._answers, "close", None)
-        self._answers = None
-        if end is not None:
-            end()
+        answers, self._answers = self._answers, None
+        if isinstance(answers, Generator):
+            answers.close()

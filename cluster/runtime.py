@@ -40,7 +40,6 @@ class Future(Protocol[T_co]):
             RoleSilent: no answer within ``timeout`` seconds.
             Exception: whatever the role raised.
         """
-        ...
 
 
 class Stream(Protocol[T_co]):
@@ -54,11 +53,9 @@ class Stream(Protocol[T_co]):
             RoleLost, RoleSilent: as for ``Future.result``.
             Exception: whatever the role raised.
         """
-        ...
 
     def close(self) -> None:
         """Frees the role, however many answers were taken. May be called twice."""
-        ...
 
 
 class Handle(Protocol[R_co]):
@@ -68,13 +65,11 @@ class Handle(Protocol[R_co]):
         self, method: Callable[Concatenate[R_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
-        ...
 
     def control(
         self, method: Callable[Concatenate[R_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` beside whatever the role is doing: for health checks."""
-        ...
 
     def stream(
         self,
@@ -84,7 +79,6 @@ class Handle(Protocol[R_co]):
         **kwargs: P.kwargs,
     ) -> Stream[T]:
         """Runs the generator ``method``, which may work ``ahead`` answers ahead of its reader."""
-        ...
 
     def revive(self) -> None:
         """Builds a lost role anew from what it was started with; does nothing to a live one.
@@ -95,7 +89,6 @@ class Handle(Protocol[R_co]):
             RoleLost: the role was retired, or its runtime is closed.
             Exception: whatever the role's constructor raised.
         """
-        ...
 
 
 class Runtime(Protocol):
@@ -121,26 +114,21 @@ class Runtime(Protocol):
             CannotPlace: the machine does not have what is demanded.
             Exception: whatever the constructor raised.
         """
-        ...
 
     def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
         """Makes processes ready for roles like ``demand``, until ``count`` are idle.
 
         They import ``modules``; the call itself does not wait.
         """
-        ...
 
     def retire(self, handle: Handle[Any]) -> None:
         """Ends a role for good and in order; its process may serve another role.
 
         May be called twice, and on a role that is lost.
         """
-        ...
 
     def kill(self, handle: Handle[Any]) -> None:
         """Ends a role and its process at once, as a crash would; ``revive`` builds it anew."""
-        ...
 
     def close(self) -> None:
         """Ends every role. May be called twice."""
-        ...

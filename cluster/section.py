@@ -61,9 +61,9 @@ def _duration(value: Any) -> Any:
     return timedelta(seconds=value)
 
 
-def _spell(value: timedelta) -> str:
-    return f"{value.total_seconds():g}s"
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_spell)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda value: f"{value.total_seconds():g}s"),
+]
 """A time span, written ``60s``, ``10m`` or ``1h`` (a plain number is seconds)."""

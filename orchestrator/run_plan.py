@@ -45,28 +45,24 @@ SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
 
 @dataclass(frozen=True)
-class Watchers:
+class _Watchers:
     """Several watchers as one."""
 
     each: tuple[Watcher, ...]
 
     def on_wait(self, stage: Stage) -> None:
-        """Passes it on to all."""
         for watcher in self.each:
             watcher.on_wait(stage)
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        """Passes it on to all."""
         for watcher in self.each:
             watcher.on_begin(stage, attempt)
 
     def on_event(self, stage: Stage, event: Event) -> None:
-        """Passes it on to all."""
         for watcher in self.each:
             watcher.on_event(stage, event)
 
     def on_end(self, result: StageResult) -> None:
-        """Passes it on to all."""
         for watcher in self.each:
             watcher.on_end(result)
 
@@ -94,12 +90,13 @@ def run_plan(
         location = tracker_location(store.home, plan.recipe, environment)
         tracking = RunTracking(plan, store, printable(loaded), location)
         try:
-            watchers = Watchers((bars, tracking))
+            watchers = _Watchers((bars, tracking))
             results = _results(checked, store, runtime_start, watchers, fault)
             finished = _report(loaded, plan, store, transfer_set, results, began)
             files = [Path(path) for path in finished.report.artifacts.values()]
             tracking.add_report(finished.report, files)
-            tracking.add_student(_student(results), transfer_set)
+            [student] = (r for r in results if r.stage.title == "student")
+            tracking.add_student(student, transfer_set)
         except BaseException as error:
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             tracking.close(status, bars.say, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
@@ -170,7 +167,3 @@ def _report(
     repeats = repeat_report(reports) if plan.repeats > 1 else None
     reports[0] = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
     return write_page(FinishedRun(tuple(reports), repeats, folder))
-
-
-def _student(results: Sequence[StageResult]) -> StageResult:
-    return next(r for r in results if r.stage.name == "student" and r.stage.repeat == 0)

@@ -51,10 +51,10 @@ class PendingCalls:
                 self._waiting -= 1
                 self._changed.notify_all()
 
-    def wait_until_none(self, timeout: float) -> bool:
-        """Waits until no thread waits for Ray; false if one still does after ``timeout`` s."""
+    def wait_until_none(self, timeout: float) -> None:
+        """Waits until no thread waits for Ray, at most ``timeout`` seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._waiting == 0, timeout)
+            self._changed.wait_for(lambda: self._waiting == 0, timeout)
 
 
 PENDING_CALLS = PendingCalls()
@@ -78,9 +78,8 @@ class RayHandle(Generic[R]):
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
         self._check_connected()
-        return RayFuture(
-            self.name, self.host.call.remote(self.serial, method.__name__, args, kwargs)
-        )
+        answer = self.host.call.remote(self.serial, method.__name__, args, kwargs)
+        return _RayFuture(self.name, answer)
 
     def control(
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
@@ -88,7 +87,7 @@ class RayHandle(Generic[R]):
         """Calls ``method`` beside whatever the role is doing."""
         self._check_connected()
         beside = self.host.call.options(concurrency_group="control")
-        return RayFuture(self.name, beside.remote(self.serial, method.__name__, args, kwargs))
+        return _RayFuture(self.name, beside.remote(self.serial, method.__name__, args, kwargs))
 
     def stream(
         self,
@@ -106,7 +105,7 @@ class RayHandle(Generic[R]):
             _generator_backpressure_num_objects=ahead,
             concurrency_group="streams",
         )
-        return RayStream(self.name, bounded.remote(self.serial, method.__name__, args, kwargs))
+        return _RayStream(self.name, bounded.remote(self.serial, method.__name__, args, kwargs))
 
     def revive(self) -> None:
         """Builds a lost role anew; does nothing to a live one."""
@@ -116,7 +115,7 @@ class RayHandle(Generic[R]):
     def build(self, *, fresh: bool) -> None:
         """Has the host build the role; waits until its process runs, restarted if need be."""
         answer = self.host.build.remote(self.serial, self.construction, fresh)
-        with translate_ray_errors(self.name):
+        with _translate_errors(self.name):
             ray.get(answer, timeout=BUILDING_SECONDS)
 
     def _check_connected(self) -> None:
@@ -124,21 +123,18 @@ class RayHandle(Generic[R]):
             raise RoleLost(f"role '{self.name}' is gone: the runtime is closed")
 
 
-class RayFuture(Generic[T]):
-    """The answer to one call, wherever it is."""
-
+class _RayFuture(Generic[T]):
     def __init__(self, name: str, reference: Any) -> None:
         self._name = name
         self._reference = reference
 
     def result(self, timeout: float | None = None) -> T:
-        """Waits for the answer."""
-        with translate_ray_errors(self._name):
+        with _translate_errors(self._name):
             answer: T = ray.get(self._reference, timeout=timeout)
         return answer
 
 
-class RayStream(Generic[T]):
+class _RayStream(Generic[T]):
     """The answers of a role's generator.
 
     A generator without a reader occupies one of its role's threads for ever; so it is cancelled
@@ -152,11 +148,10 @@ class RayStream(Generic[T]):
         self._release.atexit = False
 
     def next(self, timeout: float | None = None) -> T:
-        """The next answer."""
         if not self._generator:
             raise StopIteration
         generator = self._generator[0]
-        with translate_ray_errors(self._name):
+        with _translate_errors(self._name):
             if timeout is not None:
                 ready, _ = ray.wait([generator], timeout=timeout, fetch_local=False)
                 if not ready:
@@ -170,7 +165,6 @@ class RayStream(Generic[T]):
         return answer
 
     def close(self) -> None:
-        """Frees the role, however many answers were taken."""
         self._release()
 
 
@@ -182,13 +176,8 @@ def _cancel(generator: list[Any]) -> None:
 
 
 @contextmanager
-def translate_ray_errors(name: str) -> Iterator[None]:
-    """Raises Ray's errors as ours, and a role's own errors as the role raised them.
-
-    Raises:
-        RoleLost, RoleSilent: as the names say.
-        Exception: what the role raised, with its own traceback as a note.
-    """
+def _translate_errors(name: str) -> Iterator[None]:
+    """Raises Ray's errors as ours; a role's own as it raised them, with its traceback as a note."""
     try:
         with PENDING_CALLS.counted():
             yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -16,7 +17,7 @@ from cluster.errors import ClusterError, RoleLost, RoleSilent
 from cluster.ray.handle import PENDING_CALLS, RayHandle
 from cluster.ray.host import Host, HostOccupied
 from cluster.ray.resource_ledger import ResourceLedger
-from cluster.ray.session import RaySession
+from cluster.ray.session import ray_session
 from cluster.runtime import Demand, Handle
 
 R = TypeVar("R")
@@ -54,12 +55,10 @@ class LocalRuntime:
         gpus: int = 0,
         *,
         home: Path,
-        object_store_bytes: int = 256 * 2**20,
         timeout: float = 600.0,
     ) -> None:
-        self._session = RaySession(
-            cpus=cpus, gpus=gpus, home=home, object_store_bytes=object_store_bytes
-        )
+        self._session = ExitStack()
+        self._session.enter_context(ray_session(cpus, gpus, home))
         self._ledger = ResourceLedger(cpus, gpus, timeout=timeout)
         self._serials = itertools.count(1)
         self._lock = threading.Lock()
@@ -99,7 +98,7 @@ class LocalRuntime:
 
     def retire(self, handle: Handle[Any]) -> None:
         """Ends a role in order and keeps its process, unless calls of the role do not end."""
-        owned = _ray_handle(handle)
+        owned = _own(handle)
         with self._lock:
             kind = self._placed.pop(owned.serial, None)
         if kind is None and self._closed:
@@ -112,7 +111,7 @@ class LocalRuntime:
 
     def kill(self, handle: Handle[Any]) -> None:
         """Ends a role and its process at once; returns when the process is gone."""
-        owned = _ray_handle(handle)
+        owned = _own(handle)
         with self._lock:
             self._refuse_if_closed()
             kind = self._placed.pop(owned.serial, None)
@@ -167,19 +166,25 @@ class LocalRuntime:
             if idle:
                 return idle.pop(0)
             if kind.gpus:
-                self._free_gpus()
+                # Idle processes may occupy GPUs for roles of another kind.
+                for other in [other for other in self._idle if other.gpus]:
+                    for host in self._idle.pop(other):
+                        ray.kill(host)
             return self._new_host(kind)
 
     def _new_host(self, kind: _ProcessKind) -> Any:
-        host = _new_host(kind)
+        actor = ray.remote(
+            # The ledger counts CPUs, so that a process may serve roles of different demands.
+            num_cpus=0,
+            num_gpus=kind.gpus,
+            max_restarts=-1,
+            max_task_retries=0,
+            concurrency_groups={"streams": kind.streams, "control": 1, "exit": 1},
+            runtime_env={"env_vars": dict(kind.environment)} if kind.environment else None,
+        )(Host)
+        host = actor.remote()
         self._hosts.append(host)
         return host
-
-    def _free_gpus(self) -> None:
-        """Ends idle processes that occupy GPUs for roles of another kind."""
-        for kind in [kind for kind in self._idle if kind.gpus]:
-            for host in self._idle.pop(kind):
-                ray.kill(host)
 
     def _put_back(self, kind: _ProcessKind, host: Any, *, keep: bool) -> None:
         with self._lock:
@@ -195,19 +200,6 @@ class LocalRuntime:
             raise ClusterError("the runtime is closed; open another one")
 
 
-def _new_host(kind: _ProcessKind) -> Any:
-    actor = ray.remote(
-        # The ledger counts CPUs, so that a process may serve roles of different demands.
-        num_cpus=0,
-        num_gpus=kind.gpus,
-        max_restarts=-1,
-        max_task_retries=0,
-        concurrency_groups={"streams": kind.streams, "control": 1, "exit": 1},
-        runtime_env={"env_vars": dict(kind.environment)} if kind.environment else None,
-    )(Host)
-    return actor.remote()
-
-
 def _drop_role(handle: RayHandle[Any]) -> bool:
     beside = handle.host.drop.options(concurrency_group="control")
     try:
@@ -217,7 +209,7 @@ def _drop_role(handle: RayHandle[Any]) -> bool:
         return False
 
 
-def _ray_handle(handle: Handle[Any]) -> RayHandle[Any]:
+def _own(handle: Handle[Any]) -> RayHandle[Any]:
     if not isinstance(handle, RayHandle):
         raise ClusterError(f"{handle!r} was not started by this runtime; give one that was")
     return handle

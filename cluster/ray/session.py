@@ -25,7 +25,6 @@ from cluster.ray.session_folder import session_folders
 
 log = logging.getLogger("stillhouse.ray")
 
-_LOOPBACK = "127.0.0.1"
 _ATTEMPTS = 3
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
 """Variables that would lead our Ray, or its processes, to somebody else's."""
@@ -33,9 +32,6 @@ _SET_BY_RAY = ("PYTHONBREAKPOINT",)
 _NOT_STARTED = ("start_monitor", "start_log_monitor", "start_api_server")
 """Of Ray's own processes those that one node without a dashboard does without: the autoscaler, what
 copies logs to the driver, and usage statistics. Together they take two seconds of a core."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_ACTION_BYTES = 512
-"""Room for C's ``struct sigaction``, which has 152 bytes on Linux."""
 _KEEP_FREED_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -48,45 +44,33 @@ page costs a fault when it is taken again: about 5,000 and a twelfth of a small 
 """
 
 
-class RaySession:
-    """One Ray, started here and stopped by ``close``.
+@contextlib.contextmanager
+def ray_session(cpus: int, gpus: int, home: Path) -> Iterator[None]:
+    """One Ray, started here and stopped on leaving.
 
     The token lies in ``home/session/NAME/token`` (0600, locked while its owner lives), all of
-    Ray's own files in ``stillhouse-NAME`` in the system's temporary folder. Both are removed by
-    ``close``; what a killed driver left of them, by the start of the next session. May be made on
-    any thread that lives until ``close`` (Ray's processes end with the thread that started them):
+    Ray's own files in ``stillhouse-NAME`` in the system's temporary folder. Both are removed on
+    leaving; what a killed driver left of them, by the start of the next session. May be entered on
+    any thread that lives until the end (Ray's processes end with the thread that started them):
     the working directory and ``sys.argv`` of this process stay as they are.
     """
-
-    def __init__(self, *, cpus: int, gpus: int, home: Path, object_store_bytes: int) -> None:
-        if ray.is_initialized():
-            raise ClusterError(
-                "Ray is running in this process already; close the runtime that started it"
-            )
-        # Any call on a Ray that was shut down would start another one, which prints warnings and
-        # looks for the Ray of some other run. A call that comes too late is an error instead.
-        auto_init_hook.enable_auto_connect = False
-        self._undo = contextlib.ExitStack()
-        try:
-            self._start(cpus, gpus, home, object_store_bytes)
-        except BaseException:
-            self._undo.close()
-            raise
-
-    def close(self) -> None:
-        """Ends all of Ray's processes, removes token and files. May be called twice."""
-        self._undo.close()
-
-    def _start(self, cpus: int, gpus: int, home: Path, object_store_bytes: int) -> None:
-        token, temp = self._undo.enter_context(session_folders(home))
-        self._undo.enter_context(_environment(_variables(token)))
+    if ray.is_initialized():
+        raise ClusterError(
+            "Ray is running in this process already; close the runtime that started it"
+        )
+    # Any call on a Ray that was shut down would start another one, which prints warnings and
+    # looks for the Ray of some other run. A call that comes too late is an error instead.
+    auto_init_hook.enable_auto_connect = False
+    with contextlib.ExitStack() as undo:
+        token, temp = undo.enter_context(session_folders(home))
+        undo.enter_context(_environment(_variables(token)))
         # Ray prints on standard output what a process of its own has printed before it died; that
         # is for what a command was asked for. Whoever waits for a lost role gets ``RoleLost``.
-        self._undo.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _log_lines))
+        undo.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _log_lines))
         # Set from its variable when Ray is imported; on, it replaces 127.0.0.1 by this machine's
         # outer address, on which every port would listen.
-        self._undo.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
-        self._undo.callback(_stop, temp)
+        undo.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
+        undo.callback(_stop, temp)
         empty = temp / "empty"
         empty.mkdir()
         with contextlib.ExitStack() as starting:
@@ -94,23 +78,8 @@ class RaySession:
             for name in _NOT_STARTED:
                 starting.enter_context(_replaced(Node, name, lambda *given, **named: None))
             starting.enter_context(_signal_handlers_kept())
-            _init_ray(
-                address="local",
-                num_cpus=cpus,
-                num_gpus=gpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                object_store_memory=object_store_bytes,
-                job_config=_JobWithoutFolders(),
-                _node_ip_address=_LOOPBACK,
-                _temp_dir=str(temp),
-                # Processes start when a role, or ``warm``, asks for them.
-                _system_config={
-                    "enable_worker_prestart": False,
-                    "prestart_worker_first_driver": False,
-                },
-            )
+            _init_ray(cpus, gpus, temp)
+        yield
 
 
 class _JobWithoutFolders(JobConfig):  # type: ignore[misc]
@@ -147,10 +116,26 @@ def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
         setattr(module, name, before)
 
 
-def _init_ray(**settings: Any) -> None:
+def _init_ray(cpus: int, gpus: int, temp: Path) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            ray.init(**settings)
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                num_gpus=gpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                object_store_memory=256 * 2**20,
+                job_config=_JobWithoutFolders(),
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(temp),
+                # Processes start when a role, or ``warm``, asks for them.
+                _system_config={
+                    "enable_worker_prestart": False,
+                    "prestart_worker_first_driver": False,
+                },
+            )
             return
         except Exception as error:
             ray.shutdown()
@@ -233,17 +218,18 @@ def _signal_handlers_kept() -> Iterator[None]:
     """Puts our signal handlers back, which ``ray.init`` replaces: on the main thread Python's, and
     on every thread that of the process, with one that prints a trace and ends it."""
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [(number, signal.getsignal(number)) for number in numbers]
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in before:
                 if handler is not None:
                     signal.signal(number, handler)
         return
     # Python sets handlers on its main thread alone; the C library does on any.
     library = ctypes.CDLL(None)
-    action = ctypes.create_string_buffer(_ACTION_BYTES)
+    action = ctypes.create_string_buffer(512)  # struct sigaction has 152 bytes on Linux
     library.sigaction(int(signal.SIGTERM), None, action)
     try:
         yield

@@ -25,7 +25,7 @@ def session_folders(home: Path) -> Iterator[tuple[Path, Path]]:
     folder, temp = sessions / name, _temp(name)
     try:
         sessions.mkdir(parents=True, exist_ok=True)
-        with _locked(sessions, os.O_RDONLY):
+        with _locked(sessions):
             remove_stale_sessions(sessions)
             folder.mkdir(mode=0o700)
             token = folder / "token"
@@ -53,8 +53,8 @@ def _temp(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, flags: int) -> Iterator[None]:
-    lock = os.open(path, flags)
+def _locked(folder: Path) -> Iterator[None]:
+    lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -177,9 +177,12 @@ def _link(path: Path) -> Kept:
 
 def _set_aside(item: Removable) -> str | None:
     """Renames what is to be deleted, under its lock; returns the reason if it has to stay."""
-    with _try_lock(item.lock) as locked:
-        if not locked:
-            return "a process is working on it"
+    with ExitStack() as held:
+        if item.lock is not None:
+            try:
+                held.enter_context(FileLock(item.lock, timeout=0))
+            except Timeout:
+                return "a process is working on it"
         if item.kind == "checkpoints" and read_outcome(item.path.parent) is None:
             return "the stage's outcome is damaged, so the next run resumes it from here"
         aside = _aside(item.path)
@@ -190,24 +193,6 @@ def _set_aside(item: Removable) -> str | None:
             # While it is held: a process that waited for it finds no file, and makes another.
             item.lock.unlink(missing_ok=True)
     return None
-
-
-@contextmanager
-def _try_lock(lock: Path | None) -> Iterator[bool]:
-    """Holds ``lock`` if it is free; yields whether it was."""
-    if lock is None:
-        yield True
-        return
-    file = FileLock(lock)
-    try:
-        file.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        file.release()
 
 
 def _aside(path: Path) -> Path:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.home.run_status import is_running
+from orchestrator.home.process_lock import is_locked
+from orchestrator.home.run_status import LOCK
 from orchestrator.recipe.message_text import listed
 from orchestrator.results.finished_run import REPORT
 from orchestrator.results.run_report import RunReport
@@ -34,7 +35,7 @@ class StoredRun:
     @property
     def running(self) -> bool:
         """Whether some process runs it now."""
-        return is_running(self.folder)
+        return is_locked(self.folder / LOCK)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from orchestrator.home.process_lock import is_locked
 from orchestrator.results.finished_run import REPORT, write_json
 from orchestrator.results.run_report import FORMAT, Outcome, RunReport, StageReport
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.home.store import Store
     from orchestrator.planning.plan import Plan
 
-_LOCK = ".lock"
+LOCK = ".lock"
 
 
 @contextmanager
@@ -40,7 +39,7 @@ def record_running(plan: Plan, store: Store) -> Iterator[None]:
     folder = store.runs / plan.run_name
     with runs_lock(store.runs):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK).open("wb")
+        lock = (folder / LOCK).open("wb")
         fcntl.flock(lock, fcntl.LOCK_SH)
     with lock:
         _record(plan, folder, "interrupted", 0.0)
@@ -58,13 +57,8 @@ def record_running(plan: Plan, store: Store) -> Iterator[None]:
 def runs_lock(runs: Path) -> Iterator[None]:
     """While held, no run in the folder ``runs`` begins; released when its holder ends."""
     runs.mkdir(parents=True, exist_ok=True)
-    with FileLock(runs / _LOCK):
+    with FileLock(runs / LOCK):
         yield
-
-
-def is_running(folder: Path) -> bool:
-    """Whether some process runs the run in ``folder``."""
-    return is_locked(folder / _LOCK)
 
 
 def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:

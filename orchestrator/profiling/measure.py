@@ -23,8 +23,10 @@ from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import gpus, logical_cpus
 from orchestrator.profiling.bench import Bench, scratch_home
-from orchestrator.profiling.measured_plan import MeasuredPlan, write_measured
+from orchestrator.profiling.measured_plan import MeasuredPlan
 from orchestrator.profiling.plan_timing import measured_plan
+from orchestrator.results.finished_run import write_json
+from orchestrator.results.teaching_report import MEASURED
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
@@ -70,7 +72,9 @@ def measure(
         measuring_seconds=time.monotonic() - began,
     )
     if measured.stages:  # else the run has been compared with what was predicted before it
-        write_measured(measured, store.runs / plan.run_name)
+        folder = store.runs / plan.run_name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / MEASURED, measured.to_json())
     return measured
 
 

@@ -5,15 +5,11 @@ HOME/runs/NAME@DIGEST/measured.json   kept where the report of that run compares
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
-
-from orchestrator.results.teaching_report import MEASURED
 
 
 @dataclass(frozen=True)
@@ -110,15 +106,3 @@ class MeasuredPlan:
 
 
 _PLAN = TypeAdapter(MeasuredPlan)
-
-
-def write_measured(measured: MeasuredPlan, folder: Path) -> None:
-    """Stores the measurement in the run's ``folder``.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    from students.durable_files import write_atomically
-
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / MEASURED, (json.dumps(measured.to_json(), indent=1) + "\n").encode())

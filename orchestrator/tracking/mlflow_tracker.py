@@ -7,12 +7,13 @@ training is under way. Nothing here queues or retries: the writer does, from the
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,9 @@ class MlflowTracker:
             import mlflow
             from mlflow.tracking import MlflowClient
 
-            _silence_loggers()
+            # What fails is raised too, and the writer reports it in a sentence.
+            for name in ("mlflow", "alembic"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             self._mlflow: Any = mlflow
             self._client: Any = MlflowClient(tracking_uri=location.uri)
             self._experiment = self._find_experiment()
@@ -110,7 +113,7 @@ class MlflowTracker:
         absent = {name: text for name, text in spec.params.items() if key(name) not in known}
         self._add(run.info.run_id, absent, spec.tags)
         sent = run.data.tags.get(_CURSOR)
-        cursor = Cursor.from_json(sent) if sent else Cursor()
+        cursor = Cursor(**json.loads(sent)) if sent else Cursor()
         return OpenRun(run.info.run_id, cursor, run.info.status)
 
     def log(self, run_id: str, metrics: Sequence[Metric], cursor: Cursor) -> None:
@@ -119,7 +122,8 @@ class MlflowTracker:
         from mlflow.entities import RunTag
 
         rows = [MlflowMetric(each.key, each.value, each.time_ms, each.step) for each in metrics]
-        self._client.log_batch(run_id, metrics=rows, tags=[RunTag(_CURSOR, cursor.to_json())])
+        sent = RunTag(_CURSOR, json.dumps(asdict(cursor)))
+        self._client.log_batch(run_id, metrics=rows, tags=[sent])
 
     def log_artifact(self, run_id: str, path: Path) -> None:
         """Stores a file; see ``Tracker.log_artifact``."""
@@ -132,7 +136,10 @@ class MlflowTracker:
 
         A model that an ended run left half stored is deleted first.
         """
-        for model in self._models(run_id, weights_sha256):
+        query = f"source_run_id = '{run_id}'"
+        for model in self._client.search_logged_models([self._experiment], filter_string=query):
+            if model.tags.get(_STUDENT) != weights_sha256:
+                continue
             if str(model.status).endswith("READY"):
                 return
             self._client.delete_logged_model(model.model_id)
@@ -194,7 +201,8 @@ class MlflowTracker:
 
     def _find_run(self, spec: RunSpec, parent: str | None) -> Any:
         name, value = spec.identity
-        query = f"tags.`{name}` = '{_quoted(value)}'"
+        quoted = value.replace("'", "_")
+        query = f"tags.`{name}` = '{quoted}'"
         if parent is not None:
             query += f" and tags.`mlflow.parentRunId` = '{parent}'"
         found = self._client.search_runs(
@@ -215,16 +223,6 @@ class MlflowTracker:
             part = slice(start, start + _BATCH)
             self._client.log_batch(run_id, params=cut[part], tags=own_tags[part])
 
-    def _models(self, run_id: str, weights_sha256: str) -> Iterator[Any]:
-        found = self._client.search_logged_models(
-            [self._experiment], filter_string=f"source_run_id = '{run_id}'"
-        )
-        return (model for model in found if model.tags.get(_STUDENT) == weights_sha256)
-
-
-def _quoted(value: str) -> str:
-    return value.replace("'", "_")
-
 
 def _create_private(database: Path) -> None:
     """Makes the database readable by its owner alone, before anything is in it."""
@@ -240,12 +238,6 @@ def _configure_environment() -> None:
     # The writer tries again by itself; a dead server must not hold its thread for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
-
-def _silence_loggers() -> None:
-    # What fails is raised too, and the writer reports it in a sentence; MLflow prints tracebacks.
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _requirements() -> list[str]:

@@ -45,16 +45,6 @@ class Cursor:
     step: int = 0
     epoch: int = 0
 
-    def to_json(self) -> str:
-        """The text that ``from_json`` reads."""
-        return json.dumps({"step": self.step, "epoch": self.epoch})
-
-    @classmethod
-    def from_json(cls, text: str) -> Cursor:
-        """Reads what ``to_json`` wrote."""
-        raw = json.loads(text)
-        return cls(step=int(raw["step"]), epoch=int(raw["epoch"]))
-
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -83,15 +73,12 @@ class Tracker(Protocol):
 
         A run that is found keeps its status, and the parameters that it has already.
         """
-        ...
 
     def log(self, run_id: str, metrics: Sequence[Metric], cursor: Cursor) -> None:
         """Adds metrics, and stores the cursor behind them."""
-        ...
 
     def log_artifact(self, run_id: str, path: Path) -> None:
         """Stores a file under its own name; a newer one replaces it."""
-        ...
 
     def log_student(
         self, run_id: str, network: nn.Module, example: Tensor, weights_sha256: str
@@ -100,11 +87,9 @@ class Tracker(Protocol):
 
         ``example``: two pictures, uint8 [2, C, H, W]; the stored model takes any number.
         """
-        ...
 
     def set_status(self, run_id: str, status: Status) -> None:
         """Sets whether the run is under way, or how it ended."""
-        ...
 
 
 def flattened(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:

@@ -60,7 +60,8 @@ class CommittedMetrics:
         collected: list[Metric] = []
         cursor = Cursor()
         rows = read_committed(self._folder, segments, self._read)
-        for metrics, after in chain(self._windows.take(rows), self._last(finished)):
+        last = self._windows.close() if finished else ()
+        for metrics, after in chain(self._windows.take(rows), last):
             if collected and len(collected) + len(metrics) > MOST_METRICS:
                 yield collected, cursor
                 collected = []
@@ -69,10 +70,6 @@ class CommittedMetrics:
         self._read = segments
         if collected:
             yield collected, cursor
-
-    def _last(self, finished: bool) -> Iterator[MetricBatch]:
-        if finished:
-            yield from self._windows.close()
 
 
 class Windows:

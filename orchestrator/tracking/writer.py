@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _SHORT_PAUSE = 0.25
+_SCORES = "the scores"
+_END = "the run's end"
 
 
 @dataclass(frozen=True)
@@ -69,36 +71,15 @@ class _SentStage:
 
 @dataclass
 class _Sent:
-    """What was sent of the whole run since the tracker was last asked."""
+    """What was sent of the whole run since the tracker was last asked.
+
+    ``versions``: which version of each thing the tracker has, by the thing's name in messages.
+    """
 
     tracker: Tracker
     run_id: str
-    status: Status
-    scored: bool
+    versions: dict[str, object]
     stages: dict[str, _SentStage] = field(default_factory=dict)
-    files: set[Path] = field(default_factory=set)
-    student: str = ""
-
-    def send_file(self, path: Path) -> None:
-        if path not in self.files:
-            self.tracker.log_artifact(self.run_id, path)
-            self.files.add(path)
-
-    def send_scores(self, scores: tuple[Metric, ...]) -> None:
-        if scores and not self.scored:
-            for start in range(0, len(scores), MOST_METRICS):
-                self.tracker.log(self.run_id, scores[start : start + MOST_METRICS], Cursor(step=1))
-            self.scored = True
-
-    def send_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
-        if weights_sha256 != self.student:
-            self.tracker.log_student(self.run_id, network, example, weights_sha256)
-            self.student = weights_sha256
-
-    def send_status(self, status: Status) -> None:
-        if status != self.status:
-            self.tracker.set_status(self.run_id, status)
-            self.status = status
 
 
 class TrackingWriter:
@@ -143,20 +124,17 @@ class TrackingWriter:
 
     def set_stage(self, stage: StageProgress) -> None:
         """Replaces what is known of a stage; one that is FINISHED commits no more rows."""
-        with self._change() as desired:
-            self._desired = replace(desired, stages={**desired.stages, stage.spec.name: stage})
+        self._change(lambda was: replace(was, stages={**was.stages, stage.spec.name: stage}))
 
     def add_files(self, paths: Sequence[Path]) -> None:
         """Stores files with the recipe's run."""
-        with self._change() as desired:
-            self._desired = replace(desired, files=(*desired.files, *paths))
+        self._change(lambda was: replace(was, files=(*was.files, *paths)))
 
     def set_scores(self, scores: Mapping[str, float]) -> None:
         """Stores the run's last figures as metrics of the recipe's run, once."""
         now = time.time_ns() // 1_000_000
         metrics = tuple(Metric(key(name), value, 0, now) for name, value in scores.items())
-        with self._change() as desired:
-            self._desired = replace(desired, scores=metrics)
+        self._change(lambda was: replace(was, scores=metrics))
 
     def set_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
         """Stores the student with the recipe's run; see ``Tracker.log_student``.
@@ -164,19 +142,19 @@ class TrackingWriter:
         It is exported when the run is over: exporting saves and restores torch's random state,
         which would reach a stage that still trains in this process.
         """
-        with self._change() as desired:
-            self._desired = replace(desired, student=(network, example, weights_sha256))
+        self._change(lambda was: replace(was, student=(network, example, weights_sha256)))
 
     def finish(self, status: Status) -> None:
         """Sets how the whole run ended, and with it the stages that it leaves unfinished."""
-        with self._change() as desired:
-            stages = {
-                name: replace(stage, status=status)
-                if stage.status == "RUNNING" and status != "FINISHED"
-                else stage
-                for name, stage in desired.stages.items()
-            }
-            self._desired = replace(desired, stages=stages, status=status)
+
+        def end(was: _Desired) -> _Desired:
+            stages = dict(was.stages)
+            for name, stage in was.stages.items():
+                if stage.status == "RUNNING" and status != "FINISHED":
+                    stages[name] = replace(stage, status=status)
+            return replace(was, stages=stages, status=status)
+
+        self._change(end)
 
     def drain(self, timeout: float) -> tuple[str, ...]:
         """Sends what is left and ends the thread; returns a sentence for each thing not sent.
@@ -201,10 +179,9 @@ class TrackingWriter:
             return []
         return [self._sent.run_id, *(stage.run_id for stage in self._sent.stages.values())]
 
-    @contextmanager
-    def _change(self) -> Iterator[_Desired]:
+    def _change(self, change: Callable[[_Desired], _Desired]) -> None:
         with self._changed:
-            yield self._desired
+            self._desired = change(self._desired)
             self._fresh = True
             self._changed.notify_all()
 
@@ -255,9 +232,11 @@ class TrackingWriter:
 
         with trying(f"run '{self._run.name}'"):
             sent = self._sent = self._sent or self._open_run()
-            for label, send in self._steps(sent, desired, over=over):
+            for label, version, send in self._steps(sent, desired, over=over):
                 with trying(label):
-                    send()
+                    if sent.versions.get(label) != version:
+                        send()
+                        sent.versions[label] = version
         if unsent:
             self._sent = None
         return unsent
@@ -265,19 +244,26 @@ class TrackingWriter:
     def _open_run(self) -> _Sent:
         tracker = self._connect()
         run = tracker.open(self._run, None)
-        return _Sent(tracker, run.run_id, run.status, scored=run.cursor.step > 0)
+        return _Sent(tracker, run.run_id, {_END: run.status, _SCORES: run.cursor.step > 0})
 
     def _steps(
         self, sent: _Sent, desired: _Desired, *, over: bool
-    ) -> Iterator[tuple[str, Callable[[], None]]]:
+    ) -> Iterator[tuple[str, object, Callable[[], None]]]:
+        """The name of each thing to be sent, its version, and what sends it."""
+        tracker, run_id = sent.tracker, sent.run_id
         for stage in desired.stages.values():
-            yield f"stage '{stage.spec.name}'", partial(self._send_stage, sent, stage)
+            yield f"stage '{stage.spec.name}'", stage, partial(self._send_stage, sent, stage)
         for path in desired.files:
-            yield f"file '{path.name}'", partial(sent.send_file, path)
-        yield "the scores", partial(sent.send_scores, desired.scores)
-        if over and desired.student is not None:
-            yield "the student", partial(sent.send_student, *desired.student)
-        yield "the run's end", partial(sent.send_status, desired.status)
+            yield f"file '{path.name}'", path, partial(tracker.log_artifact, run_id, path)
+        if desired.scores:
+            yield _SCORES, True, partial(self._send_scores, sent, desired.scores)
+        if over and (student := desired.student) is not None:
+            yield "the student", student[-1], partial(tracker.log_student, run_id, *student)
+        yield _END, desired.status, partial(tracker.set_status, run_id, desired.status)
+
+    def _send_scores(self, sent: _Sent, scores: Sequence[Metric]) -> None:
+        for start in range(0, len(scores), MOST_METRICS):
+            sent.tracker.log(sent.run_id, scores[start : start + MOST_METRICS], Cursor(step=1))
 
     def _send_stage(self, sent: _Sent, stage: StageProgress) -> None:
         name = stage.spec.name
