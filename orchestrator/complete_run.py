@@ -21,7 +21,7 @@ from orchestrator.planning.plan import Plan
 from orchestrator.recipe.printing import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
-from orchestrator.results.run_report import FORMAT, RunReport
+from orchestrator.results.run_report import FORMAT
 from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
@@ -67,7 +67,11 @@ def read_complete(
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     seconds = time.monotonic() - began
-    return replace(run, reports=tuple(_nothing_ran(each, seconds) for each in run.reports))
+    reports = []
+    for each in run.reports:
+        stages = tuple(replace(stage, ran=False, seconds=0.0) for stage in each.stages)
+        reports.append(replace(each, seconds=seconds, stages=stages))
+    return replace(run, reports=tuple(reports))
 
 
 def _record(run: FinishedRun, location: TrackerLocation) -> dict[str, Any]:
@@ -85,8 +89,3 @@ def _record(run: FinishedRun, location: TrackerLocation) -> dict[str, Any]:
         # Hashed, for a password may be in it.
         "tracker": hashlib.sha256(f"{location.uri}\n{location.experiment}".encode()).hexdigest(),
     }
-
-
-def _nothing_ran(report: RunReport, seconds: float) -> RunReport:
-    stages = tuple(replace(stage, ran=False, seconds=0.0) for stage in report.stages)
-    return replace(report, seconds=seconds, stages=stages)

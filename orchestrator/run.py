@@ -34,13 +34,9 @@ def run(
 ) -> FinishedRun:
     """Runs a recipe, or what is left of it.
 
-    Args:
-        loaded: the recipe, judged statically.
-        home: where state lives.
-        repeats: how many seeds the student is taught with.
-        console: where progress is shown.
-        environment: where a tracker's address is looked for, if the recipe gives none.
-        fault: ends the driver at a named step, for tests of resuming.
+    ``repeats``: how many seeds the student is taught with; ``environment``: where a tracker's
+    address is looked for, if the recipe gives none; ``fault`` ends the driver at a named step, for
+    tests of resuming.
 
     Raises:
         RecipeProblems: everything that the deep check found.
@@ -58,8 +54,11 @@ def run(
         return finished
     store.prepare()
     with interruptible(), closing(RuntimeStart(home)) as runtime_start:
-        if plan is not None and _is_resumed(plan, store):
-            runtime_start.begin(plan)
+        if plan is not None:
+            stored = {StoredStage(store.folder(stage.digest)).finished for stage in plan.stages}
+            if stored == {True, False}:
+                # The recipe has passed the deep check before: no runtime is started in vain.
+                runtime_start.begin(plan)
         # Imports torch and more, which takes seconds; a runtime starts meanwhile.
         from orchestrator.run_plan import run_plan
 
@@ -81,10 +80,3 @@ def _plan_without_torch(loaded: LoadedRecipe, store: Store, repeats: int) -> Pla
         return make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats)
     except (OSError, UserError):
         return None
-
-
-def _is_resumed(plan: Plan, store: Store) -> bool:
-    """Whether some stages are stored and some are not: then the recipe has passed the deep check
-    before, and a runtime is not started in vain."""
-    stored = {StoredStage(store.folder(stage.digest)).finished for stage in plan.stages}
-    return stored == {True, False}

@@ -37,6 +37,11 @@ class StoredRun:
         """Whether some process runs it now."""
         return is_locked(self.folder / LOCK)
 
+    def is_meant_by(self, word: str) -> bool:
+        """Whether ``word`` is its name, alone or with ``@`` and the beginning of its digest."""
+        name, _, beginning = word.partition("@")
+        return self.report.name == name and self.report.recipe_digest.startswith(beginning)
+
 
 @dataclass(frozen=True)
 class StoredRuns:
@@ -73,19 +78,15 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
             f"`RUN` is '{word}', but '{stored.home}' has no run; run a recipe first, or "
             "give another home with --home or STILLHOUSE_HOME"
         )
-    name, at, beginning = word.partition("@")
-    if word == LATEST:
-        fitting = stored.runs[:1]
-    elif not at:
-        fitting = tuple(run for run in stored.runs if run.report.name == name)[:1]
-    else:
-        fitting = tuple(run for run in stored.runs if _fits(run, name, beginning))
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+    fitting = list(stored.runs)
+    if word != LATEST:
+        fitting = [run for run in fitting if run.is_meant_by(word)]
+    if "@" in word and len(fitting) > 1:
         titles = _some([run.title for run in fitting])
         raise _problem(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
-    raise _not_found(word, stored)
+    if not fitting:
+        raise _not_found(word, stored)
+    return fitting[0]
 
 
 def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
@@ -112,10 +113,6 @@ def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
     if problems:
         raise RecipeProblems(problems)
     return found
-
-
-def _fits(run: StoredRun, name: str, beginning: str) -> bool:
-    return run.report.name == name and run.report.recipe_digest.startswith(beginning)
 
 
 def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:

@@ -35,11 +35,10 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class TrackerLocation:
-    """Where MLflow stores runs. ``artifacts`` and ``database`` are set if in our own home."""
+    """Where MLflow stores runs. ``database`` is set if in our own home."""
 
     uri: str
     experiment: str
-    artifacts: Path | None = None
     database: Path | None = None
 
     def has_finished(self, run_ids: Sequence[str]) -> bool:
@@ -75,9 +74,8 @@ def tracker_location(home: Path, recipe: Recipe, environment: Mapping[str, str])
     experiment = own.experiment or environment.get("MLFLOW_EXPERIMENT_NAME") or recipe.name
     if uri:
         return TrackerLocation(uri, experiment)
-    home = home.resolve()
-    database = home / "mlflow.db"
-    return TrackerLocation(f"sqlite:///{database}", experiment, home / "mlartifacts", database)
+    database = home.resolve() / "mlflow.db"
+    return TrackerLocation(f"sqlite:///{database}", experiment, database)
 
 
 class MlflowTracker:
@@ -192,8 +190,8 @@ class MlflowTracker:
         name = self._location.experiment
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            artifacts = self._location.artifacts
-            location = artifacts.as_uri() if artifacts is not None else None
+            own = self._location.database
+            location = own and own.with_name("mlartifacts").as_uri()
             return str(self._client.create_experiment(name, artifact_location=location))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)

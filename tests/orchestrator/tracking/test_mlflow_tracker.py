@@ -39,7 +39,7 @@ def at(home):
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
     home = tmp_path_factory.mktemp("migrated")
-    MlflowTracker(TrackerLocation(f"sqlite:///{home}/mlflow.db", "other", None, home / "mlflow.db"))
+    MlflowTracker(TrackerLocation(f"sqlite:///{home}/mlflow.db", "other", home / "mlflow.db"))
     return home / "mlflow.db"
 
 
