@@ -64,12 +64,12 @@ class Commands(click.Group):
         except (Exception, KeyboardInterrupt) as error:
             from orchestrator.exit_codes import ending_of
 
-            ending = None if isinstance(error, click.ClickException) else ending_of(error)
+            ending = ending_of(error)
             if ending is None:
                 raise
-            for sentence in ending.sentences:
-                click.echo(sentence, err=True)
-            ctx.exit(ending.code)
+            code, sentences = ending
+            click.echo(sentences, err=True)
+            ctx.exit(code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,13 +8,12 @@ a defect and keeps its traceback.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 
 from cluster.errors import CannotPlace, ClusterError
 from orchestrator.errors import RecipeProblems
 from students.errors import CheckpointError, UserError
 
-DONE, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 1, 2, 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_USER = (
@@ -23,40 +22,28 @@ _OF_USER = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a command ends: its exit code, and its sentences on standard error."""
-
-    code: int
-    sentences: tuple[str, ...] = ()
-
-
-def ending_of(error: BaseException) -> Ending | None:
-    """The ending for ``error``; None for a defect, whose traceback is shown."""
+def ending_of(error: BaseException) -> tuple[int, str] | None:
+    """The exit code for ``error`` and its sentences, one a line; None for a defect, whose traceback
+    is shown."""
     if isinstance(error, KeyboardInterrupt):
-        return Ending(INTERRUPTED, ("interrupted; the same command resumes from here",))
-    if isinstance(error, RecipeProblems):
-        return Ending(USER_ERROR, tuple(problem.message for problem in error.problems))
-    if isinstance(error, (UserError, CannotPlace)):
-        return Ending(USER_ERROR, (str(error),))
+        return INTERRUPTED, "interrupted; the same command resumes from here"
+    if isinstance(error, (RecipeProblems, UserError, CannotPlace)):
+        return USER_ERROR, str(error)
     if isinstance(error, (ClusterError, CheckpointError)):
-        return Ending(INTERNAL_ERROR, (str(error),))
+        return INTERNAL_ERROR, str(error)
     return _of_system(error) if isinstance(error, OSError) else None
 
 
-def _of_system(error: OSError) -> Ending | None:
+def _of_system(error: OSError) -> tuple[int, str] | None:
     where = f"'{error.filename}'" if error.filename else "a file"
     if error.errno in _FULL:
-        return Ending(
-            INTERNAL_ERROR,
-            (
-                f"the disk is full ({where}); free some space and run the same command again: the "
-                f"last committed checkpoint is intact",
-            ),
+        return INTERNAL_ERROR, (
+            f"the disk is full ({where}); free some space and run the same command again: the "
+            "last committed checkpoint is intact"
         )
     if error.errno in _OF_USER:
         reason = (error.strerror or "no access").lower()
-        return Ending(
-            USER_ERROR, (f"{where} cannot be used: {reason}; correct that or choose another place",)
+        return USER_ERROR, (
+            f"{where} cannot be used: {reason}; correct that or choose another place"
         )
     return None

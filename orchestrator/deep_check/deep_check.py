@@ -91,11 +91,10 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
         found.add([problem_of(error, "transfer_set")])
         return found
     found.transfer_set = data
-    if recipe.transfer_set.class_count is None:  # Of the others the rules know it.
-        wrong_maps = problems_from(class_map_problems(recipe, data.classes))
-        if wrong_maps:  # The number of a teacher's outputs is unknown for such classes.
-            found.add(wrong_maps)
-            return found
+    wrong_maps = problems_from(class_map_problems(recipe, data.classes))
+    if wrong_maps:  # The number of a teacher's outputs is unknown for such classes.
+        found.add(wrong_maps)
+        return found
     found.add(problems_from(_sample_problems(recipe, data)))
     models: dict[str, nn.Module] = {}
     for place, owner in recipe.models.items():
@@ -162,11 +161,10 @@ def _outputs_problem(
 
 
 def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
-    if recipe.transfer_set.class_count is None:
-        wrong = list(omitted_problems(recipe, data.classes))
-        if wrong:
-            yield from wrong
-            return
+    wrong = list(omitted_problems(recipe, data.classes))
+    if wrong:
+        yield from wrong
+        return
     given = [("student.train", recipe.student.train.batch_size, len(data.student_ids))]
     for name, teacher in recipe.teachers.items():
         own = some_classes(data, teacher.classes)
@@ -191,8 +189,7 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
     if bank == "none" or not recipe.teachers or not needs_teachers(recipe.student.objective):
         return
     if top_k is not None and top_k >= data.classes:
-        if data.config.class_count is None:  # Of the others the rules know it.
-            yield beyond_classes(top_k, data.classes)
+        yield beyond_classes(top_k, data.classes)
         return
     column = Column(LOGITS, (data.classes,), top_k)
     of_one = bytes_of_one_view([column], len(data.targets), len(data.student_ids))

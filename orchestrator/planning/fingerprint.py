@@ -30,20 +30,20 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True)
 class FingerprintContext:
-    """Where files are found while a fingerprint is made.
+    """The data, and where files are found while a fingerprint is made.
 
-    ``folder`` is the recipe's, ``cache`` remembers the hashes of files, ``identity`` is the
-    transfer set's.
+    ``identity`` is the transfer set's, ``folder`` the recipe's; ``cache`` remembers the hashes of
+    files.
     """
 
+    transfer_set: TransferSetConfig
+    identity: str
     folder: Path
     cache: Path
-    identity: str
 
 
 def training_stage(
     spec: StudentSpec,
-    transfer_set: TransferSetConfig,
     teachers: Sequence[Plain],
     ensemble: EnsembleConfig,
     context: FingerprintContext,
@@ -63,7 +63,7 @@ def training_stage(
         "objective": {name: _term(term, spec) for name, term in spec.objective.items()},
         "train": _training(spec),
         "seed": spec.seed,
-        "samples": _samples(spec, transfer_set, context, by_label=by_label),
+        "samples": _samples(spec, context, by_label=by_label),
         "teachers": list(teachers),
     }
     if teachers:
@@ -86,9 +86,7 @@ def _ensemble(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plai
     return fields | ({"seed": seed} if ensemble.is_random else {})
 
 
-def evaluation_stage(
-    config: TeacherConfig, transfer_set: TransferSetConfig, context: FingerprintContext
-) -> Plain:
+def evaluation_stage(config: TeacherConfig, context: FingerprintContext) -> Plain:
     """A stage that evaluates a teacher whose weights were trained elsewhere."""
     assert config.weights is not None
     return {
@@ -97,8 +95,8 @@ def evaluation_stage(
         "model": _model(config.model, context),
         "weights": _weights(config.weights, context),
         "threads": config.threads,
-        "parts": _data(transfer_set, context),
-    } | outputs(config.classes, transfer_set)
+        "parts": _data(context),
+    } | outputs(config.classes, context.transfer_set)
 
 
 def teacher(name: str, config: TeacherConfig, stage: str) -> Plain:
@@ -147,17 +145,11 @@ def _training(spec: StudentSpec) -> Plain:
     return fields
 
 
-def _samples(
-    spec: StudentSpec,
-    transfer_set: TransferSetConfig,
-    context: FingerprintContext,
-    *,
-    by_label: bool,
-) -> Plain:
+def _samples(spec: StudentSpec, context: FingerprintContext, *, by_label: bool) -> Plain:
     """Which samples it learns from, and under which views; ``by_label`` says whether its teachers
     are weighted by the labels that it is given."""
-    given = spec.samples
-    fields = _data(transfer_set, context)
+    given, transfer_set = spec.samples, context.transfer_set
+    fields = _data(context)
     fields["augment"] = given.augment.model_dump(mode="json")
     fields["views"] = transfer_set.views if given.augment.changes else None
     if given.audience == "teacher":
@@ -179,8 +171,9 @@ def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) ->
     return {"outputs": list(classes)}
 
 
-def _data(transfer_set: TransferSetConfig, context: FingerprintContext) -> Plain:
+def _data(context: FingerprintContext) -> Plain:
     """The images themselves, and how they are split."""
+    transfer_set = context.transfer_set
     fields: Plain = {
         "identity": context.identity,
         "seed": transfer_set.seed,

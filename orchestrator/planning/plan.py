@@ -100,9 +100,15 @@ def make_plan(
         TransferSetError: the data are missing, so that their identity is not known.
         WeightsError, OSError: weights of a teacher are missing.
     """
+    source = recipe.transfer_set.custom_source
+    if identity is None and source is not None:
+        raise TransferSetError(
+            f"what `transfer_set.source` ({source}) returns is known only when it has run",
+            path="source",
+        )
     if identity is None:
-        identity = _identity(recipe, folder, cache)
-    context = fingerprint.FingerprintContext(folder, cache, identity)
+        identity = identify(recipe.transfer_set, folder=folder, cache=cache)
+    context = fingerprint.FingerprintContext(recipe.transfer_set, identity, folder, cache)
     teachers = {name: _teacher(recipe, name, context) for name in recipe.teachers}
     students = [
         stage for repeat in range(repeats) for stage in _students(recipe, teachers, context, repeat)
@@ -110,23 +116,13 @@ def make_plan(
     return Plan(recipe, folder, (*teachers.values(), *students), identity, repeats)
 
 
-def _identity(recipe: Recipe, folder: Path, cache: Path) -> str:
-    source = recipe.transfer_set.custom_source
-    if source is not None:
-        raise TransferSetError(
-            f"what `transfer_set.source` ({source}) returns is known only when it has run",
-            path="source",
-        )
-    return identify(recipe.transfer_set, folder=folder, cache=cache)
-
-
 def _teacher(recipe: Recipe, name: str, context: fingerprint.FingerprintContext) -> Stage:
     """The stage that evaluates a loaded teacher, or trains one here as its own student."""
-    config, title, transfer_set = recipe.teachers[name], f"teachers.{name}", recipe.transfer_set
+    config, title = recipe.teachers[name], f"teachers.{name}"
     train = config.train
     if train is None:
-        return Stage(title, "examine", fingerprint.evaluation_stage(config, transfer_set, context))
-    augment = train.augment or transfer_set.augment
+        return Stage(title, "examine", fingerprint.evaluation_stage(config, context))
+    augment = train.augment or recipe.transfer_set.augment
     spec = StudentSpec(
         path=title,
         model=config.model,
@@ -139,7 +135,7 @@ def _teacher(recipe: Recipe, name: str, context: fingerprint.FingerprintContext)
         temperature=recipe.ensemble.temperature,
         mean=recipe.ensemble.mean,
     )
-    fields = fingerprint.training_stage(spec, transfer_set, (), recipe.ensemble, context)
+    fields = fingerprint.training_stage(spec, (), recipe.ensemble, context)
     return Stage(title, "teach", fields, cohort=(spec,))
 
 
@@ -192,7 +188,6 @@ def _students(
             "teach",
             fingerprint.training_stage(
                 spec,
-                recipe.transfer_set,
                 fingerprints,
                 ensemble,
                 context,

@@ -91,8 +91,7 @@ def logical_cpus(plan: Plan, cores: int) -> int:
 
 def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
     resolved, recipe = resolve(stage, plan, cores), plan.recipe
-    kind, _, name = stage.name.partition(".")
-    own = recipe.teachers[name].resources if kind == "teachers" else recipe.student.resources
+    own = recipe.models.get(stage.name, recipe.student).resources
     ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
     cpus = ranks * cpus_of(own, resolved["student"])
     for teacher, threads in resolved["teachers"].items():

@@ -55,21 +55,17 @@ def read_yaml(text: str) -> Any:
     """
     try:
         value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except YamlProblem:
+        raise
     except yaml.MarkedYAMLError as error:
-        raise YamlProblem(_where(error)) from None
+        mark = error.problem_mark or error.context_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        what = error.problem or "cannot be read"
+        raise YamlProblem(f"is not YAML{place} ({what}); correct it there") from None
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        if isinstance(error, YamlProblem):
-            raise
         raise YamlProblem(f"is not YAML ({' '.join(str(error).split())}); correct it") from None
     _measure(value, 0, [0])
     return value
-
-
-def _where(error: yaml.MarkedYAMLError) -> str:
-    what = error.problem or "cannot be read"
-    mark = error.problem_mark or error.context_mark
-    place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-    return f"is not YAML{place} ({what}); correct it there"
 
 
 def _measure(value: Any, depth: int, seen: list[int]) -> None:

@@ -33,16 +33,10 @@ def _each_map(recipe: Recipe) -> Iterator[str]:
             )
 
 
-def _known_classes(recipe: Recipe) -> Iterator[str]:
-    """Only where the number of classes is known without the data; else the deep check does it."""
-    classes = recipe.transfer_set.class_count
-    if classes is not None:
-        yield from class_map_problems(recipe, classes)
-
-
-def class_map_problems(recipe: Recipe, classes: int) -> Iterator[str]:
-    """Problems of class maps in a transfer set of so many ``classes``."""
-    if any(_each_map(recipe)):
+def class_map_problems(recipe: Recipe, classes: int | None = None) -> Iterator[str]:
+    """Problems of class maps; ``classes`` is their number where only the data show it."""
+    classes = classes or recipe.transfer_set.class_count
+    if classes is None or any(_each_map(recipe)):
         return
     maps = {name: teacher.classes for name, teacher in recipe.teachers.items()}
     beyond = {name: [c for c in known or () if c >= classes] for name, known in maps.items()}
@@ -96,4 +90,4 @@ def _of_some(recipe: Recipe, some: dict[str, tuple[int, ...]], classes: int) -> 
         )
 
 
-class_rules = (_each_map, _known_classes)
+class_rules = (_each_map, class_map_problems)

@@ -26,15 +26,12 @@ def _parts(recipe: Recipe) -> Iterator[str]:
         )
 
 
-def _omitted(recipe: Recipe) -> Iterator[str]:
-    """Only where the number of classes is known without the data; else the deep check does it."""
-    classes = recipe.transfer_set.class_count
-    if classes is not None:
-        yield from omitted_problems(recipe, classes)
-
-
-def omitted_problems(recipe: Recipe, classes: int) -> Iterator[str]:
-    """Problems of the classes that a transfer set of so many ``classes`` leaves out."""
+def omitted_problems(recipe: Recipe, classes: int | None = None) -> Iterator[str]:
+    """Problems of the classes left out; ``classes`` is the number of all classes where only the
+    data show it."""
+    classes = classes or recipe.transfer_set.class_count
+    if classes is None:
+        return
     omit = recipe.transfer_set.omit
     beyond = [each for each in omit if each >= classes]
     if beyond:
@@ -87,4 +84,4 @@ def _most_samples(recipe: Recipe, share: float) -> int | None:
     return min(training, math.ceil(training * share) + classes)
 
 
-sample_rules = (_parts, _omitted, _views, _batches)
+sample_rules = (_parts, omitted_problems, _views, _batches)
