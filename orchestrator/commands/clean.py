@@ -12,8 +12,15 @@ from orchestrator.commands.options import home_option, json_option, print_json
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.formatting.table import ABSENT, Grid, print_grid
 from orchestrator.formatting.units import counted, format_bytes
-from orchestrator.home.cleaning import Kept, Removable, delete, plan_cleaning
-from orchestrator.home.disk_usage import LABELS, DiskUsage, disk_usage
+from orchestrator.home.cleaning import (
+    LABELS,
+    DiskUsage,
+    Kept,
+    Removable,
+    delete,
+    disk_usage,
+    plan_cleaning,
+)
 from orchestrator.home.run_finder import find_runs
 
 

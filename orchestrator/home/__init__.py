@@ -4,6 +4,5 @@ store         The store of stages by digest: outcomes of finished ones, work of 
 run_status    Records a run while it is running, so that one that is killed or fails is listed
 run_finder    Finds the runs of a home, and the one that a word of the command line means
 process_lock  File locks between processes
-cleaning      Finds what of a home can be deleted, and deletes it
-disk_usage    Measures what a home holds, and what of it can be deleted
+cleaning      Measures a home, finds what of it can be deleted, and deletes that
 """

@@ -1,4 +1,4 @@
-"""Finds what of a home can be deleted, and deletes it. That costs time, nothing else.
+"""Measures a home, finds what of it can be deleted, and deletes that. It costs time, nothing else.
 
 Only what lies in the home itself is deleted: links are neither followed nor deleted. A folder is
 renamed first, under the lock that guards it, so that no process finds half of it.
@@ -6,10 +6,11 @@ renamed first, under the lock that guards it, so that no process finds half of i
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,16 @@ from orchestrator.planning.digest import LENGTH
 from students.storage.outcome import read_outcome
 
 Kind = Literal["stages", "checkpoints", "cache", "leftovers"]
+Counted = Kind | Literal["bank", "rest"]
+
+LABELS: dict[Counted, str] = {
+    "stages": "stages",
+    "checkpoints": "of these, checkpoints of finished ones",
+    "cache": "caches",
+    "leftovers": "left by an interrupted clean",
+    "bank": "the bank: teachers' answers",
+    "rest": "runs, the tracker's, all else",
+}
 
 MEASURING = "measuring"
 """The folder of the cache that a measurement writes in, while it holds ``measuring.lock``."""
@@ -56,6 +67,16 @@ class CleaningPlan:
 
     removable: tuple[Removable, ...]
     kept: tuple[Kept, ...]
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """One kind of content: its bytes, and how many folders and bytes of it can be deleted."""
+
+    kind: Counted
+    bytes: int
+    removable: int = 0
+    removable_bytes: int = 0
 
 
 def plan_cleaning(home: Path, *, everything: bool) -> CleaningPlan:
@@ -207,3 +228,42 @@ def _delete(folder: Path) -> None:
             raise error[1]
 
     shutil.rmtree(folder, onerror=unless_gone)
+
+
+def disk_usage(home: Path, removable: Sequence[Removable]) -> tuple[DiskUsage, ...]:
+    """The size of all in ``home``, and of what can be deleted; no folder is counted in two rows."""
+    home = home.resolve()
+    sizes: dict[Kind, int] = {
+        "stages": size_of(home / "stages"),
+        "checkpoints": sum(
+            size_of(stage.checkpoints)
+            for stage in Store(home).stages()
+            if stage.finished and stage.checkpoints.resolve() == stage.checkpoints
+        ),
+        "cache": size_of(home / "cache"),
+        "leftovers": sum(size_of(item.path) for item in removable if item.kind == "leftovers"),
+    }
+    bank = size_of(home / "bank")
+    rest = size_of(home) - sizes["stages"] - sizes["cache"] - bank
+    return (
+        *(_usage(kind, size, removable) for kind, size in sizes.items() if size),
+        *([DiskUsage("bank", bank)] if bank else []),
+        DiskUsage("rest", rest),
+    )
+
+
+def _usage(kind: Kind, size: int, removable: Sequence[Removable]) -> DiskUsage:
+    items = [item for item in removable if item.kind == kind]
+    return DiskUsage(kind, size, len(items), sum(size_of(item.path) for item in items))
+
+
+def size_of(path: Path) -> int:
+    """The bytes of all files in a folder; links are not followed, a vanished file counts 0."""
+    if path.is_symlink():
+        return 0
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(folder) / name).lstat().st_size
+    return total

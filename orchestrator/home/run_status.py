@@ -66,8 +66,10 @@ def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
 
     A run that was done stays so: its digest names the same stages, so its figures hold.
     """
-    if _is_done(folder / REPORT):
-        return
+    with suppress(OSError, ValueError):
+        before = RunReport.from_json((folder / REPORT).read_bytes())
+        if before.outcome in ("done", "degraded"):
+            return
     report = RunReport(
         name=plan.recipe.name,
         recipe_digest=plan.digest,
@@ -78,10 +80,3 @@ def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
         format=FORMAT,
     )
     write_json(folder / REPORT, report.to_json())
-
-
-def _is_done(report: Path) -> bool:
-    try:
-        return RunReport.from_json(report.read_bytes()).outcome in ("done", "degraded")
-    except (OSError, ValueError):
-        return False

@@ -18,7 +18,6 @@ from orchestrator.profiling.measured_plan import (
 from orchestrator.profiling.short_run import StageTiming, time_stage
 from orchestrator.profiling.stage_estimate import (
     TaughtTiming,
-    evaluation_stage,
     run_seconds,
     taught_stage,
     untaught_stage,
@@ -128,7 +127,9 @@ def _expected(
             yield untaught_stage(stage, work, timing)
         else:
             teacher = teachers[stage.name.removeprefix("teachers.")]
-            yield evaluation_stage(stage, work, teacher.rate / (teacher.gain or 1.0))
+            plain_rate = teacher.rate / (teacher.gain or 1.0)
+            seconds = (work.validation + work.test) / plain_rate
+            yield ExpectedStage(stage.title, stage.digest, seconds)
 
 
 def _threads(bench: Bench, stage: Stage, expected: ExpectedStage) -> int:

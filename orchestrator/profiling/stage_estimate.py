@@ -87,11 +87,6 @@ def taught_stage(
     )
 
 
-def evaluation_stage(stage: Stage, work: Workload, rate: float) -> ExpectedStage:
-    """What the evaluation of a loaded model takes, which answers ``rate`` samples/s."""
-    return ExpectedStage(stage.title, stage.digest, (work.validation + work.test) / rate)
-
-
 def _beside_steps(work: Workload, timing: StageTiming) -> float:
     """Seconds of a stage after its epochs (validation, checkpoint) and after its last step
     (evaluation of both parts)."""

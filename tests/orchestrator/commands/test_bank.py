@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.home.disk_usage import disk_usage
+from orchestrator.home.cleaning import disk_usage
 from teachers.bank.inventory import stored_shelves
 from teachers.bank.writer import LiveView
 from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported, stillhouse

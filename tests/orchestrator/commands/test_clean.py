@@ -9,8 +9,7 @@ from threading import Event
 import pytest
 
 from orchestrator.home import cleaning
-from orchestrator.home.cleaning import delete, plan_cleaning
-from orchestrator.home.disk_usage import disk_usage
+from orchestrator.home.cleaning import delete, disk_usage, plan_cleaning
 from orchestrator.home.store import Store
 from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.stored_homes import add_run, add_stage, digest
