@@ -47,7 +47,7 @@ $(TOOLS): $(INSTALLED)
 demo: $(INSTALLED)
 	@$(BIN)/stillhouse run recipes/digits.yaml
 
-# Two files at a time: many tests wait for processes of their own.
+# Two files at a time: many tests wait for processes that they start.
 test: $(TOOLS)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

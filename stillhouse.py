@@ -27,7 +27,7 @@ HOME = Path(".stillhouse")
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
-    """Reads and judges the recipe at ``path``; ``overrides`` are ``a.b=value``, as YAML.
+    """Reads and checks the recipe at ``path``; ``overrides`` are ``a.b=value``, as YAML.
 
     Raises:
         RecipeProblems: with everything that is wrong, each at its place.
@@ -53,7 +53,7 @@ def run(recipe: LoadedRecipe, *, home: str | Path = HOME, repeats: int = 1) -> F
     Raises:
         RecipeProblems: everything that the deep check found.
         UserError, ClusterError: training cannot go on, or a role was lost.
-        KeyboardInterrupt: it was interrupted; the same call goes on.
+        KeyboardInterrupt: it was interrupted; the same call continues.
     """
     from rich.console import Console
 

@@ -3,7 +3,7 @@
     python -m benchmarks.gpu [ROOT] [--rounds 3] [--epochs 2] [a.b=value ...]
 
 Three ResNets (56, 44, 32) teach a ResNet-8, all on one GPU: teachers and student in one process,
-and each teacher in a process of its own (a one-node Ray, each role with a quarter of the GPU).
+and each teacher in its own process (a one-node Ray, each role with a quarter of the GPU).
 ``ROOT`` holds cifar-10-batches-py and the published weights under ``weights``; without it
 images and weights are random, which does not change the speed. All runs are recipes as by
 ``stillhouse run``, so transfers are pinned and teachers are run as ``precision: auto`` chooses

@@ -8,7 +8,7 @@ batches of 128, SGD at 0.1 with momentum and a cosine, temperature 4, weights 0.
 0.9 of answers, and all cores. The peers come from ``pip install -e '.[peers]'``; those that are
 not installed are left out.
 
-Each has a process of its own. The peers train for some seconds, with the number of DataLoader
+Each has its own process. The peers train for some seconds, with the number of DataLoader
 processes that is fastest for them. This project runs a recipe of some epochs of a
 fraction of the samples by its command. Rates are of the steps after the first few, from the end of
 one step to the end of the next. The bank is emptied before each run that fills it (``filling``);

@@ -1,4 +1,4 @@
-"""Says where roles run; knows nothing of distillation.
+"""Says where roles run; imports nothing of distillation.
 
 section     What every section of a recipe is: frozen, strict, closed to unknown keys
 config      The sections ``cluster`` and ``timeouts``

@@ -46,11 +46,11 @@ class InProcessRuntime:
         """Does nothing: there are no processes to make ready."""
 
     def retire(self, handle: Handle[Any]) -> None:
-        """Drops the role for good. May be called twice."""
+        """Drops the role permanently. May be called twice."""
         self._own(handle).drop("it was retired", for_good=True)
 
     def kill(self, handle: Handle[Any]) -> None:
-        """Drops the role as a crash would; ``revive`` builds it anew."""
+        """Drops the role as a crash would; ``revive`` builds it again."""
         self._own(handle).drop("it was killed", for_good=False)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Where roles run: the protocol of a runtime and the typed handles it gives out.
 
 A *role* is an ordinary object that works in one process. A runtime starts it somewhere
-and returns a ``Handle``; nothing else knows where the role lives. Handles can be passed to
+and returns a ``Handle``; nothing else depends on where the role lives. Handles can be passed to
 other roles, which then call without going through the driver.
 """
 
@@ -81,7 +81,7 @@ class Handle(Protocol[R_co]):
         """Runs the generator ``method``, which may work ``ahead`` answers ahead of its reader."""
 
     def revive(self) -> None:
-        """Builds a lost role anew from what it was started with; does nothing to a live one.
+        """Builds a lost role again from what it was started with; does nothing to a live one.
 
         Safe from several processes at once.
 
@@ -122,7 +122,7 @@ class Runtime(Protocol):
         """
 
     def retire(self, handle: Handle[Any]) -> None:
-        """Ends a role for good and in order; its process may serve another role.
+        """Ends a role permanently and in order; its process may serve another role.
 
         May be called twice, and on a role that is lost.
         """

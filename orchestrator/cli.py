@@ -15,7 +15,7 @@ from orchestrator.commands.options import home_option
 
 COMMANDS = {
     "init": "Writes a commented recipe to start from.",
-    "check": "Judges a recipe and prints its plan; starts nothing.",
+    "check": "Checks a recipe and prints its plan; starts nothing.",
     "run": "Runs a recipe, except for what is stored; prints the report.",
     "list": "Lists the runs, and the number of stored stages.",
     "report": "Prints the report of an earlier run.",

@@ -13,7 +13,7 @@ from orchestrator.planning.thread_allocation import gpus, logical_cpus
 
 
 class RuntimeStart:
-    """Starts a plan's runtime on a thread of its own, beside other work, and closes it.
+    """Starts a plan's runtime on its own thread, beside other work, and closes it.
 
     Ray's processes end with the thread that started them, so that thread lives until they have
     ended. Waiting: ``runtime`` and ``close`` wait for the start, which Ray itself bounds.

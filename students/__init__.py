@@ -1,4 +1,4 @@
-"""Students: data, models, losses and the training of one student. They know no teacher.
+"""Students: data, models, losses and the training of one student. They import no teacher.
 
 Folders
   transfer_sets     the samples: data sets, splits, augmentation, order, sizes

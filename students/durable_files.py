@@ -1,6 +1,6 @@
 """Writes files that survive a crash: each is whole or absent, and on the disk when a call returns.
 
-Every file of a home is written here, but for logs that grow (the step log, the bank's journals)
+Every file of a home is written here, except for logs that grow (the step log, the bank's journals)
 and arrays that are mapped while they are filled. A process that is killed may leave a file whose
 name begins with ``TEMPORARY``; nothing reads it.
 """

@@ -39,7 +39,7 @@ class WeightsError(UserError):
 
 
 class ShapeMismatch(WeightsError):
-    """Weights of this architecture but for the shapes of some tensors; ``shapes``, by name: the
+    """Weights of this architecture except for the shapes of some tensors; ``shapes``, by name: the
     file's, and the model's."""
 
     def __init__(

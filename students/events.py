@@ -17,7 +17,7 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class Resumed:
-    """Training starts, or goes on, at ``step`` of ``total_steps``."""
+    """Training starts, or continues, at ``step`` of ``total_steps``."""
 
     step: int
     total_steps: int

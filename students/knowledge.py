@@ -126,7 +126,7 @@ class Answer:
 class Knowledge:
     """The outputs of K teachers for one micro-batch, and their weights.
 
-    ``logits`` float32 [K, B, C]; ``known`` bool [K, C], the classes a teacher knows;
+    ``logits`` float32 [K, B, C]; ``known`` bool [K, C], the classes a teacher covers;
     ``present`` bool [K, B], which teachers answered; ``weights`` float32 [K, B], summing to one
     over the teachers present, or None until a weighting rule or the student's gating network
     fills them in; ``taps`` by the teacher's name, then by the tap's, float32 [B, ...];

@@ -21,7 +21,7 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class TeacherTrain(TrainConfig):
-    """How a teacher is trained, in a stage of its own; its seed comes from its name."""
+    """How a teacher is trained, in its own stage; its seed comes from its name."""
 
     epochs: Positive = 15
     seed: Annotated[int, Field(ge=0)] | None = Field(  # type: ignore[assignment]
@@ -67,7 +67,7 @@ class TeacherConfig(Section):
 
 
 class Wait(Section):
-    """A lost teacher is restarted and goes on where the student is: the same result."""
+    """A lost teacher is restarted and continues at the student's position: the same result."""
 
     kind: Literal["wait"] = "wait"
 

@@ -92,6 +92,6 @@ def test_the_teacher_and_the_sample_are_named_and_the_run_ends_as_the_recipe_say
         assert "Traceback" not in result.stderr
         assert result.stderr.rstrip().endswith(
             "teacher 'broken' answered with values that are not numbers (NaN), first to sample "
-            f"{sample}; see to its weights"
+            f"{sample}; check its weights"
         )
         assert caplog.text.count("restarting teacher 'broken'") == restarts

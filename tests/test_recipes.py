@@ -64,7 +64,7 @@ def test_the_unseen_class_is_kept_from_the_student_alone(tmp_path: Path) -> None
     data = data_of(loaded, tmp_path)
     assert 3 not in data.targets[data.student_ids]
     assert set(np.delete(np.arange(10), 3)) == set(data.targets[data.student_ids])
-    # Its teachers know threes, and the correction finds threes in the validation part.
+    # Its teachers cover threes, and the correction finds threes in the validation part.
     assert 3 in data.targets[data.teacher_ids()]
     assert 3 in data.targets[data.validation_ids]
     assert set(loaded.recipe.student.objective) == {"soft_targets"}

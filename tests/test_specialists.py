@@ -24,7 +24,7 @@ ALONE = "teachers.all=null"
 
 
 def recipe() -> dict[str, Any]:
-    """One teacher of all classes, and three that know disjoint parts of them."""
+    """One teacher of all classes, and three that cover disjoint parts of them."""
     train = {"epochs": 5, "batch_size": 32, "threads": 1, "optimizer": {"lr": 0.1}}
     model, engine = {"kind": "mlp", "hidden": [32]}, {"kind": "torch"}
     one = {"model": model, "train": train, "engine": engine, "threads": 1, "precision": "fp32"}

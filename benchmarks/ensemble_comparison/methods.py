@@ -92,7 +92,7 @@ def _methods() -> Iterator[Method]:
     yield Method(
         "specialists",
         "combining",
-        "uniform, with teachers of some classes, where they know the class",
+        "uniform, with teachers of some classes, where they cover the class",
         choices.specialists,
     )
     yield Method("noise", "noise", "uniform, with multiplicative noise on logits", choices.noise)

@@ -202,7 +202,7 @@ NOT_ON_CIFAR = (
     "correlation", "standardize", "triplet_order", "relations", "multi_group_hint",
 )  # fmt: skip
 NOTHING: Mapping[str, str] = MappingProxyType({})
-OF_ALL_CLASSES = "the published teachers know all classes"
+OF_ALL_CLASSES = "the published teachers cover all classes"
 
 
 def _cifar(root: Path) -> Iterator[Regime]:

@@ -1,4 +1,4 @@
-"""What ``benchmarks.peers`` gives the same work, each in a process of its own.
+"""What ``benchmarks.peers`` gives the same work, each in its own process.
 
 setting        the work itself: samples, networks, objective, optimizer, and its budget
 input_pipeline the usual input pipeline of the peers: PIL images, transforms, a DataLoader

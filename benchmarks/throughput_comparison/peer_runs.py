@@ -1,4 +1,4 @@
-"""Runs the peers, each in a process of its own with all cores."""
+"""Runs the peers, each in its own process with all cores."""
 
 from __future__ import annotations
 

@@ -5,5 +5,5 @@ session          A Ray of our own on this machine: on loopback, behind a token
 host             The actor: a process that holds one role at a time
 handle           Handles of such roles, calls that wait for them, and Ray's errors as ours
 resource_ledger  Counts logical CPUs and GPUs: which role has how many, which must wait
-local_runtime    The runtime of one machine: each role in a process of its own
+local_runtime    The runtime of one machine: each role in its own process
 """

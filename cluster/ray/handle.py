@@ -1,7 +1,7 @@
 """Handles of roles that live in Ray actors, calls that wait for them, and Ray's errors as ours.
 
 A thread that waits for Ray while it is shut down waits for ever. So every wait is counted in
-``PENDING_CALLS``; whoever closes the runtime ends the roles first, which frees the waiting threads,
+``PENDING_CALLS``; closing the runtime ends the roles first, which frees the waiting threads,
 and shuts Ray down once none is left.
 """
 
@@ -108,7 +108,7 @@ class RayHandle(Generic[R]):
         return _RayStream(self.name, bounded.remote(self.serial, method.__name__, args, kwargs))
 
     def revive(self) -> None:
-        """Builds a lost role anew; does nothing to a live one."""
+        """Builds a lost role again; does nothing to a live one."""
         self._check_connected()
         self.build(fresh=False)
 

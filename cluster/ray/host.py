@@ -140,7 +140,7 @@ class Host:
 def _picklable_errors() -> Iterator[None]:
     """Lets an error through if it can be pickled; else raises one with its type and message.
 
-    ``SystemExit`` is replaced as well: it would end the process for good.
+    ``SystemExit`` is replaced as well: it would end the process.
     """
     try:
         yield

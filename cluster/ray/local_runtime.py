@@ -1,4 +1,4 @@
-"""The runtime of one machine: each role in a process of its own, reused by the next role."""
+"""The runtime of one machine: each role in its own process, reused by the next role."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class LocalRuntime:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Handle[R]:
-        """Builds ``role(*args, **kwargs)`` in a process of its own; returns once it is built."""
+        """Builds ``role(*args, **kwargs)`` in its own process; returns once it is built."""
         serial = next(self._serials)
         self._ledger.take(serial, name, demand)
         try:

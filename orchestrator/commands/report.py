@@ -32,7 +32,7 @@ def command(home: Path, run: str, as_json: bool) -> None:
     if found.report.format != FORMAT:
         click.echo(
             "An older version wrote this report, and not all of it can be shown; run the recipe "
-            "again, which writes it anew."
+            "again to write it."
         )
     if found.running:
         click.echo("It is running now.")

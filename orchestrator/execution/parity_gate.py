@@ -84,7 +84,7 @@ class ParityGate:
     ) -> bool:
         """Whether the teacher, run as ``inference``, has passed the gate, or failed with a warning.
 
-        For another temperature the stored answers to the probe are judged again.
+        For another temperature the stored answers to the probe are compared again.
         """
         verdict, answers = read_record(folder, Verdict), read_probe_answers(folder, inference)
         if verdict is None or answers is None or verdict.inference != inference:
@@ -101,7 +101,7 @@ class ParityGate:
         inference: InferenceConfig,
         temperature: float,
     ) -> Verdict:
-        """Judges the teacher by its answers to the probe, and stores the verdict.
+        """Evaluates the teacher by its answers to the probe, and stores the verdict.
 
         Raises:
             TeacherError: it fails, and its ``gate`` is not ``warn``.

@@ -120,8 +120,7 @@ def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:
     if damaged or not stored.runs:
         report = (damaged or stored.unreadable)[0] / REPORT
         return _problem(
-            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again, which writes it "
-            "anew"
+            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again to replace it"
         )
     return _problem(f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}")
 

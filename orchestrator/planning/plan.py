@@ -141,7 +141,7 @@ def _teacher(recipe: Recipe, name: str, context: fingerprint.FingerprintContext)
 
 def class_maps(recipe: Recipe, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
     """The class maps of teachers ``names``: which classes their outputs stand for; without those
-    that know all classes in order."""
+    that cover all classes in order."""
     maps = {name: recipe.teachers[name].classes for name in names}
     return {name: classes for name, classes in maps.items() if classes is not None}
 

@@ -81,7 +81,7 @@ def time_teacher(bench: Bench, name: str, stage: Stage, threads: int) -> Measure
 def _choose(
     bench: Bench, name: str, stage: Stage, handle: Handle[TeacherHost], threads: int
 ) -> InferenceConfig:
-    """As a run chooses it, but for compiling, which takes longer than all this."""
+    """As a run chooses it, except for compiling, which takes longer than all this."""
     gate, shelves = bench.runner.teachers.parity_gate, bench.runner.teachers.bank_shelves
     outcome = read_outcome(bench.scratch.folder(bench.plan.stage(f"teachers.{name}").digest))
     macs = outcome.macs if outcome else 1

@@ -8,12 +8,12 @@ Reading
   unsupported        settings that this version does not support yet, refused by name
   places             paths in plain values
 
-Judging
+Checking
   schema             what a recipe can hold at each place; default kinds
   validation_errors  pydantic's errors as problems
   rules              rules across sections
   files              files that it names and that are missing
-  advice             notes on it where nothing is wrong
+  advice             notes on a valid recipe
   message_text       how a sentence shows values, lists and the nearest name
 
 Writing

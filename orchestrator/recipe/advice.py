@@ -1,4 +1,4 @@
-"""Notes on a recipe in which nothing is wrong: what its author should know of it, in sentences."""
+"""Notes on a valid recipe: what its author should consider, in sentences."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _noise(recipe: Recipe) -> Iterator[str]:
     yield (
         f"Noise is added to the answers: the logits of {100 * noise.probability:g} % of the "
         f"samples are each multiplied by 1 + a draw of standard deviation {noise.sigma:g}, drawn "
-        f"anew for each teacher, epoch and sample{virtual}."
+        f"again for each teacher, epoch and sample{virtual}."
     )
     objective = recipe.student.objective
     shifted = [name for name, term in objective.items() if term.active and term.on_distributions]

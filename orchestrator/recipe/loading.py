@@ -110,7 +110,7 @@ def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
     found = [*refused.values()]
     found += [Problem(dotted(each.path), sentence(each)) for each in kept]
     if recipe is not None:
-        found += [each for each in judge(recipe) if not _about(each, suspects)]
+        found += [each for each in check_rules(recipe) if not _about(each, suspects)]
     hidden = [
         Problem(each.path, hide(each.message, resolved.written, resolved.data)) for each in found
     ]

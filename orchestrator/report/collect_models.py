@@ -176,7 +176,7 @@ class ModelFigures:
         return data.test_ids if part == "test" else data.validation_ids
 
     def _classes_of(self, name: str) -> Classes:
-        """The classes that the model of stage ``name`` knows, if it does not know all."""
+        """The classes that the model of stage ``name`` covers, if it does not cover all."""
         maps = class_maps(self.plan.recipe, self.plan.recipe.teachers)
         own = maps.get(model_name(name)) if role_of(name) == "teacher" else None
         return None if own is None or len(own) == self.transfer_set.classes else tuple(sorted(own))

@@ -21,7 +21,7 @@ def write_page(finished: FinishedRun) -> FinishedRun:
     """Writes page, pictures and reports into the run's folder; gives the run with the paths of
     these artifacts by file name in its first report.
 
-    The same report writes the same bytes but for the seconds in it.
+    The same report writes the same bytes except for the seconds in it.
     """
     folder, report = finished.folder, finished.report
     pictures = draw_pictures(report, folder)

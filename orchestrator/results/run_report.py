@@ -41,7 +41,7 @@ class ModelReport:
     ``corrected`` holds the test part's scores after prior correction. ``macs`` are for one sample,
     ``latency_ms`` are milliseconds per sample by batch size, "1" and "64". ``seen_training``:
     its weights have seen the training samples, of which the validation part is taken. ``classes``
-    are the indices of those that a teacher knows, where these are not all: its figures are on
+    are the indices of those that a teacher covers, where these are not all: its figures are on
     samples of these alone.
     """
 

@@ -3,6 +3,6 @@
 tracker         What a tracker promises: runs found before they are made, metrics sent again
 mlflow_tracker  The tracker that stores runs in MLflow: the one file that imports it
 windows         Averages a stage's committed rows into metrics, one mean for each window of steps
-writer          Sends a run's committed metrics and files to the tracker, on a thread of its own
+writer          Sends a run's committed metrics and files to the tracker, on its own thread
 run_tracking    Reports a run to the tracker: its stages, what they commit, how it ends
 """

@@ -163,7 +163,7 @@ class MlflowTracker:
             self._client.set_terminated(run_id, status=status)
 
     def _exclusive(self) -> contextlib.AbstractContextManager[Any]:
-        """Lets processes that share a home find or make runs one after the other."""
+        """Lets processes that share a home find or make runs in turn."""
         if self._location.database is None:
             return contextlib.nullcontext()
         return FileLock(f"{self._location.database}.lock", timeout=60)

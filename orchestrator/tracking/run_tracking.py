@@ -25,7 +25,7 @@ SECONDS_TO_SEND = 60.0
 
 
 class RunTracking:
-    """Watches a run for the tracker. Nothing here waits, but for ``close``."""
+    """Watches a run for the tracker. Nothing here waits, except ``close``."""
 
     def __init__(
         self, plan: Plan, store: Store, recipe: Mapping[str, Any], location: TrackerLocation

@@ -39,7 +39,7 @@ class CommittedMetrics:
         """Whether ``segments`` go on where those that were read end.
 
         They do not when a damaged checkpoint was passed over and training resumed from an earlier
-        one; then reading begins anew, behind the tracker's cursor.
+        one; then reading starts again, behind the tracker's cursor.
         """
         same = segments[: len(self._read)]
         if same == self._read:

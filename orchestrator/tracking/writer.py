@@ -1,4 +1,4 @@
-"""Sends a run's committed metrics and files to the tracker, on one thread of its own.
+"""Sends a run's committed metrics and files to the tracker, on its own thread.
 
 Who waits for whom:
 

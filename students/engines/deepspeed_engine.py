@@ -49,7 +49,7 @@ class DeepSpeedEngine(Engine):
 
 
 def build_deepspeed(setup: EngineSetup) -> DeepSpeedEngine:
-    """A DeepSpeed engine that goes on from ``setup.state``.
+    """A DeepSpeed engine that continues from ``setup.state``.
 
     Raises:
         TrainingError: the ranks did not meet, or a setting is not the user's.

@@ -1,7 +1,7 @@
 """What every engine does, wherever its optimizer keeps weights, gradients and slots.
 
 No engine is asked to clip gradients: each hands them in and scales them by one factor. DeepSpeed
-has a formula of its own for each ZeRO stage: the norm is taken in float32 or float64, over other
+has its own formula for each ZeRO stage: the norm is taken in float32 or float64, over other
 pieces, and stage 0 multiplies by ``c / (n + 1e-6)`` where the others divide by ``(n + 1e-6) / c``.
 The results differ in their last bits.
 """
@@ -42,7 +42,7 @@ class EngineSetup:
     """What an engine is built from.
 
     The weights of ``learner`` must be the same on every rank; ``accumulation`` is the number of
-    micro-batches of this rank in one step; ``state``, of any engine, is where it goes on from.
+    micro-batches of this rank in one step; ``state``, of any engine, is where it continues from.
     """
 
     engine: EngineConfig

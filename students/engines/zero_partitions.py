@@ -170,7 +170,7 @@ class _SplitSlots(_Split):
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
         super().prepare(counts)
-        # Tells each parameter where in the flat slots its own part is.
+        # Gives each parameter the place of its own part in the flat slots.
         self._zero._lazy_init_hp_params_optimizer_state()
 
     def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:

@@ -23,7 +23,7 @@ def build_model(
     ``input_shape`` (channels, height, width) is the transfer set's; if the model's preprocessing
     resizes, the model is built for the new size. Initial weights are a function of ``seed`` and
     each module's name; torchvision's and custom models initialise themselves, so theirs are a
-    function of ``seed`` and of the whole model. The caller's generator is left as it was.
+    function of ``seed`` and of the whole model. The caller's generator is left unchanged.
 
     Raises:
         ModelError: the model cannot be built; the message says why.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 UNKNOWN = -6e4
-"""The logit of a class that a network does not know: within float16, and so low that at the
+"""The logit of a class that a network does not cover: within float16, and so low that at the
 highest temperature of a recipe (1000) the class has a probability below 1e-26."""
 
 

@@ -11,9 +11,9 @@ from students.randomness import seed_of
 def initialise(model: nn.Module, seed: int) -> None:
     """Gives every module of ``model`` its initial weights, in place.
 
-    Each module draws from a generator of its own, seeded by ``seed_of(seed, "init", name)``:
+    Each module draws from its own generator, seeded by ``seed_of(seed, "init", name)``:
     what a module starts from depends on its name and shape, and on nothing built before it,
-    and the caller's generator stays as it was.
+    and the caller's generator is unchanged.
 
     Convolutions: normal with variance 2 / fan_in, for what follows is a ReLU (He et al., 2015,
     "Delving Deep into Rectifiers", equation 10). Linear layers: PyTorch's own, uniform within

@@ -37,7 +37,7 @@ class TorchvisionModel(Model):
         """The network for pictures of ``shape`` (channels, height, width).
 
         Torchvision's models take three channels; for pictures of another number of channels the
-        first convolution is made anew.
+        first convolution is replaced by a new one.
 
         Raises:
             ModelError: there is no such classification model, or it refuses the options.

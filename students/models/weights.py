@@ -112,7 +112,7 @@ class _Source:
             with self._path.open("rb") as file:
                 return file.read(9)
         except OSError as error:
-            raise self._error(f"which cannot be read ({error.strerror}); mend that") from error
+            raise self._error(f"which cannot be read ({error.strerror}); replace it") from error
 
     def _from_torch(self, *, header_only: bool) -> Any:
         mapped = header_only and self._begins().startswith(b"PK\x03\x04")
@@ -164,7 +164,7 @@ class _Source:
         elif not any(name.startswith(prefix) for name in tensors):
             raise self._error(
                 f"{prefix!r}, but no name in {self._weights.path!r} begins so"
-                f" (the first is {next(iter(tensors), '')!r}); mend it or leave it out",
+                f" (the first is {next(iter(tensors), '')!r}); repair it or leave it out",
                 setting="strip_prefix",
             )
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}

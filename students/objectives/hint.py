@@ -92,8 +92,8 @@ def group_hint_loss(
     [0, 4/C] and is 0 where the layers point the same way everywhere, whatever their sizes. A
     vector of zeros stays zero and gets no gradient. An absent teacher's hint may hold anything.
     Source: AMTML-KD (Liu, Zhang & Wang, 2020). Its released code divides the student's layer
-    *before* a 1x1 convolution without bias that no optimizer is given, and knows equal
-    sizes alone; here the adapter learns, its outcome is divided (as the text has it), and
+    *before* a 1x1 convolution without bias that no optimizer is given, and has equal
+    sizes alone; here the adapter is trained, its output is divided (as the text has it), and
     maps of other sizes are brought to the hint's.
     """
     dim = -1 if adapted.ndim == 3 else 1

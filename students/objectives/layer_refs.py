@@ -29,7 +29,7 @@ class HintLayer:
 
 @dataclass(frozen=True)
 class Guided:
-    """A student's layer that a term looks at: through an adapter that brings it to the shape of
+    """A student's layer that a term reads: through an adapter that brings it to the shape of
     ``hint``, or, without one, as one vector per sample. ``place`` is where the recipe names it,
     within the term."""
 

@@ -87,7 +87,7 @@ class Objective:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss in ``epoch``, and each active term's value without its weight and detached.
 
-        ``outputs`` of the learner: ``logits`` [B, C], and for each layer that a term looks at,
+        ``outputs`` of the learner: ``logits`` [B, C], and for each layer that a term reads,
         under its name in ``guided``, that layer adapted [B, ...]. A term of weight 0 in this
         epoch is not computed.
 
@@ -110,7 +110,7 @@ class Objective:
                 path="objective",
             )
         used = {output for name in weights for output in self.terms[name].outputs_used(name)}
-        # An output that no term looks at gets gradients of zero. With none at all, ZeRO-3 takes
+        # An output that no term reads gets gradients of zero. With none at all, ZeRO-3 takes
         # the last ones it had, which would go into the norm by which all gradients are clipped.
         return sum((zero_of(outputs[name]) for name in outputs if name not in used), loss), values
 
@@ -154,7 +154,7 @@ def build_objective(
 
 def _layer_pairs(name: str, term: Term, teachers: Sequence[str]) -> tuple[LayerPair, ...]:
     """The layers that a term compares: each hint with the student's layer beside it, or with the
-    only one that the term looks at."""
+    only one that the term reads."""
     hints, outputs = term.hint_layers(), tuple(term.guided_layers(name))
     if len(outputs) == 1:
         outputs *= len(hints)

@@ -27,7 +27,7 @@ def mean_distribution(
 ) -> Float[Tensor, "batch classes"]:
     """The ensemble's distribution, or its logarithms: ``soften`` of K teachers' logits.
 
-    With ``standardize`` each teacher's row is standardised first, over the classes it knows.
+    With ``standardize`` each teacher's row is standardised first, over the classes it covers.
     No gradient reaches a teacher; that of the weights reaches the gating network that made them.
     """
     logits_KBC = knowledge.logits.detach()
@@ -96,19 +96,19 @@ def soften(
 ) -> Float[Tensor, "*rules batch classes"]:
     """The distribution on which the teachers agree at ``temperature`` (> 0).
 
-    Each teacher is softened over the classes that it knows: q_k = softmax(z_k / T). Then
+    Each teacher is softened over the classes that it covers: q_k = softmax(z_k / T). Then
 
     - ``arithmetic``: sum_k w_k q_k. A class gets no probability from a teacher that does
-      not know it.
+      not cover it.
     - ``geometric``: softmax over the classes of the mean of log q_k, taken for each class
-      over the teachers that know it; where all know all, softmax(sum_k w_k z_k / T). A class
-      that no present teacher knows gets no probability.
+      over the teachers that cover it; where all cover all, softmax(sum_k w_k z_k / T). A class
+      that no present teacher covers gets no probability.
 
     Weights count among the teachers present, for each sample: they are divided by their sum.
     Rows sum to one; where none is present, or all weights are zero, the row is zero. An
     absent teacher's logits may hold anything. Several rules' weights at once give a distribution
     by each. With ``log`` the logarithms, -inf for zero, which are right far below the smallest
-    number of the type: a teacher that is sure to rounding still tells its other classes apart.
+    number of the type: a teacher that is sure to rounding still distinguishes its other classes.
     Source: Hinton, Vinyals & Dean (2015), sections 1 and 3.
     """
     logits_KBC = at_least_single(teacher_logits_KBC)

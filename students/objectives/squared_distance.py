@@ -40,7 +40,7 @@ def mean_logits(
 ) -> tuple[Float[Tensor, "batch classes"], Bool[Tensor, "batch classes"]]:
     """The weighted mean logits, and for which samples and classes there is one.
 
-    For each class the mean is over the teachers present that know it.
+    For each class the mean is over the teachers present that cover it.
     """
     logits_KBC = at_least_single(teacher_logits_KBC)
     usable_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)

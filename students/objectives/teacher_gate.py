@@ -7,7 +7,7 @@ It learns to lower the student's loss. That favours teachers that are easy to im
 or not they are the most accurate; only the penalty keeps it from choosing one of them.
 
 Two departures. Latents begin at 0 and the readout at 1, so that the first weights are uniform,
-not random. With ``learns_for`` the same student goes on when the network is frozen; the released
+not random. With ``learns_for`` the same student continues when the network is frozen; the released
 code then trains a new student, for 200 epochs, with the finished network.
 """
 

@@ -114,7 +114,7 @@ class Term(Section):
         return ()
 
     def guided_layers(self, name: str) -> dict[str, Guided]:
-        """The student's layers that it looks at, by the name of the learner's output; ``name`` is
+        """The student's layers that it reads, by the name of the learner's output; ``name`` is
         the term's."""
         return {}
 

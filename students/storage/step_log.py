@@ -1,6 +1,6 @@
 """The step log: what each step of a stage measured, of which only committed rows are ever read.
 
-Each attempt at a stage appends to a file of its own, ``spool/attempt-0001.jsonl``. A
+Each attempt at a stage appends to its own file, ``spool/attempt-0001.jsonl``. A
 checkpoint's manifest names the committed history as segments: of which attempt, up to which
 byte. What an attempt wrote after its last commit, or what the actors of a killed driver still
 write, lies beyond every segment. So a resumed stage has each step once.
@@ -150,10 +150,10 @@ def _errors_named(path: Path) -> Iterator[None]:
         yield
     except FileExistsError as error:
         raise CheckpointError(
-            f"`{path}` is there already; each attempt at a stage writes a step log of its own"
+            f"`{path}` is there already; each attempt at a stage writes its own step log"
         ) from error
     except OSError as error:
         raise CheckpointError(
-            f"`{path}` cannot be written ({error.strerror}); make room or mend it and run again: "
+            f"`{path}` cannot be written ({error.strerror}); make room or repair it and run again: "
             "the last committed checkpoint stands"
         ) from error

@@ -29,7 +29,7 @@ def build_learner(
     looks at, and its gating network.
 
     Raises:
-        ModelError: no vector can be made of the layer that the gating network looks at.
+        ModelError: no vector can be made of the layer that the gating network reads.
     """
     spec = assignment.spec
     model, gating = build_student_model(assignment, transfer_set), spec.gate

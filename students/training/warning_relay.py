@@ -13,7 +13,7 @@ _MOST = 100
 
 @contextmanager
 def collect_warnings() -> Iterator[deque[str]]:
-    """The latest warnings of our own loggers, in order, while open; whoever reads removes them."""
+    """The latest warnings of our own loggers, in order, while open; reading removes them."""
     messages: deque[str] = deque(maxlen=_MOST)
     handler, logger = logging.Handler(logging.WARNING), logging.getLogger(LOGGER)
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]

@@ -130,7 +130,7 @@ class WeightingStatsBuffer:
             self._compute()
 
     def take_sums(self) -> Tensor | None:
-        """The sums of all that was added, float64, which then begin anew; none if it is nothing."""
+        """The sums of all that was added, float64, which then start at zero; none if empty."""
         self._compute()
         sums, self._sums = self._sums, []
         return torch.stack(sums).sum(0) if sums else None

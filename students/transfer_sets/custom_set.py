@@ -33,7 +33,7 @@ def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
         returned = function(**config.options)
     except Exception as problem:  # a user's code may raise anything
         raise _problem(
-            config, f"raised {type(problem).__name__}: {problem}", "mend the function"
+            config, f"raised {type(problem).__name__}: {problem}", "fix the function"
         ) from problem
     if not isinstance(returned, Mapping):
         raise _problem(config, f"returned {_kind(returned)}", f"return {_EXPECTED}")

@@ -25,7 +25,7 @@ def load_digits() -> Examples:
     The packaged file is read directly, for ``sklearn.datasets`` takes 2.5 s to import.
 
     Raises:
-        TransferSetError: scikit-learn, or the file in it, is absent or not the one we know.
+        TransferSetError: scikit-learn, or the file in it, is absent or not the expected one.
     """
     file = _packaged_file()
     table = _read(file)

@@ -69,7 +69,7 @@ def seal(shelf: Shelf, view: int, *, repair: bool = False) -> str:
 def write_trouble(shelf: Shelf, error: OSError) -> str:
     """The sentence that says why the bank cannot be written."""
     reason = (error.strerror or str(error)).lower()
-    return f"the bank in '{shelf.bank}' cannot be written ({reason}); it goes on without storing"
+    return f"the bank in '{shelf.bank}' cannot be written ({reason}); it continues without storing"
 
 
 def _seal(files: ColumnFiles, repair: bool) -> int:

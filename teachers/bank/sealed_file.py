@@ -3,7 +3,7 @@
 ``head, a bit for each id, a checksum for each block of rows, the checksum of all that, rows``.
 It is mapped, never read whole: an open one costs bits for each id, and its pages are shared by
 all processes. A block is verified when it is first read. No sealed file is ever changed: the
-sealer puts another in its place, and a process that has this one mapped goes on reading it.
+sealer puts another in its place, and a process that has this one mapped continues to read it.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _made(folder: Path) -> Iterator[None]:
     """Makes ``folder`` and allows to fill it.
 
     Raises:
-        BankError: it cannot be used, but for a full disk: then the first write reports it.
+        BankError: it cannot be used, except for a full disk: then the first write reports it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _other_format(folder: Path, given: Any) -> BankError:
 
 def _unusable(folder: Path, reason: str | None) -> BankError:
     return BankError(
-        f"the bank in '{folder}' cannot be used: {(reason or 'no access').lower()}; see to its "
+        f"the bank in '{folder}' cannot be used: {(reason or 'no access').lower()}; check its "
         f"rights, give another home, or take `{_PLACE}: none`",
         path=_PLACE,
     )

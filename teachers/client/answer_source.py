@@ -137,7 +137,7 @@ class ReplicaStream:
             "restarting teacher '%s' (%d of %d): %s", name, attempt + 1, MAX_RESTARTS, error
         )
         if isinstance(error, InvalidAnswer):
-            # Its process is alive, so `revive` would not build it anew.
+            # Its process is alive, so `revive` would not build it again.
             self._handle.call(TeacherHost.reload).result()
         else:
             self._handle.revive()

@@ -27,7 +27,7 @@ class Ensemble:
 
     ``seed`` is for rules and noise that draw; ``labels`` int64 by sample id, those that the
     student is given and -1 elsewhere, for rules that need them. ``class_maps``: the classes
-    that a teacher knows, by its name, where these are not all.
+    that a teacher covers, by its name, where these are not all.
     """
 
     names: tuple[str, ...]

@@ -25,7 +25,7 @@ class NotNumbers(ValueError):
     ) -> InvalidAnswer:
         """The error of a ``teacher``, run with ``inference``, for its input ``sample_ids`` [B]."""
         place = f"teachers.{teacher}"
-        remedy = "see to its weights"
+        remedy = "check its weights"
         if inference.precision != "fp32":
             remedy += f", or take `{place}.precision` back to fp32"
         message = f"teacher '{teacher}' {self}, first to sample {sample_ids[self.row]}; {remedy}"

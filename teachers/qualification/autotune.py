@@ -1,7 +1,7 @@
 """Finds the fastest inference config of a teacher that stays faithful to plain fp32.
 
 Rates are medians of forward passes taken in turns, so that other load on the machine slows all
-candidates alike.
+candidates in the same way.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def choose_probe(
     """Samples of the validation part, else of the student's with labels, else without.
 
     As many as a network of ``macs`` multiplications for one sample computes in a few seconds;
-    those with labels are of the ``classes`` that it knows, if it does not know all.
+    those with labels are of the ``classes`` that it covers, if it does not cover all.
     """
     count = max(FEWEST_SAMPLES, min(MOST_SAMPLES, int(ALL_MACS / max(1, macs))))
     own = some_classes(transfer_set, classes)

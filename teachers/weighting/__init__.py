@@ -6,7 +6,7 @@ constant       All teachers the same, or given numbers, for every sample
 random_choice  One teacher, drawn for each sample or micro-batch
 entropy        The teacher of the highest, or of the lowest, entropy
 label_rules    By the probability that each gives the label; only those that predict it
-specialists    Teachers that know some of the classes, each where it knows
+specialists    Teachers that cover some of the classes, each used for these alone
 adaptive       By a gating network that is trained with the student
 random_draws   Random numbers for samples: functions of a seed and a sample's id
 """

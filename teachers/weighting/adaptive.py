@@ -19,7 +19,7 @@ class Adaptive(WeightingRule):
     kind: Literal["adaptive"] = "adaptive"
     layer: str | None = Field(
         None,
-        description="the student's layer it looks at; the last before its outputs, if not said",
+        description="the student's layer it reads; the last before its outputs, if not said",
     )
     detached: bool = Field(
         False, description="whether the gate's gradient stops before the student's layer"

@@ -17,7 +17,7 @@ from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
 def entropies(
     logits_KBC: Float[Tensor, "teachers batch classes"], known_KC: Bool[Tensor, "teachers classes"]
 ) -> Float[Tensor, "teachers batch"]:
-    """-sum_c q log q of q = softmax(z) at temperature 1, over the classes that a teacher knows,
+    """-sum_c q log q of q = softmax(z) at temperature 1, over the classes that a teacher covers,
     in nats: 0 for a certain teacher, log C at most."""
     known_K1C = known_KC.unsqueeze(1)
     scores_KBC = at_least_single(logits_KBC).masked_fill(~known_K1C, -torch.inf)

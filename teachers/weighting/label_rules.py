@@ -22,8 +22,8 @@ def confidence_weights(
 ) -> Float[Tensor, "teachers batch"]:
     """The softmax over teachers of -CE_k, which is p_k(label) / sum_j p_j(label), at temperature 1.
 
-    A teacher that does not know the label's class has none of the weight. Where a sample has no
-    label (-1), or no teacher knows its class, all teachers present count the same.
+    A teacher that does not cover the label's class has none of the weight. Where a sample has no
+    label (-1), or no teacher covers its class, all teachers present count the same.
     """
     scores_KBC = at_least_single(logits_KBC).masked_fill(~known_KC.unsqueeze(1), -torch.inf)
     log_probabilities_KBC = torch.log_softmax(scores_KBC, dim=-1)

@@ -39,7 +39,7 @@ def drawn_weights(
 
 
 class RandomChoice(WeightingRule):
-    """One teacher, drawn anew for each sample or each micro-batch in each epoch."""
+    """One teacher, drawn again for each sample or each micro-batch in each epoch."""
 
     is_random: ClassVar[bool] = True
     training_only: ClassVar[str] = "draws teachers at random"

@@ -27,7 +27,7 @@ def uniforms(begin: Ids, count: int = 1, *, skip: int = 0) -> Numbers:
 
     They follow the first ``skip`` of the sequence, and do not depend on ``count``.
     """
-    # As SplitMix64 goes on from a state: by steps of one constant, each of them mixed.
+    # As SplitMix64 continues from a state: by steps of one constant, each of them mixed.
     states = begin[:, None] + np.arange(skip + 1, skip + count + 1)
     hashes = hash_ids(0, states, stream=1)
     numbers: Numbers = ((hashes >> np.uint64(11)) + np.uint64(1)) * np.float64(2.0**-53)

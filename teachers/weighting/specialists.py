@@ -1,6 +1,6 @@
-"""The rule ``specialists``: teachers that know some of the classes, each where it knows.
+"""The rule ``specialists``: teachers that cover some of the classes, each used for these alone.
 
-B batch, C classes, K teachers, S_m the classes that specialist m knows. A generalist knows all.
+B batch, C classes, K teachers, S_m the classes that specialist m covers. A generalist covers all.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def completed(
     logits_KBC: Float[Tensor, "teachers batch classes"],
     known_KC: Bool[Tensor, "teachers classes"],
 ) -> Float[Tensor, "teachers batch classes"]:
-    """Each teacher's logits over all classes: ``general_BC`` on those that it does not know.
+    """Each teacher's logits over all classes: ``general_BC`` on those that it does not cover.
 
     On S_m it is log[p_g(S_m) softmax over S_m of z_m], elsewhere log p_g, both plus the height of
     ``general_BC``: the specialist only divides among its classes the probability that the
-    generalists give to them. A teacher that knows every class keeps softmax(z_m); one whose z_m
+    generalists give to them. A teacher that covers every class keeps softmax(z_m); one whose z_m
     equals the generalists' changes nothing.
     """
     unknown_K1C = ~known_KC.unsqueeze(1)
@@ -59,11 +59,11 @@ def masked_mean(
     present_KB: Bool[Tensor, "teachers batch"],
 ) -> tuple[Float[Tensor, "teachers batch classes"], Float[Tensor, "batch classes"]]:
     """Where there is no generalist: the teachers' centred logits, and for each class their mean
-    over the teachers present that know it.
+    over the teachers present that cover it.
 
-    Each teacher's logits are centred over the classes that it knows, for a softmax does not
+    Each teacher's logits are centred over the classes that it covers, for a softmax does not
     determine their height, on which a class's probability would otherwise depend. A class that no
-    teacher present knows gets the smallest of the other means.
+    teacher present covers gets the smallest of the other means.
     """
     usable_KBC = present_KB.unsqueeze(2) & known_KC.unsqueeze(1)
     heights_KB1 = torch.where(usable_KBC, logits_KBC, 0.0).sum(-1, keepdim=True)
@@ -77,7 +77,7 @@ def masked_mean(
 
 
 class Specialists(WeightingRule):
-    """Teachers that know some of the classes, each where it knows.
+    """Teachers that cover some of the classes, each used for these alone.
 
     With a generalist: a specialist is active for a sample whose most probable class, by the mean
     of the generalists, is one of its own; its logits are ``completed`` by theirs. Generalists
@@ -93,7 +93,7 @@ class Specialists(WeightingRule):
     kind: Literal["specialists"] = "specialists"
 
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
-        """Weights, and logits over all classes that some teacher knows."""
+        """Weights, and logits over all classes that some teacher covers."""
         present_KB, known_KC = knowledge.present, knowledge.known
         answers = torch.where(present_KB.unsqueeze(2), knowledge.logits, 0.0)
         general_K = known_KC.all(dim=1)
@@ -124,7 +124,7 @@ def _with_generalists(
     specialists."""
     general_K = known_KC.all(dim=1)
     general_BC = mean_of_generalists(logits_KBC[general_K], present_KB[general_K])
-    # A generalist knows the most probable class too.
+    # A generalist covers the most probable class too.
     active_KB = known_KC[:, general_BC.argmax(dim=1)] & present_KB
     full_KBC = logits_KBC.clone()
     full_KBC[~general_K] = completed(general_BC, logits_KBC[~general_K], known_KC[~general_K])

@@ -1,4 +1,4 @@
-"""A driver in a process of its own: opens a runtime, prints what it sees, waits for a signal."""
+"""A driver in its own process: opens a runtime, prints what it sees, waits for a signal."""
 
 from __future__ import annotations
 

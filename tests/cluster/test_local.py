@@ -189,7 +189,7 @@ def test_a_process_that_dies_loses_its_calls_and_two_roles_may_revive_it(start: 
     with pytest.raises(RoleLost, match="'counter'"):
         call.result(timeout=20)
     revived = [reader.call(Counter.revive, teacher, 1) for reader in (left, right)]
-    # Built anew once: both added to the same counter.
+    # Built again once: both added to the same counter.
     assert {future.result(timeout=20) for future in revived} == {101, 102}
 
 

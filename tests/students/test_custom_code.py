@@ -24,7 +24,7 @@ def test_a_function_is_loaded_without_touching_the_path(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["json.py"]
 
 
-def test_a_changed_file_is_loaded_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_loaded_again(tmp_path: Path) -> None:
     file = tmp_path / "m.py"
     file.write_text("def f():\n    return 1\n")
     first, digest = load_function("m.py:f", tmp_path), source_digest("m.py:f", tmp_path)

@@ -1,4 +1,4 @@
-"""Judges a recipe across its sections: all rules, in the order of the sections.
+"""Checks a recipe across its sections: all rules, in the order of the sections.
 
 A rule yields sentences, each of which begins with its place in backquotes and names each place
 that the rule looked at. It looks at values alone, reads no file and imports no framework. A
@@ -27,6 +27,6 @@ RULES: tuple[Callable[[Recipe], Iterator[str]], ...] = (
 )
 
 
-def judge(recipe: Recipe) -> list[Problem]:
+def check_rules(recipe: Recipe) -> list[Problem]:
     """Every problem that the rules find."""
     return problems_from(sentence for rule in RULES for sentence in rule(recipe))

@@ -42,7 +42,7 @@ WEIGHTS, ALL = "digits.safetensors", "all.safetensors"
 
 
 def recipe(**teacher: Any) -> dict[str, Any]:
-    """One teacher that was trained elsewhere, and one beside it that knows all classes."""
+    """One teacher that was trained elsewhere, and one beside it that covers all classes."""
     model = {"kind": "mlp", "hidden": [32]}
     beside = {"model": model, "weights": ALL, "threads": 1}
     return {
@@ -58,7 +58,7 @@ def recipe(**teacher: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
-    """The weights of a network that knows the digits."""
+    """The weights of a network trained on the digits."""
     folder = tmp_path_factory.mktemp("taught")
     data = load_transfer_set(Digits(), folder=folder, cache=folder)
     model = build_model(MODEL, input_shape=data.shape, classes=10, seed=0, folder=folder)

@@ -157,10 +157,12 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("override", "anew"), OTHERS, ids=[each[0] for each in OTHERS])
-def test_answers_to_something_else_are_not_read(home: Home, override: str, anew: set[str]) -> None:
+@pytest.mark.parametrize(("override", "computed"), OTHERS, ids=[each[0] for each in OTHERS])
+def test_answers_to_something_else_are_not_read(
+    home: Home, override: str, computed: set[str]
+) -> None:
     answers = home.student(override).answers
-    assert {name for name, each in answers.items() if each.computed} == anew
+    assert {name for name, each in answers.items() if each.computed} == computed
     assert home.student().answers == FILLED, "and those that were there are not lost"
 
 

@@ -51,7 +51,7 @@ def test_what_was_resolved_at_first_is_kept(store: Store) -> None:
     assert json.loads((store.folder(DIGEST) / "request.json").read_text()) == {"kind": "teach"}
 
 
-def test_a_request_of_which_nothing_was_resolved_is_begun_anew(store: Store) -> None:
+def test_a_request_of_which_nothing_was_resolved_is_started_again(store: Store) -> None:
     # Killed between the two files.
     store.folder(DIGEST).mkdir()
     (store.folder(DIGEST) / "request.json").write_text("{}")

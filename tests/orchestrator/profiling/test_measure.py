@@ -53,7 +53,7 @@ def test_it_estimates_every_stage_that_is_not_stored(measured) -> None:
     found, _, _ = measured
     names = [stage.name for stage in found.stages]
     assert names == ["teachers.wide", "teachers.deep", "student", "controls.untaught"]
-    assert found.seconds >= sum(stage.seconds for stage in found.stages), "one after the other"
+    assert found.seconds >= sum(stage.seconds for stage in found.stages), "one at a time"
     assert found.bank is not None
     assert found.bank.fits
 

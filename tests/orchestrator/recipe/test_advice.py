@@ -94,4 +94,4 @@ def test_noise_is_described_with_the_terms_whose_gradient_it_shifts(tmp_path: Pa
     assert "the logits of 25 % of the samples are each multiplied by 1 + a draw of standard" in text
     assert text.endswith("shifts the mean gradient of terms on distributions: soft_targets.")
     on_logits = noted(tmp_path, noise, "student.objective={task: 0.1, logit_l2: 0.9}")
-    assert on_logits.endswith("drawn anew for each teacher, epoch and sample.")
+    assert on_logits.endswith("drawn again for each teacher, epoch and sample.")

@@ -64,7 +64,7 @@ def test_a_state_goes_from_engine_to_engine_without_losing_a_bit(optimizer):
     assert differing(state, expected) == []
 
 
-# --- two ranks: one pair of processes carries out every case, for each imports DeepSpeed anew
+# --- two ranks: one pair of processes carries out every case, for each imports DeepSpeed again
 
 
 def free_ports(count):

@@ -132,7 +132,7 @@ def test_a_fallback_label_counts_as_in_the_task_term():
     torch.testing.assert_close(found, task_loss(judged.student, fallback_labels))
 
 
-def test_a_label_that_no_teacher_knows_is_avoided_and_stays_finite():
+def test_a_label_that_no_teacher_covers_is_avoided_and_stays_finite():
     judged = partial(7)
     known = judged.known.clone()
     known[:, 4] = False

@@ -119,7 +119,7 @@ def test_an_absent_teacher_counts_as_if_it_were_not_there_whatever_it_holds(mean
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
-def test_a_class_gets_no_probability_from_teachers_that_do_not_know_it(mean):
+def test_a_class_gets_no_probability_from_teachers_that_do_not_cover_it(mean):
     logits, weights, known, _ = _teachers(2)
     known[:, 3] = False
     everybody = torch.ones(3, 4, dtype=torch.bool)
@@ -132,7 +132,7 @@ def test_a_class_gets_no_probability_from_teachers_that_do_not_know_it(mean):
     )
 
 
-def test_a_teacher_counts_only_for_the_classes_it_knows_in_the_arithmetic_mean():
+def test_a_teacher_counts_only_for_the_classes_it_covers_in_the_arithmetic_mean():
     logits = torch.zeros(2, 1, 2, dtype=torch.float64)
     weights, known, present = _all(2, 1, 2)
     known[1, 1] = False
@@ -140,7 +140,7 @@ def test_a_teacher_counts_only_for_the_classes_it_knows_in_the_arithmetic_mean()
     torch.testing.assert_close(got, tensor([[0.75, 0.25]]))
 
 
-def test_a_class_only_one_teacher_knows_takes_its_opinion_in_the_geometric_mean():
+def test_a_class_only_one_teacher_covers_has_its_probability_in_the_geometric_mean():
     logits = tensor([[[0.0, 0.0]], [[5.0, 0.0]]])
     weights, known, present = _all(2, 1, 2)
     known[1, 1] = False  # so the second says log 1 of class 0 and nothing of class 1

@@ -29,7 +29,7 @@ def test_a_shift_of_the_teachers_logits_counts_since_nothing_is_centred():
     assert float(logit_l2_loss(logits, logits + 1.0)) == 1.0
 
 
-def test_logits_that_no_teacher_knows_do_not_count():
+def test_logits_that_no_teacher_covers_do_not_count():
     student = torch.zeros(1, 2, requires_grad=True)
     loss = logit_l2_loss(student, torch.tensor([[3.0, torch.nan]]), torch.tensor([[True, False]]))
     loss.backward()
@@ -37,7 +37,7 @@ def test_logits_that_no_teacher_knows_do_not_count():
     assert torch.equal(student.grad, torch.tensor([[-3.0, 0.0]]))
 
 
-def test_mean_logits_are_weighted_among_those_who_are_present_and_know_the_class():
+def test_mean_logits_are_weighted_among_those_present_that_cover_the_class():
     logits = tensor([[[1.0, 2.0], [1.0, 2.0]], [[5.0, 9.0], [torch.nan, torch.nan]]])
     weights = tensor([[0.75, 0.75], [0.25, 0.25]])
     known = torch.tensor([[True, False], [True, True]])

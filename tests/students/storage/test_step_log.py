@@ -98,7 +98,7 @@ def test_values_that_are_not_finite_are_counted_and_left_out(tmp_path):
 
 def test_an_attempt_cannot_write_into_the_step_log_of_another(tmp_path):
     StepLogWriter(tmp_path, 1).close()
-    with pytest.raises(CheckpointError, match="a step log of its own"):
+    with pytest.raises(CheckpointError, match="its own step log"):
         StepLogWriter(tmp_path, 1)
 
 

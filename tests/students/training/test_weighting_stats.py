@@ -179,18 +179,18 @@ def test_sums_by_chunks_equal_those_of_each_micro_batch() -> None:
     assert taken is not None
     alone = torch.stack([BOTH.accumulate(*one) for one in each]).sum(0)
     torch.testing.assert_close(taken, alone, rtol=1e-12, atol=1e-12)
-    assert buffer.take_sums() is None, "they begin anew"
+    assert buffer.take_sums() is None, "they start at zero"
 
 
 def test_sums_have_the_same_bits_whatever_was_added_before_they_were_last_taken() -> None:
-    ever, anew = WeightingStatsBuffer(BOTH), WeightingStatsBuffer(BOTH)
+    reused, fresh = WeightingStatsBuffer(BOTH), WeightingStatsBuffer(BOTH)
     for seed in range(7):
-        ever.add(*random_answers(100, seed))
-    ever.take_sums()
+        reused.add(*random_answers(100, seed))
+    reused.take_sums()
     for seed in range(7, 30):
-        ever.add(*random_answers(100, seed))
-        anew.add(*random_answers(100, seed))
-    one, other = ever.take_sums(), anew.take_sums()
+        reused.add(*random_answers(100, seed))
+        fresh.add(*random_answers(100, seed))
+    one, other = reused.take_sums(), fresh.take_sums()
     assert one is not None
     assert other is not None
     assert torch.equal(one, other)
@@ -202,7 +202,7 @@ def test_empty_knowledge_adds_nothing() -> None:
     assert buffer.take_sums() is None
 
 
-def test_teachers_that_know_other_classes_are_summed_apart() -> None:
+def test_teachers_that_cover_other_classes_are_summed_apart() -> None:
     buffer, known = WeightingStatsBuffer(BOTH), torch.ones(2, CLASSES, dtype=torch.bool)
     known[0, 2:] = False
     (one, labels), (other, others) = random_answers(10, 0), random_answers(10, 1)

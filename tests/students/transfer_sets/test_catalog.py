@@ -139,7 +139,7 @@ def test_other_files_are_not_mistaken_for_those_decoded_before(load, tmp_path):
     assert not torch.equal(load(Mnist(root="d")).inputs, first.inputs)
 
 
-def test_a_damaged_cache_is_made_anew(load, tmp_path):
+def test_a_damaged_cache_is_written_again(load, tmp_path):
     write_mnist(tmp_path / "d")
     first = load(Mnist(root="d")).inputs.clone()
     (kept,) = (tmp_path / "cache" / "transfer_sets").glob("*/inputs.npy")

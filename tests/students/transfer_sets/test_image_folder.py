@@ -47,7 +47,7 @@ def test_another_process_maps_what_the_first_decoded(load, root, monkeypatch):
     assert torch.equal(load(seed=3).inputs, first.inputs)
 
 
-def test_another_size_or_colour_is_decoded_anew(load, root):
+def test_another_size_or_colour_is_decoded_again(load, root):
     assert load().inputs.shape[1:] == (3, 8, 8)
     assert load(size=5).inputs.shape[1:] == (3, 5, 5)
     assert load(channels=1).inputs.shape[1:] == (1, 8, 8)

@@ -79,7 +79,7 @@ def refused(folder: Path, reason: str) -> None:
     assert caught.value.path == "ensemble.bank"
     sentence = caught.value.message
     assert sentence.startswith(
-        f"the bank in '{folder.parent}' cannot be used: {reason}; see to its "
+        f"the bank in '{folder.parent}' cannot be used: {reason}; check its "
     )
 
 

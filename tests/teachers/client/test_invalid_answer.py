@@ -1,4 +1,4 @@
-"""An answer that is no number is reported, and the run goes on as ``on_teacher_loss`` says."""
+"""An answer that is no number is reported, and the run continues as ``on_teacher_loss`` says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from teachers.errors import InvalidAnswer
 from teachers.weighting.constant import Uniform
 from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
 
-SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; see to"
+SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; check"
 INVALID = 3
 """The question that is answered with no number."""
 

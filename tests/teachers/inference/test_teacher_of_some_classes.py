@@ -38,6 +38,6 @@ def test_with_every_config_the_same_classes_are_unknown(
 
 
 @pytest.mark.parametrize("top_k", [3, 5, 9])
-def test_as_many_as_it_knows_are_exact_among_the_largest(top_k: int) -> None:
+def test_as_many_as_it_covers_are_exact_among_the_largest(top_k: int) -> None:
     logits = Teacher(network(), inference=plain(1)).answer(pictures()).logits
     assert np.array_equal(Column(LOGITS, (TOTAL,), top_k).as_stored(logits), logits)

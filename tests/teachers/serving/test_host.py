@@ -81,7 +81,7 @@ def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(host: Teac
     finally:
         bias.copy_(before)
     assert str(caught.value) == (
-        "teacher 'wide' answered with values that are not numbers (NaN), first to sample 8; see to "
+        "teacher 'wide' answered with values that are not numbers (NaN), first to sample 8; check "
         "its weights"
     )
     assert caught.value.path == "teachers.wide"

@@ -36,7 +36,7 @@ def test_teachers_that_tie_share_equally() -> None:
     assert weights(MaxEntropy(), micro_batch(logits)).flatten().tolist() == [0.5, 0.5, 0.0]
 
 
-def test_classes_that_a_teacher_does_not_know_are_left_out() -> None:
+def test_classes_that_a_teacher_does_not_cover_are_left_out() -> None:
     logits = torch.tensor([[[0.0, 0.0, -1e4, 7.0]], [[0.0, 0.0, 0.0, 0.0]]])
     known = torch.tensor([[True, True, False, False], [True, True, True, True]])
     found = entropies(logits, known)

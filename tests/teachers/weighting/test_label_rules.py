@@ -29,11 +29,11 @@ def test_confidence_is_uniform_where_there_is_no_label() -> None:
     torch.testing.assert_close(weights(Confidence(), batch), torch.full((3, 6), 1 / 3))
 
 
-def test_confidence_gives_no_weight_to_a_teacher_that_does_not_know_the_class() -> None:
+def test_confidence_gives_no_weight_to_a_teacher_that_does_not_cover_the_class() -> None:
     batch = micro_batch(torch.zeros(3, 2, 2), [0, 1])
     known = torch.tensor([[True, False], [True, True], [True, True]])
     found = weights(Confidence(), replace(batch, known=known))
-    # A teacher that knows one class alone gives it probability 1.
+    # A teacher that covers one class alone gives it probability 1.
     assert found[:, 0].tolist() == [0.5, 0.25, 0.25]
     assert found[:, 1].tolist() == [0.0, 0.5, 0.5]
     unknown = torch.tensor([[True, False]] * 3)
@@ -67,7 +67,7 @@ def test_correct_only_of_perfect_teachers_is_the_uniform_mean() -> None:
     assert torch.equal(weights(CorrectOnly(), perfect), weights(Uniform(), perfect))
 
 
-def test_a_teacher_does_not_predict_a_class_that_it_does_not_know() -> None:
+def test_a_teacher_does_not_predict_a_class_that_it_does_not_cover() -> None:
     batch = micro_batch(torch.tensor([[[0.0, 9.0]], [[0.0, 1.0]], [[1.0, 0.0]]]), [1])
     known = torch.tensor([[True, False], [True, True], [True, True]])
     found = weights(CorrectOnly(), replace(batch, known=known))

@@ -1,5 +1,5 @@
 """Teachers of some classes under every rule and every term on logits: finite, and no probability
-for classes that they do not know."""
+for classes that they do not cover."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def softened(combined: Knowledge, temperature: float, mean: Mean) -> Tensor:
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
-def test_a_teacher_gives_no_probability_to_classes_that_it_does_not_know(mean: Mean) -> None:
+def test_a_teacher_gives_no_probability_to_classes_that_it_does_not_cover(mean: Mean) -> None:
     combined = knowledge(Uniform(), ("low",))
     soft = softened(combined, 1000.0, mean)
     assert bool((soft[:, 4:] == 0).all())
@@ -98,7 +98,7 @@ def test_a_teacher_gives_no_probability_to_classes_that_it_does_not_know(mean: M
 
 
 @pytest.mark.parametrize("rule", [Confidence(), CorrectOnly()], ids=lambda rule: rule.kind)
-def test_rules_by_label_give_no_weight_to_teachers_that_do_not_know_it(rule: WeightingRule) -> None:
+def test_rules_by_label_need_teachers_that_cover_it(rule: WeightingRule) -> None:
     weights = knowledge(rule, tuple(MAPS)).shares
     for row, classes in zip(weights, MAPS.values(), strict=True):
         foreign = torch.isin(LABELS, torch.tensor(classes), invert=True)

@@ -1,4 +1,4 @@
-"""Specialists count where they know the classes, and do not change the others."""
+"""Specialists count where they cover the classes, and do not change the others."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_specialist_that_equals_the_generalist_changes_nothing_at_any_temperat
 
 def test_inactive_specialists_do_not_change_the_generalist() -> None:
     logits = random_logits(3)
-    logits[0, :, 5] += 50.0  # a class that no specialist knows
+    logits[0, :, 5] += 50.0  # a class that no specialist covers
     known = [row(*range(CLASSES)), row(*LOW), row(3, 4)]
     assert torch.allclose(target(weighed(logits, known)), logits[0].softmax(1), atol=1e-12)
 
@@ -121,7 +121,7 @@ def test_without_a_generalist_a_constant_added_to_logits_changes_nothing() -> No
     )
 
 
-def test_a_class_that_two_specialists_know_gets_their_mean() -> None:
+def test_a_class_that_two_specialists_cover_gets_their_mean() -> None:
     logits = torch.zeros(2, 1, CLASSES, dtype=torch.float64)
     logits[0, 0, :4] = torch.tensor([3.0, 1.0, -1.0, -3.0])
     logits[1, 0, 2:] = torch.tensor([1.0, 0.0, -1.0, 0.0])
@@ -130,7 +130,7 @@ def test_a_class_that_two_specialists_know_gets_their_mean() -> None:
     assert mean[0].tolist() == [3.0, 1.0, 0.0, -1.5, -1.0, 0.0]
 
 
-def test_a_class_that_no_teacher_knows_stays_unknown() -> None:
+def test_a_class_that_no_teacher_covers_stays_unknown() -> None:
     found = weighed(random_logits(2), [row(0, 1), row(2, 3)])
     assert found.known.tolist() == [row(0, 1, 2, 3)] * 2
 

@@ -1,4 +1,4 @@
-"""Claims about judging across sections: each rule on a recipe that breaks it alone."""
+"""Claims about checking across sections: each rule on a recipe that breaks it alone."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A class map names existing classes, each once, and some teacher knows every class."""
+"""A class map names existing classes, each once, and some teacher covers every class."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ BAD = [
     (
         [f"{WIDE}=[0, 1, 2, 3]", f"{DEEP}=[3, 4, 5, 6, 9]"],
         "`teachers` have `classes` that leave out 7 and 8, so no teacher would teach them; add "
-        "a teacher that knows them, or one that knows all classes",
+        "a teacher that covers them, or one that covers all classes",
     ),
     (
         ["ensemble.weighting=specialists"],
-        "`ensemble.weighting` is specialists, but each of `teachers` knows all 10 classes, so "
+        "`ensemble.weighting` is specialists, but each of `teachers` covers all 10 classes, so "
         "all would have the same weight; choose uniform, or list in a teacher's `classes` "
-        "those that it knows",
+        "those that it covers",
     ),
     (
         [f"{WIDE}=[3, 5, 9]", "ensemble.bank.top_k=2"],
         "`ensemble.bank.top_k` is 2, but `teachers.wide.classes` names 3 classes, and the mean "
-        "of the logits left out would mix classes that it knows with classes that it does not; "
+        "of the logits left out would mix classes that it covers with classes that it does not; "
         "make it 3 at least, or none",
     ),
     (
