@@ -128,7 +128,7 @@ class Runtime(Protocol):
         """
 
     def kill(self, handle: Handle[Any]) -> None:
-        """Ends a role and its process at once, as a crash would; ``revive`` builds it anew."""
+        """Ends a role and its process at once, as a crash would; ``revive`` builds it again."""
 
     def close(self) -> None:
         """Ends every role. May be called twice."""

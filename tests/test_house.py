@@ -24,8 +24,8 @@ AMBIGUOUS = {"alpha", "beta", "worker", "workers", "manager", "utils"}
 """Words that mean something else in each library of this field."""
 DIALECT = re.compile(
     r"\b(pupils?|surroundings|faculty|gatekeep\w*|shelving|told|heard|nobod(y|ys|ies)|lessons?"
-    r"|foretold|listened to|standstill|learnt|thinks?|graduate[sd]?|rightly|anew|mend(s|ed)?|see(s)? to"
-    r"|whoever|judge[sd]?|judging|one after the other)\b",
+    r"|foretold|listened to|standstill|learnt|thinks?|graduate[sd]?|rightly|anew"
+    r"|mend(s|ed)?|sees? to|whoever|judge[sd]?|judging|one after the other)\b",
     re.IGNORECASE,
 )
 """Words for which the field has a standard term."""

@@ -64,8 +64,8 @@ def ray_session(cpus: int, gpus: int, home: Path) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         token, temp = undo.enter_context(session_folders(home))
         undo.enter_context(_environment(_variables(token)))
-        # Ray prints on standard output what a process of its own has printed before it died; that
-        # is for what a command was asked for. Whoever waits for a lost role gets ``RoleLost``.
+        # Ray prints on standard output what its own process has printed before it died; that
+        # is for what a command was asked for. Waiting for a lost role raises ``RoleLost``.
         undo.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _log_lines))
         # Set from its variable when Ray is imported; on, it replaces 127.0.0.1 by this machine's
         # outer address, on which every port would listen.

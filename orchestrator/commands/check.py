@@ -51,7 +51,7 @@ def command(
     repeat: int,
     as_json: bool,
 ) -> None:
-    """Judges RECIPE, prints it in full and its plan of stages; starts nothing."""
+    """Checks RECIPE, prints it in full and its plan of stages; starts nothing."""
     if repeat > 1 and not measured:
         raise click.UsageError("--repeat has no effect without --measure; give both or neither")
     loaded = None

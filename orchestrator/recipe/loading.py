@@ -20,7 +20,7 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment
 from orchestrator.recipe.overrides import apply_overrides
 from orchestrator.recipe.places import Path, dotted, without
-from orchestrator.recipe.rules.catalog import judge
+from orchestrator.recipe.rules.catalog import check_rules
 from orchestrator.recipe.schema import with_default_kinds
 from orchestrator.recipe.unsupported import split_unsupported
 from orchestrator.recipe.validation_errors import LocatedError, locate_errors, sentence
@@ -103,7 +103,7 @@ def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
     recipe, errors = _validate(data)
     kept = [each for each in errors if not _touches(each.path, resolved.problems)]
     suspects = [*refused, *(each.path for each in kept)]
-    if recipe is None:  # The rules judge what is valid at the same time.
+    if recipe is None:  # The rules check what is valid at the same time.
         for each in errors:
             data = without(data, each.path) if each.path else data
         recipe = _validate({"name": "unnamed", **data})[0]

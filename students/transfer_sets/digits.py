@@ -42,7 +42,7 @@ def load_digits() -> Examples:
         tuple(str(digit) for digit in range(10)),
     )
     if content_of(examples) != DIGITS_IDENTITY:
-        raise _problem(f"but '{file}' is not the file that we know; install scikit-learn anew")
+        raise _problem(f"but '{file}' is not the expected file; install scikit-learn again")
     return examples
 
 
@@ -71,7 +71,7 @@ def _read(path: Path) -> npt.NDArray[np.int64]:
             return np.loadtxt(lines, delimiter=",", dtype=np.float64).astype(np.int64)
     except (OSError, EOFError, ValueError) as problem:
         raise _problem(
-            f"but scikit-learn's '{path}' cannot be read ({problem}); install scikit-learn anew"
+            f"but scikit-learn's '{path}' cannot be read ({problem}); install scikit-learn again"
         ) from problem
 
 

@@ -153,7 +153,7 @@ def read_record(folder: Path, kind: type[Record]) -> Record | None:
 def write_record(folder: Path, record: Tuning | Verdict) -> None:
     """Stores how a teacher was tuned, or the verdict on it."""
     content = TypeAdapter(type(record)).dump_json(record, by_alias=True, indent=1)
-    with suppress(OSError):  # On a full disk the run goes on, and computes it again another time.
+    with suppress(OSError):  # On a full disk the run continues, and computes it again another time.
         write_atomically(folder / RECORD_FILES[type(record)], content)
 
 

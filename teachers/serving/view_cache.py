@@ -33,7 +33,7 @@ class PartialCache(LiveView):
             super().append(ids[new], {name: each[new] for name, each in values.items()})
 
     def claim(self, ids: Ids) -> Mask:
-        """Which of ``ids`` [B] are to be computed here: all, even if another process computes them."""
+        """Which of ``ids`` [B] are to be computed here: all, even if others compute them."""
         return np.ones(len(ids), np.bool_)
 
 

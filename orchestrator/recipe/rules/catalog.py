@@ -3,7 +3,7 @@
 A rule yields sentences, each of which begins with its place in backquotes and names each place
 that the rule looked at. It looks at values alone, reads no file and imports no framework. A
 setting without effect is a problem where it differs from its default, so that a recipe printed in
-full is judged like the file that it came from.
+full is checked like the file that it came from.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def class_map_problems(recipe: Recipe, classes: int | None = None) -> Iterator[s
 
 
 def _unknown(recipe: Recipe, some: dict[str, tuple[int, ...]], classes: int) -> Iterator[str]:
-    """Classes that no teacher knows; ``some`` has the teachers that do not know all."""
+    """Classes that no teacher covers; ``some`` has the teachers that do not cover all."""
     if not some or len(some) < len(recipe.teachers) or not needs_teachers(recipe.student.objective):
         return
     missing = sorted(set(range(classes)).difference(*some.values()))
@@ -62,24 +62,24 @@ def _unknown(recipe: Recipe, some: dict[str, tuple[int, ...]], classes: int) -> 
         more = [f"{len(missing) - _MOST_NAMED} more"] if missing[_MOST_NAMED:] else []
         yield (
             f"`teachers` have `classes` that leave out {listed([*named, *more])}, so no teacher "
-            "would teach them; add a teacher that knows them, or one that knows all classes"
+            "would teach them; add a teacher that covers them, or one that covers all classes"
         )
 
 
 def _of_some(recipe: Recipe, some: dict[str, tuple[int, ...]], classes: int) -> Iterator[str]:
-    """Settings that need, or exclude, teachers that know only some of the classes."""
+    """Settings that need, or exclude, teachers that cover only some of the classes."""
     if isinstance(recipe.ensemble.weighting, Specialists) and recipe.teachers and not some:
         yield (
-            f"`ensemble.weighting` is specialists, but each of `teachers` knows all {classes} "
+            f"`ensemble.weighting` is specialists, but each of `teachers` covers all {classes} "
             "classes, so all would have the same weight; choose uniform, or list in a teacher's "
-            "`classes` those that it knows"
+            "`classes` those that it covers"
         )
     top_k, most = recipe.ensemble.top_k, max(some, key=lambda name: len(some[name]), default="")
     if top_k is not None and some and top_k < len(some[most]):
         known = len(some[most])
         yield (
             f"`ensemble.bank.top_k` is {top_k}, but `teachers.{most}.classes` names {known} "
-            "classes, and the mean of the logits left out would mix classes that it knows with "
+            "classes, and the mean of the logits left out would mix classes that it covers with "
             f"classes that it does not; make it {known} at least, or none"
         )
     if "single_teachers" in recipe.controls and some:
