@@ -161,18 +161,13 @@ class StageRunner:
             ) from silent
         except Exception:
             # A rank that gets no answers makes rank 0 fail as well; its reason is the one to raise.
-            for reason in filter(None, map(_missing_answers, followers)):
-                raise reason from None
+            for follower in followers:
+                try:
+                    follower.result(SECONDS_FOR_REASON)
+                except (AnswersGone, InvalidAnswer) as reason:
+                    raise reason from None
+                except (ClusterError, UserError, RuntimeError, OSError):
+                    continue
             raise
         finally:
             events.close()
-
-
-def _missing_answers(follower: Future[None]) -> AnswersGone | InvalidAnswer | None:
-    try:
-        follower.result(SECONDS_FOR_REASON)
-    except (AnswersGone, InvalidAnswer) as reason:
-        return reason
-    except (ClusterError, UserError, RuntimeError, OSError):
-        return None
-    return None

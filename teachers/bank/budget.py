@@ -46,8 +46,7 @@ def views_on_disk(shelf: Path) -> list[ViewOnDisk]:
 def evict(bank: Path, budget: int, keep: Path) -> list[Path]:
     """Deletes views, those used longest ago first, until the bank is within ``budget`` bytes.
 
-    Never the view in the folder ``keep``, nor one that is being written or sealed. Returns the
-    folders of those that are deleted.
+    Never the one in ``keep``, nor one that is being written or sealed. Returns their folders.
     """
     stored = [view for shelf in shelves_of(bank) for view in views_on_disk(shelf)]
     total = sum(view.bytes for view in stored)
@@ -84,7 +83,6 @@ def _delete(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All that is stored of a view, without its locks."""
     try:
         return sorted(path for path in folder.iterdir() if path.name not in (LOCK, CLAIMS))
     except FileNotFoundError:

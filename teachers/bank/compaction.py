@@ -105,10 +105,8 @@ def _dead_journals(files: ColumnFiles) -> Iterator[list[JournalTail]]:
 
 
 def _open_sealed(column: MergedColumn) -> int | None:
-    """Opens the sealed file, and logs what is corrupt of it.
-
-    Returns how many rows it has, None where it must be written again.
-    """
+    """Opens the sealed file and logs what is corrupt; returns its number of rows, None where it
+    must be written again."""
     path = column.files.sealed_path
     column.sealed = column.files.open_sealed()
     if column.sealed is None:

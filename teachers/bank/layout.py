@@ -38,19 +38,19 @@ def shelves_of(bank: Path) -> list[Path]:
     return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
 
 
-def file_stem(column: str) -> str:
-    """A column's name as the beginning of a file's name."""
-    return quote(column, safe="")
-
-
 def sealed_path(folder: Path, column: str) -> Path:
     """The sealed file of a column, in the folder of a view."""
-    return folder / f"{file_stem(column)}{SEALED}"
+    return folder / f"{quote(column, safe='')}{SEALED}"
+
+
+def journal_path(folder: Path, column: str, writer: str) -> Path:
+    """The journal of a column that belongs to one writer, named by hexadecimal digits."""
+    return folder / f"{quote(column, safe='')}.{writer}{JOURNAL}"
 
 
 def journals_in(folder: Path, column: str | None = None) -> list[Path]:
     """The journals of a view, or of one column of it, in order of their names."""
-    stem = ".*" if column is None else re.escape(file_stem(column))
+    stem = ".*" if column is None else re.escape(quote(column, safe=""))
     name = re.compile(rf"{stem}\.[0-9a-f]+{re.escape(JOURNAL)}")
     try:
         return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))

@@ -11,7 +11,7 @@ import numpy as np
 
 from teachers.bank.columns import Column, Halves, Ids, Mask, Rows
 from teachers.bank.journal import Journal, JournalTail
-from teachers.bank.layout import file_stem, journals_in, sealed_path, view_folder
+from teachers.bank.layout import journals_in, sealed_path, view_folder
 from teachers.bank.sealed_file import CorruptFile, RowFormat, SealedFile
 from teachers.bank.shelf import Shelf, file_identity
 
@@ -153,12 +153,10 @@ class LiveColumn(MergedColumn):
         return self._own is not None
 
     def _open_own(self) -> tuple[int, Journal]:
-        """The own journal, made when it is first wanted."""
         if self._own is None:
             files = self.files
             files.folder.mkdir(parents=True, exist_ok=True)
-            stem = file_stem(files.column.stored_name)
-            journal = Journal(files.folder, stem, files.row_format)
+            journal = Journal(files.folder, files.column.stored_name, files.row_format)
             number = self.add_journal(JournalTail(journal.path, files.row_format))
             self._own = (number, journal)
         return self._own

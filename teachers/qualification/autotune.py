@@ -64,15 +64,9 @@ def tune(
 ) -> Tuning:
     """The inference config with which ``network`` is fastest and faithful on ``pictures``.
 
-    Args:
-        network: left as it is.
-        taps: asked for beside the logits.
-        pictures: uint8 [N, C, H, W], some hundreds of those that the teacher will be asked for.
-        threads: the same for all candidates.
-        device: where the teacher computes.
-        temperature: of the KL divergence that measures fidelity.
-        samples_to_answer: how many answers there will be to compute.
-        cache: a folder for compiled code.
+    ``taps`` are asked for beside the logits; ``pictures`` uint8 [N, C, H, W] are some hundreds of
+    those that the teacher will be asked for; ``temperature`` is that of the KL divergence that
+    measures fidelity; ``cache`` is a folder for compiled code. ``network`` is left as it is.
     """
     usual = plain(threads)
     shape = (int(pictures.shape[1]), int(pictures.shape[2]), int(pictures.shape[3]))
@@ -86,8 +80,7 @@ def tune(
 
 @dataclass
 class _Trial:
-    """A config that is tried, and the seconds of each pass of its forward batch; there are no
-    passes of one that does not run."""
+    """A config that is tried, and the seconds of each pass (none if it does not run)."""
 
     inference: InferenceConfig
     teacher: Teacher | None = None
@@ -102,7 +95,6 @@ class _Trial:
         return self.inference.forward_batch / statistics.median(self.passes)
 
     def answer(self, pictures: Tensor) -> Answer:
-        """The answer of its teacher, which runs."""
         assert self.teacher is not None
         return self.teacher.answer(pictures)
 
@@ -130,7 +122,6 @@ class _Trial:
         return not self.rejected
 
     def to_candidate(self, chosen: _Trial) -> Candidate:
-        """The record of it, beside the one that was ``chosen``."""
         rejected = self.rejected
         if self.passes and self is not chosen and not rejected:
             rejected = "slower" if self.rate <= chosen.rate else "does not repay what it costs"
@@ -145,8 +136,6 @@ class _Trial:
 
 @dataclass
 class _Search:
-    """One search: what is tried so far, on ``pictures``, since it ``began``."""
-
     network: Network
     build: Callable[..., Teacher]
     pictures: Tensor

@@ -65,17 +65,12 @@ def assess(
     classes: Sequence[int] | None = None,
     loaded: bool = True,
 ) -> Verdict:
-    """The verdict on teacher ``name``.
+    """The verdict on teacher ``name``, run as ``inference``, by its answers to the probe.
 
-    Args:
-        name: of the teacher in the recipe.
-        answers: to the probe.
-        labels: [N] of the probe, if there are any.
-        better: another preprocessing under which it is much better, and its settings.
-        inference: how it is run.
-        temperature: of the KL divergence that measures fidelity.
-        classes: those that its outputs stand for, if not all in order; only these are looked at.
-        loaded: whether its weights are from a file; of one trained here the classes are certain.
+    ``labels`` [N] are the probe's; ``better`` is another preprocessing under which it is much
+    better, and its settings; ``temperature`` is that of the KL divergence that measures fidelity;
+    only ``classes`` are looked at, those that its outputs stand for (None: all in order).
+    ``loaded``: its weights are from a file; of a teacher trained here the classes are certain.
     """
     outputs = range(answers.given.shape[1]) if classes is None else classes
     found = None

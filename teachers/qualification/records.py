@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from students.durable_files import create_atomically, write_atomically
-from teachers.bank.shelf import INFERENCE, read_inference_config
+from teachers.bank.shelf import INFERENCE
 from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_checks import Fidelity, Plausibility
 
@@ -68,8 +68,8 @@ class Tuning:
 
 @dataclass(frozen=True)
 class ProbeAnswers:
-    """Logits of the probe's samples: ``given`` [N, C] as a student gets them and ``plain`` [N, C]
-    in plain fp32; ``deterministic``: the same samples in another batch gave the same bits."""
+    """Logits of the probe's samples [N, C], ``given`` as a student gets them and in ``plain`` fp32;
+    ``deterministic``: the same samples in another batch gave the same bits."""
 
     given: Tensor
     plain: Tensor
@@ -80,12 +80,10 @@ class ProbeAnswers:
 class Verdict:
     """What the parity gate found of a teacher run with ``inference``.
 
-    ``fidelity`` is at ``temperature``; ``deterministic``: the same samples in another batch gave
-    the same bits; ``plausibility`` is None where no sample has a label; ``better_reading`` names
-    another preprocessing under which it would be right much more often; ``problems`` are whole
-    sentences (empty: it passes), those of fidelity in ``unfaithful``, since they hold at one
-    temperature only. ``doubts`` are sentences too, on what may be an error or a weak teacher:
-    they are warnings, and no teacher fails for them.
+    ``fidelity`` is at ``temperature``; ``plausibility`` is None where no sample has a label;
+    ``better_reading`` names another preprocessing under which it would be right much more often.
+    ``problems`` are whole sentences (empty: it passes), those of fidelity in ``unfaithful``, since
+    they hold at one temperature only. ``doubts`` are warnings, for which no teacher fails.
     """
 
     inference: StoredConfig
@@ -120,17 +118,17 @@ class Verdict:
         return "failed: " + ", ".join(words for words, holds in causes.items() if holds)
 
 
-RECORD_FILES: Mapping[type, str] = {Tuning: "tuning.json", Verdict: "verdict.json"}
-Record = TypeVar("Record", Tuning, Verdict)
+RECORD_FILES: Mapping[type, str] = {
+    InferenceConfig: INFERENCE,
+    Tuning: "tuning.json",
+    Verdict: "verdict.json",
+}
+Record = TypeVar("Record", InferenceConfig, Tuning, Verdict)
 
 
 def stored_config(folder: Path) -> InferenceConfig | None:
     """How the teacher of the shelf in ``folder`` is run; None where that is not chosen yet."""
-    values = read_inference_config(folder)
-    try:
-        return None if values is None else InferenceConfig.from_json(values)
-    except ValueError:  # damaged, so it is chosen again
-        return None
+    return read_record(folder, InferenceConfig)
 
 
 def store_config(folder: Path, inference: InferenceConfig) -> None:
@@ -143,7 +141,7 @@ def store_config(folder: Path, inference: InferenceConfig) -> None:
 
 
 def read_record(folder: Path, kind: type[Record]) -> Record | None:
-    """The record of the teacher of the shelf in ``folder``; None where none is stored."""
+    """The record of the teacher of the shelf in ``folder``; None where it is absent or damaged."""
     try:
         return TypeAdapter(kind).validate_json((folder / RECORD_FILES[kind]).read_bytes())
     except (OSError, ValueError):

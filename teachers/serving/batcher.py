@@ -97,7 +97,6 @@ class Batcher:
             self.cache.wait(np.array([next(iter(self._missing))], np.int64), PATIENCE)
 
     def _drop_stored(self) -> None:
-        """What another stream or process has stored meanwhile is missing no longer."""
         missing = np.fromiter(self._missing, np.int64, len(self._missing))
         stored = missing[self.cache.present(missing)]
         for pending in self._pending if len(stored) else ():
@@ -161,7 +160,6 @@ def _match(pending: _Pending, ids: Ids) -> tuple[Ids, Ids]:
 
 
 def _join(samples: int, parts: Sequence[Part]) -> Columns:
-    """The columns of a whole question from its parts."""
     first = parts[0][1]
     if len(parts) == 1:
         return first
