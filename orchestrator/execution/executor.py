@@ -93,16 +93,16 @@ class Executor:
 
     def _ready(self, done: dict[str, StageResult], under_way: list[Stage]) -> Iterator[Stage]:
         finished = {result.stage.digest for result in done.values()}
-        busy = {stage.title for stage in under_way}
+        begun = done.keys() | {stage.title for stage in under_way}
         working = {stage.digest for stage in under_way}
         # Two stages that store answers of the same teacher would both start it; the second one
         # waits and then reads them.
         teachers = self.runner.teachers
         storing = {name for stage in under_way for name in teachers.teachers_to_store(stage)}
         for stage in self.plan.stages:
-            if stage.title in done or stage.title in busy or stage.digest in working:
+            if stage.title in begun or stage.digest in working:
                 continue
-            if not all(need in finished for need in stage.needs):
+            if not finished.issuperset(stage.needs):
                 continue
             to_store = teachers.teachers_to_store(stage)
             if storing.isdisjoint(to_store):
@@ -117,13 +117,10 @@ class Executor:
             Exception: whatever ended it early.
         """
         began = time.monotonic()
-        folder = self.store.folder(stage.digest)
-
         with self.store.lock(stage.digest, partial(self.watcher.on_wait, stage), self.stopping):
-            outcome = read_outcome(folder)
-            ran = outcome is None
-            if outcome is None:
-                outcome = self._run(stage)
+            stored = read_outcome(self.store.folder(stage.digest))
+            ran = stored is None
+            outcome = stored or self._run(stage)
         result = StageResult(stage, outcome, ran, time.monotonic() - began if ran else 0.0)
         self.watcher.on_end(result)
         return result
@@ -131,14 +128,13 @@ class Executor:
     def _run(self, stage: Stage) -> Outcome:
         chosen = resolve(stage, self.plan, self.cores, self.runner.teachers.readiness(stage))
         resolved = self.store.begin(stage.digest, stage.fingerprint, chosen)
-        folder = self.store.folder(stage.digest)
         try:
             self._attempt(stage, resolved)
         except AnswersGone as gone:
             notice = f"{stage.title}: {gone}; it is run again with all its teachers started"
             self.watcher.on_event(stage, Warned(notice))
             self._attempt(stage, resolved, start_all=True)
-        outcome = read_outcome(folder)
+        outcome = read_outcome(self.store.folder(stage.digest))
         if outcome is None:
             raise RuntimeError(f"stage '{stage.title}' ended, but its outcome cannot be read")
         return outcome

@@ -129,9 +129,7 @@ class JournalTail:
         if int(offsets.max()) + row_bytes > len(self._bytes):
             mapped = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
             self._bytes = np.frombuffer(mapped, np.uint8)
-        shape = (len(self._bytes) - row_bytes + 1, row_bytes)
-        every_row = np.lib.stride_tricks.as_strided(self._bytes, shape, (1, 1), writeable=False)
-        result: Rows = every_row[offsets]
+        result: Rows = np.lib.stride_tricks.sliding_window_view(self._bytes, row_bytes)[offsets]
         return result
 
     def _next_record(self, size: int) -> tuple[int, int, int] | None:

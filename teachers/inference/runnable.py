@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +19,24 @@ from teachers.inference.batchnorm_folding import fold
 from teachers.inference.inference_config import InferenceConfig
 
 
-@dataclass(frozen=True)
-class Runnable:
-    """``run`` gives logits; ``network`` gives the outputs of layers, in the same precision.
-
-    They are the same object unless it is compiled, or the layers that are tapped were folded.
-    """
-
-    run: Callable[[Tensor], Tensor]
-    network: Network
-
-    @property
-    def in_one_pass(self) -> bool:
-        """Whether one pass gives both."""
-        return self.run is self.network
-
-
 def make_runnable(
     network: Network, inference: InferenceConfig, *, tapped: Iterable[str], cache: Path | None
-) -> Runnable:
-    """A copy of ``network``, where one is needed, made ready for ``inference``.
+) -> tuple[Callable[[Tensor], Tensor], Network]:
+    """What gives the logits of ``network`` under ``inference``, and what gives the outputs of its
+    layers: the same object unless it is compiled, or the layers that are tapped were folded.
 
-    How the logits are computed does not depend on ``tapped``, the layers whose outputs are
-    asked for: their bits are the same for every student.
+    A copy is made where one is needed. How the logits are computed does not depend on ``tapped``,
+    the layers whose outputs are asked for: their bits are the same for every student.
     """
     if not (inference.channels_last or inference.folded or inference.compiled):
-        return Runnable(network, network)
+        return network, network
     own = copy.deepcopy(network)
     changed = fold(own.model) if inference.folded else ()
     readable = copy.deepcopy(network) if set(changed) & set(tapped) else own
     if inference.channels_last:
         for each in {id(own): own, id(readable): readable}.values():
             each.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Runnable(_compile(own, cache) if inference.compiled else own, readable)
+    return _compile(own, cache) if inference.compiled else own, readable
 
 
 def can_compile(device: torch.device) -> bool:

@@ -40,9 +40,8 @@ class Teacher:
         self.inference = inference
         self.device = torch.device(device)
         layers = [tap.layer for tap in self.taps]
-        self._runnable = make_runnable(self.network, inference, tapped=layers, cache=cache)
-        model = self._runnable.network.model
-        self._layers = {layer: find_layer(model, layer) for layer in layers}
+        self._run, self._tapped = make_runnable(network, inference, tapped=layers, cache=cache)
+        self._layers = {layer: find_layer(self._tapped.model, layer) for layer in layers}
 
     def answer(self, inputs: Tensor) -> Answer:
         """The answer to ``inputs`` uint8 [B, channels, height, width], encoded.
@@ -63,17 +62,17 @@ class Teacher:
         low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
         with use_threads(self.inference.threads), torch.inference_mode(), bf16:
-            if self._runnable.in_one_pass:
+            if self._run is self._tapped:
                 columns = self._record(padded)
             else:
                 recorded = self._record(padded) if self.taps else {}
-                columns = recorded | {LOGITS: self._runnable.run(padded)}
+                columns = recorded | {LOGITS: self._run(padded)}
         return {name: values[: len(chunk)] for name, values in columns.items()}
 
     def _record(self, padded: Tensor) -> dict[str, Tensor]:
         """Logits and taps of one pass, the taps in the default memory layout."""
         with recording(self._layers) as recorded:
-            columns = {LOGITS: self._runnable.network(padded)}
+            columns = {LOGITS: self._tapped(padded)}
             for tap in self.taps:
                 columns[tap.column] = reduced(recorded[tap.layer], tap.reduction).contiguous()
         return columns

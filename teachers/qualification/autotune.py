@@ -155,7 +155,9 @@ class _Search:
         fastest = self._fastest().inference
         self._try(replace(fastest, forward_batch=n) for n in FORWARD_BATCHES[self.device])
         self._take_turns()
-        if self._compiling_may_pay():
+        seconds = self.samples / self._fastest().rate
+        may_pay = seconds * COMPILING_SAVES > 2 * COMPILING_SECONDS
+        if may_pay and can_compile(torch.device(self.device)):
             self._try([replace(self._fastest().inference, compiled=True)])
             self._take_turns()
         return self._choose(first)
@@ -213,11 +215,6 @@ class _Search:
                 trial.time_pass(self.pictures)
             if turn >= 1 and time.perf_counter() > end:
                 return
-
-    def _compiling_may_pay(self) -> bool:
-        if not can_compile(torch.device(self.device)):
-            return False
-        return self.samples / self._fastest().rate * COMPILING_SAVES > 2 * COMPILING_SECONDS
 
     def _choose(self, first: _Trial) -> Tuning:
         def seconds(trial: _Trial) -> float:  # Every replica compiles for itself.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -143,10 +143,19 @@ class Batcher:
         stored = np.ones(len(ids), np.bool_)
         for positions, _ in pending.parts:
             stored[positions] = False
-        if not stored.any():
-            return _join(len(ids), pending.parts)
-        read = (np.flatnonzero(stored), self.cache.read(ids[stored]))
-        return _join(len(ids), [*pending.parts, read])
+        parts = list(pending.parts)
+        if stored.any():
+            parts.append((np.flatnonzero(stored), self.cache.read(ids[stored])))
+        first = parts[0][1]
+        if len(parts) == 1:
+            return first
+        whole = {
+            name: np.empty((len(ids), *each.shape[1:]), np.float16) for name, each in first.items()
+        }
+        for positions, columns in parts:
+            for name, values in columns.items():
+                whole[name][positions] = values
+        return whole
 
 
 def _match(pending: _Pending, ids: Ids) -> tuple[Ids, Ids]:
@@ -157,14 +166,3 @@ def _match(pending: _Pending, ids: Ids) -> tuple[Ids, Ids]:
     rows = order[np.minimum(np.searchsorted(ids, samples, sorter=order), len(ids) - 1)]
     same = ids[rows] == samples
     return positions[same], rows[same]
-
-
-def _join(samples: int, parts: Sequence[Part]) -> Columns:
-    first = parts[0][1]
-    if len(parts) == 1:
-        return first
-    whole = {name: np.empty((samples, *each.shape[1:]), np.float16) for name, each in first.items()}
-    for positions, columns in parts:
-        for name, values in columns.items():
-            whole[name][positions] = values
-    return whole
