@@ -9,7 +9,7 @@ from students.engines.autocast import InPrecision
 from students.engines.engine import Engine, EngineSetup
 from students.engines.process_group import join, leave
 from students.engines.state_tensors import trainable
-from students.engines.zero_partitions import WholePartitions
+from students.engines.zero_partitions import Partitions
 
 
 class TorchEngine(Engine):
@@ -20,13 +20,14 @@ class TorchEngine(Engine):
     """
 
     def __init__(self, setup: EngineSetup) -> None:
-        optimizer = setup.train.optimizer.build(trainable(setup.learner).values())
+        parameters = list(trainable(setup.learner).values())
+        optimizer = setup.train.optimizer.build(parameters)
         join(setup.group, setup.device)
         super().__init__(
             setup,
             InPrecision(setup.learner, setup.train.precision, setup.device.type),
             optimizer,
-            WholePartitions(setup.learner, optimizer, setup.group),
+            Partitions(parameters, optimizer.state, setup.group),
         )
 
     def backward(self, loss: Tensor) -> None:

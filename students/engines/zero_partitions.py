@@ -8,7 +8,6 @@ module itself is passed in by the one file that may import it.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,48 +16,60 @@ from torch import Tensor, nn
 
 from students.engines.group import Group
 from students.engines.process_group import average
+from students.engines.state_tensors import trainable
 
 
-class Partitions(ABC):
-    """The layout of one ZeRO stage: each of ``pieces`` has its slots in ``state``, one value per
-    weight or one count. ``value`` and ``slot`` are collective."""
+class Partitions:
+    """The layout of a plain optimizer, where everything is whole: stage 0, and torch alone. The
+    other stages are subclasses.
 
-    split: ClassVar[bool]
+    Each of ``pieces``, here the trained parameters, has its slots in ``state``. Gradients are
+    averaged over ``group``. ``value`` and ``slot`` are collective.
+    """
+
+    split = False
     """Whether each rank has only a part of the gradients."""
 
-    def __init__(self, pieces: Sequence[Tensor], state: MutableMapping[Tensor, Any]) -> None:
+    def __init__(
+        self, pieces: Sequence[Tensor], state: MutableMapping[Tensor, Any], group: Group
+    ) -> None:
         self._pieces = pieces
         self._state = state
+        self._group = group
 
-    @abstractmethod
     def gradients(self) -> list[Tensor]:
         """The rank's mean gradients, between the last backward pass and the step; zero where
         there is none."""
+        for parameter in self._pieces:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [p.grad for p in self._pieces if p.grad is not None]
+        average(gradients, self._group)
+        return gradients
 
-    @abstractmethod
     def void(self, gradients: Sequence[Tensor]) -> None:
         """Makes the coming step change nothing."""
-
-    @abstractmethod
-    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """Replaces the parameter, in all its copies."""
-
-    @abstractmethod
-    def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        """The whole slot of a parameter; shape () if it is a count."""
-
-    @abstractmethod
-    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """Replaces the slot of a parameter, after ``prepare``."""
+        # Gradients would be applied, finite or not; a parameter that has none is skipped.
+        for parameter in self._pieces:
+            parameter.grad = None
 
     def value(self, parameter: nn.Parameter) -> Tensor:
         """The whole parameter."""
         return parameter.detach()
 
+    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
+        """Replaces the parameter, in all its copies."""
+        parameter.copy_(value)
+
     def slots(self) -> list[str]:
         """The optimizer's slots; none before its first step."""
         slots = self._state.get(self._pieces[0], {})
         return [name for name, value in slots.items() if isinstance(value, Tensor)]
+
+    def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
+        """The whole slot of a parameter; shape () if it is a count."""
+        found: Tensor = self._state[parameter][name]
+        return found
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
         """Makes empty slots, each with one value per weight or (true) one count."""
@@ -69,53 +80,18 @@ class Partitions(ABC):
                 for name, count in counts.items()
             }
 
+    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
+        """Replaces the slot of a parameter, after ``prepare``."""
+        self._state[parameter][name].copy_(value)
+
 
 def partitions_of(engine: Any, zero_stage: int, group: Group, deepspeed: Any) -> Partitions:
     """The layout of DeepSpeed's ``engine``; ``deepspeed`` is the module."""
-    if zero_stage == 0:
-        return WholePartitions(engine.module, engine.optimizer, Group())
-    if zero_stage == 3:
-        return _SplitWeights(engine.optimizer, group, deepspeed)
-    return _SplitSlots(engine.optimizer, deepspeed)
-
-
-class WholePartitions(Partitions):
-    """Stage 0, and torch alone: the module's own parameters and a plain optimizer, with gradients
-    averaged over ``group``."""
-
-    split = False
-
-    def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer, group: Group) -> None:
-        self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._group = group
-        super().__init__(self._parameters, optimizer.state)
-
-    def gradients(self) -> list[Tensor]:
-        """Zero gradients are made where there is none."""
-        for parameter in self._parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        average(gradients, self._group)
-        return gradients
-
-    def void(self, gradients: Sequence[Tensor]) -> None:
-        """Gradients would be applied, finite or not; a parameter that has none is skipped."""
-        for parameter in self._parameters:
-            parameter.grad = None
-
-    def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
-        """There is one copy."""
-        parameter.copy_(value)
-
-    def slot(self, parameter: nn.Parameter, name: str) -> Tensor:
-        """As the optimizer keeps it."""
-        found: Tensor = self._state[parameter][name]
-        return found
-
-    def set_slot(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        """As the optimizer keeps it."""
-        self._state[parameter][name].copy_(value)
+    if zero_stage == 0:  # DeepSpeed has averaged the gradients already
+        parameters = list(trainable(engine.module).values())
+        return Partitions(parameters, engine.optimizer.state, Group())
+    layout = _SplitWeights if zero_stage == 3 else _SplitSlots
+    return layout(engine.optimizer, group, deepspeed)
 
 
 class _Split(Partitions):
@@ -124,9 +100,13 @@ class _Split(Partitions):
 
     split = True
 
-    def __init__(self, zero: Any, deepspeed: Any, pieces: Sequence[Tensor]) -> None:
-        super().__init__(pieces, zero.optimizer.state)
+    pieces_of: ClassVar[str]
+    """DeepSpeed's name of the pieces."""
+
+    def __init__(self, zero: Any, group: Group, deepspeed: Any) -> None:
+        super().__init__(getattr(zero, self.pieces_of), zero.optimizer.state, group)
         self._zero = zero
+        self._deepspeed = deepspeed
         self._utils = deepspeed.utils
 
     def gradients(self) -> list[Tensor]:
@@ -152,20 +132,19 @@ class _Split(Partitions):
         for piece in self._pieces:
             self._state[piece][name].copy_(value)
 
-    @abstractmethod
     def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
         """Fills this rank's part of a slot."""
+        self._utils.safe_set_full_optimizer_state(parameter, value, name)
 
 
 class _SplitSlots(_Split):
     """Stages 1 and 2: whole weights, and a leading copy in flat pieces with its slots."""
 
-    def __init__(self, zero: Any, deepspeed: Any) -> None:
-        super().__init__(zero, deepspeed, zero.single_partition_of_fp32_groups)
+    pieces_of = "single_partition_of_fp32_groups"
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
         # In float32 both copies are equal, so the module's own is read.
-        parameter.copy_(value)
+        super().set_value(parameter, value)
         self._utils.safe_set_full_fp32_param(parameter, value)
 
     def prepare(self, counts: Mapping[str, bool]) -> None:
@@ -173,17 +152,11 @@ class _SplitSlots(_Split):
         # Gives each parameter the place of its own part in the flat slots.
         self._zero._lazy_init_hp_params_optimizer_state()
 
-    def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
-        self._utils.safe_set_full_optimizer_state(parameter, value, name)
-
 
 class _SplitWeights(_Split):
     """Stage 3: an equal piece of every parameter on each rank."""
 
-    def __init__(self, zero: Any, group: Group, deepspeed: Any) -> None:
-        super().__init__(zero, deepspeed, zero.fp32_partitioned_groups_flat)
-        self._group = group
-        self._gathered = deepspeed.zero.GatheredParameters
+    pieces_of = "fp32_partitioned_groups_flat"
 
     def value(self, parameter: nn.Parameter) -> Tensor:
         found: Tensor = self._utils.safe_get_full_fp32_param(parameter)
@@ -192,7 +165,7 @@ class _SplitWeights(_Split):
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
         # The leading pieces, and then those with which the learner computes.
         self._utils.safe_set_local_fp32_param(parameter, self._piece(parameter, value))
-        with self._gathered([parameter], modifier_rank=0):
+        with self._deepspeed.zero.GatheredParameters([parameter], modifier_rank=0):
             parameter.copy_(value)
 
     def _set_part(self, parameter: nn.Parameter, name: str, value: Tensor) -> None:
