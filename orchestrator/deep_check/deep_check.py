@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -16,6 +15,7 @@ from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_fr
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.recipe.files import missing_files
+from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.rules.class_maps import class_map_problems
 from orchestrator.recipe.rules.ensemble import beyond_classes
 from orchestrator.recipe.rules.transfer_set import omitted_problems
@@ -33,9 +33,6 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 from teachers.config import TeacherConfig
-
-if TYPE_CHECKING:
-    from orchestrator.recipe.loading import LoadedRecipe
 
 
 @dataclass

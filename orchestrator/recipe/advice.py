@@ -13,16 +13,11 @@ from teachers.config import TeacherConfig
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
     """All notes; those on teachers only where they teach."""
-    weights = tuple(_weight_schedules(recipe))
-    if not needs_teachers(recipe.student.objective):
-        return weights
-    return (
-        *weights,
-        *_label_smoothing(recipe),
-        *_correctness(recipe),
-        *_unlabelled(recipe),
-        *_noise(recipe),
-    )
+    found = [*_weight_schedules(recipe)]
+    if needs_teachers(recipe.student.objective):
+        for notes_on in (_label_smoothing, _correctness, _unlabelled, _noise):
+            found += notes_on(recipe)
+    return tuple(found)
 
 
 def all_have_seen(recipe: Recipe) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import Problem
@@ -31,8 +31,8 @@ class Resolved:
     """
 
     data: dict[str, Any]
-    written: Mapping[Path, str] = field(default_factory=dict)
-    problems: Mapping[Path, Problem] = field(default_factory=dict)
+    written: Mapping[Path, str]
+    problems: Mapping[Path, Problem]
 
 
 def resolve_environment(
@@ -64,7 +64,9 @@ def _fault(text: str, path: Path, values: Mapping[str, str]) -> str | None:
     names = _REFERENCE.findall(text)
     if not names or not all(_NAME.fullmatch(name) for name in names):
         return "which names no variable; write it as ${env:NAME}"
-    if not _may_come_from_environment(path):
+    of_model = path[0] in ("student", "teachers")
+    weights = of_model and (path[-1] == "weights" or path[-2:] == ("weights", "path"))
+    if not weights and path[0] != "tracking" and path != ("transfer_set", "root"):
         return (
             "but the environment may only say where things are (under `tracking`, in `root` and "
             "in a path of weights), since no digest includes it; write the value itself"
@@ -73,14 +75,6 @@ def _fault(text: str, path: Path, values: Mapping[str, str]) -> str | None:
     if absent:
         return f"but the variable {absent[0]} is not set; set it, or write the value itself"
     return None
-
-
-def _may_come_from_environment(path: Path) -> bool:
-    """Whether the value at ``path`` says where something is and enters no digest."""
-    if path[0] == "tracking" or path == ("transfer_set", "root"):
-        return True
-    owner = path[:1] == ("student",) or path[:1] == ("teachers",)
-    return owner and (path[-1] == "weights" or path[-2:] == ("weights", "path"))
 
 
 def hide(text: str, resolved: Mapping[Path, str], data: Any) -> str:

@@ -101,11 +101,12 @@ def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:
     for path in resolved.problems:
         data = without(data, path)
     recipe, errors = _validate(data)
-    kept = [each for each in errors if not _touches(each.path, resolved.problems)]
+    unresolved = [dotted(path) for path in resolved.problems]
+    kept = [e for e in errors if not any(_overlap(dotted(e.path), each) for each in unresolved)]
     suspects = [*refused, *(each.path for each in kept)]
     if recipe is None:  # The rules check what is valid at the same time.
         for each in errors:
-            data = without(data, each.path) if each.path else data
+            data = without(data, each.path)
         recipe = _validate({"name": "unnamed", **data})[0]
     found = [*refused.values()]
     found += [Problem(dotted(each.path), sentence(each)) for each in kept]
@@ -123,11 +124,6 @@ def _validate(data: Mapping[str, Any]) -> tuple[Recipe | None, list[LocatedError
         return Recipe.model_validate_json(json.dumps(data)), []
     except ValidationError as error:
         return None, locate_errors(error.errors(include_url=False, include_context=False), Recipe)
-
-
-def _touches(path: Path, places: Iterable[Path]) -> bool:
-    """Whether ``path`` is one of ``places``, or above or below one."""
-    return any(_overlap(dotted(path), dotted(place)) for place in places)
 
 
 def _about(problem: Problem, suspects: Iterable[Path]) -> bool:

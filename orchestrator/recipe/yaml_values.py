@@ -89,14 +89,7 @@ def _measure(value: Any, depth: int, seen: list[int]) -> None:
 
 def dump_yaml(value: Any) -> str:
     """``value`` as YAML that ``read_yaml`` reads back to the same; short lists on one line."""
-    return yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=False,
-        sort_keys=False,
-        allow_unicode=True,
-        width=100,
-    )
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 class _Dumper(yaml.SafeDumper):
