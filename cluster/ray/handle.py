@@ -77,17 +77,14 @@ class RayHandle(Generic[R]):
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
-        self._check_connected()
-        answer = self.host.call.remote(self.serial, method.__name__, args, kwargs)
-        return _RayFuture(self.name, answer)
+        return _RayFuture(self.name, self._remote(self.host.call, method.__name__, args, kwargs))
 
     def control(
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` beside whatever the role is doing."""
-        self._check_connected()
         beside = self.host.call.options(concurrency_group="control")
-        return _RayFuture(self.name, beside.remote(self.serial, method.__name__, args, kwargs))
+        return _RayFuture(self.name, self._remote(beside, method.__name__, args, kwargs))
 
     def stream(
         self,
@@ -99,28 +96,27 @@ class RayHandle(Generic[R]):
         """Runs the generator ``method``, at most ``ahead`` answers ahead of its reader."""
         if ahead < 1:
             raise ValueError(f"`ahead` is {ahead}; it must be at least 1")
-        self._check_connected()
         bounded = self.host.stream.options(
             num_returns="streaming",
             _generator_backpressure_num_objects=ahead,
             concurrency_group="streams",
         )
-        return _RayStream(self.name, bounded.remote(self.serial, method.__name__, args, kwargs))
+        return _RayStream(self.name, self._remote(bounded, method.__name__, args, kwargs))
 
     def revive(self) -> None:
         """Builds a lost role again; does nothing to a live one."""
-        self._check_connected()
         self.build(fresh=False)
 
     def build(self, *, fresh: bool) -> None:
         """Has the host build the role; waits until its process runs, restarted if need be."""
-        answer = self.host.build.remote(self.serial, self.construction, fresh)
+        answer = self._remote(self.host.build, self.construction, fresh)
         with _translate_errors(self.name):
             ray.get(answer, timeout=BUILDING_SECONDS)
 
-    def _check_connected(self) -> None:
+    def _remote(self, method: Any, *args: Any) -> Any:
         if not ray.is_initialized():
             raise RoleLost(f"role '{self.name}' is gone: the runtime is closed")
+        return method.remote(self.serial, *args)
 
 
 class _RayFuture(Generic[T]):

@@ -61,11 +61,9 @@ class _Stopwatch:
         """Nothing else works in a scratch home."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        """Starts the clock."""
         self.started = self.first_step = time.monotonic()
 
     def on_event(self, stage: Stage, event: Event) -> None:
-        """Stops the stage if its time is up."""
         now = time.monotonic()
         match event:
             case Resumed(_, total_steps, epochs):
@@ -76,7 +74,6 @@ class _Stopwatch:
                     raise _TimeIsUp
 
     def on_end(self, result: StageResult) -> None:
-        """The stage was shorter than its time."""
         self.total_seconds = result.seconds
 
 

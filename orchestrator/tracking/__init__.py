@@ -1,6 +1,6 @@
 """What is recorded of a run, and MLflow.
 
-tracker         What a tracker promises: runs found before they are made, metrics sent again
+tracker         What is sent to a tracker: runs, metrics, texts in the form that trackers take
 mlflow_tracker  The tracker that stores runs in MLflow: the one file that imports it
 windows         Averages a stage's committed rows into metrics, one mean for each window of steps
 writer          Sends a run's committed metrics and files to the tracker, on its own thread

@@ -79,7 +79,10 @@ def tracker_location(home: Path, recipe: Recipe, environment: Mapping[str, str])
 
 
 class MlflowTracker:
-    """A ``Tracker`` on an MLflow server or database.
+    """Stores runs on an MLflow server or database.
+
+    It is called by one thread, that of ``writer``, which repeats a request that fails. So each
+    request may be repeated and then changes nothing.
 
     Raises:
         Exception: whatever MLflow, its database or the network raise.
@@ -102,7 +105,10 @@ class MlflowTracker:
             self._experiment = self._find_experiment()
 
     def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
-        """Finds or makes a run; see ``Tracker.open``."""
+        """Finds the run by its identity under ``parent``, or makes it, RUNNING.
+
+        A run that is found keeps its status, and the parameters that it has already.
+        """
         with self._exclusive():
             run = self._find_run(spec, parent)
             if run is None:
@@ -115,7 +121,7 @@ class MlflowTracker:
         return OpenRun(run.info.run_id, cursor, run.info.status)
 
     def log(self, run_id: str, metrics: Sequence[Metric], cursor: Cursor) -> None:
-        """Adds metrics, then the cursor; see ``Tracker.log``."""
+        """Adds metrics, and stores the cursor behind them."""
         from mlflow.entities import Metric as MlflowMetric
         from mlflow.entities import RunTag
 
@@ -124,15 +130,16 @@ class MlflowTracker:
         self._client.log_batch(run_id, metrics=rows, tags=[sent])
 
     def log_artifact(self, run_id: str, path: Path) -> None:
-        """Stores a file; see ``Tracker.log_artifact``."""
+        """Stores a file under its own name; a newer one replaces it."""
         self._client.log_artifact(run_id, str(path))
 
     def log_student(
         self, run_id: str, network: nn.Module, example: Tensor, weights_sha256: str
     ) -> None:
-        """Stores a network as a pt2 program; see ``Tracker.log_student``.
+        """Stores a network as a pt2 program for use elsewhere, once for each ``weights_sha256``.
 
-        A model that an ended run left half stored is deleted first.
+        ``example``: two pictures, uint8 [2, C, H, W]; the stored model takes any number. A model
+        that an ended run left half stored is deleted first.
         """
         query = f"source_run_id = '{run_id}'"
         for model in self._client.search_logged_models([self._experiment], filter_string=query):
@@ -156,7 +163,7 @@ class MlflowTracker:
             )
 
     def set_status(self, run_id: str, status: Status) -> None:
-        """Sets a run's status; see ``Tracker.set_status``."""
+        """Sets whether the run is under way, or how it ended."""
         if status == "RUNNING":
             self._client.update_run(run_id, status=status)
         else:

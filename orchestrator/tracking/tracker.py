@@ -1,21 +1,13 @@
-"""What a tracker promises: runs are found before they are made, metrics may be sent again.
-
-A tracker is called by one thread, that of ``writer``. It may be slow and it may fail with any
-exception; the writer then repeats its requests. So each request does the same when repeated.
-"""
+"""What is sent to a tracker: runs, metrics, and texts in the form that trackers take."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from typing import Literal
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -63,33 +55,6 @@ class OpenRun:
     run_id: str
     cursor: Cursor = Cursor()
     status: Status = "RUNNING"
-
-
-class Tracker(Protocol):
-    """Stores runs. Each request may be repeated and then changes nothing."""
-
-    def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
-        """Finds the run by its identity under ``parent``, or makes it, RUNNING.
-
-        A run that is found keeps its status, and the parameters that it has already.
-        """
-
-    def log(self, run_id: str, metrics: Sequence[Metric], cursor: Cursor) -> None:
-        """Adds metrics, and stores the cursor behind them."""
-
-    def log_artifact(self, run_id: str, path: Path) -> None:
-        """Stores a file under its own name; a newer one replaces it."""
-
-    def log_student(
-        self, run_id: str, network: nn.Module, example: Tensor, weights_sha256: str
-    ) -> None:
-        """Stores a network for use elsewhere, once for each ``weights_sha256``.
-
-        ``example``: two pictures, uint8 [2, C, H, W]; the stored model takes any number.
-        """
-
-    def set_status(self, run_id: str, status: Status) -> None:
-        """Sets whether the run is under way, or how it ended."""
 
 
 def flattened(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:

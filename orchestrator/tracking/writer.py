@@ -27,12 +27,14 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, Tracker, key, redacted
+from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, key, redacted
 from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
 from students.storage.step_log import Segments
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from orchestrator.tracking.mlflow_tracker import MlflowTracker
 
 _SHORT_PAUSE = 0.25
 _SCORES = "the scores"
@@ -76,7 +78,7 @@ class _Sent:
     ``versions``: which version of each thing the tracker has, by the thing's name in messages.
     """
 
-    tracker: Tracker
+    tracker: MlflowTracker
     run_id: str
     versions: dict[str, object]
     stages: dict[str, _SentStage] = field(default_factory=dict)
@@ -91,7 +93,7 @@ class TrackingWriter:
 
     def __init__(
         self,
-        connect: Callable[[], Tracker],
+        connect: Callable[[], MlflowTracker],
         run: RunSpec,
         every: int,
         *,
@@ -137,7 +139,7 @@ class TrackingWriter:
         self._change(lambda was: replace(was, scores=metrics))
 
     def set_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
-        """Stores the student with the recipe's run; see ``Tracker.log_student``.
+        """Stores the student with the recipe's run; see ``MlflowTracker.log_student``.
 
         It is exported when the run is over: exporting saves and restores torch's random state,
         which would reach a stage that still trains in this process.
