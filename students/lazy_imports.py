@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
-    "Bool", "Float", "Float64", "Int", "LazyModule", "Tensor", "functional", "nn", "np", "torch",
+    "Bool", "Float", "Int", "LazyModule", "Tensor", "functional", "nn", "np", "torch",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from jaxtyping import Bool, Float, Float64, Int
+    from jaxtyping import Bool, Float, Int
     from torch import Tensor, nn
     from torch.nn import Module as LazyModule
     from torch.nn import functional
@@ -40,7 +40,7 @@ else:
     nn = _Unloaded("torch.nn")
     functional = _Unloaded("torch.nn.functional")
     # For annotations alone, which nothing evaluates.
-    Bool = Float = Float64 = Int = Tensor = None
+    Bool = Float = Int = Tensor = None
 
     class LazyModule:
         """Base class of a network's modules in place of ``nn.Module``, so that torch is not needed

@@ -24,7 +24,7 @@ from students.errors import ShapeMismatch, TransferSetError, UserError
 from students.knowledge import LOGITS
 from students.models.build import probe
 from students.models.config import Weights
-from students.models.network import preprocess
+from students.models.network import Preprocess
 from students.models.weights import check_weights_header
 from students.objectives.term import needs_teachers
 from students.transfer_sets.catalog import load_transfer_set
@@ -112,7 +112,7 @@ def _probe_model(
 ) -> nn.Module:
     outputs = _outputs(owner, data.classes)
     model = probe(owner.model, input_shape=data.shape, classes=outputs, folder=folder)
-    preprocess(owner.model.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
+    Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
     if isinstance(owner.weights, Weights):
         check_weights_header(model, owner.weights, path_in_recipe=f"{place}.weights", folder=folder)
     return model

@@ -27,14 +27,37 @@ class Preprocess(nn.Module):
     std: Tensor
 
     def __init__(
-        self, *, mean: Sequence[float], std: Sequence[float], size: int | None, reverse: bool
+        self, config: Preprocessing, *, mean: Sequence[float], std: Sequence[float], channels: int
     ) -> None:
+        """As ``config`` says, for pictures of ``channels`` channels.
+
+        ``mean`` and ``std`` are the transfer set's own (of pictures in [0, 1], in the transfer
+        set's order of channels); each is used where ``config`` gives none.
+
+        Raises:
+            ModelError: the figures are not one per channel, or there is no order to reverse.
+        """
         super().__init__()
-        # Not persistent: they are settings of the recipe, not part of the trained weights.
-        self.register_buffer("mean", _per_channel(mean), persistent=False)
-        self.register_buffer("std", _per_channel(std), persistent=False)
-        self._size = size
-        self._reverse = reverse
+        self._size = config.size
+        self._reverse = config.channels == "bgr"
+        if self._reverse and channels != 3:
+            raise ModelError(
+                f"`preprocessing.channels` is 'bgr', but the pictures have {channels} channel(s);"
+                " leave it out",
+                path="preprocessing.channels",
+            )
+        for name, given, own in (("mean", config.mean, mean), ("std", config.std, std)):
+            if given is None:
+                given = tuple(reversed(own)) if self._reverse else tuple(own)
+            elif len(given) != channels:
+                raise ModelError(
+                    f"`preprocessing.{name}` is {list(given)}, but the pictures have {channels}"
+                    " channel(s); give one number for each",
+                    path=f"preprocessing.{name}",
+                )
+            per_channel = torch.tensor(given, dtype=torch.float32).reshape(1, -1, 1, 1)
+            # Not persistent: a setting of the recipe, not part of the trained weights.
+            self.register_buffer(name, per_channel, persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """uint8 [B, C, H, W] to float32 [B, C, H', W']."""
@@ -70,32 +93,6 @@ class Network(nn.Module):
         return logits if self.spread is None else self.spread(logits)
 
 
-def preprocess(
-    config: Preprocessing, *, mean: Sequence[float], std: Sequence[float], channels: int
-) -> Preprocess:
-    """The preprocessing that ``config`` describes, for pictures of ``channels`` channels.
-
-    ``mean`` and ``std`` are the transfer set's own (of pictures in [0, 1], in the transfer set's
-    order of channels); each is used where ``config`` gives none.
-
-    Raises:
-        ModelError: the figures are not one per channel, or there is no order to reverse.
-    """
-    reverse = config.channels == "bgr"
-    if reverse and channels != 3:
-        raise ModelError(
-            f"`preprocessing.channels` is 'bgr', but the pictures have {channels} channel(s);"
-            " leave it out",
-            path="preprocessing.channels",
-        )
-    return Preprocess(
-        mean=_chosen("mean", config.mean, mean, channels, reverse),
-        std=_chosen("std", config.std, std, channels, reverse),
-        size=config.size,
-        reverse=reverse,
-    )
-
-
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Puts ``model`` into evaluation mode, and each of its modules back into its own."""
@@ -121,25 +118,3 @@ def weights_sha256(model: nn.Module) -> str:
         digest.update(f"{name}\0{kind}\0{list(stored.shape)}\0".encode())
         digest.update(stored.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _per_channel(values: Sequence[float]) -> Tensor:
-    return torch.tensor(list(values), dtype=torch.float32).reshape(1, -1, 1, 1)
-
-
-def _chosen(
-    name: str,
-    given: Sequence[float] | None,
-    own: Sequence[float],
-    channels: int,
-    reverse: bool,
-) -> tuple[float, ...]:
-    if given is None:
-        return tuple(reversed(own)) if reverse else tuple(own)
-    if len(given) != channels:
-        raise ModelError(
-            f"`preprocessing.{name}` is {list(given)}, but the pictures have {channels} channel(s);"
-            " give one number for each",
-            path=f"preprocessing.{name}",
-        )
-    return tuple(given)

@@ -79,24 +79,18 @@ class Correlation(SofteningTerm):
         the share of the others. A sample with a fallback label counts with cross-entropy with it:
         one-hot rows among softened ones would change the correlation of the others.
         """
-        loss = self._of_answered(inputs.logits, inputs.mean_distribution(), inputs.temperature)
+        target, temperature = inputs.mean_distribution(), inputs.temperature
+        answered = target.sum(dim=-1) > 0
+        if answered.any():
+            loss = correlation_loss(
+                soften_one(inputs.logits[answered], temperature),
+                target[answered],
+                between=self.between,
+                within=self.within,
+            )
+            loss = loss * temperature**2 * (answered.sum() / len(answered))
+        else:
+            loss = 0.0 * at_least_single(inputs.logits).sum()
         if inputs.fallback_labels is None:
             return loss
         return loss + class_losses(inputs.logits, inputs.fallback_labels).mean()
-
-    def _of_answered(
-        self,
-        logits: Float[Tensor, "batch classes"],
-        target: Float[Tensor, "batch classes"],
-        temperature: float,
-    ) -> Float[Tensor, ""]:
-        answered = target.sum(dim=-1) > 0
-        if not answered.any():
-            return 0.0 * at_least_single(logits).sum()
-        loss = correlation_loss(
-            soften_one(logits[answered], temperature),
-            target[answered],
-            between=self.between,
-            within=self.within,
-        )
-        return loss * temperature**2 * (answered.sum() / len(answered))

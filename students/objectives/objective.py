@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from students.errors import ObjectiveError
-from students.knowledge import Batch, Knowledge, Tap
+from students.knowledge import Batch, Knowledge
 from students.objectives.layer_refs import Gating, Guided, LayerPair
 from students.objectives.softening import Mean
 from students.objectives.teacher_gate import gate_penalty, with_gate_weights
@@ -19,7 +19,6 @@ from students.objectives.term import (
     TermContext,
     TermInputs,
     learns_from_teachers,
-    taps_of,
 )
 from students.objectives.weight_schedule import weight_at
 
@@ -49,20 +48,6 @@ class Objective:
         """The weights above zero in ``epoch``, by the terms' names."""
         weights = {name: weight_at(term.weight, epoch) for name, term in self.terms.items()}
         return {name: weight for name, weight in weights.items() if weight > 0}
-
-    def learns_from_teachers(self, epoch: int) -> bool:
-        """Whether a term of weight above zero in ``epoch`` does."""
-        return learns_from_teachers(self.terms.values(), epoch)
-
-    def taps_in(self, epoch: int | None) -> dict[str, tuple[Tap, ...]]:
-        """What teachers, by name, return beside their logits in ``epoch``, or in any."""
-        return taps_of(self.terms, epoch)
-
-    def with_gate_weights(
-        self, outputs: Mapping[str, Tensor], knowledge: Knowledge, epoch: int
-    ) -> Knowledge:
-        """The knowledge with the weights of the student's own gating network, if it has one."""
-        return with_gate_weights(self.gate, outputs, knowledge, epoch)
 
     def term_loss(
         self, name: str, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge
@@ -95,8 +80,9 @@ class Objective:
             ObjectiveError: a term needs teachers and ``knowledge`` has none, or no term has a
                 weight above zero.
         """
-        knowledge = self.with_gate_weights(outputs, knowledge, epoch)
-        loss = gate_penalty(self.gate, outputs, epoch) if self.learns_from_teachers(epoch) else None
+        knowledge = with_gate_weights(self.gate, outputs, knowledge, epoch)
+        taught = learns_from_teachers(self.terms.values(), epoch)
+        loss = gate_penalty(self.gate, outputs, epoch) if taught else None
         values: dict[str, Tensor] = {}
         weights = self.weights_in(epoch)
         for name, weight in weights.items():

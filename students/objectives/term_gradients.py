@@ -10,6 +10,7 @@ from torch import Tensor
 
 from students.knowledge import Batch, Knowledge
 from students.objectives.objective import Objective
+from students.objectives.teacher_gate import with_gate_weights
 
 
 def gradient_norms(
@@ -28,7 +29,7 @@ def gradient_norms(
     gating network are taken as constants.
     """
     copies = {name: value.detach() for name, value in outputs.items()}
-    knowledge = objective.with_gate_weights(copies, knowledge, epoch)
+    knowledge = with_gate_weights(objective.gate, copies, knowledge, epoch)
     if knowledge.weights is not None:
         knowledge = replace(knowledge, weights=knowledge.weights.detach())
     norms: dict[str, Tensor] = {}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from students.engines.state_tensors import EngineState
 from students.models.build import build_model
 from students.models.class_map import spread_of
-from students.models.network import Network, Preprocess, preprocess
+from students.models.network import Network, Preprocess
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights, read_weights
 from students.objectives.adapters import Embedding, build_adapter
@@ -85,7 +85,7 @@ def student_network(assignment: Assignment, transfer_set: TransferSet) -> Networ
 
 def student_preprocess(assignment: Assignment, transfer_set: TransferSet) -> Preprocess:
     """The preprocessing of pictures before the student's first layer."""
-    return preprocess(
+    return Preprocess(
         assignment.spec.model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,

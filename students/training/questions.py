@@ -21,8 +21,8 @@ def questions_of(objective: Objective, micro_batches: Iterable[MicroBatch]) -> I
     """The questions of ``micro_batches``: in each epoch, for what its active terms need."""
     questions = (micro_batch.question for micro_batch in micro_batches)
     for epoch, of_epoch in groupby(questions, lambda question: question.epoch):
-        if objective.learns_from_teachers(epoch):
-            taps = objective.taps_in(epoch)
+        if learns_from_teachers(objective.terms.values(), epoch):
+            taps = taps_of(objective.terms, epoch)
             yield from (replace(question, taps=taps) for question in of_epoch)
 
 

@@ -29,6 +29,8 @@ from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.lr_schedule import learning_rate
 from students.objectives.objective import Objective
+from students.objectives.teacher_gate import with_gate_weights
+from students.objectives.term import learns_from_teachers
 from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.specs import StudentSpec
@@ -175,7 +177,7 @@ class Trainer:
 
     def _knowledge(self, question: Question, knowledge: Iterator[Knowledge]) -> Knowledge:
         """The teachers' next answers, or empty knowledge where they are not asked."""
-        if self.objective.learns_from_teachers(question.epoch):
+        if learns_from_teachers(self.objective.terms.values(), question.epoch):
             return next(knowledge)
         return empty_knowledge(len(question.sample_ids), self.transfer_set.classes)
 
@@ -193,7 +195,7 @@ class Trainer:
         seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
         knowledge = knowledge.to(self.engine.device)
-        knowledge = self.objective.with_gate_weights(outputs, knowledge, epoch)
+        knowledge = with_gate_weights(self.objective.gate, outputs, knowledge, epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)
         self.engine.backward(loss)
         if self.weighting_stats is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -204,17 +205,11 @@ class AnswerStream:
         try:
             answer = Answer(self._stored.read(question.sample_ids))
         except CorruptBlocks:
-            return self._asked_alone(question)
+            # Found only now: the one question is asked alone.
+            with closing(self._endpoint.stream([question])) as alone:
+                return self._counted(alone.next())
         self.counts["read"] += len(question.sample_ids)
         return answer
-
-    def _asked_alone(self, question: Question) -> Answer:
-        """Asks for an answer that was found corrupt in the bank."""
-        stream = self._endpoint.stream([question])
-        try:
-            return self._counted(stream.next())
-        finally:
-            stream.close()
 
     def _counted(self, answer: Answer) -> Answer:
         self.counts["asked"] += len(answer.logits)

@@ -8,7 +8,7 @@ from pathlib import Path
 from students.models.build import build_model
 from students.models.class_map import spread_of
 from students.models.config import Model, Weights
-from students.models.network import Network, preprocess
+from students.models.network import Network, Preprocess
 from students.models.weights import load_weights, read_weights
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -41,7 +41,7 @@ def load_network(
     load_weights(
         built, read_weights(weights, path_in_recipe=path, folder=folder), path_in_recipe=path
     )
-    first = preprocess(
+    first = Preprocess(
         model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from students.models.config import Preprocessing
-from students.models.network import Network, preprocess
+from students.models.network import Network, Preprocess
 from students.torch_state import use_threads
 from teachers.qualification.parity_checks import MUCH_BETTER, best_variant
 
@@ -51,7 +51,7 @@ def find_better_preprocessing(
         return None
 
     def right_under(variant: Preprocessing, part: slice) -> npt.NDArray[np.bool_]:
-        first = preprocess(variant, mean=mean, std=std, channels=len(mean))
+        first = Preprocess(variant, mean=mean, std=std, channels=len(mean))
         other = Network(first, network.model, network.spread)
         with use_threads(threads), torch.inference_mode():
             logits = torch.cat([other(chunk) for chunk in torch.split(pictures[part], CHUNK)])

@@ -9,35 +9,13 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from students.knowledge import Knowledge
-from students.lazy_imports import Bool, Float, Int, Tensor, torch
+from students.lazy_imports import torch
 from students.objectives.loss_precision import at_least_single
 from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
 
 
-def confidence_weights(
-    logits_KBC: Float[Tensor, "teachers batch classes"],
-    labels_B: Int[Tensor, " batch"],
-    known_KC: Bool[Tensor, "teachers classes"],
-    present_KB: Bool[Tensor, "teachers batch"],
-) -> Float[Tensor, "teachers batch"]:
-    """The softmax over teachers of -CE_k, which is p_k(label) / sum_j p_j(label), at temperature 1.
-
-    A teacher that does not cover the label's class has none of the weight. Where a sample has no
-    label (-1), or no teacher covers its class, all teachers present count the same.
-    """
-    scores_KBC = at_least_single(logits_KBC).masked_fill(~known_KC.unsqueeze(1), -torch.inf)
-    log_probabilities_KBC = torch.log_softmax(scores_KBC, dim=-1)
-    index_KB1 = labels_B.clamp(min=0).expand(present_KB.shape).unsqueeze(2)
-    of_label_KB = log_probabilities_KBC.gather(2, index_KB1).squeeze(2)
-    of_label_KB = torch.where(present_KB, of_label_KB, -torch.inf)
-    usable_B = (labels_B >= 0) & torch.isfinite(of_label_KB).any(dim=0)
-    # Zeros where a label is of no use: the softmax of -inf alone would be NaN.
-    weights_KB = torch.softmax(torch.where(usable_B, of_label_KB, 0.0), dim=0)
-    return torch.where(usable_B, weights_KB, shared_equally(present_KB).to(weights_KB.dtype))
-
-
 class Confidence(WeightingRule):
-    """By the probability that each teacher gives the label: ``confidence_weights``.
+    """By the probability that each teacher gives the label.
 
     Source: Zhang, Chen & Wang (2022), CA-MKD, whose weights are (1 - softmax(CE)) / (K - 1) and
     not these; ours is the recipe's plain form.
@@ -48,11 +26,22 @@ class Confidence(WeightingRule):
     kind: Literal["confidence"] = "confidence"
 
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
-        """By the labels that the student is given."""
-        weights = confidence_weights(
-            knowledge.logits, context.given_labels, knowledge.known, knowledge.present
-        )
-        return replace(knowledge, weights=weights)
+        """The softmax over teachers of -CE_k, which is p_k(label) / sum_j p_j(label), at T = 1.
+
+        A teacher that does not cover the label's class has none of the weight. Where a sample has
+        no label (-1), or no teacher covers its class, all teachers present count the same.
+        """
+        labels_B, present_KB = context.given_labels, knowledge.present
+        scores_KBC = at_least_single(knowledge.logits)
+        scores_KBC = scores_KBC.masked_fill(~knowledge.known.unsqueeze(1), -torch.inf)
+        index_KB1 = labels_B.clamp(min=0).expand(present_KB.shape).unsqueeze(2)
+        of_label_KB = torch.log_softmax(scores_KBC, dim=-1).gather(2, index_KB1).squeeze(2)
+        of_label_KB = torch.where(present_KB, of_label_KB, -torch.inf)
+        usable_B = (labels_B >= 0) & torch.isfinite(of_label_KB).any(dim=0)
+        # Zeros where a label is of no use: the softmax of -inf alone would be NaN.
+        weights_KB = torch.softmax(torch.where(usable_B, of_label_KB, 0.0), dim=0)
+        equal_KB = shared_equally(present_KB).to(weights_KB.dtype)
+        return replace(knowledge, weights=torch.where(usable_B, weights_KB, equal_KB))
 
 
 class CorrectOnly(WeightingRule):

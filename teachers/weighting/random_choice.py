@@ -12,30 +12,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from students.knowledge import Knowledge
-from students.lazy_imports import Bool, Float, Float64, Tensor, np, torch
+from students.lazy_imports import np, torch
 from students.randomness import seed_of
 from teachers.weighting.constant import Uniform
 from teachers.weighting.random_draws import origins, uniforms
 from teachers.weighting.rule import RuleContext, WeightingRule, normalized
-
-
-def drawn_weights(
-    uniforms_KB: Float64[Tensor, "teachers batch"],
-    given_K: Float64[Tensor, " teachers"],
-    present_KB: Bool[Tensor, "teachers batch"],
-) -> Float[Tensor, "teachers batch"]:
-    """1 for the teacher that is drawn for a sample, 0 for others; all 0 where no teacher with a
-    weight above zero is present.
-
-    Each teacher has an arrival time of its own, -log(u) / w, and the first wins, which is
-    teacher k with probability w_k / sum w of those present (exponential races). So neither the
-    order of teachers nor the absence of one changes the time of another.
-    """
-    eligible_KB = present_KB & (given_K > 0).unsqueeze(1)
-    times_KB = torch.where(eligible_KB, -uniforms_KB.log() / given_K.unsqueeze(1), torch.inf)
-    winners_B = times_KB.argmin(dim=0, keepdim=True)
-    won_KB = torch.zeros_like(present_KB).scatter_(0, winners_B, value=True)
-    return (won_KB & eligible_KB).to(torch.get_default_dtype())
 
 
 class RandomChoice(WeightingRule):
@@ -52,6 +33,10 @@ class RandomChoice(WeightingRule):
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
         """All of a sample's weight for one teacher; by micro-batch, the one of its first sample.
 
+        All weights are 0 where no teacher with a probability above zero is present. Each teacher
+        has an arrival time of its own, -log(u) / w, and the first wins, which is teacher k with
+        probability w_k / sum w of those present (exponential races). So neither the order of
+        teachers nor the absence of one changes the time of another.
         Source: Fukuda et al. (2017), who draw one for each batch.
         """
         ids, epoch = context.question.sample_ids, context.question.epoch
@@ -61,9 +46,14 @@ class RandomChoice(WeightingRule):
             uniforms(origins(seed_of(context.seed, "random", name, epoch), ids))[:, 0]
             for name in context.names
         ]
-        given_K = torch.tensor(self.given_weights(context.names), dtype=torch.float64)
-        weights = drawn_weights(torch.from_numpy(np.stack(each)), given_K, knowledge.present)
-        return replace(knowledge, weights=weights)
+        uniforms_KB = torch.from_numpy(np.stack(each))
+        given_K1 = torch.tensor(self.given_weights(context.names), dtype=torch.float64).unsqueeze(1)
+        eligible_KB = knowledge.present & (given_K1 > 0)
+        times_KB = torch.where(eligible_KB, -uniforms_KB.log() / given_K1, torch.inf)
+        winners_1B = times_KB.argmin(dim=0, keepdim=True)
+        won_KB = torch.zeros_like(eligible_KB).scatter_(0, winners_1B, value=True)
+        weights_KB = (won_KB & eligible_KB).to(torch.get_default_dtype())
+        return replace(knowledge, weights=weights_KB)
 
     def given_weights(self, names: Sequence[str]) -> tuple[float, ...]:
         """The probabilities [K]."""

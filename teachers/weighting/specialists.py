@@ -102,7 +102,9 @@ class Specialists(WeightingRule):
         if bool(guided_B.all()):
             logits_KBC, chosen_KB = _with_generalists(answers, known_KC, present_KB)
         else:
-            logits_KBC, chosen_KB = _without_generalists(answers, known_KC, present_KB), present_KB
+            centred_KBC, mean_BC = masked_mean(answers, known_KC, present_KB)
+            own_KBC = known_KC.unsqueeze(1) & present_KB.unsqueeze(2)
+            logits_KBC, chosen_KB = torch.where(own_KBC, centred_KBC, mean_BC), present_KB
             if bool(guided_B.any()):
                 guided_KBC, guided_KB = _with_generalists(answers, known_KC, present_KB)
                 logits_KBC = torch.where(guided_B.unsqueeze(1), guided_KBC, logits_KBC)
@@ -129,14 +131,3 @@ def _with_generalists(
     full_KBC = logits_KBC.clone()
     full_KBC[~general_K] = completed(general_BC, logits_KBC[~general_K], known_KC[~general_K])
     return full_KBC, active_KB
-
-
-def _without_generalists(
-    logits_KBC: Float[Tensor, "teachers batch classes"],
-    known_KC: Bool[Tensor, "teachers classes"],
-    present_KB: Bool[Tensor, "teachers batch"],
-) -> Float[Tensor, "teachers batch classes"]:
-    """Logits where no generalist is present."""
-    centred_KBC, mean_BC = masked_mean(logits_KBC, known_KC, present_KB)
-    own_KBC = known_KC.unsqueeze(1) & present_KB.unsqueeze(2)
-    return torch.where(own_KBC, centred_KBC, mean_BC)

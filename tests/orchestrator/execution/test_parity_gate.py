@@ -25,7 +25,7 @@ from students.knowledge import LOGITS
 from students.models.build import build_model
 from students.models.config import Weights
 from students.models.in_a_row import Mlp
-from students.models.network import Network, preprocess
+from students.models.network import Network, Preprocess
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from students.transfer_sets.transfer_set import TransferSet
@@ -62,7 +62,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     folder = tmp_path_factory.mktemp("taught")
     data = load_transfer_set(Digits(), folder=folder, cache=folder)
     model = build_model(MODEL, input_shape=data.shape, classes=10, seed=0, folder=folder)
-    first = preprocess(MODEL.preprocessing, mean=data.mean, std=data.std, channels=1)
+    first = Preprocess(MODEL.preprocessing, mean=data.mean, std=data.std, channels=1)
     batch = data.batch(data.student_ids, 0)
     network, optimizer = Network(first, model), torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(40):

@@ -13,6 +13,7 @@ from torch import nn
 
 from students.engines.group import Group
 from students.evaluation.evaluate import BATCH, evaluate, validate
+from students.models.config import Preprocessing
 from students.models.network import Network, Preprocess, weights_sha256
 from students.models.profile import Costs, costs
 from students.transfer_sets.catalog import load_transfer_set
@@ -58,7 +59,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TransferSet:
 def network() -> Network:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(1), nn.Dropout(0.5), nn.Linear(64, 10))
-    return Network(Preprocess(mean=[0.3], std=[0.3], size=None, reverse=False), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
 
 
 def by_hand(data: TransferSet) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from students.objectives.config import ObjectiveConfig
 from students.objectives.objective import build_objective
 from students.objectives.relations import relation_angle_loss, relation_distance_loss
 from students.objectives.softening import soften_one
+from students.objectives.term import taps_of
 
 TEACHERS = ("wide", "deep")
 LAYER = {"teacher": "deep", "hint": "layer3", "guided": "features"}
@@ -57,7 +58,7 @@ class MicroBatch:
         self.logits = some(2, count, 4)
         self.taps = {
             teacher: {tap.name: some(count, 6) for tap in taps}
-            for teacher, taps in objective.taps_in(None).items()
+            for teacher, taps in taps_of(objective.terms).items()
         }
         self.present = torch.ones(2, count, dtype=torch.bool)
         self.fallback_labels = None
@@ -155,16 +156,16 @@ def test_a_teacher_that_is_not_there_is_named_at_its_place(kind):
 
 def test_taps_and_guided_layers_are_what_the_terms_ask_for():
     objective = _objective("levels")
-    assert objective.taps_in(None) == {"deep": (Tap("layer3"),), "wide": (Tap("layer2"),)}
+    assert taps_of(objective.terms) == {"deep": (Tap("layer3"),), "wide": (Tap("layer2"),)}
     assert [each.layer for each in objective.guided.values()] == ["features", "stem"]
     objective = _objective("order")
     vector = "embedding"
-    assert objective.taps_in(None) == {
+    assert taps_of(objective.terms) == {
         "wide": (Tap("layer2", vector),),
         "deep": (Tap("layer3", vector),),
     }
     assert [each.hint for each in objective.guided.values()] == [None]
-    assert not _objective("angle_of_outputs").taps_in(None)
+    assert not taps_of(_objective("angle_of_outputs").terms)
 
 
 @OF_OUTPUTS

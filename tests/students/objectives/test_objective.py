@@ -12,6 +12,7 @@ from students.objectives.objective import build_objective
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften, soften_one
 from students.objectives.squared_distance import logit_l2_loss
+from students.objectives.term import taps_of
 from tests.golden.cases import golden, tensor
 
 TEACHERS = ("wide", "deep")
@@ -100,7 +101,7 @@ def test_a_term_of_weight_zero_is_not_computed_and_asks_for_nothing():
     nobody = _knowledge(torch.empty(0, 3, 4))
     student, _ = _some()
     objective({"logits": student}, _batch([0, 1, 2]), nobody)
-    assert dict(objective.taps_in(None)) == {} and dict(objective.guided) == {}
+    assert dict(taps_of(objective.terms)) == {} and dict(objective.guided) == {}
 
 
 def test_a_terms_own_temperature_is_preferred_to_the_ensembles():
@@ -137,7 +138,7 @@ def test_hints_ask_their_teacher_for_each_tap_once():
         three={**HINT, "hint": "layer2", "reduction": "pool"},
         four={**HINT, "teacher": "wide"},
     )
-    assert dict(objective.taps_in(None)) == {
+    assert dict(taps_of(objective.terms)) == {
         "deep": (Tap("layer3"), Tap("layer2", "pool")),
         "wide": (Tap("layer3"),),
     }
@@ -159,8 +160,8 @@ def test_a_tap_is_asked_for_in_the_epochs_of_its_terms():
         "three": {**HINT, "teacher": "wide"},
     }
     objective, wide = _build(**terms), {"wide": (Tap("layer3"),)}
-    assert objective.taps_in(None) == {"deep": (Tap("layer3"), Tap("layer2")), **wide}
-    assert [objective.taps_in(epoch) for epoch in range(3)] == [
+    assert taps_of(objective.terms) == {"deep": (Tap("layer3"), Tap("layer2")), **wide}
+    assert [taps_of(objective.terms, epoch) for epoch in range(3)] == [
         {"deep": (Tap("layer3"),), **wide},
         {"deep": (Tap("layer3"), Tap("layer2")), **wide},
         {"deep": (Tap("layer2"),), **wide},

@@ -14,7 +14,7 @@ from torch import nn
 
 from students.knowledge import Answer, Tap
 from students.models.build import build_model
-from students.models.config import Model
+from students.models.config import Model, Preprocessing
 from students.models.in_a_row import Mlp, PlainCnn
 from students.models.network import Network, Preprocess
 from students.models.residual import ResNetCifar
@@ -36,7 +36,7 @@ NETS: dict[str, tuple[Model, tuple[Tap, ...]]] = {
 def network(kind: str) -> Network:
     config, _ = NETS[kind]
     model = build_model(config, input_shape=(1, 8, 8), classes=10, seed=1, folder=Path())
-    return Network(Preprocess(mean=[0.3], std=[0.3], size=None, reverse=False), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
 
 
 LAID = {"channels_last": True, "folded": True}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from students.models.build import build_model
-from students.models.config import Model
+from students.models.config import Model, Preprocessing
 from students.models.in_a_row import Mlp
 from students.models.network import Network, Preprocess
 from students.models.residual import ResNetCifar
@@ -30,7 +30,7 @@ def network(config: Model) -> Network:
 
 
 def wrapped(model: nn.Module) -> Network:
-    return Network(Preprocess(mean=[0.3], std=[0.3], size=None, reverse=False), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
 
 
 def tuned(net: Network, samples: int = MANY) -> Tuning:

@@ -11,7 +11,7 @@ import torch
 
 from students.models.build import build_model
 from students.models.config import Preprocessing, Weights
-from students.models.network import Network, preprocess
+from students.models.network import Network, Preprocess
 from students.models.residual import ResNetCifar
 from students.models.weights import load_weights, read_weights
 from students.transfer_sets.catalog import load_transfer_set
@@ -57,7 +57,7 @@ def verdict_under(data_root: Path):  # type: ignore[no-untyped-def]
         tensors = read_weights(weights, path_in_recipe="x", folder=data_root)
         load_weights(model, tensors, path_in_recipe="x")
         change(model)
-        first = preprocess(config, mean=OWN_MEAN, std=OWN_STD, channels=3)
+        first = Preprocess(config, mean=OWN_MEAN, std=OWN_STD, channels=3)
         network = Network(first, model).eval()
         with torch.inference_mode():
             own = network(pictures)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from teachers.weighting.constant import Uniform
-from teachers.weighting.label_rules import Confidence, CorrectOnly, confidence_weights
+from teachers.weighting.label_rules import Confidence, CorrectOnly
 from tests.golden.cases import golden, tensor
 from tests.teachers.weighting.micro_batches import micro_batch, random_batch, weigh, weights
 
@@ -18,8 +18,7 @@ GOLDEN = golden("teacher_entropy_selection")
 def test_confidence_is_proportional_to_the_labels_probability() -> None:
     logits = tensor(GOLDEN.inputs["teacher_logits"])
     labels = torch.tensor([1, 2, 0])
-    batch = micro_batch(logits)
-    found = confidence_weights(logits, labels, batch.known, batch.present)
+    found = weights(Confidence(), micro_batch(logits, labels.tolist()))
     of_label = torch.softmax(logits, dim=-1)[:, torch.arange(3), labels]
     torch.testing.assert_close(found, of_label / of_label.sum(dim=0), rtol=1e-12, atol=0)
 
