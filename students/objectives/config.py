@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from cluster.section import kind_first
 from students.objectives.catalog import TERMS, TermConfig
 from students.objectives.term import Term
 
@@ -25,8 +26,7 @@ def _with_kind(name: str, term: Any) -> Any:
         return term
     if "kind" not in term and name in TERMS:
         term = {"kind": name, **term}
-    # What a validator has seen counts as Python's own, and there a list is strictly no tuple.
-    return {key: tuple(each) if isinstance(each, list) else each for key, each in term.items()}
+    return kind_first(dict(term))
 
 
 ObjectiveConfig = Annotated[dict[str, TermConfig], BeforeValidator(_name_is_the_kind)]

@@ -77,8 +77,6 @@ def decoupled_loss(
     where there is none. Where ``fallback_labels`` is not -1 the sample counts with plain
     cross-entropy with that class, without either weight: a class has no distribution over the
     others.
-    At weights 1 and 1 - p (p the teacher's probability of the label) this is
-    ``soft_target_loss``, which is what the authors decouple.
     Source: Zhao et al. (2022), section 3, whose alpha and beta are ``target`` and ``others``; both
     parts times T^2, as released. What grows over the first 20 epochs there is a weight here.
     """

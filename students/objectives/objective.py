@@ -113,7 +113,6 @@ def build_objective(
 
     ``temperature`` and ``mean`` are the ensemble's: the first for terms that name none.
     ``teachers`` are the names of the K teachers in the order in which ``Knowledge`` holds them.
-    ``gate`` says how the student weights them itself, if it does.
 
     Raises:
         ObjectiveError: no term has a weight above zero, or a term learns from a teacher that

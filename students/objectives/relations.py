@@ -38,8 +38,7 @@ class RelationTerm(Term):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        given = [each is not None for each in (self.teacher, self.hint, self.guided)]
-        if any(given) and not all(given):
+        if len({each is None for each in (self.teacher, self.hint, self.guided)}) == 2:
             raise ValueError(
                 "must have `teacher`, `hint` and `guided`, or none of the three; add what is "
                 "missing or take the others out"

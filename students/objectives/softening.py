@@ -78,7 +78,6 @@ def soften_one(
 ) -> Float[Tensor, "batch classes"]:
     """softmax(z / T): one network's distribution at ``temperature`` (> 0).
 
-    T to infinity gives 1/C each, T to 0 the one-hot vector of the largest logit.
     Source: Hinton, Vinyals & Dean (2015), section 2.
     """
     return torch.softmax(at_least_single(logits_BC) / temperature, dim=-1)

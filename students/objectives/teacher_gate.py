@@ -35,8 +35,7 @@ def gate_scores(
 ) -> Float[Tensor, "batch teachers"]:
     """gamma_k = v . (theta_k * x): a score of each teacher for each sample.
 
-    ``latents`` are the paper's theta, one vector for each teacher, ``readout`` its v. Latents of
-    zero give scores of zero, that is uniform weights.
+    ``latents`` are the paper's theta, one vector for each teacher, ``readout`` its v.
     """
     return features_BF @ (latents_KF * readout_F).T
 
@@ -44,10 +43,7 @@ def gate_scores(
 def gate_weights(
     scores_BK: Float[Tensor, "batch teachers"], present_KB: Bool[Tensor, "teachers batch"]
 ) -> Float[Tensor, "teachers batch"]:
-    """Softmax of the scores over the teachers present; zero for those absent.
-
-    Sums to one for each sample, or to zero where none is present.
-    """
+    """Softmax of the scores over the teachers present; zero for those absent."""
     answered_B = present_KB.any(dim=0)
     scores_KB = at_least_single(scores_BK).T.masked_fill(~present_KB, -torch.inf)
     # A column of nothing but -inf would be NaN, on the way back too.
