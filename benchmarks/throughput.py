@@ -236,10 +236,10 @@ def lines(turns: Mapping[str, Sequence[Turn]]) -> Iterator[str]:
         yield f"{name:28s} {BATCH / seconds:10.0f} {1e3 * seconds:10.1f} {1e3 * waited:10.1f}"
     for name, each in turns.items():
         if name.startswith("taught"):
-            yield _explained(name, turns["untaught"], each)
+            yield _explain(name, turns["untaught"], each)
 
 
-def _explained(name: str, untaught: Sequence[Turn], taught: Sequence[Turn]) -> str:
+def _explain(name: str, untaught: Sequence[Turn], taught: Sequence[Turn]) -> str:
     """The residual is taken within a round, so that load on a whole round cancels out."""
     residuals = [
         after.seconds - after.waited - before.seconds

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the whole program come first: where several processes test, they are few and long,
-    and nobody is to wait for the last of them."""
+    and no test is to wait for the last of them."""
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 

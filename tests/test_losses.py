@@ -57,7 +57,7 @@ class AtCommits(RecordingWatcher):
                 self.kill(self.doomed.pop(step))
                 return
 
-    def heard(self, kind: type[Event]) -> list[Any]:
+    def events_of(self, kind: type[Event]) -> list[Any]:
         """The events of one kind."""
         return [event for _, _, event in self.events if isinstance(event, kind)]
 

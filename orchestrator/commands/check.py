@@ -175,7 +175,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
     return [
         {
             "name": stage.title,
-            "does": _does(stage, plan),
+            "does": _describe(stage, plan),
             "teachers": list(stage.teachers),
             "digest": stage.digest,
             "stored": (store.folder(stage.digest) / "outcome").is_dir(),
@@ -185,7 +185,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _does(stage: Stage, plan: Plan) -> str:
+def _describe(stage: Stage, plan: Plan) -> str:
     """What a stage does, in a few words: ``trains mlp, 15 epochs``."""
     if stage.kind == "examine":
         name = stage.name.removeprefix("teachers.")

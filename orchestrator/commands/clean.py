@@ -45,7 +45,7 @@ def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: boo
     gone: list[Removable] = []
     kept: list[Kept] = []
     size = sum(usage.removable_bytes for usage in stored)
-    if plan.removable and not dry_run and (yes or _agreed(len(plan.removable), size)):
+    if plan.removable and not dry_run and (yes or _confirm(len(plan.removable), size)):
         gone, kept = delete(home, plan.removable, everything=everything)
     if as_json:
         print_json(
@@ -66,7 +66,7 @@ def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: boo
         click.echo("Nothing was deleted." if plan.removable else "There is nothing to delete.")
 
 
-def _agreed(count: int, size: int) -> bool:
+def _confirm(count: int, size: int) -> bool:
     """Asks whether to delete.
 
     Raises:

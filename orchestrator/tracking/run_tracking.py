@@ -15,7 +15,7 @@ from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.plan import Plan, Stage
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
-from orchestrator.tracking.tracker import RunSpec, Status, code_version, flattened
+from orchestrator.tracking.tracker import RunSpec, Status, code_version, flatten
 from orchestrator.tracking.writer import StageProgress, TrackingWriter
 from students.events import Committed, Event
 from students.transfer_sets.transfer_set import TransferSet
@@ -33,7 +33,7 @@ class RunTracking:
         self._plan = plan
         self._store = store
         identity = ("stillhouse.recipe", plan.digest)
-        run = RunSpec(plan.recipe.name, identity, flattened(recipe), lineage(plan))
+        run = RunSpec(plan.recipe.name, identity, flatten(recipe), lineage(plan))
         self._writer = TrackingWriter(
             lambda: MlflowTracker(location), run, plan.recipe.tracking.every
         )
@@ -85,7 +85,7 @@ class RunTracking:
         for name, digest in zip(stage.teachers, stage.needs, strict=True):
             tags[f"stillhouse.teacher.{name}"] = digest
         identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
-        spec = RunSpec(stage.title, identity, flattened(stage.fingerprint), tags)
+        spec = RunSpec(stage.title, identity, flatten(stage.fingerprint), tags)
         committed = tuple(segments)
         folder = self._store.folder(stage.digest)
         self._writer.set_stage(StageProgress(spec, folder, committed, status))

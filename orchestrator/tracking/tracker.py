@@ -63,13 +63,13 @@ def flattened(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     for name, value in recipe.items():
         path = f"{prefix}{name}"
         if isinstance(value, Mapping) and value:
-            flat |= flattened(value, f"{path}.")
+            flat |= flatten(value, f"{path}.")
         else:
-            flat[key(path)] = redacted(value if isinstance(value, str) else json.dumps(value))
+            flat[key(path)] = redact(value if isinstance(value, str) else json.dumps(value))
     return flat
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """``text`` with ``user:password@`` taken out of every address in it."""
     return _CREDENTIALS.sub("***@", text)
 

@@ -228,7 +228,7 @@ class TrackingWriter:
             try:
                 yield
             except Exception as error:  # noqa: BLE001 - training never fails with the tracker
-                reason = redacted(str(error)).strip().partition("\n")[0][:200]
+                reason = redact(str(error)).strip().partition("\n")[0][:200]
                 kind = type(error).__name__
                 unsent.append(f"{label} was not sent to the tracker ({kind}: {reason})")
 

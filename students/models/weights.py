@@ -88,7 +88,7 @@ class _Source:
             found = self._from_safetensors(header_only=header_only)
         else:
             found = self._part(self._from_torch(header_only=header_only))
-        return self._stripped(found)
+        return self._strip_prefixes(found)
 
     def _from_safetensors(self, *, header_only: bool) -> dict[str, Tensor]:
         if self._weights.key is not None:
@@ -125,7 +125,7 @@ class _Source:
                 with self._path.open("rb") as file:
                     return torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            raise self._refused(error) from error
+            raise self._refusal(error) from error
         except Exception as error:  # damaged bytes lead the reader to raise anything
             raise self._damaged(error) from error
 
@@ -156,11 +156,11 @@ class _Source:
             )
         return tensors
 
-    def _stripped(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _strip_prefixes(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         prefix = self._weights.strip_prefix
         if prefix is None:
             tensors = {name: tensors[name] for name in tensors if name not in _BOOKKEEPING}
-            prefix = _wrapping(tensors)
+            prefix = _wrapper_prefix(tensors)
         elif not any(name.startswith(prefix) for name in tensors):
             raise self._error(
                 f"{prefix!r}, but no name in {self._weights.path!r} begins so"
@@ -169,7 +169,7 @@ class _Source:
             )
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
-    def _refused(self, error: pickle.UnpicklingError) -> WeightsError:
+    def _refusal(self, error: pickle.UnpicklingError) -> WeightsError:
         unsafe = ", ".join(self._unsafe_globals(error))
         if not unsafe and self._begins()[:1] != b"\x80" and "legacy .tar" not in str(error):
             return self._damaged(error)
@@ -206,7 +206,7 @@ def _tensors_of(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
 
 
-def _wrapping(names: Iterable[str]) -> str:
+def _wrapper_prefix(names: Iterable[str]) -> str:
     """The wrappers' prefixes that all ``names`` begin with, one after another."""
     rest, stacked = list(names), ""
     while rest:
@@ -223,7 +223,7 @@ def _fitting(
 ) -> dict[str, Tensor]:
     """The tensors by the model's names, after a comparison with what it wants."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    prefix = _wrapping(wanted)
+    prefix = _wrapper_prefix(wanted)
     if any(name.startswith(prefix) for name in tensors):
         prefix = ""  # else one was taken off that is a module of the model itself
     fitting = {prefix + name: tensor for name, tensor in tensors.items()}
@@ -242,9 +242,9 @@ def _fitting(
     place = f"{path_in_recipe}.path"
     other = [f"{name} {list(has)}, not {list(needs)}" for name, (has, needs) in shapes.items()]
     message = (
-        f"`{place}` is {path!r}, which does not fit this model: {_few(missing, 'missing')},\n"
-        f"{_few(unexpected, 'unexpected')},\n"
-        f"{_few(other, 'of another shape')}; give the weights of this very model, or change"
+        f"`{place}` is {path!r}, which does not fit this model: {_list_some(missing, 'missing')},\n"
+        f"{_list_some(unexpected, 'unexpected')},\n"
+        f"{_list_some(other, 'of another shape')}; give the weights of this very model, or change"
         " the model"
     )
     if missing or unexpected:
@@ -252,7 +252,7 @@ def _fitting(
     raise ShapeMismatch(message, path=place, shapes=shapes)
 
 
-def _few(names: list[str], what: str) -> str:
+def _list_some(names: list[str], what: str) -> str:
     if not names:
         return f"0 {what}"
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

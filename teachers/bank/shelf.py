@@ -78,7 +78,7 @@ def prepare_bank(bank: Path) -> None:
     Raises:
         BankError: the bank has another format, or cannot be used here.
     """
-    with _made(bank):
+    with _make_folder(bank):
         file = bank / _BANKS_FORMAT
         stored = _read(file)
         if stored is None:
@@ -95,7 +95,7 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
         BankError: the bank has another format, or cannot be used here.
     """
     prepare_bank(folder.parent)
-    with _made(folder):
+    with _make_folder(folder):
         stored = read_about(folder)
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])
@@ -114,8 +114,8 @@ def read_inference_config(folder: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Makes ``folder`` and allows to fill it.
+def _make_folder(folder: Path) -> Iterator[None]:
+    """Makes ``folder``; the body of the ``with`` statement fills it.
 
     Raises:
         BankError: it cannot be used, except for a full disk: then the first write reports it.

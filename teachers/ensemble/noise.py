@@ -67,10 +67,10 @@ class Noise(Section):
             ]
         )
         plain = logits_KBC.repeat_interleave(self.virtual, dim=0)
-        chosen, noise = self._drawn(begin, plain.shape[2])
+        chosen, noise = self._draw(begin, plain.shape[2])
         return perturbed(plain.flatten(0, 1), noise, chosen).view(plain.shape)
 
-    def _drawn(self, begin: npt.NDArray[np.int64], classes: int) -> tuple[Tensor, Tensor]:
+    def _draw(self, begin: npt.NDArray[np.int64], classes: int) -> tuple[Tensor, Tensor]:
         """Which samples are chosen, bool [K B], of those whose sequences begin at ``begin``
         [K, B], and their noise, float32 [K B, C]: a sample's first number decides whether it is
         chosen, the next ones are its noise."""

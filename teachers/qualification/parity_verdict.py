@@ -92,7 +92,7 @@ def assess(
         found,
         better[0] if better else None,
         tuple(problems),
-        doubts=tuple(_doubts(name, answers.given, labels)) if classes and loaded else (),
+        doubts=tuple(_find_doubts(name, answers.given, labels)) if classes and loaded else (),
     )
     return at_temperature(name, verdict, answers, temperature)
 
@@ -130,7 +130,7 @@ def _in_own_numbering(
     return logits_NC[:, list(outputs)], places[labels_N]
 
 
-def _doubts(name: str, given: Tensor, labels: Tensor | None) -> Iterator[str]:
+def _find_doubts(name: str, given: Tensor, labels: Tensor | None) -> Iterator[str]:
     """Sentences on the classes of a map that its teacher rarely predicts."""
     if labels is None:
         return

@@ -160,7 +160,7 @@ def write_probe_answers(folder: Path, inference: InferenceConfig, answers: Probe
     # Copies: safetensors refuses tensors that share memory.
     tensors = {"given": answers.given.clone(), "plain": answers.plain.clone()}
     deterministic = str(answers.deterministic)
-    metadata = {"manner": _spelt(inference), "deterministic": deterministic}
+    metadata = {"manner": _encode_inference(inference), "deterministic": deterministic}
     with suppress(OSError):
         write_atomically(folder / PROBE, safetensors.torch.save(tensors, metadata))
 
@@ -170,7 +170,7 @@ def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers
     try:
         with safe_open(folder / PROBE, "pt") as file:
             metadata: Mapping[str, str] = file.metadata() or {}
-            if metadata.get("manner") != _spelt(inference):
+            if metadata.get("manner") != _encode_inference(inference):
                 return None
             given, plain = file.get_tensor("given"), file.get_tensor("plain")
         return ProbeAnswers(given, plain, metadata.get("deterministic") == str(True))
@@ -178,5 +178,5 @@ def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers
         return None
 
 
-def _spelt(inference: InferenceConfig) -> str:
+def _encode_inference(inference: InferenceConfig) -> str:
     return json.dumps(inference.to_json(), sort_keys=True)

@@ -11,9 +11,9 @@ import pytest
 from orchestrator.tracking.tracker import (
     Cursor,
     RunSpec,
-    flattened,
+    flatten,
     key,
-    redacted,
+    redact,
 )
 from orchestrator.tracking.windows import Windows
 from orchestrator.tracking.writer import StageProgress, TrackingWriter
@@ -266,18 +266,17 @@ def test_parameters_are_flat_and_hold_no_credentials():
         "tracking": {"uri": "http://ann:secret@host:5000/x"},
         "teachers": {},
     }
-    assert flattened(recipe) == {
+    assert flatten(recipe) == {
         "student.model.hidden": "[16]",
         "student.weights": "null",
         "tracking.uri": "http://***@host:5000/x",
         "teachers": "{}",
     }
-    assert redacted("http://ann:p@ss@host/x@y") == "http://***@host/x@y"
+    assert redact("http://ann:p@ss@host/x@y") == "http://***@host/x@y"
     assert (
-        redacted("postgresql://a:b@h/d and http://plain/")
-        == "postgresql://***@h/d and http://plain/"
+        redact("postgresql://a:b@h/d and http://plain/") == "postgresql://***@h/d and http://plain/"
     )
-    assert flattened({"a": {"b": True}}) == {"a.b": "true"}
+    assert flatten({"a": {"b": True}}) == {"a.b": "true"}
     assert key("terms/täsk|" + "x" * 300) == ("terms/t_sk_" + "x" * 300)[:250]
 
 

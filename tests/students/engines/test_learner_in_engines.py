@@ -184,11 +184,11 @@ def test_a_gate_learns_and_is_frozen_with_the_same_bits_in_every_engine(detached
     for stage in (0, 1, 2, 3):
         for one, other in zip(whole, _gated("deepspeed", stage, detached=detached), strict=True):
             assert [name for name in one if not torch.equal(one[name], other[name])] == [], stage
-    learnt, stood = whole[LEARNS_FOR - 1], whole[-1]
+    trained, stood = whole[LEARNS_FOR - 1], whole[-1]
     for name in ("gate.latents", "gate.readout"):
-        assert not torch.equal(whole[0][name], learnt[name])
-        assert torch.equal(stood[name], learnt[name])
-    assert not torch.equal(stood["model.5.weight"], learnt["model.5.weight"])
+        assert not torch.equal(whole[0][name], trained[name])
+        assert torch.equal(stood[name], trained[name])
+    assert not torch.equal(stood["model.5.weight"], trained["model.5.weight"])
 
 
 LAYER_TERMS = TypeAdapter(ObjectiveConfig).validate_python(

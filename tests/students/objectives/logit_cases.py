@@ -1,4 +1,4 @@
-"""Micro-batches on which terms on logits are judged, ordinary and hard ones."""
+"""Micro-batches on which terms on logits are tested, ordinary and hard ones."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ TAUGHT = pytest.mark.parametrize(
 )
 
 
-def _gradient(of, judged: Case):
-    student = judged.student.clone().requires_grad_()
-    loss = value(of, replace(judged, student=student))
+def _gradient(of, example: Case):
+    student = example.student.clone().requires_grad_()
+    loss = value(of, replace(example, student=student))
     (gradient,) = torch.autograd.grad(loss, student)
     return loss.detach(), gradient
 
@@ -43,11 +43,11 @@ def test_all_terms_on_logits_are_tested_here():
 @given(hard_cases(), MEANS, TEMPERATURES)
 def test_on_hard_cases_loss_and_gradients_are_finite(name, hard, mean, temperature):
     weights = hard.weights.clone().requires_grad_()
-    judged = replace(hard, weights=weights, student=hard.student.clone().requires_grad_())
-    loss = value(term(TERMS[name], mean=mean, temperature=temperature), judged)
+    example = replace(hard, weights=weights, student=hard.student.clone().requires_grad_())
+    loss = value(term(TERMS[name], mean=mean, temperature=temperature), example)
     loss.backward()
     assert loss.shape == () and loss.isfinite() and loss >= -1e-3
-    assert judged.student.grad.isfinite().all()
+    assert example.student.grad.isfinite().all()
     assert weights.grad is None or weights.grad.isfinite().all()
 
 
@@ -55,9 +55,9 @@ def test_on_hard_cases_loss_and_gradients_are_finite(name, hard, mean, temperatu
 @settings(max_examples=8, deadline=None)
 @given(SEEDS, MEANS, st.permutations([0, 1, 2]))
 def test_the_order_of_teachers_does_not_matter(name, seed, mean, order):
-    judged, of = partial(seed), term(TERMS[name], mean=mean)
+    example, of = partial(seed), term(TERMS[name], mean=mean)
     torch.testing.assert_close(
-        _gradient(of, judged.teachers_only(list(order))), _gradient(of, judged)
+        _gradient(of, example.teachers_only(list(order))), _gradient(of, example)
     )
 
 
@@ -65,9 +65,9 @@ def test_the_order_of_teachers_does_not_matter(name, seed, mean, order):
 @settings(max_examples=8, deadline=None)
 @given(SEEDS, MEANS)
 def test_copies_of_one_teacher_teach_what_that_teacher_does(name, seed, mean):
-    judged, of = case(seed), term(TERMS[name], mean=mean)
-    alone = replace(judged.teachers_only([0]), weights=torch.ones(1, 4, dtype=torch.float64))
-    copies = replace(judged.teachers_only([0, 0, 0]), weights=judged.weights)
+    example, of = case(seed), term(TERMS[name], mean=mean)
+    alone = replace(example.teachers_only([0]), weights=torch.ones(1, 4, dtype=torch.float64))
+    copies = replace(example.teachers_only([0, 0, 0]), weights=example.weights)
     torch.testing.assert_close(_gradient(of, copies), _gradient(of, alone))
 
 
@@ -75,39 +75,39 @@ def test_copies_of_one_teacher_teach_what_that_teacher_does(name, seed, mean):
 @settings(max_examples=8, deadline=None)
 @given(SEEDS, MEANS)
 def test_what_an_absent_teacher_holds_does_not_matter(name, seed, mean):
-    judged, of = partial(seed), term(TERMS[name], mean=mean)
-    spoilt = judged.teachers.masked_fill(~judged.present.unsqueeze(2), torch.nan)
+    example, of = partial(seed), term(TERMS[name], mean=mean)
+    corrupt = example.teachers.masked_fill(~example.present.unsqueeze(2), torch.nan)
     torch.testing.assert_close(
-        _gradient(of, replace(judged, teachers=spoilt)), _gradient(of, judged)
+        _gradient(of, replace(example, teachers=corrupt)), _gradient(of, example)
     )
 
 
 @EVERY_TERM
 def test_no_gradient_reaches_a_teacher(name):
-    judged = case(0)
-    teachers = judged.teachers.clone().requires_grad_()
-    student = judged.student.clone().requires_grad_()
-    value(term(TERMS[name]), replace(judged, teachers=teachers, student=student)).backward()
+    example = case(0)
+    teachers = example.teachers.clone().requires_grad_()
+    student = example.student.clone().requires_grad_()
+    value(term(TERMS[name]), replace(example, teachers=teachers, student=student)).backward()
     assert teachers.grad is None and student.grad.abs().sum() > 0
 
 
 @TAUGHT
 def test_a_gate_learns_from_the_weights_it_made_unless_the_term_asks_for_a_class_only(name):
-    judged = case(1)
-    weights = judged.weights.clone().requires_grad_()
-    student = judged.student.clone().requires_grad_()
-    value(term(TERMS[name]), replace(judged, weights=weights, student=student)).backward()
+    example = case(1)
+    weights = example.weights.clone().requires_grad_()
+    student = example.student.clone().requires_grad_()
+    value(term(TERMS[name]), replace(example, weights=weights, student=student)).backward()
     assert (weights.grad is None) == (name == "hard_targets")
 
 
 @TAUGHT
 def test_without_answers_and_labels_the_gradient_is_zero(name):
-    judged = case(2)
+    example = case(2)
     unanswered = replace(
-        judged,
-        present=torch.zeros_like(judged.present),
-        weights=torch.zeros_like(judged.weights),
-        labels=torch.full_like(judged.labels, -1),
+        example,
+        present=torch.zeros_like(example.present),
+        weights=torch.zeros_like(example.weights),
+        labels=torch.full_like(example.labels, -1),
     )
     loss, gradient = _gradient(term(TERMS[name]), unanswered)
     assert loss == 0 and not gradient.any()
@@ -115,12 +115,12 @@ def test_without_answers_and_labels_the_gradient_is_zero(name):
 
 @EVERY_TERM
 def test_a_student_in_half_precision_is_judged_in_single(name):
-    judged = case(3)
+    example = case(3)
     half = replace(
-        judged,
-        student=judged.student.bfloat16(),
-        teachers=judged.teachers.float(),
-        weights=judged.weights.float(),
+        example,
+        student=example.student.bfloat16(),
+        teachers=example.teachers.float(),
+        weights=example.weights.float(),
     )
     loss = value(term(TERMS[name]), half)
     assert loss.dtype == torch.float32

@@ -16,8 +16,8 @@ DIST = {"kind": "correlation", "between": 2.0, "within": 1.0}
 
 
 def _softened(seed):
-    judged = case(seed, teachers=1)
-    return torch.softmax(judged.student / 2, -1), torch.softmax(judged.teachers[0] / 2, -1)
+    example = case(seed, teachers=1)
+    return torch.softmax(example.student / 2, -1), torch.softmax(example.teachers[0] / 2, -1)
 
 
 def _correlations(first, second):
@@ -44,15 +44,15 @@ def test_the_loss_is_that_of_the_papers_equations(seed):
 
 
 def test_the_term_is_the_loss_at_its_temperature_times_its_square():
-    judged = golden("kd_kl_T4")
+    example = golden("kd_kl_T4")
     student, teacher = (
-        torch.softmax(tensor(judged.inputs[f"{who}_logits"]) / 4, -1)
+        torch.softmax(tensor(example.inputs[f"{who}_logits"]) / 4, -1)
         for who in ("student", "teacher")
     )
     whole = replace(
         case(0, teachers=1, batch=3, classes=4),
-        student=tensor(judged.inputs["student_logits"]),
-        teachers=tensor([judged.inputs["teacher_logits"]]),
+        student=tensor(example.inputs["student_logits"]),
+        teachers=tensor([example.inputs["teacher_logits"]]),
     )
     expected = 16 * _by_the_book(student.numpy(), teacher.numpy(), 2.0, 1.0)
     assert value(term(DIST), whole).item() == pytest.approx(expected, rel=1e-9)
@@ -86,28 +86,28 @@ def test_a_constant_row_correlates_with_nothing_and_has_no_gradient(dtype):
 
 
 def test_one_sample_teaches_over_its_classes_alone():
-    judged = case(2, batch=1)
-    within = value(term({"kind": "correlation", "between": 0.0, "within": 1.0}), judged)
+    example = case(2, batch=1)
+    within = value(term({"kind": "correlation", "between": 0.0, "within": 1.0}), example)
     assert within == 16.0
-    student = judged.student.clone().requires_grad_()
-    value(term(DIST), replace(judged, student=student)).backward()
+    student = example.student.clone().requires_grad_()
+    value(term(DIST), replace(example, student=student)).backward()
     assert student.grad.abs().sum() > 0
 
 
 def test_samples_without_an_answer_are_left_out_and_a_fallback_label_counts_as_a_label():
-    judged = case(3, batch=4)
+    example = case(3, batch=4)
     kept = [0, 2]
-    silent = judged.weights.clone()
+    silent = example.weights.clone()
     silent[:, [1, 3]] = 0.0
     alone = replace(
-        judged,
-        student=judged.student[kept],
-        teachers=judged.teachers[:, kept],
-        weights=judged.weights[:, kept],
-        present=judged.present[:, kept],
+        example,
+        student=example.student[kept],
+        teachers=example.teachers[:, kept],
+        weights=example.weights[:, kept],
+        present=example.present[:, kept],
     )
     half = value(term(DIST), alone) / 2
-    torch.testing.assert_close(value(term(DIST), replace(judged, weights=silent)), half)
+    torch.testing.assert_close(value(term(DIST), replace(example, weights=silent)), half)
     fallback_labels = torch.tensor([-1, 3, -1, 0])
-    found = value(term(DIST), replace(judged, weights=silent, fallback_labels=fallback_labels))
-    torch.testing.assert_close(found, half + task_loss(judged.student, fallback_labels) / 2)
+    found = value(term(DIST), replace(example, weights=silent, fallback_labels=fallback_labels))
+    torch.testing.assert_close(found, half + task_loss(example.student, fallback_labels) / 2)

@@ -35,20 +35,20 @@ def _by_the_book(student, teacher, labels, temperature):
 @settings(max_examples=30, deadline=None)
 @given(SEEDS, TEMPERATURES)
 def test_both_parts_are_those_of_the_papers_equations(seed, temperature):
-    judged = case(seed, teachers=1)
+    example = case(seed, teachers=1)
     expected = _by_the_book(
-        judged.student.numpy(), judged.teachers[0].numpy(), judged.labels, temperature
+        example.student.numpy(), example.teachers[0].numpy(), example.labels, temperature
     )
-    teacher_log = torch.log_softmax(judged.teachers[0] / temperature, -1)
+    teacher_log = torch.log_softmax(example.teachers[0] / temperature, -1)
     found = decoupled_divergences(
-        judged.student, teacher_log, judged.labels, temperature=temperature
+        example.student, teacher_log, example.labels, temperature=temperature
     )
     torch.testing.assert_close(torch.stack(found), tensor(expected))
 
 
 def test_weights_and_temperature_count_as_released():
-    judged = golden("kd_kl_T4")
-    student, teacher = (np.array(judged.inputs[f"{who}_logits"]) for who in ("student", "teacher"))
+    example = golden("kd_kl_T4")
+    student, teacher = (np.array(example.inputs[f"{who}_logits"]) for who in ("student", "teacher"))
     labels = torch.tensor([1, 2, 0])
     of_label, of_others = _by_the_book(student, teacher, labels, 4.0)
     loss = decoupled_loss(
@@ -63,34 +63,34 @@ def test_weights_and_temperature_count_as_released():
 def test_the_parts_at_weights_one_and_what_is_not_the_labels_are_the_whole_divergence(
     seed, temperature
 ):
-    judged = case(seed, teachers=1)
-    teacher = torch.softmax(judged.teachers[0] / temperature, -1)
+    example = case(seed, teachers=1)
+    teacher = torch.softmax(example.teachers[0] / temperature, -1)
     of_label, of_others = decoupled_divergences(
-        judged.student, teacher.log(), judged.labels, temperature=temperature
+        example.student, teacher.log(), example.labels, temperature=temperature
     )
-    missing = 1 - teacher.gather(1, judged.labels[:, None])[:, 0]
-    whole = divergence(judged.student, teacher, temperature=temperature)
+    missing = 1 - teacher.gather(1, example.labels[:, None])[:, 0]
+    whole = divergence(example.student, teacher, temperature=temperature)
     torch.testing.assert_close(of_label + missing * of_others, whole)
 
 
 @settings(max_examples=20, deadline=None)
 @given(SEEDS)
 def test_with_two_classes_there_is_nothing_among_the_others(seed):
-    judged = case(seed, classes=2)
-    soft = value(term({"kind": "soft_targets"}), judged)
-    torch.testing.assert_close(value(term({"kind": "decoupled", "target": 1.0}), judged), soft)
+    example = case(seed, classes=2)
+    soft = value(term({"kind": "soft_targets"}), example)
+    torch.testing.assert_close(value(term({"kind": "decoupled", "target": 1.0}), example), soft)
 
 
 def test_a_teacher_that_is_sure_to_rounding_still_tells_the_others_apart():
     teacher = torch.tensor([[200.0, 2.0, 1.0, 0.0]])
     student = torch.zeros(1, 4, requires_grad=True)
-    judged = replace(case(0, teachers=1, batch=1, classes=4), labels=torch.tensor([0]))
-    judged = replace(
-        judged, student=student, teachers=teacher.unsqueeze(0), weights=torch.ones(1, 1)
+    example = replace(case(0, teachers=1, batch=1, classes=4), labels=torch.tensor([0]))
+    example = replace(
+        example, student=student, teachers=teacher.unsqueeze(0), weights=torch.ones(1, 1)
     )
     assert torch.softmax(teacher, -1)[0, 1:].sum() == 0
     loss = value(
-        term({"kind": "decoupled", "target": 0.0, "others": 1.0, "temperature": 1.0}), judged
+        term({"kind": "decoupled", "target": 0.0, "others": 1.0, "temperature": 1.0}), example
     )
     others = torch.log_softmax(torch.tensor([2.0, 1.0, 0.0]), -1)
     assert loss.item() == pytest.approx(
@@ -101,43 +101,43 @@ def test_a_teacher_that_is_sure_to_rounding_still_tells_the_others_apart():
 
 
 def test_only_labelled_samples_count():
-    judged = case(5)
-    labels = judged.labels.clone()
+    example = case(5)
+    labels = example.labels.clone()
     labels[[1, 3]] = -1
     settings_ = {"kind": "decoupled"}
-    found = value(term(settings_), replace(judged, labels=labels))
+    found = value(term(settings_), replace(example, labels=labels))
     kept = [0, 2]
     alone = replace(
-        judged,
-        student=judged.student[kept],
-        teachers=judged.teachers[:, kept],
+        example,
+        student=example.student[kept],
+        teachers=example.teachers[:, kept],
         labels=labels[kept],
-        weights=judged.weights[:, kept],
-        present=judged.present[:, kept],
+        weights=example.weights[:, kept],
+        present=example.present[:, kept],
     )
     torch.testing.assert_close(found, value(term(settings_), alone))
-    unlabelled = replace(judged, labels=torch.full_like(labels, -1))
+    unlabelled = replace(example, labels=torch.full_like(labels, -1))
     assert value(term(settings_), unlabelled) == 0
 
 
 def test_a_fallback_label_counts_as_in_the_task_term():
-    judged = case(6)
+    example = case(6)
     fallback_labels = torch.tensor([-1, 4, -1, 2])
-    silent = judged.weights.masked_fill(fallback_labels >= 0, 0.0)
+    silent = example.weights.masked_fill(fallback_labels >= 0, 0.0)
     labels = torch.tensor([-1, 4, -1, 2])
     found = value(
         term({"kind": "decoupled"}),
-        replace(judged, weights=silent, labels=labels, fallback_labels=fallback_labels),
+        replace(example, weights=silent, labels=labels, fallback_labels=fallback_labels),
     )
-    torch.testing.assert_close(found, task_loss(judged.student, fallback_labels))
+    torch.testing.assert_close(found, task_loss(example.student, fallback_labels))
 
 
 def test_a_label_that_no_teacher_covers_is_avoided_and_stays_finite():
-    judged = partial(7)
-    known = judged.known.clone()
+    example = partial(7)
+    known = example.known.clone()
     known[:, 4] = False
-    student = judged.student.clone().requires_grad_()
-    strange = replace(judged, student=student, known=known, labels=torch.full((4,), 4))
+    student = example.student.clone().requires_grad_()
+    strange = replace(example, student=student, known=known, labels=torch.full((4,), 4))
     loss = value(term({"kind": "decoupled"}), replace(strange, fallback_labels=None))
     loss.backward()
     assert loss.isfinite() and student.grad.isfinite().all() and (student.grad[:, 4] >= 0).all()
@@ -156,10 +156,10 @@ def test_classes_without_probability_have_no_gradient_and_none_is_nan():
 
 
 def test_the_whole_is_the_soft_target_loss_where_the_others_are_weighed_as_in_it():
-    judged = case(8, teachers=1, batch=1)
-    missing = 1 - torch.softmax(judged.teachers[0] / 4, -1)[0, judged.labels[0]]
+    example = case(8, teachers=1, batch=1)
+    missing = 1 - torch.softmax(example.teachers[0] / 4, -1)[0, example.labels[0]]
     decoupled = term({"kind": "decoupled", "others": float(missing)})
     soft = soft_target_loss(
-        judged.student, torch.softmax(judged.teachers[0] / 4, -1), temperature=4.0
+        example.student, torch.softmax(example.teachers[0] / 4, -1), temperature=4.0
     )
-    torch.testing.assert_close(value(decoupled, judged), soft)
+    torch.testing.assert_close(value(decoupled, example), soft)

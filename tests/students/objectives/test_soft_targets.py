@@ -119,86 +119,86 @@ def test_a_target_of_one_row_for_a_batch_of_students_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
 def test_standardised_teachers_and_student_may_be_shifted_and_scaled(mean):
-    judged, of = case(0), term({"kind": "soft_targets", "standardize": True}, mean=mean)
-    plain = value(of, judged)
+    example, of = case(0), term({"kind": "soft_targets", "standardize": True}, mean=mean)
+    plain = value(of, example)
     factors = tensor([0.5, 2.0, 30.0]).view(3, 1, 1)
     moved = replace(
-        judged, student=7 * judged.student - 3, teachers=factors * judged.teachers + factors
+        example, student=7 * example.student - 3, teachers=factors * example.teachers + factors
     )
     torch.testing.assert_close(value(of, moved), plain, rtol=1e-6, atol=0)
-    assert plain > 0 and not torch.allclose(plain, value(term({"kind": "soft_targets"}), judged))
+    assert plain > 0 and not torch.allclose(plain, value(term({"kind": "soft_targets"}), example))
 
 
 def test_a_standardised_loss_is_that_of_the_papers_equations():
-    judged = case(1, teachers=1)
+    example = case(1, teachers=1)
     rows = []
-    for student, teacher in zip(judged.student.numpy(), judged.teachers[0].numpy(), strict=True):
+    for student, teacher in zip(example.student.numpy(), example.teachers[0].numpy(), strict=True):
         p, q = (np.exp((z - np.mean(z)) / np.std(z, ddof=1) / 2) for z in (teacher, student))
         p, q = p / p.sum(), q / q.sum()
         rows.append(4 * np.sum(p * np.log(p / q)))
     of = term({"kind": "soft_targets", "standardize": True, "temperature": 2.0})
-    assert value(of, judged).item() == pytest.approx(np.mean(rows), rel=1e-6)
+    assert value(of, example).item() == pytest.approx(np.mean(rows), rel=1e-6)
 
 
 @pytest.mark.parametrize("standardize", [False, True])
 def test_a_fallback_label_counts_as_in_the_task_term(standardize):
-    judged = case(2)
+    example = case(2)
     of = term({"kind": "soft_targets", "standardize": standardize})
     fallback_labels = torch.tensor([-1, 4, -1, 2])
-    silent = judged.weights.masked_fill(fallback_labels >= 0, 0.0)
-    found = value(of, replace(judged, weights=silent, fallback_labels=fallback_labels))
-    without = value(of, replace(judged, weights=silent))
-    torch.testing.assert_close(found, without + task_loss(judged.student, fallback_labels) / 2)
-    nowhere = value(of, replace(judged, fallback_labels=torch.full((4,), -1)))
-    torch.testing.assert_close(nowhere, value(of, judged))
+    silent = example.weights.masked_fill(fallback_labels >= 0, 0.0)
+    found = value(of, replace(example, weights=silent, fallback_labels=fallback_labels))
+    without = value(of, replace(example, weights=silent))
+    torch.testing.assert_close(found, without + task_loss(example.student, fallback_labels) / 2)
+    nowhere = value(of, replace(example, fallback_labels=torch.full((4,), -1)))
+    torch.testing.assert_close(nowhere, value(of, example))
 
 
 RIGHT = {"kind": "conditional", "temperature": 2.0}
 
 
-def _named(judged):
+def _named(example):
     """What the teachers of ``logit_cases`` name: the case's weights, at temperature 2."""
-    probabilities = torch.softmax(judged.teachers / 2, -1)
-    return (judged.weights.unsqueeze(-1) * probabilities).sum(0).argmax(-1)
+    probabilities = torch.softmax(example.teachers / 2, -1)
+    return (example.weights.unsqueeze(-1) * probabilities).sum(0).argmax(-1)
 
 
 def test_teachers_that_are_always_right_teach_soft_targets():
-    judged = case(0)
-    right = replace(judged, labels=_named(judged))
-    soft = value(term({"kind": "soft_targets", "temperature": 2.0}), judged)
+    example = case(0)
+    right = replace(example, labels=_named(example))
+    soft = value(term({"kind": "soft_targets", "temperature": 2.0}), example)
     torch.testing.assert_close(value(term(RIGHT), right), soft)
 
 
 def test_teachers_that_are_always_wrong_teach_nothing_but_the_labels():
-    judged = case(1)
-    wrong = replace(judged, labels=(_named(judged) + 1) % 5)
+    example = case(1)
+    wrong = replace(example, labels=(_named(example) + 1) % 5)
     torch.testing.assert_close(
-        value(term(RIGHT), wrong), task_loss(judged.student, wrong.labels), rtol=0, atol=1e-15
+        value(term(RIGHT), wrong), task_loss(example.student, wrong.labels), rtol=0, atol=1e-15
     )
 
 
 def test_each_sample_is_taught_by_whoever_is_right_and_an_unlabelled_one_by_the_teachers():
-    judged = case(2)
-    named = _named(judged)
+    example = case(2)
+    named = _named(example)
     labels = torch.stack([named[0], (named[1] + 1) % 5, torch.tensor(-1), (named[3] + 2) % 5])
     soft = [
-        value(term({"kind": "soft_targets", "temperature": 2.0}), _only(judged, i))
+        value(term({"kind": "soft_targets", "temperature": 2.0}), _only(example, i))
         for i in range(4)
     ]
-    hard = [task_loss(judged.student[i : i + 1], labels[i : i + 1]) for i in range(4)]
+    hard = [task_loss(example.student[i : i + 1], labels[i : i + 1]) for i in range(4)]
     expected = (soft[0] + hard[1] + soft[2] + hard[3]) / 4
-    torch.testing.assert_close(value(term(RIGHT), replace(judged, labels=labels)), expected)
+    torch.testing.assert_close(value(term(RIGHT), replace(example, labels=labels)), expected)
 
 
-def _only(judged, sample):
+def _only(example, sample):
     rows = slice(sample, sample + 1)
     return replace(
-        judged,
-        student=judged.student[rows],
-        teachers=judged.teachers[:, rows],
-        labels=judged.labels[rows],
-        weights=judged.weights[:, rows],
-        present=judged.present[:, rows],
+        example,
+        student=example.student[rows],
+        teachers=example.teachers[:, rows],
+        labels=example.labels[rows],
+        weights=example.weights[:, rows],
+        present=example.present[:, rows],
     )
 
 

@@ -48,17 +48,17 @@ def test_mean_logits_are_weighted_among_those_present_that_cover_the_class():
 
 
 def test_loss_is_that_computed_independently():
-    judged = golden("prob_l2")
-    teacher = torch.softmax(tensor(judged.inputs["teacher_logits"]), -1)
-    loss = probability_l2_loss(tensor(judged.inputs["student_logits"]), teacher)
-    assert loss.item() == pytest.approx(judged.expected["loss"], abs=judged.tol)
+    example = golden("prob_l2")
+    teacher = torch.softmax(tensor(example.inputs["teacher_logits"]), -1)
+    loss = probability_l2_loss(tensor(example.inputs["student_logits"]), teacher)
+    assert loss.item() == pytest.approx(example.expected["loss"], abs=example.tol)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0, 1e4))
 def test_it_is_bounded_by_two_and_a_student_that_is_sure_learns_nothing_more(seed, spread):
-    judged = case(seed, spread=spread)
-    loss = value(term({"kind": "probability_l2"}), judged)
+    example = case(seed, spread=spread)
+    loss = value(term({"kind": "probability_l2"}), example)
     assert 0 <= loss <= 2
     sure = torch.tensor([[1e4, 0.0, 0.0]], requires_grad=True)
     wrong = probability_l2_loss(sure, torch.tensor([[0.0, 1.0, 0.0]]))
@@ -73,12 +73,12 @@ def test_a_row_of_zeros_teaches_nothing():
 
 
 def test_a_fallback_label_has_probability_one_which_makes_the_loss_a_brier_score():
-    judged = case(1)
+    example = case(1)
     fallback_labels = torch.tensor([2, 2, 2, 2])
     silent = replace(
-        judged, weights=torch.zeros_like(judged.weights), fallback_labels=fallback_labels
+        example, weights=torch.zeros_like(example.weights), fallback_labels=fallback_labels
     )
-    missed = torch.softmax(judged.student, -1)
+    missed = torch.softmax(example.student, -1)
     missed[:, 2] -= 1
     torch.testing.assert_close(
         value(term({"kind": "probability_l2"}), silent), missed.square().sum(-1).mean()

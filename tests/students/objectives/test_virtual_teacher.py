@@ -11,28 +11,28 @@ from tests.golden.cases import golden, tensor
 
 
 def _golden_case():
-    judged = golden("tfkd_reg")
-    return judged, tensor(judged.inputs["student_logits"]), torch.tensor(judged.inputs["labels"])
+    example = golden("tfkd_reg")
+    return example, tensor(example.inputs["student_logits"]), torch.tensor(example.inputs["labels"])
 
 
 def test_the_teacher_that_is_a_formula_is_that_computed_independently():
-    judged, _, labels = _golden_case()
-    settings = {"probability": judged.params["a"], "dtype": torch.float64}
-    found = virtual_teacher(labels, 4, temperature=judged.params["tau"], **settings)
-    expected = tensor(judged.expected["virtual_teacher_softened"])
-    torch.testing.assert_close(found, expected, atol=judged.tol, rtol=0)
+    example, _, labels = _golden_case()
+    settings = {"probability": example.params["a"], "dtype": torch.float64}
+    found = virtual_teacher(labels, 4, temperature=example.params["tau"], **settings)
+    expected = tensor(example.expected["virtual_teacher_softened"])
+    torch.testing.assert_close(found, expected, atol=example.tol, rtol=0)
 
 
 @pytest.mark.parametrize(("student", "name"), [("plain", "T1"), ("softened", "tau")])
 def test_with_the_task_it_makes_the_loss_computed_independently(student, name):
-    judged, logits, labels = _golden_case()
+    example, logits, labels = _golden_case()
     loss = virtual_teacher_loss(
-        logits, labels, probability=judged.params["a"], temperature=judged.params["tau"],
+        logits, labels, probability=example.params["a"], temperature=example.params["tau"],
         student=student,
     )  # fmt: skip
-    alpha = judged.params["alpha"]
+    alpha = example.params["alpha"]
     whole = (1 - alpha) * task_loss(logits, labels) + alpha * loss
-    assert whole.item() == pytest.approx(judged.expected[f"loss_student_{name}"], abs=judged.tol)
+    assert whole.item() == pytest.approx(example.expected[f"loss_student_{name}"], abs=example.tol)
 
 
 def test_unlabelled_samples_do_not_count():

@@ -65,7 +65,7 @@ def test_a_learner_gives_each_layer_in_the_shape_that_its_term_compares(tmp_path
     assert outputs["many#0"].shape == (4, 7, 2, 2)
     assert outputs["many#1"].shape == (4, 6)
     assert outputs["order"].shape == (4, 5)
-    learnt = {name.rsplit(".", 1)[0] for name, _ in learner.named_parameters()}
-    assert not any("order" in name for name in learnt), "a vector per sample has nothing to learn"
+    trained = {name.rsplit(".", 1)[0] for name, _ in learner.named_parameters()}
+    assert not any("order" in name for name in trained), "a vector per sample has nothing to learn"
     for name in ("many#0", "many#1"):
-        assert any(f"adapters.{name}" in each for each in learnt)
+        assert any(f"adapters.{name}" in each for each in trained)

@@ -1,4 +1,4 @@
-"""Term weights that change over the epochs: what is asked, what is logged, what is learnt."""
+"""Term weights that change over the epochs: questions, logs and the trained result."""
 
 from __future__ import annotations
 

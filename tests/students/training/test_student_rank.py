@@ -151,7 +151,7 @@ Seen = list[tuple[int, list[int]]]
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    """View and sample ids of each micro-batch that is learnt from."""
+    """View and sample ids of each micro-batch that is trained on."""
     found: Seen = []
     real = TransferSet.batch
 

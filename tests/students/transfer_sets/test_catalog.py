@@ -250,7 +250,7 @@ def test_a_custom_sets_identity_covers_its_arrays(custom, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         ("return None", "returned nothing"),
         ("return [1]", "returned a list"),
@@ -273,13 +273,13 @@ def test_a_custom_sets_identity_covers_its_arrays(custom, tmp_path):
         ("raise KeyError('lost')", "raised KeyError: 'lost'"),
     ],
 )
-def test_what_a_custom_function_may_not_return(custom, body, told):
-    with pytest.raises(TransferSetError, match=told):
+def test_what_a_custom_function_may_not_return(custom, body, expected):
+    with pytest.raises(TransferSetError, match=expected):
         custom(body)
 
 
 @pytest.mark.parametrize(
-    ("options", "path", "told"),
+    ("options", "path", "expected"),
     [
         ({"omit": (3, 10)}, "omit", "class 10, but the classes are 0 to 9"),
         ({"omit": tuple(range(10))}, "omit", "all 10 classes"),
@@ -289,8 +289,8 @@ def test_what_a_custom_function_may_not_return(custom, body, told):
         ({"augment": Shift(pixels=8)}, "augment.pixels", "is 8, but the pictures are 8"),
     ],
 )
-def test_parts_that_the_data_do_not_allow_are_problems(load, options, path, told):
-    with pytest.raises(TransferSetError, match=told) as caught:
+def test_parts_that_the_data_do_not_allow_are_problems(load, options, path, expected):
+    with pytest.raises(TransferSetError, match=expected) as caught:
         load(Digits(**options))
     assert caught.value.path == path
 

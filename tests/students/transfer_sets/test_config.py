@@ -12,7 +12,7 @@ def test_a_kind_alone_is_a_whole_section():
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"augment": {"kind": "crop_flip", "padding": 0, "flip": False}}, "changes nothing"),
         ({"omit": (3, 3)}, "each class once"),
@@ -27,6 +27,6 @@ def test_a_kind_alone_is_a_whole_section():
         ({"root": "~/data"}, "Extra inputs"),
     ],
 )
-def test_what_a_transfer_set_may_not_say(options, told):
-    with pytest.raises(ValidationError, match=told):
+def test_what_a_transfer_set_may_not_say(options, message):
+    with pytest.raises(ValidationError, match=message):
         adapter.validate_python({"kind": "digits", **options})

@@ -65,14 +65,14 @@ def test_identity_needs_no_torch_and_no_sklearn(tmp_path):
         "print(identify(Digits(), folder=Path('.'), cache=Path('.')))\n"
         "assert not {'torch', 'sklearn', 'torchvision', 'PIL'} & set(sys.modules)"
     )
-    told = subprocess.run(
+    child = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[3],
     )
-    assert told.stdout.strip() == DIGITS_IDENTITY
+    assert child.stdout.strip() == DIGITS_IDENTITY
 
 
 def test_moving_the_folder_keeps_its_identity(identity, folder, tmp_path):
@@ -175,7 +175,7 @@ def test_absent_data_say_what_was_looked_for_and_how_to_get_it(identity, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "expected"),
     [
         (lambda root: shutil.rmtree(root / "test"), "test' is not there"),
         (lambda root: shutil.rmtree(root / "train" / "bee"), "1 class folders"),
@@ -186,9 +186,9 @@ def test_absent_data_say_what_was_looked_for_and_how_to_get_it(identity, tmp_pat
         (lambda root: (root / "train" / "ape" / "in").mkdir(), "ape/in' is a folder within"),
     ],
 )
-def test_a_wrong_layout_is_reported_with_its_place(identity, folder, harm, told):
+def test_a_wrong_layout_is_reported_with_its_place(identity, folder, harm, expected):
     harm(folder)
-    with pytest.raises(TransferSetError, match=told) as caught:
+    with pytest.raises(TransferSetError, match=expected) as caught:
         identity(ImageFolder(root="pictures"))
     assert caught.value.path == "root"
 

@@ -108,8 +108,8 @@ def test_the_student_gets_minus_one_where_it_has_no_label_and_others_get_all(dig
     assert (seen[~labelled] == -1).all()
     for part in (found.validation_ids, found.test_ids):
         assert np.array_equal(found.batch(part, 0).targets.numpy(), found.targets[part])
-    told = found.batch(ids, 0, student_labels=False).targets.numpy()
-    assert np.array_equal(told, found.targets[ids])
+    targets = found.batch(ids, 0, student_labels=False).targets.numpy()
+    assert np.array_equal(targets, found.targets[ids])
 
 
 def test_a_batch_holds_the_views_of_its_samples(digits):
