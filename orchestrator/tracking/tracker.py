@@ -57,7 +57,7 @@ class OpenRun:
     status: Status = "RUNNING"
 
 
-def flattened(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+def flatten(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     """Parameters by dotted path; lists are written as JSON, credentials in addresses are cut."""
     flat: dict[str, str] = {}
     for name, value in recipe.items():

@@ -27,7 +27,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, key, redacted
+from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, key, redact
 from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
 from students.storage.step_log import Segments
 
