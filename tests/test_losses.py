@@ -88,14 +88,14 @@ def test_a_killed_teacher_is_brought_back_and_a_killed_rank_goes_on_in_the_next_
     loaded = small.loaded(tmp_path, *ALONE)
     with pytest.raises(RoleLost, match="student, rank 0"):
         executor(runtime, loaded, folder, watcher=first).run()
-    [begun] = first.watcher(Resumed)
+    [begun] = first.events_of(Resumed)
     assert begun.step == 0, "with its teacher lost the student went on, it did not begin again"
-    noticed, *others = first.watcher(Warned)
+    noticed, *others = first.events_of(Warned)
     assert not others, [each.text for each in others]
     assert noticed.text.startswith("restarting teacher 'wide' (1 of ")
 
     student = executor(runtime, loaded, folder, watcher=second).run()[-1].outcome
-    [resumed] = second.watcher(Resumed)
+    [resumed] = second.events_of(Resumed)
     assert 20 <= resumed.step < STEPS
     assert resumed.step % 4 == 0
     assert (student.weights_sha256, student.curve) == (expected.weights_sha256, expected.curve)
