@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -45,6 +46,7 @@ class Model(Section):
     channels_last: ClassVar[bool] = True
     """Whether it may compute on pictures laid out with their channels last."""
 
+    @abstractmethod
     def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
         """The network for preprocessed pictures of ``shape`` (channels, height, width), which
         makes logits [B, classes] of float pictures [B, *shape]; ``folder`` is the recipe's.
@@ -52,7 +54,6 @@ class Model(Section):
         Raises:
             ModelError: the network cannot be built; the message says why.
         """
-        raise NotImplementedError
 
     @property
     def feature_layer(self) -> str | None:

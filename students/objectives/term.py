@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
@@ -90,9 +91,9 @@ class Term(Section):
     on_distributions: ClassVar[bool] = False
     """Whether it compares distributions, whose mean gradient noise on the logits shifts."""
 
+    @abstractmethod
     def loss(self, inputs: TermInputs) -> Tensor:
         """The loss of one micro-batch without the term's weight: a scalar with a gradient."""
-        raise NotImplementedError
 
     @property
     def softens(self) -> bool:

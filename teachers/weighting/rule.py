@@ -5,6 +5,7 @@ B batch, K teachers.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -63,10 +64,10 @@ class WeightingRule(Section):
     """Why it cannot be applied to held-out samples, where there are no labels, no draws and no
     student; empty if it can."""
 
+    @abstractmethod
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
         """The knowledge about one micro-batch with ``weights`` filled in: at least 0, summing to
         one over the teachers present, 0 for the absent, whose logits may hold anything."""
-        raise NotImplementedError
 
     def given_weights(self, names: Sequence[str]) -> tuple[float, ...] | None:
         """The weights [K] that the recipe gives as numbers, in the order of ``names``; None if
