@@ -46,8 +46,8 @@ from students.transfer_sets.config import Cifar10, CropFlip
 from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import LOOK_AHEAD
-from teachers.client.stream import STREAMS_PER_RANK, StreamedKnowledge
-from teachers.config import Wait
+from teachers.client.stream import StreamedKnowledge
+from teachers.config import STREAMS_PER_RANK, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherHost, TeacherSpec
 from teachers.weighting.constant import Uniform

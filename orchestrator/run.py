@@ -53,7 +53,7 @@ def run(
             )
         return finished
     store.prepare()
-    with interruptible(), closing(RuntimeStart(home)) as runtime_start:
+    with interruptible(), closing(RuntimeStart(store)) as runtime_start:
         if plan is not None:
             stored = {StoredStage(store.folder(stage.digest)).finished for stage in plan.stages}
             if stored == {True, False}:

@@ -121,7 +121,7 @@ def _results(
         runtime = runtime_start.runtime(plan)
         role_specs = RoleSpecs(plan, store, checked.hint_shapes, fault)
         runner = StageRunner(runtime, role_specs, checked.transfer_set)
-        prewarm(runtime, plan, store, runner, cores)
+        prewarm(runtime, plan, store, runner.teachers, cores)
         return Executor(plan, store, runtime, runner, watcher, cores, runner.stopping).run()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from cluster.catalog import build_runtime
 from cluster.runtime import Runtime
+from orchestrator.execution.prewarm import prewarm_ranks
+from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import gpus, logical_cpus
 
@@ -19,18 +20,22 @@ class RuntimeStart:
     ended. Waiting: ``runtime`` and ``close`` wait for the start, which Ray itself bounds.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._thread = ThreadPoolExecutor(1, "runtime")
         self._runtime: Future[Runtime] | None = None
 
     def begin(self, plan: Plan) -> None:
         """Begins to start the runtime of ``plan``; does nothing if it has begun already."""
         if self._runtime is None:
-            cpus, cluster = logical_cpus(plan, os.cpu_count() or 1), plan.recipe.cluster
-            self._runtime = self._thread.submit(
-                build_runtime, cluster, cpus=cpus, gpus=gpus(plan), home=self._home
-            )
+            self._runtime = self._thread.submit(self._start, plan)
+
+    def _start(self, plan: Plan) -> Runtime:
+        cores = os.cpu_count() or 1
+        cpus, cluster = logical_cpus(plan, cores), plan.recipe.cluster
+        runtime = build_runtime(cluster, cpus=cpus, gpus=gpus(plan), home=self._store.home)
+        prewarm_ranks(runtime, plan, self._store, cores)
+        return runtime
 
     def runtime(self, plan: Plan) -> Runtime:
         """The runtime of ``plan``, once it has started.

@@ -19,6 +19,10 @@ from teachers.weighting.constant import Uniform
 
 Positive = Annotated[int, Field(ge=1)]
 
+STREAMS_PER_RANK = 3
+"""Streams that one rank may have from one teacher at one time; ``teachers.client.stream`` opens
+them. It stands here because a runtime is asked for processes before torch is imported."""
+
 
 class TeacherTrain(TrainConfig):
     """How a teacher is trained, in its own stage; its seed comes from its name."""

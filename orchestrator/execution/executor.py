@@ -126,7 +126,9 @@ class Executor:
         return result
 
     def _run(self, stage: Stage) -> Outcome:
-        chosen = resolve(stage, self.plan, self.cores, self.runner.teachers.readiness(stage))
+        chosen = resolve(
+            stage, self.plan, self.cores, self.runner.teachers.readiness(stage).configs
+        )
         resolved = self.store.begin(stage.digest, stage.fingerprint, chosen)
         try:
             self._attempt(stage, resolved)

@@ -1,19 +1,37 @@
-"""Starts the processes of the stage that needs most of them, while the first stages prepare."""
+"""Starts processes before their stages begin: to import torch takes each of them seconds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from cluster.runtime import Runtime
-from orchestrator.execution.role_specs import resources_of
-from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import TeacherReadiness, resolve, roles_of
+from orchestrator.planning.thread_allocation import resolve, resources_of, roles_of
 from students.storage.outcome import read_outcome
 
-_MODULES = ("students.training.student_rank", "teachers.serving.host")
+if TYPE_CHECKING:
+    from orchestrator.execution.teacher_startup import TeacherStartup
+
+_RANK = "students.training.student_rank"
+_TEACHER = "teachers.serving.host"
 
 
-def prewarm(runtime: Runtime, plan: Plan, store: Store, runner: StageRunner, cores: int) -> None:
+def prewarm_ranks(runtime: Runtime, plan: Plan, store: Store, cores: int) -> None:
+    """Starts the processes of the ranks that will train first; does not wait for them.
+
+    It needs no torch, so it runs as soon as the runtime does, while the recipe is still checked.
+    """
+    for stage in _missing(plan, store):
+        if stage.cohort and all(_stored(need, store) for need in stage.needs):
+            _warm(runtime, plan, stage, stage.cohort[0].engine.ranks, cores, _RANK)
+            return
+
+
+def prewarm(
+    runtime: Runtime, plan: Plan, store: Store, teachers: TeacherStartup, cores: int
+) -> None:
     """Starts the processes of the stage with the most roles; does not wait for them.
 
     A process that is never used takes seconds of a core from those that are waited for: so none is
@@ -22,21 +40,32 @@ def prewarm(runtime: Runtime, plan: Plan, store: Store, runner: StageRunner, cor
     Raises:
         BankError: the bank cannot be used.
     """
-    left = [stage for stage in plan.stages if not _stored(stage.digest, store)]
-    known = {stage.title: _readiness(stage, store, runner) for stage in left}
+    roles = [
+        (roles_of(stage, plan, _answered(stage, store, teachers)), stage)
+        for stage in _missing(plan, store)
+    ]
+    if roles:
+        count, busiest = max(roles, key=lambda pair: pair[0])
+        _warm(runtime, plan, busiest, count, cores, _RANK, _TEACHER)
+
+
+def _warm(
+    runtime: Runtime, plan: Plan, stage: Stage, count: int, cores: int, *modules: str
+) -> None:
     resources = plan.recipe.student.resources
-    if not left or resources.gpus:
-        return
-    roles = {stage.title: roles_of(stage, plan, known[stage.title].stored) for stage in left}
-    busiest = max(left, key=lambda stage: roles[stage.title])
-    threads = resolve(busiest, plan, cores, known[busiest.title])["student"]
-    runtime.warm(roles[busiest.title], resources_of(resources, threads), _MODULES)
+    if not resources.gpus:
+        threads = resolve(stage, plan, cores)["student"]
+        runtime.warm(count, resources_of(resources, threads), modules)
 
 
-def _readiness(stage: Stage, store: Store, runner: StageRunner) -> TeacherReadiness:
-    """What is stored of the stage's teachers; nothing while one of them is still to be trained."""
+def _missing(plan: Plan, store: Store) -> Iterator[Stage]:
+    return (stage for stage in plan.stages if not _stored(stage.digest, store))
+
+
+def _answered(stage: Stage, store: Store, teachers: TeacherStartup) -> frozenset[str]:
+    """The stage's teachers whose answers are stored; none while one is still to be trained."""
     ready = all(_stored(need, store) for need in stage.needs)
-    return runner.teachers.readiness(stage) if ready else TeacherReadiness()
+    return teachers.readiness(stage).stored if ready else frozenset()
 
 
 def _stored(digest: str, store: Store) -> bool:

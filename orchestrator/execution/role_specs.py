@@ -6,11 +6,10 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cluster.runtime import Demand
 from orchestrator.execution.finished_network import weights_of
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, class_maps, ensemble_seed
-from orchestrator.planning.thread_allocation import Resolved, cpus_of
+from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
 from students.engines.group import Group
 from students.fault_injection import Fault
@@ -18,7 +17,6 @@ from students.objectives.term import taps_of
 from students.specs import Assignment
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import AnswerSpec
-from teachers.client.stream import STREAMS_PER_RANK
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherSpec
 
@@ -95,24 +93,6 @@ class RoleSpecs:
 def device(resources: Resources) -> str:
     """Where a role with these resources computes."""
     return "cuda" if resources.gpus else "cpu"
-
-
-def resources_of(
-    resources: Resources, threads: int, *, readers: int = 1, counted: int | None = None
-) -> Demand:
-    """What a role needs of the machine; ``readers`` is how many may stream from it at a time.
-
-    ``counted`` are the threads that must be free, if not those it computes on, which may have been
-    chosen on another machine. Roles without readers get streams too, so that the process of one
-    role can serve another.
-    """
-    return Demand(
-        cpus=cpus_of(resources, counted or threads),
-        gpus=resources.gpus,
-        streams=STREAMS_PER_RANK * readers,
-        # Torch's own setting holds for its operators; this one for libraries below it.
-        environment={"OMP_NUM_THREADS": str(threads)},
-    )
 
 
 def ensemble_of(stage: Stage, plan: Plan, transfer_set: TransferSet) -> Ensemble:

@@ -19,10 +19,10 @@ from cluster.errors import ClusterError, RoleSilent
 from cluster.runtime import Future, Handle, Runtime
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.parity_gate import ParityGate
-from orchestrator.execution.role_specs import RoleSpecs, resources_of
+from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.teacher_startup import TeacherStartup
 from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Resolved, resolve
+from orchestrator.planning.thread_allocation import Resolved, resolve, resources_of
 from students.errors import UserError
 from students.events import Event
 from students.knowledge import KnowledgeSource

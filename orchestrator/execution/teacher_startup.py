@@ -19,10 +19,15 @@ from typing import Any
 from cluster.runtime import Handle, Runtime
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.parity_gate import ParityGate
-from orchestrator.execution.role_specs import RoleSpecs, ensemble_of, resources_of
+from orchestrator.execution.role_specs import RoleSpecs, ensemble_of
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Resolved, TeacherReadiness, resolve
+from orchestrator.planning.thread_allocation import (
+    Resolved,
+    TeacherReadiness,
+    resolve,
+    resources_of,
+)
 from teachers.bank.compaction import seal_all
 from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import StreamedKnowledge

@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
+from cluster.runtime import Demand
 from orchestrator.planning.plan import Plan, Stage
 from students.config import Resources, Threads
+from teachers.config import STREAMS_PER_RANK
 from teachers.inference.inference_config import InferenceConfig
 
 
@@ -39,19 +41,20 @@ def stages_at_once(cores: int) -> int:
 
 
 def resolve(
-    stage: Stage, plan: Plan, cores: int, known: TeacherReadiness | None = None
+    stage: Stage, plan: Plan, cores: int, configs: Mapping[str, InferenceConfig] | None = None
 ) -> Resolved:
     """The threads of ``stage``'s roles on a machine of ``cores`` cores.
 
     All roles of the stage work at the same time, and beside them at least one role of each stage
-    that may run in parallel. Teachers that need not be started leave their cores to the others; a
-    teacher whose config is stored keeps its threads.
+    that may run in parallel. Teachers whose answers are stored count as well: one and two threads
+    train different students, which must not depend on what a bank happens to hold. A teacher
+    whose config is stored keeps its threads.
     """
-    known = known or TeacherReadiness()
+    configs = configs or {}
     beside = [
         other for other in plan.stages if other is not stage and are_independent(stage, other)
     ]
-    at_once = roles_of(stage, plan, known.stored) + min(len(beside), stages_at_once(cores) - 1)
+    at_once = roles_of(stage, plan) + min(len(beside), stages_at_once(cores) - 1)
     share = max(1, cores // at_once)
 
     def threads(asked: Threads) -> int:
@@ -62,8 +65,8 @@ def resolve(
     else:
         own = plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads
     teachers = {
-        name: known.configs[name].threads
-        if name in known.configs
+        name: configs[name].threads
+        if name in configs
         else threads(plan.recipe.teachers[name].threads)
         for name in stage.teachers
     }
@@ -98,6 +101,24 @@ def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
         config = recipe.teachers[teacher]
         cpus += config.replicas * cpus_of(config.resources, threads)
     return cpus
+
+
+def resources_of(
+    resources: Resources, threads: int, *, readers: int = 1, counted: int | None = None
+) -> Demand:
+    """What a role needs of the machine; ``readers`` is how many may stream from it at a time.
+
+    ``counted`` are the threads that must be free, if not those it computes on, which may have been
+    chosen on another machine. Roles without readers get streams too, so that the process of one
+    role can serve another.
+    """
+    return Demand(
+        cpus=cpus_of(resources, counted or threads),
+        gpus=resources.gpus,
+        streams=STREAMS_PER_RANK * readers,
+        # Torch's own setting holds for its operators; this one for libraries below it.
+        environment={"OMP_NUM_THREADS": str(threads)},
+    )
 
 
 def cpus_of(resources: Resources, threads: int) -> float:

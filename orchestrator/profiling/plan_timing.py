@@ -97,12 +97,12 @@ def _timed_teachers(
 ) -> Iterator[tuple[str, MeasuredTeacher]]:
     """The student's teachers, and those that are only evaluated."""
     plan, student = bench.plan, bench.plan.stage("student")
-    known = bench.runner.teachers.readiness(student)
+    configs = bench.runner.teachers.readiness(student).configs
     for name in plan.recipe.teachers:
         own = plan.stage(f"teachers.{name}")
         if name in student.teachers:
             stage = student
-            threads = resolve(student, plan, bench.cores, known)["teachers"][name]
+            threads = resolve(student, plan, bench.cores, configs)["teachers"][name]
         elif own in left and own.kind == "examine":
             stage, threads = own, resolve(own, plan, bench.cores)["student"]
         else:

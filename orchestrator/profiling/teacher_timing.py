@@ -10,9 +10,8 @@ import numpy as np
 
 from cluster.runtime import Handle
 from orchestrator.execution.finished_network import finished_network
-from orchestrator.execution.role_specs import resources_of
 from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Resolved
+from orchestrator.planning.thread_allocation import Resolved, resources_of
 from orchestrator.profiling.bench import Bench
 from orchestrator.profiling.measured_plan import MeasuredTeacher
 from students.models.network import weights_sha256

@@ -35,9 +35,6 @@ from teachers.serving.host import TeacherHost
 WINDOW = 256
 """Questions sent at one time: few enough to be cheap to ask again, many enough to stream."""
 
-STREAMS_PER_RANK = 3
-"""Streams that one rank may have from one teacher at one time."""
-
 
 @dataclass(frozen=True)
 class StreamedKnowledge:

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Handle
 from orchestrator.execution.parity_gate import ParityGate
-from orchestrator.execution.role_specs import resources_of
 from orchestrator.home.store import Store
+from orchestrator.planning.thread_allocation import resources_of
 from students.config import Resources
 from students.knowledge import LOGITS
 from students.models.build import build_model

@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from cluster.runtime import Demand
-from orchestrator.execution.prewarm import prewarm
-from orchestrator.execution.role_specs import resources_of
+from orchestrator.execution.prewarm import prewarm, prewarm_ranks
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.planning.thread_allocation import TeacherReadiness
+from orchestrator.planning.thread_allocation import TeacherReadiness, resources_of
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, write_outcome
 from tests import small
@@ -39,14 +38,10 @@ class Runtime:
 
 
 @dataclass
-class Runner:
+class Teachers:
     """Reports for which teachers all answers are stored."""
 
     stored: frozenset[str] = frozenset()
-
-    @property
-    def teachers(self) -> Runner:
-        return self
 
     def readiness(self, stage: Stage) -> TeacherReadiness:
         return TeacherReadiness(stored=self.stored & set(stage.teachers))
@@ -74,7 +69,7 @@ def finish(plan: Plan, store: Store, *titles: str) -> None:
 
 def prewarmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
     runtime = Runtime()
-    prewarm(cast(Any, runtime), plan, store, cast(Any, Runner(frozenset(stored))), 4)
+    prewarm(cast(Any, runtime), plan, store, cast(Any, Teachers(frozenset(stored))), 4)
     return runtime.asked
 
 
@@ -91,8 +86,7 @@ def test_a_student_and_its_teachers_are_started_while_the_teachers_are_trained(
 def test_nothing_is_started_for_teachers_whose_answers_are_stored(plan: Plan, store: Store) -> None:
     finish(plan, store, "teachers.wide", "teachers.deep")
     ((count, asked),) = prewarmed(plan, store, "wide", "deep")
-    # One process, and of the kind that is asked for when the cores are the student's alone.
-    assert (count, asked) == (1, place(plan, 2))
+    assert (count, asked) == (1, place(plan, 1))
     assert prewarmed(plan, store, "wide")[0][0] == 2
 
 
@@ -101,3 +95,14 @@ def test_nothing_is_started_for_stages_that_are_stored(plan: Plan, store: Store)
     assert prewarmed(plan, store)[0][0] == 1
     finish(plan, store, "controls.untaught")
     assert prewarmed(plan, store) == []
+
+
+def test_the_ranks_of_the_first_stage_that_can_begin_are_started(plan: Plan, store: Store) -> None:
+    def ranks(*finished: str) -> list[tuple[int, Demand | None]]:
+        finish(plan, store, *finished)
+        runtime = Runtime()
+        prewarm_ranks(cast(Any, runtime), plan, store, 4)
+        return runtime.asked
+
+    assert ranks() == ranks("teachers.wide", "teachers.deep") == [(1, place(plan, 1))]
+    assert ranks("student", "controls.untaught") == []

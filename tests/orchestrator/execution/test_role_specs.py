@@ -13,11 +13,10 @@ from orchestrator.execution.role_specs import (
     device,
     ensemble_of,
     free_port,
-    resources_of,
 )
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.planning.thread_allocation import Resolved
+from orchestrator.planning.thread_allocation import Resolved, resources_of
 from students.config import Resources
 from students.fault_injection import Fault
 from students.knowledge import Tap
@@ -25,7 +24,7 @@ from students.transfer_sets.catalog import load_transfer_set
 from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf
 from teachers.client.answer_source import AnswerSpec
-from teachers.client.stream import STREAMS_PER_RANK
+from teachers.config import STREAMS_PER_RANK
 from teachers.ensemble.ensemble import Ensemble
 from teachers.ensemble.noise import Noise
 from teachers.inference.inference_config import plain

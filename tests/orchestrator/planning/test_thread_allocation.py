@@ -8,8 +8,6 @@ import pytest
 
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import (
-    Resolved,
-    TeacherReadiness,
     gpus,
     logical_cpus,
     resolve,
@@ -48,19 +46,11 @@ def test_cores_are_divided_among_roles_that_work_at_once(
     assert resolve(made.stage("teachers.wide"), made, cores)["student"] == teacher
 
 
-def test_teachers_that_need_not_be_started_leave_their_cores_to_the_others(
-    tmp_path: Path,
-) -> None:
+def test_a_teacher_whose_config_is_stored_keeps_its_threads(tmp_path: Path) -> None:
     made = plan(tmp_path)
-    student, configs = made.stage("student"), {"wide": plain(5)}
-
-    def shared(*stored: str) -> Resolved:
-        return resolve(student, made, 12, TeacherReadiness(configs, frozenset(stored)))
-
+    resolved = resolve(made.stage("student"), made, 12, {"wide": plain(5)})
     # Beside the roles of the stage there is its control.
-    assert shared() == {"student": 3, "teachers": {"wide": 5, "deep": 3}}
-    assert shared("wide") == {"student": 4, "teachers": {"wide": 5, "deep": 4}}
-    assert shared("wide", "deep")["student"] == 6
+    assert resolved == {"student": 3, "teachers": {"wide": 5, "deep": 3}}
 
 
 def test_a_given_number_holds_on_any_machine(tmp_path: Path) -> None:
