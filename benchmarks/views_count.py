@@ -22,7 +22,7 @@ from pathlib import Path
 
 import stillhouse
 from benchmarks.seeds import format_percent, in_one_process
-from orchestrator.formatting.units import format_bytes
+from orchestrator.formatting import format_bytes
 from orchestrator.report.compare_seeds import paired
 from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk

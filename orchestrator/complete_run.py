@@ -14,11 +14,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.recipe.printing import printable
+from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
 from orchestrator.results.run_report import FORMAT
@@ -26,9 +26,6 @@ from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
 from students.storage.outcome import read_outcome
-
-if TYPE_CHECKING:
-    from orchestrator.recipe.loading import LoadedRecipe
 
 RECORD = "complete.json"
 

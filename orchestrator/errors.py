@@ -36,6 +36,11 @@ class RecipeProblems(Exception):
         self.name = name
         super().__init__(self.problems, name)
 
+    @classmethod
+    def of(cls, message: str) -> RecipeProblems:
+        """One problem, of the whole recipe or the command line."""
+        return cls([Problem("", message)])
+
     def __str__(self) -> str:
         return "\n".join(problem.message for problem in self.problems)
 

@@ -23,7 +23,7 @@ from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
-from orchestrator.recipe.printing import printable
+from orchestrator.recipe.loading import printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.collect_models import latencies
 from orchestrator.report.collect_run import collect_run

@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
-from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.errors import RecipeProblems
 from orchestrator.exit_codes import INTERNAL_ERROR
-from orchestrator.formatting.table import Grid, print_grid
-from orchestrator.formatting.units import counted, format_bytes
+from orchestrator.formatting import Grid, counted, format_bytes, print_grid
 from teachers.bank.inventory import (
     StoredShelf,
     Verified,
@@ -144,11 +143,10 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
     if found := matching(shelves, word):
         return found
     stored = ", ".join(dict.fromkeys(f"'{shelf.teacher}'" for shelf in shelves)) or "none"
-    message = (
+    raise RecipeProblems.of(
         f"--teacher is '{word}', but the bank in '{home}' has no shelf of that name or digest; "
         f"it has answers of: {stored}"
     )
-    raise RecipeProblems([Problem("", message)])
 
 
 def _print(shelves: list[StoredShelf]) -> None:

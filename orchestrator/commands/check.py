@@ -10,14 +10,12 @@ import click
 
 from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
 from orchestrator.errors import RecipeProblems
-from orchestrator.formatting.table import Grid, print_grid
-from orchestrator.formatting.units import counted
+from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import missing_files
-from orchestrator.recipe.loading import LoadedRecipe, load_recipe
-from orchestrator.recipe.printing import printable
+from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from students.errors import UserError
 
@@ -130,7 +128,7 @@ def _unchecked(loaded: LoadedRecipe) -> tuple[str, ...]:
         f"the data of {loaded.recipe.transfer_set.kind}, and its classes",
         "whether the models can be built, and whether the layers that terms name exist and fit",
         "the contents of files of weights and of code",
-        *(problem.message for problem in missing_files(loaded)),
+        *missing_files(loaded),
     )
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
-from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.formatting.table import ABSENT, Grid, print_grid
-from orchestrator.formatting.units import counted, format_bytes
+from orchestrator.errors import RecipeProblems
+from orchestrator.formatting import ABSENT, Grid, counted, format_bytes, print_grid
 from orchestrator.home.cleaning import (
     LABELS,
     DiskUsage,
@@ -75,11 +74,10 @@ def _confirm(count: int, size: int) -> bool:
     """
     what = f"{counted(count, 'folder')} ({format_bytes(size)})"
     if not _is_terminal():
-        message = (
+        raise RecipeProblems.of(
             f"`clean` would delete {what} and asks before it does, but standard input is not a "
             "terminal; give --yes to delete, or --dry-run to list only"
         )
-        raise RecipeProblems([Problem("", message)])
     try:
         return click.confirm(f"Delete {what}?", err=True)
     except click.Abort:

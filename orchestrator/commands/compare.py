@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
-from orchestrator.formatting.table import print_grid
+from orchestrator.formatting import print_grid
 from orchestrator.home.run_finder import find_distinct, find_runs
 from orchestrator.report.render_tables import comparison_table
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from orchestrator.commands.options import home_option, json_option, print_json
-from orchestrator.formatting.table import Grid, print_grid
+from orchestrator.formatting import Grid, print_grid
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.store import Store
 from orchestrator.report.render_tables import gain_cells

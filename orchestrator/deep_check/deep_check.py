@@ -81,7 +81,7 @@ def checked_plan(loaded: LoadedRecipe, store: Store, *, repeats: int) -> Checked
 
 def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     """Examines all data, models and files that a run of ``loaded`` needs; trains nothing."""
-    recipe, found = loaded.recipe, DeepCheckResult(missing_files(loaded))
+    recipe, found = loaded.recipe, DeepCheckResult(problems_from(missing_files(loaded)))
     try:
         data = load_transfer_set(recipe.transfer_set, folder=loaded.folder, cache=cache)
     except TransferSetError as error:

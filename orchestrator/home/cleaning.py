@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -221,13 +221,10 @@ def _aside(path: Path) -> Path:
 
 
 def _delete(folder: Path) -> None:
-    """Deletes a folder and, of links in it, the links themselves."""
-
-    def unless_gone(function: Callable[..., Any], path: str, error: Any) -> None:
-        if not isinstance(error[1], FileNotFoundError):
-            raise error[1]
-
-    shutil.rmtree(folder, onerror=unless_gone)
+    """Deletes a folder, of which another clean may delete parts too; of links in it, the links."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)  # It raises the error that was ignored.
 
 
 def disk_usage(home: Path, removable: Sequence[Removable]) -> tuple[DiskUsage, ...]:

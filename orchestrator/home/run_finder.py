@@ -74,7 +74,7 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
         RecipeProblems: it means none, or several.
     """
     if not stored.runs and not stored.unreadable:
-        raise _problem(
+        raise RecipeProblems.of(
             f"`RUN` is '{word}', but '{stored.home}' has no run; run a recipe first, or "
             "give another home with --home or STILLHOUSE_HOME"
         )
@@ -83,7 +83,7 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
         fitting = [run for run in fitting if run.is_meant_by(word)]
     if "@" in word and len(fitting) > 1:
         titles = _some([run.title for run in fitting])
-        raise _problem(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
+        raise RecipeProblems.of(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
     if not fitting:
         raise _not_found(word, stored)
     return fitting[0]
@@ -97,7 +97,7 @@ def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
     """
     if len(words) < 2:
         given = "1 `RUN` is" if words else "0 `RUN` are"
-        raise _problem(f"{given} given, but it takes two to compare; name another")
+        raise RecipeProblems.of(f"{given} given, but it takes two to compare; name another")
     found: list[StoredRun] = []
     problems: list[Problem] = []
     for word in words:
@@ -119,10 +119,12 @@ def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:
     damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
     if damaged or not stored.runs:
         report = (damaged or stored.unreadable)[0] / REPORT
-        return _problem(
+        return RecipeProblems.of(
             f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again to replace it"
         )
-    return _problem(f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}")
+    return RecipeProblems.of(
+        f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}"
+    )
 
 
 def _nearest(word: str, runs: Sequence[StoredRun]) -> str:
@@ -143,7 +145,3 @@ def _some(names: Sequence[str], last: str = "and") -> str:
     shown = [f"`{name}`" for name in names[:_NAMED]]
     more = len(names) - len(shown)
     return listed([*shown, f"{more} more"] if more else shown, last)
-
-
-def _problem(message: str) -> RecipeProblems:
-    return RecipeProblems([Problem("", message)])

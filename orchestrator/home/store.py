@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.digest import LENGTH
 from students.durable_files import write_atomically
@@ -97,11 +97,10 @@ class Store:
             probe.write_text("")
             probe.unlink()
         except OSError as error:
-            message = (
+            raise RecipeProblems.of(
                 f"the home folder '{self.home}' cannot be written ({error.strerror}); make it "
                 "writable, or give another with --home or STILLHOUSE_HOME"
-            )
-            raise RecipeProblems([Problem("", message)]) from error
+            ) from error
 
     def folder(self, digest: str) -> Path:
         """Where the stage of that digest keeps its work."""

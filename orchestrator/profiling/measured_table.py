@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.formatting.table import Grid, output, print_grid
-from orchestrator.formatting.units import format_bytes, format_duration, format_rate
+from orchestrator.formatting import (
+    Grid,
+    format_bytes,
+    format_duration,
+    format_rate,
+    output,
+    print_grid,
+)
 from orchestrator.profiling.measured_plan import MeasuredPlan
 
 

@@ -1,7 +1,7 @@
 """From a file and the command line to a valid recipe: every problem at once, each at its place.
 
 Reading
-  loading            a file, with the command line's overrides, as a valid recipe
+  loading            a file, with the command line's overrides, as a valid recipe; that in full
   yaml_values        YAML as plain values: bounded, without tags, each key once
   overrides          single values from the command line
   environment        ``${env:NAME}``, the one module that reads it
@@ -15,8 +15,4 @@ Checking
   files              files that it names and that are missing
   advice             notes on a valid recipe
   message_text       how a sentence shows values, lists and the nearest name
-
-Writing
-  printing           in full, with secrets masked
-  init               a commented recipe to start from
 """

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.errors import Problem, problems_from
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.places import dotted
 from students.models.config import Weights
 
 
-def missing_files(loaded: LoadedRecipe) -> list[Problem]:
-    """A problem for each file that the recipe names and that is not there.
+def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
+    """A sentence for each file that the recipe names and that is not there.
 
     A relative path starts at the recipe's folder, ``~`` is the user's home folder.
     """
-    return problems_from(_missing_files(loaded))
-
-
-def _missing_files(loaded: LoadedRecipe) -> Iterator[str]:
     models = loaded.recipe.models
     sources = {"transfer_set": loaded.recipe.transfer_set.custom_source}
     sources |= {f"{place}.model": owner.model.custom_source for place, owner in models.items()}

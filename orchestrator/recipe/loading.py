@@ -1,4 +1,5 @@
-"""Reads a recipe's file and the command line's overrides into a validated ``Recipe``.
+"""Reads a recipe's file and the command line's overrides into a validated ``Recipe``, and gives it
+back in full.
 
 Text, then plain values, then the command line's, then the environment's, then the sections,
 then the rules across sections. The problems of all these steps are reported at once.
@@ -19,7 +20,7 @@ from orchestrator.config import Recipe
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment
 from orchestrator.recipe.overrides import apply_overrides
-from orchestrator.recipe.places import Path, dotted, without
+from orchestrator.recipe.places import Path, dotted, value_at, without
 from orchestrator.recipe.rules.catalog import check_rules
 from orchestrator.recipe.schema import with_default_kinds
 from orchestrator.recipe.unsupported import split_unsupported
@@ -27,6 +28,7 @@ from orchestrator.recipe.validation_errors import LocatedError, locate_errors, s
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml
 
 _PLACE = re.compile(r"`([A-Za-z0-9_.-]+)`")
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,30 @@ def load_recipe(
     return LoadedRecipe(recipe, file.resolve().parent, source, resolved.written)
 
 
+def printable(loaded: LoadedRecipe) -> dict[str, Any]:
+    """The recipe with all its defaults, as plain values that may be shown and logged; what is not
+    set and has no default is left out.
+
+    What came from the environment is shown as ``${env:NAME}``, a password in an address as
+    ``***``.
+    """
+    plain = loaded.recipe.model_dump(mode="json", exclude_none=True)
+    for path, written in loaded.from_environment.items():
+        # The short form `weights: file` is a mapping by now.
+        full = (*path, "path") if isinstance(value_at(plain, path), dict) else path
+        value_at(plain, full[:-1])[full[-1]] = written
+    masked: dict[str, Any] = _mask(plain)
+    return masked
+
+
+def _mask(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _mask(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_mask(each) for each in value]
+    return _PASSWORD.sub(r"\1***@", value) if isinstance(value, str) else value
+
+
 def read_recipe(file: File) -> dict[str, Any]:
     """The plain values of a recipe's file.
 
@@ -91,7 +117,7 @@ def read_recipe(file: File) -> dict[str, Any]:
         message = f"the recipe '{file}' {problem}"
     else:
         return data
-    raise RecipeProblems([Problem("", message)])
+    raise RecipeProblems.of(message)
 
 
 def validate(resolved: Resolved) -> tuple[Recipe | None, list[Problem]]:

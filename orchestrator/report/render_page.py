@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.formatting.table import Grid
+from orchestrator.formatting import Grid
 from orchestrator.report.plots import Picture, draw_pictures
 from orchestrator.report.render_summary import repeats_sentence, summary
 from orchestrator.report.render_tables import repeats_table, report_tables

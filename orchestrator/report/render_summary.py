@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.formatting.units import format_bytes, format_duration, format_rate
+from orchestrator.formatting import format_bytes, format_duration, format_rate
 from orchestrator.results.finished_run import RepeatReport
 from orchestrator.results.objective_report import WeightingReport, gradient_shares
 from orchestrator.results.run_report import ModelReport, RunReport

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.formatting.table import ABSENT, Grid, output, print_grid
+from orchestrator.formatting import ABSENT, Grid, output, print_grid
 from orchestrator.report.render_summary import is_optimistic, repeats_sentence, summary
 from orchestrator.results.finished_run import Paired, RepeatReport
 from orchestrator.results.objective_report import TermReport, WeightingReport, gradient_shares

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from cluster.errors import CannotPlace, RoleLost
 from orchestrator import cli
+from orchestrator.commands.init import TEMPLATE
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.exit_codes import ending_of
-from orchestrator.recipe.init import TEMPLATE
 from orchestrator.recipe.loading import LoadedRecipe
 from students.errors import CheckpointError, WeightsError
 from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported

@@ -15,13 +15,13 @@ from rich.console import Console
 
 from orchestrator import run as running
 from orchestrator import run_plan
+from orchestrator.commands.init import TEMPLATE
 from orchestrator.home import run_status
 from orchestrator.home.cleaning import plan_cleaning
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import record_running, runs_lock
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, make_plan
-from orchestrator.recipe.init import TEMPLATE
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 from tests.orchestrator.stored_homes import add_run, add_stage
 

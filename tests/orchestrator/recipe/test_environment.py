@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.commands.init import TEMPLATE
 from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.environment import resolve_environment
-from orchestrator.recipe.init import TEMPLATE
-from orchestrator.recipe.loading import load_recipe
-from orchestrator.recipe.printing import printable
+from orchestrator.recipe.loading import load_recipe, printable
 
 SECRETS = {"URI": "postgresql://me:hunter2@host/db", "ROOT": "/secret/place", "N": "7"}
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.commands.init import TEMPLATE
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.recipe.init import TEMPLATE
-from orchestrator.recipe.loading import LoadedRecipe, load_recipe
-from orchestrator.recipe.printing import printable
+from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
 
 EXAMPLE = Path(__file__).parents[3] / "recipes" / "example.yaml"

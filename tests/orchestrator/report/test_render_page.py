@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from orchestrator.formatting.table import Grid
+from orchestrator.formatting import Grid
 from orchestrator.report.compare_seeds import repeat_report
 from orchestrator.report.render_page import grid_markdown, write_page
 from orchestrator.results.finished_run import FinishedRun, read_finished_run

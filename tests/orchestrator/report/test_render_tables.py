@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.formatting.table import print_grid
+from orchestrator.formatting import print_grid
 from orchestrator.report.compare_seeds import repeat_report
 from orchestrator.report.render_tables import (
     comparison_table,

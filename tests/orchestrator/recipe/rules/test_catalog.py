@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.commands.init import TEMPLATE
 from orchestrator.errors import RecipeProblems
-from orchestrator.recipe.init import TEMPLATE
 from orchestrator.recipe.loading import load_recipe
 from students.engines.deepspeed_settings import OWNED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.formatting.units import format_bytes, format_duration, format_rate
+from orchestrator.formatting import format_bytes, format_duration, format_rate
 
 
 @pytest.mark.parametrize(
