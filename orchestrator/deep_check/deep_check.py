@@ -132,16 +132,11 @@ def _outputs_problem(
     if not isinstance(error, ShapeMismatch) or not isinstance(owner, TeacherConfig):
         return None
     shapes = error.shapes.values()
-    outputs = {given[:1] for given, _ in shapes}
-    wanted = _outputs(owner, classes)
-    if (
-        any(given[1:] != expected[1:] for given, expected in shapes)
-        or {expected[:1] for _, expected in shapes} != {(wanted,)}
-        or len(outputs) != 1
-    ):
+    if any(given[1:] != expected[1:] for given, expected in shapes):
         return None
-    [given] = outputs
-    if not given or given[0] > classes:
+    wanted = _outputs(owner, classes)
+    [(given, expected), *others] = {(given[:1], expected[:1]) for given, expected in shapes}
+    if others or expected != (wanted,) or not given or given[0] > classes:
         return None
     weights = f"`{place}.weights.path` ('{owner.weights.path if owner.weights else ''}')"
     if owner.classes is None:
