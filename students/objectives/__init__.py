@@ -14,10 +14,9 @@ hint               squared distance of layers to teachers' layers, of one or of 
 relations          distances and angles between samples, against a layer or the ensemble
 triplet_order      which of two samples is nearer to a third, by the teachers' majority
 weight_schedule    a term's weight over the epochs
-softening          K teachers' logits to one distribution
+softening          K teachers' logits to one distribution, in single precision at least
 fallback_labels    the label that replaces the teachers' answer, where no teacher counts
 geometry           lengths, directions, distances, with finite gradients
-loss_precision     losses are computed in single precision at least
 term_gradients     the norm of each term's gradient at the student's outputs
 layer_refs         layers of teachers and student, as terms and the gating network name them
 adapters           from a student's guided layer to the shape of a teacher's hint

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from students.knowledge import Knowledge
 from students.objectives.layer_refs import Gating
-from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import at_least_single
 
 GATE = "gate"
 PENALTY = "gate.penalty"
