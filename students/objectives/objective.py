@@ -10,10 +10,11 @@ from torch import Tensor
 
 from students.errors import ObjectiveError
 from students.knowledge import Batch, Knowledge
-from students.objectives.layer_refs import Gating, Guided, LayerPair
 from students.objectives.softening import Mean
-from students.objectives.teacher_gate import gate_penalty, with_gate_weights
+from students.objectives.teacher_gate import Gating, gate_penalty, with_gate_weights
 from students.objectives.term import (
+    Guided,
+    LayerPair,
     SofteningTerm,
     Term,
     TermContext,

@@ -13,8 +13,8 @@ from students.models.network import Network, Preprocess
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights, read_weights
 from students.objectives.adapters import Embedding, build_adapter
-from students.objectives.layer_refs import Guided
 from students.objectives.teacher_gate import Gate
+from students.objectives.term import Guided
 from students.specs import Assignment, Samples
 from students.training.learner import Learner
 from students.transfer_sets.class_subset import some_classes

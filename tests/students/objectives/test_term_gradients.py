@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from students.knowledge import Batch, Knowledge
 from students.objectives.catalog import TERMS
 from students.objectives.config import ObjectiveConfig
-from students.objectives.layer_refs import Gating
 from students.objectives.objective import Objective, build_objective
+from students.objectives.teacher_gate import Gating
 from students.objectives.term_gradients import gradient_norms
 
 HINT = {"kind": "hint", "teacher": "deep", "hint": "layer3", "guided": "hidden.0"}
