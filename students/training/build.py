@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from students.engines.state_tensors import EngineState
 from students.models.build import build_model
-from students.models.class_map import spread_of
-from students.models.network import Network, Preprocess
+from students.models.network import Network, Preprocess, spread_of
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights, read_weights
 from students.objectives.adapters import Embedding, build_adapter

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from students.models.build import build_model
-from students.models.class_map import spread_of
 from students.models.config import Model, Weights
-from students.models.network import Network, Preprocess
+from students.models.network import Network, Preprocess, spread_of
 from students.models.weights import load_weights, read_weights
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from students.models.build import build_model
-from students.models.class_map import UNKNOWN, Spread, spread_of
 from students.models.in_a_row import Mlp, PlainCnn
-from students.models.network import Network, Preprocess, weights_sha256
+from students.models.network import UNKNOWN, Network, Preprocess, Spread, spread_of, weights_sha256
 from students.models.profile import costs
 from students.models.taps import recording
 from teachers.inference.answer_encoding import decode, encode
