@@ -28,8 +28,7 @@ from students.models.network import Preprocess
 from students.models.weights import check_weights_header
 from students.objectives.term import needs_teachers
 from students.transfer_sets.catalog import load_transfer_set
-from students.transfer_sets.class_subset import some_classes
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 from teachers.config import TeacherConfig

@@ -16,9 +16,8 @@ from students.objectives.teacher_gate import Gate
 from students.objectives.term import Guided
 from students.specs import Assignment, Samples
 from students.training.learner import Learner
-from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.splits import Ids
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 
 
 def build_learner(

@@ -11,6 +11,7 @@ Where it waits:
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,7 +40,7 @@ from students.storage.step_log import StepLogWriter, extend_segments
 from students.torch_state import seed_generators
 from students.training.parameter_constraints import GateFreeze, max_norm
 from students.training.questions import empty_knowledge, questions_of
-from students.training.weighting_stats import WeightingStatsBuffer, add_sums
+from students.training.weighting_stats import WeightingStats
 from students.transfer_sets.sampler import BatchSampler, MicroBatch
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -83,7 +84,7 @@ class Trainer:
     checkpoints: CheckpointFolder
     step_log: StepLogWriter | None
     progress: Progress = field(default_factory=Progress)
-    weighting_stats: WeightingStatsBuffer | None = None
+    weighting_stats: WeightingStats | None = None
     fault: Fault | None = None
     _gate_freeze: GateFreeze = field(init=False)
 
@@ -251,14 +252,15 @@ class Trainer:
         """The teachers' weights in the epoch that has ended, by the names they are logged under."""
         self._sum_weights()
         sums, self.progress.weighting_sums = self.progress.weighting_sums, ()
-        return {} if self.weighting_stats is None else self.weighting_stats.stats.to_metrics(sums)
+        return {} if self.weighting_stats is None else self.weighting_stats.to_metrics(sums)
 
     def _sum_weights(self) -> None:
         """Adds what all ranks have in their buffers to the epoch's sums."""
         own = None if self.weighting_stats is None else self.weighting_stats.take_sums()
         if own is not None:
             sums = self.engine.sum(own).tolist()
-            self.progress.weighting_sums = add_sums(self.progress.weighting_sums, sums)
+            before = self.progress.weighting_sums or (0.0,) * len(sums)
+            self.progress.weighting_sums = tuple(map(operator.add, before, sums))
 
     def _checkpoint_is_due(self) -> bool:
         every = self.spec.train.checkpoint.every
