@@ -2,7 +2,7 @@
 
 config             the recipe's section ``objective``
 catalog            the closed table of terms: a kind and its class
-objective          the weighted sum of terms, and how it is built from its section
+objective          the weighted sum of terms, its gradients, how it is built from its section
 term               what every term is: settings, the layers it compares, its loss
 cross_entropy      with the labels, or with the ensemble's most probable class
 soft_targets       KL from the teachers' softened distribution; or only where it predicts the label
@@ -17,7 +17,6 @@ weight_schedule    a term's weight over the epochs
 softening          K teachers' logits to one distribution, in single precision at least
 fallback_labels    the label that replaces the teachers' answer, where no teacher counts
 geometry           lengths, directions, distances, with finite gradients
-term_gradients     the norm of each term's gradient at the student's outputs
 adapters           from a student's guided layer to the shape of a teacher's hint
 teacher_gate       the gating network: weights the teachers for each sample
 """

@@ -32,7 +32,6 @@ from students.lr_schedule import learning_rate
 from students.objectives.objective import Objective
 from students.objectives.teacher_gate import with_gate_weights
 from students.objectives.term import learns_from_teachers
-from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
@@ -204,7 +203,7 @@ class Trainer:
         norms: dict[str, Tensor] = {}
         first_of_epoch = micro.step % self.sampler.steps_per_epoch == 0 and micro.index == 0
         if self.step_log is not None and first_of_epoch:
-            norms = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
+            norms = self.objective.gradient_norms(outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
         return torch.stack([value.double() for value in values]), norms
 
