@@ -14,8 +14,7 @@ import pytest
 from students.knowledge import Answer, Columns, Question
 from teachers.bank.columns import Column
 from teachers.bank.compaction import seal_all
-from teachers.bank.layout import sealed_path, view_folder
-from teachers.bank.shelf import Shelf, prepare_shelf
+from teachers.bank.shelf import Shelf, prepare_shelf, sealed_path
 from teachers.bank.writer import LiveView
 from teachers.serving.batcher import Batcher
 from teachers.serving.view_cache import ViewCache
@@ -139,7 +138,7 @@ def test_a_few_missing_among_many_stored_fill_one_batch(shelf: Shelf) -> None:
 
 
 def test_a_complete_cache_is_sealed_and_a_dropped_host_unlocks_its_journals(shelf: Shelf) -> None:
-    caches, path = ViewCache(shelf), sealed_path(view_folder(shelf.folder, 0), "logits")
+    caches, path = ViewCache(shelf), sealed_path(shelf.view_folder(0), "logits")
     run(caches, some(4, 8))
     assert not path.exists(), "the next window may add to it"
     run(caches, some(4, 8))
@@ -197,7 +196,7 @@ def test_hosts_in_step_compute_each_answer_once(shelf: Shelf) -> None:
 
 
 def test_a_corrupt_block_is_computed_again(shelf: Shelf) -> None:
-    caches, path = ViewCache(shelf), sealed_path(view_folder(shelf.folder, 0), "logits")
+    caches, path = ViewCache(shelf), sealed_path(shelf.view_folder(0), "logits")
     run(caches, some(4, 8))
     run(caches, some(4, 8))
     content = bytearray(path.read_bytes())
@@ -208,7 +207,7 @@ def test_a_corrupt_block_is_computed_again(shelf: Shelf) -> None:
 
 
 def test_trouble_with_the_disk_is_reported_and_the_answers_go_on(shelf: Shelf) -> None:
-    view_folder(shelf.folder, 0).write_text("a file where a folder must be")
+    shelf.view_folder(0).write_text("a file where a folder must be")
     network = Network()
     with ViewCache(shelf).opened(0, ("logits",)) as cache:
         answered(cache, network, some(4, 8))
