@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from students.errors import ModelError, first_line
+from cluster.errors import first_line
+from students.errors import ModelError
 from students.models.config import Model, Shape
 from students.models.network import evaluating
 from students.randomness import seed_of

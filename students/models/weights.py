@@ -17,7 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from students.errors import ShapeMismatch, WeightsError, first_line
+from cluster.errors import first_line
+from students.errors import ShapeMismatch, WeightsError
 from students.models.config import Weights
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "model_ema", "module")
