@@ -111,7 +111,7 @@ def _probe_model(
 ) -> nn.Module:
     outputs = _outputs(owner, data.classes)
     model = probe(owner.model, input_shape=data.shape, classes=outputs, folder=folder)
-    Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
+    Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std)
     if isinstance(owner.weights, Weights):
         check_weights_header(model, owner.weights, path_in_recipe=f"{place}.weights", folder=folder)
     return model

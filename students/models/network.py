@@ -26,17 +26,18 @@ class Preprocess(nn.Module):
     std: Tensor
 
     def __init__(
-        self, config: Preprocessing, *, mean: Sequence[float], std: Sequence[float], channels: int
+        self, config: Preprocessing, *, mean: Sequence[float], std: Sequence[float]
     ) -> None:
-        """As ``config`` says, for pictures of ``channels`` channels.
+        """As ``config`` says.
 
-        ``mean`` and ``std`` are the transfer set's own (of pictures in [0, 1], in the transfer
-        set's order of channels); each is used where ``config`` gives none.
+        ``mean`` and ``std`` are the transfer set's own, one number for each channel (of pictures
+        in [0, 1], in the transfer set's order of channels); used where ``config`` gives none.
 
         Raises:
             ModelError: the figures are not one per channel, or there is no order to reverse.
         """
         super().__init__()
+        channels = len(mean)
         self._size = config.size
         self._reverse = config.channels == "bgr"
         if self._reverse and channels != 3:

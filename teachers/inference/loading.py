@@ -44,6 +44,5 @@ def load_network(
         model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,
-        channels=transfer_set.shape[0],
     )
     return Network(first, built, spread_of(classes, transfer_set.classes)).eval()

@@ -23,7 +23,7 @@ def network(classes: tuple[int, ...] | None = CLASSES, model: Mlp | PlainCnn | N
     config = model or Mlp(hidden=(8,))
     count = TOTAL if classes is None else len(classes)
     built = build_model(config, input_shape=SHAPE, classes=count, seed=0, folder=Path())
-    first = Preprocess(config.preprocessing, mean=(0.5,), std=(0.5,), channels=1)
+    first = Preprocess(config.preprocessing, mean=(0.5,), std=(0.5,))
     return Network(first, built, spread_of(classes, TOTAL)).eval()
 
 

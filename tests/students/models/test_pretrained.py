@@ -49,7 +49,7 @@ def test_pretrained_resnet_20_is_as_right_as_published_on_2000_test_pictures(roo
     tensors = read_weights(weights, path_in_recipe="teachers.deep.weights", folder=root)
     model = build_model(config(20), input_shape=(3, 32, 32), classes=10, seed=0, folder=root)
     load_weights(model, tensors, path_in_recipe="teachers.deep.weights", path=weights.path)
-    own = Preprocess(config(20).preprocessing, mean=(0,) * 3, std=(1,) * 3, channels=3)
+    own = Preprocess(config(20).preprocessing, mean=(0,) * 3, std=(1,) * 3)
     network = Network(own, model).eval()
     pictures, labels = first_test_samples(root, 2000)
     with torch.inference_mode():

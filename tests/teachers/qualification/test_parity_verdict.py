@@ -57,7 +57,7 @@ def verdict_under(data_root: Path):  # type: ignore[no-untyped-def]
         tensors = read_weights(weights, path_in_recipe="x", folder=data_root)
         load_weights(model, tensors, path_in_recipe="x")
         change(model)
-        first = Preprocess(config, mean=OWN_MEAN, std=OWN_STD, channels=3)
+        first = Preprocess(config, mean=OWN_MEAN, std=OWN_STD)
         network = Network(first, model).eval()
         with torch.inference_mode():
             own = network(pictures)
