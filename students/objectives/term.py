@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from cluster.section import Section
 from students.knowledge import Batch, Knowledge, Reduction, Tap
 from students.lazy_imports import Tensor
 from students.objectives.softening import Mean, mean_distribution
-from students.objectives.weight_schedule import Weight, ever_positive, weight_at
+from students.objectives.weight_schedule import Weight, weight_at
 
 Layer = Annotated[str, Field(min_length=1)]
 Temperature = Annotated[float, Field(gt=0, le=1000)]
@@ -155,8 +156,8 @@ class Term(Section):
 
     @property
     def active(self) -> bool:
-        """Whether its weight is above zero in any epoch."""
-        return ever_positive(self.weight)
+        """Whether its weight is above zero in any epoch; every schedule is monotone."""
+        return any(weight_at(self.weight, epoch) > 0 for epoch in (0, sys.maxsize))
 
     def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
         """The teachers' layers that it needs, each with its place within the term."""

@@ -10,7 +10,7 @@ from students.engines.state_tensors import EngineState
 from students.models.build import build_model
 from students.models.network import Network, Preprocess, spread_of
 from students.models.taps import probe_shapes, reduced_shape
-from students.models.weights import load_weights, read_weights
+from students.models.weights import load_weights
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.teacher_gate import Gate
 from students.objectives.term import Guided
@@ -67,8 +67,7 @@ def student_network(assignment: Assignment, transfer_set: TransferSet) -> Networ
     )
     if spec.weights is not None:
         place = f"{spec.path}.weights"
-        tensors = read_weights(spec.weights, path_in_recipe=place, folder=assignment.folder)
-        load_weights(model, tensors, path_in_recipe=place)
+        load_weights(model, spec.weights, path_in_recipe=place, folder=assignment.folder)
     first = Preprocess(spec.model.preprocessing, mean=transfer_set.mean, std=transfer_set.std)
     return Network(first, model, spread_of(classes, transfer_set.classes))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from students.models.build import build_model
 from students.models.config import Model, Weights
 from students.models.network import Network, Preprocess, spread_of
-from students.models.weights import load_weights, read_weights
+from students.models.weights import load_weights
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -37,9 +37,7 @@ def load_network(
         seed=0,
         folder=folder,
     )
-    load_weights(
-        built, read_weights(weights, path_in_recipe=path, folder=folder), path_in_recipe=path
-    )
+    load_weights(built, weights, path_in_recipe=path, folder=folder)
     first = Preprocess(
         model.preprocessing,
         mean=transfer_set.mean,
