@@ -49,6 +49,8 @@ from teachers.client.answer_source import LOOK_AHEAD
 from teachers.client.stream import StreamedKnowledge
 from teachers.config import STREAMS_PER_RANK, Wait
 from teachers.ensemble.ensemble import Ensemble
+from teachers.inference.inference_config import plain
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
 from teachers.weighting.constant import Uniform
 
@@ -137,7 +139,8 @@ class Bench:
         """Knowledge from teachers that ``runtime`` starts."""
         handles = {name: (self._teacher(runtime, name, depth),) for name, depth in _names()}
         ensemble = Ensemble(tuple(handles), self.transfer_set.classes, Uniform())
-        return StreamedKnowledge(ensemble, handles, timeout=60.0, on_loss=Wait())
+        answers = dict.fromkeys(handles, AnswerSpec(plain(1)))
+        return StreamedKnowledge(ensemble, handles, 60.0, Wait(), answers)
 
     def _teacher(self, runtime: Runtime, name: str, depth: int) -> Handle[TeacherHost]:
         spec = TeacherSpec(

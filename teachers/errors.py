@@ -15,7 +15,38 @@ class InvalidAnswer(TeacherError):
 
 
 class TeacherLost(ClusterError):
-    """A teacher is gone and does not come back, or the recipe says not to wait for it."""
+    """A ``replica`` of a ``teacher`` is gone and does not come back, or the recipe says not to
+    wait for it."""
+
+    def __init__(self, teacher: str, replica: int, reason: str) -> None:
+        super().__init__(teacher, replica, reason)
+        self.teacher = teacher
+        self.replica = replica
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"teacher '{self.teacher}' is lost (replica {self.replica}: {self.reason}); run the "
+            "same command again to go on, or set `ensemble.on_teacher_loss` to wait"
+        )
+
+
+class TeacherSilent(ClusterError):
+    """A ``replica`` of a ``teacher`` has given no answer for ``seconds``. The rank that asked does
+    not retry, since only the driver can end a process that is stuck."""
+
+    def __init__(self, teacher: str, replica: int, seconds: float) -> None:
+        super().__init__(teacher, replica, seconds)
+        self.teacher = teacher
+        self.replica = replica
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return (
+            f"teacher '{self.teacher}' (replica {self.replica}) gave no answer for "
+            f"{self.seconds:g} s (`timeouts.teacher`); run the same command again to go on, or "
+            "raise that setting if its answers take longer"
+        )
 
 
 class BankError(TeacherError):

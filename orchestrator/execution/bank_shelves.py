@@ -30,9 +30,9 @@ from teachers.bank.shelf import (
     prepare_shelf,
     shelf_digest,
 )
-from teachers.client.answer_source import AnswerSpec
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig
+from teachers.serving.answer_spec import AnswerSpec
 
 
 def prepare_for(plan: Plan, store: Store) -> None:
@@ -109,17 +109,16 @@ class BankShelves:
     ) -> AnswerSpec:
         """What ``stage`` asks of the teacher, run as ``inference``, and what is kept of it."""
         taps = taps_of(stage.cohort[0].objective).get(name, ())
-        bank = stage.ensemble.bank
+        bank, top_k = stage.ensemble.bank, stage.ensemble.top_k
         if bank == "none":
-            return AnswerSpec(inference, taps)
-        columns: tuple[Column, ...] = (
-            Column(LOGITS, (self.transfer_set.classes,), stage.ensemble.top_k),
-        )
+            return AnswerSpec(inference, taps, None, top_k)
+        columns: tuple[Column, ...] = (Column(LOGITS, (self.transfer_set.classes,), top_k),)
         if bank.taps:
             columns += tuple(Column(tap.column, self._shapes(stage)[name, tap]) for tap in taps)
         identity = identity_of(self.description(name), inference.to_json())
         samples = len(self.transfer_set.targets)
-        return AnswerSpec(inference, taps, Shelf(folder, identity, samples, bank.budget, columns))
+        shelf = Shelf(folder, identity, samples, bank.budget, columns)
+        return AnswerSpec(inference, taps, shelf, top_k)
 
     def has_all(self, stage: Stage, name: str, answers: AnswerSpec) -> bool:
         """Whether all that ``stage`` will ask of teacher ``name`` can be read from its shelf."""

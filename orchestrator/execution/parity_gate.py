@@ -6,6 +6,7 @@ Waits for the teacher's answers to the probe; freed by them, or by the runtime b
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cluster.runtime import Handle
 from orchestrator.execution.finished_network import finished_network
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from students.knowledge import LOGITS, Answer
+from students.knowledge import LOGITS, Answer, Tap
 from students.storage.outcome import read_outcome
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
@@ -37,6 +38,7 @@ from teachers.qualification.records import (
     write_probe_answers,
     write_record,
 )
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost
 
 VIEW = 0
@@ -57,19 +59,21 @@ class ParityGate:
         handle: Handle[TeacherHost],
         folder: Path,
         threads: int,
+        taps: Sequence[Tap],
         samples_to_answer: int,
     ) -> InferenceConfig:
         """How the teacher is run: as stored in the shelf's ``folder``, else chosen now and stored.
 
         The first process to store its choice decides. Under ``precision: auto`` the running teacher
-        is tuned for ``samples_to_answer`` answers.
+        is tuned for ``samples_to_answer`` answers with ``taps``.
         """
         stored, precision = stored_config(folder), self.plan.recipe.teachers[name].precision
         if stored is not None:
             return stored
         if precision == "auto":
             ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
-            tuning = handle.call(TeacherHost.tune, ids, temperature, samples_to_answer).result()
+            asked = (ids, taps, temperature, samples_to_answer)
+            tuning = handle.call(TeacherHost.tune, *asked).result()
         else:
             reason = f"the recipe says {precision}"
             tuning = Tuning(plain(threads, precision), None, None, (), reason)
@@ -98,15 +102,17 @@ class ParityGate:
         name: str,
         handle: Handle[TeacherHost],
         folder: Path,
-        inference: InferenceConfig,
+        asked: AnswerSpec,
         temperature: float,
     ) -> Verdict:
-        """Evaluates the teacher by its answers to the probe, and stores the verdict.
+        """Evaluates the teacher by its answers to the probe, as they are asked for by a student,
+        and stores the verdict.
 
         Raises:
             TeacherError: it fails, and its ``gate`` is not ``warn``.
         """
         config, probe = self.plan.recipe.teachers[name], self._probe(name)
+        inference = asked.inference
         stage = self.plan.stage(f"teachers.{name}")
         network = finished_network(self.plan, self.store, stage, self.transfer_set)
         images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
@@ -115,7 +121,7 @@ class ParityGate:
             reference = Teacher(network, inference=usual).answer(images)
         except NotNumbers as error:
             raise error.as_error(name, probe.sample_ids, usual) from error
-        answers = self._ask(handle, probe, reference)
+        answers = self._ask(handle, probe, asked, reference)
         better = None
         # Of a teacher that was trained here the preprocessing is certain.
         if probe.labels is not None and config.weights is not None:
@@ -144,14 +150,16 @@ class ParityGate:
         self._enforce(name, verdict)
         return verdict
 
-    def _ask(self, handle: Handle[TeacherHost], probe: Probe, reference: Answer) -> ProbeAnswers:
+    def _ask(
+        self, handle: Handle[TeacherHost], probe: Probe, asked: AnswerSpec, reference: Answer
+    ) -> ProbeAnswers:
         """The teacher's answers to the probe, some of them twice, in batches of other samples."""
         ids = probe.sample_ids
-        given = handle.call(TeacherHost.probe, ids, VIEW).result().logits
+        given = handle.call(TeacherHost.probe, ids, VIEW, asked).result().logits
         backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
-        again = handle.call(TeacherHost.probe, ids[backward], VIEW).result().logits
+        again = handle.call(TeacherHost.probe, ids[backward], VIEW, asked).result().logits
         # What `top_k` leaves out is left out of both.
-        column = Column(LOGITS, (self.transfer_set.classes,), self.plan.recipe.ensemble.top_k)
+        column = Column(LOGITS, (self.transfer_set.classes,), asked.top_k)
         return ProbeAnswers(
             decode(given),
             decode(column.as_stored(reference.logits)),

@@ -13,10 +13,8 @@ from orchestrator.planning.thread_allocation import Resolved
 from students.config import Resources
 from students.engines.group import Group
 from students.fault_injection import Fault
-from students.objectives.term import taps_of
 from students.specs import Assignment
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.client.answer_source import AnswerSpec
 from teachers.ensemble.ensemble import Ensemble
 from teachers.serving.host import TeacherSpec
 
@@ -33,16 +31,10 @@ class RoleSpecs:
     hint_shapes: Mapping[str, tuple[int, ...]]
     fault: Fault | None = None
 
-    def teacher_spec(
-        self, name: str, stage: Stage, threads: int, answers: AnswerSpec | None = None
-    ) -> TeacherSpec:
-        """What a replica of teacher ``name`` is built from, for ``stage``.
-
-        ``answers`` says how it is run and what is kept, if that has been chosen.
-        """
+    def teacher_spec(self, name: str, threads: int) -> TeacherSpec:
+        """What a replica of teacher ``name`` is built from."""
         recipe = self.plan.recipe
         config = recipe.teachers[name]
-        taps = taps_of(stage.cohort[0].objective) if stage.cohort else {}
         return TeacherSpec(
             name=name,
             model=config.model,
@@ -50,12 +42,8 @@ class RoleSpecs:
             transfer_set=recipe.transfer_set,
             folder=self.plan.folder,
             cache=self.store.cache,
-            taps=taps.get(name, ()),
             threads=threads,
             device=device(config.resources),
-            inference=None if answers is None else answers.inference,
-            shelf=None if answers is None else answers.shelf,
-            top_k=stage.ensemble.top_k,
             classes=config.classes,
         )
 

@@ -84,7 +84,7 @@ class StageRunner:
 
     def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
         name = stage.name.removeprefix("teachers.")
-        spec = self.role_specs.teacher_spec(name, stage, resolved["student"])
+        spec = self.role_specs.teacher_spec(name, resolved["student"])
         folder = self.role_specs.store.folder(stage.digest)
         place = resources_of(self.role_specs.resources(stage), resolved["student"])
         examiner = self.runtime.start(place, stage.title, Examiner, spec, folder, attempt)

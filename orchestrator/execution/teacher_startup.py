@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from cluster.runtime import Handle, Runtime
+from cluster.runtime import Future, Handle, Runtime
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.execution.parity_gate import ParityGate
 from orchestrator.execution.role_specs import RoleSpecs, ensemble_of
@@ -28,11 +28,12 @@ from orchestrator.planning.thread_allocation import (
     resolve,
     resources_of,
 )
+from students.objectives.term import taps_of
 from teachers.bank.compaction import seal_all
-from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import StreamedKnowledge
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification.records import stored_config
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost
 
 Hosts = Mapping[str, tuple[Handle[TeacherHost], ...]]
@@ -108,7 +109,10 @@ class TeacherStartup:
             or not self._needs_no_host(stage, name, folders[name], configs[name])
         ]
         roles.callback(_seal, specs)
-        hosts = self._hosts(stage, resolved, roles, started, specs)
+        hosts = self._hosts(stage, resolved, roles, started)
+        prepared: list[Future[None]] = []
+        for name, spec in specs.items():
+            prepared += _prepare(hosts.get(name, ()), spec)
         gate, temperature = self.parity_gate, stage.ensemble.temperature
         samples = self.bank_shelves.samples_to_answer(stage)
         for name in started:
@@ -116,12 +120,15 @@ class TeacherStartup:
             with self._locked(folder):
                 if name not in configs:
                     threads = resolved["teachers"][name]
-                    configs[name] = gate.choose_config(name, first, folder, threads, samples)
-                    specs[name] = self._answer_spec(stage, name, folder, configs[name])
-                    for handle in hosts[name]:
-                        handle.call(TeacherHost.adopt, configs[name], specs[name].shelf).result()
+                    taps = taps_of(stage.cohort[0].objective).get(name, ())
+                    chosen = gate.choose_config(name, first, folder, threads, taps, samples)
+                    configs[name] = chosen
+                    specs[name] = self._answer_spec(stage, name, folder, chosen)
+                    prepared += _prepare(hosts[name], specs[name])
                 if not gate.is_admitted(name, folder, configs[name], temperature):
-                    gate.admit(name, first, folder, configs[name], temperature)
+                    gate.admit(name, first, folder, specs[name], temperature)
+        for future in prepared:
+            future.result()
         if "manners" not in resolved:
             resolved["manners"] = {name: each.to_json() for name, each in configs.items()}
             self.role_specs.store.amend(stage.digest, resolved)
@@ -149,7 +156,7 @@ class TeacherStartup:
     ) -> AnswerSpec:
         """What is asked and kept; nothing is kept where the shelf is of another config."""
         spec = self.bank_shelves.answer_spec(stage, name, folder, config)
-        return spec if stored_config(folder) == config else AnswerSpec(config, spec.taps)
+        return spec if stored_config(folder) == config else replace(spec, shelf=None)
 
     def _needs_no_host(
         self, stage: Stage, name: str, folder: Path, config: InferenceConfig
@@ -167,14 +174,13 @@ class TeacherStartup:
         resolved: Resolved,
         roles: ExitStack,
         names: Sequence[str],
-        specs: Mapping[str, AnswerSpec],
     ) -> Hosts:
         recipe, ranks = self.role_specs.plan.recipe, stage.cohort[0].engine.ranks
         planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
         starts, owners = [], []
         for name in names:
             config, threads = recipe.teachers[name], resolved["teachers"][name]
-            spec = self.role_specs.teacher_spec(name, stage, threads, specs.get(name))
+            spec = self.role_specs.teacher_spec(name, threads)
             room = planned["teachers"][name]
             place = resources_of(config.resources, threads, readers=ranks, counted=room)
             for replica in range(config.replicas):
@@ -194,6 +200,11 @@ class TeacherStartup:
             with suppress(OSError):  # On a full disk each measures it.
                 closing.enter_context(hold_lock(folder / "settling.lock", self.stopping))
             yield
+
+
+def _prepare(hosts: Sequence[Handle[TeacherHost]], answers: AnswerSpec) -> list[Future[None]]:
+    """Has each replica build, and perhaps compile, what gives these answers."""
+    return [handle.call(TeacherHost.prepare, answers) for handle in hosts]
 
 
 def _seal(specs: Mapping[str, AnswerSpec]) -> None:

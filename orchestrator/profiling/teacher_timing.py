@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -14,14 +15,17 @@ from orchestrator.planning.plan import Stage
 from orchestrator.planning.thread_allocation import Resolved, resources_of
 from orchestrator.profiling.bench import Bench
 from orchestrator.profiling.measured_plan import MeasuredTeacher
+from students.knowledge import Tap
 from students.models.network import weights_sha256
 from students.models.profile import costs
+from students.objectives.term import taps_of
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcome, write_outcome
 from students.training.build import student_network
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification.autotune import WORTH_MACS
 from teachers.qualification.records import Tuning, read_record
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost
 
 FORWARD_BATCHES = 4
@@ -62,14 +66,14 @@ def time_teacher(bench: Bench, name: str, stage: Stage, threads: int) -> Measure
     """Times the teacher as it answers in ``stage``, and records how it is run where that stage
     looks for it; in its own stage, the evaluation of a loaded model, it is run plainly."""
     config, teaches = bench.plan.recipe.teachers[name], name in stage.teachers
-    spec = bench.runner.role_specs.teacher_spec(name, stage, threads)
+    taps = taps_of(stage.cohort[0].objective).get(name, ()) if teaches else ()
+    spec = bench.runner.role_specs.teacher_spec(name, threads)
     with ExitStack() as roles:
         place = resources_of(config.resources, threads)
         handle = bench.runtime.start(place, f"teacher {name}", TeacherHost, spec)
         roles.callback(bench.runtime.retire, handle)
-        chosen = _choose(bench, name, stage, handle, threads) if teaches else plain(threads)
-        handle.call(TeacherHost.adopt, chosen, None).result()
-        rate = _rate(bench, handle, chosen)
+        chosen = _choose(bench, name, stage, handle, threads, taps) if teaches else plain(threads)
+        rate = _rate(bench, handle, AnswerSpec(chosen, taps, None, stage.ensemble.top_k))
     tuning = (
         read_record(bench.runner.teachers.bank_shelves.folder(name), Tuning) if teaches else None
     )
@@ -78,7 +82,12 @@ def time_teacher(bench: Bench, name: str, stage: Stage, threads: int) -> Measure
 
 
 def _choose(
-    bench: Bench, name: str, stage: Stage, handle: Handle[TeacherHost], threads: int
+    bench: Bench,
+    name: str,
+    stage: Stage,
+    handle: Handle[TeacherHost],
+    threads: int,
+    taps: Sequence[Tap],
 ) -> InferenceConfig:
     """As a run chooses it, except for compiling, which takes longer than all this."""
     gate, shelves = bench.runner.teachers.parity_gate, bench.runner.teachers.bank_shelves
@@ -86,16 +95,16 @@ def _choose(
     macs = outcome.macs if outcome else 1
     # So many are worth a short search, and not worth compiling.
     samples = min(shelves.samples_to_answer(stage), int(2 * WORTH_MACS / max(1, macs)))
-    return gate.choose_config(name, handle, shelves.folder(name), threads, samples)
+    return gate.choose_config(name, handle, shelves.folder(name), threads, taps, samples)
 
 
-def _rate(bench: Bench, handle: Handle[TeacherHost], chosen: InferenceConfig) -> float:
+def _rate(bench: Bench, handle: Handle[TeacherHost], answers: AnswerSpec) -> float:
     """Answers/s, views made and answers sent back; the first pass is not counted."""
-    samples = FORWARD_BATCHES * chosen.forward_batch
+    samples = FORWARD_BATCHES * answers.inference.forward_batch
     ids = np.resize(bench.transfer_set.student_ids, samples)
-    handle.call(TeacherHost.probe, ids, 0).result()
+    handle.call(TeacherHost.probe, ids, 0, answers).result()
     passes, began = 0, time.perf_counter()
     while passes == 0 or time.perf_counter() - began < bench.seconds:
-        handle.call(TeacherHost.probe, ids, passes).result()
+        handle.call(TeacherHost.probe, ids, passes, answers).result()
         passes += 1
     return passes * samples / (time.perf_counter() - began)

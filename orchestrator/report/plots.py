@@ -20,6 +20,7 @@ from orchestrator.report.plot_elements import (
     label_axes,
     name_cells,
     panels,
+    save,
 )
 from orchestrator.report.render_tables import LABEL
 from orchestrator.results.objective_report import TermReport, WeightingReport
@@ -92,8 +93,7 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[Picture, ...]:
     )
     drawn = [(picture, draw(figures)) for picture, draw, figures in all_pictures if figures]
     for picture, figure in drawn:
-        # Without the version of the software, so that the same figure is the same file.
-        figure.savefig(folder / picture.file, dpi=120, metadata={"Software": None})
+        save(figure, folder / picture.file)
     return tuple(picture for picture, _ in drawn)
 
 

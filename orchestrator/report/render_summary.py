@@ -48,11 +48,14 @@ def gain_sentence(report: RunReport) -> str:
         top = f"; its ensemble's is {_percent(ensemble.test.accuracy)}" if ensemble else ""
         return f"{sentence}{top}."
     base = report.untaught.test.accuracy
-    difference = f"{_points(own - base)} points {'above' if own > base else 'below'}"
-    if abs(own - base) < _SMALLEST:
-        difference = "which does not differ from"
-    sentence += f", {difference} the same student without teachers ({_percent(base)})"
+    sentence += f", {_difference(own, base)} the same student without teachers ({_percent(base)})"
     return f"{sentence}{_gap(own, base, ensemble.test.accuracy) if ensemble else ''}."
+
+
+def _difference(own: float, base: float) -> str:
+    if abs(own - base) < _SMALLEST:
+        return "which does not differ from"
+    return f"{_points(own - base)} points {'above' if own > base else 'below'}"
 
 
 def _gap(own: float, base: float, top: float) -> str:

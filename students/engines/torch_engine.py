@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from students.engines.engine import Engine, EngineSetup, InPrecision
+from students.engines.autocast import InPrecision
+from students.engines.engine import Engine, EngineSetup
 from students.engines.process_group import join, leave
 from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import Partitions
@@ -24,7 +25,7 @@ class TorchEngine(Engine):
         join(setup.group, setup.device)
         super().__init__(
             setup,
-            InPrecision(setup),
+            InPrecision(setup.learner, setup.train.precision, setup.device.type),
             optimizer,
             Partitions(parameters, optimizer.state, setup.group),
         )

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from cluster.errors import first_line
-from students.errors import ModelError
+from students.errors import ModelError, first_line
 from students.knowledge import Reduction
 from students.models.network import evaluating
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from students.engines.engine import Engine
-from students.objectives.teacher_gate import GATE, Gating
+from students.objectives.layer_refs import Gating
+from students.objectives.teacher_gate import GATE
 
 
 def max_norm(largest: float) -> Callable[[str, Tensor], Tensor | None]:

@@ -9,19 +9,18 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from cluster.errors import RoleLost
+from cluster.errors import RoleLost, RoleSilent
 from cluster.runtime import Handle, Stream
-from students.knowledge import Answer, Question, Tap, columns_of
+from students.knowledge import Answer, Question
 from teachers.bank.reader import StoredView
 from teachers.bank.sealed_file import CorruptBlocks
-from teachers.bank.shelf import Shelf
 from teachers.config import Fail, Wait
-from teachers.errors import AnswersGone, InvalidAnswer, TeacherLost
-from teachers.inference.inference_config import InferenceConfig
+from teachers.errors import AnswersGone, InvalidAnswer, TeacherLost, TeacherSilent
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost
 
 LOOK_AHEAD = 4
@@ -31,29 +30,6 @@ MAX_RESTARTS = 3
 """Restarts of a teacher in a row, without an answer in between."""
 
 log = logging.getLogger("stillhouse.stream")
-
-
-@dataclass(frozen=True)
-class AnswerSpec:
-    """How a teacher computes its answers, which taps they have, and the ``shelf`` on which they
-    are stored; without one none is. A restarted teacher is given it again."""
-
-    inference: InferenceConfig
-    taps: tuple[Tap, ...] = ()
-    shelf: Shelf | None = None
-
-    def with_taps(self, taps: tuple[Tap, ...]) -> AnswerSpec:
-        """The same for answers that have no other taps than these."""
-        shelf = self.shelf.of(columns_of(taps)) if self.shelf else None
-        return replace(self, taps=taps, shelf=shelf)
-
-    @property
-    def complete_shelf(self) -> Shelf | None:
-        """The shelf, if all columns of an answer are stored on it."""
-        if self.shelf is None:
-            return None
-        stored = {column.name for column in self.shelf.columns}
-        return self.shelf if stored.issuperset(columns_of(self.taps)) else None
 
 
 @dataclass(frozen=True)
@@ -68,7 +44,7 @@ class TeacherEndpoint:
     replicas: tuple[Handle[TeacherHost], ...]
     timeout: float
     on_loss: Wait | Fail
-    answers: AnswerSpec | None = None
+    answers: AnswerSpec
     restarts: Counter[int] = field(default_factory=Counter)
 
     def stream(self, questions: Sequence[Question], replica: int = 0) -> ReplicaStream:
@@ -100,7 +76,8 @@ class ReplicaStream:
 
     def _ask(self) -> Stream[Answer]:
         self._restarts_when_asked = self._endpoint.restarts[self._replica]
-        return self._handle.stream(LOOK_AHEAD, TeacherHost.answers, self._questions[self._taken :])
+        left, answers = self._questions[self._taken :], self._endpoint.answers
+        return self._handle.stream(LOOK_AHEAD, TeacherHost.answers, left, answers)
 
     def next(self) -> Answer:
         """The answer to the next question.
@@ -109,12 +86,16 @@ class ReplicaStream:
             TeacherLost: the teacher is lost, and the recipe says not to wait for it, or it did
                 not come back.
             InvalidAnswer: likewise for one that answers with values that are not numbers.
+            TeacherSilent: no answer within the timeout, whatever the recipe says of a loss.
         """
         for attempt in range(MAX_RESTARTS + 1):
             try:
                 answer = self._stream.next(self._endpoint.timeout)
             except (RoleLost, InvalidAnswer) as error:
                 self._restart(attempt, error)
+            except RoleSilent as error:
+                endpoint = self._endpoint
+                raise TeacherSilent(endpoint.name, self._replica, endpoint.timeout) from error
             else:
                 self._taken += 1
                 return answer
@@ -126,14 +107,11 @@ class ReplicaStream:
             # The stream of another window was lost as well, and has restarted the teacher.
             self._stream = self._ask()
             return
-        name, answers = self._endpoint.name, self._endpoint.answers
+        name = self._endpoint.name
         if isinstance(self._endpoint.on_loss, Fail) or attempt == MAX_RESTARTS:
             if isinstance(error, InvalidAnswer):
                 raise error
-            raise TeacherLost(
-                f"teacher '{name}' is lost ({error}); run the same command again to go on, or set "
-                "`ensemble.on_teacher_loss` to wait"
-            ) from error
+            raise TeacherLost(name, self._replica, str(error)) from error
         log.warning(
             "restarting teacher '%s' (%d of %d): %s", name, attempt + 1, MAX_RESTARTS, error
         )
@@ -142,9 +120,8 @@ class ReplicaStream:
             self._handle.call(TeacherHost.reload).result()
         else:
             self._handle.revive()
-        if answers is not None:
-            # Waited for, since answers of another inference would have other bits.
-            self._handle.call(TeacherHost.adopt, answers.inference, answers.shelf).result()
+        # Waited for without a timeout: it may have to be compiled again.
+        self._handle.call(TeacherHost.prepare, self._endpoint.answers).result()
         self._endpoint.restarts[self._replica] += 1
         self._stream = self._ask()
 
@@ -193,7 +170,7 @@ class AnswerStream:
         """The answer to the next question.
 
         Raises:
-            TeacherLost, InvalidAnswer: as of a replica.
+            TeacherLost, TeacherSilent, InvalidAnswer: as of a replica.
             AnswersGone: what was stored is corrupt, and the teacher was not started.
         """
         question = next(self._questions)
@@ -227,7 +204,5 @@ class AnswerStream:
 def _stored_view(endpoint: TeacherEndpoint, question: Question) -> StoredView | None:
     """What is sealed of the question's view; None where answers are not stored whole."""
     answers = endpoint.answers
-    if answers is None:
-        return None
     shelf = answers.with_taps(question.taps_from(endpoint.name, answers.taps)).complete_shelf
     return None if shelf is None else StoredView(shelf, question.view)

@@ -4,9 +4,9 @@ Who waits for whom, and who frees them:
 
 | waits          | for                         | freed by                                        |
 |----------------|-----------------------------|-------------------------------------------------|
-| a student rank | each teacher's next answer  | the answer; ``timeout`` seconds; the teacher's  |
-|                |                             | loss, after which it is restarted and asked     |
-|                |                             | again                                           |
+| a student rank | each teacher's next answer  | the answer; ``timeout`` seconds, which raise;   |
+|                |                             | the teacher's loss, after which it is restarted |
+|                |                             | and asked again                                 |
 | a teacher      | room in its look-ahead,     | the rank taking an answer, leaving ``ask``,     |
 |                | ``LOOK_AHEAD`` per stream   | or dying                                        |
 | a teacher      | another rank's forward pass | the end of that pass (a lock, never held while  |
@@ -27,9 +27,10 @@ from operator import attrgetter
 
 from cluster.runtime import Handle
 from students.knowledge import AnswerCounts, Knowledge, Question
-from teachers.client.answer_source import LOOK_AHEAD, AnswerSpec, AnswerStream, TeacherEndpoint
+from teachers.client.answer_source import LOOK_AHEAD, AnswerStream, TeacherEndpoint
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost
 
 WINDOW = 256
@@ -49,7 +50,7 @@ class StreamedKnowledge:
     teachers: Mapping[str, tuple[Handle[TeacherHost], ...]]
     timeout: float
     on_loss: Wait | Fail
-    answers: Mapping[str, AnswerSpec] = field(default_factory=dict)
+    answers: Mapping[str, AnswerSpec]
     _counts: dict[str, Counter[str]] = field(default_factory=dict, init=False, repr=False)
     _endpoints: dict[str, TeacherEndpoint] = field(default_factory=dict, init=False, repr=False)
 
@@ -96,7 +97,7 @@ class StreamedKnowledge:
     def _endpoint(self, name: str) -> TeacherEndpoint:
         if name not in self._endpoints:
             self._endpoints[name] = TeacherEndpoint(
-                name, self.teachers[name], self.timeout, self.on_loss, self.answers.get(name)
+                name, self.teachers[name], self.timeout, self.on_loss, self.answers[name]
             )
         return self._endpoints[name]
 

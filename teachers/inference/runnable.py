@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,39 @@ from teachers.inference.batchnorm_folding import fold
 from teachers.inference.inference_config import InferenceConfig
 
 
-def make_runnable(
-    network: Network, inference: InferenceConfig, *, tapped: Iterable[str], cache: Path | None
-) -> tuple[Callable[[Tensor], Tensor], Network]:
-    """What gives the logits of ``network`` under ``inference``, and what gives the outputs of its
-    layers: the same object unless it is compiled, or the layers that are tapped were folded.
+class Runnable:
+    """``network`` under one inference config: ``run`` gives its logits, [B, C].
 
-    A copy is made where one is needed. How the logits are computed does not depend on ``tapped``,
-    the layers whose outputs are asked for: their bits are the same for every student.
+    A copy is made where one is needed. How the logits are computed does not depend on the layers
+    that are read beside them: their bits are the same for every student.
     """
-    if not (inference.channels_last or inference.folded or inference.compiled):
-        return network, network
-    own = copy.deepcopy(network)
-    changed = fold(own.model) if inference.folded else ()
-    readable = copy.deepcopy(network) if set(changed) & set(tapped) else own
-    if inference.channels_last:
-        for each in {id(own): own, id(readable): readable}.values():
-            each.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return _compile(own, cache) if inference.compiled else own, readable
+
+    def __init__(self, network: Network, inference: InferenceConfig, cache: Path | None) -> None:
+        self._network = network
+        self._inference = inference
+        self._folded: tuple[str, ...] = ()
+        self._own = network
+        if inference.channels_last or inference.folded or inference.compiled:
+            self._own = copy.deepcopy(network)
+            self._folded = fold(self._own.model) if inference.folded else ()
+            self._lay_out(self._own)
+        own = self._own
+        self.run: Callable[[Tensor], Tensor] = _compile(own, cache) if inference.compiled else own
+
+    def network_for(self, layers: Iterable[str]) -> Network:
+        """The network whose ``layers`` have the outputs of the original: the one that is run,
+        unless it is compiled or a layer among them was folded."""
+        return self._unfolded if set(self._folded) & set(layers) else self._own
+
+    @cached_property
+    def _unfolded(self) -> Network:
+        copied = copy.deepcopy(self._network)
+        self._lay_out(copied)
+        return copied
+
+    def _lay_out(self, network: Network) -> None:
+        if self._inference.channels_last:
+            network.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def can_compile(device: torch.device) -> bool:

@@ -15,7 +15,7 @@ from students.models.taps import find_layer, recording, reduced
 from students.torch_state import use_threads
 from teachers.inference.answer_encoding import encode
 from teachers.inference.inference_config import InferenceConfig
-from teachers.inference.runnable import make_runnable
+from teachers.inference.runnable import Runnable
 
 
 class Teacher:
@@ -29,51 +29,50 @@ class Teacher:
     def __init__(
         self,
         network: Network,
-        taps: Sequence[Tap] = (),
         *,
         inference: InferenceConfig,
         device: str = "cpu",
         cache: Path | None = None,
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
-        self.taps = tuple(taps)
         self.inference = inference
         self.device = torch.device(device)
-        layers = [tap.layer for tap in self.taps]
-        self._run, self._tapped = make_runnable(network, inference, tapped=layers, cache=cache)
-        self._layers = {layer: find_layer(self._tapped.model, layer) for layer in layers}
+        self._runnable = Runnable(network, inference, cache)
 
-    def answer(self, inputs: Tensor) -> Answer:
-        """The answer to ``inputs`` uint8 [B, channels, height, width], encoded.
+    def answer(self, inputs: Tensor, taps: Sequence[Tap] = ()) -> Answer:
+        """The answer with ``taps`` to ``inputs`` uint8 [B, channels, height, width], encoded.
+
+        The bits of the logits do not depend on ``taps``.
 
         Raises:
             NotNumbers: a value is not a number.
+            ModelError: the network does not have a layer that is tapped.
         """
         began = time.perf_counter()
-        parts = [
-            self._forward(chunk) for chunk in torch.split(inputs, self.inference.forward_batch)
-        ]
+        chunks = torch.split(inputs, self.inference.forward_batch)
+        parts = [self._forward(chunk, taps) for chunk in chunks]
         columns = {name: encode(torch.cat([part[name] for part in parts])) for name in parts[0]}
         return Answer(columns, time.perf_counter() - began)
 
-    def _forward(self, chunk: Tensor) -> dict[str, Tensor]:
+    def _forward(self, chunk: Tensor, taps: Sequence[Tap]) -> dict[str, Tensor]:
         """The columns of at most ``forward_batch`` samples."""
-        padded = self._pad(chunk)
+        padded, run = self._pad(chunk), self._runnable.run
+        tapped = self._runnable.network_for([tap.layer for tap in taps])
         low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
         with use_threads(self.inference.threads), torch.inference_mode(), bf16:
-            if self._run is self._tapped:
-                columns = self._record(padded)
-            else:
-                recorded = self._record(padded) if self.taps else {}
-                columns = recorded | {LOGITS: self._run(padded)}
+            columns = self._record(tapped, padded, taps) if taps else {}
+            if run is not tapped or not taps:
+                columns[LOGITS] = run(padded)
         return {name: values[: len(chunk)] for name, values in columns.items()}
 
-    def _record(self, padded: Tensor) -> dict[str, Tensor]:
+    @staticmethod
+    def _record(network: Network, padded: Tensor, taps: Sequence[Tap]) -> dict[str, Tensor]:
         """Logits and taps of one pass, the taps in the default memory layout."""
-        with recording(self._layers) as recorded:
-            columns = {LOGITS: self._tapped(padded)}
-            for tap in self.taps:
+        layers = {tap.layer: find_layer(network.model, tap.layer) for tap in taps}
+        with recording(layers) as recorded:
+            columns = {LOGITS: network(padded)}
+            for tap in taps:
                 columns[tap.column] = reduced(recorded[tap.layer], tap.reduction).contiguous()
         return columns
 

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cluster.errors import first_line
 from students.knowledge import Answer, Tap
 from students.models.network import Network
 from students.models.profile import costs
@@ -75,8 +74,9 @@ def tune(
     if macs * samples_to_answer < WORTH_MACS:
         reason = f"{samples_to_answer} answers of {macs} multiplications each need no tuning"
         return Tuning(usual, None, None, (), reason)
-    build = partial(Teacher, network, taps, device=device, cache=cache)
-    return _Search(network, build, pictures, device, usual, temperature, samples_to_answer).run()
+    build = partial(Teacher, network, device=device, cache=cache)
+    search = _Search(network, taps, build, pictures, device, usual, temperature, samples_to_answer)
+    return search.run()
 
 
 @dataclass
@@ -84,6 +84,7 @@ class _Trial:
     """A config that is tried, and the seconds of each pass (none if it does not run)."""
 
     inference: InferenceConfig
+    taps: Sequence[Tap]
     teacher: Teacher | None = None
     passes: list[float] = field(default_factory=list)
     compile_seconds: float = 0.0
@@ -97,7 +98,7 @@ class _Trial:
 
     def answer(self, pictures: Tensor) -> Answer:
         assert self.teacher is not None
-        return self.teacher.answer(pictures)
+        return self.teacher.answer(pictures, self.taps)
 
     def time_pass(self, pictures: Tensor) -> None:
         """Times one forward pass, with its answers encoded."""
@@ -138,6 +139,7 @@ class _Trial:
 @dataclass
 class _Search:
     network: Network
+    taps: Sequence[Tap]
     build: Callable[..., Teacher]
     pictures: Tensor
     device: str
@@ -181,7 +183,7 @@ class _Search:
         for inference in inferences:
             if self.trials and time.perf_counter() > self._end():
                 return
-            self.trials.append(trial := _Trial(inference))
+            self.trials.append(trial := _Trial(inference, self.taps))
             began = time.perf_counter()
             try:
                 trial.teacher = self.build(inference=inference)
@@ -189,7 +191,8 @@ class _Search:
             except NotNumbers as error:
                 trial.rejected = str(error)
             except RuntimeError as error:  # also torch's own for what its compiler cannot do
-                trial.rejected = f"does not run ({first_line(error)[:200]})"
+                reason = str(error).strip().splitlines()[0][:200]
+                trial.rejected = f"does not run ({reason})"
             else:
                 trial.compile_seconds = time.perf_counter() - began if inference.compiled else 0.0
                 trial.time_pass(self.pictures)

@@ -26,26 +26,25 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column, Ids
-from teachers.bank.shelf import Shelf
 from teachers.inference.answer_encoding import NotNumbers
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import tune
 from teachers.qualification.records import Tuning
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.batcher import Batcher
-from teachers.serving.view_cache import ViewCache
+from teachers.serving.view_cache import ViewCaches
 
 
 @dataclass(frozen=True)
 class TeacherSpec:
-    """What a teacher is built from, wherever it runs.
+    """What a teacher is, wherever it runs and whatever it is asked.
 
     ``weights`` are a file; relative paths, and custom code, are looked up beside the recipe in
-    ``folder``; ``cache`` is where the transfer set stores what it has decoded. Without an
-    ``inference`` config it runs in plain fp32 on ``threads`` until ``TeacherHost.adopt``; its
-    answers are stored on the ``shelf``, if there is one, of the logits the ``top_k`` largest.
-    ``classes`` are those that its outputs stand for, if not all in order.
+    ``folder``; ``cache`` is where the transfer set stores what it has decoded. It is evaluated
+    and tuned on ``threads``. ``classes`` are those that its outputs stand for, if not all in
+    order.
     """
 
     name: str
@@ -54,12 +53,8 @@ class TeacherSpec:
     transfer_set: TransferSetConfig
     folder: Path
     cache: Path
-    taps: tuple[Tap, ...] = ()
     threads: int = 1
     device: str = "cpu"
-    inference: InferenceConfig | None = None
-    shelf: Shelf | None = None
-    top_k: int | None = None
     classes: tuple[int, ...] | None = None
 
     def load_transfer_set(self) -> TransferSet:
@@ -79,40 +74,38 @@ class TeacherSpec:
 
 
 class TeacherHost:
-    """One replica of a teacher, which answers the questions of students' ranks."""
+    """One replica of a teacher, which answers the questions of students' ranks, of several stages
+    at one time: what one of them asks travels with its questions, and none changes what another
+    is answered."""
 
     def __init__(self, spec: TeacherSpec) -> None:
         self.spec = spec
         self.transfer_set = spec.load_transfer_set()
         self._network = spec.load_network(self.transfer_set)
-        self._logits = Column(LOGITS, (self.transfer_set.classes,), spec.top_k)
-        self.teacher = self._build(spec.inference or plain(spec.threads))
-        self._shelf = spec.shelf
-        self._cache = ViewCache(spec.shelf)
-        self._has_warned = False
+        self._teachers: dict[InferenceConfig, Teacher] = {}
+        self._caches = ViewCaches()
+        self._warned = {""}
         # Several ranks may stream at one time; the network computes for one of them at a time,
         # so that its threads are never shared.
         self._one_at_a_time = threading.Lock()
 
-    def adopt(self, inference: InferenceConfig, shelf: Shelf | None) -> None:
-        """From now on runs the teacher with ``inference`` and stores its answers on ``shelf``.
+    def prepare(self, answers: AnswerSpec) -> None:
+        """Builds the teacher that gives these ``answers``, and compiles it if it is to be.
 
-        Does nothing where it does so already, as for a teacher that was never lost.
+        To be called before a student waits, for compiling takes seconds to minutes. All other
+        streams wait too, since torch cannot compile while the process computes; so it is done
+        once for each inference config, whatever taps and shelves it is used with.
         """
         with self._one_at_a_time:
-            if inference != self.teacher.inference:
-                self.teacher = self._build(inference)
-            if shelf != self._shelf:
-                self._cache.close()
-                self._shelf, self._cache = shelf, ViewCache(shelf)
+            self._teacher(answers.inference)
 
     def reload(self) -> None:
-        """Builds the teacher again from its files, as when it was started; run as it was."""
+        """Loads the network again from its file, as when the host was started."""
         with self._one_at_a_time:
             self._network = self.spec.load_network(self.transfer_set)
-            self.teacher = self._build(self.teacher.inference)
+            self._teachers.clear()
 
-    def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
+    def answers(self, questions: Sequence[Question], answers: AnswerSpec) -> Iterator[Answer]:
         """One answer for each question, in their order; what is stored is not computed.
 
         Raises:
@@ -120,30 +113,33 @@ class TeacherHost:
         """
 
         def view_and_columns(question: Question) -> tuple[int, tuple[str, ...]]:
-            return question.view, columns_of(question.taps_from(self.spec.name, self.spec.taps))
+            return question.view, columns_of(question.taps_from(self.spec.name, answers.taps))
 
         for (view, columns), alike in groupby(questions, view_and_columns):
-            compute = partial(self._compute, columns, view=view)
-            batch = self.teacher.inference.forward_batch
-            with self._cache.opened(view, columns) as cache:
+            compute = partial(self._compute, answers, columns, view)
+            batch = answers.inference.forward_batch
+            with self._caches.opened(answers.shelf, view, columns) as cache:
                 batcher = Batcher(cache, compute, batch, self._one_at_a_time)
                 for answer in batcher.answers(alike):
                     yield replace(answer, warning=self._warning(cache.trouble))
 
-    def probe(self, sample_ids: Ids, view: int) -> Answer:
+    def probe(self, sample_ids: Ids, view: int, answers: AnswerSpec) -> Answer:
         """Computes the answer to samples [B] under ``view`` without looking into the bank."""
         with self._one_at_a_time:
-            return Answer(self._compute(columns_of(self.spec.taps), sample_ids, view))
+            return Answer(self._compute(answers, columns_of(answers.taps), view, sample_ids))
 
-    def tune(self, sample_ids: Ids, temperature: float, samples_to_answer: int) -> Tuning:
-        """Finds how the teacher is best run, by samples [B]; the config in use stays."""
+    def tune(
+        self, sample_ids: Ids, taps: Sequence[Tap], temperature: float, samples_to_answer: int
+    ) -> Tuning:
+        """Finds by samples [B] how the teacher, asked for ``taps``, is best run; all streams wait
+        meanwhile."""
         pictures = self.transfer_set.batch(sample_ids, 0).inputs
-        usual = plain(self.teacher.inference.threads)
+        usual = plain(self.spec.threads)
         with self._one_at_a_time:
             try:
                 return tune(
                     self._network,
-                    self.spec.taps,
+                    taps,
                     pictures,
                     threads=usual.threads,
                     device=self.spec.device,
@@ -156,35 +152,42 @@ class TeacherHost:
                 repeated = np.resize(sample_ids, error.row + 1)
                 raise error.as_error(self.spec.name, repeated, usual) from error
 
-    def _compute(self, columns: Sequence[str], sample_ids: Ids, view: int) -> Columns:
-        """The ``columns`` of the teacher's answer, as they are read back once they are stored."""
+    def _compute(
+        self, answers: AnswerSpec, columns: Sequence[str], view: int, sample_ids: Ids
+    ) -> Columns:
+        """The ``columns`` of the teacher's answer, as they are read back once they are stored.
+
+        All taps of a stage are computed, also in an epoch that asks for some of them: of a folded
+        network, the bits of one tap may depend on which others are read.
+        """
         pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
-            answer = self.teacher.answer(pictures)
+            answer = self._teacher(answers.inference).answer(pictures, answers.taps)
         except NotNumbers as error:
-            raise error.as_error(self.spec.name, sample_ids, self.teacher.inference) from error
-        values = {**answer.columns, LOGITS: self._logits.as_stored(answer.logits)}
+            raise error.as_error(self.spec.name, sample_ids, answers.inference) from error
+        logits = Column(LOGITS, (self.transfer_set.classes,), answers.top_k)
+        values = {**answer.columns, LOGITS: logits.as_stored(answer.logits)}
         return {name: values[name] for name in columns}
 
-    def _build(self, inference: InferenceConfig) -> Teacher:
-        teacher = Teacher(
-            self._network,
-            self.spec.taps,
-            inference=inference,
-            device=self.spec.device,
-            cache=self.spec.cache,
-        )
-        if inference.compiled:
-            # Now, and not while a student waits. Values that are no numbers are not reported here:
-            # the first answer to a student reports them.
-            with suppress(NotNumbers):
-                teacher.answer(self.transfer_set.inputs[:1])
+    def _teacher(self, inference: InferenceConfig) -> Teacher:
+        """The teacher that is run so, built at the first use; to be called by the one stream that
+        computes."""
+        teacher = self._teachers.get(inference)
+        if teacher is None:
+            teacher = Teacher(
+                self._network, inference=inference, device=self.spec.device, cache=self.spec.cache
+            )
+            if inference.compiled:
+                # Values that are no numbers are reported by the first answer to a student.
+                with suppress(NotNumbers):
+                    teacher.answer(self.transfer_set.inputs[:1])
+            self._teachers[inference] = teacher
         return teacher
 
     def _warning(self, trouble: str) -> str:
-        if self._has_warned or not trouble:
+        if trouble in self._warned:
             return ""
-        self._has_warned = True
+        self._warned.add(trouble)
         return f"teacher '{self.spec.name}': {trouble}"
 
 

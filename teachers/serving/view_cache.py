@@ -1,11 +1,11 @@
-"""The answers to one view that a host can look up instead of computing them."""
+"""The answers to a view that a host can look up instead of computing them."""
 
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,50 +37,65 @@ class PartialCache(LiveView):
         return np.ones(len(ids), np.bool_)
 
 
-class ViewCache:
-    """The caches of one host; a stream has one to itself and leaves it to the next stream.
+_Key = tuple[Shelf, int, tuple[str, ...]]
+"""A shelf, a view and the columns of the answers to it."""
 
-    Those of another view, or of other columns, than the latest are closed, and so is one to which
-    nothing was appended: it is complete, and once sealed it is read without asking the host.
+
+@dataclass
+class _Opened:
+    """How many ``streams`` are open on a key, and the caches that earlier ones left to them."""
+
+    streams: int = 0
+    idle: list[LiveView] = field(default_factory=list)
+
+
+class ViewCaches:
+    """The caches of one host; a stream has one to itself, and leaves it to the next one of the
+    same shelf, view and columns.
+
+    Nothing outlives the last stream that is open on it: then what is stored is sealed, and from
+    then on read without asking the host. A cache to which nothing was appended is complete, and
+    closed at once.
     """
 
-    def __init__(self, shelf: Shelf | None) -> None:
-        self._shelf = shelf or NOTHING_STORED
-        self._latest: tuple[int, tuple[str, ...]] | None = None
-        self._idle: list[LiveView] = []
+    def __init__(self) -> None:
+        self._opened: dict[_Key, _Opened] = {}
         self._lock = threading.Lock()
-        # A host that is dropped closes its journals, so that they can be sealed.
-        self.close = weakref.finalize(self, _close_all, self._idle)
 
     @contextmanager
-    def opened(self, view: int, columns: tuple[str, ...]) -> Iterator[LiveView]:
+    def opened(
+        self, shelf: Shelf | None, view: int, columns: tuple[str, ...]
+    ) -> Iterator[LiveView]:
         """A cache for answers with ``columns`` to ``view``, used by no other stream."""
-        stale: list[LiveView] = []
+        key = (shelf or NOTHING_STORED, view, columns)
         with self._lock:
-            if self._latest != (view, columns):
-                self._latest = (view, columns)
-                stale, self._idle[:] = self._idle[:], []
-            cache = self._idle.pop() if self._idle else None
-        _close_all(stale)
-        cache = cache or _open(self._shelf, view, columns)
-        cache.written = 0
+            shared = self._opened.setdefault(key, _Opened())
+            shared.streams += 1
+            cache = shared.idle.pop() if shared.idle else None
         try:
+            cache = cache or _open(*key)
+            cache.written = 0
             yield cache
         finally:
-            with self._lock:
-                keep = self._latest == (view, columns) and cache.written > 0
-                if keep:
-                    self._idle.append(cache)
-            if not keep:
-                cache.close()
+            for each in self._leave(key, cache):
+                each.close()
+
+    def _leave(self, key: _Key, cache: LiveView | None) -> list[LiveView]:
+        """The caches to close now that a stream has ended, which used ``cache``."""
+        used = [cache] if cache else []
+        with self._lock:
+            shared = self._opened[key]
+            shared.streams -= 1
+            if shared.streams == 0:
+                del self._opened[key]
+                return used + shared.idle
+            if cache is None or not cache.written:
+                return used
+            shared.idle.append(cache)
+            return []
 
 
 def _open(shelf: Shelf, view: int, columns: tuple[str, ...]) -> LiveView:
     stored = shelf.of(columns)
     is_whole = {each.name for each in stored.columns} == set(columns)
     return LiveView(stored, view) if is_whole else PartialCache(stored, view)
-
-
-def _close_all(caches: list[LiveView]) -> None:
-    while caches:
-        caches.pop().close()

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from students.knowledge import Answer, Question
+from teachers.inference.inference_config import plain
+from teachers.serving.answer_spec import AnswerSpec
 
 CLASSES = 3
+ASKED = AnswerSpec(plain(1))
 
 
 def question(number: int) -> Question:
@@ -35,7 +38,10 @@ class FakeTeacher:
         self.asked: list[int] = []
         self.ended = 0
 
-    def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
+    def prepare(self, answers: AnswerSpec) -> None:
+        """There is nothing to build."""
+
+    def answers(self, questions: Sequence[Question], answers: AnswerSpec) -> Iterator[Answer]:
         self.begun.append(number(questions[0]))
         try:
             for each in questions:

@@ -9,6 +9,7 @@ import torch
 
 from orchestrator.execution.bank_shelves import BankShelves
 from orchestrator.home.store import Store
+from students.knowledge import Tap
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, write_outcome
 from students.transfer_sets.catalog import load_transfer_set
@@ -134,6 +135,26 @@ def test_a_shelf_is_as_wide_as_what_the_terms_ask_of_its_teacher(
     shelf = made.answer_spec(made.plan.stage("student"), "deep", tmp_path / "shelf", plain(1)).shelf
     assert shelf is not None
     assert sum(each.row_bytes for each in shelf.columns) == row
+
+
+def test_a_teacher_is_asked_for_the_taps_and_top_k_of_the_stage_that_it_teaches(
+    tmp_path: Path,
+) -> None:
+    made = bank_shelves(tmp_path, "controls=[untaught, single_teachers]")
+
+    def taps(name: str, stage: str) -> tuple[Tap, ...]:
+        return made.answer_spec(made.plan.stage(stage), name, tmp_path, plain(1)).taps
+
+    assert taps("wide", "student") == (Tap("hidden.0"),)
+    assert taps("deep", "student") == ()
+    assert taps("wide", "controls.single_teachers.wide") == (Tap("hidden.0"),)
+    assert taps("deep", "controls.single_teachers.deep") == ()
+    for bank in ("{top_k: 3}", "none"):
+        some = bank_shelves(tmp_path, f"ensemble.bank={bank}", "student.objective.near=null")
+        asked = some.answer_spec(some.plan.stage("student"), "wide", tmp_path, plain(1))
+        assert (asked.top_k, asked.shelf is None) == (
+            (None, True) if bank == "none" else (3, False)
+        )
 
 
 def test_a_shelf_without_an_answers_taps_is_not_complete(tmp_path: Path) -> None:

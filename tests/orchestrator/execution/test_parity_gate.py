@@ -33,6 +33,7 @@ from teachers.errors import TeacherError
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 from teachers.qualification.records import RECORD_FILES, Tuning, Verdict, read_record, stored_config
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
 from tests import small
 
@@ -62,7 +63,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     folder = tmp_path_factory.mktemp("taught")
     data = load_transfer_set(Digits(), folder=folder, cache=folder)
     model = build_model(MODEL, input_shape=data.shape, classes=10, seed=0, folder=folder)
-    first = Preprocess(MODEL.preprocessing, mean=data.mean, std=data.std)
+    first = Preprocess(MODEL.preprocessing, mean=data.mean, std=data.std, channels=1)
     batch = data.batch(data.student_ids, 0)
     network, optimizer = Network(first, model), torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(40):
@@ -81,13 +82,13 @@ class Gate:
     folder: Path
 
     def choose_config(self) -> InferenceConfig:
-        return self.gate.choose_config("wide", self.handle, self.folder, 1, 1000)
+        return self.gate.choose_config("wide", self.handle, self.folder, 1, (), 1000)
 
     def admitted(self, temperature: float = 4.0, inference: InferenceConfig = CONFIG) -> bool:
         return self.gate.is_admitted("wide", self.folder, inference, temperature)
 
     def admit(self) -> Any:
-        return self.gate.admit("wide", self.handle, self.folder, CONFIG, 4.0)
+        return self.gate.admit("wide", self.handle, self.folder, AnswerSpec(CONFIG), 4.0)
 
 
 @pytest.fixture
@@ -220,8 +221,8 @@ def test_a_teacher_with_noise_of_its_own_ends_the_run(  # type: ignore[no-untype
     answer = Teacher.answer
     count = iter(range(100))
 
-    def noisy(self: Teacher, inputs: Tensor) -> Any:
-        found = answer(self, inputs)
+    def noisy(self: Teacher, inputs: Tensor, taps: Any = ()) -> Any:
+        found = answer(self, inputs, taps)
         return type(found)({LOGITS: found.logits + np.float16(next(count))})
 
     monkeypatch.setattr(Teacher, "answer", noisy)

@@ -19,15 +19,10 @@ from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import Resolved, resources_of
 from students.config import Resources
 from students.fault_injection import Fault
-from students.knowledge import Tap
 from students.transfer_sets.catalog import load_transfer_set
-from teachers.bank.columns import Column
-from teachers.bank.shelf import Shelf
-from teachers.client.answer_source import AnswerSpec
 from teachers.config import STREAMS_PER_RANK
 from teachers.ensemble.ensemble import Ensemble
 from teachers.ensemble.noise import Noise
-from teachers.inference.inference_config import plain
 from tests import small
 
 RULE = "ensemble.weighting"
@@ -76,26 +71,13 @@ def test_a_fault_reaches_the_stage_that_it_names_alone(tmp_path: Path) -> None:
 
 def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Path) -> None:
     made = role_specs(tmp_path)
-    spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2)
+    spec = made.teacher_spec("wide", threads=2)
     stage = made.plan.stage("teachers.wide").digest
     expected = tmp_path / "home" / "stages" / stage / "outcome" / "model.safetensors"
     assert spec.weights.path == str(expected)
-    assert (spec.name, spec.threads, spec.device, spec.top_k) == ("wide", 2, "cpu", None)
-    assert (spec.inference, spec.shelf) == (None, None), "not chosen yet"
+    assert (spec.name, spec.threads, spec.device) == ("wide", 2, "cpu")
     assert spec.model == made.plan.recipe.teachers["wide"].model
     assert spec.transfer_set == made.plan.recipe.transfer_set
-
-
-def test_a_teacher_is_asked_for_the_taps_of_the_stage_that_it_teaches(tmp_path: Path) -> None:
-    made = role_specs(tmp_path, "controls=[untaught, single_teachers]")
-
-    def taps(name: str, stage: str) -> tuple[Tap, ...]:
-        return made.teacher_spec(name, made.plan.stage(stage), threads=1).taps
-
-    assert taps("wide", "student") == (Tap("hidden.0"),)
-    assert taps("deep", "student") == ()
-    assert taps("wide", "controls.single_teachers.wide") == (Tap("hidden.0"),)
-    assert taps("deep", "controls.single_teachers.deep") == ()
 
 
 def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
@@ -105,20 +87,9 @@ def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
         "teachers.wide={model: {kind: mlp, hidden: [64]}, weights: {path: w, key: ema}, "
         "precision: bf16, resources: {gpus: 1}}",
     )
-    spec = made.teacher_spec("wide", made.plan.stage("teachers.wide"), threads=1)
+    spec = made.teacher_spec("wide", threads=1)
     assert (spec.weights.path, spec.weights.key, spec.folder) == ("w", "ema", tmp_path)
-    assert (spec.device, spec.taps) == ("cuda", ())
-
-
-def test_a_teacher_with_a_chosen_config_gets_it_and_its_shelf(
-    tmp_path: Path,
-) -> None:
-    made = role_specs(tmp_path, "ensemble.bank.top_k=3", "student.objective.near=null")
-    logits = Column("logits", (10,), 3)
-    shelf = Shelf(tmp_path, "ab", 1797, 10**9, (logits,))
-    kept = AnswerSpec(plain(2), (), shelf)
-    spec = made.teacher_spec("wide", made.plan.stage("student"), threads=2, answers=kept)
-    assert (spec.inference, spec.shelf, spec.top_k) == (plain(2), shelf, 3)
+    assert spec.device == "cuda"
 
 
 def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path) -> None:

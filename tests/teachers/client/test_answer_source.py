@@ -12,14 +12,15 @@ import pytest
 from cluster.errors import RoleLost
 from students.knowledge import Answer, AnswerCounts, Question
 from teachers.bank.columns import Column
-from teachers.bank.shelf import Shelf, prepare_shelf, sealed_path
+from teachers.bank.layout import sealed_path, view_folder
+from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.bank.writer import LiveView
-from teachers.client.answer_source import AnswerSpec
 from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import AnswersGone
 from teachers.inference.inference_config import plain
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.weighting.constant import Uniform
 from tests.teachers.fakes import CLASSES
 
@@ -43,20 +44,23 @@ class RecordingHandle:
 
     def __init__(self, breaks: int | None = None, warning: str = "") -> None:
         self.windows: list[list[int]] = []
-        self.adopted: list[Any] = []
+        self.specs: list[AnswerSpec] = []
+        self.revived = 0
         self.breaks = breaks
         self.warning = warning
 
-    def stream(self, ahead: int, method: Any, questions: Sequence[Question]) -> Stream:
+    def stream(
+        self, ahead: int, method: Any, questions: Sequence[Question], answers: AnswerSpec
+    ) -> Stream:
+        self.specs.append(answers)
         self.windows.append([int(each.sample_ids[0]) // EACH for each in questions])
         breaks, self.breaks = self.breaks, None
         return Stream(iter(questions), breaks, self)
 
     def revive(self) -> None:
-        self.adopted.clear()
+        self.revived += 1
 
-    def call(self, method: Any, *arguments: Any) -> RecordingHandle:
-        self.adopted.append(arguments)
+    def call(self, method: Any, answers: AnswerSpec) -> RecordingHandle:
         return self
 
     def result(self) -> None:
@@ -149,7 +153,7 @@ def test_missing_answers_of_a_teacher_that_was_not_started_raise(shelf: Shelf) -
 
 
 def flip(shelf: Shelf) -> None:
-    path = sealed_path(shelf.view_folder(0), "logits")
+    path = sealed_path(view_folder(shelf.folder, 0), "logits")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -172,10 +176,11 @@ def test_corrupt_answers_of_a_teacher_that_was_not_started_raise(shelf: Shelf) -
         counts_after(source_of(shelf), [asked(n) for n in range(4)])
 
 
-def test_a_restarted_teacher_adopts_its_inference_and_shelf(shelf: Shelf) -> None:
+def test_a_restarted_teacher_is_asked_in_the_same_way_for_what_is_left(shelf: Shelf) -> None:
     handle = RecordingHandle(breaks=2)
     counts_after(source_of(shelf, handle), [asked(n) for n in range(5)])
-    assert handle.adopted == [(plain(1), shelf)]
+    assert handle.revived == 1
+    assert handle.specs == [AnswerSpec(plain(1), (), shelf)] * 2
     assert handle.windows == [[0, 1, 2, 3, 4], [2, 3, 4]]
 
 

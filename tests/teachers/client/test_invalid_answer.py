@@ -15,7 +15,7 @@ from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import InvalidAnswer
 from teachers.weighting.constant import Uniform
-from tests.teachers.fakes import CLASSES, FakeTeacher, number, question
+from tests.teachers.fakes import ASKED, CLASSES, FakeTeacher, number, question
 
 SENTENCE = "teacher 'a' answered with values that are not numbers (NaN), first to sample 6; check"
 INVALID = 3
@@ -50,7 +50,9 @@ def taught(runtime: InProcessRuntime, teacher: BrokenTeacher, on_loss: Wait | Fa
     """The numbers of the questions that were answered."""
     handle = runtime.start(Demand(), "a", lambda: teacher)
     ensemble = Ensemble(("a",), CLASSES, Uniform())
-    source = StreamedKnowledge(ensemble, {"a": (handle,)}, 5.0, on_loss)  # type: ignore[dict-item]
+    source = StreamedKnowledge(
+        ensemble, {"a": (handle,)}, 5.0, on_loss, {"a": ASKED}  # type: ignore[dict-item]
+    )  # fmt: skip
     with source.ask([question(n) for n in range(6)]) as knowledge:
         return [int(each.logits[0, 0, 0]) for each in knowledge]
 

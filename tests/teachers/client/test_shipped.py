@@ -18,6 +18,8 @@ from students.models.in_a_row import PlainCnn
 from students.objectives.config import ObjectiveConfig
 from students.objectives.term import taps_of
 from students.transfer_sets.config import Digits
+from teachers.inference.inference_config import plain
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
 
 MODEL = PlainCnn(channels=(4, 8, 6))
@@ -44,10 +46,10 @@ def test_a_layer_is_shipped_in_those_epochs_alone_in_which_a_term_counts(spec: T
             "order": {**ORDER, "weight": {"kind": "linear", "start": 0, "end": 1, "epochs": 2}},
         }
     )
-    host = TeacherHost(TeacherSpec(**{**vars(spec), "taps": taps_of(config)["wide"]}))
+    host, asked = TeacherHost(spec), AnswerSpec(plain(1), taps_of(config)["wide"])
     ids = np.arange(SAMPLES)
     questions = [Question(0, ids, epoch, taps_of(config, epoch)) for epoch in range(3)]
-    first, *later = host.answers(questions)
+    first, *later = host.answers(questions, asked)
     assert [each.shape[1:] for each in first.taps.values()] == [(8, 4, 4)]
     for each in later:
         assert [values.shape[1:] for values in each.taps.values()] == [(6,)]
@@ -58,9 +60,8 @@ def test_a_layer_is_shipped_in_those_epochs_alone_in_which_a_term_counts(spec: T
 def answer(spec: TeacherSpec, terms: dict[str, Any]) -> Answer:
     """What the teacher ships to a student with these terms."""
     config = TypeAdapter(ObjectiveConfig).validate_python(terms)
-    taps = taps_of(config).get("wide", ())
-    host = TeacherHost(TeacherSpec(**{**vars(spec), "taps": taps}))
-    return next(iter(host.answers([Question(0, np.arange(SAMPLES))])))
+    asked = AnswerSpec(plain(1), taps_of(config).get("wide", ()))
+    return next(TeacherHost(spec).answers([Question(0, np.arange(SAMPLES))], asked))
 
 
 TERMS: list[tuple[dict[str, Any], list[tuple[int, ...]]]] = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from cluster.errors import RoleLost, RoleSilent
+from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from students.knowledge import Knowledge
@@ -20,9 +22,9 @@ from teachers.client.answer_source import LOOK_AHEAD, MAX_RESTARTS
 from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
-from teachers.errors import TeacherLost
+from teachers.errors import TeacherLost, TeacherSilent
 from teachers.weighting.constant import Uniform
-from tests.teachers.fakes import CLASSES, FakeTeacher, question
+from tests.teachers.fakes import ASKED, CLASSES, FakeTeacher, question
 
 MakeSource = Callable[..., StreamedKnowledge]
 
@@ -61,7 +63,8 @@ def make_source(runtime: Runtime) -> Iterator[MakeSource]:
             handles.extend(started)
             teachers[name] = tuple(started)
         ensemble = Ensemble(names, CLASSES, Uniform())
-        return StreamedKnowledge(ensemble, teachers, timeout, on_loss or Wait())
+        answers = dict.fromkeys(names, ASKED)
+        return StreamedKnowledge(ensemble, teachers, timeout, on_loss or Wait(), answers)
 
     yield begin
     for handle in handles:
@@ -163,7 +166,7 @@ def test_a_teacher_computes_a_bounded_number_of_answers_ahead(
 def test_two_ranks_ask_at_the_same_time(make_source: MakeSource, runtime: Runtime) -> None:
     handle = runtime.start(Demand(cpus=0.5, streams=2), "a", FakeTeacher, 0)
     source = StreamedKnowledge(
-        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 20.0, Wait()  # type: ignore[dict-item]
+        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 20.0, Wait(), {"a": ASKED}  # type: ignore[dict-item]
     )  # fmt: skip
     try:
         with (
@@ -219,23 +222,35 @@ def test_a_killed_teacher_raises_under_on_teacher_loss_fail(
     with source.ask(question(n) for n in range(60)) as knowledge:
         next(knowledge)
         runtime.kill(source.teachers["a"][0])
-        with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss"):
+        with pytest.raises(TeacherLost, match=r"teacher 'a' is lost .*on_teacher_loss") as caught:
             list(knowledge)
+    assert (caught.value.teacher, caught.value.replica) == ("a", 0)
 
 
 # In one process there is no waiting.
 @pytest.mark.parametrize("runtime", ["local"], indirect=True)
-def test_a_silent_teacher_is_detected_within_the_timeout(
-    make_source: MakeSource, runtime: Runtime
+@pytest.mark.parametrize("on_loss", [Wait(), Fail()], ids=["wait", "fail"])
+def test_a_silent_replica_is_named_within_the_timeout_and_not_restarted_by_its_rank(
+    make_source: MakeSource, runtime: Runtime, on_loss: Wait | Fail
 ) -> None:
-    source = make_source(1, slow={2: 30.0}, timeout=0.3)
+    source = make_source(2, slow={3: 30.0}, timeout=0.3, on_loss=on_loss)
     with source.ask(question(n) for n in range(5)) as knowledge:
-        next(knowledge), next(knowledge)
-        begun = time.monotonic()
-        with pytest.raises(RoleSilent, match="'a' did not answer in time"):
+        assert [views(next(knowledge)) for _ in range(3)] == [expected(n) for n in range(3)]
+        with pytest.raises(
+            TeacherSilent, match=r"teacher 'a' \(replica 1\) gave no answer for"
+        ) as caught:
             next(knowledge)
-    assert 0.25 < time.monotonic() - begun < 3.0
-    runtime.kill(source.teachers["a"][0])
+    silent = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - made here
+    assert (silent.teacher, silent.replica, silent.seconds) == ("a", 1, 0.3)
+    assert "0.3 s (`timeouts.teacher`)" in str(silent) == str(caught.value)
+    assert source._endpoints["a"].restarts.total() == 0
+    runtime.kill(source.teachers["a"][1])
+
+
+def test_a_lost_teacher_is_named_by_its_error_in_another_process_too() -> None:
+    lost = pickle.loads(pickle.dumps(TeacherLost("a", 1, "it fell")))  # noqa: S301 - made here
+    assert (lost.teacher, lost.replica, lost.reason) == ("a", 1, "it fell")
+    assert str(lost).startswith("teacher 'a' is lost (replica 1: it fell); ")
 
 
 class BreakingHandle:
@@ -246,9 +261,14 @@ class BreakingHandle:
         self.revived = 0
         self.closed = 0
 
-    def stream(self, ahead: int, method: Any, questions: Any) -> BreakingHandle:
-        self.left = iter(list(FakeTeacher(0).answers(questions))[: self.answers.pop(0)])
+    def stream(self, ahead: int, method: Any, questions: Any, answers: Any) -> BreakingHandle:
+        self.left = iter(list(FakeTeacher(0).answers(questions, answers))[: self.answers.pop(0)])
         return self
+
+    def call(self, method: Any, answers: Any) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
 
     def next(self, timeout: float) -> Any:
         for answer in self.left:
@@ -264,7 +284,7 @@ class BreakingHandle:
 
 def answers_of(handle: BreakingHandle, count: int) -> list[list[list[float]]]:
     source = StreamedKnowledge(
-        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 1.0, Wait()  # type: ignore[dict-item]
+        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 1.0, Wait(), {"a": ASKED}  # type: ignore[dict-item]
     )  # fmt: skip
     with source.ask(question(n) for n in range(count)) as knowledge:
         return [views(each) for each in knowledge]

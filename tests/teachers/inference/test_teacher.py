@@ -36,7 +36,7 @@ NETS: dict[str, tuple[Model, tuple[Tap, ...]]] = {
 def network(kind: str) -> Network:
     config, _ = NETS[kind]
     model = build_model(config, input_shape=(1, 8, 8), classes=10, seed=1, folder=Path())
-    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3]), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
 
 
 LAID = {"channels_last": True, "folded": True}
@@ -52,7 +52,7 @@ CONFIGS = {
 
 
 def teacher(kind: str, inference: InferenceConfig = CONFIGS["fp32"]) -> Teacher:
-    return Teacher(network(kind), NETS[kind][1], inference=inference)
+    return Teacher(network(kind), inference=inference)
 
 
 def differing(one: Answer, other: Answer) -> list[str]:
@@ -72,14 +72,14 @@ def rows(answer: Answer, places: list[int]) -> Answer:
 def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
     kind: str, inference: str
 ) -> None:
-    asked = teacher(kind, CONFIGS[inference])
-    whole = asked.answer(PICTURES)
+    asked, taps = teacher(kind, CONFIGS[inference]), NETS[kind][1]
+    whole = asked.answer(PICTURES, taps)
 
     @settings(max_examples=12, deadline=None, database=None)
     @given(st.integers(1, COUNT), st.randoms(use_true_random=False))
     def holds(count: int, random) -> None:  # type: ignore[no-untyped-def]
         places = random.sample(range(COUNT), count)
-        assert differing(asked.answer(PICTURES[places]), rows(whole, places)) == []
+        assert differing(asked.answer(PICTURES[places], taps), rows(whole, places)) == []
 
     holds()
 
@@ -88,7 +88,7 @@ def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
 def test_every_forward_pass_has_one_shape_and_padding_is_not_returned(count: int) -> None:
     asked, shapes = teacher("resnet"), []
     hook = asked.network.register_forward_hook(lambda net, args, out: shapes.append(out.shape))
-    answer = asked.answer(PICTURES[:count])
+    answer = asked.answer(PICTURES[:count], NETS["resnet"][1])
     hook.remove()
     assert set(shapes) == {(PLAIN_BATCH, 10)}
     assert len(shapes) == -(-count // PLAIN_BATCH)
@@ -100,8 +100,8 @@ def test_every_forward_pass_has_one_shape_and_padding_is_not_returned(count: int
 def test_a_teacher_is_frozen_and_evaluates() -> None:
     net = network("resnet").train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    asked = Teacher(net, (Tap("layer3"),), inference=plain(1))
-    asked.answer(PICTURES)
+    asked = Teacher(net, inference=plain(1))
+    asked.answer(PICTURES, (Tap("layer3"),))
     assert not any(module.training for module in net.modules())
     assert not any(parameter.requires_grad for parameter in net.parameters())
     assert all(parameter.grad is None for parameter in net.parameters())
@@ -110,8 +110,8 @@ def test_a_teacher_is_frozen_and_evaluates() -> None:
 
 
 def test_dropout_of_a_teacher_drops_nothing() -> None:
-    asked = teacher("mlp")
-    assert differing(asked.answer(PICTURES), asked.answer(PICTURES)) == []
+    asked, taps = teacher("mlp"), NETS["mlp"][1]
+    assert differing(asked.answer(PICTURES, taps), asked.answer(PICTURES, taps)) == []
 
 
 def test_logits_and_taps_are_the_networks_own() -> None:
@@ -122,7 +122,7 @@ def test_logits_and_taps_are_the_networks_own() -> None:
         layer.register_forward_hook(lambda m, a, out, name=name: kept.__setitem__(name, out))
     with torch.no_grad():
         logits = net(PICTURES[:PLAIN_BATCH])
-    answer = asked.answer(PICTURES[:PLAIN_BATCH])
+    answer = asked.answer(PICTURES[:PLAIN_BATCH], NETS["resnet"][1])
     for got, wanted in (
         (answer.logits, logits),
         (answer.taps["layer3"], kept["layer3"]),
@@ -151,13 +151,17 @@ def test_with_every_config_a_tap_is_the_layers_own_and_changes_no_logits(
             if isinstance(each, nn.BatchNorm2d):
                 each.weight.mul_(1.5)
                 each.running_mean.add_(0.1)
-    wanted = Teacher(net, taps, inference=plain(1)).answer(PICTURES)
-    found = Teacher(net, taps, inference=CONFIGS[inference]).answer(PICTURES)
+    wanted = Teacher(net, inference=plain(1)).answer(PICTURES, taps)
+    asked = Teacher(net, inference=CONFIGS[inference])
+    found = asked.answer(PICTURES, taps)
     error = np.abs(found.taps[layer].astype(np.float32) - wanted.taps[layer]).mean()
     assert error < 0.02 * np.abs(wanted.taps[layer]).mean(dtype=np.float32)
     assert found.taps[layer].flags.c_contiguous
-    untapped = Teacher(net, inference=CONFIGS[inference]).answer(PICTURES)
-    assert differing(untapped, found) == []
+    # The same teacher, asked for other taps before and after.
+    others = (Tap("layer2", "pool"), Tap("layer1.0.conv1"), *taps)
+    for each in (asked.answer(PICTURES), asked.answer(PICTURES, others), asked.answer(PICTURES)):
+        assert np.array_equal(each.logits, found.logits)
+    assert differing(found, asked.answer(PICTURES, taps)) == []
 
 
 def test_one_config_after_the_other_leaves_the_network_as_it_was() -> None:
@@ -174,14 +178,16 @@ def test_a_compiled_teacher_answers_alike_in_every_batch_with_taps_and_without(
     tmp_path: Path,
 ) -> None:
     inference, taps = replace(plain(1), compiled=True, **LAID), NETS["resnet"][1]  # type: ignore[arg-type]
-    asked = Teacher(network("resnet"), taps, inference=inference, cache=tmp_path)
-    whole, wanted = asked.answer(PICTURES), teacher("resnet").answer(PICTURES)
+    asked = Teacher(network("resnet"), inference=inference, cache=tmp_path)
+    whole, wanted = asked.answer(PICTURES, taps), teacher("resnet").answer(PICTURES, taps)
     assert np.allclose(whole.logits, wanted.logits, rtol=1e-2, atol=1e-2)
     assert np.allclose(whole.taps["layer3"], wanted.taps["layer3"], rtol=1e-2, atol=1e-2)
     for places in ([5, 3, 149], list(range(COUNT))[::-1]):
-        assert differing(asked.answer(PICTURES[places]), rows(whole, places)) == []
+        assert differing(asked.answer(PICTURES[places], taps), rows(whole, places)) == []
+    for other in ((), (Tap("conv1"),)):
+        assert np.array_equal(asked.answer(PICTURES, other).logits, whole.logits)
     again = Teacher(network("resnet"), inference=inference, cache=tmp_path).answer(PICTURES)
-    assert differing(again, whole) == []
+    assert np.array_equal(again.logits, whole.logits)
 
 
 def test_a_teacher_leaves_the_callers_threads_as_they_were() -> None:

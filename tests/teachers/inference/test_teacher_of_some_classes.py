@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from students.knowledge import LOGITS, Tap
+from students.models.class_map import UNKNOWN
 from students.models.in_a_row import PlainCnn
-from students.models.network import UNKNOWN
 from teachers.bank.columns import Column
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
@@ -30,8 +30,8 @@ def test_with_every_config_the_same_classes_are_unknown(
 ) -> None:
     made = network(model=PlainCnn(channels=(3, 3)))
     taps = (Tap("stage1", "pool"),)
-    answer = Teacher(made, taps, inference=inference).answer(pictures(7))
-    usual = Teacher(made, taps, inference=plain(1)).answer(pictures(7))
+    answer = Teacher(made, inference=inference).answer(pictures(7), taps)
+    usual = Teacher(made, inference=plain(1)).answer(pictures(7), taps)
     assert bool((answer.logits[:, FOREIGN] == np.float16(UNKNOWN)).all())
     assert np.allclose(answer.logits, usual.logits, atol=0.05)
     assert answer.taps["stage1:pool"].shape == (7, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import safetensors.torch
 
 from students.errors import WeightsError
-from students.knowledge import Question, Tap
+from students.knowledge import Answer, Question, Tap
 from students.models.build import build_model
 from students.models.config import Weights
 from students.models.in_a_row import PlainCnn
@@ -20,10 +22,14 @@ from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.errors import InvalidAnswer
 from teachers.inference.inference_config import plain
+from teachers.inference.teacher import Teacher
+from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))
+PLAIN = AnswerSpec(plain(1), (Tap("stage1.conv1"),))
+LOGITS, TOP = Column("logits", (10,)), Column("logits", (10,), 3)
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +37,32 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
     folder = tmp_path_factory.mktemp("host")
     model = build_model(MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=folder)
     safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
-    return TeacherSpec(
-        "wide",
-        MODEL,
-        Weights(path="model.safetensors"),
-        SET,
-        folder,
-        folder,
-        (Tap("stage1.conv1"),),
-    )
+    return TeacherSpec("wide", MODEL, Weights(path="model.safetensors"), SET, folder, folder)
 
 
 @pytest.fixture(scope="module")
 def host(spec: TeacherSpec) -> TeacherHost:
     return TeacherHost(spec)
+
+
+@pytest.fixture
+def broken_weights(spec: TeacherSpec, tmp_path: Path) -> Path:
+    """The teacher's weights with a bias that is not a number."""
+    weights = safetensors.torch.load_file(spec.folder / "model.safetensors")
+    weights[
+        list(
+            build_model(
+                MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=tmp_path
+            ).state_dict()
+        )[-1]
+    ].fill_(float("nan"))
+    safetensors.torch.save_file(weights, tmp_path / "broken.safetensors")
+    return tmp_path / "broken.safetensors"
+
+
+def bits(answer: Answer) -> dict[str, bytes]:
+    """The bytes of each column."""
+    return {name: values.tobytes() for name, values in answer.columns.items()}
 
 
 def asked(view: int, *ids: int) -> Question:
@@ -53,11 +71,12 @@ def asked(view: int, *ids: int) -> Question:
 
 def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: TeacherSpec) -> None:
     data = load_transfer_set(SET, folder=spec.folder, cache=spec.cache)
+    teacher = Teacher(spec.load_network(data), inference=plain(1))
     questions = [asked(0, 5, 6, 7), asked(3, 5, 1346), asked(0, 5)]
-    answers = list(host.answers(questions))
+    answers = list(host.answers(questions, PLAIN))
     for question, answer in zip(questions, answers, strict=True):
         pictures = data.batch(question.sample_ids, question.view).inputs
-        alone = host.teacher.answer(pictures)
+        alone = teacher.answer(pictures, PLAIN.taps)
         assert np.array_equal(answer.logits, alone.logits)
         for name, values in answer.taps.items():
             assert np.array_equal(values, alone.taps[name])
@@ -71,15 +90,12 @@ def test_a_teacher_is_refused_the_weights_of_another_architecture(spec: TeacherS
         TeacherHost(TeacherSpec(**other))
 
 
-def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(host: TeacherHost) -> None:
-    bias = list(host.teacher.network.parameters())[-1]
-    before = bias.clone()
-    bias.fill_(float("nan"))
-    try:
-        with pytest.raises(InvalidAnswer) as caught:
-            next(host.answers([asked(1, 8)]))
-    finally:
-        bias.copy_(before)
+def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(
+    spec: TeacherSpec, broken_weights: Path
+) -> None:
+    broken = TeacherHost(replace(spec, weights=Weights(path=str(broken_weights))))
+    with pytest.raises(InvalidAnswer) as caught:
+        next(broken.answers([asked(1, 8)], PLAIN))
     assert str(caught.value) == (
         "teacher 'wide' answered with values that are not numbers (NaN), first to sample 8; check "
         "its weights"
@@ -87,42 +103,74 @@ def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(host: Teac
     assert caught.value.path == "teachers.wide"
 
 
-def test_a_reloaded_teacher_answers_by_its_files(host: TeacherHost) -> None:
-    before = next(host.answers([asked(0, 1)]))
-    list(host.teacher.network.parameters())[-1].fill_(float("nan"))
+def test_a_reloaded_teacher_answers_by_its_files(spec: TeacherSpec, broken_weights: Path) -> None:
+    host = TeacherHost(replace(spec, weights=Weights(path=str(broken_weights))))
+    with pytest.raises(InvalidAnswer):
+        next(host.answers([asked(0, 1)], PLAIN))
+    shutil.copy(spec.folder / "model.safetensors", broken_weights)
     host.reload()
-    after = next(host.answers([asked(0, 1)]))
-    assert np.array_equal(before.logits, after.logits)
+    [mended], [wanted] = (each.answers([asked(0, 1)], PLAIN) for each in (host, TeacherHost(spec)))
+    assert np.array_equal(mended.logits, wanted.logits)
 
 
-def test_a_teacher_adopts_a_config_and_stores_its_answers_on_a_shelf(
-    spec: TeacherSpec, tmp_path: Path
+@pytest.fixture
+def make_shelf(tmp_path: Path) -> Callable[..., Shelf]:
+    def make(name: str, *columns: Column) -> Shelf:
+        prepare_shelf(tmp_path / "bank" / name, {"format": 1})
+        return Shelf(tmp_path / "bank" / name, name * 32, 1797, 10**9, columns)
+
+    return make
+
+
+MakeShelf = Callable[..., Shelf]
+
+
+def test_answers_are_stored_on_the_shelf_and_in_the_way_that_is_asked(
+    host: TeacherHost, make_shelf: MakeShelf
 ) -> None:
-    folder = tmp_path / "bank" / "ab"
-    prepare_shelf(folder, {"format": 1})
-    columns = (Column("logits", (10,)), Column("tap.stage1.conv1", (4, 8, 8)))
-    shelf, inference = (
-        Shelf(folder, "cd" * 32, 1797, 10**9, columns),
-        replace(plain(1), forward_batch=8),
-    )
-    host, question = TeacherHost(spec), asked(3, *range(20))
-    plainly = host.probe(question.sample_ids, 3)
-    host.adopt(inference, shelf)
-    [answer], teacher = list(host.answers([question])), host.teacher
-    assert (answer.computed, host.teacher.inference) == (20, inference)
-    host.adopt(inference, shelf)
-    assert host.teacher is teacher, "it is run so already"
-    [again] = host.answers([question])
-    assert again.computed == 0
-    assert np.array_equal(again.logits, answer.logits)
-    assert np.array_equal(again.taps["stage1.conv1"], answer.taps["stage1.conv1"])
+    shelf = make_shelf("ab", LOGITS, Column("tap.stage1.conv1", (4, 8, 8)))
+    narrow = AnswerSpec(replace(plain(1), forward_batch=8), PLAIN.taps, shelf)
+    question = asked(3, *range(20))
+    host.prepare(narrow)
+    [answer], [again] = (list(host.answers([question], narrow)) for _ in range(2))
+    assert (answer.computed, again.computed) == (20, 0)
+    assert bits(answer) == bits(again)
+    plainly = host.probe(question.sample_ids, 3, PLAIN)
     assert np.allclose(answer.logits, plainly.logits, atol=1e-2)
-    assert host.probe(question.sample_ids, 3).computed == 0, "a probe goes past the bank"
+    assert host.probe(question.sample_ids, 3, narrow).computed == 0, "a probe goes past the bank"
 
 
-def test_of_many_classes_only_the_largest_logits_are_exact(spec: TeacherSpec) -> None:
-    whole, [some] = TeacherHost(spec), TeacherHost(replace(spec, top_k=3)).answers([asked(0, 7)])
-    [every] = whole.answers([asked(0, 7)])
+def test_streams_that_ask_different_things_at_one_time_are_answered_as_each_alone(
+    spec: TeacherSpec, make_shelf: MakeShelf
+) -> None:
+    specs = [
+        PLAIN,
+        AnswerSpec(plain(1), (), make_shelf("ab", LOGITS)),
+        AnswerSpec(plain(1), (Tap("stage1", "pool"),), make_shelf("cd", LOGITS)),
+        AnswerSpec(plain(1), (), make_shelf("ef", TOP), top_k=3),
+        AnswerSpec(plain(1), (Tap("stage1.conv1"), Tap("stage1"))),
+        AnswerSpec(replace(plain(1, "bf16"), folded=True), (Tap("stage1.conv1"),)),
+    ]
+    orders = [np.random.default_rng(n).permutation(60).reshape(6, 10) for n in range(len(specs))]
+    questions = [[Question(n % 3, ids) for ids in order] for n, order in enumerate(orders)]
+    alone = [
+        [bits(each) for each in TeacherHost(spec).answers(asked, replace(answers, shelf=None))]
+        for asked, answers in zip(questions, specs, strict=True)
+    ]
+    host = TeacherHost(spec)
+    streams = [host.answers(asked, each) for asked, each in zip(questions, specs, strict=True)]
+    together = [[bits(each) for each in turn] for turn in zip(*streams, strict=True)]
+    assert [list(each) for each in zip(*together, strict=True)] == alone
+    for asked, answers in zip(questions, specs, strict=True):
+        stored = answers.complete_shelf
+        if stored is not None:
+            again = list(host.answers(asked, answers))
+            assert sum(each.computed for each in again) == 0, "each was stored on its own shelf"
+
+
+def test_of_many_classes_only_the_largest_logits_are_exact(host: TeacherHost) -> None:
+    [every] = host.answers([asked(0, 7)], PLAIN)
+    [some] = host.answers([asked(0, 7)], replace(PLAIN, top_k=3))
     largest = np.argsort(every.logits[0])[-3:]
     assert np.array_equal(some.logits[0, largest], every.logits[0, largest])
     assert len(set(some.logits[0].tolist())) == 3 + 1, "and the mean of the others"
