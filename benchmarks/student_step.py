@@ -40,7 +40,7 @@ from students.specs import Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
 from students.storage.step_log import read_committed
 from students.torch_state import use_threads
-from students.training.build import build_student_model, sample_ids, student_preprocess
+from students.training.build import sample_ids, student_network
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
@@ -72,8 +72,9 @@ class BareLoop:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self._layout = layout
         self._set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
-        self._preprocess = student_preprocess(task, self._set)
-        self._model = build_student_model(task, self._set).to(memory_format=layout)
+        network = student_network(task, self._set)
+        self._preprocess = network.preprocess
+        self._model = network.model.to(memory_format=layout)
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9)
         ids = sample_ids(self._set, task.spec.samples)
         sampler = BatchSampler(ids, BATCH, BATCH, 100, 0, self._set.view_of)

@@ -26,7 +26,7 @@ from orchestrator.formatting import format_bytes
 from orchestrator.report.compare_seeds import paired
 from orchestrator.results.run_report import ModelReport, RunReport
 from teachers.bank.budget import views_on_disk
-from teachers.bank.layout import shelves_of
+from teachers.bank.shelf import shelves_of
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "cifar10_resnets.yaml"
 WEIGHTS = {

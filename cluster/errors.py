@@ -17,3 +17,8 @@ class RoleSilent(ClusterError):
 
 class CannotPlace(ClusterError):
     """The machine does not have what a role demands."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

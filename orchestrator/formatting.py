@@ -28,9 +28,8 @@ def output() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 
 
-def print_grid(grid: Grid, console: Console | None = None) -> None:
-    """Prints one table, to standard output if nowhere else; columns of words are wrapped where
-    it is too wide."""
+def print_grid(grid: Grid) -> None:
+    """Prints one table; columns of words are wrapped where it is too wide."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, header in enumerate(grid.headers):
         words = number < grid.words
@@ -42,7 +41,7 @@ def print_grid(grid: Grid, console: Console | None = None) -> None:
         )
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = console or output()
+    console = output()
     console.print(Text(grid.title, style="italic"))
     console.print(table)
 

@@ -21,11 +21,6 @@ class UserError(Exception):
         return partial(type(self), path=self.path), (self.message,)
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type's name if it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 class TransferSetError(UserError):
     """A transfer set that is absent, unreadable or not as the recipe describes it."""
 

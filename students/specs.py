@@ -11,7 +11,7 @@ from students.config import EngineConfig, TrainConfig
 from students.engines.group import Group
 from students.fault_injection import Fault
 from students.models.config import Model, Weights
-from students.objectives.layer_refs import Gating
+from students.objectives.teacher_gate import Gating
 from students.objectives.term import Term
 from students.transfer_sets.config import Augment, TransferSetConfig
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from cluster.section import Section, kind_first
-from students.config import EngineConfig, Resources, Threads, TrainConfig
+from students.config import EngineConfig, Positive, Resources, Threads, TrainConfig
 from students.models.catalog import ModelConfig
 from students.models.config import WeightsConfig
 from students.objectives.config import ObjectiveConfig
@@ -16,8 +16,6 @@ from students.transfer_sets.config import Augment, Share
 from teachers.ensemble.noise import Noise
 from teachers.weighting.catalog import WeightingConfig
 from teachers.weighting.constant import Uniform
-
-Positive = Annotated[int, Field(ge=1)]
 
 STREAMS_PER_RANK = 3
 """Streams that one rank may have from one teacher at one time; ``teachers.client.stream`` opens

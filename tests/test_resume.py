@@ -36,7 +36,7 @@ from tests.running import (
     until,
 )
 
-EPOCHS, STEPS = 100, 400
+EPOCHS, STEPS = 300, 1200
 LONG = (
     f"student.train.epochs={EPOCHS}", "controls=[]", "teachers.deep=null",
     "tracking.experiment=chain",

@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import ray
 from ray import exceptions
 
-from cluster.errors import ClusterError, RoleLost, RoleSilent
+from cluster.errors import ClusterError, RoleLost, RoleSilent, first_line
 from cluster.ray.host import RoleAbsent
 from cluster.runtime import Future, Stream
 
@@ -184,11 +184,11 @@ def _translate_errors(name: str) -> Iterator[None]:
     except exceptions.ActorUnavailableError:
         raise RoleLost(f"role '{name}' is gone: its process ended and is restarting") from None
     except exceptions.RayActorError as error:
-        raise RoleLost(f"role '{name}' is gone: {_first_line(error)}") from None
+        raise RoleLost(f"role '{name}' is gone: {first_line(error)}") from None
     except exceptions.TaskCancelledError:
         raise RoleLost(f"role '{name}' is gone: its stream was closed elsewhere") from None
     except exceptions.RayError as error:
-        raise RoleLost(f"role '{name}' cannot be reached: {_first_line(error)}") from None
+        raise RoleLost(f"role '{name}' cannot be reached: {first_line(error)}") from None
 
 
 def _cause(name: str, error: Any) -> BaseException:
@@ -199,7 +199,3 @@ def _cause(name: str, error: Any) -> BaseException:
         return ClusterError(f"role '{name}' failed: {error}")
     cause.add_note(f"In role '{name}':\n{_COLOURS.sub('', str(error))}")
     return cause
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

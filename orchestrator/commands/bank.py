@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.errors import RecipeProblems
 from orchestrator.exit_codes import INTERNAL_ERROR
 from orchestrator.formatting import Grid, counted, format_bytes, print_grid
 from teachers.bank.inventory import (
     StoredShelf,
-    Verified,
     clear,
     matching,
     stored_shelves,
@@ -32,8 +31,7 @@ _teacher = click.option(
 
 
 @click.group("bank", invoke_without_command=True)
-@home_option
-@json_option
+@home_and_json
 @click.pass_context
 def command(context: click.Context, home: Path, as_json: bool) -> None:
     """Manages the teachers' stored answers: lists, measures, verifies, clears.
@@ -47,8 +45,7 @@ def command(context: click.Context, home: Path, as_json: bool) -> None:
 
 
 @command.command("list")
-@home_option
-@json_option
+@home_and_json
 def list_command(home: Path, as_json: bool) -> None:
     """Lists the shelves: teacher, number of views, size, date of last use."""
     shelves = _shelves(home, None)
@@ -63,8 +60,7 @@ def list_command(home: Path, as_json: bool) -> None:
 
 
 @command.command("size")
-@home_option
-@json_option
+@home_and_json
 def size_command(home: Path, as_json: bool) -> None:
     """Prints the size of the bank, in all and of each teacher's answers."""
     of_teachers: Counter[str] = Counter()
@@ -81,8 +77,7 @@ def size_command(home: Path, as_json: bool) -> None:
 
 @command.command("verify")
 @_teacher
-@home_option
-@json_option
+@home_and_json
 @click.pass_context
 def verify_command(context: click.Context, home: Path, word: str | None, as_json: bool) -> None:
     """Reads everything and compares it with its checksums; exit code 1 if something is corrupt.
@@ -100,7 +95,11 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
         )
     else:
         for shelf, each in verified:
-            _print_verified(shelf, each)
+            for one in each.corrupt:
+                what = f"{one.answers:,} answers" if one.answers else "all answers"
+                click.echo(f"Corrupt: {what} in '{one.path}': {one.why}.")
+            intact = f"{each.answers:,} answers in {counted(each.files, 'file')}"
+            click.echo(f"{_name(shelf)}: {intact} match their checksums.")
         if is_corrupt:
             click.echo("What is corrupt is never read; it is computed again when it is needed.")
         elif not verified:
@@ -111,8 +110,7 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 
 @command.command("clear")
 @_teacher
-@home_option
-@json_option
+@home_and_json
 def clear_command(home: Path, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, without asking; prints the space freed."""
     freed = sweep(home / "bank") if word is None else 0
@@ -203,11 +201,3 @@ def _row(shelf: StoredShelf) -> dict[str, Any]:
         "used": None if used is None else used.isoformat(timespec="seconds"),
         "folder": shelf.folder,
     }
-
-
-def _print_verified(shelf: StoredShelf, each: Verified) -> None:
-    for one in each.corrupt:
-        what = f"{one.answers:,} answers" if one.answers else "all answers"
-        click.echo(f"Corrupt: {what} in '{one.path}': {one.why}.")
-    files = counted(each.files, "file")
-    click.echo(f"{_name(shelf)}: {each.answers:,} answers in {files} match their checksums.")

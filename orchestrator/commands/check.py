@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
+from orchestrator.commands.options import home_and_json, print_json, recipe_arguments
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
@@ -38,8 +38,7 @@ _STORED = {True: "yes", False: "no", None: "not known"}
     show_default=True,
     help="With --measure: the number of seeds of the run.",
 )
-@home_option
-@json_option
+@home_and_json
 def command(
     recipe: Path,
     overrides: tuple[str, ...],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import ABSENT, Grid, counted, format_bytes, print_grid
 from orchestrator.home.cleaning import (
@@ -27,8 +27,7 @@ from orchestrator.home.run_finder import find_runs
 @click.option("--all", "everything", is_flag=True, help="Delete all stages, needed or not.")
 @click.option("--dry-run", is_flag=True, help="Only list what can be deleted.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
-@home_option
-@json_option
+@home_and_json
 def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Lists what is stored and what can be deleted, and deletes that after asking.
 

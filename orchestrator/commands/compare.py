@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.formatting import print_grid
 from orchestrator.home.run_finder import find_distinct, find_runs
 from orchestrator.report.render_tables import comparison_table
@@ -14,8 +14,7 @@ from orchestrator.report.render_tables import comparison_table
 
 @click.command("compare")
 @click.argument("runs", metavar="RUN...", nargs=-1)
-@home_option
-@json_option
+@home_and_json
 def command(home: Path, runs: tuple[str, ...], as_json: bool) -> None:
     """Prints runs side by side; each RUN is spelt as for report."""
     reports = [run.report for run in find_distinct(runs, find_runs(home))]

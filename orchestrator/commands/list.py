@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.formatting import Grid, print_grid
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.store import Store
@@ -18,8 +18,7 @@ _NS = 10**9
 
 
 @click.command("list")
-@home_option
-@json_option
+@home_and_json
 def command(home: Path, as_json: bool) -> None:
     """Lists the runs, the newest first, and how many stages are stored or unfinished."""
     stored = find_runs(home)

@@ -11,11 +11,6 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object, nothing else."
-)
-"""Gives a command ``as_json: bool``."""
-
 
 def print_json(**values: Any) -> None:
     """Prints one object; dataclasses and paths in it become plain values."""
@@ -37,6 +32,12 @@ def home_option(function: F) -> F:
         callback=_last_home,
         help="Where stages, answers, runs and MLflow's database are stored (default: .stillhouse).",
     )(function)
+
+
+def home_and_json(function: F) -> F:
+    """Gives a command ``home: Path`` as above, and ``as_json: bool``."""
+    described = "Print one JSON object, nothing else."
+    return home_option(click.option("--json", "as_json", is_flag=True, help=described)(function))
 
 
 def _last_home(context: click.Context, option: click.Parameter, value: Path | None) -> Path:

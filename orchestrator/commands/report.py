@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.commands.options import home_option, json_option, print_json
+from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.home.run_finder import find_run, find_runs
 from orchestrator.report.render_tables import print_report
 from orchestrator.results.finished_run import read_finished_run
@@ -15,8 +15,7 @@ from orchestrator.results.run_report import FORMAT
 
 @click.command("report")
 @click.argument("run", metavar="RUN")
-@home_option
-@json_option
+@home_and_json
 def command(home: Path, run: str, as_json: bool) -> None:
     """Prints the report of RUN: a run's name (the newest of it), NAME@ and the beginning of its
     digest, or latest."""
@@ -28,7 +27,7 @@ def command(home: Path, run: str, as_json: bool) -> None:
         repeats = read_finished_run(found.folder).repeats
     except ValueError:  # Those of another version.
         repeats = None
-    print_report(found.report, repeats=repeats)
+    print_report(found.report, repeats)
     if found.report.format != FORMAT:
         click.echo(
             "An older version wrote this report, and not all of it can be shown; run the recipe "

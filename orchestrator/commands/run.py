@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from orchestrator.commands.options import home_option, json_option, print_json, recipe_arguments
+from orchestrator.commands.options import home_and_json, print_json, recipe_arguments
 from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.report.render_tables import print_report
@@ -25,8 +25,7 @@ from students.fault_injection import parse_fault
     show_default=True,
     help="Train the student with this many seeds, and compare it with its controls over them.",
 )
-@home_option
-@json_option
+@home_and_json
 def command(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -59,5 +58,5 @@ def command(
     if as_json:
         print_json(**finished.to_json())
         return
-    print_report(finished.report, repeats=finished.repeats)
+    print_report(finished.report, finished.repeats)
     click.echo(f"Page and pictures: {finished.folder}")

@@ -28,8 +28,7 @@ from students.models.network import Preprocess
 from students.models.weights import check_weights_header
 from students.objectives.term import needs_teachers
 from students.transfer_sets.catalog import load_transfer_set
-from students.transfer_sets.class_subset import some_classes
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 from teachers.config import TeacherConfig
@@ -112,7 +111,7 @@ def _probe_model(
 ) -> nn.Module:
     outputs = _outputs(owner, data.classes)
     model = probe(owner.model, input_shape=data.shape, classes=outputs, folder=folder)
-    Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std, channels=data.shape[0])
+    Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std)
     if isinstance(owner.weights, Weights):
         check_weights_header(model, owner.weights, path_in_recipe=f"{place}.weights", folder=folder)
     return model
@@ -132,16 +131,11 @@ def _outputs_problem(
     if not isinstance(error, ShapeMismatch) or not isinstance(owner, TeacherConfig):
         return None
     shapes = error.shapes.values()
-    outputs = {given[:1] for given, _ in shapes}
-    wanted = _outputs(owner, classes)
-    if (
-        any(given[1:] != expected[1:] for given, expected in shapes)
-        or {expected[:1] for _, expected in shapes} != {(wanted,)}
-        or len(outputs) != 1
-    ):
+    if any(given[1:] != expected[1:] for given, expected in shapes):
         return None
-    [given] = outputs
-    if not given or given[0] > classes:
+    wanted = _outputs(owner, classes)
+    [(given, expected), *others] = {(given[:1], expected[:1]) for given, expected in shapes}
+    if others or expected != (wanted,) or not given or given[0] > classes:
         return None
     weights = f"`{place}.weights.path` ('{owner.weights.path if owner.weights else ''}')"
     if owner.classes is None:

@@ -12,8 +12,7 @@ from orchestrator.errors import Problem, problem_of
 from students.errors import UserError
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
-from students.objectives.layer_refs import HintLayer
-from students.objectives.term import active_terms
+from students.objectives.term import HintLayer, active_terms
 from teachers.weighting.adaptive import Adaptive
 
 Shape = tuple[int, ...]

@@ -37,11 +37,6 @@ class StoredRun:
         """Whether some process runs it now."""
         return is_locked(self.folder / LOCK)
 
-    def is_meant_by(self, word: str) -> bool:
-        """Whether ``word`` is its name, alone or with ``@`` and the beginning of its digest."""
-        name, _, beginning = word.partition("@")
-        return self.report.name == name and self.report.recipe_digest.startswith(beginning)
-
 
 @dataclass(frozen=True)
 class StoredRuns:
@@ -78,9 +73,13 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
             f"`RUN` is '{word}', but '{stored.home}' has no run; run a recipe first, or "
             "give another home with --home or STILLHOUSE_HOME"
         )
-    fitting = list(stored.runs)
-    if word != LATEST:
-        fitting = [run for run in fitting if run.is_meant_by(word)]
+    name, _, digest = word.partition("@")
+    fitting = [
+        run
+        for run in stored.runs
+        if word == LATEST
+        or (run.report.name == name and run.report.recipe_digest.startswith(digest))
+    ]
     if "@" in word and len(fitting) > 1:
         titles = _some([run.title for run in fitting])
         raise RecipeProblems.of(f"`RUN` is '{word}', which fits {titles}; give more of the digest")

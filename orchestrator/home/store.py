@@ -121,7 +121,6 @@ class Store:
     ) -> Any:
         """Makes the stage's folder; gives what was resolved at the first attempt."""
         folder = self.folder(digest)
-        folder.mkdir(parents=True, exist_ok=True)
         kept = folder / "resolved.json"
         if not kept.exists():
             write_atomically(folder / "request.json", json.dumps(fingerprint, indent=1).encode())

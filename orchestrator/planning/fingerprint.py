@@ -19,7 +19,7 @@ from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
 from students.specs import StudentSpec
 from students.transfer_sets.config import TransferSetConfig
-from students.transfer_sets.content_hashes import hashes_of
+from students.transfer_sets.identity import hashes_of
 from teachers.config import EnsembleConfig, TeacherConfig
 
 STAGE_FORMAT = 2

@@ -14,7 +14,7 @@ from orchestrator.planning.digest import digest_of
 from students.errors import TransferSetError
 from students.objectives.config import restricted_to
 from students.objectives.cross_entropy import Task
-from students.objectives.layer_refs import Gating
+from students.objectives.teacher_gate import Gating
 from students.objectives.term import active_terms, needs_teachers
 from students.randomness import seed_of
 from students.specs import Samples, StudentSpec

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, computed_field
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,6 @@ class Speeds:
     computed: float | None = None
     read: float | None = None
 
-    def of_untaught(self) -> dict[str, float]:
-        """Each as a share of the untaught student's."""
-        rates = {"computed": self.computed, "read": self.read}
-        return {name: rate / self.untaught for name, rate in rates.items() if rate is not None}
-
 
 @dataclass(frozen=True)
 class MeasuredBank:
@@ -53,6 +48,7 @@ class MeasuredBank:
     bytes: int
     budget: int
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def fits(self) -> bool:
         """Whether the budget holds them."""
@@ -96,13 +92,16 @@ class MeasuredPlan:
     seconds: float
     assumed: tuple[str, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def of_untaught(self) -> dict[str, float]:
+        """The speeds of the taught student as shares of the untaught one's."""
+        rates = {"computed": self.speeds.computed, "read": self.speeds.read}
+        return {name: rate / self.speeds.untaught for name, rate in rates.items() if rate}
+
     def to_json(self) -> dict[str, Any]:
-        """The object that ``--json`` prints, with the shares of the untaught student's rate."""
-        plain: dict[str, Any] = _PLAN.dump_python(self, mode="json")
-        plain["of_untaught"] = self.speeds.of_untaught()
-        if self.bank is not None:
-            plain["bank"]["fits"] = self.bank.fits
-        return plain
+        """The object that ``--json`` prints."""
+        return dict(_PLAN.dump_python(self, mode="json"))
 
 
 _PLAN = TypeAdapter(MeasuredPlan)

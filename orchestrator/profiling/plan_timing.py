@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from orchestrator.formatting import counted
 from orchestrator.planning.plan import Stage, make_plan
 from orchestrator.planning.thread_allocation import resolve
 from orchestrator.profiling.bench import Bench
@@ -15,12 +16,11 @@ from orchestrator.profiling.measured_plan import (
     MeasuredTeacher,
     Speeds,
 )
-from orchestrator.profiling.short_run import StageTiming, time_stage
+from orchestrator.profiling.short_run import time_stage
 from orchestrator.profiling.stage_estimate import (
-    TaughtTiming,
+    TimedStage,
+    expected_stage,
     run_seconds,
-    taught_stage,
-    untaught_stage,
     workload,
 )
 from orchestrator.profiling.teacher_timing import prepare_teacher, time_teacher
@@ -29,7 +29,7 @@ from teachers.config import BankConfig
 from teachers.inference.inference_config import plain
 from teachers.serving.answer_spec import AnswerSpec
 
-Timings = dict[str, StageTiming | TaughtTiming]
+Timings = dict[str, TimedStage]
 Teachers = Mapping[str, MeasuredTeacher]
 
 
@@ -55,7 +55,7 @@ def measured_plan(bench: Bench) -> MeasuredPlan:
         cores=bench.cores,
         measuring_seconds=0.0,
         student_threads=resolve(student, plan, bench.cores)["student"],
-        speeds=_speeds(timings),
+        speeds=_speeds(student, timings),
         teachers=teachers,
         bank=_bank(bench, student),
         stages=stages,
@@ -72,19 +72,19 @@ def _untaught(bench: Bench) -> Stage:
     return made.stage("controls.untaught")
 
 
-def _time(bench: Bench, stage: Stage) -> StageTiming | TaughtTiming:
+def _time(bench: Bench, stage: Stage) -> TimedStage:
     """Runs the stage for a while; a taught one with a bank again, on the stored answers."""
     bench.say(f"running {stage.name}")
     if not stage.teachers:
-        return time_stage(bench, stage)
+        return TimedStage(time_stage(bench, stage))
     views = workload(stage, bench.transfer_set).views
     computed = time_stage(bench, stage, epochs=views)
     if not isinstance(stage.ensemble.bank, BankConfig):
-        return TaughtTiming(computed, None)
+        return TimedStage(computed)
     bench.say(f"running {stage.name} with stored answers")
     read = time_stage(bench, stage, most_steps=computed.steps)
     uncached = {name for name in stage.teachers if not _answers(bench, stage, name).complete_shelf}
-    return TaughtTiming(computed, read, frozenset(uncached))
+    return TimedStage(computed, read, frozenset(uncached))
 
 
 def _answers(bench: Bench, stage: Stage, name: str) -> AnswerSpec:
@@ -109,8 +109,7 @@ def _timed_teachers(
             continue
         bench.say(f"timing teacher '{name}'")
         measured, training = time_teacher(bench, name, stage, threads), timings.get(own.name)
-        rate = training.rate if isinstance(training, StageTiming) else None
-        yield name, replace(measured, training_rate=rate)
+        yield name, replace(measured, training_rate=training.computed.rate if training else None)
 
 
 def _expected(
@@ -120,11 +119,9 @@ def _expected(
     finished = not any(need in {stage.digest for stage in left} for need in student.needs)
     stored = set(bench.real_runner.teachers.readiness(student).stored) if finished else set()
     for stage in left:
-        work, timing = workload(stage, bench.transfer_set), timings.get(stage.name)
-        if isinstance(timing, TaughtTiming):
-            yield taught_stage(stage, work, timing, stored)
-        elif timing is not None:
-            yield untaught_stage(stage, work, timing)
+        work, timed = workload(stage, bench.transfer_set), timings.get(stage.name)
+        if timed is not None:
+            yield expected_stage(stage, work, timed, stored)
         else:
             teacher = teachers[stage.name.removeprefix("teachers.")]
             plain_rate = teacher.rate / (teacher.gain or 1.0)
@@ -142,14 +139,13 @@ def _threads(bench: Bench, stage: Stage, expected: ExpectedStage) -> int:
     )
 
 
-def _speeds(timings: Timings) -> Speeds:
-    untaught, student = timings["controls.untaught"], timings["student"]
-    assert isinstance(untaught, StageTiming)
-    if isinstance(student, StageTiming):
-        return Speeds(untaught.rate)
+def _speeds(student: Stage, timings: Timings) -> Speeds:
+    untaught, timed = timings["controls.untaught"].computed.rate, timings["student"]
+    if not student.teachers:
+        return Speeds(untaught)
     # One step is too few to tell a speed by; that is all there is if a view has two.
-    computed = student.computed.rate if student.computed.counted > 1 else None
-    return Speeds(untaught.rate, computed, None if student.read is None else student.read.rate)
+    computed = timed.computed.rate if timed.computed.counted > 1 else None
+    return Speeds(untaught, computed, timed.read.rate if timed.read else None)
 
 
 def _bank(bench: Bench, student: Stage) -> MeasuredBank | None:
@@ -167,11 +163,11 @@ def _bank(bench: Bench, student: Stage) -> MeasuredBank | None:
 
 def _assumptions(bench: Bench, teachers: Teachers, timings: Timings) -> Iterator[str]:
     """What the estimate rests on, in sentences."""
-    cores = f"{bench.cores} core" + "s" * (bench.cores != 1)
     if bench.runtime.parallel:
         yield (
             "Each stage was run by itself, for some seconds; stages that run side by side are "
-            f"assumed to share {cores} without loss, so the run may take longer."
+            f"assumed to share {counted(bench.cores, 'core')} without loss, so the run may take "
+            "longer."
         )
     else:
         yield "Each stage was run by itself, for some seconds; in one process they take turns."
@@ -181,8 +177,8 @@ def _assumptions(bench: Bench, teachers: Teachers, timings: Timings) -> Iterator
         each.gain is not None and "compiled" not in each.inference for each in teachers.values()
     ):
         yield "A run may also compile a teacher if that saves time; here it was not tried."
-    plain_timings = [each for each in timings.values() if isinstance(each, StageTiming)]
-    if any(each.epoch_seconds is None and each.total_seconds is None for each in plain_timings):
+    first = [timed.computed for timed in timings.values()]
+    if any(each.epoch_seconds is None and each.total_seconds is None for each in first):
         yield (
             "Where no epoch ended, validation is assumed to take a third of the time that training "
             "takes per sample."

@@ -43,44 +43,38 @@ def workload(stage: Stage, transfer_set: TransferSet) -> Workload:
 
 
 @dataclass(frozen=True)
-class TaughtTiming:
-    """A taught stage's first steps: with answers that teachers compute, and the same steps with
-    answers read from the bank (none without one). Answers of the teachers ``uncached`` are not
+class TimedStage:
+    """A stage's first steps: with answers that teachers compute, if it has any, and the same steps
+    with answers read from the bank (none without one). Answers of the teachers ``uncached`` are not
     kept whole, so they are computed each time."""
 
     computed: StageTiming
-    read: StageTiming | None
+    read: StageTiming | None = None
     uncached: frozenset[str] = frozenset()
 
 
-def untaught_stage(stage: Stage, work: Workload, timing: StageTiming) -> ExpectedStage:
-    """What a stage without teachers takes."""
-    seconds = timing.total_seconds
-    if seconds is None:
-        steps = work.samples / timing.rate
-        seconds = timing.start_seconds + steps + _beside_steps(work, timing)
-    return ExpectedStage(stage.title, stage.digest, seconds, timing.rate)
-
-
-def taught_stage(
-    stage: Stage, work: Workload, timing: TaughtTiming, stored: set[str]
+def expected_stage(
+    stage: Stage, work: Workload, timed: TimedStage, stored: set[str]
 ) -> ExpectedStage:
-    """What a stage with teachers takes: answers that are new are computed, the others read.
+    """What a stage takes: answers that are new are computed, the others read.
 
     ``stored`` are the teachers whose answers the bank has already; the stage adds its own.
     """
-    cached = set(stage.teachers) - timing.uncached
-    read, new = timing.read or timing.computed, work.samples
-    if timing.read is not None:
+    cached = set(stage.teachers) - timed.uncached
+    read, new = timed.read or timed.computed, work.samples
+    if timed.read is not None:
         new = 0 if cached <= stored else min(work.distinct * work.views, work.samples)
         stored |= cached
-    steps = new / timing.computed.rate + (work.samples - new) / read.rate
-    first = timing.computed if new else read
-    asked = new * len(cached) + work.samples * len(timing.uncached)
+    steps = new / timed.computed.rate + (work.samples - new) / read.rate
+    first = timed.computed if new else read
+    seconds = first.start_seconds + steps + _beside_steps(work, first)
+    if not stage.teachers and first.total_seconds is not None:
+        seconds = first.total_seconds
+    asked = new * len(cached) + work.samples * len(timed.uncached)
     return ExpectedStage(
         stage.title,
         stage.digest,
-        first.start_seconds + steps + _beside_steps(work, first),
+        seconds,
         work.samples / steps,
         asked=asked,
         read=work.samples * len(stage.teachers) - asked,

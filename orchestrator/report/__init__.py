@@ -4,8 +4,7 @@ Collecting (needs torch)
   collect_run        one repeat of a run, from its finished stages
   collect_models     accuracies and soft targets, from stored logits; costs
   collect_objective  teacher weights and loss terms, from the step log
-  collect_teaching   teachers' inference, speeds, the prediction
-  step_speed         speed of a stage's steps, and when other stages ran too
+  collect_teaching   teachers' inference, speeds of steps, the prediction
   compare_seeds      mean, spread and paired differences over several seeds (needs scipy)
 
 Showing stored figures

@@ -27,8 +27,11 @@ from orchestrator.results.run_report import (
 )
 from students.durable_files import write_atomically
 from students.evaluation.metrics import (
+    accuracy,
+    agreement,
+    calibration_error,
     mean_soft_targets,
-    part_figures,
+    negative_log_likelihood,
     per_class_accuracy,
 )
 from students.evaluation.prior_correction import prior_correction
@@ -95,8 +98,12 @@ class ModelFigures:
         return SoftTargets(tuple(self.transfer_set.class_names), temperature, rows)
 
     def _model(self, name: str, result: StageResult) -> ModelReport:
-        role, own, logits = role_of(name), self._classes_of(name), self._logits[name]
-        outcome, corrected = result.outcome, None
+        role, logits, outcome = role_of(name), self._logits[name], result.outcome
+        teacher = self.plan.recipe.teachers[model_name(name)] if role == "teacher" else None
+        own: Classes = None
+        if teacher and teacher.classes and len(teacher.classes) < self.transfer_set.classes:
+            own = tuple(sorted(teacher.classes))
+        corrected = None
         correct = self.plan.recipe.evaluate.prior_correction == "uniform" and role != "teacher"
         if correct and len(logits["validation"]):
             shift = prior_correction(logits["validation"])
@@ -111,7 +118,7 @@ class ModelFigures:
             bytes=outcome.bytes,
             latency_ms=dict(self.latency.get(result.stage.digest, {})),
             weights_sha256=outcome.weights_sha256,
-            seen_training=self._has_seen_training(name),
+            seen_training=bool(teacher and teacher.weights and teacher.seen == "train"),
             corrected=corrected,
             classes=own,
         )
@@ -163,10 +170,14 @@ class ModelFigures:
             ensemble = None if ensemble is None else ensemble[rows]
         if not len(logits):
             return None
-        figures = part_figures(logits, targets, ensemble)
         per_class = per_class_accuracy(logits, targets).tolist()
-        shares = tuple(None if math.isnan(share) else share for share in per_class)
-        return PartScores(figures.accuracy, figures.nll, figures.ece, figures.agreement, shares)
+        return PartScores(
+            accuracy=accuracy(logits, targets),
+            nll=negative_log_likelihood(logits, targets),
+            ece=calibration_error(logits, targets),
+            agreement=None if ensemble is None else agreement(logits, ensemble),
+            per_class=tuple(None if math.isnan(share) else share for share in per_class),
+        )
 
     def _targets(self, part: str) -> Tensor:
         return torch.from_numpy(self.transfer_set.targets[self._ids(part)])
@@ -174,16 +185,6 @@ class ModelFigures:
     def _ids(self, part: str) -> npt.NDArray[np.int64]:
         data = self.transfer_set
         return data.test_ids if part == "test" else data.validation_ids
-
-    def _classes_of(self, name: str) -> Classes:
-        """The classes that the model of stage ``name`` covers, if it does not cover all."""
-        maps = class_maps(self.plan.recipe, self.plan.recipe.teachers)
-        own = maps.get(model_name(name)) if role_of(name) == "teacher" else None
-        return None if own is None or len(own) == self.transfer_set.classes else tuple(sorted(own))
-
-    def _has_seen_training(self, name: str) -> bool:
-        config = self.plan.recipe.teachers.get(name.removeprefix("teachers."))
-        return config is not None and config.weights is not None and config.seen == "train"
 
 
 def latencies(

@@ -10,8 +10,7 @@ from orchestrator.planning.plan import Plan
 from orchestrator.recipe.advice import all_have_seen, notes
 from orchestrator.report.collect_models import ModelFigures, model_name, role_of
 from orchestrator.report.collect_objective import term_reports, weighting_report
-from orchestrator.report.collect_teaching import collect_teaching
-from orchestrator.report.step_speed import committed_rows
+from orchestrator.report.collect_teaching import collect_teaching, committed_rows
 from orchestrator.results.run_report import FORMAT, LearningCurve, RunReport, StageReport
 from students.transfer_sets.transfer_set import TransferSet
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,6 @@ _MOST_NUMBERS = 12
 """Nor are numbers written into its cells where more stand beside each other."""
 _WIDE_RANGE = 20.0
 """Values whose largest ratio is higher are drawn on a logarithmic axis."""
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes the file, which is the same for the same figure."""
-    figure.savefig(path, dpi=120, metadata={"Software": None})
 
 
 def label_axes(axes: Axes, across: str, up: str) -> None:

@@ -20,7 +20,6 @@ from orchestrator.report.plot_elements import (
     label_axes,
     name_cells,
     panels,
-    save,
 )
 from orchestrator.report.render_tables import LABEL
 from orchestrator.results.objective_report import TermReport, WeightingReport
@@ -93,7 +92,8 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[Picture, ...]:
     )
     drawn = [(picture, draw(figures)) for picture, draw, figures in all_pictures if figures]
     for picture, figure in drawn:
-        save(figure, folder / picture.file)
+        # Without the version of the software, so that the same figure is the same file.
+        figure.savefig(folder / picture.file, dpi=120, metadata={"Software": None})
     return tuple(picture for picture, _ in drawn)
 
 

@@ -48,14 +48,11 @@ def gain_sentence(report: RunReport) -> str:
         top = f"; its ensemble's is {_percent(ensemble.test.accuracy)}" if ensemble else ""
         return f"{sentence}{top}."
     base = report.untaught.test.accuracy
-    sentence += f", {_difference(own, base)} the same student without teachers ({_percent(base)})"
-    return f"{sentence}{_gap(own, base, ensemble.test.accuracy) if ensemble else ''}."
-
-
-def _difference(own: float, base: float) -> str:
+    difference = f"{_points(own - base)} points {'above' if own > base else 'below'}"
     if abs(own - base) < _SMALLEST:
-        return "which does not differ from"
-    return f"{_points(own - base)} points {'above' if own > base else 'below'}"
+        difference = "which does not differ from"
+    sentence += f", {difference} the same student without teachers ({_percent(base)})"
+    return f"{sentence}{_gap(own, base, ensemble.test.accuracy) if ensemble else ''}."
 
 
 def _gap(own: float, base: float, top: float) -> str:

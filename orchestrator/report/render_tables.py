@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from orchestrator.formatting import ABSENT, Grid, output, print_grid
@@ -20,19 +19,17 @@ _SMALLEST_KL = 1e-12
 """Less than that is rounding."""
 
 
-def print_report(
-    report: RunReport, console: Console | None = None, repeats: RepeatReport | None = None
-) -> None:
+def print_report(report: RunReport, repeats: RepeatReport | None) -> None:
     """Prints the tables and sentences of one run, and of its ``repeats`` if there are several
-    seeds, to standard output if nowhere else; fits 100 columns."""
-    console = console or output()
+    seeds; fits 100 columns."""
+    console = output()
     console.print(Text(f"{report.title}: {report.outcome} in {report.seconds:.1f} s"))
     for grid in report_tables(report):
-        print_grid(grid, console)
+        print_grid(grid)
     for sentence in summary(report):
         console.print(Text(sentence))
     if repeats is not None:
-        print_grid(repeats_table(repeats), console)
+        print_grid(repeats_table(repeats))
         console.print(Text(repeats_sentence(repeats)))
 
 

@@ -14,6 +14,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +110,14 @@ class MlflowTracker:
 
         A run that is found keeps its status, and the parameters that it has already.
         """
+        tags = dict([spec.identity]) | ({"mlflow.parentRunId": parent} if parent else {})
+        query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+        oldest = {"max_results": 1, "order_by": ["attributes.start_time ASC"]}
         with self._exclusive():
-            run = self._find_run(spec, parent)
-            if run is None:
-                run = self._make_run(spec, parent)
+            found = self._client.search_runs([self._experiment], query, **oldest)
+            if not found:
+                found = [self._client.create_run(self._experiment, tags=tags, run_name=spec.name)]
+        run = found[0]
         known = run.data.params
         absent = {name: text for name, text in spec.params.items() if key(name) not in known}
         self._add(run.info.run_id, absent, spec.tags)
@@ -150,13 +155,15 @@ class MlflowTracker:
             self._client.delete_logged_model(model.model_id)
         import mlflow.pytorch
 
+        # Without a local version such as +cpu: no package index has that.
+        needed = [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "numpy")]
         with self._as_default_tracker(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             mlflow.pytorch.log_model(
                 network.eval(),
                 name="student",
                 input_example=example.numpy(),
-                pip_requirements=_requirements(),
+                pip_requirements=needed,
                 tags={_STUDENT: weights_sha256},
                 step=-1,  # MLflow copies the run's metrics of this step to the model: none.
                 run_id=run_id,
@@ -204,21 +211,6 @@ class MlflowTracker:
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
-    def _find_run(self, spec: RunSpec, parent: str | None) -> Any:
-        name, value = spec.identity
-        quoted = value.replace("'", "_")
-        query = f"tags.`{name}` = '{quoted}'"
-        if parent is not None:
-            query += f" and tags.`mlflow.parentRunId` = '{parent}'"
-        found = self._client.search_runs(
-            [self._experiment], query, max_results=1, order_by=["attributes.start_time ASC"]
-        )
-        return found[0] if found else None
-
-    def _make_run(self, spec: RunSpec, parent: str | None) -> Any:
-        tags = dict([spec.identity]) | ({"mlflow.parentRunId": parent} if parent else {})
-        return self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
-
     def _add(self, run_id: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
         from mlflow.entities import Param, RunTag
 
@@ -243,10 +235,3 @@ def _configure_environment() -> None:
     # The writer tries again by itself; a dead server must not hold its thread for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    # Without a local version such as +cpu: no package index has that.
-    return [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "numpy")]

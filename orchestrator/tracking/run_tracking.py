@@ -18,6 +18,7 @@ from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec, Status, code_version, flatten
 from orchestrator.tracking.writer import StageProgress, TrackingWriter
 from students.events import Committed, Event
+from students.storage.step_log import Segments
 from students.transfer_sets.transfer_set import TransferSet
 
 SECONDS_TO_SEND = 60.0
@@ -80,15 +81,14 @@ class RunTracking:
             say(f"not sent to the tracker yet: {sentence}; the next run of this recipe sends it")
         return [] if unsent else self._writer.run_ids()
 
-    def _report(self, stage: Stage, segments: Sequence[tuple[int, int]], status: Status) -> None:
+    def _report(self, stage: Stage, segments: Segments, status: Status) -> None:
         tags = {"stillhouse.repeat": str(stage.repeat), **lineage(self._plan)}
         for name, digest in zip(stage.teachers, stage.needs, strict=True):
             tags[f"stillhouse.teacher.{name}"] = digest
         identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
         spec = RunSpec(stage.title, identity, flatten(stage.fingerprint), tags)
-        committed = tuple(segments)
         folder = self._store.folder(stage.digest)
-        self._writer.set_stage(StageProgress(spec, folder, committed, status))
+        self._writer.set_stage(StageProgress(spec, folder, segments, status))
 
 
 def lineage(plan: Plan) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from students.engines.deepspeed_engine import build_deepspeed
+from students.engines.deepspeed_engine import DeepSpeedEngine
 from students.engines.engine import Engine, EngineSetup
 from students.engines.state_tensors import load_module
 from students.engines.torch_engine import TorchEngine
@@ -15,10 +15,10 @@ def build_engine(setup: EngineSetup) -> Engine:
     join another.
 
     Raises:
-        TrainingError: the ranks did not meet, or a setting is refused.
+        TrainingError: the ranks did not meet.
         CheckpointError: ``setup.state`` is of another learner.
     """
     if setup.state is not None:
         load_module(setup.learner, setup.state.module)
     setup.learner.to(setup.device)
-    return TorchEngine(setup) if setup.engine.kind == "torch" else build_deepspeed(setup)
+    return TorchEngine(setup) if setup.engine.kind == "torch" else DeepSpeedEngine(setup)

@@ -5,29 +5,41 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import sys
+import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from students.engines.autocast import InPrecision
-from students.engines.deepspeed_settings import merge_settings, owned_settings
-from students.engines.engine import Engine, EngineSetup
-from students.engines.import_blocker import block_import
+from students.engines.deepspeed_settings import merge_settings
+from students.engines.engine import Engine, EngineSetup, InPrecision
 from students.engines.process_group import environment_variable, join, leave
 from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import partitions_of
-from students.errors import TrainingError
 
 
 class DeepSpeedEngine(Engine):
-    """Takes steps with DeepSpeed, which keeps weights, gradients and slots in pieces."""
+    """Takes steps with DeepSpeed, which keeps weights, gradients and slots in pieces.
 
-    def __init__(self, setup: EngineSetup, deepspeed: Any) -> None:
-        partitions = partitions_of(deepspeed, setup.engine.zero_stage, setup.group, _deepspeed())
-        super().__init__(setup, deepspeed, deepspeed.optimizer, partitions)
+    Raises:
+        TrainingError: the ranks did not meet.
+    """
+
+    def __init__(self, setup: EngineSetup) -> None:
+        _quietly_import(setup.device)
+        join(setup.group, setup.device)
+        try:
+            module, stage = _initialize(setup), setup.engine.zero_stage
+            partitions = partitions_of(module, stage, setup.group, _deepspeed())
+            super().__init__(setup, module, module.optimizer, partitions)
+        except BaseException:
+            _leave()
+            raise
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradients of one micro-batch."""
@@ -48,27 +60,6 @@ class DeepSpeedEngine(Engine):
             _leave()
 
 
-def build_deepspeed(setup: EngineSetup) -> DeepSpeedEngine:
-    """A DeepSpeed engine that continues from ``setup.state``.
-
-    Raises:
-        TrainingError: the ranks did not meet, or a setting is not the user's.
-    """
-    for path, value, reason in owned_settings(setup.engine.deepspeed):
-        place = f"engine.deepspeed.{path}"
-        raise TrainingError(
-            f"`{place}` is {value!r}, but it is not yours to set ({reason}); take it out",
-            path=place,
-        )
-    _quietly_import(setup.device)
-    join(setup.group, setup.device)
-    try:
-        return DeepSpeedEngine(setup, _initialize(setup))
-    except BaseException:
-        _leave()
-        raise
-
-
 def _initialize(setup: EngineSetup) -> Any:
     """DeepSpeed's own engine around the learner."""
     settings = merge_settings(
@@ -79,7 +70,7 @@ def _initialize(setup: EngineSetup) -> Any:
         weights=sum(p.numel() for p in setup.learner.parameters()),
     )
     started, *_ = _deepspeed().initialize(
-        model=InPrecision(setup.learner, setup.train.precision, setup.device.type),
+        model=InPrecision(setup),
         optimizer=setup.train.optimizer.build(trainable(setup.learner).values()),
         config=settings,
         dist_init_required=False,
@@ -103,6 +94,27 @@ def _quietly_import(device: torch.device) -> None:
     deepspeed.utils.logger.setLevel(logging.ERROR)
     # Compiling it takes a minute at the first start; killed on the way it blocks all later ones.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+@contextmanager
+def block_import(package: str) -> Iterator[None]:
+    """Makes ``import package`` fail on this thread inside the context.
+
+    Other threads find the package, and what has imported it already keeps it.
+    """
+    thread = threading.get_ident()
+
+    class Blocker(MetaPathFinder):
+        def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+            if name == package and threading.get_ident() == thread:
+                raise ModuleNotFoundError(f"the import of `{name}` is blocked here", name=name)
+
+    finder = Blocker()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _deepspeed() -> Any:

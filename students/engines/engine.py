@@ -54,6 +54,26 @@ class EngineSetup:
     state: EngineState | None = None
 
 
+class InPrecision(nn.Module):
+    """A learner in ``fp32`` or ``bf16``; weights, buffers and outputs are float32 in both.
+
+    In bf16 the *module* opens autocast, not the engine around it: DeepSpeed's own setting would
+    also send some gradients as bf16, at some ZeRO stages, and so change bits.
+    """
+
+    def __init__(self, setup: EngineSetup) -> None:
+        super().__init__()
+        self.learner = setup.learner
+        self._bf16 = setup.train.precision == "bf16"
+        self._device_type = setup.device.type
+
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The learner's outputs by name."""
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=self._bf16):
+            outputs = self.learner(inputs)
+        return {name: value.float() for name, value in outputs.items()}
+
+
 class Engine(ABC):
     """Takes the optimizer steps of one learner on the ranks of one group.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from students.engines.autocast import InPrecision
-from students.engines.engine import Engine, EngineSetup
+from students.engines.engine import Engine, EngineSetup, InPrecision
 from students.engines.process_group import join, leave
 from students.engines.state_tensors import trainable
 from students.engines.zero_partitions import Partitions
@@ -25,7 +24,7 @@ class TorchEngine(Engine):
         join(setup.group, setup.device)
         super().__init__(
             setup,
-            InPrecision(setup.learner, setup.train.precision, setup.device.type),
+            InPrecision(setup),
             optimizer,
             Partitions(parameters, optimizer.state, setup.group),
         )

@@ -7,41 +7,12 @@ target -1 have no label and do not count; a figure of no samples is NaN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import nll_loss, one_hot
 
 CALIBRATION_BINS = 15
-
-
-@dataclass(frozen=True)
-class PartFigures:
-    """The metrics of one network on one part: shares in [0, 1], ``nll`` in nats; ``agreement``
-    with the ensemble is none where there is no ensemble."""
-
-    samples: int
-    accuracy: float
-    nll: float
-    ece: float
-    agreement: float | None
-
-
-def part_figures(
-    scores_BC: Float[Tensor, "batch classes"],
-    targets_B: Int[Tensor, " batch"],
-    ensemble_BC: Float[Tensor, "batch classes"] | None = None,
-) -> PartFigures:
-    """All figures at once; ``ensemble_BC`` are the ensemble's scores of the same samples."""
-    return PartFigures(
-        samples=int((targets_B >= 0).sum()),
-        accuracy=accuracy(scores_BC, targets_B),
-        nll=negative_log_likelihood(scores_BC, targets_B),
-        ece=calibration_error(scores_BC, targets_B),
-        agreement=None if ensemble_BC is None else agreement(scores_BC, ensemble_BC),
-    )
 
 
 def accuracy(scores_BC: Float[Tensor, "batch classes"], targets_B: Int[Tensor, " batch"]) -> float:

@@ -1,4 +1,4 @@
-"""Builds a model, or its skeleton without weights."""
+"""Builds a model with its initial weights, or its skeleton without weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from students.errors import ModelError, first_line
+from cluster.errors import first_line
+from students.errors import ModelError
 from students.models.config import Model, Shape
-from students.models.initialise import initialise
 from students.models.network import evaluating
 from students.randomness import seed_of
 
@@ -38,6 +38,38 @@ def build_model(
         model.to_empty(device="cpu")
         initialise(model, seed)
         return model
+
+
+def initialise(model: nn.Module, seed: int) -> None:
+    """Gives every module of ``model`` its initial weights, in place.
+
+    Each module draws from its own generator, seeded by ``seed_of(seed, "init", name)``:
+    what a module starts from depends on its name and shape, and on nothing built before it,
+    and the caller's generator is unchanged.
+
+    Convolutions: normal with variance 2 / fan_in, for what follows is a ReLU (He et al., 2015,
+    "Delving Deep into Rectifiers", equation 10). Linear layers: PyTorch's own, uniform within
+    1 / sqrt(fan_in), weights and bias. Batch normalisation: scale 1, shift 0.
+
+    Raises:
+        TypeError: a module has tensors of its own and is none of these.
+    """
+    for name, module in model.named_modules():
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed_of(seed, "init", name))
+            _reset(module, name)
+
+
+def _reset(module: nn.Module, name: str) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, (nn.Linear, nn.BatchNorm2d)):
+        module.reset_parameters()
+    elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+        # Uninitialised memory would otherwise become the weights.
+        raise TypeError(f"module {name!r} is a {type(module).__name__}: no rule to initialise it")
 
 
 def skeleton(config: Model, *, input_shape: Shape, classes: int, folder: Path) -> nn.Module:

@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from cluster.errors import first_line
 from students import custom_code
-from students.errors import ModelError, UserError, first_line
+from students.errors import ModelError, UserError
 from students.lazy_imports import nn
 from students.models.config import Model, Options, Shape
 

@@ -1,4 +1,4 @@
-"""A network as it is deployed: pictures as bytes in, logits out."""
+"""A network as it is deployed: pictures as bytes in, logits of the transfer set's classes out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from students.errors import ModelError
-from students.models.class_map import Spread
 from students.models.config import Preprocessing
 
 
@@ -27,17 +26,18 @@ class Preprocess(nn.Module):
     std: Tensor
 
     def __init__(
-        self, config: Preprocessing, *, mean: Sequence[float], std: Sequence[float], channels: int
+        self, config: Preprocessing, *, mean: Sequence[float], std: Sequence[float]
     ) -> None:
-        """As ``config`` says, for pictures of ``channels`` channels.
+        """As ``config`` says.
 
-        ``mean`` and ``std`` are the transfer set's own (of pictures in [0, 1], in the transfer
-        set's order of channels); each is used where ``config`` gives none.
+        ``mean`` and ``std`` are the transfer set's own, one number for each channel (of pictures
+        in [0, 1], in the transfer set's order of channels); used where ``config`` gives none.
 
         Raises:
             ModelError: the figures are not one per channel, or there is no order to reverse.
         """
         super().__init__()
+        channels = len(mean)
         self._size = config.size
         self._reverse = config.channels == "bgr"
         if self._reverse and channels != 3:
@@ -69,6 +69,43 @@ class Preprocess(nn.Module):
         if self._reverse:
             scaled = scaled.flip(1)
         return (scaled - self.mean) / self.std
+
+
+UNKNOWN = -6e4
+"""The logit of a class that a network does not cover: within float16, and so low that at the
+highest temperature of a recipe (1000) the class has a probability below 1e-26."""
+
+
+class Spread(nn.Module):
+    """Comes after a network whose N outputs are, in this order, ``classes`` of ``total`` classes
+    C: a specialist has some of them, and a network with another order has all.
+
+    ``places`` [C] is the index of each class among the outputs, N for one that is not there.
+    """
+
+    places: Tensor
+
+    def __init__(self, classes: Sequence[int], total: int) -> None:
+        super().__init__()
+        places = [len(classes)] * total
+        for place, name in enumerate(classes):
+            places[name] = place
+        # Not persistent: it is a setting of the recipe, not part of the trained weights.
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """[B, N] to [B, C]: each at the index of its class, ``UNKNOWN`` elsewhere.
+
+        A softmax over C is that of ``logits`` over N, with zeros for what is not known.
+        """
+        return functional.pad(logits, (0, 1), value=UNKNOWN).index_select(1, self.places)
+
+
+def spread_of(classes: Sequence[int] | None, total: int) -> Spread | None:
+    """Maps the outputs to the transfer set's classes; none if they are those classes in order."""
+    if classes is None or tuple(classes) == tuple(range(total)):
+        return None
+    return Spread(classes, total)
 
 
 class Network(nn.Module):

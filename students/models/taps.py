@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from students.errors import ModelError, first_line
+from cluster.errors import first_line
+from students.errors import ModelError
 from students.knowledge import Reduction
 from students.models.network import evaluating
 

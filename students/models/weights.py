@@ -17,7 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from students.errors import ShapeMismatch, WeightsError, first_line
+from cluster.errors import first_line
+from students.errors import ShapeMismatch, WeightsError
 from students.models.config import Weights
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "model_ema", "module")
@@ -42,18 +43,17 @@ def read_weights(weights: Weights, *, path_in_recipe: str, folder: Path) -> dict
     return _Source(weights, path_in_recipe, folder).tensors(header_only=False)
 
 
-def load_weights(
-    model: nn.Module, tensors: Mapping[str, Tensor], *, path_in_recipe: str, path: str = ""
-) -> None:
-    """Puts ``tensors`` into ``model``, which must want exactly these names and shapes.
+def load_weights(model: nn.Module, weights: Weights, *, path_in_recipe: str, folder: Path) -> None:
+    """Puts a weights file into ``model``, which must want exactly its names and shapes.
 
     Counters of batch normalisation (``num_batches_tracked``) may be absent: old files have none,
-    and nothing is computed from them. ``path`` is the file's name, for the error.
+    and nothing is computed from them.
 
     Raises:
-        WeightsError: they do not fit; the model is unchanged.
+        WeightsError: as ``read_weights``, or they do not fit; the model is unchanged.
     """
-    fitting = _fitting(model, tensors, path_in_recipe=path_in_recipe, path=path)
+    tensors = read_weights(weights, path_in_recipe=path_in_recipe, folder=folder)
+    fitting = _fitting(model, tensors, path_in_recipe=path_in_recipe, path=weights.path)
     model.load_state_dict(fitting, strict=False)
 
 
@@ -66,7 +66,7 @@ def check_weights_header(
     disk where its format allows it (since PyTorch 1.6).
 
     Raises:
-        WeightsError: as ``read_weights`` and ``load_weights`` would.
+        WeightsError: as ``load_weights``.
     """
     tensors = _Source(weights, path_in_recipe, folder).tensors(header_only=True)
     _fitting(model, tensors, path_in_recipe=path_in_recipe, path=weights.path)

@@ -2,8 +2,8 @@
 
 config             the recipe's section ``objective``
 catalog            the closed table of terms: a kind and its class
-objective          the weighted sum of terms, and how it is built from its section
-term               what every term is: settings, what it needs, its loss
+objective          the weighted sum of terms, its gradients, how it is built from its section
+term               what every term is: settings, the layers it compares, its loss
 cross_entropy      with the labels, or with the ensemble's most probable class
 soft_targets       KL from the teachers' softened distribution; or only where it predicts the label
 decoupled          soft targets as the label's class against the others, and the others
@@ -14,12 +14,9 @@ hint               squared distance of layers to teachers' layers, of one or of 
 relations          distances and angles between samples, against a layer or the ensemble
 triplet_order      which of two samples is nearer to a third, by the teachers' majority
 weight_schedule    a term's weight over the epochs
-softening          K teachers' logits to one distribution
+softening          K teachers' logits to one distribution, in single precision at least
 fallback_labels    the label that replaces the teachers' answer, where no teacher counts
 geometry           lengths, directions, distances, with finite gradients
-loss_precision     losses are computed in single precision at least
-term_gradients     the norm of each term's gradient at the student's outputs
-layer_refs         layers of teachers and student, as terms and the gating network name them
 adapters           from a student's guided layer to the shape of a teacher's hint
 teacher_gate       the gating network: weights the teachers for each sample
 """

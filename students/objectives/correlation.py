@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from students.lazy_imports import Float, Tensor, torch
 from students.objectives.fallback_labels import class_losses
-from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import soften_one
+from students.objectives.softening import at_least_single, soften_one
 from students.objectives.term import SofteningTerm, TermInputs
 
 SMALLEST_NORMS = 1e-8

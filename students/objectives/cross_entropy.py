@@ -8,8 +8,7 @@ from pydantic import Field
 
 from students.lazy_imports import Float, Int, Tensor, functional
 from students.objectives.fallback_labels import NO_CLASS, or_fallback
-from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import top_class
+from students.objectives.softening import at_least_single, top_class
 from students.objectives.term import Term, TermInputs
 
 

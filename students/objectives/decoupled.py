@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from students.lazy_imports import Bool, Float, Int, Tensor, functional, torch
 from students.objectives.fallback_labels import NO_CLASS, or_fallback, with_fallback
-from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import at_least_single
 from students.objectives.term import SofteningTerm, TermInputs
 
 

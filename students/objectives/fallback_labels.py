@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from students.lazy_imports import Float, Int, Tensor, functional, torch
-from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import at_least_single
 
 NO_CLASS = -1
 """Marks a sample without such a class: as a label, that it is unlabelled."""

@@ -10,9 +10,8 @@ from cluster.section import Section
 from students.errors import ObjectiveError
 from students.lazy_imports import Bool, Float, Tensor, torch
 from students.objectives.geometry import directions
-from students.objectives.layer_refs import Guided, HintLayer, LayerPair
-from students.objectives.loss_precision import at_least_single
-from students.objectives.term import Layer, Term, TermInputs
+from students.objectives.softening import at_least_single
+from students.objectives.term import Guided, HintLayer, Layer, LayerPair, Term, TermInputs
 
 
 def hint_loss(

@@ -11,10 +11,8 @@ from pydantic import model_validator
 
 from students.lazy_imports import Float, Tensor, functional, torch
 from students.objectives.geometry import directions, distances, mean_distance
-from students.objectives.layer_refs import Guided, HintLayer
-from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import soften_one
-from students.objectives.term import Layer, Term, TermInputs
+from students.objectives.softening import at_least_single, soften_one
+from students.objectives.term import Guided, HintLayer, Layer, Term, TermInputs
 
 MOST_ELEMENTS = 2**22
 """Of the largest tensor of one part (16 MiB in float32): larger batches are computed in parts."""

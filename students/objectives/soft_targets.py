@@ -8,8 +8,7 @@ from pydantic import Field
 
 from students.lazy_imports import Float, Int, Tensor, torch
 from students.objectives.fallback_labels import NO_CLASS, class_losses, or_fallback, with_fallback
-from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import standardized, top_class
+from students.objectives.softening import at_least_single, standardized, top_class
 from students.objectives.term import SofteningTerm, TermInputs
 
 

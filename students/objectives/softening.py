@@ -9,12 +9,20 @@ from typing import Literal
 
 from students.knowledge import Knowledge
 from students.lazy_imports import Bool, Float, Int, Tensor, torch
-from students.objectives.loss_precision import at_least_single
 
 Mean = Literal["arithmetic", "geometric"]
 
 SMALLEST_DEVIATION = 1e-7
 """Added to what ``standardized`` divides by, as in the code of Sun et al. (2024)."""
+
+
+def at_least_single(tensor: Tensor) -> Tensor:
+    """``tensor`` in float32 if it was of a half type, else as it is (float64 stays).
+
+    Losses are computed so: under autocast a network's logits are bfloat16, whose eight bits are
+    too few for logarithms of probabilities.
+    """
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def mean_distribution(

@@ -9,8 +9,7 @@ from typing import ClassVar, Literal
 
 from students.lazy_imports import Bool, Float, Tensor, functional, torch
 from students.objectives.fallback_labels import NO_CLASS
-from students.objectives.loss_precision import at_least_single
-from students.objectives.softening import normalized_weights, soften_one
+from students.objectives.softening import at_least_single, normalized_weights, soften_one
 from students.objectives.term import Term, TermInputs
 
 

@@ -14,18 +14,30 @@ code then trains a new student, for 200 epochs, with the finished network.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from dataclasses import dataclass, replace
 
 from students.knowledge import Knowledge
-from students.objectives.layer_refs import Gating
-from students.objectives.loss_precision import at_least_single
+from students.lazy_imports import Bool, Float, LazyModule, Tensor, nn, torch
+from students.objectives.softening import at_least_single
 
 GATE = "gate"
 PENALTY = "gate.penalty"
+
+
+@dataclass(frozen=True)
+class Gating:
+    """How a student weights its teachers itself: by its own ``layer``, into which the gating
+    network's gradient runs unless ``detached``; ``penalty`` times the sum of the network's squared
+    parameters is added to the loss; it learns for ``learns_for`` epochs, none: to the end."""
+
+    layer: str
+    detached: bool
+    penalty: float
+    learns_for: int | None
+
+    def frozen_in(self, epoch: int) -> bool:
+        """Whether the gating network no longer learns in ``epoch``, the first of which is 0."""
+        return self.learns_for is not None and epoch >= self.learns_for
 
 
 def gate_scores(
@@ -59,7 +71,7 @@ def max_pooled(features: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch fea
     return features.amax(dim=(2, 3) if features.ndim == 4 else 1)
 
 
-class Gate(nn.Module):
+class Gate(LazyModule):
     """A latent vector for each teacher and one readout, trained with the student.
 
     They are parameters of the learner like any other: the optimizer's weight decay and the

@@ -1,7 +1,8 @@
-"""What every term is: its settings in the recipe, what it needs, and its loss."""
+"""What every term is: its settings in the recipe, the layers it compares, and its loss."""
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,14 +11,62 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from cluster.section import Section
-from students.knowledge import Batch, Knowledge, Tap
+from students.knowledge import Batch, Knowledge, Reduction, Tap
 from students.lazy_imports import Tensor
-from students.objectives.layer_refs import Guided, HintLayer, LayerPair
 from students.objectives.softening import Mean, mean_distribution
-from students.objectives.weight_schedule import Weight, ever_positive, weight_at
+from students.objectives.weight_schedule import Weight, weight_at
 
 Layer = Annotated[str, Field(min_length=1)]
 Temperature = Annotated[float, Field(gt=0, le=1000)]
+
+
+@dataclass(frozen=True)
+class HintLayer:
+    """A teacher's layer, and what is kept of it."""
+
+    teacher: str
+    layer: str
+    reduction: Reduction
+
+    @property
+    def tap(self) -> Tap:
+        """The tap that the teacher returns."""
+        return Tap(self.layer, self.reduction)
+
+    @property
+    def name(self) -> str:
+        """Its name among all teachers' layers: ``deep/layer3:pool``."""
+        return f"{self.teacher}/{self.tap.name}"
+
+
+@dataclass(frozen=True)
+class Guided:
+    """A student's layer that a term reads: through an adapter that brings it to the shape of
+    ``hint``, or, without one, as one vector per sample. ``place`` is where the recipe names it,
+    within the term."""
+
+    layer: str
+    hint: HintLayer | None
+    place: str = "guided"
+
+
+@dataclass(frozen=True)
+class LayerPair:
+    """A layer of each side that a term compares: the learner's ``output``, and ``hint`` of the
+    teacher that is the ``position``-th of the ensemble."""
+
+    output: str
+    hint: HintLayer
+    position: int
+
+    def of_teacher(self, knowledge: Knowledge) -> Tensor:
+        """The teacher's layer [B, ...], through which no gradient runs; of samples that the
+        teacher did not answer it may hold anything."""
+        return knowledge.taps[self.hint.teacher][self.hint.tap.name].detach()
+
+    def present(self, knowledge: Knowledge) -> Tensor:
+        """Which samples [B] the teacher answered."""
+        return knowledge.present[self.position]
 
 
 @dataclass(frozen=True)
@@ -107,8 +156,8 @@ class Term(Section):
 
     @property
     def active(self) -> bool:
-        """Whether its weight is above zero in any epoch."""
-        return ever_positive(self.weight)
+        """Whether its weight is above zero in any epoch; every schedule is monotone."""
+        return any(weight_at(self.weight, epoch) > 0 for epoch in (0, sys.maxsize))
 
     def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
         """The teachers' layers that it needs, each with its place within the term."""

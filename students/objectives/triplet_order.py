@@ -11,9 +11,8 @@ from pydantic import Field
 
 from students.lazy_imports import Bool, Float, Int, Tensor, np, torch
 from students.objectives.geometry import lengths
-from students.objectives.layer_refs import Guided, HintLayer
-from students.objectives.loss_precision import at_least_single
-from students.objectives.term import Layer, Term, TermInputs
+from students.objectives.softening import at_least_single
+from students.objectives.term import Guided, HintLayer, Layer, Term, TermInputs
 from students.randomness import generator
 
 if TYPE_CHECKING:

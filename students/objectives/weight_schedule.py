@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -75,8 +74,3 @@ Weight = Annotated[Schedule, Field(discriminator="kind"), BeforeValidator(kind_f
 def weight_at(weight: float | Schedule, epoch: int) -> float:
     """The weight in one epoch, the first of which is 0."""
     return weight if isinstance(weight, (int, float)) else weight.at(epoch)
-
-
-def ever_positive(weight: float | Schedule) -> bool:
-    """Whether the weight is above zero in any epoch; every schedule is monotone."""
-    return any(weight_at(weight, epoch) > 0 for epoch in (0, sys.maxsize))

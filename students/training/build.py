@@ -8,18 +8,16 @@ from torch import Tensor, nn
 
 from students.engines.state_tensors import EngineState
 from students.models.build import build_model
-from students.models.class_map import spread_of
-from students.models.network import Network, Preprocess
+from students.models.network import Network, Preprocess, spread_of
 from students.models.taps import probe_shapes, reduced_shape
-from students.models.weights import load_weights, read_weights
+from students.models.weights import load_weights
 from students.objectives.adapters import Embedding, build_adapter
-from students.objectives.layer_refs import Guided
 from students.objectives.teacher_gate import Gate
+from students.objectives.term import Guided
 from students.specs import Assignment, Samples
 from students.training.learner import Learner
-from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.splits import Ids
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 
 
 def build_learner(
@@ -31,11 +29,11 @@ def build_learner(
     Raises:
         ModelError: no vector can be made of the layer that the gating network reads.
     """
-    spec = assignment.spec
-    model, gating = build_student_model(assignment, transfer_set), spec.gate
+    spec, gating = assignment.spec, assignment.spec.gate
+    network = student_network(assignment, transfer_set)
     shape = spec.model.model_shape(transfer_set.shape)
     layers = [each.layer for each in guided.values()]
-    shapes = probe_shapes(model, shape, [*layers, *([gating.layer] if gating else [])])
+    shapes = probe_shapes(network.model, shape, [*layers, *([gating.layer] if gating else [])])
     adapted: dict[str, tuple[str, nn.Module]] = {}
     for name, each in guided.items():
         adapter: nn.Module = Embedding()
@@ -49,16 +47,16 @@ def build_learner(
         (width,) = reduced_shape(shapes[gating.layer], "embedding", place=place)
         gate = Gate(len(assignment.teachers), width, layer=gating.layer, detached=gating.detached)
     return Learner(
-        student_preprocess(assignment, transfer_set),
-        model,
+        network.preprocess,
+        network.model,
         adapted,
         gate=gate,
         channels_last=spec.model.channels_last,
     )
 
 
-def build_student_model(assignment: Assignment, transfer_set: TransferSet) -> nn.Module:
-    """The student's own network, with the weights it starts from."""
+def student_network(assignment: Assignment, transfer_set: TransferSet) -> Network:
+    """The student as it is deployed, with the weights it starts from."""
     spec, classes = assignment.spec, assignment.spec.samples.classes
     model = build_model(
         spec.model,
@@ -69,28 +67,9 @@ def build_student_model(assignment: Assignment, transfer_set: TransferSet) -> nn
     )
     if spec.weights is not None:
         place = f"{spec.path}.weights"
-        tensors = read_weights(spec.weights, path_in_recipe=place, folder=assignment.folder)
-        load_weights(model, tensors, path_in_recipe=place)
-    return model
-
-
-def student_network(assignment: Assignment, transfer_set: TransferSet) -> Network:
-    """The student as it is deployed, with the weights it starts from."""
-    return Network(
-        student_preprocess(assignment, transfer_set),
-        build_student_model(assignment, transfer_set),
-        spread_of(assignment.spec.samples.classes, transfer_set.classes),
-    )
-
-
-def student_preprocess(assignment: Assignment, transfer_set: TransferSet) -> Preprocess:
-    """The preprocessing of pictures before the student's first layer."""
-    return Preprocess(
-        assignment.spec.model.preprocessing,
-        mean=transfer_set.mean,
-        std=transfer_set.std,
-        channels=transfer_set.shape[0],
-    )
+        load_weights(model, spec.weights, path_in_recipe=place, folder=assignment.folder)
+    first = Preprocess(spec.model.preprocessing, mean=transfer_set.mean, std=transfer_set.std)
+    return Network(first, model, spread_of(classes, transfer_set.classes))
 
 
 def deployed_weights(state: EngineState) -> dict[str, Tensor]:

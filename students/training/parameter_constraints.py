@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from students.engines.engine import Engine
-from students.objectives.layer_refs import Gating
-from students.objectives.teacher_gate import GATE
+from students.objectives.teacher_gate import GATE, Gating
 
 
 def max_norm(largest: float) -> Callable[[str, Tensor], Tensor | None]:

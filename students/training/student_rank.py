@@ -31,11 +31,10 @@ from students.training.build import (
 )
 from students.training.trainer import Progress, Trainer
 from students.training.warning_relay import collect_warnings
-from students.training.weighting_stats import WeightingStats, WeightingStatsBuffer
+from students.training.weighting_stats import WeightingStats
 from students.transfer_sets.catalog import load_transfer_set
-from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.sampler import BatchSampler
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 
 log = logging.getLogger("stillhouse.student")
 
@@ -121,7 +120,7 @@ class StudentRank:
             checkpoints=checkpoints,
             step_log=StepLogWriter(assignment.stage_folder, assignment.attempt) if leads else None,
             progress=Progress() if found is None else Progress.from_json(found.progress),
-            weighting_stats=WeightingStatsBuffer(stats) if spec.tracks_weights else None,
+            weighting_stats=stats if spec.tracks_weights else None,
             fault=assignment.fault if leads else None,
             engine=build_engine(setup),  # the last of all, for from now on it has to be closed
         )

@@ -11,6 +11,7 @@ Where it waits:
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,6 @@ from students.lr_schedule import learning_rate
 from students.objectives.objective import Objective
 from students.objectives.teacher_gate import with_gate_weights
 from students.objectives.term import learns_from_teachers
-from students.objectives.term_gradients import gradient_norms
 from students.randomness import seed_of
 from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
@@ -39,7 +39,7 @@ from students.storage.step_log import StepLogWriter, extend_segments
 from students.torch_state import seed_generators
 from students.training.parameter_constraints import GateFreeze, max_norm
 from students.training.questions import empty_knowledge, questions_of
-from students.training.weighting_stats import WeightingStatsBuffer, add_sums
+from students.training.weighting_stats import WeightingStats
 from students.transfer_sets.sampler import BatchSampler, MicroBatch
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -83,7 +83,7 @@ class Trainer:
     checkpoints: CheckpointFolder
     step_log: StepLogWriter | None
     progress: Progress = field(default_factory=Progress)
-    weighting_stats: WeightingStatsBuffer | None = None
+    weighting_stats: WeightingStats | None = None
     fault: Fault | None = None
     _gate_freeze: GateFreeze = field(init=False)
 
@@ -203,7 +203,7 @@ class Trainer:
         norms: dict[str, Tensor] = {}
         first_of_epoch = micro.step % self.sampler.steps_per_epoch == 0 and micro.index == 0
         if self.step_log is not None and first_of_epoch:
-            norms = gradient_norms(self.objective, outputs, batch, knowledge, epoch)
+            norms = self.objective.gradient_norms(outputs, batch, knowledge, epoch)
         values = [loss.detach(), *terms.values()]
         return torch.stack([value.double() for value in values]), norms
 
@@ -251,14 +251,15 @@ class Trainer:
         """The teachers' weights in the epoch that has ended, by the names they are logged under."""
         self._sum_weights()
         sums, self.progress.weighting_sums = self.progress.weighting_sums, ()
-        return {} if self.weighting_stats is None else self.weighting_stats.stats.to_metrics(sums)
+        return {} if self.weighting_stats is None else self.weighting_stats.to_metrics(sums)
 
     def _sum_weights(self) -> None:
         """Adds what all ranks have in their buffers to the epoch's sums."""
         own = None if self.weighting_stats is None else self.weighting_stats.take_sums()
         if own is not None:
             sums = self.engine.sum(own).tolist()
-            self.progress.weighting_sums = add_sums(self.progress.weighting_sums, sums)
+            before = self.progress.weighting_sums or (0.0,) * len(sums)
+            self.progress.weighting_sums = tuple(map(operator.add, before, sums))
 
     def _checkpoint_is_due(self) -> bool:
         every = self.spec.train.checkpoint.every

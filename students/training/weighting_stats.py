@@ -35,20 +35,50 @@ def changed_targets(
     return distance_B > CHANGED, target_BC.argmax(dim=-1) != uniform_BC.argmax(dim=-1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class WeightingStats:
     """Statistics of the weights of ``teachers`` (by name) at the ensemble's ``temperature`` and
-    ``mean``."""
+    ``mean``; one rank's sums since they were last taken.
+
+    They are computed ``CHUNK`` samples at a time: for one micro-batch alone that would take as long
+    as the objective itself. The sums do not depend on what was added before they were last taken:
+    taken at each commit, they are the same to the bit in a run that was interrupted after it.
+    """
 
     teachers: tuple[str, ...]
     classes: int
     temperature: float
     mean: Mean
+    _sums: list[Tensor] = field(default_factory=list, init=False)
+    _chunk: list[tuple[Knowledge, Tensor]] = field(default_factory=list, init=False)
 
     @property
     def groups(self) -> int:
         """How many groups of samples there are figures of: the classes, if they are few."""
         return self.classes if len(self.teachers) * self.classes <= MOST_CELLS else 1
+
+    def add(self, knowledge: Knowledge, labels: Tensor) -> None:
+        """Adds one micro-batch [B] of teachers with weights; nothing, if there are none."""
+        if len(knowledge.logits) == 0:
+            return
+        if self._chunk and not torch.equal(self._chunk[0][0].known, knowledge.known):
+            self._compute()
+        self._chunk.append((replace(knowledge, weights=knowledge.shares.detach(), taps={}), labels))
+        if sum(len(each) for _, each in self._chunk) >= CHUNK:
+            self._compute()
+
+    def take_sums(self) -> Tensor | None:
+        """The sums of all that was added, float64, which then start at zero; none if empty."""
+        self._compute()
+        sums, self._sums = self._sums, []
+        return torch.stack(sums).sum(0) if sums else None
+
+    def _compute(self) -> None:
+        if self._chunk:
+            knowledge = concatenate([knowledge for knowledge, _ in self._chunk])
+            labels = torch.cat([labels for _, labels in self._chunk])
+            self._sums.append(self.accumulate(knowledge, labels))
+            self._chunk = []
 
     def accumulate(self, knowledge: Knowledge, labels: Tensor) -> Tensor:
         """Sums over the samples of ``knowledge``, float64 [K G + G + 2]: weights by teacher and
@@ -106,43 +136,6 @@ class WeightingStats:
         return tuple(f"{self.teachers[0]}~{number + 1}" for number in range(teachers))
 
 
-@dataclass
-class WeightingStatsBuffer:
-    """One rank's sums since they were last taken, computed ``CHUNK`` samples at a time: for one
-    micro-batch alone that would take as long as the objective itself.
-
-    The sums do not depend on what was added before they were last taken: taken at each commit,
-    they are the same to the bit in a run that was interrupted after it.
-    """
-
-    stats: WeightingStats
-    _sums: list[Tensor] = field(default_factory=list)
-    _chunk: list[tuple[Knowledge, Tensor]] = field(default_factory=list)
-
-    def add(self, knowledge: Knowledge, labels: Tensor) -> None:
-        """Adds one micro-batch [B] of teachers with weights; nothing, if there are none."""
-        if len(knowledge.logits) == 0:
-            return
-        if self._chunk and not torch.equal(self._chunk[0][0].known, knowledge.known):
-            self._compute()
-        self._chunk.append((replace(knowledge, weights=knowledge.shares.detach(), taps={}), labels))
-        if sum(len(each) for _, each in self._chunk) >= CHUNK:
-            self._compute()
-
-    def take_sums(self) -> Tensor | None:
-        """The sums of all that was added, float64, which then start at zero; none if empty."""
-        self._compute()
-        sums, self._sums = self._sums, []
-        return torch.stack(sums).sum(0) if sums else None
-
-    def _compute(self) -> None:
-        if self._chunk:
-            knowledge = concatenate([knowledge for knowledge, _ in self._chunk])
-            labels = torch.cat([labels for _, labels in self._chunk])
-            self._sums.append(self.stats.accumulate(knowledge, labels))
-            self._chunk = []
-
-
 def concatenate(parts: Sequence[Knowledge]) -> Knowledge:
     """The knowledge of the same teachers of several micro-batches as one, without taps."""
     fallback = [each.fallback_labels for each in parts if each.fallback_labels is not None]
@@ -154,10 +147,3 @@ def concatenate(parts: Sequence[Knowledge]) -> Knowledge:
         taps={},
         fallback_labels=torch.cat(fallback) if fallback else None,
     )
-
-
-def add_sums(before: Sequence[float], more: Sequence[float]) -> tuple[float, ...]:
-    """The sum of two sums; either may be empty."""
-    if not before or not more:
-        return tuple(before or more)
-    return tuple(one + other for one, other in zip(before, more, strict=True))

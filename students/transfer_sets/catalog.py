@@ -66,15 +66,10 @@ def _load(config: TransferSetConfig, folder: Path, cache: Path) -> tuple[Example
         return examples, hashlib.sha256(f"{identity} {content_of(examples)}".encode()).hexdigest()
     if isinstance(config, Digits):
         return load_digits(), identity
-    root = root_of(config, folder)
+    root, key = root_of(config, folder), [config.kind, identity, *config.decoding.values()]
     if isinstance(config, ImageFolder):
-        key: list[object] = [config.kind, identity, config.size, config.channels]
         return load_or_make(key, cache=cache, make=partial(_decode_folder, config, root)), identity
-
-    def read(scratch: Path) -> Examples:
-        return load_published(config, root)
-
-    return load_or_make([config.kind, identity], cache=cache, make=read), identity
+    return load_or_make(key, cache=cache, make=lambda _: load_published(config, root)), identity
 
 
 def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:

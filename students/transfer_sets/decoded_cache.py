@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,9 @@ PREPARED_FORMAT = 1
 _LONGEST_WAIT = 3600.0
 
 
-def load_or_make(key: list[object], *, cache: Path, make: Callable[[Path], Examples]) -> Examples:
+def load_or_make(
+    key: Sequence[object], *, cache: Path, make: Callable[[Path], Examples]
+) -> Examples:
     """The examples known by ``key``, made by ``make`` if the cache has none.
 
     ``make`` is given a folder in which it may lay out large arrays. Processes that want

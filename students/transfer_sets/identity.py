@@ -5,12 +5,16 @@ Imports no torch, so that a recipe's digests are known at once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from students.custom_code import source_digest
+from students.durable_files import file_sha256, write_atomically
 from students.errors import TransferSetError
 from students.transfer_sets.config import (
     CustomTransferSet,
@@ -20,12 +24,14 @@ from students.transfer_sets.config import (
     Rooted,
     TransferSetConfig,
 )
-from students.transfer_sets.content_hashes import hashes_of
 from students.transfer_sets.image_folder import read_layout
 
 DIGITS_IDENTITY = "ee6d0aae678dea2e3d60e0529654f576ea09f209ea944acff4d10ab31fad3f34"
 """sha256 of the digits' shape, classes, targets and pictures (``digits.content_of``): a constant,
 for they come with a package and never change."""
+
+_SETTLED_NS = 50_000_000
+"""A file changed less than this ago could change again within one tick of its clock."""
 
 
 def root_of(config: Rooted, folder: Path) -> Path:
@@ -85,3 +91,48 @@ def _names(config: Published | ImageFolder, root: Path) -> Iterable[str]:
 
 def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()
+
+
+def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str]:
+    """sha256, in hex, of each file ``root/name``, by name.
+
+    A file is read only if its size or one of its times differs from what ``cache`` (a
+    folder) remembers of it; the memory is written whole or not at all, one file per root.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+    memory = cache / "file_hashes" / f"{place}.json"
+    known = _recall(memory)
+    now = time.time_ns()
+    found: dict[str, str] = {}
+    fresh: dict[str, list[object]] = {}
+    for name in names:
+        before = _stamp(root / name)
+        remembered = known.get(name)
+        if remembered is not None and remembered[0] == before:
+            found[name] = str(remembered[1])
+        else:
+            found[name] = file_sha256(root / name)
+            if _stamp(root / name) == before and now - max(before[1:]) > _SETTLED_NS:
+                fresh[name] = [before, found[name]]
+    if fresh:
+        # Without this file only time is lost; an unwritable home is reported elsewhere.
+        with contextlib.suppress(OSError):
+            write_atomically(memory, json.dumps({**known, **fresh}).encode())
+    return found
+
+
+def _recall(memory: Path) -> dict[str, list[object]]:
+    try:
+        known = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _stamp(path: Path) -> list[int]:
+    """Size, time of the content, time of the entry: the last cannot be set back by hand."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -1,11 +1,12 @@
-"""A transfer set in memory: its pictures, its parts, and its batches.
+"""A transfer set in memory: its pictures, its parts, its batches, and the part of some classes.
 
 N samples, C channels, H height, W width.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -131,3 +132,52 @@ class TransferSet:
         targets = self.targets[ids]
         quotas = share_of(share, class_counts(targets, self.classes))
         return take(ids, targets, quotas, seed=self.config.seed, part=part)
+
+
+def some_classes(whole: TransferSet, classes: Sequence[int] | None) -> TransferSet:
+    """The part of ``whole`` for a network whose outputs are ``classes``, in their order.
+
+    Samples keep their ids, and so their pictures and views; ``targets`` [N] are the indices of
+    their classes among the outputs, -1 for samples of other classes, which are in no part. The
+    set itself where these are all of its classes in order, or none are given.
+    """
+    if classes is None or tuple(classes) == tuple(range(whole.classes)):
+        return whole
+    places = np.full(whole.classes, -1, np.int64)
+    places[list(classes)] = np.arange(len(classes))
+    given = {each.name: getattr(whole, each.name) for each in fields(TransferSet)}
+    names = tuple(whole.class_names[name] for name in classes)
+    return _SomeClasses(
+        **{**given, "targets": places[whole.targets], "class_names": names}, whole=whole
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _SomeClasses(TransferSet):
+    """The samples of some classes; a teacher of these has the same ones of each as a teacher of
+    all classes."""
+
+    whole: TransferSet
+
+    @cached_property
+    def test_ids(self) -> Ids:
+        return self._own(self.whole.test_ids)
+
+    @cached_property
+    def validation_ids(self) -> Ids:
+        return self._own(self.whole.validation_ids)
+
+    @cached_property
+    def student_ids(self) -> Ids:
+        return self._own(self.whole.student_ids)
+
+    @cached_property
+    def labelled(self) -> Ids:
+        return self._own(self.whole.labelled)
+
+    def teacher_ids(self, fraction: float = 1.0) -> Ids:
+        return self._own(self.whole.teacher_ids(fraction))
+
+    def _own(self, ids: Ids) -> Ids:
+        own: Ids = ids[self.targets[ids] >= 0]
+        return own

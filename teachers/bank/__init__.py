@@ -1,8 +1,7 @@
 """Stores teachers' answers, so that none is computed twice. Needs numpy alone.
 
 columns        an answer's columns as rows of a fixed number of bytes
-shelf          one teacher's answers to one transfer set: the identity that stands in every file
-layout         where files are
+shelf          one teacher's answers to one transfer set: their identity, and where files are
 locks          locks that end with their process, and claims on what is being computed
 journal        what one writer appends and others read behind it
 sealed_file    rows by id, mapped, with a checksum for each block

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teachers.bank.columns import Column
-from teachers.bank.layout import journals_in, shelves_of, views_of
 from teachers.bank.locks import CLAIMS, LOCK, folder_lock, try_lock
 from teachers.bank.sealed_file import RowFormat
+from teachers.bank.shelf import journals_in, shelves_of, views_of
 
 
 @dataclass(frozen=True)

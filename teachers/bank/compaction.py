@@ -16,11 +16,10 @@ import numpy as np
 from students.durable_files import TEMPORARY
 from teachers.bank.budget import evict
 from teachers.bank.journal import JournalTail
-from teachers.bank.layout import journals_in, view_folder, views_of
 from teachers.bank.locks import folder_lock
 from teachers.bank.merged_column import ColumnFiles, MergedColumn
 from teachers.bank.sealed_file import write_sealed
-from teachers.bank.shelf import Shelf, read_about
+from teachers.bank.shelf import Shelf, journals_in, read_about, views_of
 
 log = logging.getLogger("stillhouse.bank")
 
@@ -37,7 +36,7 @@ def seal(shelf: Shelf, view: int, *, repair: bool = False) -> str:
     With ``repair`` also where there are no journals, and corrupt blocks are left out. Returns ""
     or the sentence that says why the disk cannot be written.
     """
-    folder = view_folder(shelf.folder, view)
+    folder = shelf.view_folder(view)
     if not repair and not journals_in(folder):
         return ""
     columns = [ColumnFiles(shelf, view, column) for column in shelf.columns]

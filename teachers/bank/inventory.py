@@ -11,10 +11,17 @@ from typing import Any
 from urllib.parse import unquote
 
 from teachers.bank.budget import ViewOnDisk, is_being_written, views_on_disk
-from teachers.bank.layout import SEALED, shelves_of, views_of
 from teachers.bank.locks import folder_lock
 from teachers.bank.sealed_file import CorruptFile, SealedFile, read_head
-from teachers.bank.shelf import file_identity, identity_of, read_about, read_inference_config
+from teachers.bank.shelf import (
+    SEALED,
+    file_identity,
+    identity_of,
+    read_about,
+    read_inference_config,
+    shelves_of,
+    views_of,
+)
 
 _ASIDE = ".removed-"
 

@@ -14,13 +14,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
 from teachers.bank.columns import Ids, Rows
-from teachers.bank.layout import journal_path
 from teachers.bank.locks import is_file_at, try_lock
 from teachers.bank.sealed_file import RowFormat
+from teachers.bank.shelf import JOURNAL
 
 FORMAT = 1
 _MAGIC = b"SHJOURNL"
@@ -39,7 +40,7 @@ class Journal:
 
     def __init__(self, folder: Path, column: str, row_format: RowFormat) -> None:
         while True:
-            self.path = journal_path(folder, column, secrets.token_hex(8))
+            self.path = folder / f"{quote(column, safe='')}.{secrets.token_hex(8)}{JOURNAL}"
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._handle = os.open(self.path, flags, 0o666)
             # A sealer that came between takes it for one whose writer is dead, and deletes it.

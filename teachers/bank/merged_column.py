@@ -11,9 +11,8 @@ import numpy as np
 
 from teachers.bank.columns import Column, Halves, Ids, Mask, Rows
 from teachers.bank.journal import Journal, JournalTail
-from teachers.bank.layout import journals_in, sealed_path, view_folder
 from teachers.bank.sealed_file import CorruptFile, RowFormat, SealedFile
-from teachers.bank.shelf import Shelf, file_identity
+from teachers.bank.shelf import Shelf, file_identity, journals_in, sealed_path
 
 _OFFSET_BITS = 40
 """A journal of a terabyte, and eight million of them, fit in 63 bits."""
@@ -25,7 +24,7 @@ class ColumnFiles:
     def __init__(self, shelf: Shelf, view: int, column: Column) -> None:
         name, size = column.stored_name, column.row_bytes
         self.column = column
-        self.folder = view_folder(shelf.folder, view)
+        self.folder = shelf.view_folder(view)
         self.sealed_path = sealed_path(self.folder, name)
         identity = file_identity(shelf.identity, view, name, size)
         self.row_format = RowFormat(identity, size, shelf.samples)

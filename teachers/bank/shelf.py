@@ -1,7 +1,9 @@
 """A shelf: the answers of one teacher, with the same columns, to the views of a transfer set.
 
 ``HOME/bank/<digest>/`` holds ``about.json`` (all that may change what is stored; the digest is
-its digest), ``manner.json`` (how the teacher is run) and a folder for each view.
+its digest), ``manner.json`` (how the teacher is run) and a folder for each view, in it files for
+each column: ``view-3/logits.sealed``, ``view-3/logits.0f3a....journal``, and ``view-3/lock`` for
+the sealer.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from students.durable_files import write_atomically
 from teachers.bank.columns import Column
@@ -23,6 +27,9 @@ from teachers.errors import BankError
 BANK_FORMAT = 1
 """Raised by hand when the meaning of what is stored changes."""
 ABOUT, INFERENCE = "about.json", "manner.json"
+SEALED, JOURNAL = ".sealed", ".journal"
+_VIEW = re.compile(r"view-(\d+)")
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 _BANKS_FORMAT = "format.json"
 _PLACE = "ensemble.bank"
 _DIGITS = 32
@@ -50,9 +57,46 @@ class Shelf:
         """The folder of all shelves."""
         return self.folder.parent
 
+    def view_folder(self, view: int) -> Path:
+        """The folder of the answers to one view."""
+        return self.folder / f"view-{view}"
+
     def of(self, names: Container[str]) -> Shelf:
         """The same with those of its columns that are named."""
         return replace(self, columns=tuple(each for each in self.columns if each.name in names))
+
+
+def views_of(shelf: Path) -> Iterator[tuple[int, Path]]:
+    """The views for which the shelf has a folder, ascending, and the folders."""
+    try:
+        paths = list(shelf.iterdir())
+    except FileNotFoundError:
+        return
+    found = [(match, path) for path in paths if (match := _VIEW.fullmatch(path.name))]
+    yield from sorted((int(match[1]), path) for match, path in found)
+
+
+def shelves_of(bank: Path) -> list[Path]:
+    """The folders of all shelves of a bank."""
+    if not bank.is_dir():
+        return []
+    folders = (path for path in bank.iterdir() if _DIGEST.fullmatch(path.name))
+    return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
+
+
+def sealed_path(folder: Path, column: str) -> Path:
+    """The sealed file of a column, in the folder of a view."""
+    return folder / f"{quote(column, safe='')}{SEALED}"
+
+
+def journals_in(folder: Path, column: str | None = None) -> list[Path]:
+    """The journals of a view, or of one column of it, in order of their names."""
+    stem = ".*" if column is None else re.escape(quote(column, safe=""))
+    name = re.compile(rf"{stem}\.[0-9a-f]+{re.escape(JOURNAL)}")
+    try:
+        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def shelf_digest(about: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 
 from teachers.bank.columns import Halves, Ids, Mask
 from teachers.bank.compaction import seal, write_trouble
-from teachers.bank.layout import view_folder
 from teachers.bank.locks import Claims
 from teachers.bank.merged_column import ColumnFiles, LiveColumn
 from teachers.bank.shelf import Shelf
@@ -128,5 +127,5 @@ class LiveView:
 
     def _open_claims(self) -> Claims:
         if self._claims is None:
-            self._claims = Claims(view_folder(self._shelf.folder, self._view))
+            self._claims = Claims(self._shelf.view_folder(self._view))
         return self._claims

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from students.models.build import build_model
-from students.models.class_map import spread_of
 from students.models.config import Model, Weights
-from students.models.network import Network, Preprocess
-from students.models.weights import load_weights, read_weights
+from students.models.network import Network, Preprocess, spread_of
+from students.models.weights import load_weights
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -38,13 +37,10 @@ def load_network(
         seed=0,
         folder=folder,
     )
-    load_weights(
-        built, read_weights(weights, path_in_recipe=path, folder=folder), path_in_recipe=path
-    )
+    load_weights(built, weights, path_in_recipe=path, folder=folder)
     first = Preprocess(
         model.preprocessing,
         mean=transfer_set.mean,
         std=transfer_set.std,
-        channels=transfer_set.shape[0],
     )
     return Network(first, built, spread_of(classes, transfer_set.classes)).eval()

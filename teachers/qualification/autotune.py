@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cluster.errors import first_line
 from students.knowledge import Answer, Tap
 from students.models.network import Network
 from students.models.profile import costs
@@ -191,8 +192,7 @@ class _Search:
             except NotNumbers as error:
                 trial.rejected = str(error)
             except RuntimeError as error:  # also torch's own for what its compiler cannot do
-                reason = str(error).strip().splitlines()[0][:200]
-                trial.rejected = f"does not run ({reason})"
+                trial.rejected = f"does not run ({first_line(error)[:200]})"
             else:
                 trial.compile_seconds = time.perf_counter() - began if inference.compiled else 0.0
                 trial.time_pass(self.pictures)

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from students.transfer_sets.class_subset import some_classes
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.columns import Ids
 from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_checks import (

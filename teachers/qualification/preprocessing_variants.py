@@ -51,7 +51,7 @@ def find_better_preprocessing(
         return None
 
     def right_under(variant: Preprocessing, part: slice) -> npt.NDArray[np.bool_]:
-        first = Preprocess(variant, mean=mean, std=std, channels=len(mean))
+        first = Preprocess(variant, mean=mean, std=std)
         other = Network(first, network.model, network.spread)
         with use_threads(threads), torch.inference_mode():
             logits = torch.cat([other(chunk) for chunk in torch.split(pictures[part], CHUNK)])

@@ -10,7 +10,7 @@ from typing import Literal
 
 from students.knowledge import Knowledge
 from students.lazy_imports import Bool, Float, Tensor, torch
-from students.objectives.loss_precision import at_least_single
+from students.objectives.softening import at_least_single
 from teachers.weighting.rule import RuleContext, WeightingRule, shared_equally
 
 

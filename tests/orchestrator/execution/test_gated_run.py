@@ -12,7 +12,7 @@ from cluster.in_process import InProcessRuntime
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.executor import StageResult
 from orchestrator.recipe.rules.teaching import _OUTPUTS
-from students.objectives.layer_refs import Gating
+from students.objectives.teacher_gate import Gating
 from students.training.learner import OWN
 from tests import small
 from tests.running import IN_PROCESS, Killed, committed_rows, executor

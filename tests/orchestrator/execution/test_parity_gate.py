@@ -63,7 +63,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     folder = tmp_path_factory.mktemp("taught")
     data = load_transfer_set(Digits(), folder=folder, cache=folder)
     model = build_model(MODEL, input_shape=data.shape, classes=10, seed=0, folder=folder)
-    first = Preprocess(MODEL.preprocessing, mean=data.mean, std=data.std, channels=1)
+    first = Preprocess(MODEL.preprocessing, mean=data.mean, std=data.std)
     batch = data.batch(data.student_ids, 0)
     network, optimizer = Network(first, model), torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(40):

@@ -124,7 +124,7 @@ def test_without_a_bank_all_answers_are_computed(tmp_path: Path) -> None:
     found = measure(loaded, home=tmp_path / "home", say=lambda _: None, seconds=QUICK)
     assert found.bank is None
     assert found.speeds.read is None
-    assert set(found.speeds.of_untaught()) == {"computed"}
+    assert set(found.of_untaught) == {"computed"}
     assert [stage.read for stage in found.stages] == [0, 0, 0]
 
 
@@ -166,7 +166,7 @@ def test_a_stage_in_a_process_of_its_own_is_measured_with_its_start(
     found = measure(loaded, home=tmp_path / "home", say=lambda _: None, seconds=QUICK)
     (student,) = found.stages
     assert student.seconds > 0.0
-    assert found.speeds.of_untaught() == found.teachers == {}
+    assert found.of_untaught == found.teachers == {}
     assert any("side by side" in each for each in found.assumed)
     shared.close.assert_called_once_with()
 

@@ -11,11 +11,10 @@ from orchestrator.planning.plan import Stage
 from orchestrator.profiling.measured_plan import ExpectedStage
 from orchestrator.profiling.short_run import StageTiming
 from orchestrator.profiling.stage_estimate import (
-    TaughtTiming,
+    TimedStage,
     Workload,
+    expected_stage,
     run_seconds,
-    taught_stage,
-    untaught_stage,
     workload,
 )
 from students.transfer_sets.catalog import load_transfer_set
@@ -43,9 +42,9 @@ def taught(
     plan = small.planned(folder, *overrides, repeats=repeats)
     data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder / "cache")
     read = replace(TIMING, rate=1000.0, start_seconds=1.0) if bank else None
-    timing, stored = TaughtTiming(TIMING, read, frozenset(filter(None, [uncached]))), set()
+    timing, stored = TimedStage(TIMING, read, frozenset(filter(None, [uncached]))), set()
     return {
-        stage.title: taught_stage(stage, workload(stage, data), timing, stored)
+        stage.title: expected_stage(stage, workload(stage, data), timing, stored)
         for stage in plan.stages
         if stage.name == "student"
     }
@@ -83,18 +82,20 @@ def test_a_teacher_whose_answers_are_not_kept_is_asked_every_time(tmp_path: Path
 
 
 def test_a_stage_takes_its_start_its_steps_and_its_evaluations() -> None:
-    found = untaught_stage(ALONE, WORK, TIMING)
+    found = expected_stage(ALONE, WORK, TimedStage(TIMING), set())
     assert found.seconds == pytest.approx(5.0 + 1000 / 100 + 4 * 0.5 + (100 + 200) / 300)
     assert found.samples_per_second == 100.0, "a rate is that of the steps"
 
 
 def test_validation_is_estimated_where_no_epoch_has_ended() -> None:
-    found = untaught_stage(ALONE, WORK, replace(TIMING, epoch_seconds=None))
+    timed = TimedStage(replace(TIMING, epoch_seconds=None))
+    found = expected_stage(ALONE, WORK, timed, set())
     assert found.seconds == pytest.approx(5.0 + 1000 / 100 + (4 * 100 + 100 + 200) / 300)
 
 
 def test_a_stage_that_came_to_its_end_takes_what_it_took() -> None:
-    assert untaught_stage(ALONE, WORK, replace(TIMING, total_seconds=1.5)).seconds == 1.5
+    timed = TimedStage(replace(TIMING, total_seconds=1.5))
+    assert expected_stage(ALONE, WORK, timed, set()).seconds == 1.5
 
 
 def test_the_whole_run_is_its_longest_chain_or_the_work_that_the_cores_do() -> None:

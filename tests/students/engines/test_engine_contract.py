@@ -9,7 +9,7 @@ from students.engines.catalog import build_engine
 from students.engines.engine import EngineSetup
 from students.engines.group import Group
 from students.engines.state_tensors import EngineState
-from students.errors import CheckpointError, UserError
+from students.errors import CheckpointError
 from students.optimizers import AdamW, Sgd
 from students.torch_state import use_threads
 from tests.students.engines.engine_cases import (
@@ -177,25 +177,6 @@ def test_an_engine_that_could_not_be_built_leaves_no_group_behind():
     one = built("zero_2")
     learn(one, 0, 1)
     one.close()
-
-
-@pytest.mark.parametrize(
-    ("settings", "path"),
-    [
-        ({"gradient_clipping": 2.0}, "gradient_clipping"),
-        ({"zero_optimization": {"stage": 3}}, "zero_optimization.stage"),
-        (
-            {"zero_optimization": {"offload_optimizer": {"device": "cpu"}}},
-            "zero_optimization.offload_optimizer",
-        ),
-    ],
-)
-def test_deepspeed_settings_that_the_recipe_owns_are_refused(settings, path):
-    with pytest.raises(UserError, match="take it out") as caught:
-        build_engine(
-            EngineSetup(EngineConfig(deepspeed=settings), TrainConfig(), Learner(), group=Group())
-        )
-    assert caught.value.path == f"engine.deepspeed.{path}"
 
 
 def test_the_users_deepspeed_settings_are_merged_in_and_change_no_bit():

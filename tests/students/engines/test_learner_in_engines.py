@@ -11,9 +11,8 @@ from students.engines.group import Group
 from students.knowledge import Batch, Knowledge
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.config import ObjectiveConfig
-from students.objectives.layer_refs import Gating
 from students.objectives.objective import build_objective
-from students.objectives.teacher_gate import Gate
+from students.objectives.teacher_gate import Gate, Gating
 from students.training.learner import Learner
 from students.training.parameter_constraints import GateFreeze
 

@@ -59,7 +59,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TransferSet:
 def network() -> Network:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(1), nn.Dropout(0.5), nn.Linear(64, 10))
-    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3]), model)
 
 
 def by_hand(data: TransferSet) -> tuple[float, float]:

@@ -11,9 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from students.errors import ModelError
-from students.models.build import build_model, probe, skeleton
+from students.models.build import build_model, initialise, probe, skeleton
 from students.models.catalog import ModelConfig
-from students.models.initialise import initialise
 
 CIFAR, DIGITS = (3, 32, 32), (1, 8, 8)
 ADAPTER: TypeAdapter[Any] = TypeAdapter(ModelConfig)

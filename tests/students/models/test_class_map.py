@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from students.models.build import build_model
-from students.models.class_map import UNKNOWN, Spread, spread_of
 from students.models.in_a_row import Mlp, PlainCnn
-from students.models.network import Network, Preprocess, weights_sha256
+from students.models.network import UNKNOWN, Network, Preprocess, Spread, spread_of, weights_sha256
 from students.models.profile import costs
 from students.models.taps import recording
 from teachers.inference.answer_encoding import decode, encode
@@ -24,7 +23,7 @@ def network(classes: tuple[int, ...] | None = CLASSES, model: Mlp | PlainCnn | N
     config = model or Mlp(hidden=(8,))
     count = TOTAL if classes is None else len(classes)
     built = build_model(config, input_shape=SHAPE, classes=count, seed=0, folder=Path())
-    first = Preprocess(config.preprocessing, mean=(0.5,), std=(0.5,), channels=1)
+    first = Preprocess(config.preprocessing, mean=(0.5,), std=(0.5,))
     return Network(first, built, spread_of(classes, TOTAL)).eval()
 
 

@@ -27,7 +27,7 @@ def pictures(batch: int, channels: int = 3, size: int = 8) -> torch.Tensor:
 
 def test_preprocessing_scales_and_normalises_per_channel() -> None:
     config = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0))
-    out = Preprocess(config, mean=(9, 9, 9), std=(9, 9, 9), channels=3)(pictures(2))
+    out = Preprocess(config, mean=(9, 9, 9), std=(9, 9, 9))(pictures(2))
     scaled = pictures(2).numpy().astype(np.float64) / 255
     expected = (scaled - np.reshape([0.1, 0.2, 0.3], (3, 1, 1))) / np.reshape(
         [0.5, 0.25, 2.0], (3, 1, 1)
@@ -37,28 +37,27 @@ def test_preprocessing_scales_and_normalises_per_channel() -> None:
 
 
 def test_what_the_recipe_leaves_out_is_the_transfer_sets_own() -> None:
-    one = Preprocess(Preprocessing(), mean=(0.1, 0.2, 0.3), std=(1, 2, 4), channels=3)
-    two = Preprocess(Preprocessing(mean=(0.1, 0.2, 0.3)), mean=(9, 9, 9), std=(1, 2, 4), channels=3)
+    one = Preprocess(Preprocessing(), mean=(0.1, 0.2, 0.3), std=(1, 2, 4))
+    two = Preprocess(Preprocessing(mean=(0.1, 0.2, 0.3)), mean=(9, 9, 9), std=(1, 2, 4))
     assert torch.equal(one(pictures(2)), two(pictures(2)))
 
 
 def test_reversed_channels_are_the_pictures_with_their_channels_reversed() -> None:
     own = {"mean": (0.1, 0.2, 0.3), "std": (1.0, 2.0, 4.0)}
-    rgb = Preprocess(Preprocessing(), **own, channels=3)(pictures(2))
-    bgr = Preprocess(Preprocessing(channels="bgr"), **own, channels=3)(pictures(2))
+    rgb = Preprocess(Preprocessing(), **own)(pictures(2))
+    bgr = Preprocess(Preprocessing(channels="bgr"), **own)(pictures(2))
     assert torch.equal(bgr, rgb.flip(1))
     said = Preprocess(
         Preprocessing(channels="bgr", mean=(0.3, 0.2, 0.1), std=(4.0, 2.0, 1.0)),
         mean=(9, 9, 9),
         std=(9, 9, 9),
-        channels=3,
     )
     assert torch.equal(said(pictures(2)), bgr)
 
 
 def test_a_resize_keeps_an_even_picture_even() -> None:
     even = torch.full((2, 1, 8, 8), 51, dtype=torch.uint8)
-    out = Preprocess(Preprocessing(size=5), mean=(0.0,), std=(1.0,), channels=1)(even)
+    out = Preprocess(Preprocessing(size=5), mean=(0.0,), std=(1.0,))(even)
     assert out.shape == (2, 1, 5, 5)
     torch.testing.assert_close(out, torch.full_like(out, 0.2))
 
@@ -75,14 +74,14 @@ def test_preprocessing_that_does_not_fit_the_pictures_is_refused(
     config: Preprocessing, channels: int, path: str
 ) -> None:
     with pytest.raises(ModelError) as caught:
-        Preprocess(config, mean=(0.5,) * channels, std=(1.0,) * channels, channels=channels)
+        Preprocess(config, mean=(0.5,) * channels, std=(1.0,) * channels)
     assert caught.value.path == path
 
 
 def deployed(size: int | None = None) -> Network:
     config = ResNetCifar(depth=8, width=4, preprocessing=Preprocessing(size=size))
     model = build_model(config, input_shape=(3, 8, 8), classes=5, seed=0, folder=Path())
-    own = Preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.2,) * 3, channels=3)
+    own = Preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.2,) * 3)
     return Network(own, model)
 
 

@@ -14,7 +14,7 @@ from students.models.build import build_model, skeleton
 from students.models.config import Preprocessing, Weights
 from students.models.network import Network, Preprocess
 from students.models.residual import ResNetCifar
-from students.models.weights import check_weights_header, load_weights, read_weights
+from students.models.weights import check_weights_header, load_weights
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FILES = {
@@ -46,10 +46,9 @@ def test_pretrained_weights_fit_by_their_header(root: Path, depth: int) -> None:
 
 def test_pretrained_resnet_20_is_as_right_as_published_on_2000_test_pictures(root: Path) -> None:
     weights = Weights(path=f"weights/{FILES[20]}")
-    tensors = read_weights(weights, path_in_recipe="teachers.deep.weights", folder=root)
     model = build_model(config(20), input_shape=(3, 32, 32), classes=10, seed=0, folder=root)
-    load_weights(model, tensors, path_in_recipe="teachers.deep.weights", path=weights.path)
-    own = Preprocess(config(20).preprocessing, mean=(0,) * 3, std=(1,) * 3, channels=3)
+    load_weights(model, weights, path_in_recipe="teachers.deep.weights", folder=root)
+    own = Preprocess(config(20).preprocessing, mean=(0,) * 3, std=(1,) * 3)
     network = Network(own, model).eval()
     pictures, labels = first_test_samples(root, 2000)
     with torch.inference_mode():

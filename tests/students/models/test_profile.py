@@ -32,7 +32,7 @@ class Floats(nn.Module):
 
 
 def empty(config: Model, shape: tuple[int, int, int]) -> Network:
-    own = Preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3, channels=shape[0])
+    own = Preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3)
     model = skeleton(config, input_shape=shape, classes=10, folder=Path())
     return Network(own, model).to("meta")
 
@@ -53,7 +53,7 @@ def test_a_separable_convolution_costs_the_share_its_paper_says() -> None:
 def test_an_mlp_costs_one_product_per_weight() -> None:
     weights, biases = 64 * 16 + 16 * 10, 16 + 10
     config = Mlp(hidden=(16,))
-    own = Preprocess(Preprocessing(), mean=(0.5,), std=(0.5,), channels=1)
+    own = Preprocess(Preprocessing(), mean=(0.5,), std=(0.5,))
     model = build_model(config, input_shape=(1, 8, 8), classes=10, seed=0, folder=Path())
     expected = Costs(weights + biases, weights, 4 * (weights + biases))
     assert costs(Network(own, model), (1, 8, 8)) == expected
@@ -72,7 +72,7 @@ def test_attention_is_counted_on_every_device() -> None:
         name="vit_b_32", options={"image_size": 32, "dropout": 0.5, "attention_dropout": 0.5}
     )
     model = build_model(config, input_shape=(3, 32, 32), classes=10, seed=0, folder=Path())
-    own = Preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3, channels=3)
+    own = Preprocess(config.preprocessing, mean=(0.5,) * 3, std=(0.5,) * 3)
     assert costs(Network(own, model), (3, 32, 32)) == costs(empty(config, (3, 32, 32)), (3, 32, 32))
     # Two tokens of width 768, twelve layers: products with weights, and among the tokens.
     per_layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072) + 2 * (2 * 2 * 768)
@@ -114,7 +114,7 @@ def test_latency_of_a_slow_network_is_bounded() -> None:
 
 def test_counting_leaves_gradients_modes_and_settings_alone() -> None:
     network = Network(
-        Preprocess(Preprocessing(), mean=(0.5,), std=(0.5,), channels=1),
+        Preprocess(Preprocessing(), mean=(0.5,), std=(0.5,)),
         build_model(Mlp(hidden=(4,)), input_shape=(1, 8, 8), classes=3, seed=0, folder=Path()),
     )
     network.model.eval()

@@ -28,6 +28,10 @@ def read(folder: Path, **settings: Any) -> dict[str, Tensor]:
     return read_weights(Weights(**settings), path_in_recipe=PLACE, folder=folder)
 
 
+def load(model: nn.Module, folder: Path) -> None:
+    load_weights(model, Weights(path="w.pt"), path_in_recipe=PLACE, folder=folder)
+
+
 def refusal(action: Callable[[], object]) -> str:
     with pytest.raises(WeightsError) as caught:
         action()
@@ -93,14 +97,15 @@ def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_model_whose_own_module_is_called_like_a_wrapper_gets_its_weights(tmp_path: Path) -> None:
     model, other = nn.ModuleDict({"model": small_model()}), nn.ModuleDict({"model": small_model()})
     torch.save(model.state_dict(), tmp_path / "w.pt")
-    load_weights(other, read(tmp_path, path="w.pt"), path_in_recipe=PLACE)
+    load(other, tmp_path)
     assert same(dict(other.state_dict()), dict(model.state_dict()))
 
 
 def test_counters_of_batch_normalisation_may_be_absent(tmp_path: Path) -> None:
     model, other = small_model(), small_model()
     state = {n: t for n, t in model.state_dict().items() if "num_batches" not in n}
-    load_weights(other, state, path_in_recipe=PLACE)
+    torch.save(state, tmp_path / "w.pt")
+    load(other, tmp_path)
     assert same(dict(other.state_dict()), dict(model.state_dict()))
 
 
@@ -112,12 +117,13 @@ def misfit() -> dict[str, Tensor]:
     return state
 
 
-def test_a_misfit_is_reported_in_three_lines_and_changes_nothing() -> None:
+def test_a_misfit_is_reported_in_three_lines_and_changes_nothing(tmp_path: Path) -> None:
     model = small_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    message = refusal(lambda: load_weights(model, misfit(), path_in_recipe=PLACE, path="other.pt"))
+    torch.save(misfit(), tmp_path / "w.pt")
+    message = refusal(lambda: load(model, tmp_path))
     missing, unexpected, shape = message.splitlines()
-    assert "'other.pt'" in missing
+    assert "'w.pt'" in missing
     assert "2 missing (0.weight, 0.bias)" in missing
     assert "2 unexpected (old.0.weight, old.0.bias)" in unexpected
     assert "1 of another shape (2.weight [10, 4], not [2, 4])" in shape

@@ -13,7 +13,6 @@ from pydantic import TypeAdapter
 
 from students.knowledge import Batch, Knowledge
 from students.objectives.config import ObjectiveConfig
-from students.objectives.layer_refs import Gating
 from students.objectives.objective import build_objective
 from students.objectives.soft_targets import soft_target_loss
 from students.objectives.softening import soften
@@ -21,6 +20,7 @@ from students.objectives.teacher_gate import (
     GATE,
     PENALTY,
     Gate,
+    Gating,
     gate_penalty,
     gate_scores,
     gate_weights,

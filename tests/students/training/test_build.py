@@ -4,7 +4,8 @@ import torch
 
 from students.models.custom import CustomModel
 from students.models.in_a_row import PlainCnn
-from students.objectives.layer_refs import Gating, Guided, HintLayer
+from students.objectives.teacher_gate import Gating
+from students.objectives.term import Guided, HintLayer
 from students.training.build import build_learner
 from students.transfer_sets.catalog import load_transfer_set
 from tests.students.tiny import DATA, assignment, spec

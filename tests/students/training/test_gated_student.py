@@ -13,7 +13,7 @@ from torch import Tensor
 
 from students.engines.state_tensors import EngineState
 from students.knowledge import Knowledge, Question
-from students.objectives.layer_refs import Gating
+from students.objectives.teacher_gate import Gating
 from students.specs import StudentSpec
 from students.storage.outcome import weights_file
 from students.training.build import deployed_weights

@@ -16,7 +16,7 @@ from students.models.network import weights_sha256
 from students.specs import Samples, StudentSpec
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import read_answers, weights_file
-from students.training.build import build_student_model
+from students.training.build import student_network
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.sampler import Ids
@@ -178,7 +178,7 @@ def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
     assert untaught.asked == []
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     first = [
-        weights_sha256(build_student_model(tiny.assignment(tmp_path / name, spec), data))
+        weights_sha256(student_network(tiny.assignment(tmp_path / name, spec), data).model)
         for name, spec in (("taught", tiny.spec()), ("untaught", tiny.spec(taught=False)))
     ]
     assert first[0] == first[1]
@@ -197,7 +197,7 @@ def test_a_students_adapters_are_no_part_of_it(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     tiny.train(stage, tiny.spec())
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
-    model = build_student_model(tiny.assignment(stage, tiny.spec()), data)
+    model = student_network(tiny.assignment(stage, tiny.spec()), data).model
     outcome = tiny.outcome(stage)
     assert outcome.parameters == sum(each.numel() for each in model.parameters())
     checkpoint = CheckpointFolder(stage, 2, 2).latest()

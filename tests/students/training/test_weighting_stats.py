@@ -12,8 +12,6 @@ from students.training.questions import empty_knowledge
 from students.training.weighting_stats import (
     CHUNK,
     WeightingStats,
-    WeightingStatsBuffer,
-    add_sums,
     changed_targets,
     concatenate,
 )
@@ -135,7 +133,7 @@ def test_parts_of_an_epoch_add_up_to_the_whole() -> None:
     knowledge = answers()
     weights = torch.rand(2, 6, generator=torch.Generator().manual_seed(1))
     knowledge = replace(knowledge, weights=weights / weights.sum(0))
-    sums: tuple[float, ...] = ()
+    sums = torch.zeros(())
     for part in (slice(0, 2), slice(2, 6)):
         cut = replace(
             knowledge,
@@ -143,9 +141,8 @@ def test_parts_of_an_epoch_add_up_to_the_whole() -> None:
             present=knowledge.present[:, part],
             weights=knowledge.shares[:, part],
         )
-        sums = add_sums(sums, BOTH.accumulate(cut, LABELS[part]).tolist())
-    assert BOTH.to_metrics(sums) == pytest.approx(metrics(knowledge))
-    assert add_sums(sums, ()) == sums
+        sums = sums + BOTH.accumulate(cut, LABELS[part])
+    assert BOTH.to_metrics(sums.tolist()) == pytest.approx(metrics(knowledge))
     assert BOTH.to_metrics(()) == {}
 
 
@@ -171,7 +168,7 @@ def random_answers(samples: int, seed: int) -> tuple[Knowledge, torch.Tensor]:
 
 
 def test_sums_by_chunks_equal_those_of_each_micro_batch() -> None:
-    buffer, each = WeightingStatsBuffer(BOTH), [random_answers(100, seed) for seed in range(25)]
+    buffer, each = replace(BOTH), [random_answers(100, seed) for seed in range(25)]
     for knowledge, labels in each:
         buffer.add(knowledge, labels)
     assert 2 * CHUNK < 25 * 100
@@ -183,7 +180,7 @@ def test_sums_by_chunks_equal_those_of_each_micro_batch() -> None:
 
 
 def test_sums_have_the_same_bits_whatever_was_added_before_they_were_last_taken() -> None:
-    reused, fresh = WeightingStatsBuffer(BOTH), WeightingStatsBuffer(BOTH)
+    reused, fresh = replace(BOTH), replace(BOTH)
     for seed in range(7):
         reused.add(*random_answers(100, seed))
     reused.take_sums()
@@ -197,13 +194,13 @@ def test_sums_have_the_same_bits_whatever_was_added_before_they_were_last_taken(
 
 
 def test_empty_knowledge_adds_nothing() -> None:
-    buffer = WeightingStatsBuffer(BOTH)
+    buffer = replace(BOTH)
     buffer.add(empty_knowledge(5, CLASSES), torch.zeros(5, dtype=torch.int64))
     assert buffer.take_sums() is None
 
 
 def test_teachers_that_cover_other_classes_are_summed_apart() -> None:
-    buffer, known = WeightingStatsBuffer(BOTH), torch.ones(2, CLASSES, dtype=torch.bool)
+    buffer, known = replace(BOTH), torch.ones(2, CLASSES, dtype=torch.bool)
     known[0, 2:] = False
     (one, labels), (other, others) = random_answers(10, 0), random_answers(10, 1)
     other = replace(other, known=known)

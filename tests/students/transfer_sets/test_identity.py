@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from students.durable_files import file_sha256
 from students.errors import TransferSetError, UserError
-from students.transfer_sets import content_hashes
 from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder, Mnist
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.identity import DIGITS_IDENTITY, identify
@@ -39,16 +39,16 @@ def folder(tmp_path):
 @pytest.fixture
 def settled(monkeypatch):
     """Takes every file for one that was last changed long ago."""
-    monkeypatch.setattr(content_hashes, "_SETTLED_NS", -(10**12))
+    monkeypatch.setattr("students.transfer_sets.identity._SETTLED_NS", -(10**12))
 
 
 @pytest.fixture
 def reads(monkeypatch):
     """The names of the files whose content is read."""
     names = []
-    honest = content_hashes.file_sha256
     monkeypatch.setattr(
-        content_hashes, "file_sha256", lambda path: names.append(path) or honest(path)
+        "students.transfer_sets.identity.file_sha256",
+        lambda path: names.append(path) or file_sha256(path),
     )
     return names
 

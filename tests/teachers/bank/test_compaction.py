@@ -15,10 +15,9 @@ import pytest
 
 from teachers.bank import compaction
 from teachers.bank.compaction import seal, seal_all
-from teachers.bank.layout import journals_in, sealed_path, view_folder
 from teachers.bank.locks import folder_lock
 from teachers.bank.reader import StoredView
-from teachers.bank.shelf import Shelf
+from teachers.bank.shelf import Shelf, journals_in, sealed_path
 from teachers.bank.writer import LiveView
 from tests.teachers.bank.shelves import (
     LOGITS,
@@ -47,7 +46,7 @@ def write_and_die(shelf: Shelf, view: int, *batches: np.ndarray) -> None:
 
 
 def sealed(shelf: Shelf, view: int = 0) -> bytes:
-    return sealed_path(view_folder(shelf.folder, view), "logits").read_bytes()
+    return sealed_path(shelf.view_folder(view), "logits").read_bytes()
 
 
 def intact_ids(shelf: Shelf, view: int = 0) -> set[int]:

@@ -10,10 +10,9 @@ import pytest
 
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
-from teachers.bank.layout import sealed_path, view_folder
 from teachers.bank.reader import StoredView, is_filled
 from teachers.bank.sealed_file import BLOCK_BYTES, CorruptBlocks, IdBitmap
-from teachers.bank.shelf import Shelf, read_about
+from teachers.bank.shelf import Shelf, read_about, sealed_path
 from teachers.bank.writer import LiveView
 from tests.teachers.bank.shelves import (
     CLASSES,
@@ -34,7 +33,7 @@ WIDE = Column("tap.wide", (1024,))
 
 
 def logits_of(shelf: Shelf, view: int = 0, column: str = "logits") -> Path:
-    return sealed_path(view_folder(shelf.folder, view), column)
+    return sealed_path(shelf.view_folder(view), column)
 
 
 @pytest.mark.parametrize("count", [1, 64, 700, SAMPLES])

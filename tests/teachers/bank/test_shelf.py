@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from teachers.bank.layout import shelves_of
 from teachers.bank.shelf import (
     identity_of,
     prepare_shelf,
     read_about,
     read_inference_config,
     shelf_digest,
+    shelves_of,
 )
 from teachers.errors import BankError
 from tests.teachers.bank.shelves import about, in_child, shelf_in

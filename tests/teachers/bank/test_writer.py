@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from teachers.bank.layout import journals_in
 from teachers.bank.reader import StoredView
-from teachers.bank.shelf import Shelf
+from teachers.bank.shelf import Shelf, journals_in
 from teachers.bank.writer import LiveView
 from tests.teachers.bank.shelves import (
     LOGITS,

@@ -12,8 +12,7 @@ import pytest
 from cluster.errors import RoleLost
 from students.knowledge import Answer, AnswerCounts, Question
 from teachers.bank.columns import Column
-from teachers.bank.layout import sealed_path, view_folder
-from teachers.bank.shelf import Shelf, prepare_shelf
+from teachers.bank.shelf import Shelf, prepare_shelf, sealed_path
 from teachers.bank.writer import LiveView
 from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Wait
@@ -153,7 +152,7 @@ def test_missing_answers_of_a_teacher_that_was_not_started_raise(shelf: Shelf) -
 
 
 def flip(shelf: Shelf) -> None:
-    path = sealed_path(view_folder(shelf.folder, 0), "logits")
+    path = sealed_path(shelf.view_folder(0), "logits")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)

@@ -36,7 +36,7 @@ NETS: dict[str, tuple[Model, tuple[Tap, ...]]] = {
 def network(kind: str) -> Network:
     config, _ = NETS[kind]
     model = build_model(config, input_shape=(1, 8, 8), classes=10, seed=1, folder=Path())
-    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3]), model)
 
 
 LAID = {"channels_last": True, "folded": True}

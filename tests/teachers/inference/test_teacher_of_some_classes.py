@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from students.knowledge import LOGITS, Tap
-from students.models.class_map import UNKNOWN
 from students.models.in_a_row import PlainCnn
+from students.models.network import UNKNOWN
 from teachers.bank.columns import Column
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher

@@ -30,7 +30,7 @@ def network(config: Model) -> Network:
 
 
 def wrapped(model: nn.Module) -> Network:
-    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3], channels=1), model)
+    return Network(Preprocess(Preprocessing(), mean=[0.3], std=[0.3]), model)
 
 
 def tuned(net: Network, samples: int = MANY) -> Tuning:

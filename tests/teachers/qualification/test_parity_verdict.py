@@ -13,7 +13,7 @@ from students.models.build import build_model
 from students.models.config import Preprocessing, Weights
 from students.models.network import Network, Preprocess
 from students.models.residual import ResNetCifar
-from students.models.weights import load_weights, read_weights
+from students.models.weights import load_weights
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from teachers.inference.inference_config import plain
@@ -54,10 +54,9 @@ def verdict_under(data_root: Path):  # type: ignore[no-untyped-def]
         kind = ResNetCifar(depth=20, preprocessing=config)
         model = build_model(kind, input_shape=(3, 32, 32), classes=10, seed=0, folder=data_root)
         weights = Weights(path=f"weights/{FILES[20]}")
-        tensors = read_weights(weights, path_in_recipe="x", folder=data_root)
-        load_weights(model, tensors, path_in_recipe="x")
+        load_weights(model, weights, path_in_recipe="x", folder=data_root)
         change(model)
-        first = Preprocess(config, mean=OWN_MEAN, std=OWN_STD, channels=3)
+        first = Preprocess(config, mean=OWN_MEAN, std=OWN_STD)
         network = Network(first, model).eval()
         with torch.inference_mode():
             own = network(pictures)

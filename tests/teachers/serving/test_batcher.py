@@ -14,8 +14,7 @@ import pytest
 
 from students.knowledge import Answer, Columns, Question
 from teachers.bank.columns import Column
-from teachers.bank.layout import sealed_path, view_folder
-from teachers.bank.shelf import Shelf, prepare_shelf
+from teachers.bank.shelf import Shelf, prepare_shelf, sealed_path
 from teachers.bank.writer import LiveView
 from teachers.serving.batcher import Batcher
 from teachers.serving.view_cache import ViewCaches
@@ -139,7 +138,7 @@ def test_a_few_missing_among_many_stored_fill_one_batch(shelf: Shelf) -> None:
 
 
 def test_what_a_stream_stored_is_sealed_once_no_stream_of_its_view_is_open(shelf: Shelf) -> None:
-    caches, path = ViewCaches(), sealed_path(view_folder(shelf.folder, 0), "logits")
+    caches, path = ViewCaches(), sealed_path(shelf.view_folder(0), "logits")
     with caches.opened(shelf, 0, ("logits",)) as last:
         with caches.opened(shelf, 0, ("logits",)) as first:
             answered(first, Network(), some(4, 8))
@@ -148,7 +147,7 @@ def test_what_a_stream_stored_is_sealed_once_no_stream_of_its_view_is_open(shelf
             answered(second, Network(), some(4, 8, first=40))
         with caches.opened(shelf, 1, ("logits",)) as other:
             answered(other, Network(), [asked(3, view=1)])
-        assert sealed_path(view_folder(shelf.folder, 1), "logits").exists()
+        assert sealed_path(shelf.view_folder(1), "logits").exists()
         assert not path.exists(), "another window may add to it"
         network = Network()
         answered(last, network, some(4, 8))
@@ -230,7 +229,7 @@ def test_hosts_in_step_compute_each_answer_once(shelf: Shelf) -> None:
 
 
 def test_a_corrupt_block_is_computed_again(shelf: Shelf) -> None:
-    path = sealed_path(view_folder(shelf.folder, 0), "logits")
+    path = sealed_path(shelf.view_folder(0), "logits")
     run(shelf, some(4, 8))
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -240,7 +239,7 @@ def test_a_corrupt_block_is_computed_again(shelf: Shelf) -> None:
 
 
 def test_trouble_with_the_disk_is_reported_and_the_answers_go_on(shelf: Shelf) -> None:
-    view_folder(shelf.folder, 0).write_text("a file where a folder must be")
+    shelf.view_folder(0).write_text("a file where a folder must be")
     network = Network()
     with ViewCaches().opened(shelf, 0, ("logits",)) as cache:
         answered(cache, network, some(4, 8))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from students.knowledge import Batch, Knowledge, Question
-from students.models.class_map import Spread
+from students.models.network import Spread
 from students.objectives.correlation import Correlation
 from students.objectives.cross_entropy import HardTargets
 from students.objectives.decoupled import Decoupled

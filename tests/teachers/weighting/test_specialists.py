@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from students.knowledge import Knowledge
-from students.models.class_map import UNKNOWN
+from students.models.network import UNKNOWN
 from students.objectives.softening import Mean, soften
 from teachers.weighting.specialists import Specialists, masked_mean
 from tests.teachers.weighting.micro_batches import MicroBatch, weigh

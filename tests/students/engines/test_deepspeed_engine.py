@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from students.engines.import_blocker import block_import
+from students.engines.deepspeed_engine import block_import
 
 
 def test_an_import_is_blocked_on_one_thread_and_only_inside_the_context(tmp_path, monkeypatch):

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from students.transfer_sets.catalog import load_transfer_set
-from students.transfer_sets.class_subset import some_classes
 from students.transfer_sets.config import Digits, NoAugment, Shift
-from students.transfer_sets.transfer_set import TransferSet
+from students.transfer_sets.transfer_set import TransferSet, some_classes
 
 CLASSES = (9, 3, 5)
 
