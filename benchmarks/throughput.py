@@ -47,7 +47,7 @@ from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import LOOK_AHEAD
 from teachers.client.stream import StreamedKnowledge
-from teachers.config import STREAMS_PER_RANK, Wait
+from teachers.config import Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.inference.inference_config import plain
 from teachers.serving.answer_spec import AnswerSpec
@@ -152,7 +152,7 @@ class Bench:
             cache=self.work / "cache",
         )
         # The student's streams stay open during the turns of the teachers alone.
-        demand = Demand(streams=2 * STREAMS_PER_RANK, environment={"OMP_NUM_THREADS": "1"})
+        demand = Demand(environment={"OMP_NUM_THREADS": "1"})
         return runtime.start(demand, name, TeacherHost, spec)
 
     def student(

@@ -9,8 +9,8 @@ from cluster.in_process import InProcessRuntime
 from cluster.runtime import Runtime
 
 
-def build_runtime(config: ClusterConfig, *, cpus: int, gpus: int = 0, home: Path) -> Runtime:
-    """The runtime that ``cluster.mode`` names, with ``cpus`` logical CPUs and ``gpus`` GPUs.
+def build_runtime(config: ClusterConfig, *, cpus: int, home: Path) -> Runtime:
+    """The runtime that ``cluster.mode`` names, with ``cpus`` logical CPUs.
 
     Raises:
         ClusterError: Ray does not start, or ``home`` cannot be written.
@@ -20,4 +20,4 @@ def build_runtime(config: ClusterConfig, *, cpus: int, gpus: int = 0, home: Path
     # Ray takes a second to import; a run in one process does without it.
     from cluster.ray.local_runtime import LocalRuntime
 
-    return LocalRuntime(cpus, gpus, home=home)
+    return LocalRuntime(cpus, home=home)

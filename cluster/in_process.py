@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent import futures
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from cluster.errors import ClusterError, RoleLost
-from cluster.runtime import Demand, Future, Handle, Stream
+from cluster.runtime import Demand, Future, Handle, Place, Stream
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -17,8 +18,8 @@ P = ParamSpec("P")
 class InProcessRuntime:
     """Starts roles as objects of this process, for debugging and for small runs.
 
-    Nothing is placed and nothing waits: ``Demand`` is ignored, its ``environment`` as well, since
-    this process has started already.
+    There is room for every role and nothing waits: ``Demand`` is ignored, its ``environment`` as
+    well, since this process has started already.
     """
 
     parallel = False
@@ -27,17 +28,29 @@ class InProcessRuntime:
         self._handles: list[_Handle[Any]] = []
         self._closed = False
 
+    def reserve(
+        self, name: str, demands: Sequence[Demand], stopping: threading.Event | None = None
+    ) -> tuple[Place, ...]:
+        """A place for each demand, at once."""
+        self._refuse_if_closed(name)
+        return tuple(Place(name, demand) for demand in demands)
+
+    def release(self, place: Place) -> None:
+        """Does nothing: places are not counted."""
+
+    def grow(self, cpus: float) -> None:
+        """Does nothing: CPUs are not counted."""
+
     def start(
         self,
-        demand: Demand,
+        where: Place | Demand,
         name: str,
         role: Callable[P, R],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Handle[R]:
         """Builds ``role(*args, **kwargs)`` here; what its constructor raises is raised here."""
-        if self._closed:
-            raise ClusterError(f"role '{name}' cannot start, for the runtime is closed")
+        self._refuse_if_closed(name)
         handle = _Handle(name, lambda: role(*args, **kwargs))
         self._handles.append(handle)
         return cast(Handle[R], handle)
@@ -59,6 +72,10 @@ class InProcessRuntime:
         for handle in self._handles:
             handle.drop("the runtime is closed", for_good=True)
         self._handles.clear()
+
+    def _refuse_if_closed(self, name: str) -> None:
+        if self._closed:
+            raise ClusterError(f"'{name}' cannot start, for the runtime is closed")
 
     def _own(self, handle: Handle[Any]) -> _Handle[Any]:
         if not isinstance(handle, _Handle):
@@ -98,6 +115,9 @@ class _Handle(Generic[R]):
         if ahead < 1:
             raise ValueError(f"`ahead` is {ahead}; it must be at least 1")
         return _Stream(self, lambda role: getattr(role, method.__name__)(*args, **kwargs))
+
+    def responds(self, seconds: float) -> bool:
+        return self._role is not None
 
     def revive(self) -> None:
         if self._for_good:

@@ -10,14 +10,13 @@ from cluster.runtime import Runtime
 from orchestrator.execution.prewarm import prewarm_ranks
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.planning.thread_allocation import gpus, logical_cpus
+from orchestrator.planning.thread_allocation import logical_cpus
 
 
 class RuntimeStart:
-    """Starts a plan's runtime on its own thread, beside other work, and closes it.
+    """Starts a plan's runtime on a thread, beside other work, and closes it.
 
-    Ray's processes end with the thread that started them, so that thread lives until they have
-    ended. Waiting: ``runtime`` and ``close`` wait for the start, which Ray itself bounds.
+    Waiting: ``runtime`` and ``close`` wait for the start, which Ray itself bounds.
     """
 
     def __init__(self, store: Store) -> None:
@@ -33,7 +32,7 @@ class RuntimeStart:
     def _start(self, plan: Plan) -> Runtime:
         cores = os.cpu_count() or 1
         cpus, cluster = logical_cpus(plan, cores), plan.recipe.cluster
-        runtime = build_runtime(cluster, cpus=cpus, gpus=gpus(plan), home=self._store.home)
+        runtime = build_runtime(cluster, cpus=cpus, home=self._store.home)
         prewarm_ranks(runtime, plan, self._store, cores)
         return runtime
 

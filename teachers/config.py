@@ -19,7 +19,7 @@ from teachers.weighting.constant import Uniform
 
 STREAMS_PER_RANK = 3
 """Streams that one rank may have from one teacher at one time; ``teachers.client.stream`` opens
-them. It stands here because a runtime is asked for processes before torch is imported."""
+them, and a teacher's process serves ``cluster.runtime.STREAMS_PER_PROCESS``."""
 
 
 class TeacherTrain(TrainConfig):

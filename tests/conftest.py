@@ -24,7 +24,7 @@ def local_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun
     """A one-node Ray with 16 logical CPUs; whoever starts a role here retires it."""
     from cluster.ray.local_runtime import LocalRuntime
 
-    runtime = LocalRuntime(16, home=tmp_path_factory.mktemp("home"), timeout=5.0)
+    runtime = LocalRuntime(16, home=tmp_path_factory.mktemp("home"))
     yield runtime
     runtime.close()
 

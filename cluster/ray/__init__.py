@@ -2,8 +2,10 @@
 
 session_folder   Makes and removes the folders of a session: its token, and Ray's own files
 session          A Ray of our own on this machine: on loopback, behind a token
+process_session  Starts that Ray for its first user in this process, ends it after its last
+pending_calls    Counts the threads that wait for Ray
 host             The actor: a process that holds one role at a time
 handle           Handles of such roles, calls that wait for them, and Ray's errors as ours
-resource_ledger  Counts logical CPUs and GPUs: which role has how many, which must wait
+resource_ledger  Counts logical CPUs and GPUs: which place has how many, who must wait
 local_runtime    The runtime of one machine: each role in its own process
 """

@@ -1,9 +1,4 @@
-"""Handles of roles that live in Ray actors, calls that wait for them, and Ray's errors as ours.
-
-A thread that waits for Ray while it is shut down waits for ever. So every wait is counted in
-``PENDING_CALLS``; closing the runtime ends the roles first, which frees the waiting threads,
-and shuts Ray down once none is left.
-"""
+"""Handles of roles that live in Ray actors, calls that wait for them, and Ray's errors as ours."""
 
 from __future__ import annotations
 
@@ -12,7 +7,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Condition
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import ray
@@ -20,6 +14,7 @@ from ray import exceptions
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent, first_line
 from cluster.ray.host import RoleAbsent
+from cluster.ray.pending_calls import PENDING_CALLS
 from cluster.runtime import Future, Stream
 
 R = TypeVar("R")
@@ -32,44 +27,17 @@ BUILDING_SECONDS = 300.0
 """How long a process may take to start and build its role."""
 
 
-class PendingCalls:
-    """Counts the threads of this process that wait for Ray."""
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._waiting = 0
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Counts the calling thread while the context is open."""
-        with self._changed:
-            self._waiting += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._waiting -= 1
-                self._changed.notify_all()
-
-    def wait_until_none(self, timeout: float) -> None:
-        """Waits until no thread waits for Ray, at most ``timeout`` seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting == 0, timeout)
-
-
-PENDING_CALLS = PendingCalls()
-"""Of this process: Ray itself is one to a process."""
-
-
 @dataclass(frozen=True)
 class RayHandle(Generic[R]):
     """A role in a host's process; may be passed to roles in other processes.
 
-    ``construction`` refers to what the role was started with, so each copy can revive it.
+    ``session`` names the Ray it belongs to; ``construction`` refers to what the role was started
+    with, so each copy can revive it.
     """
 
     name: str
     serial: int
+    session: str
     host: Any
     construction: Any
 
@@ -77,14 +45,18 @@ class RayHandle(Generic[R]):
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
-        return _RayFuture(self.name, self._remote(self.host.call, method.__name__, args, kwargs))
+        return _RayFuture(
+            self.name, self.session, self._remote(self.host.call, method.__name__, args, kwargs)
+        )
 
     def control(
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` beside whatever the role is doing."""
         beside = self.host.call.options(concurrency_group="control")
-        return _RayFuture(self.name, self._remote(beside, method.__name__, args, kwargs))
+        return _RayFuture(
+            self.name, self.session, self._remote(beside, method.__name__, args, kwargs)
+        )
 
     def stream(
         self,
@@ -101,7 +73,20 @@ class RayHandle(Generic[R]):
             _generator_backpressure_num_objects=ahead,
             concurrency_group="streams",
         )
-        return _RayStream(self.name, self._remote(bounded, method.__name__, args, kwargs))
+        return _RayStream(
+            self.name, self.session, self._remote(bounded, method.__name__, args, kwargs)
+        )
+
+    def responds(self, seconds: float) -> bool:
+        """Whether the role is there and its process answers within ``seconds``."""
+        beside = self.host.ping.options(concurrency_group="health")
+        try:
+            answer = self._remote(beside)
+            with _translate_errors(self.name, self.session):
+                ray.get(answer, timeout=seconds)
+        except (RoleLost, RoleSilent):
+            return False
+        return True
 
     def revive(self) -> None:
         """Builds a lost role again; does nothing to a live one."""
@@ -110,22 +95,37 @@ class RayHandle(Generic[R]):
     def build(self, *, fresh: bool) -> None:
         """Has the host build the role; waits until its process runs, restarted if need be."""
         answer = self._remote(self.host.build, self.construction, fresh)
-        with _translate_errors(self.name):
+        with _translate_errors(self.name, self.session):
             ray.get(answer, timeout=BUILDING_SECONDS)
 
     def _remote(self, method: Any, *args: Any) -> Any:
-        if not ray.is_initialized():
-            raise RoleLost(f"role '{self.name}' is gone: the runtime is closed")
+        _refuse_if_ended(self.name, self.session)
         return method.remote(self.serial, *args)
 
 
+def session_name() -> str:
+    """The name of the Ray that runs in this process now."""
+    return str(ray.get_runtime_context().get_session_name())
+
+
+def _is_running(session: str) -> bool:
+    return ray.is_initialized() and session_name() == session
+
+
+def _refuse_if_ended(name: str, session: str) -> None:
+    """Ray does not know what belongs to one before it: it raises anything, or waits for ever."""
+    if not _is_running(session):
+        raise RoleLost(f"role '{name}' is gone: the runtime is closed")
+
+
 class _RayFuture(Generic[T]):
-    def __init__(self, name: str, reference: Any) -> None:
+    def __init__(self, name: str, session: str, reference: Any) -> None:
         self._name = name
+        self._session = session
         self._reference = reference
 
     def result(self, timeout: float | None = None) -> T:
-        with _translate_errors(self._name):
+        with _translate_errors(self._name, self._session):
             answer: T = ray.get(self._reference, timeout=timeout)
         return answer
 
@@ -137,17 +137,18 @@ class _RayStream(Generic[T]):
     by ``close``, and by the garbage collector where that was forgotten.
     """
 
-    def __init__(self, name: str, generator: Any) -> None:
+    def __init__(self, name: str, session: str, generator: Any) -> None:
         self._name = name
+        self._session = session
         self._generator = [generator]
-        self._release = weakref.finalize(self, _cancel, self._generator)
+        self._release = weakref.finalize(self, _cancel, session, self._generator)
         self._release.atexit = False
 
     def next(self, timeout: float | None = None) -> T:
         if not self._generator:
             raise StopIteration
         generator = self._generator[0]
-        with _translate_errors(self._name):
+        with _translate_errors(self._name, self._session):
             if timeout is not None:
                 ready, _ = ray.wait([generator], timeout=timeout, fetch_local=False)
                 if not ready:
@@ -164,18 +165,19 @@ class _RayStream(Generic[T]):
         self._release()
 
 
-def _cancel(generator: list[Any]) -> None:
-    if generator and ray.is_initialized():
+def _cancel(session: str, generator: list[Any]) -> None:
+    if generator and _is_running(session):
         ray.cancel(generator[0])
     # A cancelled generator looks up once a second; without a reference to it, it ends at once.
     generator.clear()
 
 
 @contextmanager
-def _translate_errors(name: str) -> Iterator[None]:
+def _translate_errors(name: str, session: str) -> Iterator[None]:
     """Raises Ray's errors as ours; a role's own as it raised them, with its traceback as a note."""
     try:
         with PENDING_CALLS.counted():
+            _refuse_if_ended(name, session)
             yield
     except exceptions.GetTimeoutError as error:
         raise RoleSilent(f"role '{name}' did not answer in time: {error}") from None

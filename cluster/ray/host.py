@@ -38,9 +38,9 @@ class Host:
     group    threads serves
     ======== ======= ==================================================================
     default  1       ``call``: in the order in which they were made
-    streams  demand  ``stream``: one that waits for its reader occupies its thread
-    control  1       ``build``, ``drop``, ``import_modules`` and health checks
-    exit     1       ``wait_for_exit``
+    streams  24      ``stream``: one that waits for its reader occupies its thread
+    control  1       ``build``, ``drop``, ``import_modules`` and calls beside the others
+    health   1       ``ping``
     ======== ======= ==================================================================
 
     ``build`` and ``drop`` run on the single thread of ``control``, so they need no lock.
@@ -113,9 +113,9 @@ class Host:
                 if isinstance(answers, Generator):
                     answers.close()
 
-    def wait_for_exit(self) -> None:
-        """Never answers, so that waiting for it ends when the process has ended."""
-        threading.Event().wait()
+    def ping(self, serial: int) -> None:
+        """Answers at once if the host holds the role."""
+        self._get_role(serial)
 
     def _get_role(self, serial: int) -> Any:
         role = self._role

@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+import psutil
 import ray
 from ray import exceptions
+from ray._private import state
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.ray.handle import PENDING_CALLS, RayHandle
+from cluster.ray.handle import RayHandle, session_name
 from cluster.ray.host import Host, HostOccupied
+from cluster.ray.pending_calls import PENDING_CALLS
+from cluster.ray.process_session import PROCESS_SESSION
 from cluster.ray.resource_ledger import ResourceLedger
-from cluster.ray.session import ray_session
-from cluster.runtime import Demand, Handle
+from cluster.runtime import STREAMS_PER_PROCESS, Demand, Handle, Place
 
 R = TypeVar("R")
 P = ParamSpec("P")
@@ -32,56 +35,78 @@ class _ProcessKind:
     """What cannot change once a process runs, so only roles of one kind share processes."""
 
     environment: tuple[tuple[str, str], ...]
-    streams: int
     gpus: float
 
     @classmethod
     def of(cls, demand: Demand) -> _ProcessKind:
-        return cls(tuple(sorted(demand.environment.items())), demand.streams, demand.gpus)
+        return cls(tuple(sorted(demand.environment.items())), demand.gpus)
 
 
 class LocalRuntime:
-    """Starts roles as Ray actors on a one-node Ray, which it starts and ends itself.
+    """Starts roles as Ray actors on a one-node Ray of this process, which all its runtimes share.
 
-    ``cpus`` are logical and may exceed the machine's cores. One role after another may live in
-    one process (``Host``). Used from several threads.
+    ``cpus`` are logical, this runtime's own, and may exceed the machine's cores; the GPUs are the
+    machine's. One role after another may live in one process (``Host``). Used from several
+    threads.
     """
 
     parallel = True
 
-    def __init__(
-        self,
-        cpus: int,
-        gpus: int = 0,
-        *,
-        home: Path,
-        timeout: float = 600.0,
-    ) -> None:
+    def __init__(self, cpus: float, *, home: Path) -> None:
         self._session = ExitStack()
-        self._session.enter_context(ray_session(cpus, gpus, home))
-        self._ledger = ResourceLedger(cpus, gpus, timeout=timeout)
+        gpus = self._session.enter_context(PROCESS_SESSION.used(home))
+        self._ledger = ResourceLedger(cpus, gpus)
         self._serials = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[_ProcessKind, list[Any]] = {}
-        self._placed: dict[int, _ProcessKind] = {}
+        self._unused: set[Place] = set()
+        self._placed: dict[int, Place] = {}
         self._hosts: list[Any] = []
         self._closed = False
 
+    def reserve(
+        self, name: str, demands: Sequence[Demand], stopping: threading.Event | None = None
+    ) -> tuple[Place, ...]:
+        """Takes all ``demands`` at one moment, once they are free together."""
+        places = self._ledger.reserve(name, demands, stopping)
+        with self._lock:
+            self._unused.update(places)
+        return places
+
+    def release(self, place: Place) -> None:
+        """Gives a place back in which no role was started; does nothing to any other."""
+        with self._lock:
+            unused = place in self._unused
+            self._unused.discard(place)
+        if unused:
+            self._ledger.give_back(place)
+
+    def grow(self, cpus: float) -> None:
+        """Raises the logical CPUs to ``cpus``, if there are fewer."""
+        self._ledger.grow(cpus)
+
     def start(
         self,
-        demand: Demand,
+        where: Place | Demand,
         name: str,
         role: Callable[P, R],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Handle[R]:
         """Builds ``role(*args, **kwargs)`` in its own process; returns once it is built."""
-        serial = next(self._serials)
-        self._ledger.take(serial, name, demand)
+        place = where if isinstance(where, Place) else self.reserve(name, [where])[0]
+        with self._lock:
+            self._refuse_if_closed()
+            if place not in self._unused:
+                raise ClusterError(
+                    f"role '{name}' cannot start in a place of '{place.name}' that was given back "
+                    "or used before; reserve another"
+                )
+            self._unused.remove(place)
         try:
-            handle = self._place(_ProcessKind.of(demand), serial, name, (role, args, kwargs))
+            handle = self._build(place, name, (role, args, kwargs))
         except BaseException:
-            self._ledger.give_back(serial)
+            self._ledger.give_back(place)
             raise
         return cast(Handle[R], handle)
 
@@ -100,63 +125,59 @@ class LocalRuntime:
         """Ends a role in order and keeps its process, unless calls of the role do not end."""
         owned = _own(handle)
         with self._lock:
-            kind = self._placed.pop(owned.serial, None)
-        if kind is None and self._closed:
+            place = self._placed.pop(owned.serial, None)
+        if place is None and self._closed:
             return
         free = _drop_role(owned)
-        if kind is not None:
+        if place is not None:
             # A process that has used a GPU keeps memory there; only its end gives that back.
-            self._put_back(kind, owned.host, keep=free and not kind.gpus)
-            self._ledger.give_back(owned.serial)
+            self._put_back(place, owned.host, keep=free and not place.demand.gpus)
+            self._ledger.give_back(place)
 
     def kill(self, handle: Handle[Any]) -> None:
         """Ends a role and its process at once; returns when the process is gone."""
         owned = _own(handle)
         with self._lock:
             self._refuse_if_closed()
-            kind = self._placed.pop(owned.serial, None)
-        exited = owned.host.wait_for_exit.options(concurrency_group="exit").remote()
-        ray.kill(owned.host, no_restart=False)
-        ray.wait([exited], timeout=_GRACE_SECONDS)
-        if kind is not None:
-            self._put_back(kind, owned.host, keep=True)
-            self._ledger.give_back(owned.serial)
+            place = self._placed.pop(owned.serial, None)
+        _kill_process(owned.host)
+        if place is not None:
+            self._put_back(place, owned.host, keep=True)
+            self._ledger.give_back(place)
 
     def close(self) -> None:
-        """Ends every role and every process. May be called twice."""
+        """Ends its roles and their processes. May be called twice."""
         with self._lock:
             hosts, self._hosts = self._hosts, []
             self._closed = True
             self._idle.clear()
             self._placed.clear()
+            self._unused.clear()
         self._ledger.close()
         if hosts and ray.is_initialized():
             # Frees the threads that wait for an answer; once Ray is gone they would wait for ever.
             for host in hosts:
                 ray.kill(host)
-            PENDING_CALLS.wait_until_none(_GRACE_SECONDS)
         self._session.close()
 
-    def _place(
-        self, kind: _ProcessKind, serial: int, name: str, construction: Any
-    ) -> RayHandle[Any]:
-        reference = ray.put(construction)
+    def _build(self, place: Place, name: str, construction: Any) -> RayHandle[Any]:
+        serial, reference = next(self._serials), ray.put(construction)
         while True:
-            host = self._take_host(kind)
-            handle: RayHandle[Any] = RayHandle(name, serial, host, reference)
+            host = self._take_host(_ProcessKind.of(place.demand))
+            handle: RayHandle[Any] = RayHandle(name, serial, session_name(), host, reference)
             try:
                 handle.build(fresh=True)
             except HostOccupied:
                 # Its role was killed and a reader has revived it; the host is not idle after all.
                 continue
             except (RoleLost, RoleSilent):
-                self._put_back(kind, host, keep=False)
+                self._put_back(place, host, keep=False)
                 raise
             except BaseException:
-                self._put_back(kind, host, keep=True)
+                self._put_back(place, host, keep=True)
                 raise
             with self._lock:
-                self._placed[serial] = kind
+                self._placed[serial] = place
             return handle
 
     def _take_host(self, kind: _ProcessKind) -> Any:
@@ -179,19 +200,19 @@ class LocalRuntime:
             num_gpus=kind.gpus,
             max_restarts=-1,
             max_task_retries=0,
-            concurrency_groups={"streams": kind.streams, "control": 1, "exit": 1},
+            concurrency_groups={"streams": STREAMS_PER_PROCESS, "control": 1, "health": 1},
             runtime_env={"env_vars": dict(kind.environment)} if kind.environment else None,
         )(Host)
         host = actor.remote()
         self._hosts.append(host)
         return host
 
-    def _put_back(self, kind: _ProcessKind, host: Any, *, keep: bool) -> None:
+    def _put_back(self, place: Place, host: Any, *, keep: bool) -> None:
         with self._lock:
             if self._closed:
                 return
             if keep:
-                self._idle.setdefault(kind, []).append(host)
+                self._idle.setdefault(_ProcessKind.of(place.demand), []).append(host)
             else:
                 ray.kill(host)
 
@@ -203,10 +224,25 @@ class LocalRuntime:
 def _drop_role(handle: RayHandle[Any]) -> bool:
     beside = handle.host.drop.options(concurrency_group="control")
     try:
-        free = ray.get(beside.remote(handle.serial, _GRACE_SECONDS), timeout=2 * _GRACE_SECONDS)
+        with PENDING_CALLS.counted():
+            free = ray.get(beside.remote(handle.serial, _GRACE_SECONDS), timeout=2 * _GRACE_SECONDS)
         return bool(free)
     except exceptions.RayError:
         return False
+
+
+def _kill_process(host: Any) -> None:
+    """Ends the process of ``host``, which Ray then starts again; returns when it is gone.
+
+    By its id: Ray's own kill leaves a process that is stopped for six seconds.
+    """
+    actor = state.actors(host._actor_id.hex())
+    if actor["State"] != "ALIVE":  # Its process has ended already.
+        return
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(actor["Pid"])
+        process.kill()
+        psutil.wait_procs([process], timeout=_GRACE_SECONDS)
 
 
 def _own(handle: Handle[Any]) -> RayHandle[Any]:

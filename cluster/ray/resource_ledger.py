@@ -1,81 +1,104 @@
-"""Counts the logical CPUs and GPUs of one machine: which role has how many, which must wait."""
+"""Counts the logical CPUs and GPUs of one machine: which place has how many, who must wait."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from cluster.errors import CannotPlace, ClusterError
-from cluster.runtime import Demand
+from cluster.runtime import Demand, Place
 
 _ROUNDING = 1e-9
+_SECONDS_BETWEEN_LOOKS = 0.2
+"""How often a waiting thread looks whether its run is stopping."""
+
+
+class GpuPool:
+    """The GPUs of the machine: the ledgers of all runtimes of a process take from them."""
+
+    def __init__(self, total: float) -> None:
+        self.total = total
+        self.taken = 0.0
+        self.changed = threading.Condition()
 
 
 class ResourceLedger:
-    """The CPUs and GPUs of a machine, given to roles and taken back.
+    """The logical CPUs of one runtime and the machine's GPUs, given to places and taken back.
 
-    Waiting: ``take`` waits for another thread's ``give_back``, at most ``timeout`` seconds;
-    ``close`` frees it.
+    Waiting: ``reserve`` waits for other threads' ``give_back``, in order of arrival; ``close`` and
+    its ``stopping`` free it.
     """
 
-    def __init__(self, cpus: float, gpus: float, *, timeout: float) -> None:
+    def __init__(self, cpus: float, gpus: GpuPool) -> None:
         self._cpus = cpus
         self._gpus = gpus
-        self._timeout = timeout
-        self._taken: dict[int, tuple[str, Demand]] = {}
-        self._changed = threading.Condition()
+        self._places: set[Place] = set()
+        self._queue: list[object] = []
+        self._changed = gpus.changed
         self._closed = False
 
-    def take(self, serial: int, name: str, demand: Demand) -> None:
-        """Gives role ``serial`` what it demands.
-
-        Raises:
-            CannotPlace: more is demanded than there is, or than came free in time.
-            ClusterError: the ledger is closed.
-        """
-        if demand.cpus > self._cpus + _ROUNDING or demand.gpus > self._gpus + _ROUNDING:
-            raise CannotPlace(
-                f"role '{name}' demands {_amounts(demand.cpus, demand.gpus)}, but the runtime has "
-                f"{_amounts(self._cpus, self._gpus)}; lower its `resources`"
-            )
+    def reserve(
+        self, name: str, demands: Sequence[Demand], stopping: threading.Event | None = None
+    ) -> tuple[Place, ...]:
+        """Takes all ``demands`` at one moment; see ``cluster.runtime.Runtime.reserve``."""
+        cpus = sum(demand.cpus for demand in demands)
+        gpus = sum(demand.gpus for demand in demands)
+        turn = object()
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._fits(demand), self._timeout)
-            if self._closed:
-                raise ClusterError(f"role '{name}' cannot start, for the runtime is closed")
-            if not self._fits(demand):
-                raise CannotPlace(self._no_room(name, demand))
-            self._taken[serial] = (name, demand)
+            self._refuse_more_than_all(name, cpus, gpus)
+            self._queue.append(turn)
+            try:
+                self._changed.notify_all()
+                while not self._closed and (self._queue[0] is not turn or self._lacks(cpus, gpus)):
+                    if stopping is not None and stopping.is_set():
+                        raise KeyboardInterrupt
+                    self._changed.wait(None if stopping is None else _SECONDS_BETWEEN_LOOKS)
+                if self._closed:
+                    raise ClusterError(f"'{name}' cannot start, for the runtime is closed")
+                places = tuple(Place(name, demand) for demand in demands)
+                self._places.update(places)
+                self._gpus.taken += gpus
+            finally:
+                self._queue.remove(turn)
+                self._changed.notify_all()
+        return places
 
-    def give_back(self, serial: int) -> None:
-        """Takes back what ``serial`` holds, if it holds anything."""
+    def give_back(self, place: Place) -> None:
+        """Takes back what ``place`` holds; does nothing to one that was given back."""
         with self._changed:
-            self._taken.pop(serial, None)
+            self._drop(place)
+            self._changed.notify_all()
+
+    def grow(self, cpus: float) -> None:
+        """Raises the CPUs to ``cpus``, if there are fewer."""
+        with self._changed:
+            self._cpus = max(self._cpus, cpus)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Frees every waiting thread; nothing is given from now on."""
+        """Frees every waiting thread and all that is held; nothing is given from now on."""
         with self._changed:
             self._closed = True
+            for place in tuple(self._places):
+                self._drop(place)
             self._changed.notify_all()
 
-    def _free(self) -> tuple[float, float]:
-        cpus = sum(demand.cpus for _, demand in self._taken.values())
-        gpus = sum(demand.gpus for _, demand in self._taken.values())
-        return self._cpus - cpus, self._gpus - gpus
+    def _drop(self, place: Place) -> None:
+        if place in self._places:
+            self._places.remove(place)
+            self._gpus.taken -= place.demand.gpus
 
-    def _fits(self, demand: Demand) -> bool:
-        cpus, gpus = self._free()
-        return demand.cpus <= cpus + _ROUNDING and demand.gpus <= gpus + _ROUNDING
+    def _lacks(self, cpus: float, gpus: float) -> bool:
+        free = self._cpus - sum(place.demand.cpus for place in self._places)
+        return cpus > free + _ROUNDING or gpus > self._gpus.total - self._gpus.taken + _ROUNDING
 
-    def _no_room(self, name: str, demand: Demand) -> str:
-        holders = ", ".join(
-            f"'{holder}' {_amounts(own.cpus, own.gpus)}" for holder, own in self._taken.values()
-        )
-        return (
-            f"role '{name}' demands {_amounts(demand.cpus, demand.gpus)}, but only "
-            f"{_amounts(*self._free())} of {_amounts(self._cpus, self._gpus)} came free within "
-            f"{self._timeout:g} s; retire one of those that hold them: {holders}"
-        )
+    def _refuse_more_than_all(self, name: str, cpus: float, gpus: float) -> None:
+        if cpus > self._cpus + _ROUNDING or gpus > self._gpus.total + _ROUNDING:
+            raise CannotPlace(
+                f"'{name}' demands {_amounts(cpus, gpus, gpus > 0)}, but the runtime has "
+                f"{_amounts(self._cpus, self._gpus.total, gpus > 0)}; lower its `resources`"
+            )
 
 
-def _amounts(cpus: float, gpus: float) -> str:
-    return f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
+def _amounts(cpus: float, gpus: float, with_gpus: bool) -> str:
+    return f"{cpus:g} CPUs" + (f" and {gpus:g} GPUs" if with_gpus else "")

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sysconfig
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from cluster.ray.session_folder import session_folders
 log = logging.getLogger("stillhouse.ray")
 
 _ATTEMPTS = 3
+_STARTING_AT_ONCE = 16
+"""How many processes Ray starts at one time: its number of CPUs, by which nothing is placed."""
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
 """Variables that would lead our Ray, or its processes, to somebody else's."""
 _SET_BY_RAY = ("PYTHONBREAKPOINT",)
@@ -45,18 +46,18 @@ page costs a fault when it is taken again: about 5,000 and a twelfth of a small 
 
 
 @contextlib.contextmanager
-def ray_session(cpus: int, gpus: int, home: Path) -> Iterator[None]:
+def ray_session(home: Path) -> Iterator[None]:
     """One Ray, started here and stopped on leaving.
 
     The token lies in ``home/session/NAME/token`` (0600, locked while its owner lives), all of
     Ray's own files in ``stillhouse-NAME`` in the system's temporary folder. Both are removed on
-    leaving; what a killed driver left of them, by the start of the next session. May be entered on
-    any thread that lives until the end (Ray's processes end with the thread that started them):
-    the working directory and ``sys.argv`` of this process stay as they are.
+    leaving; what a killed driver left of them, by the start of the next session. Entered on a
+    thread that lives until the end (Ray's processes end with the thread that started them) and is
+    not the main one: the working directory and ``sys.argv`` of this process stay as they are.
     """
     if ray.is_initialized():
         raise ClusterError(
-            "Ray is running in this process already; close the runtime that started it"
+            "Ray is running in this process already and is not ours; call `ray.shutdown()` first"
         )
     # Any call on a Ray that was shut down would start another one, which prints warnings and
     # looks for the Ray of some other run. A call that comes too late is an error instead.
@@ -77,8 +78,8 @@ def ray_session(cpus: int, gpus: int, home: Path) -> Iterator[None]:
             starting.enter_context(_replaced(services, "ConsolePopen", _popen_in(empty)))
             for name in _NOT_STARTED:
                 starting.enter_context(_replaced(Node, name, lambda *given, **named: None))
-            starting.enter_context(_signal_handlers_kept())
-            _init_ray(cpus, gpus, temp)
+            starting.enter_context(_signal_handler_kept())
+            _init_ray(temp)
         yield
 
 
@@ -116,13 +117,12 @@ def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
         setattr(module, name, before)
 
 
-def _init_ray(cpus: int, gpus: int, temp: Path) -> None:
+def _init_ray(temp: Path) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             ray.init(
                 address="local",
-                num_cpus=cpus,
-                num_gpus=gpus,
+                num_cpus=max(_STARTING_AT_ONCE, os.cpu_count() or 1),
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
@@ -214,20 +214,9 @@ def _reread_environment() -> None:
 
 
 @contextlib.contextmanager
-def _signal_handlers_kept() -> Iterator[None]:
-    """Puts our signal handlers back, which ``ray.init`` replaces: on the main thread Python's, and
-    on every thread that of the process, with one that prints a trace and ends it."""
-    if threading.current_thread() is threading.main_thread():
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [(number, signal.getsignal(number)) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in before:
-                if handler is not None:
-                    signal.signal(number, handler)
-        return
-    # Python sets handlers on its main thread alone; the C library does on any.
+def _signal_handler_kept() -> Iterator[None]:
+    """Puts back the process's handler of SIGTERM, which ``ray.init`` replaces by one that prints a
+    trace and ends it. Python sets handlers on its main thread alone; the C library does on any."""
     library = ctypes.CDLL(None)
     action = ctypes.create_string_buffer(512)  # struct sigaction has 152 bytes on Linux
     library.sigaction(int(signal.SIGTERM), None, action)

@@ -175,14 +175,14 @@ class TeacherStartup:
         roles: ExitStack,
         names: Sequence[str],
     ) -> Hosts:
-        recipe, ranks = self.role_specs.plan.recipe, stage.cohort[0].engine.ranks
+        recipe = self.role_specs.plan.recipe
         planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
         starts, owners = [], []
         for name in names:
             config, threads = recipe.teachers[name], resolved["teachers"][name]
             spec = self.role_specs.teacher_spec(name, threads)
             room = planned["teachers"][name]
-            place = resources_of(config.resources, threads, readers=ranks, counted=room)
+            place = resources_of(config.resources, threads, counted=room)
             for replica in range(config.replicas):
                 title = f"teacher {name}" + (f", replica {replica}" if replica else "")
                 starts.append(partial(self.runtime.start, place, title, TeacherHost, spec))

@@ -9,7 +9,6 @@ from typing import Any, NotRequired, TypedDict
 from cluster.runtime import Demand
 from orchestrator.planning.plan import Plan, Stage
 from students.config import Resources, Threads
-from teachers.config import STREAMS_PER_RANK
 from teachers.inference.inference_config import InferenceConfig
 
 
@@ -103,19 +102,15 @@ def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
     return cpus
 
 
-def resources_of(
-    resources: Resources, threads: int, *, readers: int = 1, counted: int | None = None
-) -> Demand:
-    """What a role needs of the machine; ``readers`` is how many may stream from it at a time.
+def resources_of(resources: Resources, threads: int, *, counted: int | None = None) -> Demand:
+    """What a role needs of the machine.
 
     ``counted`` are the threads that must be free, if not those it computes on, which may have been
-    chosen on another machine. Roles without readers get streams too, so that the process of one
-    role can serve another.
+    chosen on another machine.
     """
     return Demand(
         cpus=cpus_of(resources, counted or threads),
         gpus=resources.gpus,
-        streams=STREAMS_PER_RANK * readers,
         # Torch's own setting holds for its operators; this one for libraries below it.
         environment={"OMP_NUM_THREADS": str(threads)},
     )
@@ -124,13 +119,3 @@ def resources_of(
 def cpus_of(resources: Resources, threads: int) -> float:
     """The logical CPUs of a role: as many as its threads, if the recipe does not give them."""
     return float(threads) if resources.cpus is None else resources.cpus
-
-
-def gpus(plan: Plan) -> int:
-    """How many GPUs the plan asks for: all that its roles name, rounded up."""
-    recipe = plan.recipe
-    demand = recipe.student.resources.gpus * recipe.student.engine.ranks
-    for teacher in recipe.teachers.values():
-        # While it is trained it has ranks; when it teaches, replicas.
-        demand += teacher.resources.gpus * max(teacher.replicas, teacher.engine.ranks)
-    return int(demand + 0.999)

@@ -21,7 +21,7 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.execution.signals import interruptible
 from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
-from orchestrator.planning.thread_allocation import gpus, logical_cpus
+from orchestrator.planning.thread_allocation import logical_cpus
 from orchestrator.profiling.bench import Bench, scratch_home
 from orchestrator.profiling.measured_plan import MeasuredPlan
 from orchestrator.profiling.plan_timing import measured_plan
@@ -61,7 +61,7 @@ def measure(
     began = time.monotonic()
     with interruptible(), scratch_home(store) as scratch:
         runtime = build_runtime(
-            plan.recipe.cluster, cpus=logical_cpus(plan, cores), gpus=gpus(plan), home=store.home
+            plan.recipe.cluster, cpus=logical_cpus(plan, cores), home=store.home
         )
         start_seconds = time.monotonic() - began
         with closing(runtime):

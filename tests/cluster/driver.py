@@ -10,8 +10,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from cluster.ray.local_runtime import LocalRuntime
 
 
 class Ended(Exception):
@@ -33,6 +37,17 @@ def late_call() -> str:
     return "a Ray was started for it"
 
 
+def one_of_two(home: Path) -> LocalRuntime:
+    """One of two runtimes that were opened by threads that have ended; the other is closed."""
+    from cluster.ray.local_runtime import LocalRuntime
+
+    with ThreadPoolExecutor(2) as pool:
+        opened = [pool.submit(LocalRuntime, 4, home=home) for _ in range(2)]
+    closed, runtime = (each.result() for each in opened)
+    closed.close()
+    return runtime
+
+
 def main(home: Path, where: str) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -43,9 +58,7 @@ def main(home: Path, where: str) -> None:
     # Ray sets a variable of its own as soon as it is imported.
     before = dict(os.environ)
     seen: dict[str, object] = {}
-    pool = ThreadPoolExecutor(1)
-    beside = pool.submit(LocalRuntime, 4, home=home) if where == "thread" else None
-    runtime = beside.result() if beside else LocalRuntime(4, home=home)
+    runtime = LocalRuntime(4, home=home) if where == "main" else one_of_two(home)
     try:
         counter = runtime.start(Demand(), "counter", Counter)
         seen["role"] = counter.call(Counter.where).result(timeout=30)

@@ -27,7 +27,7 @@ def driver(
     home: Path, folder: Path, where: str = "main"
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A driver whose working directory is ``folder``, once its runtime is open, and what it prints
-    then; ``where``: on its main thread, or on another ``thread``."""
+    then; ``where``: on its main thread, or two on ``threads``, of which one is closed."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT), RAY_ADDRESS="203.0.113.1:6379")
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
@@ -55,7 +55,7 @@ def driver(
         process.communicate()
 
 
-@pytest.mark.parametrize("where", ["main", "thread"])
+@pytest.mark.parametrize("where", ["main", "threads"])
 def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(
     tmp_path: Path, where: str
 ) -> None:

@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 import ray
 
 from cluster.errors import CannotPlace, ClusterError, RoleLost, RoleSilent
+from cluster.ray.handle import RayHandle
 from cluster.ray.local_runtime import LocalRuntime
-from cluster.runtime import Demand, Handle
+from cluster.runtime import STREAMS_PER_PROCESS, Demand, Handle, Stream
 from tests.cluster.roles import Counter, Unlucky
 
 Start = Callable[..., Handle[Counter]]
@@ -59,13 +61,6 @@ def test_the_token_is_ours_alone(local_runtime: LocalRuntime) -> None:
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
     assert len(token.read_text()) == 64
-
-
-def test_a_second_runtime_in_one_process_is_refused(
-    local_runtime: LocalRuntime, tmp_path: Path
-) -> None:
-    with pytest.raises(ClusterError, match="running in this process already"):
-        LocalRuntime(1, home=tmp_path)
 
 
 def test_a_role_keeps_the_memory_it_frees_for_what_it_takes_next(start: Start) -> None:
@@ -130,35 +125,53 @@ def test_what_cannot_be_placed_is_refused_and_what_failed_gives_its_place_back(
     start(demand=Demand(cpus=16))
 
 
-def test_two_readers_of_one_teacher_do_not_starve_each_other(start: Start) -> None:
-    teacher = start(demand=Demand(streams=2))
-    unread = teacher.stream(1, Counter.count, 0, 100)
-    unread.next(timeout=20)
+def unread_streams(teacher: Handle[Counter], number: int) -> list[Stream[int]]:
+    streams = [teacher.stream(1, Counter.count, 0, 100) for _ in range(number)]
+    for stream in streams:
+        stream.next(timeout=20)
+    return streams
+
+
+def test_a_place_holds_one_role(local_runtime: LocalRuntime) -> None:
+    [used, freed] = local_runtime.reserve("stage", [Demand(), Demand()])
+    counter = local_runtime.start(used, "counter", Counter)
+    local_runtime.release(freed)
+    for place in (used, freed):
+        with pytest.raises(ClusterError, match="given back or used before"):
+            local_runtime.start(place, "counter", Counter)
+    local_runtime.retire(counter)
+
+
+def test_many_readers_of_one_teacher_do_not_starve_each_other(start: Start) -> None:
+    teacher = start()
+    unread = unread_streams(teacher, STREAMS_PER_PROCESS - 1)
     other = teacher.stream(1, Counter.count, 0, 100)
     assert [other.next(timeout=20) for _ in range(5)] == [0, 1, 2, 3, 4]
-    third = teacher.stream(1, Counter.count, 0, 100)
+    one_more = teacher.stream(1, Counter.count, 0, 100)
     with pytest.raises(RoleSilent):
-        third.next(timeout=0.3)
-    unread.close()
-    assert third.next(timeout=20) == 0
-    other.close()
-    third.close()
+        one_more.next(timeout=0.3)
+    unread.pop().close()
+    assert one_more.next(timeout=20) == 0
+    for stream in (*unread, other, one_more):
+        stream.close()
 
 
 def test_an_abandoned_stream_frees_its_role(start: Start) -> None:
     teacher = start()
-    stream = teacher.stream(1, Counter.count, 0, 100)
-    stream.next(timeout=20)
-    del stream
+    streams = unread_streams(teacher, STREAMS_PER_PROCESS)
+    del streams[0]
     gc.collect()
     assert teacher.stream(1, Counter.count, 5, 6).next(timeout=5) == 5
+    for stream in streams:
+        stream.close()
 
 
 def test_a_killed_reader_frees_the_role_it_read_from(
     start: Start, local_runtime: LocalRuntime
 ) -> None:
     teacher, reader = start(), start()
-    assert reader.call(Counter.begin, teacher).result(timeout=20) == 0
+    for _ in range(STREAMS_PER_PROCESS):
+        assert reader.call(Counter.begin, teacher).result(timeout=20) == 0
     with pytest.raises(RoleSilent):
         teacher.stream(1, Counter.count, 5, 6).next(timeout=0.3)
     local_runtime.kill(reader)
@@ -203,6 +216,40 @@ def test_a_killed_roles_place_can_be_taken_unless_it_was_revived(
     second = start(2, demand=demand)
     assert pid_of(second) != pid_of(first)
     assert first.call(Counter.add, 0).result(timeout=20) == 1
+
+
+def test_a_stopped_process_does_not_respond_and_can_be_killed(
+    start: Start, local_runtime: LocalRuntime
+) -> None:
+    demand = Demand(environment={"STILLHOUSE_POOL": "e"})
+    stuck = start(1, demand=demand)
+    busy = stuck.call(Counter.nap, 60)
+    assert stuck.responds(20), "a role that computes does"
+    process = psutil.Process(pid_of(stuck))
+    process.suspend()
+    assert not stuck.responds(0.3)
+    local_runtime.kill(stuck)
+    assert not process.is_running()
+    with pytest.raises(RoleLost):
+        busy.result(timeout=20)
+    assert not stuck.responds(20), "its process was started again, and the role was not"
+    second = start(2, demand=demand)
+    assert second.responds(20)
+    assert second.call(Counter.add, 0).result(timeout=20) == 2
+
+
+def test_a_role_of_a_ray_that_has_ended_is_lost_whatever_runs_now(start: Start) -> None:
+    counter = start()
+    assert isinstance(counter, RayHandle)
+    late = replace(counter, session="the one before")
+    for call in (late.call, late.control):
+        with pytest.raises(RoleLost, match="closed"):
+            call(Counter.add, 1)
+    with pytest.raises(RoleLost, match="closed"):
+        late.stream(1, Counter.count, 0, 1)
+    with pytest.raises(RoleLost, match="closed"):
+        late.revive()
+    assert not late.responds(20)
 
 
 def test_a_role_that_leaves_by_exit_is_an_error_not_a_loss(start: Start) -> None:

@@ -175,6 +175,36 @@ def test_a_retired_role_is_gone_for_good(start: Start, runtime: Runtime) -> None
     assert other.call(Counter.add, 1).result(timeout=20) == 51
 
 
+def test_all_places_of_several_roles_are_taken_together_and_used_once(runtime: Runtime) -> None:
+    runtime.grow(16)
+    one, two, three = runtime.reserve("stage", [Demand(), Demand(cpus=2), Demand(cpus=13)])
+    assert two.demand.cpus == 2
+    counter = runtime.start(one, "counter", Counter, 4)
+    assert counter.call(Counter.add, 1).result(timeout=20) == 5
+    runtime.release(one)
+    runtime.release(two)
+    runtime.release(two)
+    with pytest.raises(Unlucky):
+        runtime.start(three, "counter", Counter, fail=True)
+    runtime.release(three)
+    [rest] = runtime.reserve("rest", [Demand(cpus=15)])
+    runtime.release(rest)
+    runtime.retire(counter)
+    [whole] = runtime.reserve("whole", [Demand(cpus=16)])
+    runtime.release(whole)
+
+
+def test_a_role_responds_until_it_is_gone(start: Start, runtime: Runtime) -> None:
+    counter = start()
+    assert counter.responds(20)
+    runtime.kill(counter)
+    assert not counter.responds(20)
+    counter.revive()
+    assert counter.responds(20)
+    runtime.retire(counter)
+    assert not counter.responds(20)
+
+
 def test_a_stream_has_room_for_one_answer_at_least(start: Start) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         start().stream(0, Counter.count, 0, 1)

@@ -8,7 +8,6 @@ import pytest
 
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.thread_allocation import (
-    gpus,
     logical_cpus,
     resolve,
     roles_of,
@@ -90,14 +89,3 @@ def test_there_are_as_many_cpus_as_the_busiest_stages_need(tmp_path: Path) -> No
     assert logical_cpus(plan(tmp_path, "student.resources.cpus=2.5"), 2) == 2 * 2.5 + 2
     many = plan(tmp_path, "teachers.wide.replicas=4", "student.engine.ranks=2")
     assert logical_cpus(many, cores=2) == 2 + 4 + 1 + 2
-
-
-def test_there_are_as_many_gpus_as_the_roles_need(tmp_path: Path) -> None:
-    def asked(*overrides: str) -> int:
-        return gpus(plan(tmp_path, *overrides))
-
-    assert asked() == 0
-    assert asked("student.resources.gpus=1", "student.engine.ranks=2") == 2
-    assert asked("teachers.wide.resources.gpus=0.5", "teachers.wide.replicas=3") == 2
-    ranks = ("teachers.wide.engine.ranks=2", "teachers.wide.train.micro_batch_size=32")
-    assert asked("teachers.wide.resources.gpus=1", *ranks) == 2

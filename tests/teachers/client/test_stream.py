@@ -164,7 +164,7 @@ def test_a_teacher_computes_a_bounded_number_of_answers_ahead(
 
 
 def test_two_ranks_ask_at_the_same_time(make_source: MakeSource, runtime: Runtime) -> None:
-    handle = runtime.start(Demand(cpus=0.5, streams=2), "a", FakeTeacher, 0)
+    handle = runtime.start(Demand(cpus=0.5), "a", FakeTeacher, 0)
     source = StreamedKnowledge(
         Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 20.0, Wait(), {"a": ASKED}  # type: ignore[dict-item]
     )  # fmt: skip
