@@ -16,12 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import Problem, RecipeProblems
+from orchestrator.execution.session import Session
 from orchestrator.recipe.loading import LoadedRecipe
 
 if TYPE_CHECKING:
+    from orchestrator.planning.graph import Graph
     from orchestrator.results.finished_run import FinishedRun
 
-__all__ = ["LoadedRecipe", "Problem", "RecipeProblems", "check", "load_recipe", "run"]
+__all__ = [
+    "LoadedRecipe",
+    "Problem",
+    "RecipeProblems",
+    "Session",
+    "check",
+    "load_recipe",
+    "plan",
+    "run",
+]
 
 HOME = Path(".stillhouse")
 
@@ -44,25 +55,46 @@ def check(recipe: LoadedRecipe, *, home: str | Path = HOME) -> list[Problem]:
     return deep_check(recipe, Path(home).absolute() / "cache").problems
 
 
-def run(recipe: LoadedRecipe, *, home: str | Path = HOME, repeats: int = 1) -> FinishedRun:
+def run(
+    recipe: LoadedRecipe,
+    *,
+    home: str | Path = HOME,
+    repeats: int = 1,
+    session: Session | None = None,
+) -> FinishedRun:
     """Runs a recipe, or what is left of it, and gives its report.
 
     Progress is shown on standard error. Call it under ``if __name__ == "__main__":``, as any
-    program that starts processes.
+    program that starts processes; from several threads at a time, if you like: runs in one home
+    share what they have in common. ``session`` keeps processes and data ready between runs.
 
     Raises:
         RecipeProblems: everything that the deep check found.
         UserError, ClusterError: training cannot go on, or a role was lost.
         KeyboardInterrupt: it was interrupted; the same call continues.
     """
+    from contextlib import nullcontext
+
     from rich.console import Console
 
     from orchestrator.run import run as run_recipe
+    from orchestrator.run import session_of
 
-    return run_recipe(
-        recipe,
-        home=Path(home).absolute(),
-        repeats=repeats,
-        console=Console(stderr=True),
-        environment=os.environ,
-    )
+    own = session_of(recipe, Path(home).absolute()) if session is None else nullcontext(session)
+    with own as used:
+        return run_recipe(
+            recipe, used, repeats=repeats, console=Console(stderr=True), environment=os.environ
+        )
+
+
+def plan(recipe: LoadedRecipe, session: Session, *, repeats: int = 1) -> Graph:
+    """The stages of a recipe, deeply checked, for ``session.submit``.
+
+    Raises:
+        RecipeProblems: everything that the deep check found.
+    """
+    from orchestrator.deep_check.deep_check import checked_plan
+
+    graph, transfer_set = checked_plan(recipe, session.store, repeats=repeats)
+    session.keep(transfer_set)
+    return graph

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan
+from orchestrator.planning.graph import Graph
 from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
@@ -25,7 +25,6 @@ from orchestrator.results.run_report import FORMAT
 from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
-from students.storage.outcome import read_outcome
 
 RECORD = "complete.json"
 
@@ -36,26 +35,26 @@ def record_complete(run: FinishedRun, location: TrackerLocation, run_ids: Sequen
 
 
 def read_complete(
-    loaded: LoadedRecipe, plan: Plan, store: Store, environment: Mapping[str, str]
+    loaded: LoadedRecipe, graph: Graph, store: Store, environment: Mapping[str, str]
 ) -> FinishedRun | None:
-    """The run of ``plan``, if all of it is stored, as a run that found nothing to do.
+    """The run of ``graph``, if all of it is stored, as a run that found nothing to do.
 
     None where a stage's outcome or a file of the report is missing or damaged, where the recipe
     (also what is in no digest), the data, the version or the tracker has changed since, or where
     the tracker has not got everything.
     """
     began = time.monotonic()
-    folder = store.runs / plan.run_name
-    location = tracker_location(store.home, plan.recipe, environment)
+    folder = store.runs / graph.run_name
+    location = tracker_location(store.home, graph, environment)
     try:
         record = json.loads((folder / RECORD).read_bytes())
         run = read_finished_run(folder)
         complete = (
             record.items() >= _record(run, location).items()
             and run.report.format == FORMAT
-            and len(run.reports) == plan.repeats
+            and len(run.reports) == graph.repeats
             and (folder / "recipe.yaml").read_bytes() == dump_yaml(printable(loaded)).encode()
-            and all(read_outcome(store.folder(stage.digest)) is not None for stage in plan.stages)
+            and all(store.finished(stage) for stage in graph.stages)
             and location.has_finished(record["run_ids"])
         )
         if not complete:

@@ -45,6 +45,14 @@ class RecipeProblems(Exception):
         return "\n".join(problem.message for problem in self.problems)
 
 
+class SessionClosed(UserError):
+    """A session that is used after it was closed."""
+
+
+class GraphError(UserError):
+    """Stages that do not make a graph."""
+
+
 SECTIONS = ("transfer_set", "teachers.", "student", "ensemble.")
 """The beginnings of full places."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from students.errors import UserError
+
+_PREFIX = "_stillhouse_custom_"
 
 
 def source_digest(source: str, folder: Path) -> str:
@@ -43,6 +46,19 @@ def load_function(source: str, folder: Path) -> Callable[..., Any]:
     return found
 
 
+def place_in_custom_code(error: BaseException) -> str | None:
+    """Where in the user's own code ``error`` was raised, ``file.py:12`` (the innermost place);
+    none if it was raised elsewhere."""
+    files = {
+        module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_PREFIX)
+    }
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename in files:
+            found = f"{frame.f_code.co_filename}:{line}"
+    return found
+
+
 def _read(source: str, folder: Path) -> tuple[Path, bytes]:
     path = (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
     try:
@@ -56,7 +72,7 @@ def _read(source: str, folder: Path) -> tuple[Path, bytes]:
 
 def _module(source: str, path: Path, text: bytes) -> ModuleType:
     identity = hashlib.sha256(str(path).encode() + b"\0" + text).hexdigest()
-    name = f"_stillhouse_custom_{identity[:32]}"
+    name = f"{_PREFIX}{identity[:32]}"
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)

@@ -50,11 +50,15 @@ def create_atomically(path: Path, content: bytes) -> None:
 
 
 def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Makes ``folder`` with one file for each name; it is on the disk, ready to be renamed."""
+    """Makes ``folder`` with one file for each name, which may lie in a folder of its own; it is on
+    the disk, ready to be renamed."""
     folder.mkdir(parents=True)
     for name, content in contents.items():
-        (folder / name).write_bytes(content)
-        sync(folder / name)
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        sync(file)
+        sync(file.parent)
     sync(folder)
 
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 from students.config import EngineConfig, TrainConfig
 from students.engines.group import Group
-from students.fault_injection import Fault
 from students.models.config import Model, Weights
 from students.objectives.teacher_gate import Gating
 from students.objectives.term import Term
@@ -31,18 +30,31 @@ class Samples:
     classes: tuple[int, ...] | None = None
 
 
+MODEL = "model"
+"""What a student is called that is alone in its stage."""
+
+
+@dataclass(frozen=True)
+class StageOutput:
+    """Weights that a stage leaves: ``stage`` is its digest; ``name`` is that of a student of its
+    cohort, or of an extra output."""
+
+    stage: str
+    name: str = MODEL
+
+
 @dataclass(frozen=True)
 class StudentSpec:
     """A model to be trained: one student of a cohort, as far as the result depends on it.
 
     ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe. With a
     ``gate`` it weights its teachers itself. ``tracks_weights``: the teachers' weights differ from
-    sample to sample, so their means are logged after each epoch.
+    sample to sample, so their means are logged after each epoch. ``name`` tells it from its peers.
     """
 
     path: str
     model: Model
-    weights: Weights | None
+    weights: Weights | StageOutput | None
     objective: Mapping[str, Term]
     train: TrainConfig
     engine: EngineConfig
@@ -52,6 +64,7 @@ class StudentSpec:
     mean: Literal["arithmetic", "geometric"]
     gate: Gating | None = None
     tracks_weights: bool = False
+    name: str = MODEL
 
 
 @dataclass(frozen=True)
@@ -74,4 +87,3 @@ class Assignment:
     device: str = "cpu"
     group: Group = field(default_factory=Group)
     hint_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    fault: Fault | None = None

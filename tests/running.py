@@ -18,15 +18,15 @@ from typing import Any
 import psutil
 import pytest
 from click.testing import CliRunner
+from orchestrator.execution.executor import Executor, StageResult
+from orchestrator.execution.role_specs import RoleSpecs
+from orchestrator.planning.plan import Plan, Stage, make_plan
 
 from cluster.runtime import Runtime
 from orchestrator.cli import main
 from orchestrator.deep_check.deep_check import deep_check
-from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage, make_plan
 from orchestrator.recipe.loading import LoadedRecipe
 from students.events import Event
 from students.fault_injection import Fault

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from orchestrator.planning.plan import Plan, make_plan
+
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from orchestrator.planning.plan import make_plan
 
 from orchestrator import runtime_start
 from orchestrator.complete_run import read_complete
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import make_plan
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.results.finished_run import FinishedRun
 from tests.running import EACH_STEP, IN_PROCESS, ROOT, Finished, metrics, undisturbed

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from orchestrator.execution.executor import StageResult
 
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
 from cluster.runtime import Runtime
-from orchestrator.execution.executor import StageResult
 from tests import small
 from tests.running import IN_PROCESS, Killed, committed_rows, executor
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from orchestrator.planning.plan import Stage
 
 from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
-from orchestrator.planning.plan import Stage
 from students.events import Committed, Event, Resumed, Warned
 from students.storage.outcome import Outcome
 from tests import small

@@ -14,19 +14,19 @@ from statistics import fmean, median
 
 import torch
 import yaml
+from orchestrator.execution.bank_shelves import prepare_for
+from orchestrator.execution.executor import Executor, StageResult
+from orchestrator.execution.role_specs import RoleSpecs
+from orchestrator.planning.plan import Stage
 
 import stillhouse
 from benchmarks.ensemble_comparison.regimes import Regime
 from cluster.in_process import InProcessRuntime
 from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
-from orchestrator.execution.bank_shelves import prepare_for
-from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.execution.role_specs import RoleSpecs
 from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Stage
 from students.evaluation.metrics import accuracy, negative_log_likelihood
 from students.events import Event, Warned
 from students.storage.outcome import read_answers, read_outcome

@@ -12,7 +12,9 @@ from orchestrator.commands.options import home_and_json, print_json, recipe_argu
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage, make_plan
+from orchestrator.planning.graph import Choice
+from orchestrator.planning.planner import make_plan, stage_names
+from orchestrator.planning.stage import Stage
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
@@ -151,42 +153,40 @@ def print_plan(loaded: LoadedRecipe, home: Path) -> None:
 
 
 def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
-    """One row for each stage, in plain values; no digests where the data are missing."""
-    recipe, store = loaded.recipe, Store(home)
+    """One row for each node, in plain values; no digests where the data are missing."""
+    store = Store(home)
     try:
-        plan = make_plan(recipe, folder=loaded.folder, cache=store.cache)
+        graph = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
     except (UserError, RecipeProblems, OSError) as error:
-        names = [f"teachers.{name}" for name in recipe.teachers]
-        controls = [f"controls.{control}" for control in recipe.controls]
         return [
             {
                 "name": name,
                 "does": "",
-                "teachers": list(recipe.teachers) if name == "student" else [],
+                "teachers": list(teachers),
                 "digest": None,
                 "stored": None,
                 "reason": str(error),
             }
-            for name in (*names, "student", *controls)
+            for name, teachers in stage_names(loaded.recipe)
         ]
     return [
         {
-            "name": stage.title,
-            "does": _describe(stage, plan),
-            "teachers": list(stage.teachers),
-            "digest": stage.digest,
-            "stored": (store.folder(stage.digest) / "outcome").is_dir(),
+            "name": node.title,
+            "does": "undecided" if isinstance(node, Choice) else _describe(node),
+            "teachers": [] if isinstance(node, Choice) else [ref.name for ref in node.teachers],
+            "digest": node.digest,
+            "stored": store.has_result(node.digest),
             "reason": "",
         }
-        for stage in plan.stages
+        for node in graph.nodes
     ]
 
 
-def _describe(stage: Stage, plan: Plan) -> str:
+def _describe(stage: Stage) -> str:
     """What a stage does, in a few words: ``trains mlp, 15 epochs``."""
-    if stage.kind == "examine":
-        name = stage.name.removeprefix("teachers.")
-        return f"loads and evaluates {plan.recipe.teachers[name].model.kind}"
-    spec = stage.cohort[0]
+    if stage.evaluates is not None:
+        return f"loads and evaluates {stage.evaluates.model.kind}"
     verb = "teaches" if stage.teachers else "trains"
-    return f"{verb} {spec.model.kind}, {counted(spec.train.epochs, 'epoch')}"
+    return ", ".join(
+        f"{verb} {spec.model.kind}, {counted(spec.train.epochs, 'epoch')}" for spec in stage.cohort
+    )

@@ -12,8 +12,7 @@ from orchestrator.commands.options import home_and_json, print_json, recipe_argu
 from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.report.render_tables import print_report
-from orchestrator.run import run
-from students.fault_injection import parse_fault
+from orchestrator.run import run, session_of
 
 
 @click.command("run")
@@ -38,16 +37,14 @@ def command(
     try:
         loaded = load_recipe(recipe, overrides)
         name = loaded.recipe.name
-        # A fault is injected by tests of resuming, as student@37=kill.
-        fault = os.environ.get("STILLHOUSE_FAULT")
-        finished = run(
-            loaded,
-            home=home,
-            repeats=repeat,
-            console=Console(stderr=True),
-            environment=os.environ,
-            fault=parse_fault(fault, os.getpgid(0)) if fault else None,
-        )
+        with session_of(loaded, home) as session:
+            finished = run(
+                loaded,
+                session,
+                repeats=repeat,
+                console=Console(stderr=True),
+                environment=os.environ,
+            )
     except BaseException as error:
         if as_json:
             outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -13,7 +13,8 @@ from orchestrator.config import Recipe
 from orchestrator.deep_check.layers import LayerCheck, Shape
 from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.planner import make_plan
 from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.rules.class_maps import class_map_problems
@@ -49,17 +50,11 @@ class DeepCheckResult:
         self.problems += (problem for problem in problems if problem.path not in places)
 
 
-@dataclass(frozen=True)
-class CheckedPlan:
-    """A plan that passed the deep check, with what was loaded and found for it."""
-
-    plan: Plan
-    transfer_set: TransferSet
-    hint_shapes: dict[str, Shape]
-
-
-def checked_plan(loaded: LoadedRecipe, store: Store, *, repeats: int) -> CheckedPlan:
-    """Checks ``loaded`` deeply and plans it, with ``repeats`` seeds of the student.
+def checked_plan(
+    loaded: LoadedRecipe, store: Store, *, repeats: int = 1
+) -> tuple[Graph, TransferSet]:
+    """Checks ``loaded`` deeply and plans it, with ``repeats`` seeds of the student; gives its
+    samples as well.
 
     Raises:
         RecipeProblems: every problem that the deep check found.
@@ -68,14 +63,15 @@ def checked_plan(loaded: LoadedRecipe, store: Store, *, repeats: int) -> Checked
     data = found.transfer_set
     if found.problems or data is None:
         raise RecipeProblems(found.problems)
-    plan = make_plan(
+    graph = make_plan(
         loaded.recipe,
         folder=loaded.folder,
         cache=store.cache,
         repeats=repeats,
         identity=data.identity,
+        hint_shapes=found.hint_shapes,
     )
-    return CheckedPlan(plan, data, found.hint_shapes)
+    return graph, data
 
 
 def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:

@@ -1,36 +1,52 @@
-"""Loads the finished model of a stage, as it is deployed."""
+"""Finds and loads finished models."""
 
 from __future__ import annotations
 
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.stage import ModelRef, Stage
+from students.config import Resources
 from students.models.config import Weights
 from students.models.network import Network
-from students.storage.outcome import weights_file
+from students.specs import StageOutput
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.inference.loading import load_network
+from teachers.serving.host import TeacherSpec
 
 
-def weights_of(plan: Plan, store: Store, stage: Stage) -> Weights:
-    """The weights that ``stage`` loads, else those that it has trained."""
-    kind, _, name = stage.name.partition(".")
-    loaded = plan.recipe.teachers[name].weights if kind == "teachers" else None
-    return loaded or Weights(path=str(weights_file(store.folder(stage.digest))))
+def weights_of(weights: Weights | StageOutput, store: Store) -> Weights:
+    """The file of the weights."""
+    return store.weights(weights) if isinstance(weights, StageOutput) else weights
 
 
-def finished_network(plan: Plan, store: Store, stage: Stage, transfer_set: TransferSet) -> Network:
-    """The network that ``stage`` has trained, or that it loads: uint8 pictures in, logits out.
+def model_spec(
+    ref: ModelRef, name: str, stage: Stage, store: Store, threads: int, resources: Resources
+) -> TeacherSpec:
+    """What a role is built from that runs the model ``ref``, which is called ``name``."""
+    return TeacherSpec(
+        name=name,
+        path=ref.path,
+        model=ref.model,
+        weights=weights_of(ref.weights, store),
+        transfer_set=stage.data.transfer_set,
+        folder=stage.data.folder,
+        cache=store.cache,
+        threads=threads,
+        device=device(resources),
+        classes=ref.classes,
+    )
+
+
+def device(resources: Resources) -> str:
+    """Where a role with these resources computes."""
+    return "cuda" if resources.gpus else "cpu"
+
+
+def finished_network(
+    ref: ModelRef, stage: Stage, store: Store, transfer_set: TransferSet
+) -> Network:
+    """The network ``ref``, as it is deployed: uint8 pictures in, logits out.
 
     Raises:
         ModelError, WeightsError: the weights cannot be read, or do not fit the model.
     """
-    kind, _, name = stage.name.partition(".")
-    teacher = plan.recipe.teachers[name] if kind == "teachers" else None
-    return load_network(
-        stage.cohort[0].model if teacher is None else teacher.model,
-        weights_of(plan, store, stage),
-        transfer_set=transfer_set,
-        folder=plan.folder,
-        path=f"{stage.name}.weights",
-        classes=None if teacher is None else teacher.classes,
-    )
+    spec = model_spec(ref, ref.path, stage, store, 1, Resources())
+    return spec.load_network(transfer_set)

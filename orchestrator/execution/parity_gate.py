@@ -6,177 +6,147 @@ Waits for the teacher's answers to the probe; freed by them, or by the runtime b
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from cluster.runtime import Handle
 from orchestrator.execution.finished_network import finished_network
-from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan
-from students.knowledge import LOGITS, Answer, Tap
-from students.storage.outcome import read_outcome
+from orchestrator.execution.stage_teacher import StageTeacher
+from students.knowledge import LOGITS, Answer
+from students.models.config import Weights
+from students.models.network import Network
 from students.training.warning_relay import LOGGER
-from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
-from teachers.qualification.parity_verdict import Probe, assess, at_temperature, choose_probe
+from teachers.qualification.parity_verdict import Probe, assess, choose_probe
 from teachers.qualification.preprocessing_variants import find_better_preprocessing
 from teachers.qualification.records import (
     ProbeAnswers,
     Tuning,
     Verdict,
-    read_probe_answers,
-    read_record,
     store_config,
     stored_config,
     write_probe_answers,
     write_record,
 )
-from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost
 
 VIEW = 0
 """Of the probe's samples: all teachers of a transfer set answer its own views."""
 
 
-@dataclass(frozen=True)
-class ParityGate:
-    """Stores the chosen config and each verdict beside the teacher's answers."""
+def choose_config(
+    teacher: StageTeacher, handle: Handle[TeacherHost], threads: int, most: int | None = None
+) -> InferenceConfig:
+    """How ``teacher`` is run: as stored beside its answers, else chosen now and stored there.
 
-    plan: Plan
-    store: Store
-    transfer_set: TransferSet
+    The first process to store its choice decides. Under ``precision: auto`` the running teacher
+    is tuned for the number of answers that the stage may ask of it, at most ``most``.
+    """
+    folder, precision = teacher.folder, teacher.ref.precision
+    stored = stored_config(folder)
+    if stored is not None:
+        return stored
+    if precision == "auto":
+        ids, temperature = _probe(teacher).sample_ids, teacher.stage.ensemble.temperature
+        samples = teacher.samples_to_answer()
+        tuning = handle.call(
+            TeacherHost.tune, ids, teacher.taps, temperature, min(samples, most or samples)
+        ).result()
+    else:
+        reason = f"the recipe says {precision}"
+        tuning = Tuning(plain(threads, precision), None, None, (), reason)
+    store_config(folder, tuning.chosen)
+    config = stored_config(folder)
+    if config == tuning.chosen:
+        write_record(folder, tuning)
+    return config or tuning.chosen
 
-    def choose_config(
-        self,
-        name: str,
-        handle: Handle[TeacherHost],
-        folder: Path,
-        threads: int,
-        taps: Sequence[Tap],
-        samples_to_answer: int,
-    ) -> InferenceConfig:
-        """How the teacher is run: as stored in the shelf's ``folder``, else chosen now and stored.
 
-        The first process to store its choice decides. Under ``precision: auto`` the running teacher
-        is tuned for ``samples_to_answer`` answers with ``taps``.
-        """
-        stored, precision = stored_config(folder), self.plan.recipe.teachers[name].precision
-        if stored is not None:
-            return stored
-        if precision == "auto":
-            ids, temperature = self._probe(name).sample_ids, self.plan.recipe.ensemble.temperature
-            asked = (ids, taps, temperature, samples_to_answer)
-            tuning = handle.call(TeacherHost.tune, *asked).result()
-        else:
-            reason = f"the recipe says {precision}"
-            tuning = Tuning(plain(threads, precision), None, None, (), reason)
-        store_config(folder, tuning.chosen)
-        config = stored_config(folder)
-        if config == tuning.chosen:
-            write_record(folder, tuning)
-        return config or tuning.chosen
+def admit(
+    teacher: StageTeacher, handle: Handle[TeacherHost], inference: InferenceConfig
+) -> Verdict:
+    """Evaluates ``teacher`` by its answers to the probe, and stores the verdict.
 
-    def is_admitted(
-        self, name: str, folder: Path, inference: InferenceConfig, temperature: float
-    ) -> bool:
-        """Whether the teacher, run as ``inference``, has passed the gate, or failed with a warning.
-
-        For another temperature the stored answers to the probe are compared again.
-        """
-        verdict, answers = read_record(folder, Verdict), read_probe_answers(folder, inference)
-        if verdict is None or answers is None or verdict.inference != inference:
-            return False
-        if verdict.temperature != temperature:
-            verdict = at_temperature(name, verdict, answers, temperature)
-        return verdict.passes or self._only_warns(name)
-
-    def admit(
-        self,
-        name: str,
-        handle: Handle[TeacherHost],
-        folder: Path,
-        asked: AnswerSpec,
-        temperature: float,
-    ) -> Verdict:
-        """Evaluates the teacher by its answers to the probe, as they are asked for by a student,
-        and stores the verdict.
-
-        Raises:
-            TeacherError: it fails, and its ``gate`` is not ``warn``.
-        """
-        config, probe = self.plan.recipe.teachers[name], self._probe(name)
-        inference = asked.inference
-        stage = self.plan.stage(f"teachers.{name}")
-        network = finished_network(self.plan, self.store, stage, self.transfer_set)
-        images = self.transfer_set.batch(probe.sample_ids, VIEW).inputs
-        usual = plain(inference.threads)
-        try:
-            reference = Teacher(network, inference=usual).answer(images)
-        except NotNumbers as error:
-            raise error.as_error(name, probe.sample_ids, usual) from error
-        answers = self._ask(handle, probe, asked, reference)
-        better = None
+    Raises:
+        TeacherError: it fails, and its ``gate`` is not ``warn``.
+    """
+    ref, transfer_set, probe = teacher.ref, teacher.transfer_set, _probe(teacher)
+    network = finished_network(ref, teacher.stage, teacher.store, transfer_set)
+    images = transfer_set.batch(probe.sample_ids, VIEW).inputs
+    usual = plain(inference.threads)
+    try:
+        reference = Teacher(network, inference=usual).answer(images)
+    except NotNumbers as error:
+        raise error.as_error(ref.name, probe.sample_ids, usual) from error
+    answers = _ask(teacher, handle, inference, probe, reference)
+    loaded = isinstance(ref.weights, Weights)
+    verdict = assess(
+        ref.name,
+        answers,
+        probe.labels,
         # Of a teacher that was trained here the preprocessing is certain.
-        if probe.labels is not None and config.weights is not None:
-            better = find_better_preprocessing(
-                network,
-                config.model.preprocessing,
-                images,
-                probe.labels,
-                mean=self.transfer_set.mean,
-                std=self.transfer_set.std,
-                plain=answers.plain,
-                threads=inference.threads,
-            )
-        verdict = assess(
-            name,
-            answers,
-            probe.labels,
-            better,
-            inference=inference,
-            temperature=temperature,
-            classes=config.classes,
-            loaded=config.weights is not None,
-        )
-        write_probe_answers(folder, inference, answers)
-        write_record(folder, verdict)
-        self._enforce(name, verdict)
-        return verdict
+        _better_preprocessing(teacher, network, probe, answers, inference) if loaded else None,
+        inference=inference,
+        temperature=teacher.stage.ensemble.temperature,
+        classes=ref.classes,
+        loaded=loaded,
+    )
+    write_probe_answers(teacher.folder, inference, answers)
+    write_record(teacher.folder, verdict)
+    sentences = [*verdict.problems, *filter(None, [verdict.unfaithful])]
+    if sentences and ref.gate != "warn":
+        raise TeacherError("\n".join(sentences), path=ref.path)
+    for sentence in (*sentences, *verdict.doubts):
+        logging.getLogger(LOGGER).warning(sentence)
+    return verdict
 
-    def _ask(
-        self, handle: Handle[TeacherHost], probe: Probe, asked: AnswerSpec, reference: Answer
-    ) -> ProbeAnswers:
-        """The teacher's answers to the probe, some of them twice, in batches of other samples."""
-        ids = probe.sample_ids
-        given = handle.call(TeacherHost.probe, ids, VIEW, asked).result().logits
-        backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
-        again = handle.call(TeacherHost.probe, ids[backward], VIEW, asked).result().logits
-        # What `top_k` leaves out is left out of both.
-        column = Column(LOGITS, (self.transfer_set.classes,), asked.top_k)
-        return ProbeAnswers(
-            decode(given),
-            decode(column.as_stored(reference.logits)),
-            np.array_equal(again, given[backward]),
-        )
 
-    def _enforce(self, name: str, verdict: Verdict) -> None:
-        sentences = [*verdict.problems, *filter(None, [verdict.unfaithful])]
-        if sentences and not self._only_warns(name):
-            raise TeacherError("\n".join(sentences), path=f"teachers.{name}")
-        for sentence in (*sentences, *verdict.doubts):
-            logging.getLogger(LOGGER).warning(sentence)
+def _better_preprocessing(
+    teacher: StageTeacher,
+    network: Network,
+    probe: Probe,
+    answers: ProbeAnswers,
+    inference: InferenceConfig,
+) -> tuple[str, str] | None:
+    if probe.labels is None:
+        return None
+    transfer_set = teacher.transfer_set
+    return find_better_preprocessing(
+        network,
+        teacher.ref.model.preprocessing,
+        transfer_set.batch(probe.sample_ids, VIEW).inputs,
+        probe.labels,
+        mean=transfer_set.mean,
+        std=transfer_set.std,
+        plain=answers.plain,
+        threads=inference.threads,
+    )
 
-    def _only_warns(self, name: str) -> bool:
-        return self.plan.recipe.teachers[name].gate == "warn"
 
-    def _probe(self, name: str) -> Probe:
-        outcome = read_outcome(self.store.folder(self.plan.stage(f"teachers.{name}").digest))
-        known = self.plan.recipe.teachers[name].classes
-        return choose_probe(self.transfer_set, outcome.macs if outcome else 0, known)
+def _ask(
+    teacher: StageTeacher,
+    handle: Handle[TeacherHost],
+    inference: InferenceConfig,
+    probe: Probe,
+    reference: Answer,
+) -> ProbeAnswers:
+    """The teacher's answers to the probe, some of them twice, in batches of other samples."""
+    ids, asked = probe.sample_ids, teacher.answers(inference)
+    given = handle.call(TeacherHost.probe, ids, VIEW, asked).result().logits
+    backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
+    again = handle.call(TeacherHost.probe, ids[backward], VIEW, asked).result().logits
+    # What `top_k` leaves out is left out of both.
+    column = Column(LOGITS, (teacher.transfer_set.classes,), teacher.stage.ensemble.top_k)
+    return ProbeAnswers(
+        decode(given),
+        decode(column.as_stored(reference.logits)),
+        np.array_equal(again, given[backward]),
+    )
+
+
+def _probe(teacher: StageTeacher) -> Probe:
+    return choose_probe(teacher.transfer_set, teacher.outcome.macs, teacher.ref.classes)

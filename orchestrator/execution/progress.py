@@ -13,8 +13,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from orchestrator.execution.executor import StageResult
-from orchestrator.planning.plan import Stage
+from orchestrator.execution.stage_works import StageResult
+from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.stage import Stage
 from students.events import Advanced, Committed, EpochReport, Event, Resumed, Warned
 
 
@@ -55,6 +56,8 @@ class ProgressBars:
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Shows a bar for the stage."""
         note = "starting" if attempt == 1 else f"attempt {attempt}"
+        if stage.title in self._tasks:
+            self._bars.remove_task(self._tasks[stage.title])
         self._tasks[stage.title] = self._bars.add_task(stage.title, total=None, note=note)
         if not self._live:
             again = "" if attempt == 1 else f" (attempt {attempt})"
@@ -75,6 +78,14 @@ class ProgressBars:
                 self._bars.update(task, completed=step)
             case Warned(text):
                 self.say(f"{stage.title}: {text}")
+
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        """Prints why an attempt has failed, and what follows."""
+        self.say(f"{stage.title}: {sentence}")
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        """Prints what was chosen, and why."""
+        self.say(f"{choice.title}: {decision.chosen}, since {decision.reason}")
 
     def on_end(self, result: StageResult) -> None:
         """Replaces the bar with a line."""

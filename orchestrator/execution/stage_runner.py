@@ -1,173 +1,211 @@
-"""Runs one stage: starts its roles, relays the events of rank 0, retires the roles.
-
-Waits for the events of rank 0, each within ``timeouts.rank``; freed by an event, by the
-rank's loss, or by the runtime being closed. Then for the other ranks' ends, likewise.
-"""
+"""Runs one attempt at a stage: starts its roles, has its ranks train, retires the roles."""
 
 from __future__ import annotations
 
-import os
+import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
-from cluster.errors import ClusterError, RoleSilent
-from cluster.runtime import Future, Handle, Runtime
-from orchestrator.execution.bank_shelves import BankShelves
-from orchestrator.execution.parity_gate import ParityGate
-from orchestrator.execution.role_specs import RoleSpecs
+from cluster.errors import RoleSilent
+from cluster.runtime import Demand, Handle, Place, Runtime
+from orchestrator.execution.event_relay import RoleFailed, relay_events, title_of
+from orchestrator.execution.finished_network import device, model_spec, weights_of
+from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.execution.teacher_pool import TeacherPool
 from orchestrator.execution.teacher_startup import TeacherStartup
-from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Resolved, resolve, resources_of
-from students.errors import UserError
+from orchestrator.home.store import Store
+from orchestrator.planning.stage import Stage
+from orchestrator.planning.thread_allocation import Resolved, ranks_of, resolve, resources_of
+from students.engines.group import Group
 from students.events import Event
 from students.knowledge import KnowledgeSource
+from students.specs import MODEL, Assignment
+from students.storage.outcome import TEST, read_logits
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.errors import AnswersGone, InvalidAnswer
-from teachers.serving.host import Examiner
+from teachers.errors import TeacherSilent
+from teachers.serving.evaluator import Evaluator
+from teachers.serving.host import TeacherHost
 
-EVENTS_AHEAD = 64
+LOOPBACK = "127.0.0.1"
 
-SECONDS_FOR_REASON = 5.0
-"""How long a rank may take to report why it ended, once another one has failed."""
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a stage, by its ``number``, with what was ``resolved`` at the first one.
+
+    With ``start_all`` all teachers are started, also those whose answers are stored. ``on_event``
+    is called with each event of rank 0; ``stopping`` ends the attempt.
+    """
+
+    number: int
+    resolved: Resolved
+    on_event: Callable[[Event], None]
+    stopping: threading.Event
+    start_all: bool = False
 
 
 @dataclass(frozen=True)
 class StageRunner:
-    """Runs stages on one runtime, on the samples of ``transfer_set``; ``stopping`` is set when the
-    run is to end."""
+    """Runs stages on one runtime, with the teachers of ``pool``."""
 
     runtime: Runtime
-    role_specs: RoleSpecs
-    transfer_set: TransferSet
-    stopping: threading.Event = field(default_factory=threading.Event)
+    store: Store
+    pool: TeacherPool
+    cores: int
 
     def run(
         self,
         stage: Stage,
-        attempt: int,
-        resolved: Resolved,
-        on_event: Callable[[Event], None],
-        *,
-        start_all: bool = False,
+        teachers: Sequence[StageTeacher],
+        transfer_set: TransferSet,
+        attempt: Attempt,
     ) -> None:
-        """Runs the stage until its outcome is stored; calls ``on_event`` with each event.
-
-        With ``start_all`` all teachers are started, also those whose answers are stored.
+        """Runs the stage until its outcome is stored.
 
         Raises:
-            AnswersGone: stored answers of a teacher that was not started are damaged or deleted.
-            UserError: a role cannot be built, or the training cannot go on.
-            ClusterError: a role was lost, or did not answer in time.
+            RoleFailed: a role is to blame for the end of the attempt.
+            CannotPlace: the stage needs more than the machine has.
+            KeyboardInterrupt: it was stopped.
         """
+        if stage.evaluates is not None:
+            self._evaluate(stage, attempt)
+            return
+        startup = TeacherStartup(stage, teachers, attempt.resolved, attempt.start_all)
+        wanted = startup.wanted(self.cores)
         with ExitStack() as roles:
-            if stage.kind == "examine":
-                self._examine(stage, attempt, resolved, roles)
-            else:
-                self._teach(stage, attempt, resolved, roles, on_event, start_all=start_all)
+            roles.callback(startup.seal)
+            places, running = roles.enter_context(
+                self.pool.entered(
+                    stage.title, self._demands(stage, attempt), wanted, attempt.stopping
+                )
+            )
+            handles = {
+                ref.name: tuple(
+                    handle
+                    for each, handle in zip(wanted, running, strict=True)
+                    if each.spec.name == ref.name
+                )
+                for ref in stage.teachers
+            }
+            knowledge: KnowledgeSource = NoTeachers(transfer_set.classes)
+            if stage.teachers:
+                knowledge = startup.connect(handles, transfer_set, attempt.stopping)
+                self._record_configs(stage, startup, attempt.resolved)
+            ranks = self._start_ranks(stage, attempt, places, knowledge, roles)
+            try:
+                relay_events(stage, ranks, attempt.on_event, attempt.stopping)
+            except RoleFailed as failed:
+                self._end_silent(failed, ranks, handles)
+                raise
 
-    @cached_property
-    def teachers(self) -> TeacherStartup:
-        """Prepares the teachers of stages."""
-        plan, store = self.role_specs.plan, self.role_specs.store
-        bank_shelves = BankShelves(plan, store, self.transfer_set, self.role_specs.hint_shapes)
-        parity_gate = ParityGate(plan, store, self.transfer_set)
-        return TeacherStartup(
-            self.runtime, self.role_specs, bank_shelves, parity_gate, self._start_all, self.stopping
-        )
+    def _end_silent(
+        self,
+        failed: RoleFailed,
+        ranks: Sequence[Handle[StudentRank]],
+        teachers: Mapping[str, Sequence[Handle[TeacherHost]]],
+    ) -> None:
+        """Ends the process of a role that is stuck, which would not end by itself."""
+        if isinstance(failed.error, TeacherSilent):
+            self.runtime.kill(teachers[failed.error.teacher][failed.error.replica])
+        elif isinstance(failed.error, RoleSilent):
+            self.runtime.kill(ranks[failed.rank])
 
-    def _examine(self, stage: Stage, attempt: int, resolved: Resolved, roles: ExitStack) -> None:
-        name = stage.name.removeprefix("teachers.")
-        spec = self.role_specs.teacher_spec(name, resolved["student"])
-        folder = self.role_specs.store.folder(stage.digest)
-        place = resources_of(self.role_specs.resources(stage), resolved["student"])
-        examiner = self.runtime.start(place, stage.title, Examiner, spec, folder, attempt)
-        roles.callback(self.runtime.retire, examiner)
-        examiner.call(Examiner.examine).result()
+    def test(self, stage: Stage, resolved: Resolved, stopping: threading.Event) -> None:
+        """Stores the logits of the stage's models on the test part, where they are not stored."""
+        for name in stage.models:
+            if read_logits(self.store.folder(stage.digest), name, TEST) is None:
+                with self._evaluator(stage, name, resolved, stopping) as evaluator:
+                    evaluator.call(Evaluator.test, name).result()
 
-    def _teach(
+    def _evaluate(self, stage: Stage, attempt: Attempt) -> None:
+        with self._evaluator(stage, MODEL, attempt.resolved, attempt.stopping) as evaluator:
+            evaluator.call(Evaluator.evaluate, attempt.number).result()
+
+    @contextmanager
+    def _evaluator(
+        self, stage: Stage, name: str, resolved: Resolved, stopping: threading.Event
+    ) -> Iterator[Handle[Evaluator]]:
+        threads = resolved["student"]
+        demand = resources_of(stage.resources, threads)
+        spec = model_spec(stage.models[name], name, stage, self.store, threads, stage.resources)
+        [place] = self.runtime.reserve(stage.title, [demand], stopping)
+        try:
+            handle = self.runtime.start(
+                place, stage.title, Evaluator, spec, self.store.folder(stage.digest)
+            )
+            try:
+                yield handle
+            finally:
+                self.runtime.retire(handle)
+        finally:
+            self.runtime.release(place)
+
+    def _demands(self, stage: Stage, attempt: Attempt) -> list[Demand]:
+        planned = resolve(stage, self.cores)["student"]
+        demand = resources_of(stage.resources, attempt.resolved["student"], counted=planned)
+        return [demand] * ranks_of(stage)
+
+    def _record_configs(self, stage: Stage, startup: TeacherStartup, resolved: Resolved) -> None:
+        """How each teacher is run is kept with the stage, for its later attempts."""
+        if "manners" not in resolved:
+            configs = startup.configs.items()
+            resolved["manners"] = {name: config.to_json() for name, config in configs}
+            self.store.amend(stage.digest, resolved)
+
+    def _start_ranks(
         self,
         stage: Stage,
-        attempt: int,
-        resolved: Resolved,
+        attempt: Attempt,
+        places: Sequence[Place],
+        knowledge: KnowledgeSource,
         roles: ExitStack,
-        on_event: Callable[[Event], None],
-        *,
-        start_all: bool,
-    ) -> None:
-        knowledge: KnowledgeSource = NoTeachers(self.transfer_set.classes)
-        if stage.teachers:
-            knowledge = self.teachers.knowledge_source(stage, resolved, roles, start_all=start_all)
-        planned = resolve(stage, self.role_specs.plan, os.cpu_count() or 1)
-        place = resources_of(
-            self.role_specs.resources(stage), resolved["student"], counted=planned["student"]
-        )
-        starts = [
-            partial(
-                self.runtime.start,
-                place,
-                f"{stage.title}, rank {assignment.group.rank}",
-                StudentRank,
-                assignment,
-                knowledge,
-            )
-            for assignment in self.role_specs.assignments(stage, attempt, resolved)
-        ]
-        first, *others = self._start_all(roles, starts)
-        followers = [rank.call(StudentRank.follow) for rank in others]
-        self._relay_events(stage, first, followers, on_event)
+    ) -> list[Handle[StudentRank]]:
+        """Starts the ranks in parallel; those that were started are retired with ``roles``."""
 
-    def _start_all(
-        self, roles: ExitStack, starts: Sequence[Callable[[], Handle[Any]]]
-    ) -> list[Handle[Any]]:
-        """Starts roles in parallel; all that were started are retired with ``roles``."""
-
-        def start_one(start: Callable[[], Handle[Any]]) -> Handle[Any]:
-            handle = start()
+        def start(place: Place, assignment: Assignment) -> Handle[StudentRank]:
+            title = title_of(stage, assignment.group.rank)
+            handle = self.runtime.start(place, title, StudentRank, assignment, knowledge)
             roles.callback(self.runtime.retire, handle)
             return handle
 
+        starts = list(zip(places, self._assignments(stage, attempt), strict=True))
         if not self.runtime.parallel:
-            return [start_one(start) for start in starts]
-        with ThreadPoolExecutor(max(1, len(starts)), "start") as pool:
-            futures = [pool.submit(start_one, start) for start in starts]
+            return [start(*each) for each in starts]
+        with ThreadPoolExecutor(len(starts), "start") as pool:
+            futures = [pool.submit(start, *each) for each in starts]
         return [future.result() for future in futures]
 
-    def _relay_events(
-        self,
-        stage: Stage,
-        first: Handle[StudentRank],
-        followers: Sequence[Future[None]],
-        on_event: Callable[[Event], None],
-    ) -> None:
-        patience = self.role_specs.plan.recipe.timeouts.rank.total_seconds()
-        events = first.stream(EVENTS_AHEAD, StudentRank.train)
-        try:
-            while True:
-                on_event(events.next(patience))
-        except StopIteration:
-            for follower in followers:
-                follower.result(patience)
-        except RoleSilent as silent:
-            raise RoleSilent(
-                f"stage '{stage.title}' reported nothing for {patience:g} s (`timeouts.rank`) and "
-                "was ended; run the same command again to resume from its last checkpoint"
-            ) from silent
-        except Exception:
-            # A rank that gets no answers makes rank 0 fail as well; its reason is the one to raise.
-            for follower in followers:
-                try:
-                    follower.result(SECONDS_FOR_REASON)
-                except (AnswersGone, InvalidAnswer) as reason:
-                    raise reason from None
-                except (ClusterError, UserError, RuntimeError, OSError):
-                    continue
-            raise
-        finally:
-            events.close()
+    def _assignments(self, stage: Stage, attempt: Attempt) -> Iterator[Assignment]:
+        """One assignment for each rank of each student."""
+        for spec in stage.cohort:
+            ranks = spec.engine.ranks
+            port = free_port() if ranks > 1 else 0
+            seconds = stage.timeouts.collective.total_seconds()
+            weights = None if spec.weights is None else weights_of(spec.weights, self.store)
+            for rank in range(ranks):
+                yield Assignment(
+                    spec=replace(spec, weights=weights),
+                    transfer_set=stage.data.transfer_set,
+                    folder=stage.data.folder,
+                    cache=self.store.cache,
+                    stage_folder=self.store.folder(stage.digest),
+                    attempt=attempt.number,
+                    threads=attempt.resolved["student"],
+                    teachers=tuple(ref.name for ref in stage.teachers),
+                    device=device(stage.resources),
+                    group=Group(rank, ranks, LOOPBACK, port, seconds),
+                    hint_shapes=stage.hint_shapes,
+                )
+
+
+def free_port() -> int:
+    """A free port on loopback."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -23,7 +23,7 @@ from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import runs_lock
 from orchestrator.home.store import Store, StoredStage
 from orchestrator.planning.digest import LENGTH
-from students.storage.outcome import read_outcome
+from students.storage.outcome import read_outcomes
 
 Kind = Literal["stages", "checkpoints", "cache", "leftovers"]
 Counted = Kind | Literal["bank", "rest"]
@@ -204,7 +204,7 @@ def _set_aside(item: Removable) -> str | None:
                 held.enter_context(FileLock(item.lock, timeout=0))
             except Timeout:
                 return "a process is working on it"
-        if item.kind == "checkpoints" and read_outcome(item.path.parent) is None:
+        if item.kind == "checkpoints" and not read_outcomes(item.path.parent):
             return "the stage's outcome is damaged, so the next run resumes it from here"
         aside = _aside(item.path)
         if aside != item.path:

@@ -23,33 +23,33 @@ from orchestrator.results.run_report import FORMAT, Outcome, RunReport, StageRep
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store
-    from orchestrator.planning.plan import Plan
+    from orchestrator.planning.graph import Graph
 
 LOCK = ".lock"
 
 
 @contextmanager
-def record_running(plan: Plan, store: Store) -> Iterator[None]:
-    """Records the run of ``plan`` as running; on leaving as interrupted, failed, or as reported.
+def record_running(graph: Graph, store: Store) -> Iterator[None]:
+    """Records the run of ``graph`` as running; on leaving as interrupted, failed, or as reported.
 
     Raises:
         OSError: it cannot be recorded.
     """
     began = time.monotonic()
-    folder = store.runs / plan.run_name
+    folder = store.runs / graph.run_name
     with runs_lock(store.runs):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("wb")
         fcntl.flock(lock, fcntl.LOCK_SH)
     with lock:
-        _record(plan, folder, "interrupted", 0.0)
+        _record(graph, folder, "interrupted", 0.0)
         try:
             yield
         except BaseException as error:
             outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             # What the user must see is why the run failed, as a full disk.
             with suppress(OSError):
-                _record(plan, folder, outcome, time.monotonic() - began)
+                _record(graph, folder, outcome, time.monotonic() - began)
             raise
 
 
@@ -61,7 +61,7 @@ def runs_lock(runs: Path) -> Iterator[None]:
         yield
 
 
-def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
+def _record(graph: Graph, folder: Path, outcome: Outcome, seconds: float) -> None:
     """Writes the report of a run that has no figures yet.
 
     A run that was done stays so: its digest names the same stages, so its figures hold.
@@ -71,12 +71,12 @@ def _record(plan: Plan, folder: Path, outcome: Outcome, seconds: float) -> None:
         if before.outcome in ("done", "degraded"):
             return
     report = RunReport(
-        name=plan.recipe.name,
-        recipe_digest=plan.digest,
+        name=graph.name,
+        recipe_digest=graph.digest,
         outcome=outcome,
         seconds=seconds,
         student=None,
-        stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in plan.stages),
+        stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in graph.stages),
         format=FORMAT,
     )
     write_json(folder / REPORT, report.to_json())

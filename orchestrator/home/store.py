@@ -3,10 +3,13 @@
 HOME/stages/DIGEST/
 request.json      what determines the result, readable
 attempt.json      the number of the current attempt
+failures.jsonl    a sentence on each attempt that has failed
 resolved.json     what was chosen at the first attempt (threads, precision: auto)
 checkpoints/      committed checkpoints
 spool/            what each attempt measured
-outcome/          what the finished stage leaves
+outcome/NAME/     what the finished stage leaves of each of its models
+decision.json     what was chosen, of a choice
+evaluations/      logits of its models on the test part, once they are asked for
 HOME/stages/DIGEST.lock   held by the one executor that works on it
 HOME/runs/NAME@DIGEST/    the report of a run
 HOME/bank/DIGEST/         answers of one teacher
@@ -18,7 +21,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,8 +29,15 @@ from typing import Any
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.digest import LENGTH
+from orchestrator.planning.stage import Stage
+from orchestrator.planning.thread_allocation import Resolved
 from students.durable_files import write_atomically
+from students.models.config import Weights
+from students.specs import StageOutput
+from students.storage.outcome import Outcome, read_outcomes, weights_file
 
+DECISION = "decision.json"
+FAILURES = "failures.jsonl"
 _DIGEST = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
 
 
@@ -68,6 +78,9 @@ class Store:
     """The folder ``home`` and what lies where in it."""
 
     home: Path
+    _finished: dict[str, dict[str, Outcome]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def cache(self) -> Path:
@@ -106,6 +119,29 @@ class Store:
         """Where the stage of that digest keeps its work."""
         return self.home / "stages" / digest
 
+    def outcomes(self, digest: str) -> Mapping[str, Outcome]:
+        """What is known of each of a stage's models, by name; of none while it is not finished.
+
+        A finished stage does not change, so its files are read and hashed once.
+        """
+        if not self._finished.get(digest):
+            self._finished[digest] = read_outcomes(self.folder(digest))
+        return self._finished[digest]
+
+    def has_result(self, digest: str) -> bool:
+        """Whether there is an outcome, or a decision; unread, so it may be damaged."""
+        folder = self.folder(digest)
+        return (folder / "outcome").is_dir() or (folder / DECISION).exists()
+
+    def finished(self, stage: Stage) -> Mapping[str, Outcome]:
+        """What is known of each model of ``stage``; of none while one is missing."""
+        outcomes = self.outcomes(stage.digest)
+        return outcomes if outcomes.keys() == stage.models.keys() else {}
+
+    def weights(self, output: StageOutput) -> Weights:
+        """The file of a finished model's weights."""
+        return Weights(path=str(weights_file(self.folder(output.stage), output.name)))
+
     @contextmanager
     def lock(self, digest: str, on_wait: Callable[[], None], stopping: Event) -> Iterator[None]:
         """Holds the stage against other executors; calls ``on_wait`` if one has it.
@@ -116,18 +152,33 @@ class Store:
         with hold_lock(StoredStage(self.folder(digest)).lock, stopping, on_wait):
             yield
 
-    def begin(
-        self, digest: str, fingerprint: Mapping[str, Any], resolved: Mapping[str, Any]
-    ) -> Any:
+    def begin(self, digest: str, fingerprint: Mapping[str, Any], resolved: Resolved) -> Resolved:
         """Makes the stage's folder; gives what was resolved at the first attempt."""
         folder = self.folder(digest)
         kept = folder / "resolved.json"
         if not kept.exists():
             write_atomically(folder / "request.json", json.dumps(fingerprint, indent=1).encode())
             write_atomically(kept, json.dumps(resolved, indent=1).encode())
-        return json.loads(kept.read_text())
+        return self.resolved(digest)
 
-    def amend(self, digest: str, resolved: Mapping[str, Any]) -> None:
+    def resolved(self, digest: str) -> Resolved:
+        """What was resolved at the stage's first attempt."""
+        resolved: Resolved = json.loads((self.folder(digest) / "resolved.json").read_bytes())
+        return resolved
+
+    def record_failure(self, digest: str, sentence: str) -> None:
+        """Adds a sentence on a failed attempt at the stage to those of earlier ones."""
+        with (self.folder(digest) / FAILURES).open("a") as file:
+            file.write(json.dumps(sentence) + "\n")
+
+    def failures(self, digest: str) -> list[str]:
+        """The sentences on failed attempts at the stage."""
+        try:
+            return [json.loads(line) for line in (self.folder(digest) / FAILURES).open()]
+        except FileNotFoundError:
+            return []
+
+    def amend(self, digest: str, resolved: Resolved) -> None:
         """Keeps what was resolved later in the first attempt, before anything depends on it."""
         kept = self.folder(digest) / "resolved.json"
         write_atomically(kept, json.dumps(resolved, indent=1).encode())

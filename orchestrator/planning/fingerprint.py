@@ -10,17 +10,19 @@ checkpoints are kept, names of recipes, the bank's budget.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from students.custom_code import source_digest
 from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
-from students.specs import StudentSpec
+from students.specs import MODEL, StageOutput, StudentSpec
 from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.identity import hashes_of
-from teachers.config import EnsembleConfig, TeacherConfig
+from teachers.config import EnsembleConfig
+
+if TYPE_CHECKING:
+    from orchestrator.planning.stage import Stage, StageData, TeacherRef
 
 STAGE_FORMAT = 2
 """Raised by hand when the same fields come to mean another result."""
@@ -28,47 +30,30 @@ STAGE_FORMAT = 2
 Plain = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class FingerprintContext:
-    """The data, and where files are found while a fingerprint is made.
+def fingerprint_of(stage: Stage) -> Plain:
+    """All that the result of ``stage`` depends on.
 
-    ``identity`` is the transfer set's, ``folder`` the recipe's; ``cache`` remembers the hashes of
-    files.
+    Raises:
+        OSError: a file of weights or of code is missing.
     """
-
-    transfer_set: TransferSetConfig
-    identity: str
-    folder: Path
-    cache: Path
-
-
-def training_stage(
-    spec: StudentSpec,
-    teachers: Sequence[Plain],
-    ensemble: EnsembleConfig,
-    context: FingerprintContext,
-    *,
-    ensemble_seed: int = 0,
-) -> Plain:
-    """A stage that trains one student; ``teachers`` are their fingerprints, in order.
-
-    ``ensemble_seed`` is included if the weighting or the noise draws random numbers.
-    """
-    by_label = bool(teachers) and ensemble.weighting.needs_labels
+    if stage.evaluates is not None:
+        return _evaluation(stage.evaluates, stage.data)
+    [spec] = stage.cohort
+    by_label = bool(stage.teachers) and stage.ensemble.weighting.needs_labels
     fields: Plain = {
         "format": STAGE_FORMAT,
         "kind": "teach",
-        "model": _model(spec.model, context),
-        "weights": None if spec.weights is None else _weights(spec.weights, context),
+        "model": model_fingerprint(spec.model, stage.data),
+        "weights": None if spec.weights is None else _weights(spec.weights, stage.data),
         "objective": {name: _term(term, spec) for name, term in spec.objective.items()},
         "train": _training(spec),
         "seed": spec.seed,
-        "samples": _samples(spec, context, by_label=by_label),
-        "teachers": list(teachers),
+        "samples": _samples(spec, stage.data, by_label=by_label),
+        "teachers": [_teacher(ref) for ref in stage.teachers],
     }
-    if teachers:
-        names = [teacher["name"] for teacher in teachers]
-        fields["ensemble"] = _ensemble(ensemble, names, ensemble_seed)
+    if stage.teachers:
+        names = [ref.name for ref in stage.teachers]
+        fields["ensemble"] = _ensemble(stage.ensemble, names, stage.ensemble_seed)
     return fields
 
 
@@ -86,37 +71,40 @@ def _ensemble(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plai
     return fields | ({"seed": seed} if ensemble.is_random else {})
 
 
-def evaluation_stage(config: TeacherConfig, context: FingerprintContext) -> Plain:
+def _evaluation(ref: TeacherRef, data: StageData) -> Plain:
     """A stage that evaluates a teacher whose weights were trained elsewhere."""
-    assert config.weights is not None
     return {
         "format": STAGE_FORMAT,
         "kind": "examine",
-        "model": _model(config.model, context),
-        "weights": _weights(config.weights, context),
-        "threads": config.threads,
-        "parts": _data(context),
-    } | outputs(config.classes, context.transfer_set)
+        "model": model_fingerprint(ref.model, data),
+        "weights": _weights(ref.weights, data),
+        "threads": ref.threads,
+        "parts": _data(data),
+    } | outputs(ref.classes, data.transfer_set)
 
 
-def teacher(name: str, config: TeacherConfig, stage: str) -> Plain:
-    """A teacher, in the fingerprint of a stage it teaches; ``stage`` is its own stage's digest."""
-    settings = config.model_dump(mode="json", include={"precision", "threads"})
-    return {"name": name, "stage": stage, **settings}
+def _teacher(ref: TeacherRef) -> Plain:
+    """A teacher, in the fingerprint of a stage that it teaches."""
+    fields: Plain = {"name": ref.name, "stage": ref.stage}
+    if ref.output.name != MODEL:
+        fields["output"] = ref.output.name
+    return fields | {"precision": ref.precision, "threads": ref.threads}
 
 
-def _model(config: Model, context: FingerprintContext) -> Plain:
+def model_fingerprint(config: Model, data: StageData) -> Plain:
     """A network; two spellings of the same one are equal."""
     fields: Plain = config.identity
     if config.custom_source is not None:
-        fields["source"] = _custom(config.custom_source, context.folder)
+        fields["source"] = _custom(config.custom_source, data.folder)
     return fields
 
 
-def _weights(config: Weights, context: FingerprintContext) -> Plain:
-    """Weights by the content of their file, wherever it is."""
-    path = (context.folder / Path(config.path).expanduser()).resolve()
-    sha256 = hashes_of(path.parent, [path.name], cache=context.cache)[path.name]
+def _weights(config: Weights | StageOutput, data: StageData) -> Plain:
+    """Weights by the stage that makes them, or by the content of their file, wherever it is."""
+    if isinstance(config, StageOutput):
+        return {"stage": config.stage, "output": config.name}
+    path = (data.folder / Path(config.path).expanduser()).resolve()
+    sha256 = hashes_of(path.parent, [path.name], cache=data.cache)[path.name]
     return {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
 
 
@@ -145,11 +133,11 @@ def _training(spec: StudentSpec) -> Plain:
     return fields
 
 
-def _samples(spec: StudentSpec, context: FingerprintContext, *, by_label: bool) -> Plain:
+def _samples(spec: StudentSpec, data: StageData, *, by_label: bool) -> Plain:
     """Which samples it learns from, and under which views; ``by_label`` says whether its teachers
     are weighted by the labels that it is given."""
-    given, transfer_set = spec.samples, context.transfer_set
-    fields = _data(context)
+    given, transfer_set = spec.samples, data.transfer_set
+    fields = _data(data)
     fields["augment"] = given.augment.model_dump(mode="json")
     fields["views"] = transfer_set.views if given.augment.changes else None
     if given.audience == "teacher":
@@ -171,16 +159,16 @@ def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) ->
     return {"outputs": list(classes)}
 
 
-def _data(context: FingerprintContext) -> Plain:
+def _data(data: StageData) -> Plain:
     """The images themselves, and how they are split."""
-    transfer_set = context.transfer_set
+    transfer_set = data.transfer_set
     fields: Plain = {
-        "identity": context.identity,
+        "identity": data.identity,
         "seed": transfer_set.seed,
         "validation": transfer_set.validation,
     } | transfer_set.decoding
     if transfer_set.custom_source is not None:
-        fields["source"] = _custom(transfer_set.custom_source, context.folder)
+        fields["source"] = _custom(transfer_set.custom_source, data.folder)
     return fields
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from cluster.runtime import Demand
-from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.stage import Stage
 from students.config import Resources, Threads
 from teachers.inference.inference_config import InferenceConfig
 
 
 class Resolved(TypedDict):
-    """Threads of each rank of the student (or of the examined model), and of each teacher; then
+    """Threads of each rank of the student (or of the evaluated model), and of each teacher; then
     how each teacher is run (``InferenceConfig.to_json``), once that is chosen; these stand in
     files of the home, so ``manners`` stays their key."""
 
@@ -22,16 +22,14 @@ class Resolved(TypedDict):
     manners: NotRequired[dict[str, dict[str, Any]]]
 
 
-@dataclass(frozen=True)
-class TeacherReadiness:
-    """What is stored of a stage's teachers before it begins.
-
-    ``configs`` say by name how they are run; those in ``stored`` need not be started, because all
-    answers that the stage needs of them are in the bank.
-    """
-
-    configs: Mapping[str, InferenceConfig] = field(default_factory=dict)
-    stored: frozenset[str] = frozenset()
+def count_beside(stages: Sequence[Stage]) -> Iterator[Stage]:
+    """The stages of a graph, each with the number of those that may run beside it."""
+    for stage in stages:
+        others = [other for other in stages if other is not stage]
+        beside = sum(
+            stage.digest not in other.needs and other.digest not in stage.needs for other in others
+        )
+        yield replace(stage, beside=beside)
 
 
 def stages_at_once(cores: int) -> int:
@@ -40,7 +38,7 @@ def stages_at_once(cores: int) -> int:
 
 
 def resolve(
-    stage: Stage, plan: Plan, cores: int, configs: Mapping[str, InferenceConfig] | None = None
+    stage: Stage, cores: int, configs: Mapping[str, InferenceConfig] | None = None
 ) -> Resolved:
     """The threads of ``stage``'s roles on a machine of ``cores`` cores.
 
@@ -50,56 +48,43 @@ def resolve(
     whose config is stored keeps its threads.
     """
     configs = configs or {}
-    beside = [
-        other for other in plan.stages if other is not stage and are_independent(stage, other)
-    ]
-    at_once = roles_of(stage, plan) + min(len(beside), stages_at_once(cores) - 1)
-    share = max(1, cores // at_once)
+    share = max(1, cores // (roles_of(stage) + min(stage.beside, stages_at_once(cores) - 1)))
 
     def threads(asked: Threads) -> int:
         return share if asked == "auto" else asked
 
-    if stage.cohort:
-        own = stage.cohort[0].train.threads
-    else:
-        own = plan.recipe.teachers[stage.name.removeprefix("teachers.")].threads
-    teachers = {
-        name: configs[name].threads
-        if name in configs
-        else threads(plan.recipe.teachers[name].threads)
-        for name in stage.teachers
-    }
-    return Resolved(student=threads(own), teachers=teachers)
+    models = [stage.evaluates] if stage.evaluates else [spec.train for spec in stage.cohort]
+    return Resolved(
+        student=max(threads(model.threads) for model in models),
+        teachers={
+            ref.name: configs[ref.name].threads if ref.name in configs else threads(ref.threads)
+            for ref in stage.teachers
+        },
+    )
 
 
-def roles_of(stage: Stage, plan: Plan, stored: Collection[str] = ()) -> int:
-    """How many processes a stage needs: its ranks and its teachers' replicas, without the teachers
-    whose answers are all ``stored``."""
-    ranks = sum(spec.engine.ranks for spec in stage.cohort) or 1
-    teaching = [name for name in stage.teachers if name not in stored]
-    return ranks + sum(plan.recipe.teachers[name].replicas for name in teaching)
+def ranks_of(stage: Stage) -> int:
+    """How many processes train the stage's cohort, or evaluate its model."""
+    return sum(spec.engine.ranks for spec in stage.cohort) or 1
 
 
-def are_independent(one: Stage, other: Stage) -> bool:
-    """Whether neither stage needs the other, so that they may run in parallel."""
-    return one.digest not in other.needs and other.digest not in one.needs
+def roles_of(stage: Stage) -> int:
+    """How many processes a stage needs: its ranks and its teachers' replicas."""
+    return ranks_of(stage) + sum(ref.replicas for ref in stage.teachers)
 
 
-def logical_cpus(plan: Plan, cores: int) -> int:
-    """As many CPUs as the plan asks for at its busiest; they may exceed the machine's."""
-    demands = sorted((_cpus(stage, plan, cores) for stage in plan.stages), reverse=True)
+def logical_cpus(stages: Iterable[Stage], cores: int) -> int:
+    """As many CPUs as the stages ask for at their busiest; they may exceed the machine's."""
+    demands = sorted((_cpus(stage, cores) for stage in stages), reverse=True)
     return max(cores, int(sum(demands[: stages_at_once(cores)]) + 0.999))
 
 
-def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
-    resolved, recipe = resolve(stage, plan, cores), plan.recipe
-    own = recipe.models.get(stage.name, recipe.student).resources
-    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
-    cpus = ranks * cpus_of(own, resolved["student"])
-    for teacher, threads in resolved["teachers"].items():
-        config = recipe.teachers[teacher]
-        cpus += config.replicas * cpus_of(config.resources, threads)
-    return cpus
+def _cpus(stage: Stage, cores: int) -> float:
+    resolved = resolve(stage, cores)
+    return ranks_of(stage) * cpus_of(stage.resources, resolved["student"]) + sum(
+        ref.replicas * cpus_of(ref.resources, resolved["teachers"][ref.name])
+        for ref in stage.teachers
+    )
 
 
 def resources_of(resources: Resources, threads: int, *, counted: int | None = None) -> Demand:

@@ -1,11 +1,9 @@
-"""Evaluates finished models, and the ensemble of the teachers, from their stored logits; measures
-the latency of the models."""
+"""Evaluates finished models, and the ensemble of the teachers, from their stored logits."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,18 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from orchestrator.execution.executor import StageResult
-from orchestrator.execution.finished_network import finished_network
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, class_maps
+from orchestrator.planning.graph import EnsembleSpec, Graph
+from orchestrator.planning.stage import ModelRef, Stage, StageRole, TeacherRef, class_maps
 from orchestrator.results.run_report import (
     ModelReport,
     PartScores,
-    Role,
     SoftTargets,
     ensemble_report,
 )
-from students.durable_files import write_atomically
 from students.evaluation.metrics import (
     accuracy,
     agreement,
@@ -36,115 +32,126 @@ from students.evaluation.metrics import (
 )
 from students.evaluation.prior_correction import prior_correction
 from students.knowledge import Question
-from students.models.profile import latency_ms
 from students.objectives.softening import soften
-from students.storage.outcome import read_answers
-from students.torch_state import use_threads
+from students.specs import MODEL, StageOutput
+from students.storage.outcome import TEST, VALIDATION, Outcome, read_logits
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.ensemble.ensemble import Ensemble
 from teachers.weighting.constant import Uniform
 
 Classes = tuple[int, ...] | None
-
-THREADS = 1
-"""Latency is that of one core, which compares models on any machine."""
-
-
-def role_of(stage_name: str) -> Role:
-    """The role of the model that a stage makes."""
-    roles: dict[str, Role] = {"teachers": "teacher", "controls": "control"}
-    return roles.get(stage_name.partition(".")[0], "student")
+Latency = Mapping[StageOutput, Mapping[str, float]]
+"""Milliseconds per sample, by model, then by batch size, "1" and "64"."""
 
 
-def model_name(stage_name: str) -> str:
-    """The name of the model that a stage makes."""
-    return stage_name.removeprefix("teachers.").removeprefix("controls.")
+@dataclass(frozen=True)
+class FinishedModel:
+    """A model of a finished stage, under the ``name`` that a report has for it."""
+
+    name: str
+    stage: Stage
+    output: StageOutput
+    ref: ModelRef
+    outcome: Outcome
+
+
+def finished_models(results: Iterable[StageResult]) -> Iterator[FinishedModel]:
+    """The models that stages have left."""
+    for result in results:
+        stage = result.stage
+        short = stage.name.removeprefix("teachers.").removeprefix("controls.")
+        for name, ref in stage.models.items():
+            title = short if name == MODEL else name
+            output = StageOutput(stage.digest, name)
+            yield FinishedModel(title, stage, output, ref, result.outcomes[name])
 
 
 @dataclass(frozen=True)
 class ModelFigures:
-    """Evaluates the ``finished`` stages of one repeat, which are given by name.
+    """Evaluates ``finished`` models, and an ``ensemble`` of teachers, if there is one."""
 
-    ``latency`` is in ms per sample, by stage's digest, then by batch size.
-    """
-
-    plan: Plan
+    graph: Graph
     store: Store
     transfer_set: TransferSet
-    finished: Mapping[str, StageResult]
-    latency: Mapping[str, Mapping[str, float]]
+    finished: tuple[FinishedModel, ...]
+    latency: Latency
+    ensemble: EnsembleSpec | None
 
-    def models(self) -> dict[str, ModelReport]:
-        """Every model by its stage's name, and ``ensemble`` where there are teachers."""
-        models = {name: self._model(name, result) for name, result in self.finished.items()}
-        if self._ensemble is not None:
-            models["ensemble"] = ensemble_report(
-                [model for model in models.values() if model.role == "teacher"],
-                self._test_scores(self._ensemble["test"]),
-                self._scores(self._ensemble["validation"], "validation"),
-            )
+    def models(self) -> dict[StageRole, dict[str, ModelReport]]:
+        """Every model by its role and its name."""
+        models: dict[StageRole, dict[str, ModelReport]] = {role: {} for role in StageRole}
+        for model in self.finished:
+            models[model.stage.role][model.name] = self._report(model)
         return models
+
+    def ensemble_report(self, teachers: Iterable[ModelReport]) -> ModelReport | None:
+        """The ensemble of ``teachers``; none where there is none."""
+        if self._ensemble is None:
+            return None
+        return ensemble_report(
+            list(teachers),
+            self._test_scores(self._ensemble[TEST]),
+            self._scores(self._ensemble[VALIDATION], VALIDATION),
+        )
 
     def soft_targets(self) -> SoftTargets | None:
         """The mean soft target per class, on the validation part where there is one: no student
         was trained on it."""
-        if self._ensemble is None:
+        if self.ensemble is None:
             return None
-        part = "validation" if len(self.transfer_set.validation_ids) else "test"
-        temperature = self.plan.recipe.ensemble.temperature
-        soft = self._softened(part, temperature)
+        part = VALIDATION if len(self.transfer_set.validation_ids) else TEST
+        temperature = self.ensemble.ensemble.temperature
+        soft = self._softened(self.ensemble, part, temperature)
         mean = mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
         rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
         return SoftTargets(tuple(self.transfer_set.class_names), temperature, rows)
 
-    def _model(self, name: str, result: StageResult) -> ModelReport:
-        role, logits, outcome = role_of(name), self._logits[name], result.outcome
-        teacher = self.plan.recipe.teachers[model_name(name)] if role == "teacher" else None
-        own: Classes = None
-        if teacher and teacher.classes and len(teacher.classes) < self.transfer_set.classes:
-            own = tuple(sorted(teacher.classes))
-        corrected = None
-        correct = self.plan.recipe.evaluate.prior_correction == "uniform" and role != "teacher"
-        if correct and len(logits["validation"]):
-            shift = prior_correction(logits["validation"])
-            corrected = self._test_scores(logits["test"] + shift)
+    def _report(self, model: FinishedModel) -> ModelReport:
+        outcome, ref, own, corrected = model.outcome, model.ref, None, None
+        if ref.classes is not None and len(ref.classes) < self.transfer_set.classes:
+            own = tuple(sorted(ref.classes))
+        validation, test = self._logits(model.output, VALIDATION), self._logits(model.output, TEST)
+        correct = self.graph.evaluate.prior_correction == "uniform"
+        if correct and model.stage.role is not StageRole.TEACHER and len(validation):
+            corrected = self._test_scores(test + prior_correction(validation))
         return ModelReport(
-            name=model_name(name),
-            role=role,
-            test=self._test_scores(logits["test"], own),
-            validation=self._scores(logits["validation"], "validation", own),
+            name=model.name,
+            role=model.stage.role.value,
+            test=self._test_scores(test, own),
+            validation=self._scores(validation, VALIDATION, own),
             parameters=outcome.parameters,
             macs=outcome.macs,
             bytes=outcome.bytes,
-            latency_ms=dict(self.latency.get(result.stage.digest, {})),
+            latency_ms=dict(self.latency.get(model.output, {})),
             weights_sha256=outcome.weights_sha256,
-            seen_training=bool(teacher and teacher.weights and teacher.seen == "train"),
+            seen_training=isinstance(ref, TeacherRef) and ref.seen_training,
             corrected=corrected,
             classes=own,
         )
 
-    @cached_property
-    def _logits(self) -> dict[str, dict[str, Tensor]]:
-        """Logits [n, C] by stage's name and part."""
-        return {
-            name: read_answers(self.store.folder(result.stage.digest))
-            for name, result in self.finished.items()
-        }
+    def _logits(self, output: StageOutput, part: str) -> Tensor:
+        """A model's logits [n, C] on one part."""
+        logits = read_logits(self.store.folder(output.stage), output.name, part)
+        assert logits is not None, "the run of the graph has seen to it"
+        return logits
 
     @cached_property
     def _ensemble(self) -> dict[str, Tensor] | None:
         """The ensemble's log-probabilities [n, C] by part, at temperature 1."""
-        if not self.plan.recipe.teachers:
+        if self.ensemble is None:
             return None
-        return {part: self._softened(part, 1.0).log() for part in ("validation", "test")}
+        return {part: self._softened(self.ensemble, part, 1.0).log() for part in (VALIDATION, TEST)}
 
-    def _softened(self, part: str, temperature: float) -> Tensor:
+    def _softened(self, spec: EnsembleSpec, part: str, temperature: float) -> Tensor:
         """The ensemble's distributions [n, C] on one part."""
-        recipe, names = self.plan.recipe, tuple(self.plan.recipe.teachers)
-        logits = torch.stack([self._logits[f"teachers.{name}"][part] for name in names]).double()
-        rule, maps = recipe.ensemble.weighting, class_maps(recipe, names)
-        weighting = Uniform() if rule.training_only else rule
-        ensemble = Ensemble(names, self.transfer_set.classes, weighting, class_maps=maps)
+        logits = torch.stack([self._logits(ref.output, part) for ref in spec.teachers]).double()
+        rule = spec.ensemble.weighting
+        ensemble = Ensemble(
+            tuple(ref.name for ref in spec.teachers),
+            self.transfer_set.classes,
+            Uniform() if rule.training_only else rule,
+            class_maps=class_maps(spec.teachers),
+        )
         whole = ensemble.combine(Question(0, self._ids(part)), logits)
         return soften(
             whole.logits,
@@ -152,11 +159,11 @@ class ModelFigures:
             whole.known,
             whole.present,
             temperature=temperature,
-            mean=recipe.ensemble.mean,
+            mean=spec.ensemble.mean,
         )
 
     def _test_scores(self, logits: Tensor, own: Classes = None) -> PartScores:
-        scores = self._scores(logits, "test", own)
+        scores = self._scores(logits, TEST, own)
         assert scores is not None, "the deep check saw that the test part has samples for it"
         return scores
 
@@ -184,21 +191,4 @@ class ModelFigures:
 
     def _ids(self, part: str) -> npt.NDArray[np.int64]:
         data = self.transfer_set
-        return data.test_ids if part == "test" else data.validation_ids
-
-
-def latencies(
-    plan: Plan, store: Store, results: Sequence[StageResult], transfer_set: TransferSet
-) -> dict[str, Mapping[str, float]]:
-    """Milliseconds per sample, by stage's digest, then by batch size ("1", "64"); stored ones where
-    there are some."""
-    measured: dict[str, Mapping[str, float]] = {}
-    for result in results:
-        file = store.folder(result.stage.digest) / "latency.json"
-        if not file.exists():
-            network = finished_network(plan, store, result.stage, transfer_set)
-            with use_threads(THREADS):
-                figures = latency_ms(network, transfer_set.shape)
-            write_atomically(file, json.dumps(figures).encode())
-        measured[result.stage.digest] = json.loads(file.read_text())
-    return measured
+        return data.test_ids if part == TEST else data.validation_ids

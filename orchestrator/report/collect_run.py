@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 
-from orchestrator.execution.executor import StageResult
+from orchestrator.execution.graph_run import GraphResult
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan
-from orchestrator.recipe.advice import all_have_seen, notes
-from orchestrator.report.collect_models import ModelFigures, model_name, role_of
+from orchestrator.planning.stage import StageRole
+from orchestrator.report.collect_models import (
+    FinishedModel,
+    Latency,
+    ModelFigures,
+    finished_models,
+)
 from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.report.collect_teaching import collect_teaching, committed_rows
 from orchestrator.results.run_report import FORMAT, LearningCurve, RunReport, StageReport
@@ -16,66 +20,66 @@ from students.transfer_sets.transfer_set import TransferSet
 
 
 def collect_run(
-    plan: Plan,
+    done: GraphResult,
     store: Store,
     transfer_set: TransferSet,
-    results: Sequence[StageResult],
     *,
-    latency: Mapping[str, Mapping[str, float]],
+    latency: Latency,
     seconds: float,
     repeat: int = 0,
 ) -> RunReport:
-    """The report on the student of one ``repeat``, its teachers and its controls.
-
-    ``latency`` is in ms per sample, by stage's digest, then by batch size.
-    """
-    finished = {
-        result.stage.name: result
-        for result in results
-        if result.stage.repeat == repeat or role_of(result.stage.name) == "teacher"
-    }
-    figures = ModelFigures(plan, store, transfer_set, finished, latency)
+    """The report on the student of one ``repeat``, its teachers and its controls."""
+    graph, results = done.graph, done.results
+    own = [r for r in results if r.stage.repeat == repeat or r.stage.role is StageRole.TEACHER]
+    finished = tuple(finished_models(own))
+    figures = ModelFigures(
+        graph, store, transfer_set, finished, latency, graph.ensembles.get("ensemble")
+    )
     models = figures.models()
-    controls = {model.name: model for model in models.values() if model.role == "control"}
-    student = finished["student"]
-    stage, spec, outcome = student.stage, student.stage.cohort[0], student.outcome
+    teachers, controls = models[StageRole.TEACHER], models[StageRole.CONTROL]
+    student = next(model for model in finished if model.stage.role is StageRole.STUDENT)
+    stage, outcome = student.stage, student.outcome
+    spec = next(spec for spec in stage.cohort if spec.name == student.output.name)
     rows = committed_rows(store.folder(stage.digest), outcome.segments)
     epochs = spec.train.epochs
     return RunReport(
-        name=plan.recipe.name,
-        recipe_digest=plan.digest,
+        name=graph.name,
+        recipe_digest=graph.digest,
         outcome="done",
         seconds=seconds,
-        student=models["student"],
+        student=models[StageRole.STUDENT].pop(student.name),
         untaught=controls.pop("untaught", None),
-        teachers={model.name: model for model in models.values() if model.role == "teacher"},
-        ensemble=models.get("ensemble"),
+        students=models[StageRole.STUDENT],
+        teachers=teachers,
+        ensemble=figures.ensemble_report(teachers.values()),
         controls=controls,
         stages=tuple(StageReport(r.stage.title, r.stage.digest, r.ran, r.seconds) for r in results),
-        curves=tuple(
-            _curve(result) for name, result in finished.items() if role_of(name) != "teacher"
-        ),
+        curves=tuple(_curves(finished)),
         soft_targets=figures.soft_targets(),
-        omitted=tuple(sorted(plan.recipe.transfer_set.omit)),
-        teaching=collect_teaching(plan, store, transfer_set, finished, results),
+        omitted=tuple(sorted(graph.data.transfer_set.omit)),
+        teaching=collect_teaching(graph, store, transfer_set, own, results),
         teacher_weights=weighting_report(
             rows,
             stage.ensemble.weighting,
             transfer_set.class_names,
-            samples_seen=all_have_seen(plan.recipe),
+            samples_seen=graph.samples_seen,
         ),
         terms=term_reports(rows, spec.objective, max(1, outcome.steps // epochs), epochs),
-        remarks=notes(plan.recipe),
+        remarks=graph.remarks,
+        failures=tuple(line for r in own for line in store.failures(r.stage.digest)),
         format=FORMAT,
     )
 
 
-def _curve(result: StageResult) -> LearningCurve:
-    """Validation of one stage's model after each epoch, where there was any."""
-    points = [
-        (point.epoch + 1, point.accuracy, point.nll)
-        for point in result.outcome.curve
-        if point.accuracy is not None and point.nll is not None
-    ]
-    epochs, accuracy, nll = zip(*points, strict=True) if points else ((), (), ())
-    return LearningCurve(model_name(result.stage.name), epochs, accuracy, nll)
+def _curves(finished: tuple[FinishedModel, ...]) -> Iterator[LearningCurve]:
+    """Validation of each student's model after each epoch, where there was any."""
+    for model in finished:
+        if model.stage.role is StageRole.TEACHER:
+            continue
+        points = [
+            (point.epoch + 1, point.accuracy, point.nll)
+            for point in model.outcome.curve
+            if point.accuracy is not None and point.nll is not None
+        ]
+        epochs, accuracy, nll = zip(*points, strict=True) if points else ((), (), ())
+        yield LearningCurve(model.name, epochs, accuracy, nll)

@@ -4,15 +4,16 @@ stages ran too, what was predicted."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from orchestrator.execution.bank_shelves import BankShelves
-from orchestrator.execution.executor import StageResult
+from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.stage import StageRole
 from orchestrator.results.teaching_report import (
     StepSpeed,
     TeacherRun,
@@ -21,7 +22,7 @@ from orchestrator.results.teaching_report import (
 )
 from students.errors import CheckpointError
 from students.knowledge import AnswerCounts
-from students.storage.step_log import Row, read_committed
+from students.storage.step_log import Row, Segments, read_committed
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.budget import views_on_disk
 from teachers.bank.shelf import shelf_digest
@@ -36,46 +37,50 @@ _PAUSE = 5_000.0
 
 
 def collect_teaching(
-    plan: Plan,
+    graph: Graph,
     store: Store,
     transfer_set: TransferSet,
-    finished: Mapping[str, StageResult],
+    own: Sequence[StageResult],
     results: Sequence[StageResult],
 ) -> TeachingReport:
-    """How the student was taught, as far as that is stored; ``finished`` are the stages of one
-    repeat, by name, and ``results`` those of all repeats."""
-    student = finished["student"]
-    bank_shelves = BankShelves(plan, store, transfer_set, {})
+    """How the student was taught, as far as that is stored; ``own`` are the stages of one repeat,
+    ``results`` those of all repeats."""
+    student = next(result for result in own if result.stage.role is StageRole.STUDENT)
+    untaught = next((r for r in own if r.stage.name == "controls.untaught"), None)
+    stage, outcomes = student.stage, student.outcomes.values()
     shelves = {
-        name: store.bank / shelf_digest(bank_shelves.description(name))
-        for name in student.stage.teachers
+        ref.name: store.bank
+        / shelf_digest(StageTeacher(stage, ref, store, transfer_set).description)
+        for ref in stage.teachers
     }
-    inferences = _inferences(store.folder(student.stage.digest))
+    inferences = _inferences(store.folder(stage.digest))
     stored = {view for shelf in set(shelves.values()) for view in views_on_disk(shelf)}
+    counts = {name: count for outcome in outcomes for name, count in outcome.answers.items()}
     return TeachingReport(
         teachers={
-            name: _teacher_run(inferences.get(name), shelf, student.outcome.answers.get(name))
+            name: _teacher_run(inferences.get(name), shelf, counts.get(name))
             for name, shelf in shelves.items()
         },
         student=_speed(store, student, results),
-        untaught=_speed(store, finished.get("controls.untaught"), results),
+        untaught=None if untaught is None else _speed(store, untaught, results),
         bytes=sum(view.bytes for view in stored) if shelves else None,
-        prediction=read_prediction(store.runs / plan.run_name, student.stage.digest),
+        prediction=read_prediction(store.runs / graph.run_name, stage.digest),
     )
 
 
-def _speed(
-    store: Store, result: StageResult | None, results: Sequence[StageResult]
-) -> StepSpeed | None:
-    if result is None:
-        return None
+def _speed(store: Store, result: StageResult, results: Sequence[StageResult]) -> StepSpeed | None:
     others = (
-        stage_spans(store.folder(other.stage.digest), other.outcome.segments)
+        stage_spans(store.folder(other.stage.digest), _segments(other))
         for other in results
         if other.stage.digest != result.stage.digest
     )
-    rows = committed_rows(store.folder(result.stage.digest), result.outcome.segments)
+    rows = committed_rows(store.folder(result.stage.digest), _segments(result))
     return step_speed(rows, others)
+
+
+def _segments(result: StageResult) -> Segments:
+    """The committed parts of the stage's step log, which its models share."""
+    return next(iter(result.outcomes.values())).segments
 
 
 def _teacher_run(

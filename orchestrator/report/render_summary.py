@@ -26,6 +26,7 @@ def summary(report: RunReport) -> tuple[str, ...]:
         *_omitted_classes(report),
         *_corrected(report),
         *report.remarks,
+        *report.failures,
         *(_weighting(report.teacher_weights) if report.teacher_weights else ()),
         *_largest_gradient(report),
         *(_speed(report.teaching) if report.teaching else ()),

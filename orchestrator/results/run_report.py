@@ -93,8 +93,9 @@ class RunReport:
     """A run. ``controls`` are those beside ``untaught``; ``omitted`` are the indices of the classes
     that the student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the
     student's objective; ``teacher_weights`` is none where they do not depend on the sample;
-    ``remarks`` are sentences on the recipe. ``format`` is 1 for reports of older versions, which
-    do not state it: only the fields that have kept their names are read of these."""
+    ``remarks`` are sentences on the recipe, ``failures`` on attempts that have failed.
+    ``format`` is 1 for reports of older versions, which do not state it: only the fields that have
+    kept their names are read of these."""
 
     name: str
     recipe_digest: str
@@ -115,6 +116,7 @@ class RunReport:
     teacher_weights: WeightingReport | None = None
     terms: Mapping[str, TermReport] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
     format: int = 1
 
     @property
@@ -155,6 +157,8 @@ class RunReport:
             for figure in ("accuracy", "nll", "ece", "agreement")
             if (value := getattr(getattr(model, part), figure, None)) is not None
         }
+        if self.failures:
+            scores["failures"] = float(len(self.failures))
         for part in (self.teaching, self.teacher_weights):
             scores |= part.scores() if part is not None else {}
         return scores

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from orchestrator.config import Recipe
+from orchestrator.planning.graph import Graph
 from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec, Status, key
 
 if TYPE_CHECKING:
@@ -64,15 +64,15 @@ class TrackerLocation:
         return int(count) == len(run_ids)
 
 
-def tracker_location(home: Path, recipe: Recipe, environment: Mapping[str, str]) -> TrackerLocation:
-    """Where the runs of ``recipe`` are stored.
+def tracker_location(home: Path, graph: Graph, environment: Mapping[str, str]) -> TrackerLocation:
+    """Where the runs of ``graph`` are stored.
 
     Its own ``uri`` and ``experiment`` come first, then MLFLOW_TRACKING_URI and
     MLFLOW_EXPERIMENT_NAME of ``environment``, then sqlite in ``home`` and the recipe's name.
     """
-    own = recipe.tracking
+    own = graph.tracking
     uri = own.uri or environment.get("MLFLOW_TRACKING_URI")
-    experiment = own.experiment or environment.get("MLFLOW_EXPERIMENT_NAME") or recipe.name
+    experiment = own.experiment or environment.get("MLFLOW_EXPERIMENT_NAME") or graph.name
     if uri:
         return TrackerLocation(uri, experiment)
     database = home.resolve() / "mlflow.db"

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from orchestrator.execution.executor import StageResult
 from orchestrator.execution.finished_network import finished_network
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
-from orchestrator.planning.plan import Plan, Stage
+from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.stage import Stage
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec, Status, code_version, flatten
@@ -29,15 +30,13 @@ class RunTracking:
     """Watches a run for the tracker. Nothing here waits, except ``close``."""
 
     def __init__(
-        self, plan: Plan, store: Store, recipe: Mapping[str, Any], location: TrackerLocation
+        self, graph: Graph, store: Store, recipe: Mapping[str, Any], location: TrackerLocation
     ) -> None:
-        self._plan = plan
+        self._graph = graph
         self._store = store
-        identity = ("stillhouse.recipe", plan.digest)
-        run = RunSpec(plan.recipe.name, identity, flatten(recipe), lineage(plan))
-        self._writer = TrackingWriter(
-            lambda: MlflowTracker(location), run, plan.recipe.tracking.every
-        )
+        identity = ("stillhouse.recipe", graph.digest)
+        run = RunSpec(graph.name, identity, flatten(recipe), lineage(graph))
+        self._writer = TrackingWriter(lambda: MlflowTracker(location), run, graph.tracking.every)
 
     def on_wait(self, stage: Stage) -> None:
         """Reports nothing: the process that works on the stage does."""
@@ -54,7 +53,14 @@ class RunTracking:
 
     def on_end(self, result: StageResult) -> None:
         """Reports the whole of the stage's history."""
-        self._report(result.stage, result.outcome.segments, "FINISHED")
+        for outcome in result.outcomes.values():
+            self._report(result.stage, outcome.segments, "FINISHED")
+
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        """Reports nothing: the run's report has all such sentences."""
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        """Reports nothing: the stages that follow are reported."""
 
     def add_report(self, report: RunReport, files: Sequence[Path]) -> None:
         """Stores the run's last figures and the pages and pictures that show them."""
@@ -63,9 +69,10 @@ class RunTracking:
 
     def add_student(self, result: StageResult, transfer_set: TransferSet) -> None:
         """Stores the student for use elsewhere."""
-        network = finished_network(self._plan, self._store, result.stage, transfer_set)
         example = torch.stack([transfer_set.inputs[0], transfer_set.inputs[1]])
-        self._writer.set_student(network, example, result.outcome.weights_sha256)
+        for name, ref in result.stage.models.items():
+            network = finished_network(ref, result.stage, self._store, transfer_set)
+            self._writer.set_student(network, example, result.outcomes[name].weights_sha256)
 
     def close(self, status: Status, say: Callable[[str], None], seconds: float) -> list[str]:
         """Reports how the run ended and sends what is left, within ``seconds``.
@@ -82,19 +89,19 @@ class RunTracking:
         return [] if unsent else self._writer.run_ids()
 
     def _report(self, stage: Stage, segments: Segments, status: Status) -> None:
-        tags = {"stillhouse.repeat": str(stage.repeat), **lineage(self._plan)}
-        for name, digest in zip(stage.teachers, stage.needs, strict=True):
-            tags[f"stillhouse.teacher.{name}"] = digest
+        tags = {"stillhouse.repeat": str(stage.repeat), **lineage(self._graph)}
+        for ref in stage.teachers:
+            tags[f"stillhouse.teacher.{ref.name}"] = ref.stage
         identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
         spec = RunSpec(stage.title, identity, flatten(stage.fingerprint), tags)
         folder = self._store.folder(stage.digest)
         self._writer.set_stage(StageProgress(spec, folder, segments, status))
 
 
-def lineage(plan: Plan) -> dict[str, str]:
+def lineage(graph: Graph) -> dict[str, str]:
     """What a run was made of: digests of recipe and data, the version of the code."""
     return {
-        "stillhouse.recipe_digest": plan.digest,
-        "stillhouse.data": plan.identity,
+        "stillhouse.recipe_digest": graph.digest,
+        "stillhouse.data": graph.data.identity,
         "stillhouse.code": f"{code_version()}, stage format {STAGE_FORMAT}",
     }

@@ -1,4 +1,4 @@
-"""Evaluates a student: on the validation part while it is trained, on both held-out parts after."""
+"""Evaluates a student on the validation part, while it is trained and after."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ from students.transfer_sets.transfer_set import TransferSet
 BATCH = 256
 
 
-def evaluate(network: Network, transfer_set: TransferSet) -> tuple[Outcome, dict[str, Tensor]]:
-    """What is known of a model from itself, and its logits (fp32, evaluation mode) on the
-    validation and the test part: float32 [n, C] in the order of the part's sample ids."""
-    network.eval()
-    parts = {"validation": transfer_set.validation_ids, "test": transfer_set.test_ids}
-    answers = {part: _logits(network, transfer_set, ids) for part, ids in parts.items()}
+def evaluate(network: Network, transfer_set: TransferSet) -> tuple[Outcome, Tensor]:
+    """What is known of a model, and its logits float32 [n, C] on the validation part."""
+    logits = compute_logits(network, transfer_set, transfer_set.validation_ids)
     cost = costs(network, transfer_set.shape)
-    return Outcome(weights_sha256(network.model), **vars(cost)), answers
+    return Outcome(weights_sha256(network.model), **vars(cost)), logits
+
+
+def compute_logits(network: Network, transfer_set: TransferSet, ids: Ids) -> Tensor:
+    """The logits float32 [n, C] of a model in evaluation mode on samples [n], in their order."""
+    network.eval()
+    with torch.inference_mode():
+        chunks = [
+            network(_batch(transfer_set, ids, start).inputs).float()
+            for start in range(0, len(ids), BATCH)
+        ]
+    return torch.cat(chunks) if chunks else torch.empty(0, transfer_set.classes)
 
 
 def validate(engine: Engine, transfer_set: TransferSet) -> tuple[float | None, float | None]:
@@ -51,15 +59,6 @@ def validate(engine: Engine, transfer_set: TransferSet) -> tuple[float | None, f
                 sums[1] += cross_entropy(logits, batch.targets, reduction="sum")
     correct, loss = (engine.sum(sums) / len(ids)).tolist()
     return correct, loss
-
-
-def _logits(network: Network, transfer_set: TransferSet, ids: Ids) -> Tensor:
-    with torch.inference_mode():
-        chunks = [
-            network(_batch(transfer_set, ids, start).inputs).float()
-            for start in range(0, len(ids), BATCH)
-        ]
-    return torch.cat(chunks) if chunks else torch.empty(0, transfer_set.classes)
 
 
 def _batch(transfer_set: TransferSet, ids: Ids, start: int) -> Batch:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -50,21 +51,41 @@ def costs(network: nn.Module, input_shape: Shape) -> Costs:
     )
 
 
-def latency_ms(
+@dataclass(frozen=True)
+class MeasuredLatency:
+    """Median ``milliseconds`` per sample, by batch size, "1" and "64". ``cpu_share``: CPU time of
+    this thread by the time that passed; less than one where others had the core."""
+
+    milliseconds: Mapping[str, float]
+    cpu_share: float
+
+    @classmethod
+    def from_json(cls, text: bytes) -> MeasuredLatency:
+        """Reads what was stored.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return TypeAdapter(cls).validate_json(text)
+
+
+def measure_latency(
     network: nn.Module, input_shape: Shape, *, seconds: float = _SECONDS
-) -> dict[str, float]:
-    """Median milliseconds per sample of black pictures of ``input_shape``, with the threads torch
-    has now: by batch size, "1" and "64".
+) -> MeasuredLatency:
+    """The latency of ``network`` on black pictures of ``input_shape``, with the threads torch has
+    now.
 
     Spends about ``seconds`` on each batch size after a short warm-up, and at least one forward pass
     however long that takes. The network is left in the mode it was in.
     """
     times = {}
+    began, used = time.perf_counter(), time.thread_time()
     with evaluating(network), torch.inference_mode():
         for batch in _BATCHES:
             pictures = _pictures(network, (batch, *input_shape))
             times[str(batch)] = 1000.0 * (_median_seconds(network, pictures, seconds) / batch)
-    return times
+    passed = time.perf_counter() - began
+    return MeasuredLatency(times, min(1.0, (time.thread_time() - used) / passed))
 
 
 def _median_seconds(network: nn.Module, pictures: Tensor, seconds: float) -> float:

@@ -1,4 +1,5 @@
-"""The outcome of a finished stage: weights, logits on the held-out parts, learning curve."""
+"""The outcome of a finished stage, by model: weights, logits on the validation part, learning
+curve; and logits on the test part, once they are asked for."""
 
 from __future__ import annotations
 
@@ -6,20 +7,25 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
+from safetensors import SafetensorError
 
-from students.durable_files import file_sha256
+from students.durable_files import file_sha256, write_atomically
 from students.knowledge import AnswerCounts
 from students.lazy_imports import Tensor  # whether there is an outcome is asked without torch
+from students.specs import MODEL
 from students.storage.attempts import commit_folder
 from students.storage.step_log import Row
 
 FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
 ANSWERS = "answers.safetensors"
+EVALUATIONS = "evaluations"
+VALIDATION, TEST = "validation", "test"
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,19 @@ class Outcome:
 _OUTCOME = TypeAdapter(Outcome)
 
 
-def write_outcome(
-    stage_folder: Path,
-    attempt: int,
-    outcome: Outcome,
-    *,
-    weights: Mapping[str, Tensor],
-    answers: Mapping[str, Tensor],
-) -> None:
-    """Commits a stage's outcome, whole or not at all; its ``files`` are filled in here.
+@dataclass(frozen=True)
+class FinishedModel:
+    """A model of a stage at its end. ``weights`` is the deployed model's state dict, empty for a
+    model whose weights lie elsewhere; ``logits`` are float32 [n, C] on the validation part."""
 
-    ``weights`` is the deployed model's state dict, empty for a model whose weights lie elsewhere;
-    ``answers`` are logits float32 [n, C] by part (``validation``, ``test``).
+    outcome: Outcome
+    weights: Mapping[str, Tensor]
+    logits: Tensor
+
+
+def write_outcome(stage_folder: Path, attempt: int, models: Mapping[str, FinishedModel]) -> None:
+    """Commits the outcome of a stage's ``models`` (by name), whole or not at all; the ``files`` of
+    each are filled in here.
 
     Raises:
         StaleAttempt: a later attempt has begun.
@@ -74,24 +81,76 @@ def write_outcome(
     """
     import safetensors.torch
 
-    contents = {ANSWERS: safetensors.torch.save(_contiguous(answers))}
-    if weights:
-        contents[WEIGHTS] = safetensors.torch.save(_contiguous(weights))
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    contents[FILE] = json.dumps(asdict(outcome) | {"files": files}, indent=1).encode()
+    contents: dict[str, bytes] = {}
+    for name, model in models.items():
+        files = {ANSWERS: safetensors.torch.save(_contiguous({VALIDATION: model.logits}))}
+        if model.weights:
+            files[WEIGHTS] = safetensors.torch.save(_contiguous(model.weights))
+        hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+        files[FILE] = json.dumps(asdict(model.outcome) | {"files": hashes}, indent=1).encode()
+        contents |= {f"{name}/{file}": content for file, content in files.items()}
     with commit_folder(stage_folder, attempt, stage_folder / "outcome", contents):
         pass
 
 
-def read_outcome(stage_folder: Path) -> Outcome | None:
-    """The outcome in ``stage_folder``; none where there is none, or a damaged one."""
-    folder = stage_folder / "outcome"
+def read_outcomes(stage_folder: Path) -> dict[str, Outcome]:
+    """What is known of each model in ``stage_folder``, by name; of none where the stage is not
+    finished, or something is damaged."""
+    outcomes: dict[str, Outcome] = {}
     try:
-        outcome = _OUTCOME.validate_json((folder / FILE).read_bytes())
-        whole = all(file_sha256(folder / name) == sha for name, sha in outcome.files.items())
+        for file in (stage_folder / "outcome").rglob(FILE):
+            outcome = _OUTCOME.validate_json(file.read_bytes())
+            if any(file_sha256(file.with_name(each)) != sha for each, sha in outcome.files.items()):
+                return {}
+            outcomes[MODEL if file.parent.name == "outcome" else file.parent.name] = outcome
     except (OSError, ValueError):
-        return None
-    return outcome if whole else None
+        return {}
+    return outcomes
+
+
+def weights_file(stage_folder: Path, name: str = MODEL) -> Path:
+    """The file with the deployed weights of a finished model."""
+    return _folder(stage_folder, name) / WEIGHTS
+
+
+def read_logits(stage_folder: Path, name: str, part: str) -> Tensor | None:
+    """The finished model's logits float32 [n, C] on ``part``; none where it was not evaluated
+    there, or where they are damaged."""
+    import safetensors.torch
+
+    folder = _folder(stage_folder, name)
+    with suppress(OSError, SafetensorError):
+        # A version before this one has evaluated both parts at the end of a stage.
+        stored: dict[str, Tensor] = safetensors.torch.load_file(folder / ANSWERS)
+        if part in stored:
+            return stored[part]
+    for file in (stage_folder / EVALUATIONS).glob(f"{name}-{part}-*.safetensors"):
+        content = file.read_bytes()
+        if file.stem.endswith(_digest(content)):
+            logits: Tensor = safetensors.torch.load(content)[part]
+            return logits
+    return None
+
+
+def write_logits(stage_folder: Path, name: str, part: str, logits: Tensor) -> None:
+    """Stores a finished model's logits float32 [n, C] on ``part`` beside its outcome, in a file
+    whose name ends in the digest of its content."""
+    import safetensors.torch
+
+    content = safetensors.torch.save(_contiguous({part: logits}))
+    folder = stage_folder / EVALUATIONS
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / f"{name}-{part}-{_digest(content)}.safetensors", content)
+
+
+def _folder(stage_folder: Path, name: str) -> Path:
+    """Where the outcome of a model lies; a version before this one had one model to a stage."""
+    folder = stage_folder / "outcome" / name
+    return folder if folder.is_dir() or name != MODEL else folder.parent
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def learning_curve(rows: Iterable[Row], steps_per_epoch: int) -> tuple[CurvePoint, ...]:
@@ -113,19 +172,6 @@ def learning_curve(rows: Iterable[Row], steps_per_epoch: int) -> tuple[CurvePoin
         )
         for epoch in sorted({*losses, *validation})
     )
-
-
-def weights_file(stage_folder: Path) -> Path:
-    """The file with the deployed weights of a finished stage."""
-    return stage_folder / "outcome" / WEIGHTS
-
-
-def read_answers(stage_folder: Path) -> dict[str, Tensor]:
-    """The finished model's logits float32 [n, C] by part."""
-    import safetensors.torch
-
-    answers: dict[str, Tensor] = safetensors.torch.load_file(stage_folder / "outcome" / ANSWERS)
-    return answers
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

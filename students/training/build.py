@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from students.engines.state_tensors import EngineState
 from students.models.build import build_model
+from students.models.config import Weights
 from students.models.network import Network, Preprocess, spread_of
 from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import load_weights
@@ -65,7 +66,7 @@ def student_network(assignment: Assignment, transfer_set: TransferSet) -> Networ
         seed=spec.seed,
         folder=assignment.folder,
     )
-    if spec.weights is not None:
+    if isinstance(spec.weights, Weights):
         place = f"{spec.path}.weights"
         load_weights(model, spec.weights, path_in_recipe=place, folder=assignment.folder)
     first = Preprocess(spec.model.preprocessing, mean=transfer_set.mean, std=transfer_set.std)

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
+from students.custom_code import place_in_custom_code
 from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineSetup
 from students.engines.state_tensors import EngineState
+from students.errors import TrainingError
 from students.evaluation.evaluate import evaluate
 from students.events import Event, Warned
+from students.fault_injection import planned_faults
 from students.knowledge import AnswerCounts, KnowledgeSource
 from students.objectives.objective import build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.outcome import learning_curve, write_outcome
+from students.storage.outcome import FinishedModel, learning_curve, write_outcome
 from students.storage.step_log import StepLogWriter, read_committed
 from students.torch_state import use_threads
 from students.training.build import (
@@ -39,20 +45,53 @@ from students.transfer_sets.transfer_set import TransferSet, some_classes
 log = logging.getLogger("stillhouse.student")
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a rank is in its code: ``file.py:12``, and whether it waits there for the others."""
+
+    place: str
+    in_collective: bool
+
+
 class StudentRank:
     """Builds everything that one rank needs, trains, and (rank 0) writes the outcome."""
 
     def __init__(self, assignment: Assignment, knowledge_source: KnowledgeSource) -> None:
         self.assignment = assignment
         self.knowledge_source = knowledge_source
+        self._thread = 0
 
     def train(self) -> Iterator[Event]:
-        """Trains to the end, from the last committed checkpoint on; yields what happens."""
+        """Trains to the end, from the last committed checkpoint on; yields what happens.
+
+        Raises:
+            TrainingError: it cannot go on, as where the user's own code raises an error.
+        """
+        self._thread = threading.get_ident()
         with use_threads(self.assignment.threads), collect_warnings() as warnings:
-            for event in self._train():
-                while warnings:
-                    yield Warned(warnings.popleft())
-                yield event
+            try:
+                for event in self._train():
+                    while warnings:
+                        yield Warned(warnings.popleft())
+                    yield event
+            except Exception as error:
+                if (place := place_in_custom_code(error)) is None:
+                    raise
+                raise TrainingError(
+                    f"`{self.assignment.spec.path}` cannot be trained: the code at {place} raises "
+                    f"{type(error).__name__}: {error}; correct it",
+                    path=self.assignment.spec.path,
+                ) from error
+
+    def position(self) -> Position:
+        """Where training is; to be asked while it is under way."""
+        frame = sys._current_frames().get(self._thread)
+        if frame is None:
+            return Position("its end", in_collective=False)
+        frames = traceback.extract_stack(frame)
+        last = frames[-1]
+        waits = any("torch/distributed/" in each.filename for each in frames)
+        return Position(f"{last.filename}:{last.lineno}", waits)
 
     def follow(self) -> None:
         """Trains to the end as a rank other than 0, whose events are not used."""
@@ -121,7 +160,7 @@ class StudentRank:
             step_log=StepLogWriter(assignment.stage_folder, assignment.attempt) if leads else None,
             progress=Progress() if found is None else Progress.from_json(found.progress),
             weighting_stats=stats if spec.tracks_weights else None,
-            fault=assignment.fault if leads else None,
+            before_step=planned_faults(spec.path, group.rank),
             engine=build_engine(setup),  # the last of all, for from now on it has to be closed
         )
 
@@ -148,7 +187,8 @@ class StudentRank:
             segments=progress.segments,
             answers=answers,
         )
-        write_outcome(folder, self.assignment.attempt, outcome, weights=weights, answers=logits)
+        finished = {self.assignment.spec.name: FinishedModel(outcome, weights, logits)}
+        write_outcome(folder, self.assignment.attempt, finished)
 
 
 def total_counts(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -26,7 +26,6 @@ from students.engines.engine import Engine, StepResult
 from students.errors import TrainingError
 from students.evaluation.evaluate import validate
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
-from students.fault_injection import Fault
 from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.lr_schedule import learning_rate
 from students.objectives.objective import Objective
@@ -71,7 +70,7 @@ class Trainer:
     """Trains one learner to the end of its sampler, as one rank of ``engine.group``.
 
     ``step_log``, and with it every checkpoint, is rank 0's alone. With ``weighting_stats`` the
-    teachers' mean weights are logged after each epoch.
+    teachers' mean weights are logged after each epoch. ``before_step`` is called with each step.
     """
 
     spec: StudentSpec
@@ -84,7 +83,7 @@ class Trainer:
     step_log: StepLogWriter | None
     progress: Progress = field(default_factory=Progress)
     weighting_stats: WeightingStats | None = None
-    fault: Fault | None = None
+    before_step: Callable[[int], None] | None = None
     _gate_freeze: GateFreeze = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,8 +128,8 @@ class Trainer:
         """
         began, waited, train = time.perf_counter(), 0.0, self.spec.train
         epoch = step // self.sampler.steps_per_epoch
-        if self.fault is not None:
-            self.fault.trigger(step)
+        if self.before_step is not None:
+            self.before_step(step)
         rate = learning_rate(
             train.optimizer.lr,
             train.lr_schedule,

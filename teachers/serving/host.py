@@ -6,7 +6,6 @@ Each has the network and the transfer set in its process, so that it makes the v
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,12 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from students.evaluation.evaluate import evaluate
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
 from students.models.config import Model, Weights
 from students.models.network import Network
-from students.storage.outcome import write_outcome
-from students.torch_state import use_threads
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.transfer_set import TransferSet
@@ -41,13 +37,14 @@ from teachers.serving.view_cache import ViewCaches
 class TeacherSpec:
     """What a teacher is, wherever it runs and whatever it is asked.
 
-    ``weights`` are a file; relative paths, and custom code, are looked up beside the recipe in
-    ``folder``; ``cache`` is where the transfer set stores what it has decoded. It is evaluated
-    and tuned on ``threads``. ``classes`` are those that its outputs stand for, if not all in
-    order.
+    ``path`` is its place in the recipe. ``weights`` are a file; relative paths, and custom code,
+    are looked up beside the recipe in ``folder``; ``cache`` is where the transfer set stores what
+    it has decoded. It is evaluated and tuned on ``threads``. ``classes`` are those that its
+    outputs stand for, if not all in order.
     """
 
     name: str
+    path: str
     model: Model
     weights: Weights
     transfer_set: TransferSetConfig
@@ -68,7 +65,7 @@ class TeacherSpec:
             self.weights,
             transfer_set=transfer_set,
             folder=self.folder,
-            path=f"teachers.{self.name}.weights",
+            path=f"{self.path}.weights",
             classes=self.classes,
         )
 
@@ -189,21 +186,3 @@ class TeacherHost:
             return ""
         self._warned.add(trouble)
         return f"teacher '{self.spec.name}': {trouble}"
-
-
-@dataclass(frozen=True)
-class Examiner:
-    """Evaluates a teacher whose weights were trained elsewhere, in plain fp32."""
-
-    spec: TeacherSpec
-    stage_folder: Path
-    attempt: int
-
-    def examine(self) -> None:
-        """Writes the outcome: figures and answers on the validation and test part, no weights."""
-        began, spec = time.monotonic(), self.spec
-        with use_threads(spec.threads):
-            transfer_set = spec.load_transfer_set()
-            outcome, answers = evaluate(spec.load_network(transfer_set), transfer_set)
-        outcome = replace(outcome, seconds=time.monotonic() - began)
-        write_outcome(self.stage_folder, self.attempt, outcome, weights={}, answers=answers)

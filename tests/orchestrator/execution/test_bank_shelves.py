@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from orchestrator.execution.bank_shelves import BankShelves
+
 from orchestrator.home.store import Store
 from students.knowledge import Tap
 from students.storage.attempts import begin_attempt

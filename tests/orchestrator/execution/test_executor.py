@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import torch
-
 from orchestrator.execution.executor import Executor
-from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan, Stage
+
+from orchestrator.home.store import Store
 from orchestrator.planning.thread_allocation import TeacherReadiness
 from students.events import Warned
 from students.storage.outcome import Outcome, read_outcome, write_outcome

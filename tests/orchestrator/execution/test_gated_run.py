@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from orchestrator.execution.executor import StageResult
 
 from cluster.in_process import InProcessRuntime
 from orchestrator.errors import RecipeProblems
-from orchestrator.execution.executor import StageResult
 from orchestrator.recipe.rules.teaching import _OUTPUTS
 from students.objectives.teacher_gate import Gating
 from students.training.learner import OWN

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
+from orchestrator.execution.executor import StageResult
 
 from cluster.in_process import InProcessRuntime
-from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
 from students.storage.step_log import read_committed
 from tests import small

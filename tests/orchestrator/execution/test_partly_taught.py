@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from orchestrator.execution.executor import StageResult
 
 from cluster.in_process import InProcessRuntime
-from orchestrator.execution.executor import StageResult
 from students.storage.step_log import read_committed
 from tests import small
 from tests.running import IN_PROCESS, RecordingWatcher, executor

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 import torch
+from orchestrator.planning.plan import Plan, Stage
 
 from cluster.runtime import Demand
 from orchestrator.execution.prewarm import prewarm, prewarm_ranks
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage
 from orchestrator.planning.thread_allocation import TeacherReadiness, resources_of
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, write_outcome

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from orchestrator.execution.role_specs import (
     RoleSpecs,
     device,
     ensemble_of,
     free_port,
 )
-from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
+
+from orchestrator.home.store import Store
 from orchestrator.planning.thread_allocation import Resolved, resources_of
 from students.config import Resources
 from students.fault_injection import Fault
 from students.transfer_sets.catalog import load_transfer_set
+from teachers.config import STREAMS_PER_RANK
 from teachers.ensemble.ensemble import Ensemble
 from teachers.ensemble.noise import Noise
 from tests import small
@@ -106,7 +107,10 @@ def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path)
 def test_a_role_occupies_as_many_cpus_as_threads_by_default() -> None:
     said, unsaid = Resources(cpus=0.5, gpus=1.0), Resources()
     assert (resources_of(unsaid, 3).cpus, resources_of(unsaid, 3).gpus) == (3.0, 0.0)
-    assert (resources_of(said, 3).cpus, resources_of(said, 3).gpus) == (0.5, 1.0)
+    assert (resources_of(said, 3).cpus, resources_of(said, 3, readers=2).streams) == (
+        0.5,
+        2 * STREAMS_PER_RANK,
+    )
     assert resources_of(unsaid, 3).environment == {"OMP_NUM_THREADS": "3"}
     assert [device(each) for each in (said, unsaid)] == ["cuda", "cpu"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from orchestrator.execution.executor import StageResult
+from orchestrator.planning.plan import Stage
 
 from cluster.in_process import InProcessRuntime
-from orchestrator.execution.executor import StageResult
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Stage
 from students.events import Event, Warned
 from students.knowledge import AnswerCounts
 from students.storage.outcome import Outcome

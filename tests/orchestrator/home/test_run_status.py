@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from orchestrator.planning.plan import Plan, make_plan
 from rich.console import Console
 
 from orchestrator import run as running
@@ -21,7 +22,6 @@ from orchestrator.home.cleaning import plan_cleaning
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import record_running, runs_lock
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 from tests.orchestrator.stored_homes import add_run, add_stage
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from orchestrator.planning.plan import Plan
 from PIL import Image
 
-from orchestrator.planning.plan import Plan
 from students.objectives.cross_entropy import Task
 from tests import small
 

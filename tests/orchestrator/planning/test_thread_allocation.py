@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from orchestrator.planning.plan import Plan
+
 from orchestrator.planning.thread_allocation import (
     logical_cpus,
     resolve,

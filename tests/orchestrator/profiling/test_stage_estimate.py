@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from orchestrator.planning.plan import Stage
+
 from orchestrator.profiling.measured_plan import ExpectedStage
 from orchestrator.profiling.short_run import StageTiming
 from orchestrator.profiling.stage_estimate import (

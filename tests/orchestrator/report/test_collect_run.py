@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from orchestrator.execution.executor import StageResult
-from orchestrator.home.store import Store
 from orchestrator.planning.plan import Plan
+
+from orchestrator.home.store import Store
 from orchestrator.report.collect_run import collect_run
 from orchestrator.report.render_summary import summary
 from orchestrator.report.render_tables import report_tables

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from orchestrator.execution.executor import StageResult
+from orchestrator.planning.plan import Plan
+
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
-from orchestrator.planning.plan import Plan
 from orchestrator.tracking import run_tracking
 from orchestrator.tracking.mlflow_tracker import tracker_location
 from orchestrator.tracking.run_tracking import RunTracking, lineage

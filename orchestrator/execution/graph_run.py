@@ -1,0 +1,159 @@
+"""Runs one graph in a session: each node when what it needs is done; skips what is stored.
+
+Waits for the stages under way; freed by their ends, or by the graph being cancelled.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.execution.stage_runner import StageRunner
+from orchestrator.execution.stage_works import StageResult, StageWatcher, StageWork
+from orchestrator.home.store import DECISION
+from orchestrator.planning.graph import Choice, Decision, Graph, Node
+from orchestrator.planning.stage import Stage
+from students.durable_files import write_atomically
+from students.storage.outcome import TEST, read_logits
+
+if TYPE_CHECKING:
+    from orchestrator.execution.session import Session
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_TO_STOP = 30.0
+
+
+class Watcher(StageWatcher, Protocol):
+    """Receives what happens to the nodes of a graph, from several threads."""
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        """A choice is decided; the graph has grown."""
+
+
+@dataclass(frozen=True)
+class GraphResult:
+    """A graph, as far as it has grown, and the results of its stages in its order."""
+
+    graph: Graph
+    results: tuple[StageResult, ...]
+
+
+class GraphRun:
+    """The run of one graph; ``cancelled`` ends it."""
+
+    def __init__(
+        self, session: Session, graph: Graph, watcher: Watcher, cancelled: threading.Event
+    ) -> None:
+        self._session = session
+        self._graph = graph
+        self._watcher = watcher
+        self._cancelled = cancelled
+        self._done: dict[str, StageResult] = {}
+        self._decided: set[str] = set()
+        self._under_way: dict[Future[StageResult], tuple[Stage, StageWork]] = {}
+
+    def run(self) -> GraphResult:
+        """Runs every node.
+
+        Raises:
+            KeyboardInterrupt: the graph was cancelled.
+            Exception: the first one that a stage raises; stages that no other graph wants stop
+                where they are, and resume from their last checkpoint when they are run again.
+        """
+        try:
+            while self._begin_ready() or self._under_way:
+                finished, _ = wait(self._under_way, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                if self._cancelled.is_set():
+                    raise KeyboardInterrupt
+                for future in finished:
+                    stage, _ = self._under_way.pop(future)
+                    self._end(replace(future.result(), stage=stage))
+            self._test()
+        except BaseException:
+            self._let_go()
+            raise
+        return GraphResult(
+            self._graph, tuple(self._done[stage.title] for stage in self._graph.stages)
+        )
+
+    def _begin_ready(self) -> bool:
+        """Begins what can begin; returns whether something was finished at once."""
+        finished = False
+        for node in list(self._ready()):
+            if isinstance(node, Choice):
+                self._decide(node)
+                finished = True
+            elif outcomes := self._session.store.finished(node):
+                self._end(StageResult(node, outcomes, ran=False, seconds=0.0))
+                finished = True
+            else:
+                self._session.runtime(self._graph)
+                work = self._session.works.join(node, self._watcher)
+                self._under_way[work.future] = node, work
+        return finished
+
+    def _ready(self) -> Iterator[Node]:
+        done = {result.stage.digest for result in self._done.values()}
+        begun = {stage.digest for stage, _ in self._under_way.values()}
+        for node in self._graph.nodes:
+            over = node.title in self._done or node.title in self._decided
+            # A stage under another title is read once the first one is done.
+            if not over and node.digest not in begun and done.issuperset(node.needs):
+                begun.add(node.digest)
+                yield node
+
+    def _end(self, result: StageResult) -> None:
+        self._done[result.stage.title] = result
+        self._watcher.on_end(result)
+
+    def _decide(self, choice: Choice) -> None:
+        """Decides a choice, unless it was decided before, and grows the graph."""
+        store = self._session.store
+        file = store.folder(choice.digest) / DECISION
+        with store.lock(choice.digest, lambda: None, self._cancelled):
+            if file.exists():
+                decision = Decision(**json.loads(file.read_bytes()))
+            else:
+                decision = choice.decide({need: store.outcomes(need) for need in choice.needs})
+                file.parent.mkdir(exist_ok=True)
+                write_atomically(file, json.dumps(asdict(decision)).encode())
+        self._decided.add(choice.title)
+        self._graph = self._graph.grown(choice, decision)
+        self._watcher.on_choice(choice, decision)
+
+    def _test(self) -> None:
+        """Evaluates on the test part what was not yet, if the graph asks for that."""
+        store = self._session.store
+        untested = {
+            stage.digest: stage
+            for stage in self._graph.stages
+            for name in stage.models
+            if self._graph.tests and read_logits(store.folder(stage.digest), name, TEST) is None
+        }
+        if not untested:
+            return
+        session, runtime = self._session, self._session.runtime(self._graph)
+        runner = StageRunner(runtime, store, session.pool, session.cores)
+
+        def test(stage: Stage) -> None:
+            with (
+                store.lock(stage.digest, lambda: None, self._cancelled),
+                session.works.slot(self._cancelled),
+            ):
+                runner.test(stage, store.resolved(stage.digest), self._cancelled)
+
+        with ThreadPoolExecutor(len(untested) if runtime.parallel else 1, "test") as threads:
+            list(threads.map(test, untested.values()))
+
+    def _let_go(self) -> None:
+        """Lets go of the stages under way, and waits for the roles of those that stop."""
+        for _, work in self._under_way.values():
+            self._session.works.leave(work, self._watcher)
+        left = [work.future for _, work in self._under_way.values() if work.stopping.is_set()]
+        with suppress(BaseException):
+            wait(left, _SECONDS_TO_STOP)

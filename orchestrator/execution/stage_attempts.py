@@ -1,0 +1,99 @@
+"""Works on one stage until its outcome is stored: as many attempts as the failure policy allows."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from cluster.errors import RoleLost, RoleSilent
+from orchestrator.execution.event_relay import RoleFailed
+from orchestrator.execution.failure_policy import Cause, Failure, StageGivenUp, decide, failure_of
+from orchestrator.execution.stage_runner import Attempt, StageRunner
+from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.planning.thread_allocation import resolve
+from students.storage.attempts import begin_attempt
+
+if TYPE_CHECKING:
+    from orchestrator.execution.session import Session
+    from orchestrator.execution.stage_works import StageWork, StageWorks
+
+log = logging.getLogger("stillhouse.session")
+
+
+class StageAttempts:
+    """The attempts at the stage of ``work``, which holds the stage's lock meanwhile."""
+
+    def __init__(self, session: Session, works: StageWorks, work: StageWork) -> None:
+        self._session = session
+        self._works = works
+        self._work = work
+        self._failures: list[Failure] = []
+
+    def run(self) -> None:
+        """Attempts the stage until it is done.
+
+        Raises:
+            StageGivenUp: it has failed too often in a row.
+            Exception: what another attempt cannot change.
+            KeyboardInterrupt: nobody wants the stage any more.
+        """
+        work = self._work
+        teachers = self._teachers()
+        shelves = {teacher.folder for teacher in teachers if teacher.will_store}
+        with ExitStack() as held:
+            if held.enter_context(self._works.storing(shelves, work.stopping)):
+                teachers = self._teachers()
+            held.enter_context(self._works.slot(work.stopping))
+            while not self._attempt(teachers):
+                teachers = self._teachers()
+
+    def _teachers(self) -> list[StageTeacher]:
+        """The stage's teachers, of which nothing was looked up yet."""
+        session, stage = self._session, self._work.stage
+        transfer_set = session.transfer_set(stage.data)
+        return [StageTeacher(stage, ref, session.store, transfer_set) for ref in stage.teachers]
+
+    def _attempt(self, teachers: list[StageTeacher]) -> bool:
+        """Whether the stage is done; false if it is to be tried again."""
+        session, work, stage = self._session, self._work, self._work.stage
+        for teacher in teachers:
+            teacher.prepare()
+        configs = {teacher.ref.name: teacher.config for teacher in teachers}
+        known = {name: config for name, config in configs.items() if config is not None}
+        chosen = resolve(stage, session.cores, known)
+        resolved = session.store.begin(stage.digest, stage.fingerprint, chosen)
+        number = begin_attempt(session.store.folder(stage.digest))
+        work.on_begin(number)
+        gone = any(failure.cause is Cause.ANSWERS for failure in self._failures)
+        attempt = Attempt(number, resolved, work.on_event, work.stopping, start_all=gone)
+        runner = StageRunner(session.pool.runtime, session.store, session.pool, session.cores)
+        try:
+            runner.run(stage, teachers, session.transfer_set(stage.data), attempt)
+        except RoleFailed as failed:
+            self._judge(failed.role, failed.error)
+            return False
+        except (RoleLost, RoleSilent) as error:
+            self._judge(f"a role of stage '{stage.title}'", error)
+            return False
+        return True
+
+    def _judge(self, role: str, error: Exception) -> None:
+        """Returns if the stage is to be tried again.
+
+        Raises:
+            Exception: it is not.
+        """
+        work = self._work
+        if work.stopping.is_set():
+            raise KeyboardInterrupt from error
+        failure = failure_of(error, role, work.step)
+        if failure is None:
+            raise error
+        self._failures.append(failure)
+        decision = decide(work.stage.title, self._failures)
+        self._session.store.record_failure(work.stage.digest, decision.sentence)
+        log.warning("%s", decision.sentence)
+        work.on_failure(decision.sentence)
+        if not decision.again:
+            raise error if failure.cause is Cause.RAISED else StageGivenUp(decision.sentence)

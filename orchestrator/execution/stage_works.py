@@ -1,0 +1,228 @@
+"""The stages under way in a session, each once, however many graphs want it.
+
+=====================  ===============================  ====================================
+who                    waits for                        who frees it
+=====================  ===============================  ====================================
+a stage's thread       another process that has the     its end; ``stopping``
+                       stage
+a stage's thread       stages that store answers of     their ends; ``stopping``
+                       the same teachers
+a stage's thread       one of the session's slots       the end of another stage; ``stopping``
+``held``               all slots                        the ends of the stages under way
+=====================  ===============================  ====================================
+
+In this order, and room on the machine (``TeacherPool``) is the last: so no two wait for each other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.execution.stage_attempts import StageAttempts
+from orchestrator.planning.stage import Stage
+from students.events import Committed, Event, Resumed
+from students.storage.outcome import Outcome
+
+if TYPE_CHECKING:
+    from orchestrator.execution.session import Session
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A finished stage, with what is known of each of its models; ``ran`` is false if that was
+    stored already."""
+
+    stage: Stage
+    outcomes: Mapping[str, Outcome]
+    ran: bool
+    seconds: float
+
+
+class StageWatcher(Protocol):
+    """Receives what happens to stages, from several threads."""
+
+    def on_wait(self, stage: Stage) -> None:
+        """Another process works on the same stage."""
+
+    def on_begin(self, stage: Stage, attempt: int) -> None:
+        """Work on the stage begins or resumes."""
+
+    def on_event(self, stage: Stage, event: Event) -> None:
+        """The stage's students have reported ``event``."""
+
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        """An attempt has failed; the sentence says why, and what follows."""
+
+    def on_end(self, result: StageResult) -> None:
+        """The stage's outcome is stored."""
+
+
+@dataclass
+class StageWork:
+    """A stage under way, for all who ``watch`` it; each knows it by a stage of its own, whose title
+    may differ."""
+
+    stage: Stage
+    watchers: list[tuple[Stage, StageWatcher]] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    future: Future[StageResult] = field(default_factory=Future)
+    begun: int = 0
+    resumed: Resumed | None = None
+    step: int = 0
+
+    def watch(self, stage: Stage, watcher: StageWatcher) -> None:
+        """Adds a watcher, who is told what it has missed."""
+        if self.begun:
+            watcher.on_begin(stage, self.begun)
+        if self.resumed is not None:
+            watcher.on_event(stage, self.resumed)
+        self.watchers.append((stage, watcher))
+
+    def on_wait(self) -> None:
+        """Another process works on the stage."""
+        self._tell(lambda stage, watcher: watcher.on_wait(stage))
+
+    def on_begin(self, attempt: int) -> None:
+        """An attempt begins."""
+        self.begun, self.resumed = attempt, None
+        self._tell(lambda stage, watcher: watcher.on_begin(stage, attempt))
+
+    def on_event(self, event: Event) -> None:
+        """The students have reported ``event``."""
+        if isinstance(event, (Resumed, Committed)):
+            self.step = event.step
+        if isinstance(event, Resumed):
+            self.resumed = event
+        self._tell(lambda stage, watcher: watcher.on_event(stage, event))
+
+    def on_failure(self, sentence: str) -> None:
+        """An attempt has failed."""
+        self._tell(lambda stage, watcher: watcher.on_failure(stage, sentence))
+
+    def _tell(self, what: Callable[[Stage, StageWatcher], None]) -> None:
+        for stage, watcher in tuple(self.watchers):
+            what(stage, watcher)
+
+
+class StageWorks:
+    """Starts and shares the work on stages; ``slots`` of them work at one time."""
+
+    def __init__(self, session: Session, slots: int) -> None:
+        self._session = session
+        self._works: dict[str, StageWork] = {}
+        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._slots = self._free = slots
+        self._storing: set[Path] = set()
+
+    def join(self, stage: Stage, watcher: StageWatcher) -> StageWork:
+        """The work on ``stage``, which is begun if nobody works on it yet."""
+        with self._lock:
+            work = self._works.get(stage.digest)
+            if work is None or work.stopping.is_set():
+                work = self._works[stage.digest] = StageWork(stage)
+                thread = threading.Thread(
+                    target=self._run, args=(work,), name=f"stage {stage.title}", daemon=True
+                )
+                work.watch(stage, watcher)
+                thread.start()
+            else:
+                work.watch(stage, watcher)
+            return work
+
+    def leave(self, work: StageWork, watcher: StageWatcher) -> None:
+        """Lets go of ``work``, which stops if nobody else wants it."""
+        with self._lock:
+            work.watchers = [each for each in work.watchers if each[1] is not watcher]
+            if not work.watchers:
+                work.stopping.set()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While open, no stage works."""
+        with self._taken(lambda: self._free == self._slots, self._slots, threading.Event()):
+            yield
+
+    @contextmanager
+    def slot(self, stopping: threading.Event) -> Iterator[None]:
+        """One of the places in which stages work.
+
+        Raises:
+            KeyboardInterrupt: ``stopping`` was set while it waited.
+        """
+        with self._taken(lambda: self._free > 0, 1, stopping):
+            yield
+
+    @contextmanager
+    def storing(self, shelves: set[Path], stopping: threading.Event) -> Iterator[bool]:
+        """While open, no other stage stores answers on ``shelves``: it would compute the same ones.
+        Gives whether it had to wait, so that they have changed.
+
+        Raises:
+            KeyboardInterrupt: ``stopping`` was set while it waited.
+        """
+        waited = False
+        with self._changed:
+            while not self._storing.isdisjoint(shelves):
+                waited = True
+                self._wait(stopping)
+            self._storing |= shelves
+        try:
+            yield waited
+        finally:
+            with self._changed:
+                self._storing -= shelves
+                self._changed.notify_all()
+
+    @contextmanager
+    def _taken(
+        self, fits: Callable[[], bool], count: int, stopping: threading.Event
+    ) -> Iterator[None]:
+        with self._changed:
+            while not fits():
+                self._wait(stopping)
+            self._free -= count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += count
+                self._changed.notify_all()
+
+    def _wait(self, stopping: threading.Event) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        self._changed.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def _run(self, work: StageWork) -> None:
+        began, store, stage = time.monotonic(), self._session.store, work.stage
+        try:
+            with store.lock(stage.digest, work.on_wait, work.stopping):
+                outcomes = store.finished(stage)
+                ran = not outcomes
+                if ran:
+                    StageAttempts(self._session, self, work).run()
+                    outcomes = store.finished(stage)
+            if not outcomes:
+                raise RuntimeError(f"stage '{stage.title}' ended, but its outcome cannot be read")
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the stage gets it.
+            self._forget(work)
+            work.future.set_exception(error)
+        else:
+            self._forget(work)
+            seconds = time.monotonic() - began if ran else 0.0
+            work.future.set_result(StageResult(stage, outcomes, ran, seconds))
+
+    def _forget(self, work: StageWork) -> None:
+        with self._lock:
+            if self._works.get(work.stage.digest) is work:
+                del self._works[work.stage.digest]

@@ -1,0 +1,167 @@
+"""Runs a recipe's graph in a session: checks it, runs what is left, reports and records it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from orchestrator.complete_run import record_complete
+from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.execution.graph_run import GraphResult, Watcher
+from orchestrator.execution.prewarm import prewarm
+from orchestrator.execution.progress import ProgressBars
+from orchestrator.execution.session import Session
+from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.execution.stage_works import StageResult
+from orchestrator.home.run_status import record_running
+from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.stage import Stage, TeacherRef
+from orchestrator.recipe.loading import printable
+from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.report.collect_models import finished_models
+from orchestrator.report.collect_run import collect_run
+from orchestrator.report.latency import latencies
+from orchestrator.results.finished_run import FinishedRun
+from orchestrator.tracking.mlflow_tracker import tracker_location
+from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
+from orchestrator.tracking.tracker import Status
+from students.durable_files import write_atomically
+from students.events import Event
+from teachers.bank.shelf import prepare_bank
+
+if TYPE_CHECKING:
+    from orchestrator.recipe.loading import LoadedRecipe
+
+SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Several watchers as one: each is told everything."""
+
+    each: tuple[Watcher, ...]
+
+    def on_wait(self, stage: Stage) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_wait(stage))
+
+    def on_begin(self, stage: Stage, attempt: int) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_begin(stage, attempt))
+
+    def on_event(self, stage: Stage, event: Event) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_event(stage, event))
+
+    def on_failure(self, stage: Stage, sentence: str) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_failure(stage, sentence))
+
+    def on_end(self, result: StageResult) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_end(result))
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_choice(choice, decision))
+
+    def _tell(self, what: Callable[[Watcher], None]) -> None:
+        for watcher in self.each:
+            what(watcher)
+
+
+def run_graph(
+    loaded: LoadedRecipe,
+    session: Session,
+    *,
+    began: float,
+    repeats: int,
+    console: Console,
+    environment: Mapping[str, str],
+) -> FinishedRun:
+    """Runs what is left of a recipe's graph, and records it; see ``orchestrator.run.run``.
+
+    ``began``: when the run did, on the monotonic clock.
+    """
+    store = session.store
+    with ProgressBars(console) as bars, ExitStack() as stack:
+        graph, transfer_set = checked_plan(loaded, store, repeats=repeats)
+        session.keep(transfer_set)
+        _prepare_bank(graph, session)
+        stack.enter_context(record_running(graph, store))
+        location = tracker_location(store.home, graph, environment)
+        tracking = RunTracking(graph, store, printable(loaded), location)
+        try:
+            done = _run(session, graph, Watchers((bars, tracking)))
+            finished = _report(loaded, session, done, began)
+            files = [Path(path) for path in finished.report.artifacts.values()]
+            tracking.add_report(finished.report, files)
+            [student] = (r for r in done.results if r.stage.title == "student")
+            tracking.add_student(student, transfer_set)
+        except BaseException as error:
+            status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            tracking.close(status, bars.say, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
+            raise
+        if run_ids := tracking.close("FINISHED", bars.say, SECONDS_TO_SEND):
+            record_complete(finished, location, run_ids)
+    return finished
+
+
+def _run(session: Session, graph: Graph, watcher: Watcher) -> GraphResult:
+    future = session.submit(graph, watcher)
+    try:
+        _prewarm(session, graph)
+        return future.result()
+    finally:
+        future.cancel()
+
+
+def _prepare_bank(graph: Graph, session: Session) -> None:
+    """Checks before any stage begins that the bank is usable, if a stage left to run uses it.
+
+    Raises:
+        BankError: it has another format, or cannot be written.
+    """
+    left = (stage for stage in graph.stages if not session.store.finished(stage))
+    if any(stage.teachers and stage.ensemble.bank != "none" for stage in left):
+        prepare_bank(session.store.bank)
+
+
+def _prewarm(session: Session, graph: Graph) -> None:
+    store, transfer_set = session.store, session.transfer_set(graph.data)
+
+    def is_answered(stage: Stage, ref: TeacherRef) -> bool:
+        return StageTeacher(stage, ref, store, transfer_set).is_answered
+
+    if not all(store.finished(stage) for stage in graph.stages):
+        prewarm(session.runtime(graph), graph, store, is_answered, session.cores)
+
+
+def _report(loaded: LoadedRecipe, session: Session, done: GraphResult, began: float) -> FinishedRun:
+    # Pictures and statistics take most of a second to import, so not before the first step.
+    from orchestrator.report.compare_seeds import repeat_report
+    from orchestrator.report.render_page import write_page
+
+    graph, store = done.graph, session.store
+    transfer_set = session.transfer_set(graph.data)
+    with session.quiet():
+        latency = latencies(finished_models(done.results), store, transfer_set)
+    folder = store.runs / graph.run_name
+    folder.mkdir(parents=True, exist_ok=True)
+    resolved = folder / "recipe.yaml"
+    write_atomically(resolved, dump_yaml(printable(loaded)).encode())
+    seconds = time.monotonic() - began
+    reports = [
+        collect_run(
+            done,
+            store,
+            transfer_set,
+            latency=latency,
+            seconds=seconds,
+            repeat=repeat,
+        )
+        for repeat in range(graph.repeats)
+    ]
+    repeats = repeat_report(reports) if graph.repeats > 1 else None
+    reports[0] = replace(reports[0], artifacts={"recipe.yaml": str(resolved)})
+    return write_page(FinishedRun(tuple(reports), repeats, folder))
