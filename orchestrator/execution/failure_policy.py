@@ -42,7 +42,7 @@ class Failure:
     setting: str = ""
 
     def __str__(self) -> str:
-        decided = f", by `{self.setting}`" if self.setting else ""
+        decided = f"; the limit is `{self.setting}`" if self.setting else ""
         return f"{self.role} {self.cause} ({self.detail}{decided})"
 
 
@@ -70,7 +70,11 @@ def failure_of(error: BaseException, role: str, step: int) -> Failure | None:
         cause = Cause.ANSWERS
     elif _is_memory(error):
         cause = Cause.MEMORY
-    return Failure(role, cause, first_line(error), step, setting)
+    # The role is named already.
+    detail = first_line(error).rpartition(" is gone: ")[2]
+    if isinstance(error, TeacherSilent):
+        detail = f"no answer for {error.seconds:g} s"
+    return Failure(role, cause, detail, step, setting)
 
 
 def decide(stage: str, failures: Sequence[Failure]) -> Decision:

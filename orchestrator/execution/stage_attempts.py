@@ -93,7 +93,7 @@ class StageAttempts:
         self._failures.append(failure)
         decision = decide(work.stage.title, self._failures)
         self._session.store.record_failure(work.stage.digest, decision.sentence)
-        log.warning("%s", decision.sentence)
+        log.info("%s", decision.sentence)
         work.on_failure(decision.sentence)
         if not decision.again:
             raise error if failure.cause is Cause.RAISED else StageGivenUp(decision.sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -43,6 +44,8 @@ from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 
 log = logging.getLogger("stillhouse.student")
+
+_LIBRARY = sysconfig.get_path("stdlib") + "/"
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,10 @@ class StudentRank:
         if frame is None:
             return Position("its end", in_collective=False)
         frames = traceback.extract_stack(frame)
-        last = frames[-1]
         waits = any("torch/distributed/" in each.filename for each in frames)
-        return Position(f"{last.filename}:{last.lineno}", waits)
+        # What Python's own library does there says less than who has called it.
+        own = [each for each in frames if not each.filename.startswith((_LIBRARY, "<frozen"))]
+        return Position(f"{own[-1].filename}:{own[-1].lineno}", waits)
 
     def follow(self) -> None:
         """Trains to the end as a rank other than 0, whose events are not used."""

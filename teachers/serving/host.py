@@ -5,6 +5,7 @@ Each has the network and the transfer set in its process, so that it makes the v
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from students.fault_injection import planned_faults
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
 from students.models.config import Model, Weights
 from students.models.network import Network
@@ -82,6 +84,8 @@ class TeacherHost:
         self._teachers: dict[InferenceConfig, Teacher] = {}
         self._caches = ViewCaches()
         self._warned = {""}
+        self._before_answer = planned_faults(f"teacher {spec.name}")
+        self._answered = itertools.count()
         # Several ranks may stream at one time; the network computes for one of them at a time,
         # so that its threads are never shared.
         self._one_at_a_time = threading.Lock()
@@ -118,6 +122,8 @@ class TeacherHost:
             with self._caches.opened(answers.shelf, view, columns) as cache:
                 batcher = Batcher(cache, compute, batch, self._one_at_a_time)
                 for answer in batcher.answers(alike):
+                    if self._before_answer is not None:
+                        self._before_answer(next(self._answered))
                     yield replace(answer, warning=self._warning(cache.trouble))
 
     def probe(self, sample_ids: Ids, view: int, answers: AnswerSpec) -> Answer:
