@@ -51,10 +51,12 @@ def resolve(
     whose config is stored keeps its threads.
     """
     configs = configs or {}
-    beside = [
-        other for other in plan.stages if other is not stage and are_independent(stage, other)
-    ]
-    at_once = roles_of(stage, plan) + min(len(beside), stages_at_once(cores) - 1)
+    beside = sum(
+        stage.digest not in other.needs and other.digest not in stage.needs
+        for other in plan.stages
+        if other is not stage
+    )
+    at_once = roles_of(stage, plan) + min(beside, stages_at_once(cores) - 1)
     share = max(1, cores // at_once)
 
     def threads(asked: Threads) -> int:
@@ -79,11 +81,6 @@ def roles_of(stage: Stage, plan: Plan, stored: Collection[str] = ()) -> int:
     ranks = sum(spec.engine.ranks for spec in stage.cohort) or 1
     teaching = [name for name in stage.teachers if name not in stored]
     return ranks + sum(plan.recipe.teachers[name].replicas for name in teaching)
-
-
-def are_independent(one: Stage, other: Stage) -> bool:
-    """Whether neither stage needs the other, so that they may run in parallel."""
-    return one.digest not in other.needs and other.digest not in one.needs
 
 
 def logical_cpus(plan: Plan, cores: int) -> int:

@@ -33,13 +33,12 @@ _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A valid recipe. ``folder`` is its file's folder, to which paths are relative; ``source``
-    is what the file and the command line contain, with ``${env:NAME}`` as written;
-    ``from_environment`` is that text by path for each value that came from the environment."""
+    """A valid recipe. ``folder`` is its file's folder, to which paths are relative;
+    ``from_environment`` has the text as written, with ``${env:NAME}``, by path, for each value that
+    came from the environment."""
 
     recipe: Recipe
     folder: File
-    source: Mapping[str, Any]
     from_environment: Mapping[Path, str] = field(default_factory=dict)
 
 
@@ -61,7 +60,7 @@ def load_recipe(
     if problems or recipe is None:
         name = source.get("name")
         raise RecipeProblems(problems, name if isinstance(name, str) else None)
-    return LoadedRecipe(recipe, file.resolve().parent, source, resolved.written)
+    return LoadedRecipe(recipe, file.resolve().parent, resolved.written)
 
 
 def printable(loaded: LoadedRecipe) -> dict[str, Any]:
@@ -76,8 +75,7 @@ def printable(loaded: LoadedRecipe) -> dict[str, Any]:
         # The short form `weights: file` is a mapping by now.
         full = (*path, "path") if isinstance(value_at(plain, path), dict) else path
         value_at(plain, full[:-1])[full[-1]] = written
-    masked: dict[str, Any] = _mask(plain)
-    return masked
+    return dict(_mask(plain))
 
 
 def _mask(value: Any) -> Any:

@@ -26,9 +26,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return by_lower[near[0]] if near else None
 
 
-def listed(names: Iterable[str], last: str = "and") -> str:
-    """``a, b and c``."""
+def listed(names: Iterable[str], last: str = "and", most: int | None = None) -> str:
+    """``a, b and c``; of more than ``most`` names the first, and how many more there are."""
     given = list(names)
+    if most is not None and len(given) > most:
+        given = [*given[:most], f"{len(given) - most} more"]
     if len(given) < 2:
         return "".join(given)
     return f"{', '.join(given[:-1])} {last} {given[-1]}"

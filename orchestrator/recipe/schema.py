@@ -92,8 +92,7 @@ def fixed_default(section: type[Section], name: str) -> Any:
 
 def with_default_kinds(data: Mapping[str, Any]) -> dict[str, Any]:
     """Names the default kind where only options are given: ``optimizer: {lr: 0.1}``."""
-    filled: dict[str, Any] = _fill(data, shape_of(Recipe), None)
-    return filled
+    return dict(_fill(data, shape_of(Recipe), None))
 
 
 def _fill(value: Any, shape: Shape, default: Any) -> Any:

@@ -26,14 +26,7 @@ from orchestrator.results.run_report import (
     ensemble_report,
 )
 from students.durable_files import write_atomically
-from students.evaluation.metrics import (
-    accuracy,
-    agreement,
-    calibration_error,
-    mean_soft_targets,
-    negative_log_likelihood,
-    per_class_accuracy,
-)
+from students.evaluation import metrics
 from students.evaluation.prior_correction import prior_correction
 from students.knowledge import Question
 from students.models.profile import latency_ms
@@ -93,7 +86,7 @@ class ModelFigures:
         part = "validation" if len(self.transfer_set.validation_ids) else "test"
         temperature = self.plan.recipe.ensemble.temperature
         soft = self._softened(part, temperature)
-        mean = mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
+        mean = metrics.mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
         rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
         return SoftTargets(tuple(self.transfer_set.class_names), temperature, rows)
 
@@ -170,12 +163,12 @@ class ModelFigures:
             ensemble = None if ensemble is None else ensemble[rows]
         if not len(logits):
             return None
-        per_class = per_class_accuracy(logits, targets).tolist()
+        per_class = metrics.per_class_accuracy(logits, targets).tolist()
         return PartScores(
-            accuracy=accuracy(logits, targets),
-            nll=negative_log_likelihood(logits, targets),
-            ece=calibration_error(logits, targets),
-            agreement=None if ensemble is None else agreement(logits, ensemble),
+            accuracy=metrics.accuracy(logits, targets),
+            nll=metrics.negative_log_likelihood(logits, targets),
+            ece=metrics.calibration_error(logits, targets),
+            agreement=None if ensemble is None else metrics.agreement(logits, ensemble),
             per_class=tuple(None if math.isnan(share) else share for share in per_class),
         )
 

@@ -140,8 +140,6 @@ def _corrected(report: RunReport) -> Iterator[str]:
 
 
 def _weighting(weights: WeightingReport) -> Iterator[str]:
-    if not weights.epochs:
-        return
     changed = weights.target_changed[-1]
     sentence = (
         f"In the last epoch, weighting {weights.rule} changed the target of {_small_share(changed)}"

@@ -60,8 +60,6 @@ class WeightingReport:
 
     def scores(self) -> dict[str, float]:
         """The figures of the last epoch that a tracker records, by ``teacher_weights/...``."""
-        if not self.epochs:
-            return {}
         return {
             "teacher_weights/target_changed": self.target_changed[-1],
             "teacher_weights/class_changed": self.class_changed[-1],
