@@ -183,11 +183,9 @@ class KnowledgeSource(Protocol):
 
     def counts(self) -> Mapping[str, AnswerCounts]:
         """How many answers were used so far, by the teacher's name."""
-        ...
 
     def ask(self, questions: Iterable[Question]) -> AbstractContextManager[Iterator[Knowledge]]:
         """Knowledge for each of ``questions``, in order.
 
         Leaving the context frees every teacher, however many answers were taken.
         """
-        ...

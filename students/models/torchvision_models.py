@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from students import torchvision_door
 from students.errors import ModelError
 from students.lazy_imports import nn
 from students.models.config import Model, Options, Shape
+from students.torchvision_door import load_torchvision
 
 _OURS = {
     "weights": "give weights by `weights` beside `model`",
@@ -43,7 +43,7 @@ class TorchvisionModel(Model):
             ModelError: there is no such classification model, or it refuses the options.
         """
         _check_options(self)
-        library = torchvision_door.models()
+        library = load_torchvision().models
         _check_name(self.name, library)
         options: dict[str, Any] = dict(self.options)
         if self.name in _WITH_AUXILIARY_OUTPUTS:
