@@ -21,6 +21,9 @@ _OURS = {
 }
 """Options that the recipe sets elsewhere, or with which the outputs are not logits."""
 
+_OF_A_CONVOLUTION = (
+    "out_channels", "kernel_size", "stride", "padding", "dilation", "padding_mode",
+)  # fmt: skip
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
@@ -91,25 +94,12 @@ def _take_channels(model: nn.Module, channels: int, name: str) -> None:
     for path, module in model.named_modules():
         if isinstance(module, nn.Conv2d) and module.in_channels == 3 and module.groups == 1:
             parent, _, attribute = path.rpartition(".")
-            setattr(model.get_submodule(parent), attribute, _like(module, channels))
+            kept: Any = {setting: getattr(module, setting) for setting in _OF_A_CONVOLUTION}
+            first = nn.Conv2d(channels, bias=module.bias is not None, **kept)
+            setattr(model.get_submodule(parent), attribute, first)
             return
     raise ModelError(
         f"`name` is {name!r}, whose first layer takes 3 channels, but the pictures have {channels};"
         " choose another model",
         path="name",
     )
-
-
-def _like(convolution: nn.Conv2d, channels: int) -> nn.Conv2d:
-    made: Any = nn.Conv2d
-    again: nn.Conv2d = made(
-        channels,
-        convolution.out_channels,
-        convolution.kernel_size,
-        stride=convolution.stride,
-        padding=convolution.padding,
-        dilation=convolution.dilation,
-        bias=convolution.bias is not None,
-        padding_mode=convolution.padding_mode,
-    )
-    return again
