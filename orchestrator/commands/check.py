@@ -86,10 +86,9 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
     from orchestrator.profiling.measure import measure
     from orchestrator.profiling.measured_table import print_measured
 
-    def say(what: str) -> None:
-        click.echo(f"{what} ...", err=True)
-
-    found = measure(loaded, home=home, repeats=repeats, say=say)
+    found = measure(
+        loaded, home=home, repeats=repeats, say=lambda what: click.echo(f"{what} ...", err=True)
+    )
     if as_json:
         print_json(outcome="done", problems=[], **found.to_json())
     else:

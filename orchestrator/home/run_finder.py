@@ -78,9 +78,17 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
     if "@" in word and len(fitting) > 1:
         titles = _some(run.report.title for run in fitting)
         raise RecipeProblems.of(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
-    if not fitting:
-        raise _not_found(word, stored)
-    return fitting[0]
+    if fitting:
+        return fitting[0]
+    damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
+    if damaged or not stored.runs:
+        report = (damaged or stored.unreadable)[0] / REPORT
+        raise RecipeProblems.of(
+            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again to replace it"
+        )
+    raise RecipeProblems.of(
+        f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}"
+    )
 
 
 def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
@@ -108,18 +116,6 @@ def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
     if problems:
         raise RecipeProblems(problems)
     return found
-
-
-def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:
-    damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
-    if damaged or not stored.runs:
-        report = (damaged or stored.unreadable)[0] / REPORT
-        return RecipeProblems.of(
-            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again to replace it"
-        )
-    return RecipeProblems.of(
-        f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}"
-    )
 
 
 def _nearest(word: str, runs: Sequence[StoredRun]) -> str:

@@ -1,5 +1,4 @@
-"""Reads a recipe's file and the command line's overrides into a validated ``Recipe``, and gives it
-back in full.
+"""Reads a recipe's file and the command line's overrides into a valid ``Recipe``; shows it in full.
 
 Text, then plain values, then the command line's, then the environment's, then the sections,
 then the rules across sections. The problems of all these steps are reported at once.
@@ -18,12 +17,12 @@ from pydantic import ValidationError
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.recipe.environment import Resolved, hide, resolve_environment
+from orchestrator.recipe.environment import Resolved, hide, resolve_environment, value_at
+from orchestrator.recipe.message_text import Path, dotted
 from orchestrator.recipe.overrides import apply_overrides
-from orchestrator.recipe.places import Path, dotted, value_at, without
 from orchestrator.recipe.rules.catalog import check_rules
 from orchestrator.recipe.schema import with_default_kinds
-from orchestrator.recipe.unsupported import split_unsupported
+from orchestrator.recipe.unsupported import split_unsupported, without
 from orchestrator.recipe.validation_errors import LocatedError, locate_errors, sentence
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml
 

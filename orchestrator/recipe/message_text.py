@@ -1,4 +1,4 @@
-"""How a sentence about a recipe shows values, lists of names and the nearest name."""
+"""How a sentence about a recipe shows places, values, lists of names and the nearest name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+Path = tuple[str | int, ...]
+"""A place in a recipe's plain values: the keys that lead to it."""
+
 _LONGEST = 80
+
+
+def dotted(path: Path) -> str:
+    """``teachers.wide.train.epochs``."""
+    return ".".join(str(part) for part in path)
 
 
 def shown(value: Any) -> str:

@@ -12,8 +12,7 @@ from pydantic.fields import FieldInfo
 
 from cluster.section import Section
 from orchestrator.config import NAME, Recipe
-from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.places import Path
+from orchestrator.recipe.message_text import Path, listed
 
 _TORCH_ENGINE = frozenset({"kind", "ranks"})
 

@@ -39,9 +39,6 @@ from teachers.weighting.constant import Uniform
 
 Classes = tuple[int, ...] | None
 
-THREADS = 1
-"""Latency is that of one core, which compares models on any machine."""
-
 
 def role_of(stage_name: str) -> Role:
     """The role of the model that a stage makes."""
@@ -190,7 +187,7 @@ def latencies(
         file = store.folder(result.stage.digest) / "latency.json"
         if not file.exists():
             network = finished_network(plan, store, result.stage, transfer_set)
-            with use_threads(THREADS):
+            with use_threads(1):  # The latency on one core compares models on any machine.
                 figures = latency_ms(network, transfer_set.shape)
             write_atomically(file, json.dumps(figures).encode())
         measured[result.stage.digest] = json.loads(file.read_text())

@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from orchestrator.formatting import ABSENT, Grid, print_grid, print_sentences
 from orchestrator.report.render_summary import is_optimistic, repeats_sentence, summary
 from orchestrator.results.finished_run import Paired, RepeatReport
-from orchestrator.results.objective_report import TermReport, WeightingReport, gradient_shares
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
-from orchestrator.results.teaching_report import TeacherRun
+from orchestrator.results.teaching_report import (
+    TeacherRun,
+    TermReport,
+    WeightingReport,
+    gradient_shares,
+)
 
 LABEL = "(the label)"
 """The row of the samples whose target was the label."""
