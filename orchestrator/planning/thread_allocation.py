@@ -92,7 +92,7 @@ def logical_cpus(plan: Plan, cores: int) -> int:
 def _cpus(stage: Stage, plan: Plan, cores: int) -> float:
     resolved, recipe = resolve(stage, plan, cores), plan.recipe
     own = recipe.models.get(stage.name, recipe.student).resources
-    ranks = roles_of(stage, plan) - sum(recipe.teachers[t].replicas for t in stage.teachers)
+    ranks = roles_of(stage, plan, stored=stage.teachers)
     cpus = ranks * cpus_of(own, resolved["student"])
     for teacher, threads in resolved["teachers"].items():
         config = recipe.teachers[teacher]
