@@ -48,7 +48,7 @@ def main() -> int:
                 folder=root,
                 path=f"resnet{depth}",
             )
-            found = 100 * accuracy(evaluate(network, data).answers["test"], targets)
+            found = 100 * accuracy(evaluate(network, data)[1]["test"], targets)
             agree &= abs(found - published) < 0.005
             print(
                 f"ResNet-{depth}: test accuracy {found:.2f} %, published {published:.2f} %",

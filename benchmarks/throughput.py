@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from statistics import fmean, median
 
@@ -114,7 +115,8 @@ class TeachersAlone:
 
     def take_turn(self) -> None:
         """Asks as many questions as a student does in its turn."""
-        micro_batches = self.sampler.micro_batches_of(0, 1, 0, self.steps)
+        count = self.steps * self.sampler.micro_batches
+        micro_batches = islice(self.sampler.micro_batches_of(0, 1, 0), count)
         questions = [micro_batch.question for micro_batch in micro_batches]
         with self.source.ask(questions) as knowledge:
             for _ in range(WARM_UP_STEPS):

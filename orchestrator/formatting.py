@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich import box
@@ -23,9 +24,10 @@ class Grid:
     words: int = 1
 
 
-def output() -> Console:
-    """Standard output, a hundred columns wide where it is a pipe or a file."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+def print_sentences(sentences: Iterable[str]) -> None:
+    """Prints each on lines of its own."""
+    for sentence in sentences:
+        _output().print(Text(sentence))
 
 
 def print_grid(grid: Grid) -> None:
@@ -41,9 +43,14 @@ def print_grid(grid: Grid) -> None:
         )
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = output()
+    console = _output()
     console.print(Text(grid.title, style="italic"))
     console.print(table)
+
+
+def _output() -> Console:
+    """Standard output, a hundred columns wide where it is a pipe or a file."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 
 
 def format_rate(rate: float | None) -> str:

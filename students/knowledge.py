@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-from students.lazy_imports import Tensor
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import torch
+from students.lazy_imports import Tensor, np, npt, torch
 
 Reduction = Literal["none", "pool", "embedding"]
 
@@ -183,11 +178,9 @@ class KnowledgeSource(Protocol):
 
     def counts(self) -> Mapping[str, AnswerCounts]:
         """How many answers were used so far, by the teacher's name."""
-        ...
 
     def ask(self, questions: Iterable[Question]) -> AbstractContextManager[Iterator[Knowledge]]:
         """Knowledge for each of ``questions``, in order.
 
         Leaving the context frees every teacher, however many answers were taken.
         """
-        ...

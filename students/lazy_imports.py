@@ -15,11 +15,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
-    "Bool", "Float", "Int", "LazyModule", "Tensor", "functional", "nn", "np", "torch",
+    "Bool", "Float", "Int", "LazyModule", "Tensor", "functional", "nn", "np", "npt", "torch",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     import torch
     from jaxtyping import Bool, Float, Int
     from torch import Tensor, nn
@@ -36,6 +37,7 @@ else:
             return value
 
     np = _Unloaded("numpy")
+    npt = _Unloaded("numpy.typing")
     torch = _Unloaded("torch")
     nn = _Unloaded("torch.nn")
     functional = _Unloaded("torch.nn.functional")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
-from students.lazy_imports import np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from students.lazy_imports import np, npt
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9

@@ -24,28 +24,16 @@ _MISSING = {
 }
 
 
-def models() -> Any:
-    """The module ``torchvision.models``.
+def load_torchvision() -> Any:
+    """The package ``torchvision``, with its models, data sets and transforms.
 
     Raises:
         ImportError: torchvision is not installed.
     """
     _declare_operators()
-    import torchvision.models
+    import torchvision
 
-    return torchvision.models
-
-
-def datasets() -> Any:
-    """The module ``torchvision.datasets``.
-
-    Raises:
-        ImportError: torchvision is not installed.
-    """
-    _declare_operators()
-    import torchvision.datasets
-
-    return torchvision.datasets
+    return torchvision
 
 
 @functools.cache

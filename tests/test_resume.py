@@ -36,7 +36,7 @@ from tests.running import (
     until,
 )
 
-EPOCHS, STEPS = 300, 1200
+EPOCHS, STEPS = 200, 800
 LONG = (
     f"student.train.epochs={EPOCHS}", "controls=[]", "teachers.deep=null",
     "tracking.experiment=chain",

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from benchmarks.throughput_comparison.setting import BATCH, MEAN, STD, Setting
-from students.torchvision_door import datasets
+from students.torchvision_door import load_torchvision
 
 
 def training_pictures(setting: Setting) -> Dataset[Any]:
     """The student's samples, randomly cropped and flipped."""
-    cifar10 = datasets().CIFAR10  # afterwards torchvision can be imported directly
+    cifar10 = load_torchvision().datasets.CIFAR10  # afterwards torchvision can be imported directly
     from torchvision import transforms
 
     transform = transforms.Compose(

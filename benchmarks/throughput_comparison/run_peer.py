@@ -18,7 +18,7 @@ from benchmarks.throughput_comparison.input_pipeline import test_accuracy
 from benchmarks.throughput_comparison.peer_runs import PEERS
 from benchmarks.throughput_comparison.setting import Setting
 from benchmarks.throughput_comparison.step_meter import Meter, TimeIsUp
-from students import torchvision_door
+from students.torchvision_door import load_torchvision
 
 
 def run_peer(module: str, setting: Setting, meter: Meter, threads: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def run_peer(module: str, setting: Setting, meter: Meter, threads: int) -> dict[
     began, accuracy = time.perf_counter(), None
     torch.set_num_threads(threads)
     torch.manual_seed(setting.seed)
-    torchvision_door.datasets()  # before a peer imports torchvision directly
+    load_torchvision()  # before a peer imports torchvision directly
     train = importlib.import_module(f"benchmarks.throughput_comparison.{module}").train
     try:
         student = train(setting, meter)

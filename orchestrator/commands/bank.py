@@ -13,14 +13,8 @@ from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.errors import RecipeProblems
 from orchestrator.exit_codes import INTERNAL_ERROR
 from orchestrator.formatting import Grid, counted, format_bytes, print_grid
-from teachers.bank.inventory import (
-    StoredShelf,
-    clear,
-    matching,
-    stored_shelves,
-    sweep,
-    verify,
-)
+from teachers.bank import inventory
+from teachers.bank.inventory import StoredShelf
 
 _teacher = click.option(
     "--teacher",
@@ -84,7 +78,7 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 
     What is corrupt needs no repair: it is never read, and computed again when it is needed.
     """
-    verified = [(shelf, verify(shelf)) for shelf in _shelves(home, word)]
+    verified = [(shelf, inventory.verify(shelf)) for shelf in _shelves(home, word)]
     is_corrupt = any(each.corrupt for _, each in verified)
     if as_json:
         print_json(
@@ -113,11 +107,11 @@ def verify_command(context: click.Context, home: Path, word: str | None, as_json
 @home_and_json
 def clear_command(home: Path, word: str | None, as_json: bool) -> None:
     """Deletes stored answers, all or one teacher's, without asking; prints the space freed."""
-    freed = sweep(home / "bank") if word is None else 0
+    freed = inventory.sweep(home / "bank") if word is None else 0
     cleared: list[StoredShelf] = []
     held: list[StoredShelf] = []
     for shelf in _shelves(home, word):
-        (cleared if clear(shelf) else held).append(shelf)
+        (cleared if inventory.clear(shelf) else held).append(shelf)
     freed += sum(shelf.bytes for shelf in cleared)
     if as_json:
         gone, kept = ([shelf.digest for shelf in each] for each in (cleared, held))
@@ -135,10 +129,10 @@ def _shelves(home: Path, word: str | None) -> list[StoredShelf]:
     Raises:
         RecipeProblems: there are none.
     """
-    shelves = stored_shelves(home / "bank")
+    shelves = inventory.stored_shelves(home / "bank")
     if word is None:
         return shelves
-    if found := matching(shelves, word):
+    if found := inventory.matching(shelves, word):
         return found
     stored = ", ".join(dict.fromkeys(f"'{shelf.teacher}'" for shelf in shelves)) or "none"
     raise RecipeProblems.of(

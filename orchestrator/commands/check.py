@@ -84,14 +84,12 @@ def command(
 
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
-    """Measures, with progress on standard error, and prints the predictions."""
     from orchestrator.profiling.measure import measure
     from orchestrator.profiling.measured_table import print_measured
 
-    def say(what: str) -> None:
-        click.echo(f"{what} ...", err=True)
-
-    found = measure(loaded, home=home, repeats=repeats, say=say)
+    found = measure(
+        loaded, home=home, repeats=repeats, say=lambda what: click.echo(f"{what} ...", err=True)
+    )
     if as_json:
         print_json(outcome="done", problems=[], **found.to_json())
     else:
@@ -99,7 +97,6 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
 
 
 def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
-    """Prints the recipe as YAML, in colour on a terminal, its plan, and notes."""
     text = dump_yaml(printable(loaded))
     if sys.stdout.isatty():
         from rich.console import Console

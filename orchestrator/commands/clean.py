@@ -11,15 +11,7 @@ import click
 from orchestrator.commands.options import home_and_json, print_json
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import ABSENT, Grid, counted, format_bytes, print_grid
-from orchestrator.home.cleaning import (
-    LABELS,
-    DiskUsage,
-    Kept,
-    Removable,
-    delete,
-    disk_usage,
-    plan_cleaning,
-)
+from orchestrator.home import cleaning
 from orchestrator.home.run_finder import find_runs
 
 
@@ -36,15 +28,15 @@ def command(home: Path, everything: bool, dry_run: bool, yes: bool, as_json: boo
     """
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing, so --yes has no effect; give one")
-    plan = plan_cleaning(home, everything=everything)
-    stored = disk_usage(home, plan.removable)
+    plan = cleaning.plan_cleaning(home, everything=everything)
+    stored = cleaning.disk_usage(home, plan.removable)
     if not as_json:
         _print(home, stored, plan.kept)
-    gone: list[Removable] = []
-    kept: list[Kept] = []
+    gone: list[cleaning.Removable] = []
+    kept: list[cleaning.Kept] = []
     size = sum(usage.removable_bytes for usage in stored)
     if plan.removable and not dry_run and (yes or _confirm(len(plan.removable), size)):
-        gone, kept = delete(home, plan.removable, everything=everything)
+        gone, kept = cleaning.delete(home, plan.removable, everything=everything)
     if as_json:
         print_json(
             home=home,
@@ -87,12 +79,12 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _print(home: Path, stored: Sequence[DiskUsage], kept: Sequence[Kept]) -> None:
+def _print(home: Path, stored: Sequence[cleaning.DiskUsage], kept: Sequence[cleaning.Kept]) -> None:
     rows = []
     for usage in stored:
         removable = f"{format_bytes(usage.removable_bytes)} in {usage.removable}"
         cells = (format_bytes(usage.bytes), removable if usage.removable else ABSENT)
-        rows.append((LABELS[usage.kind], *cells))
+        rows.append((cleaning.LABELS[usage.kind], *cells))
     headers = ("what", "stored", "removable (folders)")
     print_grid(Grid(f"What is stored in {home}", headers, tuple(rows)))
     if any(usage.kind == "bank" for usage in stored):
@@ -106,6 +98,6 @@ def _print(home: Path, stored: Sequence[DiskUsage], kept: Sequence[Kept]) -> Non
         )
 
 
-def _print_kept(kept: Sequence[Kept]) -> None:
+def _print_kept(kept: Sequence[cleaning.Kept]) -> None:
     for each in kept:
         click.echo(f"Kept: '{each.path}' because {each.reason}.")

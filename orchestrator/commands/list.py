@@ -14,8 +14,6 @@ from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.store import Store
 from orchestrator.report.render_tables import gain_cells
 
-_NS = 10**9
-
 
 @click.command("list")
 @home_and_json
@@ -33,8 +31,8 @@ def command(home: Path, as_json: bool) -> None:
         return
     rows = tuple(
         (
-            run.title,
-            f"{datetime.fromtimestamp(run.written / _NS):%Y-%m-%d %H:%M}",
+            run.report.title,
+            f"{datetime.fromtimestamp(run.written):%Y-%m-%d %H:%M}",
             "running" if run.running else run.report.outcome,
             *gain_cells(run.report),
         )
@@ -55,10 +53,10 @@ def _as_row(run: StoredRun) -> dict[str, Any]:
     report = run.report
     student, untaught, gain = report.gain
     return {
-        "run": run.title,
+        "run": run.report.title,
         "name": report.name,
         "recipe_digest": report.recipe_digest,
-        "date": datetime.fromtimestamp(run.written / _NS, UTC).isoformat(timespec="seconds"),
+        "date": datetime.fromtimestamp(run.written, UTC).isoformat(timespec="seconds"),
         "outcome": report.outcome,
         "running": run.running,
         "student": student,

@@ -1,5 +1,4 @@
-"""The check of a recipe that reads data, models and weights files.
+"""The check of a recipe that reads data, models and weights files, and their layers.
 
 deep_check  all of it; plans the recipe once it has passed
-layers      layers that terms and the gating network read: they exist and fit
 """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
 
 from orchestrator.config import Recipe
-from orchestrator.deep_check.layers import LayerCheck, Shape
 from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
@@ -26,13 +25,18 @@ from students.knowledge import LOGITS
 from students.models.build import probe
 from students.models.config import Weights
 from students.models.network import Preprocess
+from students.models.taps import probe_shapes, reduced_shape
 from students.models.weights import check_weights_header
-from students.objectives.term import needs_teachers
+from students.objectives.adapters import can_bridge
+from students.objectives.term import HintLayer, active_terms, needs_teachers
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
 from teachers.config import TeacherConfig
+from teachers.weighting.adaptive import Adaptive
+
+Shape = tuple[int, ...]
 
 
 @dataclass
@@ -95,9 +99,7 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
         except UserError as error:
             outputs = _outputs_problem(place, owner, error, data.classes)
             found.add([outputs or problem_of(error, f"{place}.model")])
-    layers = LayerCheck(recipe, models, data.shape)
-    found.add(layers.problems())
-    found.hint_shapes = layers.hint_shapes
+    found.add(_LayerCheck(recipe, models, data.shape, found.hint_shapes).problems())
     found.add(problems_from(_bank_problems(recipe, data)))
     return found
 
@@ -188,3 +190,61 @@ def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
             f"takes {needed:,} bytes; give at least {math.ceil(needed / 1e3) / 1e6:g}, or take "
             "`ensemble.bank: none`"
         )
+
+
+@dataclass(frozen=True)
+class _LayerCheck:
+    """Checks that the layers that terms and the gating network read exist and fit.
+
+    ``models`` are named by their place in the recipe (``teachers.wide``, ``student``); layers of
+    one that could not be built are not checked. ``hint_shapes`` receives the shapes of the
+    teachers' layers found, by ``HintLayer.name``.
+    """
+
+    recipe: Recipe
+    models: Mapping[str, nn.Module]
+    inputs: tuple[int, int, int]
+    hint_shapes: dict[str, Shape]
+
+    def problems(self) -> Iterator[Problem]:
+        """Each bad layer once, at the place where the recipe names it."""
+        for name, term in active_terms(self.recipe.student.objective).items():
+            place = f"student.objective.{name}"
+            for inside, hint in term.hint_layers():
+                yield from self._hint(place, inside, hint)
+            for guided in term.guided_layers(name).values():
+                yield from self._guided(f"{place}.{guided.place}", guided.layer, guided.hint)
+        weighting = self.recipe.ensemble.weighting
+        if isinstance(weighting, Adaptive) and weighting.layer is not None:
+            yield from self._guided("ensemble.weighting.layer", weighting.layer, None)
+
+    def _hint(self, place: str, inside: str, hint: HintLayer) -> Iterator[Problem]:
+        teacher, where = f"teachers.{hint.teacher}", f"{place}.{inside}"
+        try:
+            whole = self._shape(teacher, hint.layer, where)
+            if whole is not None:
+                reduction = f"{place}.reduction" if hint.reduction == "pool" else where
+                self.hint_shapes[hint.name] = reduced_shape(whole, hint.reduction, place=reduction)
+        except UserError as error:
+            yield problem_of(error, teacher)
+
+    def _guided(self, where: str, layer: str, hint: HintLayer | None) -> Iterator[Problem]:
+        try:
+            shape = self._shape("student", layer, where)
+            if shape is not None and hint is None:
+                reduced_shape(shape, "embedding", place=where)
+        except UserError as error:
+            yield problem_of(error, "student")
+            return
+        if shape is not None and hint is not None and hint.name in self.hint_shapes:
+            reason = can_bridge(shape, self.hint_shapes[hint.name])
+            if reason is not None:
+                between = where.rpartition(".")[0]
+                yield Problem(between, f"`{between}` cannot be computed: {reason}")
+
+    def _shape(self, model: str, layer: str, place: str) -> Shape | None:
+        """The shape of a layer's output per sample; none where the model could not be built."""
+        if model not in self.models:
+            return None
+        shape = self.recipe.models[model].model.model_shape(self.inputs)
+        return probe_shapes(self.models[model], shape, [layer], place=place)[layer]

@@ -75,8 +75,8 @@ class DiskUsage:
 
     kind: Counted
     bytes: int
-    removable: int = 0
-    removable_bytes: int = 0
+    removable: int
+    removable_bytes: int
 
 
 def plan_cleaning(home: Path, *, everything: bool) -> CleaningPlan:
@@ -125,7 +125,7 @@ def delete(
 
 def _by_stage(runs: Sequence[StoredRun]) -> dict[str, str]:
     """Which run names a stage, by the stage's digest."""
-    return {stage.digest: run.title for run in runs for stage in run.report.stages}
+    return {stage.digest: run.report.title for run in runs for stage in run.report.stages}
 
 
 def _of_stage(
@@ -160,7 +160,7 @@ def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Removable | Kept]
             yield _link(folder)
             return
     if busy and cache.is_dir():
-        yield Kept(cache, f"{busy[0].title} is running and may need it")
+        yield Kept(cache, f"{busy[0].report.title} is running and may need it")
         return
     for folder in _folders(pictures):
         match = _DECODED.fullmatch(folder.name)
@@ -230,7 +230,7 @@ def _delete(folder: Path) -> None:
 def disk_usage(home: Path, removable: Sequence[Removable]) -> tuple[DiskUsage, ...]:
     """The size of all in ``home``, and of what can be deleted; no folder is counted in two rows."""
     home = home.resolve()
-    sizes: dict[Kind, int] = {
+    sizes: dict[Counted, int] = {
         "stages": size_of(home / "stages"),
         "checkpoints": sum(
             size_of(stage.checkpoints)
@@ -239,19 +239,15 @@ def disk_usage(home: Path, removable: Sequence[Removable]) -> tuple[DiskUsage, .
         ),
         "cache": size_of(home / "cache"),
         "leftovers": sum(size_of(item.path) for item in removable if item.kind == "leftovers"),
+        "bank": size_of(home / "bank"),
     }
-    bank = size_of(home / "bank")
-    rest = size_of(home) - sizes["stages"] - sizes["cache"] - bank
-    return (
-        *(_usage(kind, size, removable) for kind, size in sizes.items() if size),
-        *([DiskUsage("bank", bank)] if bank else []),
-        DiskUsage("rest", rest),
-    )
-
-
-def _usage(kind: Kind, size: int, removable: Sequence[Removable]) -> DiskUsage:
-    items = [item for item in removable if item.kind == kind]
-    return DiskUsage(kind, size, len(items), sum(size_of(item.path) for item in items))
+    sizes["rest"] = size_of(home) - sizes["stages"] - sizes["cache"] - sizes["bank"]
+    usages = []
+    for kind, size in sizes.items():
+        items = [size_of(item.path) for item in removable if item.kind == kind]
+        if size or kind == "rest":
+            usages.append(DiskUsage(kind, size, len(items), sum(items)))
+    return tuple(usages)
 
 
 def size_of(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +21,11 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's folder and the report in it; ``written`` is the report's time, in ns since 1970."""
+    """A run's folder and the report in it; ``written`` is the report's time, in s since 1970."""
 
     folder: Path
     report: RunReport
-    written: int
-
-    @property
-    def title(self) -> str:
-        """``name@`` and the beginning of the digest, as its folder is called."""
-        return self.folder.name
+    written: float
 
     @property
     def running(self) -> bool:
@@ -53,7 +48,7 @@ def find_runs(home: Path) -> StoredRuns:
     unreadable: list[Path] = []
     for report in sorted(home.glob(f"runs/*@*/{REPORT}")):
         try:
-            written = report.stat().st_mtime_ns
+            written = report.stat().st_mtime
             runs.append(StoredRun(report.parent, RunReport.from_json(report.read_bytes()), written))
         except (OSError, ValueError):
             unreadable.append(report.parent)
@@ -81,11 +76,19 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
         or (run.report.name == name and run.report.recipe_digest.startswith(digest))
     ]
     if "@" in word and len(fitting) > 1:
-        titles = _some([run.title for run in fitting])
+        titles = _some(run.report.title for run in fitting)
         raise RecipeProblems.of(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
-    if not fitting:
-        raise _not_found(word, stored)
-    return fitting[0]
+    if fitting:
+        return fitting[0]
+    damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
+    if damaged or not stored.runs:
+        report = (damaged or stored.unreadable)[0] / REPORT
+        raise RecipeProblems.of(
+            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again to replace it"
+        )
+    raise RecipeProblems.of(
+        f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}"
+    )
 
 
 def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
@@ -102,45 +105,29 @@ def find_distinct(words: Sequence[str], stored: StoredRuns) -> list[StoredRun]:
     for word in words:
         try:
             run = find_run(word, stored)
+            if run in found:
+                title = run.report.title
+                raise RecipeProblems.of(
+                    f"`RUN` is '{word}', but {title} is named already; name another run"
+                )
+            found.append(run)
         except RecipeProblems as problem:
             problems += problem.problems
-            continue
-        if run in found:
-            message = f"`RUN` is '{word}', but {run.title} is named already; name another run"
-            problems.append(Problem("", message))
-        found.append(run)
     if problems:
         raise RecipeProblems(problems)
     return found
 
 
-def _not_found(word: str, stored: StoredRuns) -> RecipeProblems:
-    damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
-    if damaged or not stored.runs:
-        report = (damaged or stored.unreadable)[0] / REPORT
-        return RecipeProblems.of(
-            f"`RUN` is '{word}', but '{report}' is damaged; run the recipe again to replace it"
-        )
-    return RecipeProblems.of(
-        f"`RUN` is '{word}', but no run is called that; {_nearest(word, stored.runs)}"
-    )
-
-
 def _nearest(word: str, runs: Sequence[StoredRun]) -> str:
     """The remedy for a name that no run has: the nearest ones, or the newest."""
     name, at, _ = word.partition("@")
-    namesakes = [run.title for run in runs if run.report.name == name]
-    if namesakes:
+    if namesakes := [run.report.title for run in runs if run.report.name == name]:
         return f"there is {_some(namesakes)}"
-    names = [run.title if at else run.report.name for run in runs]
-    near = difflib.get_close_matches(word, dict.fromkeys(names), n=_NAMED, cutoff=0.6)
-    if near:
+    names = dict.fromkeys(run.report.title if at else run.report.name for run in runs)
+    if near := difflib.get_close_matches(word, names, n=_NAMED, cutoff=0.6):
         return f"did you mean {_some(near, 'or')}?"
-    return f"there is {_some(list(dict.fromkeys(names)))}; `stillhouse list` shows all"
+    return f"there is {_some(names)}; `stillhouse list` shows all"
 
 
-def _some(names: Sequence[str], last: str = "and") -> str:
-    """The first names, and how many more there are."""
-    shown = [f"`{name}`" for name in names[:_NAMED]]
-    more = len(names) - len(shown)
-    return listed([*shown, f"{more} more"] if more else shown, last)
+def _some(names: Iterable[str], last: str = "and") -> str:
+    return listed((f"`{name}`" for name in names), last, most=_NAMED)

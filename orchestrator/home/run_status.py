@@ -53,12 +53,10 @@ def record_running(graph: Graph, store: Store) -> Iterator[None]:
             raise
 
 
-@contextmanager
-def runs_lock(runs: Path) -> Iterator[None]:
+def runs_lock(runs: Path) -> FileLock:
     """While held, no run in the folder ``runs`` begins; released when its holder ends."""
     runs.mkdir(parents=True, exist_ok=True)
-    with FileLock(runs / LOCK):
-        yield
+    return FileLock(runs / LOCK)
 
 
 def _record(graph: Graph, folder: Path, outcome: Outcome, seconds: float) -> None:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event
 from typing import Any
 
@@ -106,9 +107,7 @@ class Store:
         try:
             for folder in (self.home, self.home / "stages", self.runs, self.cache):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe = self.home / ".writable"
-            probe.write_text("")
-            probe.unlink()
+            TemporaryFile(dir=self.home).close()
         except OSError as error:
             raise RecipeProblems.of(
                 f"the home folder '{self.home}' cannot be written ({error.strerror}); make it "
@@ -185,8 +184,5 @@ class Store:
 
     def stages(self) -> list[StoredStage]:
         """All stages that there is a folder for, in order of their digests."""
-        folders = self.home / "stages"
-        if not folders.is_dir():
-            return []
-        names = sorted(path.name for path in folders.iterdir() if path.is_dir())
-        return [StoredStage(folders / name) for name in names if _DIGEST.fullmatch(name)]
+        folders = sorted(path for path in (self.home / "stages").glob("*") if path.is_dir())
+        return [StoredStage(folder) for folder in folders if _DIGEST.fullmatch(folder.name)]

@@ -9,8 +9,8 @@ from orchestrator.formatting import (
     format_bytes,
     format_duration,
     format_rate,
-    output,
     print_grid,
+    print_sentences,
 )
 from orchestrator.profiling.measured_plan import MeasuredPlan
 
@@ -19,8 +19,7 @@ def print_measured(measured: MeasuredPlan) -> None:
     """Prints the tables and the sentences; fits 100 columns."""
     for grid in grids(measured):
         print_grid(grid)
-    for sentence in sentences(measured):
-        output().print(sentence, markup=False)
+    print_sentences(sentences(measured))
 
 
 def grids(measured: MeasuredPlan) -> Iterator[Grid]:

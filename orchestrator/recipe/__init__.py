@@ -6,7 +6,6 @@ Reading
   overrides          single values from the command line
   environment        ``${env:NAME}``, the one module that reads it
   unsupported        settings that this version does not support yet, refused by name
-  places             paths in plain values
 
 Checking
   schema             what a recipe can hold at each place; default kinds
@@ -14,5 +13,5 @@ Checking
   rules              rules across sections
   files              files that it names and that are missing
   advice             notes on a valid recipe
-  message_text       how a sentence shows values, lists and the nearest name
+  message_text       how a sentence shows places, values, lists and the nearest name
 """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.places import Path, dotted, value_at
+from orchestrator.recipe.message_text import Path, dotted
 
 _REFERENCE = re.compile(r"\$\{env:([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -75,6 +75,13 @@ def _fault(text: str, path: Path, values: Mapping[str, str]) -> str | None:
     if absent:
         return f"but the variable {absent[0]} is not set; set it, or write the value itself"
     return None
+
+
+def value_at(data: Any, path: Path) -> Any:
+    """The value at ``path``, which must be there."""
+    for key in path:
+        data = data[key]
+    return data
 
 
 def hide(text: str, resolved: Mapping[Path, str], data: Any) -> str:

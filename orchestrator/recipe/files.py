@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.recipe.places import dotted
+from orchestrator.recipe.message_text import dotted
 from students.models.config import Weights
 
 

@@ -1,5 +1,4 @@
-"""Reads a recipe's file and the command line's overrides into a validated ``Recipe``, and gives it
-back in full.
+"""Reads a recipe's file and the command line's overrides into a valid ``Recipe``; shows it in full.
 
 Text, then plain values, then the command line's, then the environment's, then the sections,
 then the rules across sections. The problems of all these steps are reported at once.
@@ -18,12 +17,12 @@ from pydantic import ValidationError
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.recipe.environment import Resolved, hide, resolve_environment
+from orchestrator.recipe.environment import Resolved, hide, resolve_environment, value_at
+from orchestrator.recipe.message_text import Path, dotted
 from orchestrator.recipe.overrides import apply_overrides
-from orchestrator.recipe.places import Path, dotted, value_at, without
 from orchestrator.recipe.rules.catalog import check_rules
 from orchestrator.recipe.schema import with_default_kinds
-from orchestrator.recipe.unsupported import split_unsupported
+from orchestrator.recipe.unsupported import split_unsupported, without
 from orchestrator.recipe.validation_errors import LocatedError, locate_errors, sentence
 from orchestrator.recipe.yaml_values import LARGEST, YamlProblem, read_yaml
 
@@ -33,13 +32,12 @@ _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A valid recipe. ``folder`` is its file's folder, to which paths are relative; ``source``
-    is what the file and the command line contain, with ``${env:NAME}`` as written;
-    ``from_environment`` is that text by path for each value that came from the environment."""
+    """A valid recipe. ``folder`` is its file's folder, to which paths are relative;
+    ``from_environment`` has the text as written, with ``${env:NAME}``, by path, for each value that
+    came from the environment."""
 
     recipe: Recipe
     folder: File
-    source: Mapping[str, Any]
     from_environment: Mapping[Path, str] = field(default_factory=dict)
 
 
@@ -61,7 +59,7 @@ def load_recipe(
     if problems or recipe is None:
         name = source.get("name")
         raise RecipeProblems(problems, name if isinstance(name, str) else None)
-    return LoadedRecipe(recipe, file.resolve().parent, source, resolved.written)
+    return LoadedRecipe(recipe, file.resolve().parent, resolved.written)
 
 
 def printable(loaded: LoadedRecipe) -> dict[str, Any]:
@@ -76,8 +74,7 @@ def printable(loaded: LoadedRecipe) -> dict[str, Any]:
         # The short form `weights: file` is a mapping by now.
         full = (*path, "path") if isinstance(value_at(plain, path), dict) else path
         value_at(plain, full[:-1])[full[-1]] = written
-    masked: dict[str, Any] = _mask(plain)
-    return masked
+    return dict(_mask(plain))
 
 
 def _mask(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How a sentence about a recipe shows values, lists of names and the nearest name."""
+"""How a sentence about a recipe shows places, values, lists of names and the nearest name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+Path = tuple[str | int, ...]
+"""A place in a recipe's plain values: the keys that lead to it."""
+
 _LONGEST = 80
+
+
+def dotted(path: Path) -> str:
+    """``teachers.wide.train.epochs``."""
+    return ".".join(str(part) for part in path)
 
 
 def shown(value: Any) -> str:
@@ -26,9 +34,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return by_lower[near[0]] if near else None
 
 
-def listed(names: Iterable[str], last: str = "and") -> str:
-    """``a, b and c``."""
+def listed(names: Iterable[str], last: str = "and", most: int | None = None) -> str:
+    """``a, b and c``; of more than ``most`` names the first, and how many more there are."""
     given = list(names)
+    if most is not None and len(given) > most:
+        given = [*given[:most], f"{len(given) - most} more"]
     if len(given) < 2:
         return "".join(given)
     return f"{', '.join(given[:-1])} {last} {given[-1]}"

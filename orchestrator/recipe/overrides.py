@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.message_text import shown, suggest
-from orchestrator.recipe.places import Path, dotted
+from orchestrator.recipe.message_text import Path, dotted, shown, suggest
 from orchestrator.recipe.schema import options_of
 from orchestrator.recipe.yaml_values import YamlProblem, read_yaml
 

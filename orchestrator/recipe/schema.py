@@ -12,8 +12,7 @@ from pydantic.fields import FieldInfo
 
 from cluster.section import Section
 from orchestrator.config import NAME, Recipe
-from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.places import Path
+from orchestrator.recipe.message_text import Path, listed
 
 _TORCH_ENGINE = frozenset({"kind", "ranks"})
 
@@ -92,8 +91,7 @@ def fixed_default(section: type[Section], name: str) -> Any:
 
 def with_default_kinds(data: Mapping[str, Any]) -> dict[str, Any]:
     """Names the default kind where only options are given: ``optimizer: {lr: 0.1}``."""
-    filled: dict[str, Any] = _fill(data, shape_of(Recipe), None)
-    return filled
+    return dict(_fill(data, shape_of(Recipe), None))
 
 
 def _fill(value: Any, shape: Shape, default: Any) -> Any:

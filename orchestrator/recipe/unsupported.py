@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from orchestrator.errors import Problem
-from orchestrator.recipe.message_text import shown
-from orchestrator.recipe.places import Path, dotted, without
+from orchestrator.recipe.message_text import Path, dotted, shown
 
 SETTINGS = (
     "search",
@@ -53,6 +54,17 @@ def _unsupported(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             if isinstance(value, Mapping):
                 rest = f"{meaning} is not supported yet; give a plain value or take it out"
                 yield path, f"is {shown(value)}: {rest}"
+
+
+def without(data: Any, path: Path) -> Any:
+    """A copy of ``data`` without the entry at ``path``, if there is one."""
+    copied = here = copy.copy(data)
+    with suppress(KeyError, IndexError, TypeError):
+        for key in path[:-1]:
+            here[key] = copy.copy(here[key])
+            here = here[key]
+        del here[path[-1]]
+    return copied
 
 
 def _matches(data: Any, pattern: list[str], above: Path = ()) -> Iterator[tuple[Path, Any]]:

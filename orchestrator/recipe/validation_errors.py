@@ -8,8 +8,7 @@ from typing import Any
 
 from cluster.section import Section, kind_first
 from orchestrator.config import Name
-from orchestrator.recipe.message_text import listed, nearest, shown, suggest
-from orchestrator.recipe.places import Path, dotted
+from orchestrator.recipe.message_text import Path, dotted, listed, nearest, shown, suggest
 from orchestrator.recipe.schema import (
     Shape,
     fixed_default,

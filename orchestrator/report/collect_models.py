@@ -22,14 +22,7 @@ from orchestrator.results.run_report import (
     SoftTargets,
     ensemble_report,
 )
-from students.evaluation.metrics import (
-    accuracy,
-    agreement,
-    calibration_error,
-    mean_soft_targets,
-    negative_log_likelihood,
-    per_class_accuracy,
-)
+from students.evaluation import metrics
 from students.evaluation.prior_correction import prior_correction
 from students.knowledge import Question
 from students.objectives.softening import soften
@@ -102,7 +95,7 @@ class ModelFigures:
         part = VALIDATION if len(self.transfer_set.validation_ids) else TEST
         temperature = self.ensemble.ensemble.temperature
         soft = self._softened(self.ensemble, part, temperature)
-        mean = mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
+        mean = metrics.mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
         rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
         return SoftTargets(tuple(self.transfer_set.class_names), temperature, rows)
 
@@ -177,12 +170,12 @@ class ModelFigures:
             ensemble = None if ensemble is None else ensemble[rows]
         if not len(logits):
             return None
-        per_class = per_class_accuracy(logits, targets).tolist()
+        per_class = metrics.per_class_accuracy(logits, targets).tolist()
         return PartScores(
-            accuracy=accuracy(logits, targets),
-            nll=negative_log_likelihood(logits, targets),
-            ece=calibration_error(logits, targets),
-            agreement=None if ensemble is None else agreement(logits, ensemble),
+            accuracy=metrics.accuracy(logits, targets),
+            nll=metrics.negative_log_likelihood(logits, targets),
+            ece=metrics.calibration_error(logits, targets),
+            agreement=None if ensemble is None else metrics.agreement(logits, ensemble),
             per_class=tuple(None if math.isnan(share) else share for share in per_class),
         )
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from orchestrator.results.objective_report import TermReport, WeightingReport
+from orchestrator.results.teaching_report import TermReport, WeightingReport
 from students.objectives.term import Term
 from students.objectives.weight_schedule import weight_at
 from students.storage.step_log import Row

@@ -1,5 +1,4 @@
-"""Collects how a student was taught: its teachers' inference, the speed of its steps and when other
-stages ran too, what was predicted."""
+"""Collects how a student was taught: its teachers' inference, its speed, what was predicted."""
 
 from __future__ import annotations
 

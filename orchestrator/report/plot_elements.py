@@ -68,7 +68,7 @@ def finish_lines(axes: Axes, up: str, *, may_be_logarithmic: bool = False) -> No
     drawn = drawn[np.isfinite(drawn)]
     if may_be_logarithmic and len(drawn) and 0 < drawn.min() < drawn.max() / _WIDE_RANGE:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_plain_number)
+        axes.yaxis.set_major_formatter("{x:.2g}")
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
@@ -90,7 +90,7 @@ def draw_heat_map(
     bar = axes.figure.colorbar(image, ax=axes, label=label, shrink=0.9)
     if norm:
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        bar.ax.yaxis.set_major_formatter(_plain_number)
+        bar.ax.yaxis.set_major_formatter("{x:.2g}")
         bar.ax.yaxis.set_minor_locator(NullLocator())
     if max(numbers.shape[1], len(numbers)) > _MOST_NUMBERS:
         return
@@ -110,10 +110,6 @@ def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
                 label.set(rotation=45, ha="right", rotation_mode="anchor")
     if len(rows) <= _MOST_NAMES:
         axes.set_yticks(range(len(rows)), rows)
-
-
-def _plain_number(value: float, _position: float) -> str:
-    return f"{value:.2g}"
 
 
 def _percentage(value: float) -> str:

@@ -22,8 +22,8 @@ from orchestrator.report.plot_elements import (
     panels,
 )
 from orchestrator.report.render_tables import LABEL
-from orchestrator.results.objective_report import TermReport, WeightingReport
 from orchestrator.results.run_report import LearningCurve, ModelReport, RunReport, SoftTargets
+from orchestrator.results.teaching_report import TermReport, WeightingReport
 
 _STYLES = {
     "student": (LINES[0], "*", 150),

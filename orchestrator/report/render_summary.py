@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from orchestrator.formatting import format_bytes, format_duration, format_rate
 from orchestrator.results.finished_run import RepeatReport
-from orchestrator.results.objective_report import WeightingReport, gradient_shares
 from orchestrator.results.run_report import ModelReport, RunReport
-from orchestrator.results.teaching_report import TeachingReport
+from orchestrator.results.teaching_report import TeachingReport, WeightingReport, gradient_shares
 
 _SMALLEST = 0.0005
 """Accuracies that differ by less are the same with one decimal of a percentage."""
@@ -141,8 +140,6 @@ def _corrected(report: RunReport) -> Iterator[str]:
 
 
 def _weighting(weights: WeightingReport) -> Iterator[str]:
-    if not weights.epochs:
-        return
     changed = weights.target_changed[-1]
     sentence = (
         f"In the last epoch, weighting {weights.rule} changed the target of {_small_share(changed)}"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
-
-from orchestrator.formatting import ABSENT, Grid, output, print_grid
+from orchestrator.formatting import ABSENT, Grid, print_grid, print_sentences
 from orchestrator.report.render_summary import is_optimistic, repeats_sentence, summary
 from orchestrator.results.finished_run import Paired, RepeatReport
-from orchestrator.results.objective_report import TermReport, WeightingReport, gradient_shares
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
-from orchestrator.results.teaching_report import TeacherRun
+from orchestrator.results.teaching_report import (
+    TeacherRun,
+    TermReport,
+    WeightingReport,
+    gradient_shares,
+)
 
 LABEL = "(the label)"
 """The row of the samples whose target was the label."""
@@ -22,15 +24,13 @@ _SMALLEST_KL = 1e-12
 def print_report(report: RunReport, repeats: RepeatReport | None) -> None:
     """Prints the tables and sentences of one run, and of its ``repeats`` if there are several
     seeds; fits 100 columns."""
-    console = output()
-    console.print(Text(f"{report.title}: {report.outcome} in {report.seconds:.1f} s"))
+    print_sentences([f"{report.title}: {report.outcome} in {report.seconds:.1f} s"])
     for grid in report_tables(report):
         print_grid(grid)
-    for sentence in summary(report):
-        console.print(Text(sentence))
+    print_sentences(summary(report))
     if repeats is not None:
         print_grid(repeats_table(repeats))
-        console.print(Text(repeats_sentence(repeats)))
+        print_sentences([repeats_sentence(repeats)])
 
 
 def report_tables(report: RunReport) -> tuple[Grid, ...]:

@@ -1,7 +1,6 @@
 """The values of a report, to JSON and back; nothing here computes them.
 
 run_report        one run: its models, stages, curves and all of the below
-teaching_report   how the student was taught: teachers' inference, speeds, the prediction
-objective_report  loss terms and teacher weights by epoch
+teaching_report   how the student was taught: terms, weights, inference, speeds, the prediction
 finished_run      the reports of a run over several seeds, compared, and the files that hold them
 """

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from orchestrator.results.objective_report import TermReport, WeightingReport
-from orchestrator.results.teaching_report import TeachingReport
+from orchestrator.results.teaching_report import TeachingReport, TermReport, WeightingReport
 
 Role = Literal["student", "teacher", "ensemble", "control"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]

@@ -91,9 +91,17 @@ class MlflowTracker:
 
     def __init__(self, location: TrackerLocation) -> None:
         self._location = location
-        _configure_environment()
-        if location.database is not None:
-            _create_private(location.database)
+        # Nothing is sent home or unpickled.
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+        # The writer tries again by itself; a dead server must not hold its thread for minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        if (database := location.database) is not None:
+            # Readable by its owner alone, before anything is in it.
+            database.parent.mkdir(parents=True, exist_ok=True)
+            database.touch(mode=0o600)
+            database.chmod(0o600)
         with self._exclusive():
             import mlflow
             from mlflow.tracking import MlflowClient
@@ -219,19 +227,3 @@ class MlflowTracker:
         for start in range(0, max(len(cut), len(own_tags)), _BATCH):
             part = slice(start, start + _BATCH)
             self._client.log_batch(run_id, params=cut[part], tags=own_tags[part])
-
-
-def _create_private(database: Path) -> None:
-    """Makes the database readable by its owner alone, before anything is in it."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
-    database.chmod(0o600)
-
-
-def _configure_environment() -> None:
-    """Settings that MLflow reads from the environment: nothing is sent home or unpickled."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
-    # The writer tries again by itself; a dead server must not hold its thread for minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

@@ -86,7 +86,11 @@ class Windows:
             if row.kind == "epoch":
                 if row.epoch >= self._cursor.epoch:
                     self._cursor = Cursor(self._cursor.step, row.epoch + 1)
-                    values = {epoch_metric(name): value for name, value in row.values.items()}
+                    # A plain name is a figure of the validation part; weights/wide stays as it is.
+                    values = {
+                        name if "/" in name else f"validation/{name}": value
+                        for name, value in row.values.items()
+                    }
                     yield _metrics(values, row), self._cursor
             elif row.step >= self._cursor.step:
                 if self._open and row.step // self._every != self._open[0].step // self._every:
@@ -116,12 +120,6 @@ def _window(rows: Sequence[Row]) -> list[Metric]:
 
 def _once_an_epoch(values: Mapping[str, float], wanted: bool) -> Mapping[str, float]:
     return {n: value for n, value in values.items() if n.startswith(_ONCE_AN_EPOCH) is wanted}
-
-
-def epoch_metric(name: str) -> str:
-    """The metric of a value in an epoch's row: a plain name is a figure of the validation part;
-    one with a group, such as ``weights/wide``, stays as it is."""
-    return name if "/" in name else f"validation/{name}"
 
 
 def window_means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from cluster.errors import first_line
-from students import custom_code
-from students.errors import ModelError, UserError
+from students.custom_code import load_function
+from students.errors import ModelError
 from students.lazy_imports import nn
 from students.models.config import Model, Options, Shape
 
@@ -39,12 +39,10 @@ class CustomModel(Model):
         """What the function returns for pictures of ``shape`` (channels, height, width).
 
         Raises:
-            ModelError: there is no such function, it raises, or it returns something else.
+            UserError: there is no such function.
+            ModelError: it raises, or returns something else.
         """
-        try:
-            function: Callable[..., object] = custom_code.load_function(self.source, folder)
-        except UserError as error:
-            raise ModelError(error.message, path=error.path) from error
+        function: Callable[..., object] = load_function(self.source, folder)
         try:
             model = function(input_shape=shape, classes=classes, **self.options)
         except Exception as error:  # a user's code may raise anything

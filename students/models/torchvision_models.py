@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from students import torchvision_door
 from students.errors import ModelError
 from students.lazy_imports import nn
 from students.models.config import Model, Options, Shape
+from students.torchvision_door import load_torchvision
 
 _OURS = {
     "weights": "give weights by `weights` beside `model`",
@@ -21,6 +21,9 @@ _OURS = {
 }
 """Options that the recipe sets elsewhere, or with which the outputs are not logits."""
 
+_OF_A_CONVOLUTION = (
+    "out_channels", "kernel_size", "stride", "padding", "dilation", "padding_mode",
+)  # fmt: skip
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
@@ -43,7 +46,7 @@ class TorchvisionModel(Model):
             ModelError: there is no such classification model, or it refuses the options.
         """
         _check_options(self)
-        library = torchvision_door.models()
+        library = load_torchvision().models
         _check_name(self.name, library)
         options: dict[str, Any] = dict(self.options)
         if self.name in _WITH_AUXILIARY_OUTPUTS:
@@ -91,25 +94,12 @@ def _take_channels(model: nn.Module, channels: int, name: str) -> None:
     for path, module in model.named_modules():
         if isinstance(module, nn.Conv2d) and module.in_channels == 3 and module.groups == 1:
             parent, _, attribute = path.rpartition(".")
-            setattr(model.get_submodule(parent), attribute, _like(module, channels))
+            kept: Any = {setting: getattr(module, setting) for setting in _OF_A_CONVOLUTION}
+            first = nn.Conv2d(channels, bias=module.bias is not None, **kept)
+            setattr(model.get_submodule(parent), attribute, first)
             return
     raise ModelError(
         f"`name` is {name!r}, whose first layer takes 3 channels, but the pictures have {channels};"
         " choose another model",
         path="name",
     )
-
-
-def _like(convolution: nn.Conv2d, channels: int) -> nn.Conv2d:
-    made: Any = nn.Conv2d
-    again: nn.Conv2d = made(
-        channels,
-        convolution.out_channels,
-        convolution.kernel_size,
-        stride=convolution.stride,
-        padding=convolution.padding,
-        dilation=convolution.dilation,
-        bias=convolution.bias is not None,
-        padding_mode=convolution.padding_mode,
-    )
-    return again

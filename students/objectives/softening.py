@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from students.knowledge import Knowledge
 from students.lazy_imports import Bool, Float, Int, Tensor, torch
 
 Mean = Literal["arithmetic", "geometric"]
@@ -23,33 +22,6 @@ def at_least_single(tensor: Tensor) -> Tensor:
     too few for logarithms of probabilities.
     """
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-
-
-def mean_distribution(
-    knowledge: Knowledge,
-    temperature: float,
-    mean: Mean,
-    *,
-    standardize: bool = False,
-    log: bool = False,
-) -> Float[Tensor, "batch classes"]:
-    """The ensemble's distribution, or its logarithms: ``soften`` of K teachers' logits.
-
-    With ``standardize`` each teacher's row is standardised first, over the classes it covers.
-    No gradient reaches a teacher; that of the weights reaches the gating network that made them.
-    """
-    logits_KBC = knowledge.logits.detach()
-    if standardize:
-        logits_KBC = standardized(logits_KBC, knowledge.known.unsqueeze(1))
-    return soften(
-        logits_KBC,
-        knowledge.shares,
-        knowledge.known,
-        knowledge.present,
-        temperature=temperature,
-        mean=mean,
-        log=log,
-    )
 
 
 def top_class(probabilities_BC: Float[Tensor, "batch classes"]) -> Int[Tensor, " batch"]:

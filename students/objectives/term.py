@@ -13,7 +13,7 @@ from pydantic import Field
 from cluster.section import Section
 from students.knowledge import Batch, Knowledge, Reduction, Tap
 from students.lazy_imports import Tensor
-from students.objectives.softening import Mean, mean_distribution
+from students.objectives.softening import Mean, soften, standardized
 from students.objectives.weight_schedule import Weight, weight_at
 
 Layer = Annotated[str, Field(min_length=1)]
@@ -110,10 +110,23 @@ class TermInputs(TermContext):
         self, temperature: float | None = None, *, standardize: bool = False, log: bool = False
     ) -> Tensor:
         """The ensemble's distribution [B, C] or its logarithms, at the term's temperature if no
-        other is given; a row of zeros (-inf) where no teacher counts."""
-        temperature = temperature or self.temperature
-        return mean_distribution(
-            self.knowledge, temperature, self.mean, standardize=standardize, log=log
+        other is given; a row of zeros (-inf) where no teacher counts.
+
+        With ``standardize`` each teacher's row is standardised first, over the classes it covers.
+        No gradient reaches a teacher; that of the weights reaches the gating network that made
+        them.
+        """
+        logits_KBC, known_KC = self.knowledge.logits.detach(), self.knowledge.known
+        if standardize:
+            logits_KBC = standardized(logits_KBC, known_KC.unsqueeze(1))
+        return soften(
+            logits_KBC,
+            self.knowledge.shares,
+            known_KC,
+            self.knowledge.present,
+            temperature=temperature or self.temperature,
+            mean=self.mean,
+            log=log,
         )
 
 

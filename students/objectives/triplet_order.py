@@ -5,20 +5,17 @@ B batch, K teachers, T triplets, F features.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field
 
-from students.lazy_imports import Bool, Float, Int, Tensor, np, torch
+from students.lazy_imports import Bool, Float, Int, Tensor, np, npt, torch
 from students.objectives.geometry import lengths
 from students.objectives.softening import at_least_single
 from students.objectives.term import Guided, HintLayer, Layer, Term, TermInputs
 from students.randomness import generator
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Positions = npt.NDArray[np.int64]
+Positions: TypeAlias = "npt.NDArray[np.int64]"
 
 
 def votes(

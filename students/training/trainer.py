@@ -239,18 +239,14 @@ class Trainer:
         self.engine.sync_buffers()
         accuracy, nll = validate(self.engine, self.transfer_set)
         epoch = self.progress.step // self.sampler.steps_per_epoch - 1
-        values = self._weighting_metrics()
+        self._sum_weights()
+        sums, self.progress.weighting_sums = self.progress.weighting_sums, ()
+        values = {} if self.weighting_stats is None else self.weighting_stats.to_metrics(sums)
         if accuracy is not None and nll is not None:
             values |= {"accuracy": accuracy, "nll": nll}
         if self.step_log is not None and values:
             self.step_log.write_epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
-
-    def _weighting_metrics(self) -> dict[str, float]:
-        """The teachers' weights in the epoch that has ended, by the names they are logged under."""
-        self._sum_weights()
-        sums, self.progress.weighting_sums = self.progress.weighting_sums, ()
-        return {} if self.weighting_stats is None else self.weighting_stats.to_metrics(sums)
 
     def _sum_weights(self) -> None:
         """Adds what all ranks have in their buffers to the epoch's sums."""

@@ -42,16 +42,8 @@ def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -
     """
     examples, identity = _load(config, folder, cache)
     check_examples(examples)
-    loaded = TransferSet(
-        config=config,
-        inputs=torch.from_numpy(examples.inputs),
-        targets=examples.targets,
-        class_names=examples.class_names,
-        train_count=examples.train_count,
-        identity=identity,
-        mean=examples.mean,
-        std=examples.std,
-    )
+    given = {**vars(examples), "inputs": torch.from_numpy(examples.inputs)}
+    loaded = TransferSet(config=config, identity=identity, **given)
     _check_parts(loaded)
     return loaded
 

@@ -59,13 +59,11 @@ class BatchSampler:
         shuffled = generator(self.seed, "order", epoch).permutation(self.sample_ids)
         return np.resize(shuffled, self.steps_per_epoch * self.batch_size)
 
-    def micro_batches_of(
-        self, rank: int, ranks: int, first_step: int, last_step: int | None = None
-    ) -> Iterator[MicroBatch]:
-        """What one rank computes from ``first_step`` until before ``last_step`` (or the end)."""
+    def micro_batches_of(self, rank: int, ranks: int, first_step: int) -> Iterator[MicroBatch]:
+        """What one rank computes from ``first_step`` to the end."""
         share = self.micro_batches // ranks
         ids, ids_epoch = np.empty(0, np.int64), -1
-        for step in range(first_step, self.total_steps if last_step is None else last_step):
+        for step in range(first_step, self.total_steps):
             epoch, place = divmod(step, self.steps_per_epoch)
             if epoch != ids_epoch:
                 ids, ids_epoch = self.epoch_ids(epoch), epoch

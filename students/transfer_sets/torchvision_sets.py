@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from students.errors import TransferSetError
-from students.torchvision_door import datasets
+from students.torchvision_door import load_torchvision
 from students.transfer_sets.config import Mnist, Published
 from students.transfer_sets.examples import Examples, Pictures, joined
 from students.transfer_sets.identity import missing_files
@@ -107,8 +107,8 @@ def _builder(config: Published) -> Any:
 
     MNIST's would prefer the ``processed`` folder that older versions of torchvision wrote.
     """
-    name = config.torchvision_class
-    return type(name, (getattr(datasets(), name),), {"_check_legacy_exist": lambda _: False})
+    plain = getattr(load_torchvision().datasets, config.torchvision_class)
+    return type(plain.__name__, (plain,), {"_check_legacy_exist": lambda _: False})
 
 
 @contextlib.contextmanager

@@ -6,18 +6,15 @@ B batch, C classes, K teachers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from cluster.section import Section
 from students.knowledge import Question
-from students.lazy_imports import Bool, Float, Tensor, np, torch
+from students.lazy_imports import Bool, Float, Tensor, np, npt, torch
 from students.randomness import seed_of
 from teachers.weighting.random_draws import gaussians, origins, uniforms
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 def perturbed(

@@ -80,8 +80,12 @@ def preprocessing_variants(
         for name, (middle, width) in _USUAL.items()
         if len(middle) in (1, channels)
     }
-    own = _in_rgb(config, mean, std)
     is_bgr = config.channels == "bgr"
+    step = -1 if is_bgr else 1
+    own = (
+        tuple(mean) if config.mean is None else config.mean[::step],
+        tuple(std) if config.std is None else config.std[::step],
+    )
     result = {
         name: _variant(config, *figures, is_bgr)
         for name, figures in candidates.items()
@@ -101,15 +105,6 @@ def format_settings(config: Preprocessing) -> str:
 
     settings = config.model_dump(mode="json", exclude_none=True)
     return "{" + ", ".join(f"{name}: {rounded(value)}" for name, value in settings.items()) + "}"
-
-
-def _in_rgb(
-    config: Preprocessing, mean: Sequence[float], std: Sequence[float]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The mean and std in force, in the transfer set's order of channels."""
-    step = -1 if config.channels == "bgr" else 1
-    own_mean = tuple(mean) if config.mean is None else config.mean[::step]
-    return own_mean, tuple(std) if config.std is None else config.std[::step]
 
 
 def _variant(

@@ -5,16 +5,13 @@ B samples (of one batch or of several), N numbers for each of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from students.lazy_imports import np
+from students.lazy_imports import np, npt
 from students.randomness import hash_ids
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Ids: TypeAlias = npt.NDArray[np.int64]
-    Numbers: TypeAlias = npt.NDArray[np.float64]
+Ids: TypeAlias = "npt.NDArray[np.int64]"
+Numbers: TypeAlias = "npt.NDArray[np.float64]"
 
 
 def origins(seed: int, sample_ids: Ids) -> Ids:

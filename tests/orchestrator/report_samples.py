@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from orchestrator.results.objective_report import TermReport, WeightingReport
 from orchestrator.results.run_report import (
     FORMAT,
     LearningCurve,
@@ -16,7 +15,14 @@ from orchestrator.results.run_report import (
     StageReport,
     ensemble_report,
 )
-from orchestrator.results.teaching_report import Prediction, StepSpeed, TeacherRun, TeachingReport
+from orchestrator.results.teaching_report import (
+    Prediction,
+    StepSpeed,
+    TeacherRun,
+    TeachingReport,
+    TermReport,
+    WeightingReport,
+)
 
 
 def model(name, role, accuracy, parameters=1210, **more):

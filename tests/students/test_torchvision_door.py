@@ -19,11 +19,12 @@ def run(code: str) -> str:
 
 
 def test_models_and_data_sets_are_imported_without_a_warning() -> None:
-    assert hasattr(torchvision_door.models(), "resnet18")
-    assert hasattr(torchvision_door.datasets(), "CIFAR10")
+    assert hasattr(torchvision_door.load_torchvision().models, "resnet18")
+    assert hasattr(torchvision_door.load_torchvision().datasets, "CIFAR10")
     code = (
         "from students import torchvision_door as d\n"
-        "d.datasets(); print(sum(p.numel() for p in d.models().resnet18().parameters()))"
+        "resnet = d.load_torchvision().models.resnet18()\n"
+        "print(sum(p.numel() for p in resnet.parameters()))"
     )
     assert run(code) == "11689512"
 

@@ -58,11 +58,10 @@ def _unknown(recipe: Recipe, some: dict[str, tuple[int, ...]], classes: int) -> 
         return
     missing = sorted(set(range(classes)).difference(*some.values()))
     if missing:
-        named = [str(each) for each in missing[:_MOST_NAMED]]
-        more = [f"{len(missing) - _MOST_NAMED} more"] if missing[_MOST_NAMED:] else []
+        left_out = listed(map(str, missing), most=_MOST_NAMED)
         yield (
-            f"`teachers` have `classes` that leave out {listed([*named, *more])}, so no teacher "
-            "would teach them; add a teacher that covers them, or one that covers all classes"
+            f"`teachers` have `classes` that leave out {left_out}, so no teacher would teach them; "
+            "add a teacher that covers them, or one that covers all classes"
         )
 
 

@@ -21,7 +21,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_runs_come_newest_first(home: Path) -> None:
-    titles = [run.title for run in find_runs(home).runs]
+    titles = [run.report.title for run in find_runs(home).runs]
     assert titles == ["mnist@ddeeddeeddee", "digits@aaccaaccaacc", "digits@aabbaabbaabb"]
 
 

@@ -54,7 +54,7 @@ def test_running_run_is_recorded_with_its_stages(plan: Plan, store: Store) -> No
         run = only_run(store)
         assert run.running
         assert run.report.outcome == "interrupted"
-        assert run.title == run.report.title == plan.run_name
+        assert run.folder.name == run.report.title == plan.run_name
         assert [stage.digest for stage in run.report.stages] == [s.digest for s in plan.stages]
     assert not only_run(store).running
 

@@ -22,7 +22,7 @@ def test_value_is_used_but_never_shown(tmp_path: Path) -> None:
     recipe = loaded(tmp_path, "tracking.uri=${env:URI}")
     assert recipe.recipe.tracking.uri == SECRETS["URI"]
     assert printable(recipe)["tracking"]["uri"] == "${env:URI}"
-    assert "hunter2" not in str(printable(recipe)) + str(recipe.source)
+    assert "hunter2" not in str(printable(recipe)) + str(recipe.from_environment)
 
 
 def test_places_of_files_may_come_from_the_environment(tmp_path: Path) -> None:

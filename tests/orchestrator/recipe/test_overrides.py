@@ -4,7 +4,7 @@ import copy
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.recipe.overrides import apply_overrides
@@ -35,11 +35,13 @@ def problem(data: dict, text: str) -> str:
     return only.message
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_yaml_reads_back_what_it_wrote(value: object) -> None:
     assert read_yaml(dump_yaml(value)) == value
 
 
+@settings(deadline=None)
 @given(MAPPINGS, st.lists(NAMES, min_size=1, max_size=3, unique=True), VALUES)
 def test_what_was_set_is_what_stands_there_and_nothing_else_changed(
     data: dict, names: list[str], value: object
@@ -56,6 +58,7 @@ def test_what_was_set_is_what_stands_there_and_nothing_else_changed(
     assert {name: each for name, each in result.items() if name != names[0]} == before
 
 
+@settings(deadline=None)
 @given(MAPPINGS, NAMES, VALUES)
 def test_null_takes_out_what_was_set(data: dict, name: str, value: object) -> None:
     data = {key: each for key, each in data.items() if key != name}

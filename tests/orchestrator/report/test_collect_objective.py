@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.report.collect_objective import term_reports, weighting_report
-from orchestrator.results.objective_report import WeightingReport
+from orchestrator.results.teaching_report import WeightingReport
 from students.objectives.cross_entropy import Task
 from students.objectives.soft_targets import SoftTargets
 from students.objectives.weight_schedule import LinearWeight

@@ -17,8 +17,8 @@ from orchestrator.report.plots import (
     terms_figure,
     weights_figure,
 )
-from orchestrator.results.objective_report import WeightingReport
 from orchestrator.results.run_report import LearningCurve, RunReport, SoftTargets
+from orchestrator.results.teaching_report import WeightingReport
 from tests.orchestrator.report_samples import (
     curve,
     model,

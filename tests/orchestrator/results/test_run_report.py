@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.results.objective_report import gradient_shares
 from orchestrator.results.run_report import FORMAT, PartScores, RunReport, ensemble_report
 from orchestrator.results.teaching_report import (
     MEASURED,
     Prediction,
     TeachingReport,
+    gradient_shares,
     read_prediction,
 )
 from tests.orchestrator.report_samples import (

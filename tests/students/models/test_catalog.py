@@ -10,7 +10,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from students.errors import ModelError
+from students.errors import ModelError, UserError
 from students.models.build import build_model, initialise, probe, skeleton
 from students.models.catalog import ModelConfig
 
@@ -299,5 +299,5 @@ def test_a_custom_model_that_looks_at_values_can_be_probed(tmp_path: Path) -> No
 def test_a_custom_model_that_is_none_is_reported(tmp_path: Path, function: str, words: str) -> None:
     (tmp_path / "model.py").write_text(CUSTOM)
     settings = {"kind": "custom", "source": f"model.py:{function}"}
-    with pytest.raises(ModelError, match=words):
+    with pytest.raises(UserError, match=words):
         probe(config(settings), input_shape=DIGITS, classes=10, folder=tmp_path)

@@ -14,7 +14,7 @@ from students.models.network import UNKNOWN, Network, Preprocess, Spread, spread
 from students.models.profile import costs
 from students.models.taps import recording
 from teachers.inference.answer_encoding import decode, encode
-from teachers.inference.batchnorm_folding import fold
+from teachers.inference.runnable import fold
 
 SHAPE, TOTAL, CLASSES = (1, 8, 8), 10, (3, 5, 9)
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from students.knowledge import Knowledge
 from students.objectives.softening import (
-    mean_distribution,
     soften,
     soften_one,
     standardized,
     top_class,
 )
+from students.objectives.term import TermInputs
 from tests.golden.cases import golden, tensor
 
 SEEDS = st.integers(0, 10_000)
@@ -176,6 +176,12 @@ def test_without_teachers_all_rows_are_zero(mean):
     none = torch.empty(0, 2, 3), torch.empty(0, 2), torch.empty(0, 3).bool()
     got = soften(*none, torch.empty(0, 2).bool(), temperature=2.0, mean=mean)
     assert torch.equal(got, torch.zeros(2, 3))
+
+
+def mean_distribution(knowledge, temperature, mean, **form):
+    """What a term at this temperature is given."""
+    inputs = TermInputs("", temperature, mean, (), outputs={}, batch=None, knowledge=knowledge)
+    return inputs.mean_distribution(**form)
 
 
 def _knowledge(seed):

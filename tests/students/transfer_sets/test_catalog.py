@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from students.errors import TransferSetError
-from students.torchvision_door import datasets
+from students.torchvision_door import load_torchvision
 from students.transfer_sets import torchvision_sets
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import (
@@ -168,7 +168,7 @@ def test_without_data_and_network_the_problem_says_what_to_do(load, config, tmp_
     def no_network(*_, **__):
         raise URLError("Name or service not known")
 
-    for module in (datasets().mnist, datasets().cifar):
+    for module in (load_torchvision().datasets.mnist, load_torchvision().datasets.cifar):
         monkeypatch.setattr(module, "download_and_extract_archive", no_network)
     with pytest.raises(TransferSetError) as caught:
         load(config)
@@ -194,7 +194,8 @@ def test_what_is_absent_is_downloaded_once_and_whole(load, tmp_path, monkeypatch
         write_mnist(tmp_path / "afar")
         (tmp_path / "afar" / name).rename(f"{download_root}/{filename.removesuffix('.gz')}")
 
-    monkeypatch.setattr(datasets().mnist, "download_and_extract_archive", from_afar)
+    mnist = load_torchvision().datasets.mnist
+    monkeypatch.setattr(mnist, "download_and_extract_archive", from_afar)
     found = load(Mnist(root="d"))
     assert len(found.targets) == 60 and len(fetched) == 4
     load(Mnist(root="d", seed=1))

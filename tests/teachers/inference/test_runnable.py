@@ -14,7 +14,7 @@ from students.models.config import Model
 from students.models.in_a_row import PlainCnn
 from students.models.mobilenet_cifar import MobileNetCifar
 from students.models.residual import ResNetCifar
-from teachers.inference.batchnorm_folding import fold
+from teachers.inference.runnable import fold
 
 PICTURES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
