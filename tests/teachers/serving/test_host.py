@@ -37,7 +37,8 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
     folder = tmp_path_factory.mktemp("host")
     model = build_model(MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=folder)
     safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
-    return TeacherSpec("wide", MODEL, Weights(path="model.safetensors"), SET, folder, folder)
+    weights = Weights(path="model.safetensors")
+    return TeacherSpec("wide", "teachers.wide", MODEL, weights, SET, folder, folder)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +86,9 @@ def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: Te
 
 
 def test_a_teacher_is_refused_the_weights_of_another_architecture(spec: TeacherSpec) -> None:
-    other = {**vars(spec), "model": PlainCnn(channels=(4, 9))}
+    other = replace(spec, model=PlainCnn(channels=(4, 9)))
     with pytest.raises(WeightsError, match=r"teachers\.wide\.weights"):
-        TeacherHost(TeacherSpec(**other))
+        TeacherHost(other)
 
 
 def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(
