@@ -85,13 +85,17 @@ def command(
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
     """Measures, with progress on standard error, and prints the predictions."""
+    from orchestrator.deep_check.deep_check import checked_plan
     from orchestrator.profiling.measure import measure
     from orchestrator.profiling.measured_table import print_measured
 
     def say(what: str) -> None:
         click.echo(f"{what} ...", err=True)
 
-    found = measure(loaded, home=home, repeats=repeats, say=say)
+    store = Store(home)
+    store.prepare()
+    graph, transfer_set = checked_plan(loaded, store, repeats=repeats)
+    found = measure(graph, transfer_set, store, loaded.recipe.cluster, say=say)
     if as_json:
         print_json(outcome="done", problems=[], **found.to_json())
     else:
