@@ -72,7 +72,7 @@ class BareLoop:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self._layout = layout
         self._set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
-        network = student_network(task, self._set)
+        network = student_network(task.spec, self._set, task.folder)
         self._preprocess = network.preprocess
         self._model = network.model.to(memory_format=layout)
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9)

@@ -147,6 +147,7 @@ class Bench:
     def _teacher(self, runtime: Runtime, name: str, depth: int) -> Handle[TeacherHost]:
         spec = TeacherSpec(
             name=name,
+            path=f"teachers.{name}",
             model=ResNetCifar(depth=depth, preprocessing=PUBLISHED),
             weights=Weights(path=WEIGHTS[depth]),
             transfer_set=self.transfer_set.config,

@@ -32,20 +32,27 @@ class TeacherLost(ClusterError):
 
 
 class TeacherSilent(ClusterError):
-    """A ``replica`` of a ``teacher`` has given no answer for ``seconds``. The rank that asked does
-    not retry, since only the driver can end a process that is stuck."""
+    """A ``replica`` of a ``teacher`` has given no answer for ``seconds``; the ``slowest`` that it
+    gave the same rank before took so many, if there was one. The rank does not retry, since only
+    the driver can end a process that is stuck."""
 
-    def __init__(self, teacher: str, replica: int, seconds: float) -> None:
-        super().__init__(teacher, replica, seconds)
+    def __init__(
+        self, teacher: str, replica: int, seconds: float, slowest: float | None = None
+    ) -> None:
+        super().__init__(teacher, replica, seconds, slowest)
         self.teacher = teacher
         self.replica = replica
         self.seconds = seconds
+        self.slowest = slowest
 
     def __str__(self) -> str:
+        before = (
+            "none before" if self.slowest is None else f"the slowest after {self.slowest:.2g} s"
+        )
         return (
             f"teacher '{self.teacher}' (replica {self.replica}) gave no answer for "
-            f"{self.seconds:g} s (`timeouts.teacher`); run the same command again to go on, or "
-            "raise that setting if its answers take longer"
+            f"{self.seconds:g} s (`timeouts.teacher`), and {before}; run the same command again "
+            "to go on, or raise that setting if its answers take longer"
         )
 
 

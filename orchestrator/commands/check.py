@@ -84,11 +84,19 @@ def command(
 
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
+    from orchestrator.deep_check.deep_check import checked_plan
     from orchestrator.profiling.measure import measure
     from orchestrator.profiling.measured_table import print_measured
 
+    store = Store(home)
+    store.prepare()
+    graph, transfer_set = checked_plan(loaded, store, repeats=repeats)
     found = measure(
-        loaded, home=home, repeats=repeats, say=lambda what: click.echo(f"{what} ...", err=True)
+        graph,
+        transfer_set,
+        store,
+        loaded.recipe.cluster,
+        say=lambda what: click.echo(f"{what} ...", err=True),
     )
     if as_json:
         print_json(outcome="done", problems=[], **found.to_json())

@@ -81,7 +81,7 @@ def admit(
     try:
         reference = Teacher(network, inference=usual).answer(images)
     except NotNumbers as error:
-        raise error.as_error(ref.name, probe.sample_ids, usual) from error
+        raise error.as_error(ref.name, ref.path, probe.sample_ids, usual) from error
     answers = _ask(teacher, handle, inference, probe, reference)
     loaded = isinstance(ref.weights, Weights)
     verdict = assess(

@@ -22,12 +22,15 @@ MOST_READERS = STREAMS_PER_PROCESS // STREAMS_PER_RANK
 
 @dataclass(frozen=True)
 class WantedTeacher:
-    """One replica of a teacher that a stage asks: ``title`` names it in messages."""
+    """One replica of a teacher that a stage asks: ``title`` names it in messages. Stages that
+    differ in ``precision`` do not share it, for to tune or compile it for one would hold up the
+    streams of the others."""
 
     spec: TeacherSpec
+    precision: str
     replica: int
-    title: str
-    demand: Demand
+    title: str = field(compare=False)
+    demand: Demand = field(compare=False)
 
 
 @dataclass
@@ -41,8 +44,8 @@ class _LiveTeacher:
 
     def serves(self, wanted: WantedTeacher, readers: int) -> bool:
         """Whether it is the same replica, and has streams for so many readers more."""
-        same = (self.wanted.spec, self.wanted.replica) == (wanted.spec, wanted.replica)
-        return same and (self.readers + readers <= MOST_READERS or self.readers == 0)
+        has_room = self.readers + readers <= MOST_READERS or self.readers == 0
+        return self.wanted == wanted and has_room
 
 
 class TeacherPool:

@@ -58,6 +58,7 @@ class TeacherStartup:
         return [
             WantedTeacher(
                 teacher.spec(self.resolved["teachers"][teacher.ref.name]),
+                teacher.ref.precision,
                 replica,
                 f"teacher {teacher.ref.name}" + (f", replica {replica}" if replica else ""),
                 resources_of(

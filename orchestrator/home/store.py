@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -126,6 +127,11 @@ class Store:
         if not self._finished.get(digest):
             self._finished[digest] = read_outcomes(self.folder(digest))
         return self._finished[digest]
+
+    def delete(self, digest: str) -> None:
+        """Deletes all that is stored of a stage, on which nobody may be working."""
+        shutil.rmtree(self.folder(digest), ignore_errors=True)
+        self._finished.pop(digest, None)
 
     def has_result(self, digest: str) -> bool:
         """Whether there is an outcome, or a decision; unread, so it may be damaged."""

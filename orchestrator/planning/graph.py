@@ -152,6 +152,15 @@ class Graph:
         named = {stage.repeat: stage for stage in self.stages if stage.name == name}
         return named.get(repeat, named[0])
 
+    def up_to(self, stage: Stage) -> Graph:
+        """What ``stage`` needs, and ``stage`` at its end, which this graph need not have."""
+        needed, before = set(stage.needs), list[Node]()
+        for node in reversed(self.nodes):
+            if node.digest in needed:
+                needed.update(node.needs)
+                before.insert(0, node)
+        return replace(self, nodes=(*before, stage))
+
     def grown(self, choice: Choice, decision: Decision) -> Graph:
         """The graph with the stages that follow from a decision, after its choice."""
         new = choice.grow(decision.chosen)

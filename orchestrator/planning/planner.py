@@ -26,6 +26,9 @@ from teachers.weighting.constant import Uniform
 LABEL_SMOOTHING = 0.1
 """The control's smoothing, the usual value (Szegedy et al., 2016)."""
 
+UNTAUGHT = "untaught"
+"""The control that is trained on labels alone."""
+
 
 def make_plan(
     recipe: Recipe,
@@ -70,6 +73,26 @@ def make_plan(
         remarks=notes(recipe),
         samples_seen=all_have_seen(recipe),
     )
+
+
+def untaught_stage(graph: Graph) -> Stage:
+    """The untaught control of the student of ``graph``, which need not have it."""
+    alone = _without_teachers(graph.stage("student"), UNTAUGHT, Task(weight=1.0))
+    for stage in graph.stages:
+        if stage.title == alone.title:
+            return stage
+    *_, alone = count_beside([*graph.stages, alone])
+    return alone
+
+
+def _without_teachers(student: Stage, name: str, task: Task) -> Stage:
+    """The control ``name``: the ``student``, trained on labels alone."""
+    path = f"controls.{name}"
+    cohort = tuple(
+        replace(spec, path=path, objective={"task": task}, gate=None, tracks_weights=False)
+        for spec in student.cohort
+    )
+    return replace(student, name=path, role=StageRole.CONTROL, cohort=cohort, teachers=())
 
 
 def stage_names(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
@@ -140,15 +163,15 @@ class _Planner:
         """The student of one repeat, taught offline, then its controls."""
         recipe, spec = self.recipe, self._student(repeat)
         taught_by = tuple(teachers.values()) if needs_teachers(spec.objective) else ()
-        yield self._taught(spec, StageRole.STUDENT, taught_by, recipe.ensemble, repeat)
+        student = self._taught(spec, StageRole.STUDENT, taught_by, recipe.ensemble, repeat)
+        yield student
         tasks = {
-            "untaught": Task(weight=1.0),
+            UNTAUGHT: Task(weight=1.0),
             "label_smoothing": Task(weight=1.0, label_smoothing=LABEL_SMOOTHING),
         }
         for name, task in tasks.items():
             if name in recipe.controls:
-                alone = replace(spec, path=f"controls.{name}", objective={"task": task})
-                yield self._taught(alone, StageRole.CONTROL, (), recipe.ensemble, repeat)
+                yield _without_teachers(student, name, task)
         if "single_teachers" in recipe.controls:
             uniform = recipe.ensemble.model_copy(update={"weighting": Uniform()})
             for name, ref in teachers.items():

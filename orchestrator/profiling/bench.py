@@ -1,4 +1,4 @@
-"""Where a measurement runs stages: a scratch home beside the real one, and the run's own parts.
+"""Where a measurement runs stages: a session in a scratch home beside the real one.
 
 Waits for another measurement in the same home; freed by its end.
 """
@@ -9,76 +9,80 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from cluster.runtime import Runtime
-from orchestrator.deep_check.deep_check import CheckedPlan
-from orchestrator.execution.role_specs import RoleSpecs
-from orchestrator.execution.stage_runner import StageRunner
+from orchestrator.execution.session import Session
+from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.home.cleaning import MEASURING
 from orchestrator.home.store import Store
-from orchestrator.planning.plan import Plan, Stage
-from students.storage.outcome import read_outcome
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.stage import Stage, TeacherRef
+from students.specs import StageOutput
 from students.training.warning_relay import LOGGER
 from students.transfer_sets.transfer_set import TransferSet
+from teachers.inference.inference_config import plain
+from teachers.serving.answer_spec import AnswerSpec
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A plan to be timed on ``runtime``, each stage and teacher for ``seconds``.
+    """A graph to be timed, each stage and teacher for ``seconds``, in ``session``, whose home is a
+    scratch home.
 
-    What is written lies in ``scratch``; what is stored already is looked up in ``store``. ``say``
-    gets a line about each thing that is timed.
+    What is stored already is looked up in ``store``. ``say`` gets a line about each thing that is
+    timed.
     """
 
-    checked: CheckedPlan
+    graph: Graph
     store: Store
-    scratch: Store
-    runtime: Runtime
-    cores: int
+    session: Session
     seconds: float
     say: Callable[[str], None]
 
     @property
+    def scratch(self) -> Store:
+        """Where what is timed is stored."""
+        return self.session.store
+
+    @property
     def transfer_set(self) -> TransferSet:
-        """The plan's data."""
-        return self.checked.transfer_set
+        """The graph's samples."""
+        return self.session.transfer_set(self.graph.data)
 
-    @cached_property
-    def plan(self) -> Plan:
-        """The plan, in which a teacher that is still to be trained need not pass the gate."""
-        plan = self.checked.plan
-        teachers = {
-            name: config
-            if config.weights or self.is_stored(plan.stage(f"teachers.{name}"))
-            else config.model_copy(update={"gate": "warn"})
-            for name, config in plan.recipe.teachers.items()
+    def teachers(self, stage: Stage, store: Store) -> list[StageTeacher]:
+        """The stage's teachers, as far as ``store`` knows them."""
+        return [StageTeacher(stage, ref, store, self.transfer_set) for ref in stage.teachers]
+
+    def answers(self, stage: Stage) -> dict[str, AnswerSpec]:
+        """What the stage asks of each of its teachers, whose outcomes the scratch home has."""
+        return {
+            teacher.ref.name: teacher.answers(teacher.config or plain(1))
+            for teacher in self.teachers(stage, self.scratch)
         }
-        return replace(plan, recipe=plan.recipe.model_copy(update={"teachers": teachers}))
 
-    @cached_property
-    def runner(self) -> StageRunner:
-        """Runs stages in the scratch home."""
-        specs = RoleSpecs(self.plan, self.scratch, self.checked.hint_shapes)
-        return StageRunner(self.runtime, specs, self.transfer_set)
 
-    @cached_property
-    def real_runner(self) -> StageRunner:
-        """Looks up what the real home has; runs nothing."""
-        specs = RoleSpecs(self.plan, self.store, self.checked.hint_shapes)
-        return StageRunner(self.runtime, specs, self.transfer_set)
+def to_be_timed(graph: Graph, store: Store) -> Graph:
+    """The graph without its tests, in which a teacher that is still to be trained need not pass the
+    parity gate."""
 
-    def is_stored(self, stage: Stage) -> bool:
-        """Whether the real home has the stage's outcome."""
-        return read_outcome(self.store.folder(stage.digest)) is not None
+    def admitted(ref: TeacherRef) -> TeacherRef:
+        trained = not isinstance(ref.weights, StageOutput) or store.outcomes(ref.weights.stage)
+        return ref if trained else replace(ref, gate="warn")
+
+    nodes = tuple(
+        replace(node, teachers=tuple(map(admitted, node.teachers)))
+        if isinstance(node, Stage)
+        else node
+        for node in graph.nodes
+    )
+    return replace(graph, nodes=nodes, tests=False)
 
 
 @contextmanager
-def scratch_home(store: Store) -> Iterator[Store]:
+def scratch_home(store: Store) -> Iterator[Path]:
     """An empty home inside the cache of ``store``, whose transfer sets it shares.
 
     One at a time: two measurements would measure each other. Warnings about teachers that answer
@@ -88,13 +92,13 @@ def scratch_home(store: Store) -> Iterator[Store]:
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger(LOGGER)
     with FileLock(f"{folder}.lock"), TemporaryDirectory(dir=folder) as home:
-        scratch = Store(Path(home))
-        scratch.prepare()
+        cache = Store(Path(home)).cache
+        cache.mkdir()
         for each in store.cache.iterdir():
             if each.is_dir() and each.name not in (MEASURING, "teachers"):
-                (scratch.cache / each.name).symlink_to(each)
+                (cache / each.name).symlink_to(each)
         logger.disabled = True
         try:
-            yield scratch
+            yield Path(home)
         finally:
             logger.disabled = False

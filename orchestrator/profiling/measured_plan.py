@@ -59,13 +59,15 @@ class MeasuredBank:
 class ExpectedStage:
     """One stage that is still to be run: its seconds if nothing runs beside it.
 
-    ``samples_per_second`` of its steps, over the whole stage, none of an evaluation; ``asked`` and
-    ``read`` count the answers that teachers compute for it and that it reads from the bank.
+    ``test_seconds`` follow at the end of the run, for the test part. ``samples_per_second`` of its
+    steps, over the whole stage, none of an evaluation; ``asked`` and ``read`` count the answers
+    that teachers compute for it and that it reads from the bank.
     """
 
     name: str
     digest: str
     seconds: float
+    test_seconds: float
     samples_per_second: float | None = None
     asked: int = 0
     read: int = 0

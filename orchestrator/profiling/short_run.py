@@ -1,11 +1,10 @@
-"""Runs a stage for a few seconds, by the executor of a run, and times its steps.
+"""Runs a stage for a few seconds, in a session as a run does, and times its steps.
 
-Waits as the executor does; the stage is freed by its first event after the time is over.
+Waits as a run does; the stage is freed by its first event after the time is over.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
 
-from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.planning.plan import Stage
+from orchestrator.execution.stage_works import StageResult
+from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.stage import Stage
 from orchestrator.profiling.bench import Bench
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
 from students.storage.step_log import Row, read_committed, step_log_path
@@ -52,6 +52,7 @@ class _Stopwatch:
 
     seconds: float
     most_steps: int | None
+    attempt: int = 1
     started: float = 0.0
     first_step: float = 0.0
     steps_per_epoch: int = 1
@@ -61,7 +62,7 @@ class _Stopwatch:
         """Nothing else works in a scratch home."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        self.started = self.first_step = time.monotonic()
+        self.attempt, self.started = attempt, time.monotonic()
 
     def on_event(self, stage: Stage, event: Event) -> None:
         now = time.monotonic()
@@ -73,28 +74,38 @@ class _Stopwatch:
                 if enough or (step >= FEWEST_STEPS and now - self.first_step >= self.seconds):
                     raise _TimeIsUp
 
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        """The next attempt is timed."""
+
     def on_end(self, result: StageResult) -> None:
-        self.total_seconds = result.seconds
+        if result.ran:
+            self.total_seconds = result.seconds
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        """What was chosen is timed by itself."""
 
 
 def time_stage(
     bench: Bench, stage: Stage, *, epochs: int | None = None, most_steps: int | None = None
 ) -> StageTiming:
-    """Runs ``stage`` from its beginning; the rate is that of its steps but the first, at most
-    ``most_steps``, in the first ``epochs`` epochs.
+    """Runs ``stage``, whose needs are stored, from its beginning; the rate is that of its steps but
+    the first, at most ``most_steps``, in the first ``epochs`` epochs.
 
     Raises:
         UserError, ClusterError: as of a run.
     """
     watch, folder = _Stopwatch(bench.seconds, most_steps), bench.scratch.folder(stage.digest)
-    executor = Executor(bench.plan, bench.scratch, bench.runtime, bench.runner, watch, bench.cores)
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(_TimeIsUp):
-        executor.run_stage(stage)
-    log = step_log_path(folder, 1)
+    bench.scratch.delete(stage.digest)
+    future = bench.session.submit(bench.graph.up_to(stage), watch)
+    try:
+        with suppress(_TimeIsUp):
+            future.result()
+    finally:
+        future.cancel()
+    log = step_log_path(folder, watch.attempt)
     # Also the rows that no checkpoint has committed.
     whole = log.read_bytes().rfind(b"\n") + 1
-    rows = [row for row in read_committed(folder, [(1, whole)]) if row.kind == "step"]
+    rows = [row for row in read_committed(folder, [(watch.attempt, whole)]) if row.kind == "step"]
     last = min(most_steps or len(rows), (epochs or len(rows)) * watch.steps_per_epoch)
     counted = rows[1:last] or rows[:1]
     seconds = sum(row.values["step_seconds"] for row in counted)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.planning.plan import Stage
+from orchestrator.planning.stage import Stage
 from orchestrator.profiling.measured_plan import ExpectedStage
 from orchestrator.profiling.short_run import StageTiming
 from students.training.build import sample_ids
@@ -31,15 +31,15 @@ class Workload:
 
 
 def workload(stage: Stage, transfer_set: TransferSet) -> Workload:
-    """How much there is to do in ``stage``."""
+    """How much there is to do in ``stage``, for the student of its cohort that has most."""
     validation, test = len(transfer_set.validation_ids), len(transfer_set.test_ids)
-    if not stage.cohort:
-        return Workload(0, 0, validation, test)
-    spec = stage.cohort[0]
-    train, count = spec.train, len(sample_ids(transfer_set, spec.samples))
-    samples = math.ceil(count / train.batch_size) * train.batch_size * train.epochs
-    views = len(required_views(spec, transfer_set)) if stage.teachers else 0
-    return Workload(samples, train.epochs, validation, test, count, views)
+    works = [Workload(0, 0, validation, test)]
+    for spec in stage.cohort:
+        train, count = spec.train, len(sample_ids(transfer_set, spec.samples))
+        samples = math.ceil(count / train.batch_size) * train.batch_size * train.epochs
+        views = len(required_views(spec, transfer_set)) if stage.teachers else 0
+        works.append(Workload(samples, train.epochs, validation, test, count, views))
+    return max(works, key=lambda work: work.samples)
 
 
 @dataclass(frozen=True)
@@ -60,50 +60,57 @@ def expected_stage(
 
     ``stored`` are the teachers whose answers the bank has already; the stage adds its own.
     """
-    cached = set(stage.teachers) - timed.uncached
+    teachers = {ref.name for ref in stage.teachers}
+    cached = teachers - timed.uncached
     read, new = timed.read or timed.computed, work.samples
     if timed.read is not None:
         new = 0 if cached <= stored else min(work.distinct * work.views, work.samples)
         stored |= cached
     steps = new / timed.computed.rate + (work.samples - new) / read.rate
     first = timed.computed if new else read
-    seconds = first.start_seconds + steps + _beside_steps(work, first)
-    if not stage.teachers and first.total_seconds is not None:
+    per_image = FORWARD_SHARE * (1.0 - first.wait_share) / first.rate
+    seconds = first.start_seconds + steps + _validation(work, first, per_image)
+    if not teachers and first.total_seconds is not None:
         seconds = first.total_seconds
     asked = new * len(cached) + work.samples * len(timed.uncached)
     return ExpectedStage(
         stage.title,
         stage.digest,
         seconds,
-        work.samples / steps,
+        work.test * per_image,
+        samples_per_second=work.samples / steps,
         asked=asked,
-        read=work.samples * len(stage.teachers) - asked,
+        read=work.samples * len(teachers) - asked,
     )
 
 
-def _beside_steps(work: Workload, timing: StageTiming) -> float:
+def _validation(work: Workload, timing: StageTiming, per_image: float) -> float:
     """Seconds of a stage after its epochs (validation, checkpoint) and after its last step
-    (evaluation of both parts)."""
-    per_image = FORWARD_SHARE * (1.0 - timing.wait_share) / timing.rate
+    (validation), where a forward pass takes ``per_image`` seconds."""
     epoch = timing.epoch_seconds
     if epoch is None:
         epoch = work.validation * per_image
-    return work.epochs * epoch + (work.validation + work.test) * per_image
+    return work.epochs * epoch + work.validation * per_image
 
 
 def run_seconds(
-    stages: Sequence[tuple[Stage, float, int]], cores: int, *, parallel: bool = True
+    stages: Sequence[tuple[Stage, ExpectedStage, int]], cores: int, *, parallel: bool = True
 ) -> float:
-    """The seconds of all ``stages``, each given with its own seconds and its roles' threads.
+    """The seconds of all ``stages``, each given with what it takes and its roles' threads, and of
+    the evaluations on the test part when all are done.
 
     Stages that need not wait for each other run beside each other: the longest chain is a bound
     from below, what all of them take of the cores another; the larger is the answer.
     """
     if not parallel:
-        return sum(seconds for _, seconds, _ in stages)
+        return sum(each.seconds + each.test_seconds for _, each, _ in stages)
     ends: dict[str, float] = {}
-    for stage, seconds, _ in stages:
+    for stage, each, _ in stages:
         begins = max((ends[need] for need in stage.needs if need in ends), default=0.0)
-        ends[stage.digest] = begins + seconds
-    work = sum(seconds * min(threads, cores) for _, seconds, threads in stages)
-    return max(work / cores, max(ends.values(), default=0.0))
+        ends[stage.digest] = begins + each.seconds
+    chain = max(ends.values(), default=0.0)
+    tests = max((each.test_seconds for _, each, _ in stages), default=0.0)
+    work = sum(
+        (each.seconds + each.test_seconds) * min(threads, cores) for _, each, threads in stages
+    )
+    return max(work / cores, chain + tests)

@@ -1,27 +1,21 @@
-"""Times a teacher by itself, as it answers in a stage, and prepares what that stage needs of it."""
+"""Times a teacher by itself, as it answers in a stage."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from threading import Event
 
 import numpy as np
 
 from cluster.runtime import Handle
-from orchestrator.execution.finished_network import finished_network
-from orchestrator.planning.plan import Stage
-from orchestrator.planning.thread_allocation import Resolved, resources_of
+from orchestrator.execution.parity_gate import choose_config
+from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.execution.teacher_pool import WantedTeacher
+from orchestrator.planning.stage import Stage, TeacherRef
+from orchestrator.planning.thread_allocation import resolve, resources_of
 from orchestrator.profiling.bench import Bench
 from orchestrator.profiling.measured_plan import MeasuredTeacher
-from students.knowledge import Tap
-from students.models.network import weights_sha256
-from students.models.profile import costs
-from students.objectives.term import taps_of
-from students.storage.attempts import begin_attempt
-from students.storage.outcome import Outcome, read_outcome, write_outcome
-from students.training.build import student_network
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification.autotune import WORTH_MACS
 from teachers.qualification.records import Tuning, read_record
@@ -32,70 +26,46 @@ FORWARD_BATCHES = 4
 """Asked for at one time, so that the way to the teacher and back counts for little."""
 
 
-def prepare_teacher(bench: Bench, name: str) -> None:
-    """Gives the scratch home the outcome of the teacher's stage, and how the teacher is run, where
-    the real home has them; else, if no short training has ended, an outcome of initial weights."""
-    stage = bench.plan.stage(f"teachers.{name}")
-    folder = bench.scratch.folder(stage.digest)
-    if bench.is_stored(stage):
-        folder.symlink_to(bench.store.folder(stage.digest))
-        records = bench.real_runner.teachers.bank_shelves.folder(name)
-        for file in filter(lambda path: path.is_file(), records.iterdir()):
-            shutil.copy(file, bench.runner.teachers.bank_shelves.folder(name))
-    elif read_outcome(folder) is None:
-        _write_initial_outcome(bench, name, stage)
-
-
-def _write_initial_outcome(bench: Bench, name: str, stage: Stage) -> None:
-    weights = {}
-    if stage.kind == "teach":
-        resolved = Resolved(student=1, teachers={})
-        task = bench.runner.role_specs.assignments(stage, 1, resolved)[0]
-        network = student_network(task, bench.transfer_set)
-        weights = network.model.state_dict()
-    else:
-        network = finished_network(bench.plan, bench.scratch, stage, bench.transfer_set)
-    cost = costs(network, bench.transfer_set.shape)
-    outcome = Outcome(weights_sha256(network.model), cost.parameters, cost.macs, cost.bytes)
-    folder = bench.scratch.folder(stage.digest)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_outcome(folder, begin_attempt(folder), outcome, weights=weights, answers={})
-
-
-def time_teacher(bench: Bench, name: str, stage: Stage, threads: int) -> MeasuredTeacher:
-    """Times the teacher as it answers in ``stage``, and records how it is run where that stage
-    looks for it; in its own stage, the evaluation of a loaded model, it is run plainly."""
-    config, teaches = bench.plan.recipe.teachers[name], name in stage.teachers
-    taps = taps_of(stage.cohort[0].objective).get(name, ()) if teaches else ()
-    spec = bench.runner.role_specs.teacher_spec(name, threads)
-    with ExitStack() as roles:
-        place = resources_of(config.resources, threads)
-        handle = bench.runtime.start(place, f"teacher {name}", TeacherHost, spec)
-        roles.callback(bench.runtime.retire, handle)
-        chosen = _choose(bench, name, stage, handle, threads, taps) if teaches else plain(threads)
-        rate = _rate(bench, handle, AnswerSpec(chosen, taps, None, stage.ensemble.top_k))
-    tuning = (
-        read_record(bench.runner.teachers.bank_shelves.folder(name), Tuning) if teaches else None
-    )
+def time_teacher(bench: Bench, stage: Stage, ref: TeacherRef) -> MeasuredTeacher:
+    """Times teacher ``ref`` as it answers in ``stage``, and records how it is run where that stage
+    looks for it; in the evaluation of a loaded model it is run plainly."""
+    bench.say(f"timing teacher '{ref.name}'")
+    teacher = StageTeacher(stage, ref, bench.scratch, bench.transfer_set)
+    if stage.teachers:
+        _copy_records(bench, teacher)
+    threads = _threads(bench, teacher)
+    demand = resources_of(ref.resources, threads)
+    wanted = WantedTeacher(teacher.spec(threads), ref.precision, 0, f"teacher {ref.name}", demand)
+    with bench.session.pool.entered(stage.title, (), [wanted], Event()) as (_, [handle]):
+        chosen = _choose(teacher, handle, threads) if stage.teachers else plain(threads)
+        answers = AnswerSpec(chosen, teacher.taps, None, stage.ensemble.top_k)
+        rate = _rate(bench, handle, answers)
+    tuning = read_record(teacher.folder, Tuning) if stage.teachers else None
     tuned = tuning if tuning and tuning.chosen == chosen != plain(threads) else None
     return MeasuredTeacher(str(chosen), chosen.threads, rate, tuned.gain if tuned else None)
 
 
-def _choose(
-    bench: Bench,
-    name: str,
-    stage: Stage,
-    handle: Handle[TeacherHost],
-    threads: int,
-    taps: Sequence[Tap],
-) -> InferenceConfig:
+def _copy_records(bench: Bench, teacher: StageTeacher) -> None:
+    """Makes the teacher's folder, with how it is run, where the real home has that."""
+    teacher.prepare()
+    stored = StageTeacher(teacher.stage, teacher.ref, bench.store, bench.transfer_set)
+    if bench.store.outcomes(teacher.ref.output.stage) and stored.folder.is_dir():
+        for file in filter(lambda path: path.is_file(), stored.folder.iterdir()):
+            shutil.copy(file, teacher.folder)
+
+
+def _threads(bench: Bench, teacher: StageTeacher) -> int:
+    stage, name, cores = teacher.stage, teacher.ref.name, bench.session.cores
+    if not stage.teachers:
+        return resolve(stage, cores)["student"]
+    return resolve(stage, cores, {name: teacher.config} if teacher.config else {})["teachers"][name]
+
+
+def _choose(teacher: StageTeacher, handle: Handle[TeacherHost], threads: int) -> InferenceConfig:
     """As a run chooses it, except for compiling, which takes longer than all this."""
-    gate, shelves = bench.runner.teachers.parity_gate, bench.runner.teachers.bank_shelves
-    outcome = read_outcome(bench.scratch.folder(bench.plan.stage(f"teachers.{name}").digest))
-    macs = outcome.macs if outcome else 1
     # So many are worth a short search, and not worth compiling.
-    samples = min(shelves.samples_to_answer(stage), int(2 * WORTH_MACS / max(1, macs)))
-    return gate.choose_config(name, handle, shelves.folder(name), threads, taps, samples)
+    samples = int(2 * WORTH_MACS / max(1, teacher.outcome.macs))
+    return choose_config(teacher, handle, threads, samples)
 
 
 def _rate(bench: Bench, handle: Handle[TeacherHost], answers: AnswerSpec) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from students.models.weights import load_weights
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.teacher_gate import Gate
 from students.objectives.term import Guided
-from students.specs import Assignment, Samples
+from students.specs import Assignment, Samples, StudentSpec
 from students.training.learner import Learner
 from students.transfer_sets.splits import Ids
 from students.transfer_sets.transfer_set import TransferSet, some_classes
@@ -31,7 +32,7 @@ def build_learner(
         ModelError: no vector can be made of the layer that the gating network reads.
     """
     spec, gating = assignment.spec, assignment.spec.gate
-    network = student_network(assignment, transfer_set)
+    network = student_network(spec, transfer_set, assignment.folder)
     shape = spec.model.model_shape(transfer_set.shape)
     layers = [each.layer for each in guided.values()]
     shapes = probe_shapes(network.model, shape, [*layers, *([gating.layer] if gating else [])])
@@ -56,19 +57,20 @@ def build_learner(
     )
 
 
-def student_network(assignment: Assignment, transfer_set: TransferSet) -> Network:
-    """The student as it is deployed, with the weights it starts from."""
-    spec, classes = assignment.spec, assignment.spec.samples.classes
+def student_network(spec: StudentSpec, transfer_set: TransferSet, folder: Path) -> Network:
+    """The student as it is deployed, with the weights it starts from; its files and code are
+    relative to ``folder``."""
+    classes = spec.samples.classes
     model = build_model(
         spec.model,
         input_shape=transfer_set.shape,
         classes=transfer_set.classes if classes is None else len(classes),
         seed=spec.seed,
-        folder=assignment.folder,
+        folder=folder,
     )
     if isinstance(spec.weights, Weights):
         place = f"{spec.path}.weights"
-        load_weights(model, spec.weights, path_in_recipe=place, folder=assignment.folder)
+        load_weights(model, spec.weights, path_in_recipe=place, folder=folder)
     first = Preprocess(spec.model.preprocessing, mean=transfer_set.mean, std=transfer_set.std)
     return Network(first, model, spread_of(classes, transfer_set.classes))
 

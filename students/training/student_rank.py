@@ -178,7 +178,7 @@ class StudentRank:
     ) -> None:
         folder, progress = self.assignment.stage_folder, trainer.progress
         weights = deployed_weights(state)
-        network = student_network(self.assignment, transfer_set)
+        network = student_network(self.assignment.spec, transfer_set, self.assignment.folder)
         network.model.load_state_dict(weights)
         outcome, logits = evaluate(network, transfer_set)
         rows = read_committed(folder, progress.segments)

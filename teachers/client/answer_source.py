@@ -6,6 +6,7 @@ Where it waits, see ``stream``.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -37,7 +38,8 @@ class TeacherEndpoint:
     """One teacher as a student's rank reaches it.
 
     ``replicas`` may be empty where all answers are stored; ``timeout`` bounds, in seconds, the
-    wait for one answer; ``restarts`` counts those of each replica, by its index.
+    wait for one answer. By the index of each replica, ``restarts`` counts those, and ``slowest``
+    has the longest wait, in seconds, for an answer that came.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TeacherEndpoint:
     on_loss: Wait | Fail
     answers: AnswerSpec
     restarts: Counter[int] = field(default_factory=Counter)
+    slowest: dict[int, float] = field(default_factory=dict)
 
     def stream(self, questions: Sequence[Question], replica: int = 0) -> ReplicaStream:
         """One replica's answers to ``questions``.
@@ -90,16 +93,21 @@ class ReplicaStream:
         """
         for attempt in range(MAX_RESTARTS + 1):
             try:
-                answer = self._stream.next(self._endpoint.timeout)
+                return self._take()
             except (RoleLost, InvalidAnswer) as error:
                 self._restart(attempt, error)
-            except RoleSilent as error:
-                endpoint = self._endpoint
-                raise TeacherSilent(endpoint.name, self._replica, endpoint.timeout) from error
-            else:
-                self._taken += 1
-                return answer
         raise AssertionError("the last attempt returns or raises")
+
+    def _take(self) -> Answer:
+        endpoint, began = self._endpoint, time.monotonic()
+        slowest = endpoint.slowest.get(self._replica)
+        try:
+            answer = self._stream.next(endpoint.timeout)
+        except RoleSilent as error:
+            raise TeacherSilent(endpoint.name, self._replica, endpoint.timeout, slowest) from error
+        self._taken += 1
+        endpoint.slowest[self._replica] = max(slowest or 0.0, time.monotonic() - began)
+        return answer
 
     def _restart(self, attempt: int, error: RoleLost | InvalidAnswer) -> None:
         self._stream.close()

@@ -21,15 +21,15 @@ class NotNumbers(ValueError):
         self.row = row
 
     def as_error(
-        self, teacher: str, sample_ids: npt.NDArray[np.int64], inference: InferenceConfig
+        self, teacher: str, path: str, ids: npt.NDArray[np.int64], inference: InferenceConfig
     ) -> InvalidAnswer:
-        """The error of a ``teacher``, run with ``inference``, for its input ``sample_ids`` [B]."""
-        place = f"teachers.{teacher}"
+        """The error of a ``teacher``, whose place in the recipe is ``path``, run with
+        ``inference``, for its input samples ``ids`` [B]."""
         remedy = "check its weights"
         if inference.precision != "fp32":
-            remedy += f", or take `{place}.precision` back to fp32"
-        message = f"teacher '{teacher}' {self}, first to sample {sample_ids[self.row]}; {remedy}"
-        return InvalidAnswer(message, path=place)
+            remedy += f", or take `{path}.precision` back to fp32"
+        message = f"teacher '{teacher}' {self}, first to sample {ids[self.row]}; {remedy}"
+        return InvalidAnswer(message, path=path)
 
 
 def encode(values: Tensor) -> npt.NDArray[np.float16]:

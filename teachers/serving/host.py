@@ -1,6 +1,6 @@
-"""The roles that a runtime starts for a teacher: one that answers a student, one that evaluates.
+"""The role of a teacher, which answers students.
 
-Each has the network and the transfer set in its process, so that it makes the views itself.
+It has the network and the transfer set in its process, so that it makes the views itself.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class TeacherHost:
             except NotNumbers as error:
                 # In plain fp32 itself; a pass may repeat the samples.
                 repeated = np.resize(sample_ids, error.row + 1)
-                raise error.as_error(self.spec.name, repeated, usual) from error
+                raise error.as_error(self.spec.name, self.spec.path, repeated, usual) from error
 
     def _compute(
         self, answers: AnswerSpec, columns: Sequence[str], view: int, sample_ids: Ids
@@ -167,7 +167,8 @@ class TeacherHost:
         try:
             answer = self._teacher(answers.inference).answer(pictures, answers.taps)
         except NotNumbers as error:
-            raise error.as_error(self.spec.name, sample_ids, answers.inference) from error
+            name, path = self.spec.name, self.spec.path
+            raise error.as_error(name, path, sample_ids, answers.inference) from error
         logits = Column(LOGITS, (self.transfer_set.classes,), answers.top_k)
         values = {**answer.columns, LOGITS: logits.as_stored(answer.logits)}
         return {name: values[name] for name in columns}

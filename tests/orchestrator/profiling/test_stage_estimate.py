@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from orchestrator.planning.plan import Stage
 
+from orchestrator.planning.stage import Stage
 from orchestrator.profiling.measured_plan import ExpectedStage
 from orchestrator.profiling.short_run import StageTiming
 from orchestrator.profiling.stage_estimate import (
@@ -32,7 +32,12 @@ TIMING = StageTiming(
     counted=8,
 )
 WORK = Workload(samples=1000, epochs=4, validation=100, test=200)
-ALONE = Stage("a", "teach", {"model": "any"})
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Stage:
+    """A stage without teachers."""
+    return small.planned(tmp_path).stage("controls.untaught")
 
 
 def taught(
@@ -40,7 +45,7 @@ def taught(
 ) -> dict[str, ExpectedStage]:
     """The student's stages, with two teachers, by title."""
     plan = small.planned(folder, *overrides, repeats=repeats)
-    data = load_transfer_set(plan.recipe.transfer_set, folder=folder, cache=folder / "cache")
+    data = load_transfer_set(plan.data.transfer_set, folder=folder, cache=folder / "cache")
     read = replace(TIMING, rate=1000.0, start_seconds=1.0) if bank else None
     timing, stored = TimedStage(TIMING, read, frozenset(filter(None, [uncached]))), set()
     return {
@@ -81,31 +86,39 @@ def test_a_teacher_whose_answers_are_not_kept_is_asked_every_time(tmp_path: Path
     assert found["student#2"].asked == SAMPLES
 
 
-def test_a_stage_takes_its_start_its_steps_and_its_evaluations() -> None:
-    found = expected_stage(ALONE, WORK, TimedStage(TIMING), set())
-    assert found.seconds == pytest.approx(5.0 + 1000 / 100 + 4 * 0.5 + (100 + 200) / 300)
+def test_a_stage_takes_its_start_its_steps_and_its_validations(alone: Stage) -> None:
+    found = expected_stage(alone, WORK, TimedStage(TIMING), set())
+    assert found.seconds == pytest.approx(5.0 + 1000 / 100 + 4 * 0.5 + 100 / 300)
     assert found.samples_per_second == 100.0, "a rate is that of the steps"
 
 
-def test_validation_is_estimated_where_no_epoch_has_ended() -> None:
+def test_the_test_part_is_evaluated_at_the_end_of_the_run(alone: Stage) -> None:
+    assert expected_stage(alone, WORK, TimedStage(TIMING), set()).test_seconds == 200 / 300
+
+
+def test_validation_is_estimated_where_no_epoch_has_ended(alone: Stage) -> None:
     timed = TimedStage(replace(TIMING, epoch_seconds=None))
-    found = expected_stage(ALONE, WORK, timed, set())
-    assert found.seconds == pytest.approx(5.0 + 1000 / 100 + (4 * 100 + 100 + 200) / 300)
+    found = expected_stage(alone, WORK, timed, set())
+    assert found.seconds == pytest.approx(5.0 + 1000 / 100 + (4 * 100 + 100) / 300)
 
 
-def test_a_stage_that_came_to_its_end_takes_what_it_took() -> None:
+def test_a_stage_that_came_to_its_end_takes_what_it_took(alone: Stage) -> None:
     timed = TimedStage(replace(TIMING, total_seconds=1.5))
-    assert expected_stage(ALONE, WORK, timed, set()).seconds == 1.5
+    assert expected_stage(alone, WORK, timed, set()).seconds == 1.5
 
 
-def test_the_whole_run_is_its_longest_chain_or_the_work_that_the_cores_do() -> None:
-    teachers = [Stage(name, "teach", {"model": name}) for name in "ab"]
-    student = Stage("c", "teach", {"model": "c"}, needs=tuple(each.digest for each in teachers))
-    one, other = zip(teachers, (10.0, 4.0), (1, 1), strict=True)
-    last = (student, 6.0, 1)
-    assert run_seconds([one, other, last], 100) == 16
-    assert run_seconds([one, other, last], 1) == 20
-    assert run_seconds([one, other, last], 100, parallel=False) == 20
-    assert run_seconds([last], 2) == 6, "what is stored is not waited for"
-    assert run_seconds([(student, 6.0, 8)], 2) == 6, "more threads than cores take no longer"
+def expected(seconds: float, test: float = 0.0) -> ExpectedStage:
+    return ExpectedStage("any", "any", seconds, test)
+
+
+def test_the_whole_run_is_its_longest_chain_or_the_work_that_the_cores_do(tmp_path: Path) -> None:
+    wide, deep, student, _ = small.planned(tmp_path).stages
+    one, other = (wide, expected(10.0, 1.0), 1), (deep, expected(4.0), 1)
+    last = (student, expected(6.0, 2.0), 1)
+    assert run_seconds([one, other, last], 100) == 16 + 2, "tests follow, side by side"
+    assert run_seconds([one, other, last], 1) == 20 + 3
+    assert run_seconds([one, other, last], 100, parallel=False) == 20 + 3
+    assert run_seconds([last], 2) == 6 + 2, "what is stored is not waited for"
+    more = (student, expected(6.0), 8)
+    assert run_seconds([more], 2) == 6, "more threads than cores take no longer"
     assert run_seconds([], 2) == 0

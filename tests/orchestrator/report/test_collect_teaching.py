@@ -32,15 +32,16 @@ def test_a_run_records_inference_answers_and_speed(
 def test_a_measurement_before_the_run_is_in_its_report(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
+    from orchestrator.deep_check.deep_check import checked_plan
+    from orchestrator.home.store import Store
     from orchestrator.profiling.measure import measure
     from tests import small
 
     done = running.undisturbed(tmp_path_factory)
     home = done.copied(tmp_path, without=["student"])
-    overrides = (*running.IN_PROCESS, running.EACH_STEP)
-    measured = measure(
-        small.loaded(tmp_path, *overrides), home=home, say=lambda _: None, seconds=0.01
-    )
+    loaded = small.loaded(tmp_path, *running.IN_PROCESS, running.EACH_STEP)
+    store, cluster = Store(home), loaded.recipe.cluster
+    measured = measure(*checked_plan(loaded, store), store, cluster, say=str, seconds=0.01)
     predicted = running.finished(tmp_path, home).object["teaching"]["prediction"]
     assert predicted["seconds"] == measured.seconds
     assert predicted["samples_per_second"] == measured.stages[0].samples_per_second

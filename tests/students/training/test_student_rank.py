@@ -178,8 +178,8 @@ def test_untaught_is_the_same_student_on_the_same_samples_in_the_same_order(
     assert untaught.asked == []
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     first = [
-        weights_sha256(student_network(tiny.assignment(tmp_path / name, spec), data).model)
-        for name, spec in (("taught", tiny.spec()), ("untaught", tiny.spec(taught=False)))
+        weights_sha256(student_network(spec, data, tmp_path).model)
+        for spec in (tiny.spec(), tiny.spec(taught=False))
     ]
     assert first[0] == first[1]
     rates = [
@@ -197,7 +197,7 @@ def test_a_students_adapters_are_no_part_of_it(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     tiny.train(stage, tiny.spec())
     data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
-    model = student_network(tiny.assignment(stage, tiny.spec()), data).model
+    model = student_network(tiny.spec(), data, tmp_path).model
     outcome = tiny.outcome(stage)
     assert outcome.parameters == sum(each.numel() for each in model.parameters())
     checkpoint = CheckpointFolder(stage, 2, 2).latest()

@@ -233,24 +233,36 @@ def test_a_killed_teacher_raises_under_on_teacher_loss_fail(
 def test_a_silent_replica_is_named_within_the_timeout_and_not_restarted_by_its_rank(
     make_source: MakeSource, runtime: Runtime, on_loss: Wait | Fail
 ) -> None:
-    source = make_source(2, slow={3: 30.0}, timeout=0.3, on_loss=on_loss)
+    source = make_source(2, slow={3: 30.0}, timeout=1.0, on_loss=on_loss)
     with source.ask(question(n) for n in range(5)) as knowledge:
         assert [views(next(knowledge)) for _ in range(3)] == [expected(n) for n in range(3)]
-        with pytest.raises(
-            TeacherSilent, match=r"teacher 'a' \(replica 1\) gave no answer for"
-        ) as caught:
+        with pytest.raises(TeacherSilent) as caught:
             next(knowledge)
-    silent = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - made here
-    assert (silent.teacher, silent.replica, silent.seconds) == ("a", 1, 0.3)
-    assert "0.3 s (`timeouts.teacher`)" in str(silent) == str(caught.value)
+    silent = caught.value
+    assert (silent.teacher, silent.replica, silent.seconds) == ("a", 1, 1.0)
+    assert silent.slowest is not None and 0 < silent.slowest <= 1.0
     assert source._endpoints["a"].restarts.total() == 0
     runtime.kill(source.teachers["a"][1])
 
 
-def test_a_lost_teacher_is_named_by_its_error_in_another_process_too() -> None:
-    lost = pickle.loads(pickle.dumps(TeacherLost("a", 1, "it fell")))  # noqa: S301 - made here
-    assert (lost.teacher, lost.replica, lost.reason) == ("a", 1, "it fell")
-    assert str(lost).startswith("teacher 'a' is lost (replica 1: it fell); ")
+def test_errors_of_a_teacher_name_it_also_in_another_process() -> None:
+    made: list[TeacherLost | TeacherSilent] = [
+        TeacherLost("a", 1, "it fell"),
+        TeacherSilent("a", 1, 8.0),
+        TeacherSilent("a", 1, 8.0, 0.25),
+    ]
+    for error in made:
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+        assert (vars(again), str(again)) == (vars(error), str(error))
+    assert [str(error) for error in made] == [
+        "teacher 'a' is lost (replica 1: it fell); run the same command again to go on, or set "
+        "`ensemble.on_teacher_loss` to wait",
+        *(
+            f"teacher 'a' (replica 1) gave no answer for 8 s (`timeouts.teacher`), and {before}; "
+            "run the same command again to go on, or raise that setting if its answers take longer"
+            for before in ("none before", "the slowest after 0.25 s")
+        ),
+    ]
 
 
 class BreakingHandle:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from students.transfer_sets.config import Digits, Shift
 from teachers.bank.columns import Column
 from teachers.bank.shelf import Shelf, prepare_shelf
 from teachers.errors import InvalidAnswer
-from teachers.inference.inference_config import plain
+from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
@@ -37,7 +39,8 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
     folder = tmp_path_factory.mktemp("host")
     model = build_model(MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=folder)
     safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
-    return TeacherSpec("wide", MODEL, Weights(path="model.safetensors"), SET, folder, folder)
+    weights = Weights(path="model.safetensors")
+    return TeacherSpec("wide", "teachers.wide", MODEL, weights, SET, folder, folder)
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +52,7 @@ def host(spec: TeacherSpec) -> TeacherHost:
 def broken_weights(spec: TeacherSpec, tmp_path: Path) -> Path:
     """The teacher's weights with a bias that is not a number."""
     weights = safetensors.torch.load_file(spec.folder / "model.safetensors")
-    weights[
-        list(
-            build_model(
-                MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=tmp_path
-            ).state_dict()
-        )[-1]
-    ].fill_(float("nan"))
+    weights["output.bias"].fill_(float("nan"))
     safetensors.torch.save_file(weights, tmp_path / "broken.safetensors")
     return tmp_path / "broken.safetensors"
 
@@ -85,9 +82,9 @@ def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: Te
 
 
 def test_a_teacher_is_refused_the_weights_of_another_architecture(spec: TeacherSpec) -> None:
-    other = {**vars(spec), "model": PlainCnn(channels=(4, 9))}
+    other = replace(spec, model=PlainCnn(channels=(4, 9)))
     with pytest.raises(WeightsError, match=r"teachers\.wide\.weights"):
-        TeacherHost(TeacherSpec(**other))
+        TeacherHost(other)
 
 
 def test_an_answer_that_is_no_number_names_the_teacher_and_the_sample(
@@ -123,6 +120,7 @@ def make_shelf(tmp_path: Path) -> Callable[..., Shelf]:
 
 
 MakeShelf = Callable[..., Shelf]
+Read = Callable[[list[Iterator[Answer]]], list[list[Answer]]]
 
 
 def test_answers_are_stored_on_the_shelf_and_in_the_way_that_is_asked(
@@ -140,9 +138,9 @@ def test_answers_are_stored_on_the_shelf_and_in_the_way_that_is_asked(
     assert host.probe(question.sample_ids, 3, narrow).computed == 0, "a probe goes past the bank"
 
 
-def test_streams_that_ask_different_things_at_one_time_are_answered_as_each_alone(
-    spec: TeacherSpec, make_shelf: MakeShelf
-) -> None:
+@pytest.fixture
+def stages_questions(make_shelf: MakeShelf) -> list[tuple[AnswerSpec, list[Question]]]:
+    """What stages ask that differ in all that they may, and their questions."""
     specs = [
         PLAIN,
         AnswerSpec(plain(1), (), make_shelf("ab", LOGITS)),
@@ -151,21 +149,58 @@ def test_streams_that_ask_different_things_at_one_time_are_answered_as_each_alon
         AnswerSpec(plain(1), (Tap("stage1.conv1"), Tap("stage1"))),
         AnswerSpec(replace(plain(1, "bf16"), folded=True), (Tap("stage1.conv1"),)),
     ]
-    orders = [np.random.default_rng(n).permutation(60).reshape(6, 10) for n in range(len(specs))]
-    questions = [[Question(n % 3, ids) for ids in order] for n, order in enumerate(orders)]
+    made = []
+    for n, answers in enumerate(specs):
+        order = np.random.default_rng(n).permutation(60).reshape(6, 10)
+        made.append((answers, [Question(n % 3, ids) for ids in order]))
+    return made
+
+
+def in_turn(streams: list[Iterator[Answer]]) -> list[list[Answer]]:
+    return [list(each) for each in zip(*zip(*streams, strict=True), strict=True)]
+
+
+def in_threads(streams: list[Iterator[Answer]]) -> list[list[Answer]]:
+    with ThreadPoolExecutor(len(streams)) as threads:
+        return list(threads.map(list, streams))
+
+
+@pytest.mark.parametrize("read", [in_turn, in_threads])
+def test_streams_that_ask_different_things_at_one_time_are_answered_as_each_alone(
+    spec: TeacherSpec, stages_questions: list[tuple[AnswerSpec, list[Question]]], read: Read
+) -> None:
     alone = [
         [bits(each) for each in TeacherHost(spec).answers(asked, replace(answers, shelf=None))]
-        for asked, answers in zip(questions, specs, strict=True)
+        for answers, asked in stages_questions
     ]
     host = TeacherHost(spec)
-    streams = [host.answers(asked, each) for asked, each in zip(questions, specs, strict=True)]
-    together = [[bits(each) for each in turn] for turn in zip(*streams, strict=True)]
-    assert [list(each) for each in zip(*together, strict=True)] == alone
-    for asked, answers in zip(questions, specs, strict=True):
-        stored = answers.complete_shelf
-        if stored is not None:
+    together = read([host.answers(asked, answers) for answers, asked in stages_questions])
+    assert [[bits(each) for each in answers] for answers in together] == alone
+    for answers, asked in stages_questions:
+        if answers.complete_shelf is not None:
             again = list(host.answers(asked, answers))
             assert sum(each.computed for each in again) == 0, "each was stored on its own shelf"
+
+
+def test_a_host_builds_one_teacher_for_each_way_of_running_it(
+    spec: TeacherSpec,
+    stages_questions: list[tuple[AnswerSpec, list[Question]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[InferenceConfig] = []
+
+    class Counted(Teacher):
+        def __init__(self, *args: Any, inference: InferenceConfig, **kwargs: Any) -> None:
+            built.append(inference)
+            super().__init__(*args, inference=inference, **kwargs)
+
+    monkeypatch.setattr("teachers.serving.host.Teacher", Counted)
+    host = TeacherHost(spec)
+    assert built == [], "it was not said yet how it is run"
+    for answers, asked in stages_questions:
+        host.prepare(answers)
+        list(host.answers(asked, answers))
+    assert built == [plain(1), stages_questions[-1][0].inference]
 
 
 def test_of_many_classes_only_the_largest_logits_are_exact(host: TeacherHost) -> None:
