@@ -1,6 +1,7 @@
 """Chooses how a teacher is run, and refuses one that fails the parity gate.
 
-Waits for the teacher's answers to the probe; freed by them, or by the runtime being closed.
+Waits for the teacher's answers to the probe, each within ``timeouts.rank``; freed by them, or by the
+runtime being closed.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def choose_config(
         samples = teacher.samples_to_answer()
         tuning = handle.call(
             TeacherHost.tune, ids, teacher.taps, temperature, min(samples, most or samples)
-        ).result()
+        ).result(teacher.patience)
     else:
         reason = f"the recipe says {precision}"
         tuning = Tuning(plain(threads, precision), None, None, (), reason)
@@ -136,9 +137,11 @@ def _ask(
 ) -> ProbeAnswers:
     """The teacher's answers to the probe, some of them twice, in batches of other samples."""
     ids, asked = probe.sample_ids, teacher.answers(inference)
-    given = handle.call(TeacherHost.probe, ids, VIEW, asked).result().logits
+    given = handle.call(TeacherHost.probe, ids, VIEW, asked).result(teacher.patience).logits
     backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
-    again = handle.call(TeacherHost.probe, ids[backward], VIEW, asked).result().logits
+    again = (
+        handle.call(TeacherHost.probe, ids[backward], VIEW, asked).result(teacher.patience).logits
+    )
     # What `top_k` leaves out is left out of both.
     column = Column(LOGITS, (teacher.transfer_set.classes,), teacher.stage.ensemble.top_k)
     return ProbeAnswers(

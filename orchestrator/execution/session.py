@@ -198,6 +198,8 @@ class Session:
         for future in graphs:
             future.cancel()
         if self._started is not None and self._started.exception() is None:
+            # Before their roles are lost, so that nobody takes that for a failure.
+            self.works.stop()
             self._started.result().close()
         for thread in graphs.values():
             thread.join(_SECONDS_TO_END)

@@ -10,8 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from cluster.errors import RoleSilent
-from cluster.runtime import Demand, Handle, Place, Runtime
-from orchestrator.execution.event_relay import RoleFailed, relay_events, title_of
+from cluster.runtime import Demand, Future, Handle, Place, Runtime
+from orchestrator.execution.event_relay import (
+    SECONDS_FOR_REASON,
+    RoleFailed,
+    relay_events,
+    title_of,
+)
 from orchestrator.execution.finished_network import device, model_spec, weights_of
 from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.execution.teacher_pool import TeacherPool
@@ -120,11 +125,11 @@ class StageRunner:
         for name in stage.models:
             if read_logits(self.store.folder(stage.digest), name, TEST) is None:
                 with self._evaluator(stage, name, resolved, stopping) as evaluator:
-                    evaluator.call(Evaluator.test, name).result()
+                    _wait(stage, evaluator, evaluator.call(Evaluator.test, name))
 
     def _evaluate(self, stage: Stage, attempt: Attempt) -> None:
         with self._evaluator(stage, MODEL, attempt.resolved, attempt.stopping) as evaluator:
-            evaluator.call(Evaluator.evaluate, attempt.number).result()
+            _wait(stage, evaluator, evaluator.call(Evaluator.evaluate, attempt.number))
 
     @contextmanager
     def _evaluator(
@@ -201,6 +206,17 @@ class StageRunner:
                     group=Group(rank, ranks, LOOPBACK, port, seconds),
                     hint_shapes=stage.hint_shapes,
                 )
+
+
+def _wait(stage: Stage, role: Handle[Evaluator], answer: Future[None]) -> None:
+    """Waits as long as the role's process responds."""
+    patience = stage.timeouts.rank.total_seconds()
+    while True:
+        try:
+            return answer.result(patience)
+        except RoleSilent:
+            if not role.responds(SECONDS_FOR_REASON):
+                raise
 
 
 def free_port() -> int:

@@ -119,6 +119,11 @@ class StageTeacher:
         shelf = Shelf(self.folder, identity, samples, bank.budget, columns)
         return AnswerSpec(inference, self.taps, shelf, top_k)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that it may take to be made ready, for each thing that is asked of it."""
+        return self.stage.timeouts.rank.total_seconds()
+
     @cached_property
     def taps(self) -> tuple[Tap, ...]:
         """What the cohort's terms look at beside its logits."""

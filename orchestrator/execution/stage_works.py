@@ -146,6 +146,12 @@ class StageWorks:
             if not work.watchers:
                 work.stopping.set()
 
+    def stop(self) -> None:
+        """Stops all work."""
+        with self._lock:
+            for work in self._works.values():
+                work.stopping.set()
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """While open, no stage works."""

@@ -111,7 +111,7 @@ class TeacherStartup:
         config = self.configs[name]
         answers = teacher.answers(config)
         for handle in handles:
-            handle.call(TeacherHost.prepare, answers).result()
+            handle.call(TeacherHost.prepare, answers).result(teacher.patience)
         if not teacher.is_admitted(config):
             admit(teacher, handles[0], config)
 

@@ -122,9 +122,9 @@ class Store:
     def outcomes(self, digest: str) -> Mapping[str, Outcome]:
         """What is known of each of a stage's models, by name; of none while it is not finished.
 
-        A finished stage does not change, so its files are read and hashed once.
+        A finished stage does not change, so its files are read and hashed once; it may be deleted.
         """
-        if not self._finished.get(digest):
+        if not self._finished.get(digest) or not (self.folder(digest) / "outcome").is_dir():
             self._finished[digest] = read_outcomes(self.folder(digest))
         return self._finished[digest]
 
