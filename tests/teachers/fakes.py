@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from students.knowledge import Answer, Question
+from students.knowledge import Answer, Knowledge, Question
 from teachers.inference.inference_config import plain
 from teachers.serving.answer_spec import AnswerSpec
 
@@ -59,3 +59,12 @@ class FakeTeacher:
     def record(self) -> tuple[list[int], int, list[int]]:
         """First numbers of the streams begun, how many have ended, all numbers asked."""
         return self.begun, self.ended, self.asked
+
+
+def views(knowledge: Knowledge) -> list[list[float]]:
+    """For each teacher, the number and the sample ids that it answered to."""
+    return [[k[0, 0].item(), *k[:, 1].tolist()] for k in knowledge.logits]
+
+
+def expected(number: int, teachers: int = 1) -> list[list[float]]:
+    return [[number, 2 * number, 2 * number + 1]] * teachers

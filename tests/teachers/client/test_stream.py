@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -13,18 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from cluster.errors import RoleLost
 from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
-from students.knowledge import Knowledge
-from teachers.client import answer_source
-from teachers.client.answer_source import LOOK_AHEAD, MAX_RESTARTS
+from teachers.client.answer_source import LOOK_AHEAD
 from teachers.client.stream import WINDOW, StreamedKnowledge
 from teachers.config import Fail, Wait
 from teachers.ensemble.ensemble import Ensemble
 from teachers.errors import TeacherLost, TeacherSilent
 from teachers.weighting.constant import Uniform
-from tests.teachers.fakes import ASKED, CLASSES, FakeTeacher, question
+from tests.teachers.fakes import ASKED, CLASSES, FakeTeacher, expected, question, views
 
 MakeSource = Callable[..., StreamedKnowledge]
 
@@ -69,15 +64,6 @@ def make_source(runtime: Runtime) -> Iterator[MakeSource]:
     yield begin
     for handle in handles:
         runtime.retire(handle)
-
-
-def views(knowledge: Knowledge) -> list[list[float]]:
-    """For each teacher, the number and the sample ids that it answered to."""
-    return [[k[0, 0].item(), *k[:, 1].tolist()] for k in knowledge.logits]
-
-
-def expected(number: int, teachers: int = 1) -> list[list[float]]:
-    return [[number, 2 * number, 2 * number + 1]] * teachers
 
 
 def record_of(source: StreamedKnowledge, name: str = "a", replica: int = 0) -> Any:
@@ -243,85 +229,6 @@ def test_a_silent_replica_is_named_within_the_timeout_and_not_restarted_by_its_r
     assert silent.slowest is not None and 0 < silent.slowest <= 1.0
     assert source._endpoints["a"].restarts.total() == 0
     runtime.kill(source.teachers["a"][1])
-
-
-def test_errors_of_a_teacher_name_it_also_in_another_process() -> None:
-    made: list[TeacherLost | TeacherSilent] = [
-        TeacherLost("a", 1, "it fell"),
-        TeacherSilent("a", 1, 8.0),
-        TeacherSilent("a", 1, 8.0, 0.25),
-    ]
-    for error in made:
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
-        assert (vars(again), str(again)) == (vars(error), str(error))
-    assert [str(error) for error in made] == [
-        "teacher 'a' is lost (replica 1: it fell); run the same command again to go on, or set "
-        "`ensemble.on_teacher_loss` to wait",
-        *(
-            f"teacher 'a' (replica 1) gave no answer for 8 s (`timeouts.teacher`), and {before}; "
-            "run the same command again to go on, or raise that setting if its answers take longer"
-            for before in ("none before", "the slowest after 0.25 s")
-        ),
-    ]
-
-
-class BreakingHandle:
-    """A handle whose streams break after so many answers each; it counts restarts."""
-
-    def __init__(self, answers: list[int]) -> None:
-        self.answers = answers
-        self.revived = 0
-        self.closed = 0
-
-    def stream(self, ahead: int, method: Any, questions: Any, answers: Any) -> BreakingHandle:
-        self.left = iter(list(FakeTeacher(0).answers(questions, answers))[: self.answers.pop(0)])
-        return self
-
-    def call(self, method: Any, answers: Any) -> Future[None]:
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
-
-    def next(self, timeout: float) -> Any:
-        for answer in self.left:
-            return answer
-        raise RoleLost("role 'a' is gone: it fell")
-
-    def revive(self) -> None:
-        self.revived += 1
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-def answers_of(handle: BreakingHandle, count: int) -> list[list[list[float]]]:
-    source = StreamedKnowledge(
-        Ensemble(("a",), CLASSES, Uniform()), {"a": (handle,)}, 1.0, Wait(), {"a": ASKED}  # type: ignore[dict-item]
-    )  # fmt: skip
-    with source.ask(question(n) for n in range(count)) as knowledge:
-        return [views(each) for each in knowledge]
-
-
-def test_a_teacher_that_answers_in_between_is_restarted_any_number_of_times() -> None:
-    handle = BreakingHandle([2, 1, 1, 1, 1, 1, 1])
-    assert answers_of(handle, 8) == [expected(n) for n in range(8)]
-    assert handle.revived == 6 > MAX_RESTARTS
-    assert handle.closed == 7, "each broken stream, and the last one"
-
-
-def test_a_teacher_that_fails_repeatedly_without_an_answer_raises() -> None:
-    handle = BreakingHandle([1] + [0] * 10)
-    with pytest.raises(TeacherLost, match="it fell"):
-        answers_of(handle, 8)
-    assert handle.revived == MAX_RESTARTS
-
-
-def test_a_restart_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
-    answers_of(BreakingHandle([1, 1]), 2)
-    assert [record.getMessage() for record in caplog.records] == [
-        f"restarting teacher 'a' (1 of {MAX_RESTARTS}): role 'a' is gone: it fell"
-    ]
-    assert caplog.records[0].name == answer_source.log.name
 
 
 def test_an_answer_is_not_overwritten_by_the_next_one(make_source: MakeSource) -> None:
