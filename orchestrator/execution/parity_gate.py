@@ -1,7 +1,7 @@
 """Chooses how a teacher is run, and refuses one that fails the parity gate.
 
-Waits for the teacher's answers to the probe, each within ``timeouts.rank``; freed by them, or by the
-runtime being closed.
+Waits for the teacher's answers to the probe, each within ``timeouts.rank``; freed by them, or by
+the runtime being closed.
 """
 
 from __future__ import annotations
