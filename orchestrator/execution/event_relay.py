@@ -1,17 +1,18 @@
 """Relays the events of a stage's ranks, and finds out which role ends an attempt early.
 
-Waits for the events of rank 0, each within ``timeouts.rank``; freed by an event, by the rank's
-loss, or by the runtime being closed. Then for the other ranks' ends, likewise.
+Waits for the events of rank 0, each within ``timeouts.rank``; freed by an event, by a rank's error
+or loss, by ``stopping``, or by the runtime being closed. Then for the other ranks' ends, likewise.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.runtime import Future, Handle, Stream
+from cluster.runtime import Future, Handle
 from orchestrator.planning.stage import Stage
 from students.errors import UserError
 from students.events import Event
@@ -51,20 +52,45 @@ def relay_events(
         RoleFailed: a role has ended the attempt.
         KeyboardInterrupt: ``stopping`` was set.
     """
+    with closing(_events(stage, ranks, stopping)) as events:
+        for event in events:
+            on_event(event)
+
+
+def _events(
+    stage: Stage, ranks: Sequence[Handle[StudentRank]], stopping: threading.Event
+) -> Generator[Event]:
     first, *others = ranks
     followers = [rank.call(StudentRank.follow) for rank in others]
     events = first.stream(EVENTS_AHEAD, StudentRank.train)
     patience = stage.timeouts.rank.total_seconds()
+    heard = time.monotonic()
     try:
-        while True:
-            on_event(_next(events, patience, stopping))
-    except StopIteration:
+        while not stopping.is_set():
+            try:
+                event = events.next(_SECONDS_BETWEEN_LOOKS)
+            except StopIteration:
+                break
+            except RoleSilent:
+                errors = [None, *(_error_of(follower, 0.0) for follower in followers)]
+                if any(error is not None for error in errors):
+                    raise _blame(stage, ranks, errors) from None
+                if time.monotonic() - heard >= patience:
+                    raise _silent(stage, ranks, patience) from None
+            except Exception as error:
+                errors = [error, *(_error_of(each, SECONDS_FOR_REASON) for each in followers)]
+                raise _blame(stage, ranks, errors) from error
+            else:
+                heard = time.monotonic()
+                yield event
+                heard = time.monotonic()
+        if stopping.is_set():
+            raise KeyboardInterrupt
         for rank, follower in enumerate(followers, 1):
-            _finish(stage, rank, follower, patience)
-    except RoleSilent:
-        raise _silent(stage, ranks, patience) from None
-    except Exception as error:
-        raise _blame(stage, ranks, [error, *map(_error_of, followers)]) from error
+            try:
+                follower.result(patience)
+            except Exception as error:
+                raise RoleFailed(stage, rank, error) from error
     finally:
         events.close()
 
@@ -74,30 +100,12 @@ def title_of(stage: Stage, rank: int) -> str:
     return f"{stage.title}, rank {rank}"
 
 
-def _next(events: Stream[Event], patience: float, stopping: threading.Event) -> Event:
-    """The next event; looks up now and then, for ``stopping`` may be set meanwhile."""
-    end = time.monotonic() + patience
-    while True:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        left = end - time.monotonic()
-        try:
-            return events.next(max(0.1, min(_SECONDS_BETWEEN_LOOKS, left)))
-        except RoleSilent:
-            if left <= _SECONDS_BETWEEN_LOOKS:
-                raise
-
-
-def _finish(stage: Stage, rank: int, follower: Future[None], patience: float) -> None:
+def _error_of(follower: Future[None], seconds: float) -> Exception | None:
+    """What has ended a rank, which may take so many seconds to say it; none while it works."""
     try:
-        follower.result(patience)
-    except Exception as error:
-        raise RoleFailed(stage, rank, error) from error
-
-
-def _error_of(follower: Future[None]) -> Exception | None:
-    try:
-        follower.result(SECONDS_FOR_REASON)
+        follower.result(seconds)
+    except RoleSilent as silent:
+        return silent if seconds else None
     except Exception as error:  # noqa: BLE001 - it is looked at, and raised if it is the reason
         return error
     return None
@@ -113,8 +121,10 @@ def _blame(
                 if isinstance(error, RoleSilent):
                     error = RoleSilent(_describe(_position(ranks[rank])))
                 return RoleFailed(stage, rank, error)
-    rank, error = next((rank, error) for rank, error in enumerate(errors) if error is not None)
-    return RoleFailed(stage, rank, error)
+    failed = [(rank, error) for rank, error in enumerate(errors) if error is not None]
+    # A rank whose connection to another is closed has failed because of that other.
+    own = [(rank, error) for rank, error in failed if "Connection closed" not in str(error)]
+    return RoleFailed(stage, *(own or failed)[0])
 
 
 def _silent(stage: Stage, ranks: Sequence[Handle[StudentRank]], patience: float) -> RoleFailed:
