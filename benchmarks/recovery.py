@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -66,9 +66,13 @@ def one_round(command: Command, stage: Path, teacher: str) -> Iterator[tuple[str
         times = [mark.stat().st_mtime for mark in marks]
     steps = sorted(_step_times(stage))
     for name, (kill, following) in zip(faults, pairwise([*times, float("inf")]), strict=True):
-        after = [kill, *(time for time in steps if kill < time < following)]
-        _, end = max(pairwise(after), key=lambda pause: pause[1] - pause[0])
-        yield name, end - kill
+        yield name, seconds_to_recover(kill, [time for time in steps if kill < time < following])
+
+
+def seconds_to_recover(kill: float, steps: Sequence[float]) -> float:
+    """From the kill to the end of the longest pause among the steps that follow it."""
+    _, end = max(pairwise([kill, *steps]), key=lambda pause: pause[1] - pause[0])
+    return end - kill
 
 
 def _step_times(stage: Path) -> Iterator[float]:
