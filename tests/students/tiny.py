@@ -141,7 +141,7 @@ def train_until(rank: StudentRank, until: int | None = None) -> list[Event]:
         pytest.raises(KeyboardInterrupt),
     ):
         for event in rank.train():
-            events.append(event)  # noqa: PERF402 - those before the interrupt are wanted.
+            events.append(event)
     return events
 
 
