@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.in_process import InProcessRuntime
 from orchestrator.home.store import Store
-from students.storage.outcome import Outcome, read_outcome
+from students.specs import MODEL
+from students.storage.outcome import Outcome, read_outcomes
 from students.storage.step_log import read_committed
 from tests import small
 from tests.running import (
@@ -28,9 +28,9 @@ from tests.running import (
     IN_PROCESS,
     Command,
     Finished,
-    executor,
     finished,
     metrics,
+    run_stages,
     runs_of,
     undisturbed,
     until,
@@ -88,10 +88,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outco
     folder = tmp_path_factory.mktemp("other")
     others = ("student", "controls.untaught", "mlflow.db", "mlartifacts", "runs")
     home = undisturbed(tmp_path_factory).copied(folder, without=others)
-    running = executor(InProcessRuntime(), small.loaded(folder, *IN_PROCESS, *LONG), home)
-    student = running.run()[-1]
+    student = run_stages(small.loaded(folder, *IN_PROCESS, *LONG), home)[-1]
     assert (student.stage.name, student.ran) == ("student", True)
-    return running.store.folder(student.stage.digest), student.outcome
+    return Store(home).folder(student.stage.digest), student.outcomes[MODEL]
 
 
 def test_a_killed_run_leaves_its_last_commit(chain: Chain) -> None:
@@ -100,7 +99,7 @@ def test_a_killed_run_leaves_its_last_commit(chain: Chain) -> None:
         assert run.ends(SECONDS_TO_START) == -signal.SIGKILL, run.said()
     # The roles that outlived the driver were killed with it.
     assert 36 <= chain.committed() < STEPS, "one commit before step 37 at the least"
-    assert read_outcome(chain.stage) is None
+    assert read_outcomes(chain.stage) == {}
 
 
 def stops_within_seconds(run: Command, way: Callable[[], None]) -> None:
@@ -120,7 +119,7 @@ def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(chain: Chain) -> None:
         # As a terminal does: every process of the group gets the signal.
         stops_within_seconds(run, lambda: os.killpg(run.process.pid, signal.SIGINT))
     assert f"student: resumes at step {before} of {STEPS}" in run.said()
-    assert read_outcome(chain.stage) is None
+    assert read_outcomes(chain.stage) == {}
     manifest = chain.stage / "checkpoints" / f"step-{chain.committed():06d}" / "manifest.json"
     assert before < json.loads(manifest.read_text())["step"] < STEPS
     assert not list((chain.home / "session").iterdir()), "token and files of its Ray are gone"
@@ -146,8 +145,7 @@ def test_the_student_is_that_of_the_uninterrupted_run(
     _, expected = uninterrupted
     assert resumed.ran() == ["student"]
     assert resumed.object["student"]["weights_sha256"] == expected.weights_sha256
-    outcome = read_outcome(chain.stage)
-    assert outcome is not None
+    outcome = read_outcomes(chain.stage)[MODEL]
     assert outcome.curve == expected.curve
     parts = [attempt for attempt, _ in outcome.segments]
     assert {1, 2, 4} <= set(parts) <= {1, 2, 3, 4}, "all but perhaps the third did a part"

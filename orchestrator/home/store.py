@@ -179,9 +179,10 @@ class Store:
     def failures(self, digest: str) -> list[str]:
         """The sentences on failed attempts at the stage."""
         try:
-            return [json.loads(line) for line in (self.folder(digest) / FAILURES).open()]
+            lines = (self.folder(digest) / FAILURES).read_text().splitlines()
         except FileNotFoundError:
             return []
+        return [json.loads(line) for line in lines]
 
     def amend(self, digest: str, resolved: Resolved) -> None:
         """Keeps what was resolved later in the first attempt, before anything depends on it."""
