@@ -129,7 +129,7 @@ class Store:
         return self._finished[digest]
 
     def delete(self, digest: str) -> None:
-        """Deletes all that is stored of a stage, on which nobody may be working."""
+        """Deletes all that is stored of a stage, which must not be under way."""
         shutil.rmtree(self.folder(digest), ignore_errors=True)
         self._finished.pop(digest, None)
 

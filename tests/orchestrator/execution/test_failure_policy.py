@@ -89,7 +89,7 @@ def test_the_sentence_names_the_role_what_happened_the_setting_and_what_follows(
     assert silent is not None
     assert decide("student", [silent]).sentence == (
         "teacher wide was silent (no answer for 8 s; the limit is `timeouts.teacher`); it is "
-        "started anew, and stage 'student' goes on from step 40 (failure 1 of at most 3 without a "
+        "started again, and stage 'student' goes on from step 40 (failure 1 of at most 3 without a "
         "new checkpoint)"
     )
     assert decide("student", failures(4, 4, 4)).sentence == (
