@@ -38,7 +38,6 @@ from benchmarks.ensemble_comparison.step_times import measure_steps
 from benchmarks.ensemble_comparison.table import tuning
 from benchmarks.ensemble_comparison.training import StudentTraining
 from benchmarks.ensemble_comparison.tuning import Budget, MethodResult, run_comparison
-from orchestrator.report.plot_elements import save
 
 HOME = Path(".stillhouse")
 
@@ -120,7 +119,8 @@ def main() -> None:
     problems = {} if options.show else compare(comparison, console, options.cost)
     shown = comparison.results_by_regime(problems)
     if options.picture is not None and shown:
-        save(plot(shown), options.picture)
+        # Without the version of the software, so that the same figure is the same file.
+        plot(shown).savefig(options.picture, dpi=120, metadata={"Software": None})
     text = "\n".join(page(comparison, problems, options.picture))
     if options.markdown is None:
         print(text)

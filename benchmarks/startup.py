@@ -69,9 +69,8 @@ def seconds_of(command: Command, name: str) -> dict[str, float]:
     return {"": seconds, "CPU time": used}
 
 
-def first_step(command: Command, digest: str) -> dict[str, float]:
-    """Seconds from the start of a run to its milestones, after deleting the stage ``digest``."""
-    stage = command.home / "stages" / digest
+def first_step(command: Command, stage: Path) -> dict[str, float]:
+    """Seconds from the start of a run to its milestones, after deleting the folder ``stage``."""
     shutil.rmtree(stage)
     began, _ = command("run")
     over = time.time()
@@ -85,27 +84,33 @@ def first_step(command: Command, digest: str) -> dict[str, float]:
     }
 
 
-def measure(command: Command, rounds: int) -> dict[tuple[str, str], list[float]]:
-    """Seconds by command and milestone, one of each round."""
+def student_stage(command: Command) -> Path:
+    """Runs the recipe, and gives the folder of the student's stage."""
     _, report = command("run")
     (short,) = (stage["digest"] for stage in report["stages"] if stage["name"] == "student")
-    (digest,) = (
-        folder.name
+    (folder,) = (
+        folder
         for folder in (command.home / "stages").iterdir()
         if folder.is_dir() and (short.startswith(folder.name) or folder.name.startswith(short))
     )
+    return folder
+
+
+def measure(command: Command, rounds: int) -> dict[tuple[str, str], list[float]]:
+    """Seconds by command and milestone, one of each round."""
+    stage = student_stage(command)
     found: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
-        for name, seconds in _round(command, digest):
+        for name, seconds in _round(command, stage):
             for milestone, value in seconds.items():
                 found.setdefault((name, milestone), []).append(value)
     return found
 
 
-def _round(command: Command, digest: str) -> Iterator[tuple[str, Mapping[str, float]]]:
+def _round(command: Command, stage: Path) -> Iterator[tuple[str, Mapping[str, float]]]:
     yield CHECK, seconds_of(command, "check")
     yield STORED, seconds_of(command, "run")
-    yield STUDENT, first_step(command, digest)
+    yield STUDENT, first_step(command, stage)
 
 
 def lines(found: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[str]:

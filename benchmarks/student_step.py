@@ -43,9 +43,11 @@ from students.torch_state import use_threads
 from students.training.build import sample_ids, student_network
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
+from students.training.trainer import Trainer
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
 from students.transfer_sets.sampler import BatchSampler
+from students.transfer_sets.transfer_set import TransferSet
 
 BATCH = 128
 WARM_UP_STEPS = 3
@@ -109,11 +111,12 @@ class TimedRank(StudentRank):
 
     spent = 0.0
 
-    def _engine(self, *args: Any) -> Any:
-        engine: Any = super()._engine(*args)
+    def _trainer(self, transfer_set: TransferSet) -> Trainer:
+        trainer = super()._trainer(transfer_set)
         for name in ("forward", "backward", "step"):
-            setattr(engine, name, partial(self._timed, getattr(engine, name)))
-        return engine
+            timed = partial(self._timed, getattr(trainer.engine, name))
+            setattr(trainer.engine, name, timed)
+        return trainer
 
     def _timed(self, work: Callable[..., Any], *args: Any) -> Any:
         began = time.perf_counter()

@@ -43,7 +43,7 @@ SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
 @dataclass(frozen=True)
 class Watchers:
-    """Several watchers as one: each is told everything."""
+    """Several watchers as one: each is called with everything."""
 
     each: tuple[Watcher, ...]
 

@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,21 @@ from typing import Any
 import psutil
 import pytest
 from click.testing import CliRunner
-from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.execution.role_specs import RoleSpecs
-from orchestrator.planning.plan import Plan, Stage, make_plan
 
-from cluster.runtime import Runtime
+import stillhouse
 from orchestrator.cli import main
-from orchestrator.deep_check.deep_check import deep_check
-from orchestrator.execution.stage_runner import StageRunner
+from orchestrator.execution.session import Session
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
+from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.stage import Stage
 from orchestrator.recipe.loading import LoadedRecipe
 from students.events import Event
-from students.fault_injection import Fault
+from students.fault_injection import VARIABLE
+from students.specs import MODEL
 from students.storage.step_log import read_committed
 from tests import small
+from tests.faults import fault, planned
 
 ROOT = Path(__file__).parents[1]
 IN_PROCESS = (
@@ -43,18 +45,6 @@ IN_PROCESS = (
 """Everything in this process, in plain torch."""
 
 EACH_STEP = "tracking.every=1"
-
-
-class Killed(Exception):
-    """Stops the driver in the middle."""
-
-
-class Fatal(Fault):
-    """Raises in this process instead of killing it."""
-
-    def trigger(self, step: int) -> None:
-        if step == self.step:
-            raise Killed
 
 
 @dataclass
@@ -72,6 +62,12 @@ class RecordingWatcher:
     def on_event(self, stage: Stage, event: Event) -> None:
         self.events.append(("event", stage.title, event))
 
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        self.events.append(("failure", stage.title, sentence))
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        self.events.append(("choice", choice.title, decision))
+
     def on_end(self, result: StageResult) -> None:
         self.events.append(("end", result.stage.title, result.ran))
 
@@ -79,27 +75,26 @@ class RecordingWatcher:
         return [title for kind, title, _ in self.events if kind == what]
 
 
-def executor(
-    runtime: Runtime,
+def run_stages(
     loaded: LoadedRecipe,
     home: Path,
     *,
     watcher: RecordingWatcher | None = None,
     until: int | None = None,
-) -> Executor:
-    """The executor of the recipe on ``runtime``, built as a run builds it; in this process it may
-    be ``Killed`` when its student is about to compute step ``until``."""
-    store = Store(home)
-    store.prepare()
-    checked = deep_check(loaded, store.cache)
-    assert checked.problems == []
-    assert checked.transfer_set is not None
-    plan: Plan = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
-    fault = None if until is None else Fatal("student", until, 0)
-    runner = StageRunner(
-        runtime, RoleSpecs(plan, store, checked.hint_shapes, fault), checked.transfer_set
-    )
-    return Executor(plan, store, runtime, runner, watcher or RecordingWatcher(), cores=2)
+) -> tuple[StageResult, ...]:
+    """Runs the recipe's stages in a session of their own; it is interrupted when the student is
+    about to compute step ``until``, in this process.
+
+    Raises:
+        KeyboardInterrupt: it was.
+    """
+    with Session(home, loaded.recipe.cluster) as session, ExitStack() as stack:
+        session.store.prepare()
+        if until is not None:
+            interrupt = fault("student", until, "interrupt")
+            stack.enter_context(planned(home.parent, interrupt))
+        graph = stillhouse.plan(loaded, session)
+        return session.submit(graph, watcher or RecordingWatcher()).result().results
 
 
 def committed_rows(home: Path, result: StageResult) -> list[tuple[str, int, dict[str, float]]]:
@@ -107,7 +102,7 @@ def committed_rows(home: Path, result: StageResult) -> list[tuple[str, int, dict
     stage = Store(home).folder(result.stage.digest)
     return [
         (row.kind, row.step, {n: v for n, v in row.values.items() if "seconds" not in n})
-        for row in read_committed(stage, result.outcome.segments)
+        for row in read_committed(stage, result.outcomes[MODEL].segments)
     ]
 
 
@@ -186,6 +181,8 @@ class Command:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip
+        if VARIABLE in environment:
+            Path(f"{environment[VARIABLE]}.group").write_text(str(self.process.pid))
 
     def __enter__(self) -> Command:
         return self

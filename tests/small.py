@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from orchestrator.planning.plan import Plan, make_plan
 
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.planner import make_plan
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 
 
@@ -54,15 +55,15 @@ def planned(
     *overrides: str,
     data: Mapping[str, Any] | None = None,
     repeats: int = 1,
-) -> Plan:
-    """The recipe's plan; files it names lie in ``folder``."""
+) -> Graph:
+    """The recipe's graph; files it names lie in ``folder``."""
     read = loaded(folder, *overrides, data=data)
     return make_plan(read.recipe, folder=read.folder, cache=folder / "cache", repeats=repeats)
 
 
-def digests(plan: Plan) -> dict[str, str]:
+def digests(graph: Graph) -> dict[str, str]:
     """The digest of each stage by its title."""
-    return {stage.title: stage.digest for stage in plan.stages}
+    return {stage.title: stage.digest for stage in graph.stages}
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:

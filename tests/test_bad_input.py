@@ -206,12 +206,12 @@ def test_a_disk_that_fills_up_ends_the_run_and_leaves_its_last_commit(
         "student.model.hidden=[512]", "student.train.epochs=2000", "cluster.mode=in_process",
         "student.engine.kind=torch",
     )  # fmt: skip
-    plan = small.planned(tmp_path, *settings)
+    graph = small.planned(tmp_path, *settings)
     # Its database is there already, which saves the seconds to make one.
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(undisturbed(tmp_path_factory).home / "mlflow.db", home)
-    stage = Store(home).folder(plan.stage("student").digest)
+    stage = Store(home).folder(graph.stage("student").digest)
     latest = stage / "checkpoints" / "LATEST"
     recipe = str(tmp_path / "recipe.yaml")
     with Command("--home", str(home), "run", recipe, *settings, folder=tmp_path) as run:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from orchestrator.planning.plan import make_plan
 
-from orchestrator import runtime_start
 from orchestrator.complete_run import read_complete
+from orchestrator.execution import session
 from orchestrator.home.store import Store
+from orchestrator.planning.planner import make_plan
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.results.finished_run import FinishedRun
 from tests.running import EACH_STEP, IN_PROCESS, ROOT, Finished, metrics, undisturbed
@@ -32,7 +32,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     home = first.copied(tmp_path_factory.mktemp("again"))
     copy = Finished(first.folder, home, first.object)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime_start, "build_runtime", refuse)
+        patch.setattr(session, "build_runtime", refuse)
         return Finished(first.folder, home, copy.again())
 
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from orchestrator.execution.executor import StageResult
 
-from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
-from cluster.runtime import Runtime
+from orchestrator.execution.stage_works import StageResult
+from students.specs import MODEL
 from tests import small
-from tests.running import IN_PROCESS, Killed, committed_rows, executor
+from tests.running import IN_PROCESS, committed_rows, run_stages
 
 RULE = "ensemble.weighting"
 NOISE = "ensemble.noise={probability: 0.7, sigma: 0.5}"
@@ -35,20 +34,14 @@ COMBINATIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def run(
-    folder: Path, *overrides: str, until: int | None = None, runtime: Runtime | None = None
+    folder: Path, *overrides: str, until: int | None = None, on_ray: bool = False
 ) -> StageResult:
-    """The student of the small recipe; in this process, unless there is another runtime."""
-    mode = IN_PROCESS if runtime is None else ("student.engine.kind=torch",)
+    """The student of the small recipe, in this process or on Ray."""
+    mode = ("student.engine.kind=torch",) if on_ray else IN_PROCESS
     if "teachers.deep=null" in overrides:
         mode = tuple(each for each in mode if "deep" not in each)
-    used = runtime or InProcessRuntime()
     recipe = small.loaded(folder, *mode, "controls=[]", *overrides)
-    running = executor(used, recipe, folder / "home", until=until)
-    try:
-        return running.run()[-1]
-    finally:
-        if runtime is None:
-            used.close()
+    return run_stages(recipe, folder / "home", until=until)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain(folder: Path) -> Mapping[bool, str]:
     """The weights of the student of all teachers, and of one alone, under the defaults."""
     return {
-        False: run(folder).outcome.weights_sha256,
-        True: run(folder, *ALONE).outcome.weights_sha256,
+        False: run(folder).outcomes[MODEL].weights_sha256,
+        True: run(folder, *ALONE).outcomes[MODEL].weights_sha256,
     }
 
 
@@ -72,14 +65,14 @@ def test_a_combination_changes_the_student_and_resumes_to_the_same_bits(
 ) -> None:
     settings = COMBINATIONS[combination]
     whole = run(folder, *settings)
-    assert whole.outcome.weights_sha256 != plain[ALONE[0] in settings]
+    assert whole.outcomes[MODEL].weights_sha256 != plain[ALONE[0] in settings]
     rows = committed_rows(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         run(folder, *settings, until=6)
     resumed = run(folder, *settings)
     assert resumed.ran
-    assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
+    assert resumed.outcomes[MODEL].weights_sha256 == whole.outcomes[MODEL].weights_sha256
     assert committed_rows(folder / "home", resumed) == rows
 
 
@@ -92,7 +85,7 @@ def test_noise_and_draws_are_the_same_with_and_without_a_bank(folder: Path, tmp_
     live = run(tmp_path, *settings, "ensemble.bank=none")
     assert live.stage.digest == kept.stage.digest
     assert live.ran
-    assert live.outcome.weights_sha256 == kept.outcome.weights_sha256
+    assert live.outcomes[MODEL].weights_sha256 == kept.outcomes[MODEL].weights_sha256
 
 
 def test_ray_gives_the_same_bits_as_one_process(
@@ -103,9 +96,9 @@ def test_ray_gives_the_same_bits_as_one_process(
     home = tmp_path / "home"
     shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
     shutil.rmtree(home / "stages" / here.stage.digest)
-    there = run(tmp_path, *settings, runtime=local_runtime)
+    there = run(tmp_path, *settings, on_ray=True)
     assert there.ran
-    assert there.outcome.weights_sha256 == here.outcome.weights_sha256
+    assert there.outcomes[MODEL].weights_sha256 == here.outcomes[MODEL].weights_sha256
 
 
 def test_another_repeat_has_other_draws(folder: Path) -> None:

@@ -39,8 +39,10 @@ READERS_OF_THE_ENVIRONMENT = {
     "stillhouse", "orchestrator.commands.run", "orchestrator.recipe.environment",
     "orchestrator.tracking.mlflow_tracker", "students.engines.deepspeed_engine",
     "students.engines.process_group", "cluster.ray.session", "teachers.inference.runnable",
+    "students.fault_injection",
 }  # fmt: skip
-"""The command line, the recipe's ``${env:NAME}``, and the doors to libraries that are set by it."""
+"""The command line, the recipe's ``${env:NAME}``, the doors to libraries that are set by it, and
+the tests' plan of faults."""
 
 
 def modules() -> list[Path]:
@@ -160,5 +162,33 @@ def test_nothing_sleeps_or_prints_past_the_console() -> None:
         "time.sleep", "sleep", "print", "eval", "exec", "pickle.load", "pickle.loads", "os.system",
     }  # fmt: skip
     found = {(module, call) for module, call in called if call in forbidden}
-    # A user's own file is run, after its bytes were hashed.
-    assert found == {("students.custom_code", "exec")}
+    # A user's own file is run, after its bytes were hashed; a fault of a test is to be slow.
+    assert found == {("students.custom_code", "exec"), ("students.fault_injection", "time.sleep")}
+
+
+READERS_OF_RECIPES = (
+    "stillhouse",
+    *(f"orchestrator.{each}" for each in ("recipe", "planning", "deep_check", "commands")),
+    *(f"orchestrator.{each}" for each in ("run", "run_graph", "complete_run")),
+)
+"""All others take stages."""
+
+
+def test_only_the_planner_and_what_checks_recipes_read_them() -> None:
+    found = {
+        name_of(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr == "recipe"
+    }
+    assert {name for name in found if not name.startswith(READERS_OF_RECIPES)} == set()
+
+
+def test_no_module_takes_one_student_out_of_a_cohort() -> None:
+    found = {
+        (name_of(path), node.lineno)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Subscript) and ast.unparse(node).endswith("cohort[0]")
+    }
+    assert found == set()

@@ -10,20 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cluster.in_process import InProcessRuntime
 from cluster.ray.local_runtime import LocalRuntime
-from orchestrator import runtime_start
+from orchestrator.execution import session
 from orchestrator.home.store import Store
 from students.knowledge import AnswerCounts
-from students.storage.outcome import read_answers, read_outcome, weights_file
+from students.specs import MODEL
+from students.storage.outcome import TEST, VALIDATION, read_logits, read_outcomes, weights_file
 from students.storage.step_log import read_committed
 from tests import small
 from tests.running import (
     IN_PROCESS,
     Finished,
     RecordingWatcher,
-    executor,
     metrics,
+    run_stages,
     runs_of,
     undisturbed,
 )
@@ -100,22 +100,24 @@ def test_a_ray_and_deepspeed_give_the_same_bits_as_one_process_and_torch(
     watcher = RecordingWatcher()
     loaded = small.loaded(tmp_path)
     assert loaded.recipe.student.engine.kind == "deepspeed"
-    results = executor(local_runtime, loaded, tmp_path / "home", watcher=watcher).run()
+    results = run_stages(loaded, tmp_path / "home", watcher=watcher)
     assert watcher.titles("end")[-1] in {"student", "controls.untaught"}
     assert sorted(watcher.titles("begin")) == sorted(STAGES)
-    weights = {result.stage.title: result.outcome.weights_sha256 for result in results}
+    weights = {result.stage.title: result.outcomes[MODEL].weights_sha256 for result in results}
     assert weights == finished.weights()
     here, there = Store(finished.home), Store(tmp_path / "home")
     for digest in finished.digests().values():
-        ours, theirs = (read_answers(store.folder(digest)) for store in (here, there))
-        assert all(torch.equal(ours[part], theirs[part]) for part in ("validation", "test"))
-        mine, other = (read_outcome(store.folder(digest)) for store in (here, there))
-        assert mine is not None
-        assert other is not None
+        folders = [store.folder(digest) for store in (here, there)]
+        for part in (VALIDATION, TEST):
+            ours, theirs = (read_logits(folder, MODEL, part) for folder in folders)
+            assert ours is not None
+            assert theirs is not None
+            assert torch.equal(ours, theirs)
+        mine, other = (read_outcomes(folder)[MODEL] for folder in folders)
         assert mine.curve == other.curve
     # Another seed on the same views: only the teacher whose taps are not kept is asked at all.
     again = small.loaded(tmp_path, "student.train.seed=3", "controls=[]")
-    student = executor(local_runtime, again, tmp_path / "home").run()[-1].outcome
+    student = run_stages(again, tmp_path / "home")[-1].outcomes[MODEL]
     asked = STEPS * 64
     assert student.answers["deep"] == AnswerCounts(read=asked)
     assert student.answers["wide"] == AnswerCounts(asked=asked, computed=asked)
@@ -132,11 +134,9 @@ def test_two_ranks_are_taught_the_same_as_one(
         home = finished.copied(folder, without=("student", "controls.untaught"))
         settings = ("teachers.deep=null", "controls=[]", f"student.engine.ranks={ranks}")
         one = (*IN_PROCESS, *settings) if ranks == 1 else settings
-        runtime = InProcessRuntime() if ranks == 1 else local_runtime
-        running = executor(runtime, small.loaded(folder, *one), home)
-        student = running.run()[-1]
-        stage = running.store.folder(student.stage.digest)
-        rows = [row.values for row in read_committed(stage, student.outcome.segments)]
+        student = run_stages(small.loaded(folder, *one), home)[-1]
+        stage = Store(home).folder(student.stage.digest)
+        rows = [row.values for row in read_committed(stage, student.outcomes[MODEL].segments)]
         outcomes[ranks] = (student.stage.digest, rows, load_file(weights_file(stage)))
     (digest, alone, whole), (same, shared, halves) = outcomes[1], outcomes[2]
     assert digest == same
@@ -166,7 +166,7 @@ def second(finished: Finished) -> Finished:
         raise AssertionError("a runtime was started for nothing")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime_start, "build_runtime", refuse)
+        patch.setattr(session, "build_runtime", refuse)
         return Finished(finished.folder, finished.home, finished.again())
 
 

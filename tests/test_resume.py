@@ -18,30 +18,32 @@ from pathlib import Path
 
 import pytest
 
-from cluster.in_process import InProcessRuntime
 from orchestrator.home.store import Store
-from students.storage.outcome import Outcome, read_outcome
+from students.fault_injection import VARIABLE
+from students.specs import MODEL
+from students.storage.outcome import Outcome, read_outcomes
 from students.storage.step_log import read_committed
 from tests import small
+from tests.faults import fault, plan_in
 from tests.running import (
     EACH_STEP,
     IN_PROCESS,
     Command,
     Finished,
-    executor,
     finished,
     metrics,
+    run_stages,
     runs_of,
     undisturbed,
     until,
 )
 
-EPOCHS, STEPS = 200, 800
+EPOCHS, STEPS = 100, 400
 LONG = (
     f"student.train.epochs={EPOCHS}", "controls=[]", "teachers.deep=null",
     "tracking.experiment=chain",
 )  # fmt: skip
-"""A commit after every fourth step, and some seconds of training in which to break it off."""
+"""A commit after every fourth step."""
 
 SECONDS_TO_START = 140
 """For a Ray, and processes that import torch and DeepSpeed, on a machine that is busy."""
@@ -60,10 +62,13 @@ class Chain:
     home: Path
     stage: Path
 
-    def command(self, *more: str, **environment: str) -> Command:
+    def command(self, *more: str, step: int, kind: str = "hang") -> Command:
+        """A run whose student comes to ``step`` at most, so that it is broken off before its end,
+        however fast the machine is."""
         settings = (str(small.written(self.folder)), *LONG, EACH_STEP, *more)
+        plan = str(plan_in(self.folder, fault("student", step, kind)))
         return Command(
-            "--home", str(self.home), "run", *settings, folder=self.folder, **environment
+            "--home", str(self.home), "run", *settings, folder=self.folder, **{VARIABLE: plan}
         )
 
     def committed(self) -> int:
@@ -88,19 +93,17 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outco
     folder = tmp_path_factory.mktemp("other")
     others = ("student", "controls.untaught", "mlflow.db", "mlartifacts", "runs")
     home = undisturbed(tmp_path_factory).copied(folder, without=others)
-    running = executor(InProcessRuntime(), small.loaded(folder, *IN_PROCESS, *LONG), home)
-    student = running.run()[-1]
+    student = run_stages(small.loaded(folder, *IN_PROCESS, *LONG), home)[-1]
     assert (student.stage.name, student.ran) == ("student", True)
-    return running.store.folder(student.stage.digest), student.outcome
+    return Store(home).folder(student.stage.digest), student.outcomes[MODEL]
 
 
 def test_a_killed_run_leaves_its_last_commit(chain: Chain) -> None:
-    fault = {"STILLHOUSE_FAULT": "student@37=kill"}
-    with chain.command("student.engine.kind=torch", **fault) as run:
+    with chain.command("student.engine.kind=torch", step=37, kind="kill_run") as run:
         assert run.ends(SECONDS_TO_START) == -signal.SIGKILL, run.said()
     # The roles that outlived the driver were killed with it.
     assert 36 <= chain.committed() < STEPS, "one commit before step 37 at the least"
-    assert read_outcome(chain.stage) is None
+    assert read_outcomes(chain.stage) == {}
 
 
 def stops_within_seconds(run: Command, way: Callable[[], None]) -> None:
@@ -115,12 +118,12 @@ def stops_within_seconds(run: Command, way: Callable[[], None]) -> None:
 
 def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(chain: Chain) -> None:
     before = chain.committed()
-    with chain.command() as run:
+    with chain.command(step=STEPS - 18) as run:
         run.waits_for(lambda: chain.committed() > before, SECONDS_TO_START)
         # As a terminal does: every process of the group gets the signal.
         stops_within_seconds(run, lambda: os.killpg(run.process.pid, signal.SIGINT))
     assert f"student: resumes at step {before} of {STEPS}" in run.said()
-    assert read_outcome(chain.stage) is None
+    assert read_outcomes(chain.stage) == {}
     manifest = chain.stage / "checkpoints" / f"step-{chain.committed():06d}" / "manifest.json"
     assert before < json.loads(manifest.read_text())["step"] < STEPS
     assert not list((chain.home / "session").iterdir()), "token and files of its Ray are gone"
@@ -128,7 +131,7 @@ def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(chain: Chain) -> None:
 
 def test_sigterm_stops_a_run_whose_roles_are_just_being_started(chain: Chain) -> None:
     before = chain.committed()
-    with chain.command() as run:
+    with chain.command(step=STEPS - 10) as run:
         run.waits_for(lambda: "student: starts" in run.said(), SECONDS_TO_START)
         # As ``kill`` does: the driver alone gets the signal.
         stops_within_seconds(run, run.process.terminate)
@@ -146,8 +149,7 @@ def test_the_student_is_that_of_the_uninterrupted_run(
     _, expected = uninterrupted
     assert resumed.ran() == ["student"]
     assert resumed.object["student"]["weights_sha256"] == expected.weights_sha256
-    outcome = read_outcome(chain.stage)
-    assert outcome is not None
+    outcome = read_outcomes(chain.stage)[MODEL]
     assert outcome.curve == expected.curve
     parts = [attempt for attempt, _ in outcome.segments]
     assert {1, 2, 4} <= set(parts) <= {1, 2, 3, 4}, "all but perhaps the third did a part"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.in_process import InProcessRuntime
+import stillhouse
+from orchestrator.execution.session import Session
 from orchestrator.home.store import Store
 from orchestrator.report.collect_run import collect_run
 from orchestrator.results.run_report import RunReport
-from students.storage.outcome import Outcome, read_answers
+from students.specs import MODEL
+from students.storage.outcome import TEST, Outcome, read_logits
 from students.storage.step_log import read_committed
 from tests import small
-from tests.running import executor
+from tests.running import RecordingWatcher
 
 KNOWN = {"low": [3, 2, 1, 0], "middle": [4, 5, 6], "high": [7, 8, 9]}
 ALONE = "teachers.all=null"
@@ -58,16 +59,17 @@ class Run:
 
 
 def done(folder: Path, *settings: str) -> Run:
-    with closing(InProcessRuntime()) as runtime:
-        loaded, home = small.loaded(folder, *settings, data=recipe()), folder / "home"
-        doing = executor(runtime, loaded, home)
-        results = doing.run()
-        data = doing.runner.transfer_set
-        report = collect_run(doing.plan, doing.store, data, results, latency={}, seconds=1.0)
+    loaded, home = small.loaded(folder, *settings, data=recipe()), folder / "home"
+    with Session(home, loaded.recipe.cluster) as session:
+        session.store.prepare()
+        graph = stillhouse.plan(loaded, session)
+        result = session.submit(graph, RecordingWatcher()).result()
+        data, results = session.transfer_set(graph.data), result.results
+        report = collect_run(result, session.store, data, latency={}, seconds=1.0)
         return Run(
             home,
             report,
-            {each.stage.name: each.outcome for each in results},
+            {each.stage.name: each.outcomes[MODEL] for each in results},
             {each.stage.name: each.stage.digest for each in results},
             [each.stage.name for each in results if each.ran],
         )
@@ -108,7 +110,9 @@ def test_a_specialist_has_an_output_per_own_class_and_answers_over_all(guided: R
     hidden = 64 * 32 + 32
     assert parameters["middle"] == parameters["high"] == hidden + 3 * 33
     assert parameters["all"] == hidden + 10 * 33
-    answers = read_answers(Store(guided.home).folder(guided.digests["teachers.middle"]))["test"]
+    folder = Store(guided.home).folder(guided.digests["teachers.middle"])
+    answers = read_logits(folder, MODEL, TEST)
+    assert answers is not None
     assert answers.shape == (450, 10)
     assert set(answers.argmax(1).tolist()) == {4, 5, 6}
 

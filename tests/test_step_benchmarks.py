@@ -1,7 +1,8 @@
-"""What the benchmarks of step and start-up compute from their measurements."""
+"""What the benchmarks of step, start-up and recovery compute from their measurements."""
 
 from __future__ import annotations
 
+from benchmarks.recovery import seconds_to_recover
 from benchmarks.startup import STUDENT
 from benchmarks.startup import lines as startup_lines
 from benchmarks.student_step import Turn
@@ -29,3 +30,8 @@ def test_a_start_is_reported_by_its_median_and_range() -> None:
     assert first.startswith(f"{STUDENT}, first step")
     assert first.endswith("12.00 s   (9.00 to 30.00)")
     assert second.startswith("check ")
+
+
+def test_recovery_ends_with_the_longest_pause_after_a_kill() -> None:
+    assert seconds_to_recover(10.0, [10.5, 11.0, 15.0, 15.5]) == 5.0
+    assert seconds_to_recover(10.0, [14.0, 15.0]) == 4.0

@@ -14,24 +14,25 @@ from statistics import fmean, median
 
 import torch
 import yaml
-from orchestrator.execution.bank_shelves import prepare_for
-from orchestrator.execution.executor import Executor, StageResult
-from orchestrator.execution.role_specs import RoleSpecs
-from orchestrator.planning.plan import Stage
 
 import stillhouse
 from benchmarks.ensemble_comparison.regimes import Regime
-from cluster.in_process import InProcessRuntime
-from orchestrator.deep_check.deep_check import CheckedPlan, checked_plan
+from cluster.config import ClusterConfig
+from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.execution.signals import interruptible
-from orchestrator.execution.stage_runner import StageRunner
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
+from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.stage import Stage, StageRole
 from students.evaluation.metrics import accuracy, negative_log_likelihood
 from students.events import Event, Warned
-from students.storage.outcome import read_answers, read_outcome
+from students.specs import MODEL
+from students.storage.outcome import TEST, VALIDATION, read_logits
 from students.storage.step_log import read_committed
+from students.transfer_sets.transfer_set import TransferSet
 
+HERE = ClusterConfig(mode="in_process")
 WARM_UP_STEPS = 5
 """First steps of a student, which are slower than the others."""
 
@@ -64,7 +65,7 @@ class ProgressMessages:
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Teachers take long; students are not logged."""
-        if stage.name.startswith("teachers."):
+        if stage.role is StageRole.TEACHER:
             self.log(f"{stage.title}: begins")
 
     def on_event(self, stage: Stage, event: Event) -> None:
@@ -72,10 +73,18 @@ class ProgressMessages:
         if isinstance(event, Warned):
             self.log(f"{stage.title}: {event}")
 
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        """Logs why."""
+        self.log(sentence)
+
     def on_end(self, result: StageResult) -> None:
         """Logs a teacher's end."""
-        if result.ran and result.stage.name.startswith("teachers."):
+        if result.ran and result.stage.role is StageRole.TEACHER:
             self.log(f"{result.stage.title}: done in {result.seconds:.1f} s")
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        """Logs why."""
+        self.log(f"{choice.title}: {decision.reason}")
 
 
 @dataclass(frozen=True)
@@ -96,16 +105,15 @@ class StudentTraining:
         """
         seed = f"student.train.seed={first}"
         loaded = stillhouse.load_recipe(self.write_recipe(regime), [*overrides, seed])
-        store = Store(self.home)
-        store.prepare()
-        with interruptible():
-            checked = checked_plan(loaded, store, repeats=seeds)
-            prepare_for(checked.plan, store)
-            with record_running(checked.plan, store):
-                results = self._results(checked, store)
+        with interruptible(), stillhouse.Session(self.home, HERE) as session:
+            session.store.prepare()
+            graph = stillhouse.plan(loaded, session, repeats=seeds)
+            with record_running(graph, session.store):
+                done = session.submit(graph, ProgressMessages(self.log)).result()
+            data = session.transfer_set(graph.data)
         return tuple(
-            self._score(checked, store, result)
-            for result in results
+            _score(data, session.store, result)
+            for result in done.results
             if result.stage.name == "student"
         )
 
@@ -114,17 +122,14 @@ class StudentTraining:
         mean``; empty if one is not finished."""
         loaded = stillhouse.load_recipe(self.write_recipe(regime))
         store = Store(self.home)
-        checked = checked_plan(loaded, store, repeats=1)
-        data = checked.transfer_set
+        graph, data = checked_plan(loaded, store)
         targets = torch.from_numpy(data.targets[data.test_ids])
-        folders = {
-            stage.name.removeprefix("teachers."): store.folder(stage.digest)
-            for stage in checked.plan.stages
-            if stage.name.startswith("teachers.")
-        }
-        if any(read_outcome(folder) is None for folder in folders.values()):
-            return {}
-        answers = {name: read_answers(folder)["test"] for name, folder in folders.items()}
+        answers = {}
+        for ref in graph.ensembles["ensemble"].teachers:
+            logits = read_logits(store.folder(ref.output.stage), ref.output.name, TEST)
+            if logits is None:
+                return {}
+            answers[ref.name] = logits
         mean = torch.stack([each.softmax(1) for each in answers.values()]).mean(0)
         answers["uniform mean"] = mean.log()
         return {name: accuracy(scores, targets) for name, scores in answers.items()}
@@ -142,34 +147,24 @@ class StudentTraining:
             partial.replace(path)
         return path
 
-    def _results(self, checked: CheckedPlan, store: Store) -> list[StageResult]:
-        runtime = InProcessRuntime()
-        try:
-            role_specs = RoleSpecs(checked.plan, store, checked.hint_shapes)
-            work = StageRunner(runtime, role_specs, checked.transfer_set)
-            cores = os.cpu_count() or 1
-            return Executor(
-                checked.plan, store, runtime, work, ProgressMessages(self.log), cores
-            ).run()
-        finally:
-            runtime.close()
 
-    def _score(self, checked: CheckedPlan, store: Store, result: StageResult) -> Score:
-        folder, data = store.folder(result.stage.digest), checked.transfer_set
-        answers = read_answers(folder)
-        parts = {"validation": data.validation_ids, "test": data.test_ids}
-        targets = {part: torch.from_numpy(data.targets[ids]) for part, ids in parts.items()}
-        rows = list(read_committed(folder, result.outcome.segments))
-        steps = [row.values["step_seconds"] for row in rows if row.kind == "step"]
-        changed = [
-            row.values["rule/changed"]
-            for row in rows
-            if row.kind == "epoch" and "rule/changed" in row.values
-        ]
-        return Score(
-            validation=accuracy(answers["validation"], targets["validation"]),
-            nll=negative_log_likelihood(answers["validation"], targets["validation"]),
-            test=accuracy(answers["test"], targets["test"]),
-            step=median(steps[WARM_UP_STEPS:] or steps),
-            changed=fmean(changed) if changed else None,
-        )
+def _score(data: TransferSet, store: Store, result: StageResult) -> Score:
+    folder = store.folder(result.stage.digest)
+    validation, test = (read_logits(folder, MODEL, part) for part in (VALIDATION, TEST))
+    assert validation is not None
+    assert test is not None
+    targets = [torch.from_numpy(data.targets[ids]) for ids in (data.validation_ids, data.test_ids)]
+    rows = list(read_committed(folder, result.outcomes[MODEL].segments))
+    steps = [row.values["step_seconds"] for row in rows if row.kind == "step"]
+    changed = [
+        row.values["rule/changed"]
+        for row in rows
+        if row.kind == "epoch" and "rule/changed" in row.values
+    ]
+    return Score(
+        validation=accuracy(validation, targets[0]),
+        nll=negative_log_likelihood(validation, targets[0]),
+        test=accuracy(test, targets[1]),
+        step=median(steps[WARM_UP_STEPS:] or steps),
+        changed=fmean(changed) if changed else None,
+    )

@@ -235,13 +235,11 @@ def _model(depth: int) -> dict[str, Any]:
 
 
 def _rows(folder: Path) -> Iterator[Any]:
-    from students.storage.outcome import read_outcome
+    from students.specs import MODEL
+    from students.storage.outcome import read_outcomes
     from students.storage.step_log import read_committed
 
-    outcome = read_outcome(folder)
-    if outcome is None:
-        raise RuntimeError(f"{folder} holds no outcome, though the run is done")
-    return read_committed(folder, outcome.segments)
+    return read_committed(folder, read_outcomes(folder)[MODEL].segments)
 
 
 def _rates(rows: list[Any], warm_up: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class ProcessSession:
     """Counts who uses Ray in this process, for there can be only one in it.
 
     Waiting: the first user waits for the start, which Ray itself bounds, and the last one for the
-    end; whoever comes during one of them waits for that as well.
+    end; a runtime that comes during one of them waits for that as well.
     """
 
     def __init__(self) -> None:

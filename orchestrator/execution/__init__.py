@@ -1,13 +1,23 @@
-"""Runs the stages of a plan.
+"""Runs graphs of stages in one session of the process.
 
-bank_shelves      Finds the bank's shelf of each teacher, and whether it has the answers needed
-executor          Runs the stages of a plan, each when its dependencies are done; skips stored ones
-finished_network  Loads the finished model of a stage, as it is deployed
-parity_gate       Chooses how a teacher is run, and refuses one that fails the parity gate
-prewarm           Starts the processes of the stage that needs most, while the first stages prepare
-progress          Progress bars: one for each running stage, on standard error
-role_specs        Builds what the roles of a stage are started with: specs, ensemble, resources
-signals           Turns SIGINT and SIGTERM into one KeyboardInterrupt
-stage_runner      Runs one stage: starts its roles, relays the events of rank 0, retires the roles
-teacher_startup   Prepares the teachers of a stage: stored answers, hosts, config, parity gate
+A session and its graphs
+  session            What a process has one of, and the graphs that run on it
+  graph_run          Runs one graph, each node when what it needs is done; skips stored ones
+  progress           Progress bars: one for each running stage, on standard error
+  signals            Turns SIGINT and SIGTERM into one KeyboardInterrupt
+
+A stage
+  stage_works        The stages under way, each once, however many graphs want it
+  stage_attempts     As many attempts at a stage as the failure policy allows
+  failure_policy     Why an attempt has failed, and whether the stage is tried again
+  stage_runner       Runs one attempt: starts the roles, has the ranks train, retires the roles
+  event_relay        Relays the events of the ranks; finds the role that ends an attempt early
+  prewarm            Starts the processes of the stage that needs most, before it begins
+
+Its teachers
+  stage_teacher      One teacher of one stage: what is stored of it, and what the stage asks of it
+  teacher_pool       The live teachers of a session, shared by its stages
+  teacher_startup    Makes the teachers of a stage ready: started, chosen, passed by the gate
+  parity_gate        Chooses how a teacher is run, and refuses one that fails the parity gate
+  finished_network   Finds and loads finished models
 """

@@ -1,4 +1,4 @@
-"""Judges why an attempt at a stage has failed, and whether the stage is tried again.
+"""Decides why an attempt at a stage has failed, and whether the stage is tried again.
 
 Pure: nothing here starts, ends or waits for anything.
 """
@@ -88,7 +88,7 @@ def decide(stage: str, failures: Sequence[Failure]) -> Decision:
     if in_a_row < MOST_FAILURES:
         return Decision(
             True,
-            f"{last}; it is started anew, and stage '{stage}' goes on from step {last.step} "
+            f"{last}; it is started again, and stage '{stage}' goes on from step {last.step} "
             f"(failure {in_a_row} of at most {MOST_FAILURES} without a new checkpoint)",
         )
     return Decision(

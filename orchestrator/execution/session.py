@@ -159,7 +159,8 @@ class Session:
         self._transfer_sets.setdefault(transfer_set.identity, transfer_set)
 
     def submit(self, graph: Graph, watcher: Watcher) -> GraphFuture:
-        """Runs ``graph`` on a thread of its own; ``watcher`` is told what happens to its stages.
+        """Runs ``graph`` on a thread of its own; ``watcher`` is called with what happens to its
+        stages.
 
         Raises:
             SessionClosed: the session is closed.
@@ -171,7 +172,7 @@ class Session:
         def work() -> None:
             try:
                 result = GraphRun(self, graph, watcher, future.cancelled).run()
-            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it.
+            except BaseException as error:  # noqa: BLE001 - its future raises it.
                 future._future.set_exception(error)
             else:
                 future._future.set_result(result)
@@ -198,7 +199,7 @@ class Session:
         for future in graphs:
             future.cancel()
         if self._started is not None and self._started.exception() is None:
-            # Before their roles are lost, so that nobody takes that for a failure.
+            # Before their roles are lost, so that no stage takes that for a failure.
             self.works.stop()
             self._started.result().close()
         for thread in graphs.values():

@@ -36,7 +36,7 @@ class StageAttempts:
         Raises:
             StageGivenUp: it has failed too often in a row.
             Exception: what another attempt cannot change.
-            KeyboardInterrupt: nobody wants the stage any more.
+            KeyboardInterrupt: no graph wants the stage any more.
         """
         work = self._work
         teachers = self._teachers()
@@ -71,14 +71,14 @@ class StageAttempts:
         try:
             runner.run(stage, teachers, session.transfer_set(stage.data), attempt)
         except RoleFailed as failed:
-            self._judge(failed.role, failed.error)
+            self._decide(failed.role, failed.error)
             return False
         except (RoleLost, RoleSilent) as error:
-            self._judge(f"a role of stage '{stage.title}'", error)
+            self._decide(f"a role of stage '{stage.title}'", error)
             return False
         return True
 
-    def _judge(self, role: str, error: Exception) -> None:
+    def _decide(self, role: str, error: Exception) -> None:
         """Returns if the stage is to be tried again.
 
         Raises:

@@ -80,7 +80,7 @@ class StageWork:
     step: int = 0
 
     def watch(self, stage: Stage, watcher: StageWatcher) -> None:
-        """Adds a watcher, who is told what it has missed."""
+        """Adds a watcher, and calls it with what it has missed."""
         if self.begun:
             watcher.on_begin(stage, self.begun)
         if self.resumed is not None:
@@ -125,7 +125,7 @@ class StageWorks:
         self._storing: set[Path] = set()
 
     def join(self, stage: Stage, watcher: StageWatcher) -> StageWork:
-        """The work on ``stage``, which is begun if nobody works on it yet."""
+        """The work on ``stage``, which is begun if it is not under way."""
         with self._lock:
             work = self._works.get(stage.digest)
             if work is None or work.stopping.is_set():
@@ -140,7 +140,7 @@ class StageWorks:
             return work
 
     def leave(self, work: StageWork, watcher: StageWatcher) -> None:
-        """Lets go of ``work``, which stops if nobody else wants it."""
+        """Lets go of ``work``, which stops if no other graph wants it."""
         with self._lock:
             work.watchers = [each for each in work.watchers if each[1] is not watcher]
             if not work.watchers:
@@ -220,7 +220,7 @@ class StageWorks:
                     outcomes = store.finished(stage)
             if not outcomes:
                 raise RuntimeError(f"stage '{stage.title}' ended, but its outcome cannot be read")
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the stage gets it.
+        except BaseException as error:  # noqa: BLE001 - its future raises it.
             self._forget(work)
             work.future.set_exception(error)
         else:

@@ -130,7 +130,7 @@ class TeacherPool:
                 handle = self.runtime.start(
                     live.place, live.wanted.title, TeacherHost, live.wanted.spec
                 )
-            except BaseException as error:  # noqa: BLE001 - whoever wants it is told.
+            except BaseException as error:  # noqa: BLE001 - its future raises it.
                 live.handle.set_exception(error)
             else:
                 live.handle.set_result(handle)

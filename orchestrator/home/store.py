@@ -129,7 +129,7 @@ class Store:
         return self._finished[digest]
 
     def delete(self, digest: str) -> None:
-        """Deletes all that is stored of a stage, on which nobody may be working."""
+        """Deletes all that is stored of a stage, which must not be under way."""
         shutil.rmtree(self.folder(digest), ignore_errors=True)
         self._finished.pop(digest, None)
 
@@ -179,9 +179,10 @@ class Store:
     def failures(self, digest: str) -> list[str]:
         """The sentences on failed attempts at the stage."""
         try:
-            return [json.loads(line) for line in (self.folder(digest) / FAILURES).open()]
+            lines = (self.folder(digest) / FAILURES).read_text().splitlines()
         except FileNotFoundError:
             return []
+        return [json.loads(line) for line in lines]
 
     def amend(self, digest: str, resolved: Resolved) -> None:
         """Keeps what was resolved later in the first attempt, before anything depends on it."""

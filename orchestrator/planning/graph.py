@@ -108,9 +108,9 @@ class Graph:
         try:
             order.prepare()
         except CycleError as error:
-            around = " > ".join(by_digest[digest].title for digest in error.args[1])
+            cycle = " > ".join(by_digest[digest].title for digest in error.args[1])
             raise GraphError(
-                f"graph '{self.name}' has a cycle ({around}); a stage cannot need itself"
+                f"graph '{self.name}' has a cycle ({cycle}); a stage cannot need itself"
             ) from None
 
     def _check_output(self, stage: Stage, output: StageOutput, source: Node) -> None:

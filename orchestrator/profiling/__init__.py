@@ -2,7 +2,7 @@
 
 bench            Where a measurement runs stages: a session in a scratch home
 graph_estimate   Puts together what the run of a graph should take, from what was timed
-graph_timing     Times the stages and teachers of a graph, one after the other
+graph_timing     Times the stages and teachers of a graph, one at a time
 initial_outcome  Gives the scratch home what a stage leaves, for the stages that need it
 measure          Measures what a run will take: problems, measurement, record
 measured_plan    What a measurement expects of a run, as values that go to JSON and back

@@ -1,4 +1,4 @@
-"""Times the stages and teachers of a graph, one after the other."""
+"""Times the stages and teachers of a graph, one at a time."""
 
 from __future__ import annotations
 

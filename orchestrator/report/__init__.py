@@ -5,6 +5,7 @@ Collecting (needs torch)
   collect_models     accuracies and soft targets, from stored logits; costs
   collect_objective  teacher weights and loss terms, from the step log
   collect_teaching   teachers' inference, speeds of steps, the prediction
+  latency            milliseconds per sample on this machine, measured once per architecture
   compare_seeds      mean, spread and paired differences over several seeds (needs scipy)
 
 Showing stored figures

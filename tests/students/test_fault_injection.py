@@ -1,3 +1,5 @@
+"""Faults happen to the role that is named, at its step, once."""
+
 import os
 import subprocess
 import sys
@@ -7,32 +9,53 @@ from pathlib import Path
 
 import pytest
 
-from students.fault_injection import Fault, parse_fault
+from students.fault_injection import VARIABLE, planned_faults
+from tests.faults import fault, plan_in, planned
 
 
-def test_a_fault_names_stage_and_step():
-    assert parse_fault("student@37=kill", 5) == Fault("student", 37, 5)
-    dotted = parse_fault("controls.single_teachers.wide-2@0=kill", 9)
-    assert (dotted.stage, dotted.step) == ("controls.single_teachers.wide-2", 0)
+def test_without_a_plan_nothing_is_called(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert planned_faults("student") is None
 
 
-@pytest.mark.parametrize(
-    "spelled", ["", "student", "student@x=kill", "student@3", "student@3=crash", "student@-1=kill"]
-)
-def test_another_form_is_refused(spelled):
-    with pytest.raises(ValueError, match="STAGE@STEP=kill"):
-        parse_fault(spelled, 1)
+def test_a_fault_names_role_rank_and_step(tmp_path):
+    with planned(tmp_path, fault("student", 3, "raise", rank=1)):
+        assert planned_faults("student") is None
+        assert planned_faults("controls.untaught", 1) is None
+        before = planned_faults("student", 1)
+        for step in (0, 1, 2, 4):
+            before(step)
+        with pytest.raises(RuntimeError, match="a fault was planned here"):
+            before(3)
 
 
-def test_it_strikes_the_whole_group_at_its_step_and_at_no_other():
+def test_it_happens_once_in_whatever_process_comes_first(tmp_path):
+    with planned(tmp_path, fault("teacher wide", 0, "raise"), fault("teacher wide", 5, "memory")):
+        first, second = planned_faults("teacher wide"), planned_faults("teacher wide")
+        with pytest.raises(RuntimeError):
+            first(0)
+        second(0)
+        with pytest.raises(MemoryError):
+            second(5)
+
+
+@pytest.mark.parametrize(("kind", "error"), [("interrupt", KeyboardInterrupt), ("x", ValueError)])
+def test_each_kind_has_its_error_and_another_is_refused(tmp_path, kind, error):
+    with planned(tmp_path, fault("student", 1, kind)), pytest.raises(error):
+        planned_faults("student")(1)
+
+
+def test_a_run_is_killed_with_its_whole_group(tmp_path):
     code = """
         import os, subprocess, sys
-        from students.fault_injection import Fault
+        from pathlib import Path
+        from students.fault_injection import VARIABLE, planned_faults
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         print(child.pid, flush=True)
-        fault = Fault("student", 3, os.getpgid(0))
+        Path(os.environ[VARIABLE] + ".group").write_text(str(os.getpgid(0)))
+        before = planned_faults("student")
         for step in range(5):
-            fault.trigger(step)
+            before(step)
             print(step, flush=True)
     """
     ran = subprocess.run(
@@ -40,7 +63,11 @@ def test_it_strikes_the_whole_group_at_its_step_and_at_no_other():
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            VARIABLE: str(plan_in(tmp_path, fault("student", 3, "kill_run"))),
+        },
         start_new_session=True,
         timeout=30,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from students.config import EngineConfig, TrainConfig
@@ -18,12 +19,13 @@ from students.models.in_a_row import Mlp, PlainCnn
 from students.objectives.cross_entropy import Task
 from students.objectives.hint import Hint
 from students.objectives.soft_targets import SoftTargets
-from students.specs import Assignment, Samples, StudentSpec
+from students.specs import MODEL, Assignment, Samples, StudentSpec
 from students.storage.attempts import begin_attempt
-from students.storage.outcome import Outcome, read_outcome
+from students.storage.outcome import Outcome, read_outcomes
 from students.storage.step_log import read_committed
 from students.training.student_rank import StudentRank
 from students.transfer_sets.config import Digits, Shift
+from tests.faults import fault, planned
 
 CLASSES = 10
 HINT = 5
@@ -33,22 +35,6 @@ DATA = Digits(validation=20, fraction=0.04, augment=Shift(pixels=1))
 DROPOUT = Mlp(hidden=(8,), dropout=0.3)
 NORMS = PlainCnn(channels=(3, 3))
 LAYER = {"mlp": "hidden.0", "plain_cnn": "stage1"}
-
-
-class Broken(Exception):
-    """Raised in place of what ends a process at some step."""
-
-
-@dataclass(frozen=True)
-class Break:
-    """In place of a fault: interrupts when ``step`` is about to be computed."""
-
-    step: int
-    stage: str = "student"
-
-    def trigger(self, step: int) -> None:
-        if step == self.step:
-            raise Broken
 
 
 @dataclass
@@ -140,23 +126,28 @@ def train(
     source: OneTeacher | None = None,
 ) -> list[Event]:
     """Trains to the end, or until it is interrupted before step ``until``; the events."""
-    fault = None if until is None else Break(until)
-    rank = StudentRank(assignment(stage, of, fault=fault), source or OneTeacher())
+    rank = StudentRank(assignment(stage, of), source or OneTeacher())
+    return train_until(rank, until)
+
+
+def train_until(rank: StudentRank, until: int | None = None) -> list[Event]:
+    """Trains to the end, or until it is interrupted before step ``until``; the events."""
+    if until is None:
+        return list(rank.train())
     events = []
-    try:
+    interrupt = fault("student", until, "interrupt")
+    with (
+        planned(rank.assignment.folder, interrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
         for event in rank.train():
             events.append(event)
-    except Broken:
-        return events
-    assert until is None, "the step at which to interrupt was not reached"
     return events
 
 
 def outcome(stage: Path) -> Outcome:
     """The outcome of the finished stage."""
-    found = read_outcome(stage)
-    assert found is not None
-    return found
+    return read_outcomes(stage)[MODEL]
 
 
 def measured(stage: Path) -> list[tuple[str, int, dict[str, float]]]:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestrator.execution.executor import StageResult
 
-from cluster.in_process import InProcessRuntime
 from orchestrator.errors import RecipeProblems
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.recipe.rules.teaching import _OUTPUTS
 from students.objectives.teacher_gate import Gating
+from students.specs import MODEL
 from students.training.learner import OWN
 from tests import small
-from tests.running import IN_PROCESS, Killed, committed_rows, executor
+from tests.running import IN_PROCESS, committed_rows, run_stages
 
 GATED = ("ensemble.weighting={kind: adaptive, penalty: 0.001}", "controls=[]")
 SINGLE = "controls=[untaught, single_teachers]"
@@ -23,13 +23,9 @@ SINGLE = "controls=[untaught, single_teachers]"
 
 def run(folder: Path, *overrides: str, until: int | None = None) -> dict[str, StageResult]:
     """The small recipe with a gate, in this process; the results by title."""
-    runtime = InProcessRuntime()
     recipe = small.loaded(folder, *IN_PROCESS, *GATED, *overrides)
-    running = executor(runtime, recipe, folder / "home", until=until)
-    try:
-        return {result.stage.title: result for result in running.run()}
-    finally:
-        runtime.close()
+    results = run_stages(recipe, folder / "home", until=until)
+    return {result.stage.title: result for result in results}
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +54,11 @@ def test_each_epochs_row_has_the_gates_weights(folder: Path, whole: StageResult)
 def test_an_interrupted_student_resumes_to_the_same_bits(folder: Path, whole: StageResult) -> None:
     rows = committed_rows(folder / "home", whole)
     shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         run(folder, until=6)
     resumed = run(folder)["student"]
     assert resumed.ran
-    assert resumed.outcome.weights_sha256 == whole.outcome.weights_sha256
+    assert resumed.outcomes[MODEL].weights_sha256 == whole.outcomes[MODEL].weights_sha256
     assert committed_rows(folder / "home", resumed) == rows
 
 

@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 
 import pytest
-from orchestrator.execution.executor import StageResult
 
-from cluster.in_process import InProcessRuntime
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
+from students.specs import MODEL
 from students.storage.step_log import read_committed
 from tests import small
-from tests.running import IN_PROCESS, Killed, executor
+from tests.running import IN_PROCESS, run_stages
 
 STUDENT = "student.model={kind: plain_cnn, channels: [4, 4, 6]}"
 TERMS = (
@@ -31,13 +31,9 @@ NAMES = {"task", "soft_targets", "levels", "order", "relation_distance", "relati
 
 def run(folder: Path, until: int | None = None) -> StageResult:
     """The student, taught in this process until it is done, or killed before a step."""
-    runtime = InProcessRuntime()
     recipe = small.loaded(folder, *IN_PROCESS, *TEACHERS)
-    running = executor(runtime, recipe, folder / "home", until=until)
-    try:
-        return next(result for result in running.run() if result.stage.title == "student")
-    finally:
-        runtime.close()
+    results = run_stages(recipe, folder / "home", until=until)
+    return next(result for result in results if result.stage.title == "student")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +54,7 @@ def test_each_term_contributes_and_reports_its_value(folder: Path, student: Stag
             for name, value in row.values.items()
             if "terms/" in name
         }
-        for row in read_committed(stage, student.outcome.segments)
+        for row in read_committed(stage, student.outcomes[MODEL].segments)
         if row.kind == "step"
     ]
     assert all(set(step) == NAMES for step in steps)
@@ -70,8 +66,8 @@ def test_each_term_contributes_and_reports_its_value(folder: Path, student: Stag
 def test_killed_in_the_middle_it_resumes_to_the_same_student(
     student: StageResult, tmp_path: Path
 ) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         run(tmp_path, until=6)
     again = run(tmp_path)
     assert again.stage.digest == student.stage.digest
-    assert again.outcome.weights_sha256 == student.outcome.weights_sha256
+    assert again.outcomes[MODEL].weights_sha256 == student.outcomes[MODEL].weights_sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,36 @@ import torch
 from torch import Tensor, nn
 
 from cluster.in_process import InProcessRuntime
-from cluster.runtime import Handle
-from orchestrator.execution.parity_gate import ParityGate
+from cluster.runtime import Demand, Handle
+from orchestrator.execution.parity_gate import admit, choose_config
+from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.home.store import Store
-from orchestrator.planning.thread_allocation import resources_of
-from students.config import Resources
+from orchestrator.planning.graph import Graph
 from students.knowledge import LOGITS
 from students.models.build import build_model
-from students.models.config import Weights
 from students.models.in_a_row import Mlp
 from students.models.network import Network, Preprocess
+from students.specs import MODEL
+from students.storage.attempts import begin_attempt
+from students.storage.outcome import FinishedModel, Outcome, write_outcome
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import TeacherError
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
-from teachers.qualification.records import RECORD_FILES, Tuning, Verdict, read_record, stored_config
-from teachers.serving.answer_spec import AnswerSpec
-from teachers.serving.host import TeacherHost, TeacherSpec
+from teachers.qualification.records import (
+    RECORD_FILES,
+    Tuning,
+    Verdict,
+    read_record,
+    store_config,
+    stored_config,
+)
+from teachers.serving.host import TeacherHost
 from tests import small
 
-MODEL = Mlp(hidden=(32,))
+NET = Mlp(hidden=(32,))
 CONFIG = plain(1)
 WEIGHTS, ALL = "digits.safetensors", "all.safetensors"
 
@@ -62,8 +70,8 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     """The weights of a network trained on the digits."""
     folder = tmp_path_factory.mktemp("taught")
     data = load_transfer_set(Digits(), folder=folder, cache=folder)
-    model = build_model(MODEL, input_shape=data.shape, classes=10, seed=0, folder=folder)
-    first = Preprocess(MODEL.preprocessing, mean=data.mean, std=data.std)
+    model = build_model(NET, input_shape=data.shape, classes=10, seed=0, folder=folder)
+    first = Preprocess(NET.preprocessing, mean=data.mean, std=data.std)
     batch = data.batch(data.student_ids, 0)
     network, optimizer = Network(first, model), torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(40):
@@ -75,20 +83,31 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
 
 @dataclass
 class Gate:
-    """A parity gate, a running teacher, and the folder of its shelf."""
+    """A teacher of a stage, running."""
 
-    gate: ParityGate
+    graph: Graph
+    store: Store
+    transfer_set: TransferSet
     handle: Handle[TeacherHost]
-    folder: Path
+
+    def teacher(self, temperature: float = 4.0) -> StageTeacher:
+        stage = self.graph.stage("student")
+        ensemble = stage.ensemble.model_copy(update={"temperature": temperature})
+        stage = replace(stage, ensemble=ensemble)
+        return StageTeacher(stage, stage.teachers[0], self.store, self.transfer_set)
+
+    @property
+    def folder(self) -> Path:
+        return self.teacher().folder
 
     def choose_config(self) -> InferenceConfig:
-        return self.gate.choose_config("wide", self.handle, self.folder, 1, (), 1000)
+        return choose_config(self.teacher(), self.handle, 1)
 
     def admitted(self, temperature: float = 4.0, inference: InferenceConfig = CONFIG) -> bool:
-        return self.gate.is_admitted("wide", self.folder, inference, temperature)
+        return self.teacher(temperature).is_admitted(inference)
 
     def admit(self) -> Any:
-        return self.gate.admit("wide", self.handle, self.folder, AnswerSpec(CONFIG), 4.0)
+        return admit(self.teacher(), self.handle, CONFIG)
 
 
 @pytest.fixture
@@ -103,19 +122,17 @@ def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]): 
     def made(weights: dict[str, Tensor] = taught, **teacher: Any) -> Gate:
         safetensors.torch.save_file(weights, tmp_path / WEIGHTS)
         safetensors.torch.save_file(taught, tmp_path / ALL)
-        plan = small.planned(tmp_path, data=recipe(**teacher))
-        config = plan.recipe.teachers["wide"]
-        data: TransferSet = load_transfer_set(
-            plan.recipe.transfer_set, folder=tmp_path, cache=tmp_path
-        )
-        spec = TeacherSpec(
-            "wide", config.model, Weights(path=WEIGHTS), plan.recipe.transfer_set,
-            tmp_path, tmp_path, classes=config.classes,
-        )  # fmt: skip
-        handle = runtime.start(resources_of(Resources(), 1), "teacher wide", TeacherHost, spec)
-        folder = tmp_path / "home" / "bank" / "shelf"
-        folder.mkdir(parents=True, exist_ok=True)
-        return Gate(ParityGate(plan, Store(tmp_path / "home"), data), handle, folder)
+        graph = small.planned(tmp_path, data=recipe(**teacher))
+        store = Store(tmp_path / "home")
+        data = load_transfer_set(graph.data.transfer_set, folder=tmp_path, cache=tmp_path)
+        for ref in graph.stage("student").teachers:
+            folder = store.folder(ref.stage)
+            model = FinishedModel(Outcome("ab", 1, 1000, 1), {}, torch.zeros(1, 2))
+            write_outcome(folder, begin_attempt(folder), {MODEL: model})
+        gate = Gate(graph, store, data, None)  # type: ignore[arg-type]
+        gate.teacher().prepare()
+        gate.handle = runtime.start(Demand(), "teacher wide", TeacherHost, gate.teacher().spec(1))
+        return gate
 
     return made
 
@@ -232,9 +249,10 @@ def test_a_teacher_with_noise_of_its_own_ends_the_run(  # type: ignore[no-untype
 
 def test_without_labels_it_is_judged_by_fidelity_alone(gate, taught: dict[str, Tensor]) -> None:  # type: ignore[no-untyped-def]
     at = gate()
-    bare = at.gate.transfer_set.config.model_copy(update={"validation": "none", "labelled": 0.0})
-    data = load_transfer_set(bare, folder=at.folder, cache=at.folder)
-    verdict = Gate(ParityGate(at.gate.plan, at.gate.store, data), at.handle, at.folder).admit()
+    bare = at.transfer_set.config.model_copy(update={"validation": "none", "labelled": 0.0})
+    at.transfer_set = load_transfer_set(bare, folder=at.store.home, cache=at.store.home)
+    at.teacher().prepare()
+    verdict = at.admit()
     assert verdict.plausibility is None
     assert str(verdict) == "passed (no labels)"
 
@@ -243,12 +261,15 @@ def test_the_first_choice_holds_for_all(gate, monkeypatch: pytest.MonkeyPatch) -
     at = gate(precision="bf16")
     assert stored_config(at.folder) is None
     assert at.choose_config() == plain(1, "bf16")
-    assert gate(precision="fp32").choose_config() == plain(1, "bf16")
+    assert read_record(at.folder, Tuning).chosen == plain(1, "bf16")
+    other = gate(precision="fp32")
+    store_config(other.folder, plain(2))
+    assert other.choose_config() == plain(2)
+    assert read_record(other.folder, Tuning) is None, "it was not chosen here"
     # Another process stores its choice while this one chooses.
     found = iter([None, plain(1, "bf16")])
     monkeypatch.setattr("orchestrator.execution.parity_gate.stored_config", lambda _: next(found))
-    assert gate(precision="fp32").choose_config() == plain(1, "bf16")
-    assert read_record(at.folder, Tuning).chosen == plain(1, "bf16")
+    assert other.choose_config() == plain(1, "bf16")
     assert [each.name for each in at.folder.glob(".manner*")] == []
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from orchestrator.execution.executor import StageResult
 
-from cluster.in_process import InProcessRuntime
+from orchestrator.execution.stage_works import StageResult
+from students.specs import MODEL
 from students.storage.step_log import read_committed
 from tests import small
-from tests.running import IN_PROCESS, RecordingWatcher, executor
+from tests.running import IN_PROCESS, run_stages
 
 NO_HINT = "student.objective.near=null"
 EPOCH = 4 * 64
@@ -20,19 +20,15 @@ STOP = "student.objective.soft_targets.weight={kind: stop, value: 0.9, epoch: 1}
 
 def run(folder: Path, *overrides: str) -> dict[str, StageResult]:
     """The small recipe without its hint, in this process; the results by title."""
-    runtime = InProcessRuntime()
     recipe = small.loaded(folder, *IN_PROCESS, NO_HINT, *overrides)
-    try:
-        results = executor(runtime, recipe, folder / "home", watcher=RecordingWatcher()).run()
-    finally:
-        runtime.close()
+    results = run_stages(recipe, folder / "home")
     return {result.stage.title: result for result in results}
 
 
 def steps(folder: Path, result: StageResult) -> list[dict[str, float]]:
     """The values that each step of a stage recorded."""
     stage = folder / "home" / "stages" / result.stage.digest
-    rows = read_committed(stage, result.outcome.segments)
+    rows = read_committed(stage, result.outcomes[MODEL].segments)
     return [dict(row.values) for row in rows if row.kind == "step"]
 
 
@@ -43,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_no_teacher_is_called_after_its_term_has_stopped(folder: Path) -> None:
     results = run(folder, STOP)
-    answers = results["student"].outcome.answers
+    answers = results["student"].outcomes[MODEL].answers
     assert {name: each.asked + each.read for name, each in answers.items()} == {
         "wide": EPOCH,
         "deep": EPOCH,
@@ -56,7 +52,9 @@ def test_no_teacher_is_called_after_its_term_has_stopped(folder: Path) -> None:
 def test_what_one_epoch_asked_is_all_that_another_such_student_needs(folder: Path) -> None:
     again = run(folder, STOP, "student.train.seed=1")["student"]
     assert again.ran
-    assert [(each.asked, each.read) for each in again.outcome.answers.values()] == [(0, EPOCH)] * 2
+    assert [(each.asked, each.read) for each in again.outcomes[MODEL].answers.values()] == [
+        (0, EPOCH)
+    ] * 2
 
 
 HINT = (
@@ -68,7 +66,7 @@ HINTED = (f"student.objective.near={HINT}", "transfer_set.augment=none", "contro
 
 def test_after_a_hint_has_stopped_stored_logits_are_enough(folder: Path) -> None:
     hinted = run(folder, *HINTED)["student"]
-    wide, deep = (hinted.outcome.answers[name] for name in ("wide", "deep"))
+    wide, deep = (hinted.outcomes[MODEL].answers[name] for name in ("wide", "deep"))
     assert wide.computed == EPOCH, "its layers, which are not kept, were needed in one epoch"
     assert deep.computed <= EPOCH
     assert wide.asked + wide.read == deep.asked + deep.read == 3 * EPOCH
@@ -81,9 +79,11 @@ def test_stored_layers_are_read_in_the_epochs_of_the_hint(folder: Path) -> None:
     keeping = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=2")["student"]
     again = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=3")["student"]
     assert not before.ran and keeping.ran and again.ran
-    assert 0 < keeping.outcome.answers["wide"].computed <= EPOCH, "its layers were not stored"
-    assert keeping.outcome.answers["deep"].computed == 0
-    assert [(each.asked, each.read) for each in again.outcome.answers.values()] == [
+    assert 0 < keeping.outcomes[MODEL].answers["wide"].computed <= EPOCH, (
+        "its layers were not stored"
+    )
+    assert keeping.outcomes[MODEL].answers["deep"].computed == 0
+    assert [(each.asked, each.read) for each in again.outcomes[MODEL].answers.values()] == [
         (0, 3 * EPOCH)
     ] * 2
 
@@ -108,6 +108,6 @@ def test_without_any_label_a_student_learns_by_answers_alone(folder: Path) -> No
     }
     assert all(values["loss"] == values["terms/soft_targets"] for values in rows)
     assert last["loss"] < rows[0]["loss"] / 2
-    accuracy = results["student"].outcome.curve[-1].accuracy
+    accuracy = results["student"].outcomes[MODEL].curve[-1].accuracy
     assert accuracy is not None
     assert accuracy > 0.2, "its teacher has 0.29, and there are ten classes"

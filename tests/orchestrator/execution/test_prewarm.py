@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import pytest
 import torch
-from orchestrator.planning.plan import Plan, Stage
 
 from cluster.runtime import Demand
 from orchestrator.execution.prewarm import prewarm, prewarm_ranks
 from orchestrator.home.store import Store
-from orchestrator.planning.thread_allocation import TeacherReadiness, resources_of
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.stage import Stage, TeacherRef
+from orchestrator.planning.thread_allocation import resources_of
+from students.specs import MODEL
 from students.storage.attempts import begin_attempt
-from students.storage.outcome import Outcome, write_outcome
+from students.storage.outcome import FinishedModel, Outcome, write_outcome
 from tests import small
 
 AUTO = tuple(
@@ -37,18 +39,8 @@ class Runtime:
         self.asked.append((count, resources_of))
 
 
-@dataclass
-class Teachers:
-    """Reports for which teachers all answers are stored."""
-
-    stored: frozenset[str] = frozenset()
-
-    def readiness(self, stage: Stage) -> TeacherReadiness:
-        return TeacherReadiness(stored=self.stored & set(stage.teachers))
-
-
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def graph(tmp_path: Path) -> Graph:
     return small.planned(tmp_path, *AUTO)
 
 
@@ -59,50 +51,59 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-def finish(plan: Plan, store: Store, *titles: str) -> None:
+def finish(graph: Graph, store: Store, *titles: str) -> None:
     for title in titles:
-        folder = store.folder(plan.stage(title).digest)
+        folder = store.folder(graph.stage(title).digest)
         attempt = begin_attempt(folder)
-        answers = {"test": torch.zeros(1, 2)}
-        write_outcome(folder, attempt, Outcome("ab", 1, 1, 1), weights={}, answers=answers)
+        model = FinishedModel(Outcome("ab", 1, 1, 1), {}, torch.zeros(1, 2))
+        write_outcome(folder, attempt, {MODEL: model})
 
 
-def prewarmed(plan: Plan, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
+def prewarmed(graph: Graph, store: Store, *stored: str) -> list[tuple[int, Demand | None]]:
     runtime = Runtime()
-    prewarm(cast(Any, runtime), plan, store, cast(Any, Teachers(frozenset(stored))), 4)
+
+    def is_answered(stage: Stage, ref: TeacherRef) -> bool:
+        assert all(store.outcomes(need) for need in stage.needs), "it cannot be known yet"
+        return ref.name in stored
+
+    prewarm(cast(Any, runtime), graph, store, is_answered, 4)
     return runtime.asked
 
 
-def place(plan: Plan, threads: int) -> Demand:
-    return resources_of(plan.recipe.student.resources, threads)
+def place(graph: Graph, threads: int) -> Demand:
+    return resources_of(graph.stage("student").resources, threads)
 
 
 def test_a_student_and_its_teachers_are_started_while_the_teachers_are_trained(
-    plan: Plan, store: Store
+    graph: Graph, store: Store
 ) -> None:
-    assert prewarmed(plan, store) == [(3, place(plan, 1))]
+    assert prewarmed(graph, store) == [(3, place(graph, 1))]
 
 
-def test_nothing_is_started_for_teachers_whose_answers_are_stored(plan: Plan, store: Store) -> None:
-    finish(plan, store, "teachers.wide", "teachers.deep")
-    ((count, asked),) = prewarmed(plan, store, "wide", "deep")
-    assert (count, asked) == (1, place(plan, 1))
-    assert prewarmed(plan, store, "wide")[0][0] == 2
+def test_nothing_is_started_for_teachers_whose_answers_are_stored(
+    graph: Graph, store: Store
+) -> None:
+    finish(graph, store, "teachers.wide", "teachers.deep")
+    ((count, asked),) = prewarmed(graph, store, "wide", "deep")
+    assert (count, asked) == (1, place(graph, 1))
+    assert prewarmed(graph, store, "wide")[0][0] == 2
 
 
-def test_nothing_is_started_for_stages_that_are_stored(plan: Plan, store: Store) -> None:
-    finish(plan, store, "teachers.wide", "teachers.deep", "student")
-    assert prewarmed(plan, store)[0][0] == 1
-    finish(plan, store, "controls.untaught")
-    assert prewarmed(plan, store) == []
+def test_nothing_is_started_for_stages_that_are_stored(graph: Graph, store: Store) -> None:
+    finish(graph, store, "teachers.wide", "teachers.deep", "student")
+    assert prewarmed(graph, store)[0][0] == 1
+    finish(graph, store, "controls.untaught")
+    assert prewarmed(graph, store) == []
 
 
-def test_the_ranks_of_the_first_stage_that_can_begin_are_started(plan: Plan, store: Store) -> None:
+def test_the_ranks_of_the_first_stage_that_can_begin_are_started(
+    graph: Graph, store: Store
+) -> None:
     def ranks(*finished: str) -> list[tuple[int, Demand | None]]:
-        finish(plan, store, *finished)
+        finish(graph, store, *finished)
         runtime = Runtime()
-        prewarm_ranks(cast(Any, runtime), plan, store, 4)
+        prewarm_ranks(cast(Any, runtime), graph, store, 4)
         return runtime.asked
 
-    assert ranks() == ranks("teachers.wide", "teachers.deep") == [(1, place(plan, 1))]
+    assert ranks() == ranks("teachers.wide", "teachers.deep") == [(1, place(graph, 1))]
     assert ranks("student", "controls.untaught") == []

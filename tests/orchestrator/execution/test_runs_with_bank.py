@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestrator.execution.executor import StageResult
-from orchestrator.planning.plan import Stage
 
-from cluster.in_process import InProcessRuntime
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
-from students.events import Event, Warned
+from orchestrator.planning.stage import Stage
+from students.events import Event
 from students.knowledge import AnswerCounts
+from students.specs import MODEL
 from students.storage.outcome import Outcome
 from tests import small
 from tests.refusals import refused
-from tests.running import IN_PROCESS, Killed, RecordingWatcher, executor
+from tests.running import IN_PROCESS, RecordingWatcher, run_stages
 
 NO_HINT = "student.objective.near=null"
 ASKED = 3 * 4 * 64
@@ -42,12 +42,8 @@ class Home:
 
     def run(self, *overrides: str, data: dict[str, Any] | None = None) -> dict[str, StageResult]:
         """Runs the recipe in this process; the results by title."""
-        runtime = InProcessRuntime()
         recipe = small.loaded(self.folder, *IN_PROCESS, NO_HINT, *overrides, data=data)
-        try:
-            results = executor(runtime, recipe, self.store.home, watcher=self.watcher).run()
-        finally:
-            runtime.close()
+        results = run_stages(recipe, self.store.home, watcher=self.watcher)
         return {result.stage.title: result for result in results}
 
     def student(self, *overrides: str, data: dict[str, Any] | None = None) -> Outcome:
@@ -55,7 +51,7 @@ class Home:
         self.forget_students()
         result = self.run(*overrides, data=data)["student"]
         assert result.ran
-        return result.outcome
+        return result.outcomes[MODEL]
 
     def forget_students(self) -> None:
         """Takes away what was taught, but not what teachers answered."""
@@ -69,7 +65,7 @@ class Home:
         return {json.loads(each.read_text())["teacher"]: each.parent for each in abouts}
 
     def notices(self) -> list[str]:
-        return [event.text for _, _, event in self.watcher.events if isinstance(event, Warned)]
+        return [said for what, _, said in self.watcher.events if what == "failure"]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +107,7 @@ def test_other_seeds_objectives_and_single_teachers_compute_nothing(home: Home) 
     assert home.student("student.train.batch_size=32").answers == FILLED
     results = home.run("controls=[single_teachers]", "student.train.seed=4")
     for name in ("wide", "deep"):
-        single = results[f"controls.single_teachers.{name}"].outcome
+        single = results[f"controls.single_teachers.{name}"].outcomes[MODEL]
         assert single.answers == {name: AnswerCounts(read=ASKED)}
 
 
@@ -203,7 +199,7 @@ def test_a_flipped_bit_is_found_and_only_that_block_computed_again(home: Home) -
     assert mended.answers["deep"].computed == 249, "one block holds all of this view"
     [notice] = home.notices()
     assert "stored answers of teacher 'deep'" in notice
-    assert "is run again with all its teachers started" in notice
+    assert "needs answers that are no longer stored" in notice
     assert ("begin", "student", 2) in home.watcher.events
     assert home.student().answers == FILLED
 
@@ -234,7 +230,7 @@ def test_two_parallel_runs_compute_each_answer_once(home: Home, tmp_path: Path) 
     found: list[Outcome] = []
 
     def work(one: Home, seed: int) -> None:
-        found.append(one.run(f"student.train.seed={seed}")["student"].outcome)
+        found.append(one.run(f"student.train.seed={seed}")["student"].outcomes[MODEL])
 
     threads = [threading.Thread(target=work, args=each) for each in ((home, 1), (other, 2))]
     for each in threads:
@@ -247,19 +243,16 @@ def test_two_parallel_runs_compute_each_answer_once(home: Home, tmp_path: Path) 
 
 def killed(home: Home, step: int) -> None:
     """Runs the recipe until the student is about to compute ``step``."""
-    runtime = InProcessRuntime()
     recipe = small.loaded(home.folder, *IN_PROCESS, NO_HINT)
-    running = executor(runtime, recipe, home.store.home, until=step)
-    with pytest.raises(Killed):
-        running.run()
-    runtime.close()
+    with pytest.raises(KeyboardInterrupt):
+        run_stages(recipe, home.store.home, until=step)
 
 
 def test_a_killed_student_resumes_with_a_filled_bank_to_the_same_bits(home: Home) -> None:
     whole = home.student()
     home.forget_students()
     killed(home, step=6)
-    resumed = home.run()["student"].outcome
+    resumed = home.run()["student"].outcomes[MODEL]
     assert resumed.weights_sha256 == whole.weights_sha256
     assert resumed.answers == counts(read=2 * 256)
 
@@ -270,7 +263,7 @@ def test_what_a_killed_stage_stored_is_not_computed_again(home: Home) -> None:
     shutil.rmtree(home.store.bank)
     killed(home, step=6)
     assert not list(home.store.bank.glob("*/view-*/*.journal")), "all is sealed"
-    resumed = home.run()["student"].outcome
+    resumed = home.run()["student"].outcomes[MODEL]
     assert resumed.weights_sha256 == whole.weights_sha256
     # It goes on at step 4, with the second view, of which two steps had been answered.
     assert resumed.answers == counts(2 * 64, 2 * 256 - 2 * 64, 2 * 249 - 2 * 64)
@@ -298,7 +291,7 @@ def test_a_stage_whose_teachers_are_run_in_another_way_by_now_does_not_use_the_b
     shutil.rmtree(file.parent)
     file.parent.mkdir()
     file.write_text(resolved)
-    resumed = home.run()["student"].outcome
+    resumed = home.run()["student"].outcomes[MODEL]
     assert resumed.weights_sha256 == whole.weights_sha256
     assert resumed.answers["deep"] == AnswerCounts(asked=ASKED, computed=ASKED)
     assert resumed.answers["wide"] == AnswerCounts(read=ASKED)

@@ -11,17 +11,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from orchestrator.planning.plan import Plan, make_plan
 from rich.console import Console
 
 from orchestrator import run as running
-from orchestrator import run_plan
+from orchestrator import run_graph
 from orchestrator.commands.init import TEMPLATE
+from orchestrator.execution.session import Session
 from orchestrator.home import run_status
 from orchestrator.home.cleaning import plan_cleaning
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import record_running, runs_lock
 from orchestrator.home.store import Store
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.planner import make_plan
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
 from tests.orchestrator.stored_homes import add_run, add_stage
 
@@ -35,7 +37,7 @@ def loaded(tmp_path: Path) -> LoadedRecipe:
 
 
 @pytest.fixture
-def plan(loaded: LoadedRecipe, tmp_path: Path) -> Plan:
+def graph(loaded: LoadedRecipe, tmp_path: Path) -> Graph:
     return make_plan(loaded.recipe, folder=loaded.folder, cache=tmp_path / "home" / "cache")
 
 
@@ -49,13 +51,13 @@ def only_run(store: Store) -> StoredRun:
     return run
 
 
-def test_running_run_is_recorded_with_its_stages(plan: Plan, store: Store) -> None:
-    with record_running(plan, store):
+def test_running_run_is_recorded_with_its_stages(graph: Graph, store: Store) -> None:
+    with record_running(graph, store):
         run = only_run(store)
         assert run.running
         assert run.report.outcome == "interrupted"
-        assert run.folder.name == run.report.title == plan.run_name
-        assert [stage.digest for stage in run.report.stages] == [s.digest for s in plan.stages]
+        assert run.folder.name == run.report.title == graph.run_name
+        assert [stage.digest for stage in run.report.stages] == [s.digest for s in graph.stages]
     assert not only_run(store).running
 
 
@@ -65,9 +67,9 @@ def test_running_run_is_recorded_with_its_stages(plan: Plan, store: Store) -> No
     ids=lambda value: type(value).__name__,
 )
 def test_run_that_ends_early_says_how(
-    plan: Plan, store: Store, error: BaseException, outcome: str
+    graph: Graph, store: Store, error: BaseException, outcome: str
 ) -> None:
-    with pytest.raises(type(error)), record_running(plan, store):
+    with pytest.raises(type(error)), record_running(graph, store):
         raise error
     assert (only_run(store).report.outcome, only_run(store).running) == (outcome, False)
 
@@ -79,10 +81,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
-plan = SimpleNamespace(
-    run_name="a@" + "1" * 12, digest="1" * 32, stages=(), recipe=SimpleNamespace(name="a")
-)
-with record_running(plan, Store(Path(sys.argv[1]))):
+graph = SimpleNamespace(run_name="a@" + "1" * 12, digest="1" * 32, stages=(), name="a")
+with record_running(graph, Store(Path(sys.argv[1]))):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     command = [sys.executable, "-c", code, str(store.home)]
@@ -90,53 +90,53 @@ with record_running(plan, Store(Path(sys.argv[1]))):
     assert (only_run(store).report.outcome, only_run(store).running) == ("interrupted", False)
 
 
-def test_next_attempt_replaces_the_record(plan: Plan, store: Store) -> None:
-    with pytest.raises(RuntimeError), record_running(plan, store):
+def test_next_attempt_replaces_the_record(graph: Graph, store: Store) -> None:
+    with pytest.raises(RuntimeError), record_running(graph, store):
         raise RuntimeError
-    with record_running(plan, store):
+    with record_running(graph, store):
         assert only_run(store).report.outcome == "interrupted"
 
 
-def test_run_that_was_done_keeps_its_figures(plan: Plan, store: Store) -> None:
-    before = add_run(store.home, plan.recipe.name, plan.digest)
-    with pytest.raises(KeyboardInterrupt), record_running(plan, store):
+def test_run_that_was_done_keeps_its_figures(graph: Graph, store: Store) -> None:
+    before = add_run(store.home, graph.name, graph.digest)
+    with pytest.raises(KeyboardInterrupt), record_running(graph, store):
         assert only_run(store).running
         raise KeyboardInterrupt
     assert only_run(store).report == before
 
 
-def test_damaged_report_is_replaced(plan: Plan, store: Store) -> None:
-    folder = store.runs / plan.run_name
+def test_damaged_report_is_replaced(graph: Graph, store: Store) -> None:
+    folder = store.runs / graph.run_name
     folder.mkdir(parents=True)
     (folder / "report.json").write_text("{")
-    with record_running(plan, store):
+    with record_running(graph, store):
         assert only_run(store).report.outcome == "interrupted"
 
 
-def test_two_processes_may_run_the_same_run(plan: Plan, store: Store) -> None:
-    with record_running(plan, store):
-        with record_running(plan, store):
+def test_two_processes_may_run_the_same_run(graph: Graph, store: Store) -> None:
+    with record_running(graph, store):
+        with record_running(graph, store):
             pass
         assert only_run(store).running
 
 
 def test_record_that_cannot_be_written_hides_no_reason(
-    plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+    graph: Graph, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, plain: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(ValueError, match="the reason"), record_running(plan, store):
+    with pytest.raises(ValueError, match="the reason"), record_running(graph, store):
         monkeypatch.setattr(run_status, "write_json", full)
         raise ValueError("the reason")
     assert only_run(store).report.outcome == "interrupted"
 
 
-def test_no_run_begins_while_a_clean_sets_stages_aside(plan: Plan, store: Store) -> None:
+def test_no_run_begins_while_a_clean_sets_stages_aside(graph: Graph, store: Store) -> None:
     begun = threading.Event()
 
     def begin() -> None:
-        with record_running(plan, store):
+        with record_running(graph, store):
             begun.set()
 
     thread = threading.Thread(target=begin)
@@ -147,12 +147,12 @@ def test_no_run_begins_while_a_clean_sets_stages_aside(plan: Plan, store: Store)
     thread.join()
 
 
-def test_clean_keeps_what_an_interrupted_run_has_done_so_far(plan: Plan, store: Store) -> None:
-    stage = add_stage(store.home, plan.stages[0].digest, finished=False)
+def test_clean_keeps_what_an_interrupted_run_has_done_so_far(graph: Graph, store: Store) -> None:
+    stage = add_stage(store.home, graph.stages[0].digest, finished=False)
     assert [item.path.name for item in plan_cleaning(store.home, everything=False).removable] == [
         stage.digest
     ]
-    with pytest.raises(KeyboardInterrupt), record_running(plan, store):
+    with pytest.raises(KeyboardInterrupt), record_running(graph, store):
         raise KeyboardInterrupt
     assert plan_cleaning(store.home, everything=False).removable == ()
 
@@ -167,10 +167,14 @@ def test_run_is_recorded_before_its_first_stage(
         raise RuntimeError("broken down")
 
     silent = SimpleNamespace(close=lambda *given: None)
-    monkeypatch.setattr(run_plan, "RunTracking", lambda *given: silent)
-    monkeypatch.setattr(run_plan, "_results", break_down)
-    with pytest.raises(RuntimeError, match="broken down"), Path(os.devnull).open("w") as nowhere:
-        running.run(loaded, home=store.home, console=Console(file=nowhere), environment={})
+    monkeypatch.setattr(run_graph, "RunTracking", lambda *given: silent)
+    monkeypatch.setattr(run_graph, "_run", break_down)
+    with (
+        pytest.raises(RuntimeError, match="broken down"),
+        Path(os.devnull).open("w") as nowhere,
+        Session(store.home) as session,
+    ):
+        running.run(loaded, session, console=Console(file=nowhere), environment={})
     assert seen == [("interrupted", True)]
     assert only_run(store).report.outcome == "failed"
     assert json.loads((only_run(store).folder / "report.json").read_text())["student"] is None

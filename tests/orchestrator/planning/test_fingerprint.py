@@ -144,7 +144,7 @@ def test_each_setting_changes_the_stages_that_depend_on_it_and_no_others(
 ) -> None:
     if "mnist" in setting:
         monkeypatch.setattr(
-            "orchestrator.planning.plan.identify", lambda *args, **kwargs: "mnist's"
+            "orchestrator.planning.planner.identify", lambda *args, **kwargs: "mnist's"
         )
     after = digests(folder, setting)
     monkeypatch.undo()

@@ -9,16 +9,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from orchestrator.execution.executor import StageResult
-from orchestrator.planning.plan import Plan
 
+from orchestrator.execution.graph_run import GraphResult
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
 from orchestrator.report.collect_run import collect_run
 from orchestrator.report.render_summary import summary
 from orchestrator.report.render_tables import report_tables
 from orchestrator.results.run_report import RunReport
+from students.specs import MODEL, StageOutput
 from students.storage.attempts import begin_attempt
-from students.storage.outcome import CurvePoint, Outcome, read_outcome, write_outcome
+from students.storage.outcome import (
+    TEST,
+    VALIDATION,
+    CurvePoint,
+    FinishedModel,
+    Outcome,
+    read_outcomes,
+    write_logits,
+    write_outcome,
+)
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 from tests import small
@@ -35,36 +45,35 @@ class Finished:
 
     def __init__(self, folder: Path, *overrides: str, repeats: int = 1) -> None:
         (folder / "w").write_bytes(b"weights")
-        self.plan: Plan = small.planned(folder, *overrides, repeats=repeats)
+        self.graph = small.planned(folder, *overrides, repeats=repeats)
         store = Store(folder / "home")
         store.prepare()
-        config = self.plan.recipe.transfer_set
+        config = self.graph.data.transfer_set
         self.data: TransferSet = load_transfer_set(config, folder=folder, cache=store.cache)
         self.ids = {"validation": self.data.validation_ids, "test": self.data.test_ids}
         self.logits: dict[str, dict[str, Any]] = {}
         results = []
-        for number, stage in enumerate(self.plan.stages):
+        for number, stage in enumerate(self.graph.stages):
             drawn = np.random.default_rng(number)
             self.logits[stage.title] = {
                 part: drawn.normal(size=(len(ids), 10)).astype(np.float32) * 2
                 for part, ids in self.ids.items()
             }
             outcome = Outcome(f"sha of {stage.title}", 10 + number, 20 + number, 40, curve=CURVE)
-            answers = {n: torch.from_numpy(v) for n, v in self.logits[stage.title].items()}
+            logits = {n: torch.from_numpy(v) for n, v in self.logits[stage.title].items()}
             stage_folder = store.folder(stage.digest)
-            attempt = begin_attempt(stage_folder)
-            write_outcome(stage_folder, attempt, outcome, weights={}, answers=answers)
-            kept = read_outcome(stage_folder)
-            assert kept is not None
+            model = FinishedModel(outcome, {}, logits[VALIDATION])
+            write_outcome(stage_folder, begin_attempt(stage_folder), {MODEL: model})
+            write_logits(stage_folder, MODEL, TEST, logits[TEST])
+            kept = read_outcomes(stage_folder)
             results.append(StageResult(stage, kept, ran=number % 2 == 0, seconds=float(number)))
         self.store, self.results = store, results
 
     def report(self, repeat: int = 0) -> RunReport:
-        latency = {stage.digest: {"1": 0.5, "64": 0.25} for stage in self.plan.stages}
-        return collect_run(
-            self.plan, self.store, self.data, self.results, latency=latency, seconds=9.0,
-            repeat=repeat,
-        )  # fmt: skip
+        outputs = [StageOutput(stage.digest) for stage in self.graph.stages]
+        latency = {output: {"1": 0.5, "64": 0.25} for output in outputs}
+        done = GraphResult(self.graph, tuple(self.results))
+        return collect_run(done, self.store, self.data, latency=latency, seconds=9.0, repeat=repeat)
 
     def chances(self, title: str, part: str, temperature: float = 1.0) -> Any:
         return softmax(self.logits[title][part] / temperature)
@@ -211,8 +220,8 @@ def test_stages_are_listed_in_order_with_what_ran(finished: Finished) -> None:
         ("teachers.wide", True, 0.0), ("teachers.deep", False, 1.0), ("student", True, 2.0),
         ("controls.untaught", False, 3.0),
     ]  # fmt: skip
-    assert [stage.digest for stage in report.stages] == [s.digest for s in finished.plan.stages]
-    assert (report.name, report.recipe_digest) == ("small", finished.plan.digest)
+    assert [stage.digest for stage in report.stages] == [s.digest for s in finished.graph.stages]
+    assert (report.name, report.recipe_digest) == ("small", finished.graph.digest)
     assert (report.outcome, report.seconds) == ("done", 9.0)
 
 

@@ -28,12 +28,12 @@ RUN = RunSpec(
 STAGE = RunSpec("student", ("stillhouse.stage", "0123:student"))
 
 
-def recipe(uri=None, experiment=None):
+def graph(uri=None, experiment=None):
     return SimpleNamespace(name="digits", tracking=SimpleNamespace(uri=uri, experiment=experiment))
 
 
 def at(home):
-    return tracker_location(home, recipe(), {})
+    return tracker_location(home, graph(), {})
 
 
 @pytest.fixture(scope="session")
@@ -228,9 +228,9 @@ def test_a_dead_server_is_reported_and_delays_nothing(tmp_path, monkeypatch):
 
 def test_the_location_is_the_recipes_then_the_environments_then_the_home(tmp_path):
     environment = {"MLFLOW_TRACKING_URI": "http://b", "MLFLOW_EXPERIMENT_NAME": "theirs"}
-    own = tracker_location(tmp_path, recipe("http://a", "mine"), environment)
+    own = tracker_location(tmp_path, graph("http://a", "mine"), environment)
     assert own == TrackerLocation("http://a", "mine")
-    from_environment = tracker_location(tmp_path, recipe(), environment)
+    from_environment = tracker_location(tmp_path, graph(), environment)
     assert from_environment == TrackerLocation("http://b", "theirs")
-    default = tracker_location(tmp_path, recipe(), {})
+    default = tracker_location(tmp_path, graph(), {})
     assert (default.uri, default.experiment) == (f"sqlite:///{tmp_path}/mlflow.db", "digits")

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestrator.execution.executor import StageResult
-from orchestrator.planning.plan import Plan
 
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.tracking import run_tracking
 from orchestrator.tracking.mlflow_tracker import tracker_location
 from orchestrator.tracking.run_tracking import RunTracking, lineage
 from students.events import Advanced, Committed
+from students.specs import MODEL
 from students.storage.outcome import Outcome
 from students.storage.step_log import StepLogWriter
 from tests import small
@@ -28,17 +28,17 @@ class TrackedRun:
     """A plan whose run is reported to a tracker."""
 
     def __init__(self, folder: Path, tracker: MemoryTracker, *overrides: str) -> None:
-        self.plan: Plan = small.planned(folder, "tracking.every=2", *overrides)
+        self.graph = small.planned(folder, "tracking.every=2", *overrides)
         self.store = Store(folder / "home")
         self.store.prepare()
-        location = tracker_location(self.store.home, self.plan.recipe, {})
-        self.tracking = RunTracking(self.plan, self.store, {"name": "small"}, location)
+        location = tracker_location(self.store.home, self.graph, {})
+        self.tracking = RunTracking(self.graph, self.store, {"name": "small"}, location)
         self.tracker = tracker
         self.said: list[str] = []
 
     def commits(self, name: str, attempt: int, steps: range, segments: Any = ()) -> Any:
         """An attempt at a stage measures ``steps`` and commits; the segments then."""
-        stage = self.plan.stage(name)
+        stage = self.graph.stage(name)
         with StepLogWriter(self.store.folder(stage.digest), attempt) as step_log:
             for step in steps:
                 step_log.write_step(step, {"loss": float(step)})
@@ -52,7 +52,8 @@ class TrackedRun:
 
     def ends(self, name: str, segments: Any) -> None:
         outcome = Outcome("sha", 1, 1, 1, segments=tuple(segments))
-        self.tracking.on_end(StageResult(self.plan.stage(name), outcome, ran=True, seconds=1.0))
+        outcomes = {MODEL: outcome}
+        self.tracking.on_end(StageResult(self.graph.stage(name), outcomes, ran=True, seconds=1.0))
 
     def close(self, status: Any, seconds: float = WITHIN) -> list[str]:
         return self.tracking.close(status, self.said.append, seconds)
@@ -99,7 +100,7 @@ def test_a_run_that_was_killed_and_resumed_is_sent_once(
 def test_stages_that_never_began_have_no_run(tmp_path: Path, tracker: MemoryTracker) -> None:
     run = TrackedRun(tmp_path, tracker)
     run.ends("teachers.wide", run.commits("teachers.wide", 1, range(2)))
-    run.tracking.on_wait(run.plan.stage("student"))
+    run.tracking.on_wait(run.graph.stage("student"))
     run.close("FAILED")
     assert {spec.name for spec in tracker.runs.values()} == {"small", "teachers.wide"}
     assert tracker.statuses[tracker.run_of("teachers.wide")] == "FINISHED"
@@ -110,25 +111,25 @@ def test_a_run_that_is_interrupted_before_its_first_commit_does_not_connect(
     tmp_path: Path, tracker: MemoryTracker
 ) -> None:
     run = TrackedRun(tmp_path, tracker)
-    run.tracking.on_begin(run.plan.stage("student"), 1)
+    run.tracking.on_begin(run.graph.stage("student"), 1)
     assert run.close("KILLED") == []
     assert (tracker.runs, run.said) == ({}, [])
 
 
 def test_a_stage_has_its_lineage_as_tags(tmp_path: Path, tracker: MemoryTracker) -> None:
     run = TrackedRun(tmp_path, tracker)
-    run.tracking.on_begin(run.plan.stage("student"), 1)
+    run.tracking.on_begin(run.graph.stage("student"), 1)
     run.close("FINISHED")
     spec = tracker.runs[tracker.run_of("student")]
-    wide, deep = (run.plan.stage(f"teachers.{name}").digest for name in ("wide", "deep"))
+    wide, deep = (run.graph.stage(f"teachers.{name}").digest for name in ("wide", "deep"))
     assert spec.tags["stillhouse.teacher.wide"] == wide
     assert spec.tags["stillhouse.teacher.deep"] == deep
     assert spec.tags["stillhouse.repeat"] == "0"
-    assert lineage(run.plan).items() <= spec.tags.items()
-    assert spec.tags["stillhouse.data"] == run.plan.identity
-    assert spec.tags["stillhouse.recipe_digest"] == run.plan.digest
+    assert lineage(run.graph).items() <= spec.tags.items()
+    assert spec.tags["stillhouse.data"] == run.graph.data.identity
+    assert spec.tags["stillhouse.recipe_digest"] == run.graph.digest
     assert f"stage format {STAGE_FORMAT}" in spec.tags["stillhouse.code"]
-    assert run.plan.stage("student").digest in spec.identity[1]
+    assert run.graph.stage("student").digest in spec.identity[1]
     assert spec.params["train.epochs"] == "3"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from students.models.config import Model, Preprocessing
 from students.models.in_a_row import Mlp
 from students.models.mobilenet_cifar import Separable
 from students.models.network import Network, Preprocess
-from students.models.profile import Costs, costs, latency_ms
+from students.models.profile import Costs, MeasuredLatency, costs, measure_latency
 from students.models.residual import ResNetCifar
 from students.models.torchvision_models import TorchvisionModel
 from tests.golden.cases import golden
@@ -97,7 +99,7 @@ class Slow(nn.Module):
 
 def test_latency_is_per_sample_in_milliseconds_and_leaves_the_mode() -> None:
     network = Slow()
-    found = latency_ms(network, (1, 8, 8), seconds=0.1)
+    found = measure_latency(network, (1, 8, 8), seconds=0.1).milliseconds
     assert found.keys() == {"1", "64"}
     assert 10.0 <= found["1"] < 30.0
     assert found["64"] == pytest.approx(found["1"] / 64, rel=0.5)
@@ -108,8 +110,17 @@ def test_latency_is_per_sample_in_milliseconds_and_leaves_the_mode() -> None:
 
 def test_latency_of_a_slow_network_is_bounded() -> None:
     network = Slow()
-    latency_ms(network, (1, 8, 8), seconds=0.001)
+    measure_latency(network, (1, 8, 8), seconds=0.001)
     assert len(network.seen) <= 4
+
+
+def test_time_in_which_the_core_was_not_used_is_seen_and_stored() -> None:
+    found = measure_latency(Slow(), (1, 8, 8), seconds=0.02)
+    assert found.cpu_share < 0.5, "it slept"
+    text = json.dumps(asdict(found)).encode()
+    assert MeasuredLatency.from_json(text) == found
+    with pytest.raises(ValueError, match="cpu_share"):
+        MeasuredLatency.from_json(b'{"milliseconds": {"1": 1.0}}')
 
 
 def test_counting_leaves_gradients_modes_and_settings_alone() -> None:

@@ -1,19 +1,28 @@
+import hashlib
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
+import safetensors.torch
 import torch
 
 from students.errors import CheckpointError, StaleAttempt
 from students.models.config import Weights
 from students.models.weights import read_weights
+from students.specs import MODEL
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import (
+    TEST,
+    VALIDATION,
     CurvePoint,
+    FinishedModel,
     Outcome,
     learning_curve,
-    read_answers,
-    read_outcome,
+    read_logits,
+    read_outcomes,
     weights_file,
+    write_logits,
     write_outcome,
 )
 from students.storage.step_log import Row
@@ -30,11 +39,11 @@ OUTCOME = Outcome(
     segments=((1, 100), (3, 250)),
 )
 WEIGHTS = {"layer.weight": torch.tensor([[1.0, 2.0, 3.0]]), "count": torch.tensor(7)}
-ANSWERS = {"validation": torch.empty(0, 2), "test": torch.tensor([[0.25, -1.0]])}
+LOGITS = torch.tensor([[0.25, -1.0]])
 
 
 def write(folder, attempt, outcome=OUTCOME, weights=WEIGHTS):
-    write_outcome(folder, attempt, outcome, weights=weights, answers=ANSWERS)
+    write_outcome(folder, attempt, {MODEL: FinishedModel(outcome, weights, LOGITS)})
 
 
 @pytest.fixture
@@ -45,23 +54,22 @@ def stage(tmp_path):
 
 
 def test_an_outcome_is_read_back_as_it_was(stage):
-    found = read_outcome(stage)
+    [(name, found)] = read_outcomes(stage).items()
+    assert name == MODEL
     assert {**vars(found), "files": {}} == vars(OUTCOME)
-    answers = read_answers(stage)
-    assert answers.keys() == ANSWERS.keys()
-    assert all(torch.equal(answers[part], ANSWERS[part]) for part in ANSWERS)
+    assert torch.equal(read_logits(stage, MODEL, VALIDATION), LOGITS)
     loaded = read_weights(Weights(path=str(weights_file(stage))), path_in_recipe="w", folder=stage)
     assert all(torch.equal(loaded[name], WEIGHTS[name]) for name in WEIGHTS)
 
 
 def test_a_new_stage_has_no_outcome(tmp_path):
-    assert read_outcome(tmp_path) is None
+    assert read_outcomes(tmp_path) == {}
 
 
 @pytest.mark.parametrize("file", ["outcome.json", "answers.safetensors", "model.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
-def test_a_damaged_outcome_is_none(stage, file, damage):
-    path = stage / "outcome" / file
+def test_of_a_damaged_outcome_nothing_is_known(stage, file, damage):
+    path = stage / "outcome" / MODEL / file
     content = path.read_bytes()
     if damage == "remove":
         path.unlink()
@@ -69,31 +77,72 @@ def test_a_damaged_outcome_is_none(stage, file, damage):
         path.write_bytes(content[: len(content) // 2])
     else:
         path.write_bytes(bytes([content[0] ^ 0xFF]) + content[1:])
-    assert read_outcome(stage) is None
+    assert read_outcomes(stage) == {}
     write(stage, begin_attempt(stage))
-    assert read_outcome(stage) is not None
+    assert read_outcomes(stage).keys() == {MODEL}
 
 
 @pytest.mark.parametrize(
     "content", ["null", "[]", "{}", '{"files": {}}', '{"files": null}', '{"files": {}, "x": 1}']
 )
-def test_an_outcome_that_is_json_of_something_else_is_none(stage, content):
-    (stage / "outcome" / "outcome.json").write_text(content)
-    assert read_outcome(stage) is None
+def test_an_outcome_that_is_json_of_something_else_counts_for_nothing(stage, content):
+    (stage / "outcome" / MODEL / "outcome.json").write_text(content)
+    assert read_outcomes(stage) == {}
+
+
+def test_each_student_of_a_cohort_has_an_outcome_and_one_that_is_damaged_is_all(tmp_path):
+    def finished(name):
+        return FinishedModel(replace(OUTCOME, weights_sha256=name), WEIGHTS, LOGITS)
+
+    models = {name: finished(name) for name in ("one", "two")}
+    write_outcome(tmp_path, begin_attempt(tmp_path), models)
+    outcomes = read_outcomes(tmp_path)
+    assert {name: each.weights_sha256 for name, each in outcomes.items()} == {
+        "one": "one",
+        "two": "two",
+    }
+    assert weights_file(tmp_path, "two").is_file()
+    (tmp_path / "outcome" / "two" / "model.safetensors").write_bytes(b"gone")
+    assert read_outcomes(tmp_path) == {}
+
+
+def test_logits_on_the_test_part_are_stored_when_they_are_asked_for(stage):
+    assert read_logits(stage, MODEL, TEST) is None
+    write_logits(stage, MODEL, TEST, LOGITS + 1)
+    assert torch.equal(read_logits(stage, MODEL, TEST), LOGITS + 1)
+    assert torch.equal(read_logits(stage, MODEL, VALIDATION), LOGITS)
+    assert read_outcomes(stage).keys() == {MODEL}
+    [file] = stage.glob("evaluations/*")
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    assert read_logits(stage, MODEL, TEST) is None, "it is damaged"
+
+
+def test_what_the_version_before_has_stored_is_read(stage, tmp_path):
+    """It had one model to a stage, in ``outcome`` itself, and evaluated both parts at its end."""
+    old = tmp_path / "old"
+    shutil.copytree(stage / "outcome" / MODEL, old / "outcome")
+    answers = safetensors.torch.save({VALIDATION: LOGITS, TEST: LOGITS + 1})
+    (old / "outcome" / "answers.safetensors").write_bytes(answers)
+    written = json.loads((old / "outcome" / "outcome.json").read_text())
+    written["files"]["answers.safetensors"] = hashlib.sha256(answers).hexdigest()
+    (old / "outcome" / "outcome.json").write_text(json.dumps(written))
+    assert read_outcomes(old).keys() == {MODEL}
+    assert weights_file(old).read_bytes() == weights_file(stage).read_bytes()
+    assert torch.equal(read_logits(old, MODEL, TEST), LOGITS + 1)
 
 
 def test_a_model_with_weights_in_another_file_stores_none(tmp_path):
     write(tmp_path, begin_attempt(tmp_path), weights={})
     assert not weights_file(tmp_path).exists()
-    assert set(read_outcome(tmp_path).files) == {"answers.safetensors"}
+    assert set(read_outcomes(tmp_path)[MODEL].files) == {"answers.safetensors"}
 
 
 def test_a_stale_attempt_leaves_no_outcome(stage):
-    before = read_outcome(stage)
+    before = read_outcomes(stage)
     begin_attempt(stage)
     with pytest.raises(StaleAttempt):
         write(stage, 1, Outcome("cd" * 32, 1, 1, 1))
-    assert read_outcome(stage) == before
+    assert read_outcomes(stage) == before
     assert not list(stage.glob(".tmp-*"))
 
 
@@ -104,7 +153,7 @@ def test_a_disk_that_is_full_leaves_no_partial_outcome(tmp_path, monkeypatch):
     monkeypatch.setattr("students.storage.attempts.write_folder", full)
     with pytest.raises(CheckpointError, match=r"No space left on device\); make room"):
         write(tmp_path, begin_attempt(tmp_path))
-    assert read_outcome(tmp_path) is None
+    assert read_outcomes(tmp_path) == {}
     assert not list(tmp_path.glob("*outcome*"))
 
 
@@ -118,7 +167,7 @@ def test_tied_weights_and_views_are_stored_in_full(tmp_path):
 
 
 def test_the_file_has_plain_keys(stage):
-    written = json.loads((stage / "outcome" / "outcome.json").read_text())
+    written = json.loads((stage / "outcome" / MODEL / "outcome.json").read_text())
     assert written["weights_sha256"] == OUTCOME.weights_sha256
     assert written["curve"][1] == {
         "epoch": 1, "step": 8, "loss": None, "accuracy": None, "nll": None,

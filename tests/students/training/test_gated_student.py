@@ -46,14 +46,8 @@ def gated(gating: Gating = GATING, **train: Any) -> StudentSpec:
 
 
 def train(stage: Path, of: StudentSpec, *, until: int | None = None) -> None:
-    fault = None if until is None else tiny.Break(until)
-    task = tiny.assignment(stage, of, fault=fault, teachers=TEACHERS)
-    try:
-        for _ in StudentRank(task, TwoTeachers()).train():
-            pass
-    except tiny.Broken:
-        return
-    assert until is None, "the step at which to interrupt was not reached"
+    rank = StudentRank(tiny.assignment(stage, of, teachers=TEACHERS), TwoTeachers())
+    tiny.train_until(rank, until)
 
 
 def epochs(stage: Path) -> list[dict[str, float]]:

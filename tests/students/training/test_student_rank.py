@@ -13,9 +13,9 @@ from students.errors import StaleAttempt
 from students.events import Committed, EpochReport, Resumed, Warned
 from students.knowledge import Batch
 from students.models.network import weights_sha256
-from students.specs import Samples, StudentSpec
+from students.specs import MODEL, Samples, StudentSpec
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.outcome import read_answers, weights_file
+from students.storage.outcome import VALIDATION, read_logits, weights_file
 from students.training.build import student_network
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
@@ -65,8 +65,10 @@ def test_a_training_interrupted_at_any_step_ends_with_the_same_student_and_figur
     assert weights_file(stage).read_bytes() == weights_file(undisturbed).read_bytes()
     assert tiny.measured(stage) == tiny.measured(undisturbed)
     assert tiny.outcome(stage).curve == tiny.outcome(undisturbed).curve
-    answers, others = read_answers(stage), read_answers(undisturbed)
-    assert all(torch.equal(answers[part], others[part]) for part in ("validation", "test"))
+    logits, others = (read_logits(each, MODEL, VALIDATION) for each in (stage, undisturbed))
+    assert logits is not None
+    assert others is not None
+    assert torch.equal(logits, others)
 
 
 def test_every_step_and_every_epoch_is_logged_once(undisturbed: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_finished_training_whose_outcome_was_lost_is_evaluated_again(
 ) -> None:
     stage, source = tmp_path / "stage", tiny.OneTeacher()
     tiny.train(stage, spec)
-    (stage / "outcome" / "outcome.json").unlink()
+    (stage / "outcome" / MODEL / "outcome.json").unlink()
     assert tiny.train(stage, spec, source=source) == [Resumed(STEPS, STEPS, 2)]
     assert source.asked == []
     assert tiny.outcome(stage).weights_sha256 == tiny.outcome(undisturbed).weights_sha256
@@ -242,7 +244,8 @@ def test_a_specialist_learns_from_its_classes_and_is_validated_on_them(
     list(StudentRank(task, tiny.OneTeacher()).train())
     every = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path)
     assert {int(every.targets[i]) for _, ids in seen for i in ids} == {3, 5}
-    answers = read_answers(tmp_path / "teacher")["validation"]
+    answers = read_logits(tmp_path / "teacher", MODEL, VALIDATION)
+    assert answers is not None
     targets = torch.from_numpy(every.targets[every.validation_ids])
     mine = torch.isin(targets, torch.tensor([3, 5]))
     last = tiny.outcome(tmp_path / "teacher").curve[-1]

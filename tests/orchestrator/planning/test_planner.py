@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from orchestrator.planning.plan import Plan
 from PIL import Image
 
+from orchestrator.planning.graph import Graph
 from students.objectives.cross_entropy import Task
 from tests import small
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def graph(tmp_path: Path) -> Graph:
     return small.planned(tmp_path, "controls=[untaught, label_smoothing, single_teachers]")
 
 
-def test_stages_are_named_as_the_recipe_names_them_teachers_first(plan: Plan) -> None:
-    assert small.titles(plan.stages) == [
+def test_stages_are_named_as_the_recipe_names_them_teachers_first(graph: Graph) -> None:
+    assert small.titles(graph.stages) == [
         "teachers.wide",
         "teachers.deep",
         "student",
@@ -31,9 +31,9 @@ def test_stages_are_named_as_the_recipe_names_them_teachers_first(plan: Plan) ->
     ]
 
 
-def test_a_stage_needs_exactly_its_teachers(plan: Plan) -> None:
-    wide, deep = plan.stage("teachers.wide").digest, plan.stage("teachers.deep").digest
-    needs = {stage.name: stage.needs for stage in plan.stages if stage.needs}
+def test_a_stage_needs_exactly_its_teachers(graph: Graph) -> None:
+    wide, deep = graph.stage("teachers.wide").digest, graph.stage("teachers.deep").digest
+    needs = {stage.name: stage.needs for stage in graph.stages if stage.needs}
     assert needs == {
         "student": (wide, deep),
         "controls.single_teachers.wide": (wide,),
@@ -41,16 +41,16 @@ def test_a_stage_needs_exactly_its_teachers(plan: Plan) -> None:
     }
 
 
-def test_untaught_is_the_same_student_with_labels_alone(plan: Plan) -> None:
-    taught, untaught = (plan.stage(n).cohort[0] for n in ("student", "controls.untaught"))
+def test_untaught_is_the_same_student_with_labels_alone(graph: Graph) -> None:
+    taught, untaught = (graph.stage(n).cohort[0] for n in ("student", "controls.untaught"))
     assert untaught.objective == {"task": Task(weight=1.0)}
     for field in ("model", "weights", "train", "seed", "samples", "engine"):
         assert getattr(untaught, field) == getattr(taught, field)
 
 
-def test_a_single_teacher_gives_its_own_hints_alone(plan: Plan) -> None:
-    wide = plan.stage("controls.single_teachers.wide")
-    deep = plan.stage("controls.single_teachers.deep")
+def test_a_single_teacher_gives_its_own_hints_alone(graph: Graph) -> None:
+    wide = graph.stage("controls.single_teachers.wide")
+    deep = graph.stage("controls.single_teachers.deep")
     assert set(wide.cohort[0].objective) == {"task", "soft_targets", "near"}
     assert set(deep.cohort[0].objective) == {"task", "soft_targets"}
 
@@ -68,8 +68,8 @@ def test_a_single_teacher_has_its_own_vote_and_its_own_levels_alone(tmp_path: Pa
             "groups": [{"teacher": t, "hint": h, "guided": "hidden.0"} for t, h in levels],
         },
     }  # fmt: skip
-    plan = small.planned(tmp_path, "controls=[single_teachers]", data=data)
-    alone = plan.stage("controls.single_teachers.deep").cohort[0].objective
+    graph = small.planned(tmp_path, "controls=[single_teachers]", data=data)
+    alone = graph.stage("controls.single_teachers.deep").cohort[0].objective
     assert set(alone) == {"task", "soft_targets", "order", "levels"}
     assert [hint.name for _, hint in alone["order"].hint_layers()] == ["deep/stage2:embedding"]
     assert [hint.name for _, hint in alone["levels"].hint_layers()] == [
@@ -82,17 +82,17 @@ def test_a_single_teacher_has_its_own_vote_and_its_own_levels_alone(tmp_path: Pa
 def test_five_repeats_are_five_students_and_three_teachers(tmp_path: Path) -> None:
     data = small.recipe()
     data["teachers"]["third"] = {"model": {"kind": "mlp", "hidden": [8]}, "train": {}}
-    plan = small.planned(tmp_path, data=data, repeats=5)
-    assert len(plan.stages) == 3 + 5 * 2
-    assert len({stage.digest for stage in plan.stages}) == 13
-    students = [stage for stage in plan.stages if stage.name == "student"]
+    graph = small.planned(tmp_path, data=data, repeats=5)
+    assert len(graph.stages) == 3 + 5 * 2
+    assert len({stage.digest for stage in graph.stages}) == 13
+    students = [stage for stage in graph.stages if stage.name == "student"]
     assert [stage.title for stage in students] == [
         "student", "student#2", "student#3", "student#4", "student#5",
     ]  # fmt: skip
     assert len({stage.needs for stage in students}) == 1
     assert [stage.cohort[0].seed for stage in students] == [0, 1, 2, 3, 4]
     for repeat, student in enumerate(students):
-        assert plan.stage("controls.untaught", repeat).cohort[0].seed == student.cohort[0].seed
+        assert graph.stage("controls.untaught", repeat).cohort[0].seed == student.cohort[0].seed
 
 
 def test_the_first_repeat_is_the_run_without_repeats(tmp_path: Path) -> None:
@@ -102,32 +102,21 @@ def test_the_first_repeat_is_the_run_without_repeats(tmp_path: Path) -> None:
 
 
 def test_a_student_whose_taught_terms_weigh_nothing_needs_no_teachers(tmp_path: Path) -> None:
-    plan = small.planned(
+    graph = small.planned(
         tmp_path, "student.objective={task: 1.0, soft_targets: 0.0}", "controls=[]"
     )
-    assert plan.stage("student").needs == ()
+    assert graph.stage("student").needs == ()
 
 
 def test_each_teacher_has_a_seed_from_the_recipes_and_its_own_name(tmp_path: Path) -> None:
     def seeds(*overrides: str) -> list[int]:
-        plan = small.planned(tmp_path, *overrides)
-        return [plan.stage(f"teachers.{name}").cohort[0].seed for name in ("wide", "deep")]
+        graph = small.planned(tmp_path, *overrides)
+        return [graph.stage(f"teachers.{name}").cohort[0].seed for name in ("wide", "deep")]
 
     wide, deep = seeds()
     assert wide != deep
     assert seeds("seed=8") not in ([wide, deep], [deep, wide])
     assert seeds("teachers.deep.train.seed=5") == [wide, 5]
-
-
-def test_the_run_is_identified_by_name_by_stages_and_by_what_is_evaluated(tmp_path: Path) -> None:
-    def run(*overrides: str) -> str:
-        return small.planned(tmp_path, *overrides).digest
-
-    here = run()
-    for same in ("cluster.mode=in_process", "student.engine.zero_stage=3", "tracking.every=9"):
-        assert run(same) == here
-    others = ["name=other", "controls=[]", "evaluate.prior_correction=uniform", "seed=1"]
-    assert len({here, *(run(other) for other in others)}) == 5
 
 
 def test_digests_do_not_depend_on_where_the_data_or_the_recipe_are(tmp_path: Path) -> None:
