@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,13 @@ from rich.console import Console
 
 from orchestrator.complete_run import record_complete
 from orchestrator.deep_check.deep_check import checked_plan
-from orchestrator.execution.graph_run import GraphResult, Watcher
+from orchestrator.execution.graph_run import GraphResult, Watcher, Watchers
 from orchestrator.execution.prewarm import prewarm
 from orchestrator.execution.progress import ProgressBars
 from orchestrator.execution.session import Session
 from orchestrator.execution.stage_teacher import StageTeacher
-from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.run_status import record_running
-from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, TeacherRef
 from orchestrator.recipe.loading import printable
 from orchestrator.recipe.yaml_values import dump_yaml
@@ -32,42 +31,12 @@ from orchestrator.tracking.mlflow_tracker import tracker_location
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
 from orchestrator.tracking.tracker import Status
 from students.durable_files import write_atomically
-from students.events import Event
 from teachers.bank.shelf import prepare_bank
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
 
 SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
-
-
-@dataclass(frozen=True)
-class Watchers:
-    """Several watchers as one: each is called with everything."""
-
-    each: tuple[Watcher, ...]
-
-    def on_wait(self, stage: Stage) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_wait(stage))
-
-    def on_begin(self, stage: Stage, attempt: int) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_begin(stage, attempt))
-
-    def on_event(self, stage: Stage, event: Event) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_event(stage, event))
-
-    def on_failure(self, stage: Stage, sentence: str) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_failure(stage, sentence))
-
-    def on_end(self, result: StageResult) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_end(result))
-
-    def on_choice(self, choice: Choice, decision: Decision) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_choice(choice, decision))
-
-    def _tell(self, what: Callable[[Watcher], None]) -> None:
-        for watcher in self.each:
-            what(watcher)
 
 
 def run_graph(

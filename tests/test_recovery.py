@@ -81,7 +81,9 @@ def test_each_failure_names_its_role_and_what_decided(recovered: Recovered) -> N
         ("teacher wide", "was silent", "`timeouts.teacher`"),
         ("student, rank 1", "ran out of memory", ""),
     ):
-        assert any(each.startswith(f"{role} {what}") and setting in each for each in said), "\n".join(said)
+        assert any(each.startswith(f"{role} {what}") and setting in each for each in said), (
+            "\n".join(said)
+        )
     assert all(each in recovered.said for each in said)
     # A teacher that was killed is asked again at the student's position, without a new attempt.
     assert "restarting teacher 'wide'" in recovered.said

@@ -64,7 +64,7 @@ def _events(
     followers = [rank.call(StudentRank.follow) for rank in others]
     events = first.stream(EVENTS_AHEAD, StudentRank.train)
     patience = stage.timeouts.rank.total_seconds()
-    heard = time.monotonic()
+    last = time.monotonic()
     try:
         while not stopping.is_set():
             try:
@@ -75,15 +75,15 @@ def _events(
                 errors = [None, *(_error_of(follower, 0.0) for follower in followers)]
                 if any(error is not None for error in errors):
                     raise _blame(stage, ranks, errors) from None
-                if time.monotonic() - heard >= patience:
+                if time.monotonic() - last >= patience:
                     raise _silent(stage, ranks, patience) from None
             except Exception as error:
                 errors = [error, *(_error_of(each, SECONDS_FOR_REASON) for each in followers)]
                 raise _blame(stage, ranks, errors) from error
             else:
-                heard = time.monotonic()
+                last = time.monotonic()
                 yield event
-                heard = time.monotonic()
+                last = time.monotonic()
         if stopping.is_set():
             raise KeyboardInterrupt
         for rank, follower in enumerate(followers, 1):

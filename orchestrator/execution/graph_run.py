@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +19,7 @@ from orchestrator.home.store import DECISION
 from orchestrator.planning.graph import Choice, Decision, Graph, Node
 from orchestrator.planning.stage import Stage
 from students.durable_files import write_atomically
+from students.events import Event
 from students.storage.outcome import TEST, read_logits
 
 if TYPE_CHECKING:
@@ -33,6 +34,35 @@ class Watcher(StageWatcher, Protocol):
 
     def on_choice(self, choice: Choice, decision: Decision) -> None:
         """A choice is decided; the graph has grown."""
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Several watchers as one: each is called with everything."""
+
+    each: tuple[Watcher, ...]
+
+    def on_wait(self, stage: Stage) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_wait(stage))
+
+    def on_begin(self, stage: Stage, attempt: int) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_begin(stage, attempt))
+
+    def on_event(self, stage: Stage, event: Event) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_event(stage, event))
+
+    def on_failure(self, stage: Stage, sentence: str) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_failure(stage, sentence))
+
+    def on_end(self, result: StageResult) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_end(result))
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_choice(choice, decision))
+
+    def _tell(self, what: Callable[[Watcher], None]) -> None:
+        for watcher in self.each:
+            what(watcher)
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ class Session:
     threads.
     """
 
-    def __init__(self, home: Path, cluster: ClusterConfig | None = None) -> None:
-        self.store = Store(home)
+    def __init__(self, home: Path | str, cluster: ClusterConfig | None = None) -> None:
+        self.store = Store(Path(home).absolute())
         self.cluster = cluster or ClusterConfig()
         self.cores = os.cpu_count() or 1
         self._lock = threading.Lock()
@@ -158,20 +158,20 @@ class Session:
         """Keeps samples that were loaded elsewhere, so that they are not loaded again."""
         self._transfer_sets.setdefault(transfer_set.identity, transfer_set)
 
-    def submit(self, graph: Graph, watcher: Watcher) -> GraphFuture:
+    def submit(self, graph: Graph, watcher: Watcher | None = None) -> GraphFuture:
         """Runs ``graph`` on a thread of its own; ``watcher`` is called with what happens to its
         stages.
 
         Raises:
             SessionClosed: the session is closed.
         """
-        from orchestrator.execution.graph_run import GraphRun
+        from orchestrator.execution.graph_run import GraphRun, Watchers
 
         future = GraphFuture()
 
         def work() -> None:
             try:
-                result = GraphRun(self, graph, watcher, future.cancelled).run()
+                result = GraphRun(self, graph, watcher or Watchers(()), future.cancelled).run()
             except BaseException as error:  # noqa: BLE001 - its future raises it.
                 future._future.set_exception(error)
             else:
