@@ -45,14 +45,19 @@ class TeacherSilent(ClusterError):
         self.seconds = seconds
         self.slowest = slowest
 
-    def __str__(self) -> str:
+    @property
+    def seen(self) -> str:
+        """What the rank has seen of it."""
         before = (
             "none before" if self.slowest is None else f"the slowest after {self.slowest:.2g} s"
         )
+        return f"no answer for {self.seconds:g} s, and {before}"
+
+    def __str__(self) -> str:
         return (
-            f"teacher '{self.teacher}' (replica {self.replica}) gave no answer for "
-            f"{self.seconds:g} s (`timeouts.teacher`), and {before}; run the same command again "
-            "to go on, or raise that setting if its answers take longer"
+            f"teacher '{self.teacher}' (replica {self.replica}) gave {self.seen} "
+            "(`timeouts.teacher`); run the same command again to go on, or raise that setting if "
+            "its answers take longer"
         )
 
 

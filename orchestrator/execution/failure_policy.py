@@ -73,7 +73,7 @@ def failure_of(error: BaseException, role: str, step: int) -> Failure | None:
     # The role is named already.
     detail = first_line(error).rpartition(" is gone: ")[2]
     if isinstance(error, TeacherSilent):
-        detail = f"no answer for {error.seconds:g} s"
+        detail = error.seen
     return Failure(role, cause, detail, step, setting)
 
 
@@ -91,10 +91,12 @@ def decide(stage: str, failures: Sequence[Failure]) -> Decision:
             f"{last}; it is started again, and stage '{stage}' goes on from step {last.step} "
             f"(failure {in_a_row} of at most {MOST_FAILURES} without a new checkpoint)",
         )
+    remedy = f"raise `{last.setting}` if it needs more time, and " if last.setting else ""
     return Decision(
         False,
         f"stage '{stage}' was given up at step {last.step} after {in_a_row} failures without a new "
-        f"checkpoint, the last of which: {last}; run the same command again to go on from there",
+        f"checkpoint, the last of which: {last}; {remedy}run the same command again to go on from "
+        "there",
     )
 
 

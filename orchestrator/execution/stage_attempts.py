@@ -13,6 +13,7 @@ from orchestrator.execution.stage_runner import Attempt, StageRunner
 from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.planning.thread_allocation import resolve
 from students.storage.attempts import begin_attempt
+from teachers.errors import TeacherError, TeacherSilent
 
 if TYPE_CHECKING:
     from orchestrator.execution.session import Session
@@ -95,5 +96,10 @@ class StageAttempts:
         self._session.store.record_failure(work.stage.digest, decision.sentence)
         log.info("%s", decision.sentence)
         work.on_failure(decision.sentence)
-        if not decision.again:
-            raise error if failure.cause is Cause.RAISED else StageGivenUp(decision.sentence)
+        if decision.again:
+            return
+        if failure.cause is Cause.RAISED:
+            raise error
+        if isinstance(error, TeacherSilent):
+            raise TeacherError(decision.sentence, path=failure.setting) from error
+        raise StageGivenUp(decision.sentence) from error
