@@ -95,8 +95,8 @@ class StageAttempts:
         decision = decide(work.stage.title, self._failures)
         self._session.store.record_failure(work.stage.digest, decision.sentence)
         log.info("%s", decision.sentence)
-        work.on_failure(decision.sentence)
         if decision.again:
+            work.on_failure(decision.sentence)
             return
         if failure.cause is Cause.RAISED:
             raise error

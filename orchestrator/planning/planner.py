@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.config import Recipe
 from orchestrator.planning.graph import EnsembleSpec, Graph
 from orchestrator.planning.stage import Stage, StageData, StageRole, TeacherRef
-from orchestrator.planning.thread_allocation import count_beside
+from orchestrator.planning.thread_allocation import count_crowds
 from orchestrator.recipe.advice import all_have_seen, notes
 from students.errors import TransferSetError
 from students.objectives.config import restricted_to
@@ -64,7 +64,7 @@ def make_plan(
     ensembles = {"ensemble": EnsembleSpec(tuple(refs.values()), recipe.ensemble)} if refs else {}
     return Graph(
         name=recipe.name,
-        nodes=tuple(count_beside([*teachers.values(), *students])),
+        nodes=tuple(count_crowds([*teachers.values(), *students])),
         data=data,
         repeats=repeats,
         ensembles=ensembles,
@@ -81,7 +81,7 @@ def untaught_stage(graph: Graph) -> Stage:
     for stage in graph.stages:
         if stage.title == alone.title:
             return stage
-    *_, alone = count_beside([*graph.stages, alone])
+    *_, alone = count_crowds([*graph.stages, alone])
     return alone
 
 

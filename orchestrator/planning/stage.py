@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cluster.config import Timeouts
 from orchestrator.planning import fingerprint
@@ -25,6 +25,14 @@ class StageRole(StrEnum):
     TEACHER = "teacher"
     STUDENT = "student"
     CONTROL = "control"
+
+
+class Crowd(NamedTuple):
+    """What works at the same time: the ``roles`` of a stage, and ``stages`` of its graph that may
+    run beside it."""
+
+    roles: int = 1
+    stages: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class ModelRef:
 class TeacherRef(ModelRef):
     """A finished model as a teacher: ``name`` is how terms and answers name it.
 
-    ``seen_training``: its weights were trained elsewhere, on the training samples too.
+    ``seen_training``: its weights were trained elsewhere, on the training samples too. ``crowd`` is
+    that of the busiest stage which asks it.
     """
 
     name: str
@@ -73,6 +82,7 @@ class TeacherRef(ModelRef):
     replicas: int = 1
     resources: Resources = field(default_factory=Resources)
     seen_training: bool = False
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,7 @@ class Stage:
     those of each rank, or of the evaluation. ``ensemble_seed`` is that of random weights and of
     noise. ``hint_shapes`` are the per-sample shapes of the teachers' layers that hint terms look
     at, by ``HintLayer.name``, once the deep check has found them. ``extras`` name what it leaves
-    beside its models. ``beside`` counts the stages of its graph that may run at the same time:
-    among them ``threads: auto`` divides the cores.
+    beside its models. Among its ``crowd`` ``threads: auto`` divides the cores.
     """
 
     name: str
@@ -101,7 +110,7 @@ class Stage:
     timeouts: Timeouts = field(default_factory=Timeouts)
     hint_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     extras: tuple[str, ...] = ()
-    beside: int = 0
+    crowd: Crowd = field(default_factory=Crowd)
     repeat: int = 0
 
     @cached_property

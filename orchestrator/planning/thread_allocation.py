@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from cluster.runtime import Demand
-from orchestrator.planning.stage import Stage
+from orchestrator.planning.stage import Crowd, Stage, StageRole
 from students.config import Resources, Threads
 from teachers.inference.inference_config import InferenceConfig
 
@@ -22,14 +22,34 @@ class Resolved(TypedDict):
     manners: NotRequired[dict[str, dict[str, Any]]]
 
 
-def count_beside(stages: Sequence[Stage]) -> Iterator[Stage]:
-    """The stages of a graph, each with the number of those that may run beside it."""
+def count_crowds(stages: Sequence[Stage]) -> list[Stage]:
+    """The stages of a graph, each with the crowd that works while it does; its teachers with that
+    of the busiest stage which asks them, so that all of these ask them on the same threads.
+
+    Of several repeats one is counted: a stage is the same however many there are.
+    """
+    crowds = {stage.title: _crowd(stage, stages) for stage in stages}
+    busiest: dict[str, Crowd] = {}
     for stage in stages:
-        others = [other for other in stages if other is not stage]
-        beside = sum(
-            stage.digest not in other.needs and other.digest not in stage.needs for other in others
+        for ref in stage.teachers:
+            busiest[ref.path] = max(busiest.get(ref.path, Crowd()), crowds[stage.title], key=sum)
+    return [
+        replace(
+            stage,
+            crowd=crowds[stage.title],
+            teachers=tuple(replace(ref, crowd=busiest[ref.path]) for ref in stage.teachers),
         )
-        yield replace(stage, beside=beside)
+        for stage in stages
+    ]
+
+
+def _crowd(stage: Stage, stages: Sequence[Stage]) -> Crowd:
+    beside = sum(
+        stage.digest not in other.needs and other.digest not in stage.needs
+        for other in stages
+        if other is not stage and (other.repeat == stage.repeat or other.role is StageRole.TEACHER)
+    )
+    return Crowd(roles_of(stage), beside)
 
 
 def stages_at_once(cores: int) -> int:
@@ -48,16 +68,18 @@ def resolve(
     whose config is stored keeps its threads.
     """
     configs = configs or {}
-    share = max(1, cores // (roles_of(stage) + min(stage.beside, stages_at_once(cores) - 1)))
 
-    def threads(asked: Threads) -> int:
-        return share if asked == "auto" else asked
+    def threads(asked: Threads, crowd: Crowd) -> int:
+        at_once = crowd.roles + min(crowd.stages, stages_at_once(cores) - 1)
+        return max(1, cores // at_once) if asked == "auto" else asked
 
     models = [stage.evaluates] if stage.evaluates else [spec.train for spec in stage.cohort]
     return Resolved(
-        student=max(threads(model.threads) for model in models),
+        student=max(threads(model.threads, stage.crowd) for model in models),
         teachers={
-            ref.name: configs[ref.name].threads if ref.name in configs else threads(ref.threads)
+            ref.name: configs[ref.name].threads
+            if ref.name in configs
+            else threads(ref.threads, ref.crowd)
             for ref in stage.teachers
         },
     )

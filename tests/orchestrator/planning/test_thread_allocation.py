@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.planning.graph import Graph
+from orchestrator.planning.planner import make_plan
 from orchestrator.planning.thread_allocation import (
     logical_cpus,
     resolve,
@@ -45,6 +46,27 @@ def test_cores_are_divided_among_roles_that_work_at_once(
     resolved = resolve(made.stage("student"), cores)
     assert resolved == {"student": student, "teachers": {"wide": student, "deep": student}}
     assert resolve(made.stage("teachers.wide"), cores)["student"] == teacher
+
+
+@pytest.mark.parametrize("cores", [2, 8, 16, 64])
+def test_a_stage_has_the_same_threads_however_many_repeats_there_are(
+    tmp_path: Path, cores: int
+) -> None:
+    loaded = small.loaded(tmp_path, *AUTO)
+    once, often = (
+        make_plan(loaded.recipe, folder=tmp_path, cache=tmp_path / "cache", repeats=repeats)
+        for repeats in (1, 5)
+    )
+    for stage in once.stages:
+        assert resolve(stage, cores) == resolve(often.stage(stage.name), cores)
+    assert resolve(often.stage("student", 4), cores) == resolve(once.stage("student"), cores)
+
+
+def test_a_teacher_answers_all_stages_on_the_same_threads(tmp_path: Path) -> None:
+    made = graph(tmp_path, "controls=[single_teachers]", "teachers.wide.replicas=4")
+    alone = resolve(made.stage("controls.single_teachers.deep"), 64)
+    assert alone["teachers"]["deep"] == resolve(made.stage("student"), 64)["teachers"]["deep"]
+    assert alone["student"] > alone["teachers"]["deep"]
 
 
 def test_a_teacher_whose_config_is_stored_keeps_its_threads(tmp_path: Path) -> None:
