@@ -12,9 +12,8 @@ from orchestrator.commands.options import home_and_json, print_json, recipe_argu
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
-from orchestrator.planning.graph import Choice
+from orchestrator.planning.graph import Choice, Node
 from orchestrator.planning.planner import make_plan, stage_names
-from orchestrator.planning.stage import Stage
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
@@ -174,10 +173,13 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
             }
             for name, teachers in stage_names(loaded.recipe)
         ]
+    for node in graph.nodes:
+        if isinstance(node, Choice) and (decision := store.decision(node.digest)):
+            graph = graph.grown(node, decision)
     return [
         {
             "name": node.title,
-            "does": "undecided" if isinstance(node, Choice) else _describe(node),
+            "does": _describe(node, store),
             "teachers": [] if isinstance(node, Choice) else [ref.name for ref in node.teachers],
             "digest": node.digest,
             "stored": store.has_result(node.digest),
@@ -187,11 +189,14 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _describe(stage: Stage) -> str:
-    """What a stage does, in a few words: ``trains mlp, 15 epochs``."""
-    if stage.evaluates is not None:
-        return f"loads and evaluates {stage.evaluates.model.kind}"
-    verb = "teaches" if stage.teachers else "trains"
+def _describe(node: Node, store: Store) -> str:
+    """What a node does, in a few words: ``trains mlp, 15 epochs``."""
+    if isinstance(node, Choice):
+        decision = store.decision(node.digest)
+        return "undecided" if decision is None else f"has chosen {decision.chosen}"
+    if node.evaluates is not None:
+        return f"loads and evaluates {node.evaluates.model.kind}"
+    verb = "teaches" if node.teachers else "trains"
     return ", ".join(
-        f"{verb} {spec.model.kind}, {counted(spec.train.epochs, 'epoch')}" for spec in stage.cohort
+        f"{verb} {spec.model.kind}, {counted(spec.train.epochs, 'epoch')}" for spec in node.cohort
     )

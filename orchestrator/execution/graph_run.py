@@ -144,11 +144,10 @@ class GraphRun:
     def _decide(self, choice: Choice) -> None:
         """Decides a choice, unless it was decided before, and grows the graph."""
         store = self._session.store
-        file = store.folder(choice.digest) / DECISION
         with store.lock(choice.digest, lambda: None, self._cancelled):
-            if file.exists():
-                decision = Decision(**json.loads(file.read_bytes()))
-            else:
+            decision = store.decision(choice.digest)
+            if decision is None:
+                file = store.folder(choice.digest) / DECISION
                 decision = choice.decide({need: store.outcomes(need) for need in choice.needs})
                 file.parent.mkdir(exist_ok=True)
                 write_atomically(file, json.dumps(asdict(decision)).encode())

@@ -31,6 +31,7 @@ from typing import Any
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.digest import LENGTH
+from orchestrator.planning.graph import Decision
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved
 from students.durable_files import write_atomically
@@ -137,6 +138,13 @@ class Store:
         """Whether there is an outcome, or a decision; unread, so it may be damaged."""
         folder = self.folder(digest)
         return (folder / "outcome").is_dir() or (folder / DECISION).exists()
+
+    def decision(self, digest: str) -> Decision | None:
+        """What was chosen, of a choice that is decided."""
+        try:
+            return Decision(**json.loads((self.folder(digest) / DECISION).read_bytes()))
+        except FileNotFoundError:
+            return None
 
     def finished(self, stage: Stage) -> Mapping[str, Outcome]:
         """What is known of each model of ``stage``; of none while one is missing."""

@@ -33,7 +33,9 @@ def time_teacher(bench: Bench, stage: Stage, ref: TeacherRef) -> MeasuredTeacher
     teacher = StageTeacher(stage, ref, bench.scratch, bench.transfer_set)
     if stage.teachers:
         _copy_records(bench, teacher)
-    threads = _threads(bench, teacher)
+    configs = {ref.name: teacher.config} if stage.teachers and teacher.config else {}
+    resolved = resolve(stage, bench.session.cores, configs)
+    threads = resolved["teachers"].get(ref.name, resolved["student"])
     demand = resources_of(ref.resources, threads)
     wanted = WantedTeacher(teacher.spec(threads), ref.precision, 0, f"teacher {ref.name}", demand)
     with bench.session.pool.entered(stage.title, (), [wanted], Event()) as (_, [handle]):
@@ -52,13 +54,6 @@ def _copy_records(bench: Bench, teacher: StageTeacher) -> None:
     if bench.store.outcomes(teacher.ref.output.stage) and stored.folder.is_dir():
         for file in filter(lambda path: path.is_file(), stored.folder.iterdir()):
             shutil.copy(file, teacher.folder)
-
-
-def _threads(bench: Bench, teacher: StageTeacher) -> int:
-    stage, name, cores = teacher.stage, teacher.ref.name, bench.session.cores
-    if not stage.teachers:
-        return resolve(stage, cores)["student"]
-    return resolve(stage, cores, {name: teacher.config} if teacher.config else {})["teachers"][name]
 
 
 def _choose(teacher: StageTeacher, handle: Handle[TeacherHost], threads: int) -> InferenceConfig:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.commands import check
 from orchestrator.execution.stage_runner import Attempt
 from orchestrator.planning.graph import Decision, Graph
 from orchestrator.planning.stage import Stage
@@ -132,6 +133,24 @@ def test_a_choice_is_decided_once_and_its_stages_run(stages: FakeStages, graph: 
     reason = "wide has 0.500 on the validation part"
     assert decisions == [Decision("wide", reason)] * 2
     assert stages.store.has_result(choice.digest)
+
+
+def test_a_choice_is_shown_as_undecided_until_it_is_decided(
+    stages: FakeStages, graph: Graph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = replace(graph, nodes=(*graph.nodes, choose_student(graph, "which")))
+    monkeypatch.setattr(check, "make_plan", lambda *args, **kwargs: asked)
+
+    def last_rows() -> list[tuple[str, str, bool]]:
+        rows = check.plan_rows(small.loaded(tmp_path), stages.store.home)
+        return [(row["name"], row["does"], row["stored"]) for row in rows[len(STAGES) :]]
+
+    assert last_rows() == [("which", "undecided", False)]
+    stages.run(asked, Runner(stages.store))
+    assert last_rows() == [
+        ("which", "has chosen wide", True),
+        ("taught by wide", "teaches mlp, 3 epochs", True),
+    ]
 
 
 def test_a_choice_waits_for_what_it_is_decided_from(stages: FakeStages, graph: Graph) -> None:

@@ -159,3 +159,19 @@ def test_nothing_works_while_the_session_is_quiet(stages: FakeStages, tmp_path: 
             time.sleep(0.3)
             assert runner.ran == []
         assert len(future.result().results) == 3
+
+
+def test_closing_a_session_ends_its_graphs(stages: FakeStages, tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def wait(stage: Stage, attempt: Attempt) -> None:
+        begun.set()
+        assert attempt.stopping.wait(10)
+        raise KeyboardInterrupt
+
+    session = stages.session(Runner(stages.store, wait))
+    future = session.submit(small.planned(tmp_path, "controls=[]"), RecordingWatcher())
+    assert begun.wait(10)
+    session.close()
+    with pytest.raises(KeyboardInterrupt):
+        future.result()
