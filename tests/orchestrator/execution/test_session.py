@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from cluster.config import ClusterConfig
 from cluster.runtime import Demand
 from orchestrator.errors import SessionClosed
 from orchestrator.execution.session import Session, open_session
+from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
 from students.errors import TrainingError
 from students.events import Committed, Event
 from students.specs import MODEL, StageOutput
+from students.storage.attempts import current_attempt
 from students.storage.outcome import TEST, read_logits
 from tests import small
 from tests.running import IN_PROCESS, RecordingWatcher
@@ -154,6 +157,22 @@ def test_a_process_has_one_session_for_a_home(tmp_path: Path) -> None:
         assert one.submit(made, RecordingWatcher()).result().results[-1].ran, "it is still open"
     with open_session(tmp_path, IN_ONE_PROCESS) as later:
         assert later is not one
+
+
+def test_two_runs_from_two_threads_share_what_they_have_in_common(tmp_path: Path) -> None:
+    recipes = [
+        small.loaded(tmp_path, *IN_PROCESS, *ALONE, f"student.train.seed={seed}") for seed in (0, 1)
+    ]
+    with ThreadPoolExecutor(2) as threads:
+        runs = [
+            threads.submit(stillhouse.run, recipe, home=tmp_path / "home") for recipe in recipes
+        ]
+        reports = [run.result().report for run in runs]
+    assert len({report.student.weights_sha256 for report in reports if report.student}) == 2
+    [teacher] = {report.stages[0].digest for report in reports}
+    assert current_attempt(Store(tmp_path / "home").folder(teacher)) == 1
+    answers = [report.teaching.teachers["wide"] for report in reports if report.teaching]
+    assert sorted(each.computed > 0 for each in answers) == [False, True]
 
 
 def test_a_student_may_start_from_what_a_stage_has_made(tmp_path: Path) -> None:
