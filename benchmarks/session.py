@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import stillhouse
-from benchmarks.ensemble_comparison.training import ProgressMessages
 from benchmarks.startup import ROOT, lines
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
@@ -38,15 +37,15 @@ def seconds_of(
     began = time.monotonic()
     graph = stillhouse.plan(stillhouse.load_recipe(recipe, settings), session)
     yield PLAN, time.monotonic() - began
-    watcher, began = ProgressMessages(print), time.monotonic()
-    done = session.submit(replace(graph, tests=False), watcher).result()
+    began = time.monotonic()
+    done = session.submit(replace(graph, tests=False)).result()
     seconds = time.monotonic() - began
     [student] = (result for result in done.results if result.stage.name == "student")
     in_steps, in_training = _training(session.store, student)
     yield STEPS, seconds - in_steps
     yield TRAINING, seconds - in_training
     began = time.monotonic()
-    session.submit(graph, watcher).result()
+    session.submit(graph).result()
     yield TEST, time.monotonic() - began
 
 
