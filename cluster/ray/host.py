@@ -52,6 +52,8 @@ class Host:
         self._active = 0
         self._changed = threading.Condition()
 
+    # Also where the process is just being started again.
+    @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
     def import_modules(self, modules: Sequence[str]) -> None:
         """Imports what a later role will need."""
         for module in modules:

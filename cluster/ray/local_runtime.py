@@ -60,7 +60,7 @@ class LocalRuntime:
         self._lock = threading.Lock()
         self._idle: dict[_ProcessKind, list[Any]] = {}
         self._unused: set[Place] = set()
-        self._placed: dict[int, Place] = {}
+        self._placed: dict[int, tuple[Place, str]] = {}
         self._hosts: list[Any] = []
         self._closed = False
 
@@ -125,23 +125,25 @@ class LocalRuntime:
         """Ends a role in order and keeps its process, unless calls of the role do not end."""
         owned = _own(handle)
         with self._lock:
-            place = self._placed.pop(owned.serial, None)
-        if place is None and self._closed:
-            return
-        free = _drop_role(owned)
+            place, _ = self._placed.pop(owned.serial, (None, ""))
         if place is not None:
+            free = _drop_role(owned, wait=True)
             # A process that has used a GPU keeps memory there; only its end gives that back.
             self._put_back(place, owned.host, keep=free and not place.demand.gpus)
             self._ledger.give_back(place)
+        elif not self._closed:  # It was killed; a reader may have revived it since.
+            _drop_role(owned, wait=False)
 
     def kill(self, handle: Handle[Any]) -> None:
         """Ends a role and its process at once; returns when the process is gone."""
         owned = _own(handle)
         with self._lock:
             self._refuse_if_closed()
-            place = self._placed.pop(owned.serial, None)
+            place, module = self._placed.pop(owned.serial, (None, ""))
         _kill_process(owned.host)
         if place is not None:
+            # Ray starts the process again: that is to be ready for the next role of this kind.
+            owned.host.import_modules.options(concurrency_group="control").remote((module,))
             self._put_back(place, owned.host, keep=True)
             self._ledger.give_back(place)
 
@@ -177,7 +179,7 @@ class LocalRuntime:
                 self._put_back(place, host, keep=True)
                 raise
             with self._lock:
-                self._placed[serial] = place
+                self._placed[serial] = place, construction[0].__module__
             return handle
 
     def _take_host(self, kind: _ProcessKind) -> Any:
@@ -221,12 +223,14 @@ class LocalRuntime:
             raise ClusterError("the runtime is closed; open another one")
 
 
-def _drop_role(handle: RayHandle[Any]) -> bool:
+def _drop_role(handle: RayHandle[Any], *, wait: bool) -> bool:
     beside = handle.host.drop.options(concurrency_group="control")
     try:
+        dropped = beside.remote(handle.serial, _GRACE_SECONDS)
+        if not wait:
+            return False
         with PENDING_CALLS.counted():
-            free = ray.get(beside.remote(handle.serial, _GRACE_SECONDS), timeout=2 * _GRACE_SECONDS)
-        return bool(free)
+            return bool(ray.get(dropped, timeout=2 * _GRACE_SECONDS))
     except exceptions.RayError:
         return False
 

@@ -4,6 +4,7 @@ A session and its graphs
   session            What a process has one of, and the graphs that run on it
   graph_run          Runs one graph, each node when what it needs is done; skips stored ones
   progress           Progress bars: one for each running stage, on standard error
+  side_by_side       Does the same for several things at the same time
   signals            Turns SIGINT and SIGTERM into one KeyboardInterrupt
 
 A stage

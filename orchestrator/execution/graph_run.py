@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.execution.side_by_side import for_each
 from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.execution.stage_works import StageResult, StageWatcher, StageWork
 from orchestrator.home.store import DECISION
@@ -176,8 +177,7 @@ class GraphRun:
             ):
                 runner.test(stage, store.resolved(stage.digest), self._cancelled)
 
-        with ThreadPoolExecutor(len(untested) if runtime.parallel else 1, "test") as threads:
-            list(threads.map(test, untested.values()))
+        for_each(runtime, test, untested.values())
 
     def _let_go(self) -> None:
         """Lets go of the stages under way, and waits for the roles of those that stop."""

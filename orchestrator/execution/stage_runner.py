@@ -5,11 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from cluster.errors import RoleSilent
+from cluster.errors import RoleLost, RoleSilent
 from cluster.runtime import Demand, Future, Handle, Place, Runtime
 from orchestrator.execution.event_relay import (
     SECONDS_FOR_REASON,
@@ -18,6 +17,7 @@ from orchestrator.execution.event_relay import (
     title_of,
 )
 from orchestrator.execution.finished_network import device, model_spec, weights_of
+from orchestrator.execution.side_by_side import for_each
 from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.execution.teacher_pool import TeacherPool
 from orchestrator.execution.teacher_startup import TeacherStartup
@@ -105,19 +105,20 @@ class StageRunner:
             try:
                 relay_events(stage, ranks, attempt.on_event, attempt.stopping)
             except RoleFailed as failed:
-                self._end_silent(failed, ranks, handles)
+                self._end_failed(failed, ranks, handles)
                 raise
 
-    def _end_silent(
+    def _end_failed(
         self,
         failed: RoleFailed,
         ranks: Sequence[Handle[StudentRank]],
         teachers: Mapping[str, Sequence[Handle[TeacherHost]]],
     ) -> None:
-        """Ends the process of a role that is stuck, which would not end by itself."""
+        """Ends the process of a role that is stuck, for it would not end by itself, or of one that
+        is gone, so that its place is free at once."""
         if isinstance(failed.error, TeacherSilent):
             self.runtime.kill(teachers[failed.error.teacher][failed.error.replica])
-        elif isinstance(failed.error, RoleSilent):
+        elif isinstance(failed.error, (RoleSilent, RoleLost)):
             self.runtime.kill(ranks[failed.rank])
 
     def test(self, stage: Stage, resolved: Resolved, stopping: threading.Event) -> None:
@@ -170,20 +171,19 @@ class StageRunner:
         knowledge: KnowledgeSource,
         roles: ExitStack,
     ) -> list[Handle[StudentRank]]:
-        """Starts the ranks in parallel; those that were started are retired with ``roles``."""
+        """Starts the ranks; those that were started are retired with ``roles``."""
+        started: list[Handle[StudentRank]] = []
+        roles.callback(lambda: for_each(self.runtime, self.runtime.retire, started))
 
-        def start(place: Place, assignment: Assignment) -> Handle[StudentRank]:
+        def start(given: tuple[Place, Assignment]) -> Handle[StudentRank]:
+            place, assignment = given
             title = title_of(stage, assignment.group.rank)
             handle = self.runtime.start(place, title, StudentRank, assignment, knowledge)
-            roles.callback(self.runtime.retire, handle)
+            started.append(handle)
             return handle
 
-        starts = list(zip(places, self._assignments(stage, attempt), strict=True))
-        if not self.runtime.parallel:
-            return [start(*each) for each in starts]
-        with ThreadPoolExecutor(len(starts), "start") as pool:
-            futures = [pool.submit(start, *each) for each in starts]
-        return [future.result() for future in futures]
+        given = list(zip(places, self._assignments(stage, attempt), strict=True))
+        return for_each(self.runtime, start, given)
 
     def _assignments(self, stage: Stage, attempt: Attempt) -> Iterator[Assignment]:
         """One assignment for each rank of each student."""

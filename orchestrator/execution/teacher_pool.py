@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cluster.runtime import STREAMS_PER_PROCESS, Demand, Handle, Place, Runtime
+from orchestrator.execution.side_by_side import for_each
 from teachers.config import STREAMS_PER_RANK
 from teachers.serving.host import TeacherHost, TeacherSpec
 
@@ -135,12 +136,7 @@ class TeacherPool:
             else:
                 live.handle.set_result(handle)
 
-        if not self.runtime.parallel:
-            for live in ours:
-                start(live)
-        elif ours:
-            with ThreadPoolExecutor(len(ours), "teacher") as threads:
-                list(threads.map(start, ours))
+        for_each(self.runtime, start, ours)
 
     def _leave(self, entered: Sequence[_LiveTeacher], readers: int) -> None:
         with self._lock:
@@ -148,7 +144,7 @@ class TeacherPool:
                 live.readers -= readers
             over = [live for live in entered if live.readers == 0 or live.handle.exception()]
             self._live = [live for live in self._live if live not in over]
+        running = [live.handle.result() for live in over if live.handle.exception() is None]
+        for_each(self.runtime, self.runtime.retire, running)
         for live in over:
-            if live.handle.exception() is None:
-                self.runtime.retire(live.handle.result())
             self.runtime.release(live.place)
