@@ -15,7 +15,7 @@ R = TypeVar("R")
 def for_each(runtime: Runtime, do: Callable[[T], R], things: Collection[T]) -> list[R]:
     """What ``do`` gives for each of ``things``, in order; all are done before an error is raised.
 
-    Where the roles of ``runtime`` share this process, one after the other on this thread.
+    Where the roles of ``runtime`` share this process, each in turn on this thread.
     """
     if not runtime.parallel:
         return [do(thing) for thing in things]
