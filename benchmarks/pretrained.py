@@ -14,11 +14,11 @@ from pathlib import Path
 
 from students.evaluation.evaluate import compute_logits
 from students.evaluation.metrics import accuracy
+from students.models.build import build_network
 from students.models.config import Preprocessing, Weights
 from students.models.residual import ResNetCifar
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
-from teachers.inference.loading import load_network
 
 PUBLISHED = {
     "resnet20-12fca82f.th": 91.73,
@@ -41,12 +41,12 @@ def main() -> int:
         agree = True
         for file, published in PUBLISHED.items():
             depth = int(file.removeprefix("resnet").partition("-")[0])
-            network = load_network(
+            network = build_network(
                 ResNetCifar(depth=depth, preprocessing=OWN),
-                Weights(path=f"weights/{file}"),
-                transfer_set=data,
-                folder=root,
+                data,
+                root,
                 path=f"resnet{depth}",
+                weights=Weights(path=f"weights/{file}"),
             )
             found = 100 * accuracy(compute_logits(network, data, data.test_ids), targets)
             agree &= abs(found - published) < 0.005

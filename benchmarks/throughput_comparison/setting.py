@@ -12,14 +12,12 @@ from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from students.models.build import build_model
+from students.models.build import build_model, build_network
 from students.models.config import Preprocessing, Weights
-from students.models.network import Network
 from students.models.residual import ResNetCifar
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.inference.loading import load_network
 
 BATCH = 128
 TEMPERATURE = 4.0
@@ -74,14 +72,13 @@ class Setting:
         return [network.requires_grad_(False).eval() for network in loaded]
 
     def _teacher(self, depth: int) -> nn.Module:
-        whole: Network = load_network(
+        return build_network(
             ResNetCifar(depth=depth, preprocessing=Preprocessing(mean=MEAN, std=STD)),
-            Weights(path=TEACHERS[depth]),
-            transfer_set=self.transfer_set,
-            folder=self.root,
+            self.transfer_set,
+            self.root,
             path=f"resnet{depth}",
-        )
-        return whole.model
+            weights=Weights(path=TEACHERS[depth]),
+        ).model
 
     def optimizer(self, student: nn.Module) -> SGD:
         """The student's optimizer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 
 from cluster.errors import first_line
 from students.errors import ModelError
-from students.models.config import Model, Shape
-from students.models.network import evaluating
+from students.models.config import Model, Shape, Weights
+from students.models.network import Network, Preprocess, evaluating, spread_of
+from students.models.weights import load_weights
 from students.randomness import seed_of
+from students.transfer_sets.transfer_set import TransferSet
 
 
 def build_model(
@@ -38,6 +41,38 @@ def build_model(
         model.to_empty(device="cpu")
         initialise(model, seed)
         return model
+
+
+def build_network(
+    config: Model,
+    transfer_set: TransferSet,
+    folder: Path,
+    *,
+    path: str,
+    seed: int = 0,
+    weights: Weights | None = None,
+    classes: Sequence[int] | None = None,
+) -> Network:
+    """The model as it is deployed, for pictures of ``transfer_set``, with ``weights`` if they are
+    given; its files and code are relative to ``folder``.
+
+    ``path`` is its place in the recipe, for messages. ``classes`` says what its outputs stand for,
+    if not for all classes in order; the network's own are all classes in any case.
+
+    Raises:
+        ModelError, WeightsError: it cannot be built, or the weights cannot be read or do not fit.
+    """
+    model = build_model(
+        config,
+        input_shape=transfer_set.shape,
+        classes=transfer_set.classes if classes is None else len(classes),
+        seed=seed,
+        folder=folder,
+    )
+    if weights is not None:
+        load_weights(model, weights, path_in_recipe=f"{path}.weights", folder=folder)
+    first = Preprocess(config.preprocessing, mean=transfer_set.mean, std=transfer_set.std)
+    return Network(first, model, spread_of(classes, transfer_set.classes))
 
 
 def initialise(model: nn.Module, seed: int) -> None:

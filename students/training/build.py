@@ -8,11 +8,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from students.engines.state_tensors import EngineState
-from students.models.build import build_model
+from students.models.build import build_network
 from students.models.config import Weights
-from students.models.network import Network, Preprocess, spread_of
+from students.models.network import Network
 from students.models.taps import probe_shapes, reduced_shape
-from students.models.weights import load_weights
 from students.objectives.adapters import Embedding, build_adapter
 from students.objectives.teacher_gate import Gate
 from students.objectives.term import Guided
@@ -60,19 +59,15 @@ def build_learner(
 def student_network(spec: StudentSpec, transfer_set: TransferSet, folder: Path) -> Network:
     """The student as it is deployed, with the weights it starts from; its files and code are
     relative to ``folder``."""
-    classes = spec.samples.classes
-    model = build_model(
+    return build_network(
         spec.model,
-        input_shape=transfer_set.shape,
-        classes=transfer_set.classes if classes is None else len(classes),
+        transfer_set,
+        folder,
+        path=spec.path,
         seed=spec.seed,
-        folder=folder,
+        weights=spec.weights if isinstance(spec.weights, Weights) else None,
+        classes=spec.samples.classes,
     )
-    if isinstance(spec.weights, Weights):
-        place = f"{spec.path}.weights"
-        load_weights(model, spec.weights, path_in_recipe=place, folder=folder)
-    first = Preprocess(spec.model.preprocessing, mean=transfer_set.mean, std=transfer_set.std)
-    return Network(first, model, spread_of(classes, transfer_set.classes))
 
 
 def deployed_weights(state: EngineState) -> dict[str, Tensor]:

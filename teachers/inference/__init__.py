@@ -2,7 +2,6 @@
 
 answer_encoding    how an answer is stored and streamed: half precision, finite
 inference_config   how a teacher is run: all beside its weights that an answer's bits depend on
-loading            loads a finished model: architecture from the recipe, weights from a file
 runnable           a network made ready to run with one inference config: folded, compiled
 teacher            a frozen network that returns logits and taps
 """

@@ -18,6 +18,7 @@ import numpy as np
 
 from students.fault_injection import planned_faults
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
+from students.models.build import build_network
 from students.models.config import Model, Weights
 from students.models.network import Network
 from students.transfer_sets.catalog import load_transfer_set
@@ -26,7 +27,6 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column, Ids
 from teachers.inference.answer_encoding import NotNumbers
 from teachers.inference.inference_config import InferenceConfig, plain
-from teachers.inference.loading import load_network
 from teachers.inference.teacher import Teacher
 from teachers.qualification.autotune import tune
 from teachers.qualification.records import Tuning
@@ -62,14 +62,14 @@ class TeacherSpec:
 
     def load_network(self, transfer_set: TransferSet) -> Network:
         """The network with its weights."""
-        return load_network(
+        return build_network(
             self.model,
-            self.weights,
-            transfer_set=transfer_set,
-            folder=self.folder,
-            path=f"{self.path}.weights",
+            transfer_set,
+            self.folder,
+            path=self.path,
+            weights=self.weights,
             classes=self.classes,
-        )
+        ).eval()
 
 
 class TeacherHost:
