@@ -202,7 +202,7 @@ def test_a_students_adapters_are_no_part_of_it(tmp_path: Path) -> None:
     model = student_network(tiny.spec(), data, tmp_path).model
     outcome = tiny.outcome(stage)
     assert outcome.parameters == sum(each.numel() for each in model.parameters())
-    checkpoint = CheckpointFolder(stage, 2, 2).latest()
+    checkpoint = CheckpointFolder(stage, 1, 2).latest()
     assert checkpoint is not None
     assert any(name.startswith("adapters.near.") for name in checkpoint.load().module)
 
