@@ -106,6 +106,12 @@ def committed_rows(home: Path, result: StageResult) -> list[tuple[str, int, dict
     ]
 
 
+def copy_of(home: Path, folder: Path, *, without: Sequence[str] = ()) -> Path:
+    """A copy of a home as ``folder``/home, without the files and folders of those names."""
+    ignore = shutil.ignore_patterns("*.lock", *without)
+    return Path(shutil.copytree(home, folder / "home", ignore=ignore))
+
+
 @dataclass(frozen=True)
 class Finished:
     """A run in ``home`` of the recipe in ``folder``; ``object`` is what ``--json`` printed."""
@@ -121,8 +127,7 @@ class Finished:
     def copied(self, folder: Path, *, without: Sequence[str] = ()) -> Path:
         """A copy of the home, without the stages and files of those names."""
         gone = [digest for name, digest in self.digests().items() if name in without]
-        ignore = shutil.ignore_patterns("*.lock", *gone, *without)
-        return Path(shutil.copytree(self.home, folder / "home", ignore=ignore))
+        return copy_of(self.home, folder, without=[*gone, *without])
 
     def ran(self) -> list[str]:
         """The stages that were run, by name."""

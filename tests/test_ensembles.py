@@ -12,7 +12,7 @@ from cluster.ray.local_runtime import LocalRuntime
 from orchestrator.execution.stage_works import StageResult
 from students.specs import MODEL
 from tests import small
-from tests.running import IN_PROCESS, committed_rows, run_stages
+from tests.running import IN_PROCESS, committed_rows, copy_of, run_stages
 
 RULE = "ensemble.weighting"
 NOISE = "ensemble.noise={probability: 0.7, sigma: 0.5}"
@@ -79,9 +79,7 @@ def test_a_combination_changes_the_student_and_resumes_to_the_same_bits(
 def test_noise_and_draws_are_the_same_with_and_without_a_bank(folder: Path, tmp_path: Path) -> None:
     settings = (*COMBINATIONS["noise"], f"{RULE}=random")
     kept = run(folder, *settings)
-    home = tmp_path / "home"
-    shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
-    shutil.rmtree(home / "stages" / kept.stage.digest)
+    copy_of(folder / "home", tmp_path, without=["bank", kept.stage.digest])
     live = run(tmp_path, *settings, "ensemble.bank=none")
     assert live.stage.digest == kept.stage.digest
     assert live.ran
@@ -93,9 +91,7 @@ def test_ray_gives_the_same_bits_as_one_process(
 ) -> None:
     settings = (*COMBINATIONS["correct_only"], NOISE)
     here = run(folder, *settings)
-    home = tmp_path / "home"
-    shutil.copytree(folder / "home", home, ignore=shutil.ignore_patterns("bank", "*.lock"))
-    shutil.rmtree(home / "stages" / here.stage.digest)
+    copy_of(folder / "home", tmp_path, without=["bank", here.stage.digest])
     there = run(tmp_path, *settings, on_ray=True)
     assert there.ran
     assert there.outcomes[MODEL].weights_sha256 == here.outcomes[MODEL].weights_sha256

@@ -1,8 +1,8 @@
 """One student, killed and interrupted several times: nothing lost or doubled, no process left.
 
-The tests are a chain on one home, each continues where the one before was interrupted: killed on
+The fixtures are a chain on one home, each continues where the one before was interrupted: killed on
 the torch engine, stopped by Ctrl-C in DeepSpeed, by SIGTERM while its roles start, all on Ray;
-then to the end in one process.
+then to the end in one process. Each test asks one of them what it has seen.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ LONG = (
 )  # fmt: skip
 """A commit after every fourth step."""
 
+pytestmark = pytest.mark.timeout(600)
+"""Whichever test comes first waits for the whole chain."""
+
 SECONDS_TO_START = 140
 """For a Ray, and processes that import torch and DeepSpeed, on a machine that is busy."""
 SECONDS_TO_STOP = 40
@@ -52,6 +56,24 @@ SECONDS_TO_STOP = 40
 
 OF_TIME = {"samples_per_second", "wait_seconds", "step_seconds"}
 """Metrics that no two runs share."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What was seen of a run that did not come to its end."""
+
+    code: int
+    said: str
+    seconds: float
+    """From the signal to the end of the last process."""
+    before: int
+    """The step of the last commit before the run; ``after`` is that after it."""
+    after: int
+    manifest: int
+    """The step that the manifest of this commit names."""
+    outcomes: Mapping[str, Outcome]
+    remains: Sequence[object]
+    """Processes, and files of its Ray."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,15 @@ class Chain:
         file = self.stage / "checkpoints" / "LATEST"
         return int(file.read_text().removeprefix("step-")) if file.exists() else 0
 
+    def ended(self, run: Command, before: int, seconds: float, remains: Sequence[object]) -> Ended:
+        """What a run that began after the commit of step ``before`` has left."""
+        after = self.committed()
+        manifest = self.stage / "checkpoints" / f"step-{after:06d}" / "manifest.json"
+        step = json.loads(manifest.read_text())["step"] if after else 0
+        outcomes = read_outcomes(self.stage)
+        code = run.process.returncode
+        return Ended(code, run.said(), seconds, before, after, step, outcomes, remains)
+
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
@@ -98,49 +129,72 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outco
     return Store(home).folder(student.stage.digest), student.outcomes[MODEL]
 
 
-def test_a_killed_run_leaves_its_last_commit(chain: Chain) -> None:
-    with chain.command("student.engine.kind=torch", step=37, kind="kill_run") as run:
-        assert run.ends(SECONDS_TO_START) == -signal.SIGKILL, run.said()
-    # The roles that outlived the driver were killed with it.
-    assert 36 <= chain.committed() < STEPS, "one commit before step 37 at the least"
-    assert read_outcomes(chain.stage) == {}
-
-
-def stops_within_seconds(run: Command, way: Callable[[], None]) -> None:
+def stopped(chain: Chain, run: Command, way: Callable[[], None], before: int) -> Ended:
+    """Stops the run and waits for its end, and for that of its processes."""
     began = time.monotonic()
     way()
-    assert run.ends(SECONDS_TO_STOP) == 130, run.said()
-    assert until(lambda: not run.living(), 2.0), run.living()
-    assert time.monotonic() - began < SECONDS_TO_STOP
-    assert "interrupted; the same command resumes from here" in run.said()
-    assert "Traceback" not in run.said()
-
-
-def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(chain: Chain) -> None:
-    before = chain.committed()
-    with chain.command(step=STEPS - 18) as run:
-        run.waits_for(lambda: chain.committed() > before, SECONDS_TO_START)
-        # As a terminal does: every process of the group gets the signal.
-        stops_within_seconds(run, lambda: os.killpg(run.process.pid, signal.SIGINT))
-    assert f"student: resumes at step {before} of {STEPS}" in run.said()
-    assert read_outcomes(chain.stage) == {}
-    manifest = chain.stage / "checkpoints" / f"step-{chain.committed():06d}" / "manifest.json"
-    assert before < json.loads(manifest.read_text())["step"] < STEPS
-    assert not list((chain.home / "session").iterdir()), "token and files of its Ray are gone"
-
-
-def test_sigterm_stops_a_run_whose_roles_are_just_being_started(chain: Chain) -> None:
-    before = chain.committed()
-    with chain.command(step=STEPS - 10) as run:
-        run.waits_for(lambda: "student: starts" in run.said(), SECONDS_TO_START)
-        # As ``kill`` does: the driver alone gets the signal.
-        stops_within_seconds(run, run.process.terminate)
-    assert chain.committed() >= before
+    run.ends(SECONDS_TO_STOP)
+    until(lambda: not run.living(), 2.0)
+    seconds = time.monotonic() - began
+    remains = [*run.living(), *(chain.home / "session").iterdir()]
+    return chain.ended(run, before, seconds, remains)
 
 
 @pytest.fixture(scope="module")
-def resumed(chain: Chain) -> Finished:
+def killed(chain: Chain) -> Ended:
+    """A run that was killed before step 37, and its roles with it."""
+    with chain.command("student.engine.kind=torch", step=37, kind="kill_run") as run:
+        run.ends(SECONDS_TO_START)
+        return chain.ended(run, 0, 0.0, [])
+
+
+@pytest.fixture(scope="module")
+def interrupted(chain: Chain, killed: Ended) -> Ended:
+    """The next one gets SIGINT after its first commit, each process of it, as from a terminal."""
+    with chain.command(step=STEPS - 18) as run:
+        run.waits_for(lambda: chain.committed() > killed.after, SECONDS_TO_START)
+        interrupt = partial(os.killpg, run.process.pid, signal.SIGINT)
+        return stopped(chain, run, interrupt, killed.after)
+
+
+@pytest.fixture(scope="module")
+def terminated(chain: Chain, interrupted: Ended) -> Ended:
+    """The third gets SIGTERM as its roles start, as from ``kill``: the driver alone."""
+    with chain.command(step=STEPS - 10) as run:
+        run.waits_for(lambda: "student: starts" in run.said(), SECONDS_TO_START)
+        return stopped(chain, run, run.process.terminate, interrupted.after)
+
+
+@pytest.fixture(scope="module")
+def resumed(chain: Chain, terminated: Ended) -> Finished:
+    """The last one comes to the end."""
     return finished(chain.folder, chain.home, *LONG)
+
+
+def test_a_killed_run_leaves_its_last_commit(killed: Ended) -> None:
+    assert killed.code == -signal.SIGKILL, killed.said
+    assert 36 <= killed.after < STEPS, "one commit before step 37 at the least"
+    assert killed.outcomes == {}
+
+
+def assert_stopped_within_seconds(ended: Ended) -> None:
+    assert ended.code == 130, ended.said
+    assert ended.remains == []
+    assert ended.seconds < SECONDS_TO_STOP
+    assert "interrupted; the same command resumes from here" in ended.said
+    assert "Traceback" not in ended.said
+
+
+def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(interrupted: Ended) -> None:
+    assert_stopped_within_seconds(interrupted)
+    assert f"student: resumes at step {interrupted.before} of {STEPS}" in interrupted.said
+    assert interrupted.outcomes == {}
+    assert interrupted.before < interrupted.after == interrupted.manifest < STEPS
+
+
+def test_sigterm_stops_a_run_whose_roles_are_just_being_started(terminated: Ended) -> None:
+    assert_stopped_within_seconds(terminated)
+    assert terminated.after >= terminated.before
 
 
 def test_the_student_is_that_of_the_uninterrupted_run(

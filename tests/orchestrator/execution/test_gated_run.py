@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from students.objectives.teacher_gate import Gating
 from students.specs import MODEL
 from students.training.learner import OWN
 from tests import small
-from tests.running import IN_PROCESS, committed_rows, run_stages
+from tests.running import IN_PROCESS, committed_rows, copy_of, run_stages
 
 GATED = ("ensemble.weighting={kind: adaptive, penalty: 0.001}", "controls=[]")
 SINGLE = "controls=[untaught, single_teachers]"
@@ -51,15 +50,16 @@ def test_each_epochs_row_has_the_gates_weights(folder: Path, whole: StageResult)
     assert abs(epochs[-1]["weights/wide"] - 0.5) > 0.002
 
 
-def test_an_interrupted_student_resumes_to_the_same_bits(folder: Path, whole: StageResult) -> None:
-    rows = committed_rows(folder / "home", whole)
-    shutil.rmtree(folder / "home" / "stages" / whole.stage.digest)
+def test_an_interrupted_student_resumes_to_the_same_bits(
+    folder: Path, whole: StageResult, tmp_path: Path
+) -> None:
+    home = copy_of(folder / "home", tmp_path, without=[whole.stage.digest])
     with pytest.raises(KeyboardInterrupt):
-        run(folder, until=6)
-    resumed = run(folder)["student"]
+        run(tmp_path, until=6)
+    resumed = run(tmp_path)["student"]
     assert resumed.ran
     assert resumed.outcomes[MODEL].weights_sha256 == whole.outcomes[MODEL].weights_sha256
-    assert committed_rows(folder / "home", resumed) == rows
+    assert committed_rows(home, resumed) == committed_rows(folder / "home", whole)
 
 
 def digests(folder: Path, *overrides: str) -> dict[str, str]:

@@ -34,21 +34,30 @@ def steps(folder: Path, result: StageResult) -> list[dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one home, in which teachers are trained once."""
     return tmp_path_factory.mktemp("partly")
 
 
-def test_no_teacher_is_called_after_its_term_has_stopped(folder: Path) -> None:
-    results = run(folder, STOP)
-    answers = results["student"].outcomes[MODEL].answers
+@pytest.fixture(scope="module")
+def stopped(folder: Path) -> StageResult:
+    """The first student of the home: no answer was stored before it."""
+    return run(folder, STOP)["student"]
+
+
+def test_no_teacher_is_called_after_its_term_has_stopped(
+    folder: Path, stopped: StageResult
+) -> None:
+    answers = stopped.outcomes[MODEL].answers
     assert {name: each.asked + each.read for name, each in answers.items()} == {
         "wide": EPOCH,
         "deep": EPOCH,
     }
     assert all(0 < each.computed <= EPOCH for each in answers.values())
-    rows = steps(folder, results["student"])
+    rows = steps(folder, stopped)
     assert ["terms/soft_targets" in values for values in rows] == [True] * 4 + [False] * 8
 
 
+@pytest.mark.usefixtures("stopped")
 def test_what_one_epoch_asked_is_all_that_another_such_student_needs(folder: Path) -> None:
     again = run(folder, STOP, "student.train.seed=1")["student"]
     assert again.ran
@@ -64,8 +73,15 @@ HINT = (
 HINTED = (f"student.objective.near={HINT}", "transfer_set.augment=none", "controls=[]")
 
 
-def test_after_a_hint_has_stopped_stored_logits_are_enough(folder: Path) -> None:
-    hinted = run(folder, *HINTED)["student"]
+@pytest.fixture(scope="module")
+def hinted(folder: Path, stopped: StageResult) -> StageResult:
+    """A student without augmentation, so of other answers than those stored by then."""
+    return run(folder, *HINTED)["student"]
+
+
+def test_after_a_hint_has_stopped_stored_logits_are_enough(
+    folder: Path, hinted: StageResult
+) -> None:
     wide, deep = (hinted.outcomes[MODEL].answers[name] for name in ("wide", "deep"))
     assert wide.computed == EPOCH, "its layers, which are not kept, were needed in one epoch"
     assert deep.computed <= EPOCH
@@ -74,11 +90,11 @@ def test_after_a_hint_has_stopped_stored_logits_are_enough(folder: Path) -> None
     assert ["terms/near" in values for values in rows] == [True] * 4 + [False] * 8
 
 
+@pytest.mark.usefixtures("hinted")
 def test_stored_layers_are_read_in_the_epochs_of_the_hint(folder: Path) -> None:
-    before = run(folder, *HINTED)["student"]
     keeping = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=2")["student"]
     again = run(folder, *HINTED, "ensemble.bank={taps: true}", "student.train.seed=3")["student"]
-    assert not before.ran and keeping.ran and again.ran
+    assert keeping.ran and again.ran
     assert 0 < keeping.outcomes[MODEL].answers["wide"].computed <= EPOCH, (
         "its layers were not stored"
     )
@@ -93,6 +109,7 @@ def test_a_stop_is_another_student_and_the_same_teachers(folder: Path) -> None:
     assert small.changed(stopped, plain) == {"student"}
 
 
+@pytest.mark.usefixtures("stopped")
 def test_without_any_label_a_student_learns_by_answers_alone(folder: Path) -> None:
     results = run(
         folder,
