@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import StageData
 from orchestrator.planning.thread_allocation import logical_cpus, stages_at_once
+from students.transfer_sets.config import TransferSetConfig
 
 if TYPE_CHECKING:
     from orchestrator.execution.graph_run import GraphResult, Watcher
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 
 _SECONDS_TO_END = 5.0
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class GraphFuture:
@@ -56,6 +58,9 @@ class GraphFuture:
             KeyboardInterrupt: it was cancelled, or its session closed.
             Exception: the first one that a stage raised.
         """
+        # In short waits: a signal that another thread receives does not end one without a limit.
+        while not self._future.done():
+            wait([self._future], _SECONDS_BETWEEN_LOOKS)
         return self._future.result()
 
     def done(self) -> bool:
@@ -84,7 +89,7 @@ class Session:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(1, "runtime")
         self._started: Future[Runtime] | None = None
-        self._transfer_sets: dict[str, TransferSet] = {}
+        self._transfer_sets: dict[tuple[str, str], TransferSet] = {}
         self._pool: TeacherPool | None = None
         self._works: StageWorks | None = None
         self._graphs: dict[GraphFuture, threading.Thread] = {}
@@ -146,17 +151,19 @@ class Session:
         Raises:
             TransferSetError: they cannot be loaded.
         """
-        if data.identity not in self._transfer_sets:
+        key = _key(data.transfer_set, data.identity)
+        if key not in self._transfer_sets:
             from students.transfer_sets.catalog import load_transfer_set
 
-            self._transfer_sets[data.identity] = load_transfer_set(
+            self._transfer_sets[key] = load_transfer_set(
                 data.transfer_set, folder=data.folder, cache=self.store.cache
             )
-        return self._transfer_sets[data.identity]
+        return self._transfer_sets[key]
 
     def keep(self, transfer_set: TransferSet) -> None:
         """Keeps samples that were loaded elsewhere, so that they are not loaded again."""
-        self._transfer_sets.setdefault(transfer_set.identity, transfer_set)
+        key = _key(transfer_set.config, transfer_set.identity)
+        self._transfer_sets.setdefault(key, transfer_set)
 
     def submit(self, graph: Graph, watcher: Watcher | None = None) -> GraphFuture:
         """Runs ``graph`` on a thread of its own; ``watcher`` is called with what happens to its
@@ -215,6 +222,12 @@ class Session:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise SessionClosed(f"the session in '{self.store.home}' is closed; open another one")
+
+
+def _key(config: TransferSetConfig, identity: str) -> tuple[str, str]:
+    """What two graphs must have in common to share a loaded transfer set: the data, and the
+    settings that parts and views depend on."""
+    return identity, config.model_dump_json()
 
 
 _OPEN: dict[Path, tuple[Session, int]] = {}

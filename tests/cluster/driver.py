@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -65,7 +65,9 @@ def main(home: Path, where: str) -> None:
         seen["session"] = [folder.name for folder in (home / "session").iterdir()]
         seen["folder"] = str(Path.cwd())
         print(json.dumps(seen), flush=True)
-        threading.Event().wait(60)
+        # In short waits: a signal that another thread receives does not end one.
+        for _ in range(600):
+            time.sleep(0.1)
     except Ended as ended:
         seen["ended"] = str(ended)
     finally:

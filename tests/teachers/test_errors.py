@@ -20,7 +20,7 @@ def test_errors_of_a_teacher_name_it_also_in_another_process() -> None:
         "teacher 'a' is lost (replica 1: it fell); run the same command again to go on, or set "
         "`ensemble.on_teacher_loss` to wait",
         *(
-            f"teacher 'a' (replica 1) gave no answer for 8 s (`timeouts.teacher`), and {before}; "
+            f"teacher 'a' (replica 1) gave no answer for 8 s, and {before} (`timeouts.teacher`); "
             "run the same command again to go on, or raise that setting if its answers take longer"
             for before in ("none before", "the slowest after 0.25 s")
         ),

@@ -88,9 +88,9 @@ def test_the_sentence_names_the_role_what_happened_the_setting_and_what_follows(
     silent = failure_of(TeacherSilent("wide", 0, 8.0), RANK, 40)
     assert silent is not None
     assert decide("student", [silent]).sentence == (
-        "teacher wide was silent (no answer for 8 s; the limit is `timeouts.teacher`); it is "
-        "started again, and stage 'student' goes on from step 40 (failure 1 of at most 3 without a "
-        "new checkpoint)"
+        "teacher wide was silent (no answer for 8 s, and none before; the limit is "
+        "`timeouts.teacher`); it is started again, and stage 'student' goes on from step 40 "
+        "(failure 1 of at most 3 without a new checkpoint)"
     )
     assert decide("student", failures(4, 4, 4)).sentence == (
         "stage 'student' was given up at step 4 after 3 failures without a new checkpoint, the "

@@ -63,7 +63,9 @@ def test_two_graphs_train_a_shared_teacher_once_and_ask_it_once(
     session: Session, tmp_path: Path
 ) -> None:
     watchers = RecordingWatcher(), RecordingWatcher()
-    graphs = [graph(session, tmp_path, *ALONE, f"student.train.seed={seed}") for seed in range(2)]
+    # Their teacher and its answers are theirs alone, whatever else has run in this session.
+    own = (*ALONE, "transfer_set.seed=1")
+    graphs = [graph(session, tmp_path, *own, f"student.train.seed={seed}") for seed in range(2)]
     futures = [session.submit(each, by) for each, by in zip(graphs, watchers, strict=True)]
     results = [future.result().results for future in futures]
     teachers = [
@@ -197,6 +199,14 @@ def test_a_student_may_start_from_what_a_stage_has_made(tmp_path: Path) -> None:
     assert results[-1].ran
     assert first.accuracy is not None and plain.accuracy is not None
     assert first.accuracy > plain.accuracy, "it has learnt something before"
+
+
+def test_each_graph_has_the_parts_and_views_that_its_recipe_names(tmp_path: Path) -> None:
+    with Session(tmp_path / "home", IN_ONE_PROCESS) as session:
+        graphs = [graph(session, tmp_path, f"transfer_set.seed={seed}") for seed in (0, 1, 0)]
+        first, other, again = (session.transfer_set(each.data) for each in graphs)
+    assert (first.config.seed, other.config.seed) == (0, 1)
+    assert first is again, "and it is loaded once"
 
 
 def test_the_test_part_is_evaluated_only_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.execution.session import GraphFuture
 from orchestrator.execution.signals import interruptible
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
@@ -63,3 +64,12 @@ def test_another_thread_leaves_the_signals_alone() -> None:
     thread.start()
     thread.join()
     assert inside == before
+
+
+def test_a_signal_that_another_thread_receives_ends_the_wait_for_a_graph() -> None:
+    def interrupt_here() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        threading.Timer(0.1, interrupt_here).start()
+        GraphFuture().result()
