@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from cluster.errors import RoleLost, RoleSilent
+from orchestrator.execution.failure_policy import MOST_FAILURES
 from orchestrator.execution.side_by_side import for_each
 from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.execution.stage_works import StageResult, StageWatcher, StageWork
@@ -175,9 +177,21 @@ class GraphRun:
                 store.lock(stage.digest, lambda: None, self._cancelled),
                 session.works.slot(self._cancelled),
             ):
-                runner.test(stage, store.resolved(stage.digest), self._cancelled)
+                self._test_stage(runner, stage)
 
         for_each(runtime, test, untested.values())
+
+    def _test_stage(self, runner: StageRunner, stage: Stage) -> None:
+        resolved = self._session.store.resolved(stage.digest)
+        for left in reversed(range(MOST_FAILURES)):
+            try:
+                runner.test(stage, resolved, self._cancelled)
+                break
+            except (RoleLost, RoleSilent) as error:
+                if not left:
+                    raise
+                sentence = f"its evaluation on the test part has failed ({error}) and starts again"
+                self._watcher.on_failure(stage, sentence)
 
     def _let_go(self) -> None:
         """Lets go of the stages under way, and waits for the roles of those that stop."""
