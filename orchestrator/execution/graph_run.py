@@ -41,9 +41,10 @@ class Watcher(StageWatcher, Protocol):
 
 @dataclass(frozen=True)
 class Watchers:
-    """Several watchers as one: each is called with everything."""
+    """Several watchers as one: each is called with everything; ``on_error`` with what they raise."""
 
     each: tuple[Watcher, ...]
+    on_error: Callable[[BaseException], None] | None = None
 
     def on_wait(self, stage: Stage) -> None:  # noqa: D102
         self._tell(lambda watcher: watcher.on_wait(stage))
@@ -65,7 +66,12 @@ class Watchers:
 
     def _tell(self, what: Callable[[Watcher], None]) -> None:
         for watcher in self.each:
-            what(watcher)
+            try:
+                what(watcher)
+            except BaseException as error:
+                if self.on_error is None:
+                    raise
+                self.on_error(error)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,10 @@ class GraphRun:
     ) -> None:
         self._session = session
         self._graph = graph
-        self._watcher = watcher
+        # A stage may be watched by other graphs too, which an error of this one's watcher is not
+        # to reach.
+        self._watcher = Watchers((watcher,), on_error=self._fail)
+        self._error: BaseException | None = None
         self._cancelled = cancelled
         self._done: dict[str, StageResult] = {}
         self._decided: set[str] = set()
@@ -101,18 +110,28 @@ class GraphRun:
         try:
             while self._begin_ready() or self._under_way:
                 finished, _ = wait(self._under_way, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-                if self._cancelled.is_set():
-                    raise KeyboardInterrupt
+                self._go_on()
                 for future in finished:
                     stage, _ = self._under_way.pop(future)
                     self._end(replace(future.result(), stage=stage))
             self._test()
+            self._go_on()
         except BaseException:
             self._let_go()
             raise
         return GraphResult(
             self._graph, tuple(self._done[stage.title] for stage in self._graph.stages)
         )
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+
+    def _go_on(self) -> None:
+        """Raises what is to end the graph, if anything is."""
+        if self._error is not None:
+            raise self._error
+        if self._cancelled.is_set():
+            raise KeyboardInterrupt
 
     def _begin_ready(self) -> bool:
         """Begins what can begin; returns whether something was finished at once."""

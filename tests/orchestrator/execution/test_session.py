@@ -138,6 +138,23 @@ def test_a_mistake_in_the_users_code_is_not_tried_again_and_leaves_no_role(
     assert_free(session)
 
 
+class Raising(RecordingWatcher):
+    """Cannot cope with events."""
+
+    def on_event(self, stage: Any, event: Event) -> None:
+        raise ArithmeticError("no event, please")
+
+
+def test_an_error_of_one_graphs_watcher_does_not_reach_the_other_graph(tmp_path: Path) -> None:
+    with Session(tmp_path / "home", IN_ONE_PROCESS) as session:
+        made, watcher = graph(session, tmp_path, *IN_PROCESS, *ALONE), RecordingWatcher()
+        bad, good = session.submit(made, Raising()), session.submit(made, watcher)
+        assert good.result().results[-1].stage.name == "student"
+        with pytest.raises(ArithmeticError, match="no event, please"):
+            bad.result()
+    assert watcher.titles("end") == ["teachers.wide", "student"]
+
+
 def test_a_closed_session_refuses_graphs(tmp_path: Path) -> None:
     with Session(tmp_path / "home", IN_ONE_PROCESS) as session:
         made = graph(session, tmp_path, *IN_PROCESS, *ALONE)
