@@ -65,7 +65,9 @@ def test_recipes_with_the_examples_are_read_without_torch(extended: Path) -> Non
 
 def test_a_student_is_trained_with_the_examples(extended: Path) -> None:
     main = "from orchestrator.cli import main; main()"
-    report = json.loads(python(extended, "-c", main, "run", "recipe.yaml", "--home=home", "--json"))
+    command = ["run", "recipe.yaml", "--home=home", "--json"]
+    command += [f"teachers.{name}.engine.kind=torch" for name in ("wide", "convolutional")]
+    report = json.loads(python(extended, "-c", main, *command))
     assert report["outcome"] == "done"
     assert report["student"]["parameters"] == 8 * 9 + 8 + 8 * 8 * 9 + 8 + 8 * 10 + 10
     assert set(report["teachers"]) == {"wide", "convolutional"}
