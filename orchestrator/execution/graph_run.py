@@ -41,7 +41,7 @@ class Watcher(StageWatcher, Protocol):
 
 @dataclass(frozen=True)
 class Watchers:
-    """Several watchers as one: each is called with everything; ``on_error`` with what they raise."""
+    """Several watchers as one, all called with everything; ``on_error`` with what they raise."""
 
     each: tuple[Watcher, ...]
     on_error: Callable[[BaseException], None] | None = None
