@@ -18,7 +18,7 @@ from students.specs import MODEL
 from students.storage.outcome import TEST, Outcome, read_logits
 from students.storage.step_log import read_committed
 from tests import small
-from tests.running import RecordingWatcher
+from tests.running import RecordingWatcher, copy_of
 
 KNOWN = {"low": [3, 2, 1, 0], "middle": [4, 5, 6], "high": [7, 8, 9]}
 ALONE = "teachers.all=null"
@@ -132,14 +132,12 @@ def test_a_second_run_runs_no_stage(guided: Run, folder: Path) -> None:
 
 
 def test_stored_and_live_answers_of_specialists_give_the_same_student(
-    guided: Run, folder: Path
+    guided: Run, folder: Path, tmp_path: Path
 ) -> None:
     lively = done(folder, "student.train.checkpoint.keep=3", "ensemble.bank=none")
     assert lively.ran == []
-    store = Store(guided.home)
-    stage = store.folder(guided.digests["student"])
-    stage.rename(stage.with_name("before"))
-    again = done(folder, "ensemble.bank=none")
+    copy_of(guided.home, tmp_path, without=[guided.digests["student"]])
+    again = done(tmp_path, "ensemble.bank=none")
     assert again.ran == ["student"]
     assert again.outcomes["student"].weights_sha256 == guided.outcomes["student"].weights_sha256
 
