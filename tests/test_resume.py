@@ -39,7 +39,7 @@ from tests.running import (
     until,
 )
 
-EPOCHS, STEPS = 100, 400
+EPOCHS, STEPS = 40, 160
 LONG = (
     f"student.train.epochs={EPOCHS}", "controls=[]", "teachers.deep=null",
     "tracking.experiment=chain",

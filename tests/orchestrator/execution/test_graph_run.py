@@ -94,11 +94,13 @@ def test_the_error_of_a_stage_ends_the_run_and_the_same_run_resumes(
     failing = Runner(stages.store, fail)
     with pytest.raises(Unlucky, match="it fell"):
         stages.run(graph, failing)
-    assert read_outcomes(stages.store.folder(graph.stage("student").digest)) == {}
+    # Which of the others had come to their end, their threads decide.
+    folders = {stage.title: stages.store.folder(stage.digest) for stage in graph.stages}
+    finished = {title for title, folder in folders.items() if read_outcomes(folder)}
+    assert finished <= {"teachers.wide", "controls.untaught"}
     runner, _, ran = run(stages, graph)
-    assert "student" in runner.ran
-    assert "teachers.deep" in runner.ran
-    assert not ran["teachers.wide"] or stages.parallel
+    assert {title for title, ran_now in ran.items() if not ran_now} == finished
+    assert sorted(runner.ran) == sorted(set(STAGES) - finished)
 
 
 def test_stages_of_one_digest_are_run_once(stages: FakeStages, tmp_path: Path) -> None:
