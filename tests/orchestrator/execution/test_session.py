@@ -96,6 +96,10 @@ def test_a_cancelled_graph_leaves_no_role_and_harms_no_other(
     student = other.result().results[-1]
     assert student.ran
     assert kept.titles("failure") == []
+    with Session(tmp_path / "undisturbed", IN_ONE_PROCESS) as alone:
+        made = graph(alone, tmp_path, *IN_PROCESS, *LONG, "student.train.seed=3")
+        undisturbed = alone.submit(made).result().results[-1]
+    assert student.outcomes[MODEL].weights_sha256 == undisturbed.outcomes[MODEL].weights_sha256
     assert_free(session)
 
 
