@@ -113,8 +113,7 @@ def _report(loaded: LoadedRecipe, session: Session, done: GraphResult, began: fl
 
     graph, store = done.graph, session.store
     transfer_set = session.transfer_set(graph.data)
-    with session.quiet():
-        latency = latencies(finished_models(done.results), store, transfer_set)
+    latency = latencies(finished_models(done.results), store, transfer_set, session.quiet)
     folder = store.runs / graph.run_name
     folder.mkdir(parents=True, exist_ok=True)
     resolved = folder / "recipe.yaml"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,12 +31,17 @@ UNDISTURBED = 0.9
 
 _MOST_TRIES = 3
 
+Quiet = Callable[[], AbstractContextManager[None]]
 
-def latencies(models: Iterable[FinishedModel], store: Store, transfer_set: TransferSet) -> Latency:
+
+def latencies(
+    models: Iterable[FinishedModel], store: Store, transfer_set: TransferSet, quiet: Quiet
+) -> Latency:
     """The latency of each model; that of an architecture which was measured here before is read.
 
     What was measured while others used the core is measured again, the next time as well, until
-    it was undisturbed; the least disturbed figures stand. To be called while nothing else works.
+    it was undisturbed; the least disturbed figures stand. ``quiet`` holds up other work meanwhile;
+    it is not entered where nothing is measured.
     """
     of_architectures: dict[str, Mapping[str, float]] = {}
     measured: dict[StageOutput, Mapping[str, float]] = {}
@@ -43,13 +49,13 @@ def latencies(models: Iterable[FinishedModel], store: Store, transfer_set: Trans
         identity = _identity(model, transfer_set)
         if identity not in of_architectures:
             file = store.cache / "latency" / f"{identity}.json"
-            of_architectures[identity] = _latency(model, file, store, transfer_set)
+            of_architectures[identity] = _latency(model, file, store, transfer_set, quiet)
         measured[model.output] = of_architectures[identity]
     return measured
 
 
 def _latency(
-    model: FinishedModel, file: Path, store: Store, transfer_set: TransferSet
+    model: FinishedModel, file: Path, store: Store, transfer_set: TransferSet, quiet: Quiet
 ) -> Mapping[str, float]:
     """The stored latency, measured again while it is disturbed."""
     best = _read(file)
@@ -57,7 +63,7 @@ def _latency(
         if best is not None and best.cpu_share >= UNDISTURBED:
             break
         network = finished_network(model.ref, model.stage, store, transfer_set)
-        with use_threads(THREADS):
+        with quiet(), use_threads(THREADS):
             found = measure_latency(network, transfer_set.shape)
         if best is None or found.cpu_share > best.cpu_share:
             best = found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def reports(folder: Path) -> Iterator[list[float]]:
         for stage in map(stages.stage, ("student", "controls.untaught"))
     ]
     while True:
-        found = latency.latencies(models, store, transfer_set)
+        found = latency.latencies(models, store, transfer_set, nullcontext)
         yield [found[model.output]["1"] for model in models]
 
 
