@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,7 +47,28 @@ def load_function(source: str, folder: Path) -> Callable[..., Any]:
     return found
 
 
-def place_in_custom_code(error: BaseException) -> str | None:
+@contextmanager
+def custom_code_errors(path: str) -> Iterator[None]:
+    """Raises what the user's own code raises as a sentence with the place in the user's file; any
+    other error as it is. ``path`` is the model's place in the recipe.
+
+    Raises:
+        UserError: the user's code has raised an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        place = _place_in_custom_code(error)
+        if place is None or isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"`{path}` cannot be computed: the code at {place} raises {type(error).__name__}: "
+            f"{error}; correct it",
+            path=path,
+        ) from error
+
+
+def _place_in_custom_code(error: BaseException) -> str | None:
     """Where in the user's own code ``error`` was raised, ``file.py:12`` (the innermost place);
     none if it was raised elsewhere."""
     files = {

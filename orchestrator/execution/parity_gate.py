@@ -13,6 +13,7 @@ import numpy as np
 from cluster.runtime import Handle
 from orchestrator.execution.finished_network import finished_network
 from orchestrator.execution.stage_teacher import StageTeacher
+from students.custom_code import custom_code_errors
 from students.knowledge import LOGITS, Answer
 from students.models.config import Weights
 from students.models.network import Network
@@ -80,7 +81,8 @@ def admit(
     images = transfer_set.batch(probe.sample_ids, VIEW).inputs
     usual = plain(inference.threads)
     try:
-        reference = Teacher(network, inference=usual).answer(images)
+        with custom_code_errors(ref.path):
+            reference = Teacher(network, inference=usual).answer(images)
     except NotNumbers as error:
         raise error.as_error(ref.name, ref.path, probe.sample_ids, usual) from error
     answers = _ask(teacher, handle, inference, probe, reference)

@@ -15,11 +15,10 @@ from functools import partial
 
 import torch
 
-from students.custom_code import place_in_custom_code
+from students.custom_code import custom_code_errors
 from students.engines.catalog import build_engine
 from students.engines.engine import Engine, EngineSetup
 from students.engines.state_tensors import EngineState
-from students.errors import TrainingError
 from students.evaluation.evaluate import evaluate
 from students.events import Event, Warned
 from students.fault_injection import planned_faults
@@ -68,23 +67,15 @@ class StudentRank:
         """Trains to the end, from the last committed checkpoint on; yields what happens.
 
         Raises:
-            TrainingError: it cannot go on, as where the user's own code raises an error.
+            UserError: it cannot go on, as where the user's own code raises an error.
         """
         self._thread = threading.get_ident()
-        with use_threads(self.assignment.threads), collect_warnings() as warnings:
-            try:
-                for event in self._train():
-                    while warnings:
-                        yield Warned(warnings.popleft())
-                    yield event
-            except Exception as error:
-                if (place := place_in_custom_code(error)) is None:
-                    raise
-                raise TrainingError(
-                    f"`{self.assignment.spec.path}` cannot be trained: the code at {place} raises "
-                    f"{type(error).__name__}: {error}; correct it",
-                    path=self.assignment.spec.path,
-                ) from error
+        spec, threads = self.assignment.spec, self.assignment.threads
+        with use_threads(threads), custom_code_errors(spec.path), collect_warnings() as warnings:
+            for event in self._train():
+                while warnings:
+                    yield Warned(warnings.popleft())
+                yield event
 
     def position(self) -> Position:
         """Where training is; to be asked while it is under way."""

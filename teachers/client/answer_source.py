@@ -39,7 +39,7 @@ class TeacherEndpoint:
 
     ``replicas`` may be empty where all answers are stored; ``timeout`` bounds, in seconds, the
     wait for one answer. By the index of each replica, ``restarts`` counts those, and ``slowest``
-    has the longest wait, in seconds, for an answer that came.
+    has the longest wait, in seconds, for an answer that it got.
     """
 
     name: str

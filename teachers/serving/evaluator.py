@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from students.custom_code import custom_code_errors
 from students.evaluation.evaluate import compute_logits, evaluate
 from students.specs import MODEL
 from students.storage.outcome import TEST, FinishedModel, write_logits, write_outcome
@@ -24,7 +25,7 @@ class Evaluator:
         """Writes the outcome of a model whose weights were trained elsewhere: its figures, and its
         logits on the validation part."""
         began = time.monotonic()
-        with use_threads(self.spec.threads):
+        with use_threads(self.spec.threads), custom_code_errors(self.spec.path):
             transfer_set = self.spec.load_transfer_set()
             outcome, logits = evaluate(self.spec.load_network(transfer_set), transfer_set)
         outcome = replace(outcome, seconds=time.monotonic() - began)
@@ -32,7 +33,7 @@ class Evaluator:
 
     def test(self, name: str) -> None:
         """Stores the logits of the stage's model ``name`` on the test part."""
-        with use_threads(self.spec.threads):
+        with use_threads(self.spec.threads), custom_code_errors(self.spec.path):
             transfer_set = self.spec.load_transfer_set()
             network = self.spec.load_network(transfer_set)
             logits = compute_logits(network, transfer_set, transfer_set.test_ids)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from students.custom_code import custom_code_errors
 from students.fault_injection import planned_faults
 from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_of
 from students.models.build import build_network
@@ -140,16 +141,17 @@ class TeacherHost:
         usual = plain(self.spec.threads)
         with self._one_at_a_time:
             try:
-                return tune(
-                    self._network,
-                    taps,
-                    pictures,
-                    threads=usual.threads,
-                    device=self.spec.device,
-                    temperature=temperature,
-                    samples_to_answer=samples_to_answer,
-                    cache=self.spec.cache,
-                )
+                with custom_code_errors(self.spec.path):
+                    return tune(
+                        self._network,
+                        taps,
+                        pictures,
+                        threads=usual.threads,
+                        device=self.spec.device,
+                        temperature=temperature,
+                        samples_to_answer=samples_to_answer,
+                        cache=self.spec.cache,
+                    )
             except NotNumbers as error:
                 # In plain fp32 itself; a pass may repeat the samples.
                 repeated = np.resize(sample_ids, error.row + 1)
@@ -165,7 +167,8 @@ class TeacherHost:
         """
         pictures = self.transfer_set.batch(sample_ids, view).inputs
         try:
-            answer = self._teacher(answers.inference).answer(pictures, answers.taps)
+            with custom_code_errors(self.spec.path):
+                answer = self._teacher(answers.inference).answer(pictures, answers.taps)
         except NotNumbers as error:
             name, path = self.spec.name, self.spec.path
             raise error.as_error(name, path, sample_ids, answers.inference) from error

@@ -94,7 +94,7 @@ def test_who_waits_is_freed_when_the_run_stops_or_the_runtime_is_closed(how: str
             waiting.result(timeout=20)
     ledger.give_back(held)
     if how == "stopping":
-        assert ledger.reserve("third", [Demand()]), "who gave up stands in nobody's way"
+        assert ledger.reserve("third", [Demand()]), "one that gave up holds up no other"
 
 
 def test_runtimes_of_one_process_have_their_own_cpus_and_share_the_gpus() -> None:

@@ -18,7 +18,7 @@ from orchestrator.errors import SessionClosed
 from orchestrator.execution.session import Session, open_session
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
-from students.errors import TrainingError
+from students.errors import UserError
 from students.events import Committed, Event
 from students.specs import MODEL, StageOutput
 from students.storage.attempts import current_attempt
@@ -76,7 +76,7 @@ def test_two_graphs_train_a_shared_teacher_once_and_ask_it_once(
     assert len({outcome.weights_sha256 for outcome in students}) == 2
     answers = [outcome.answers["wide"] for outcome in students]
     assert sum(each.computed == 0 for each in answers) == 1, "one of them has read all answers"
-    # Both are told of the teacher's training, of which there was one.
+    # Both are notified of the teacher's training, of which there was one.
     assert [watcher.titles("begin").count("teachers.wide") for watcher in watchers] == [1, 1]
     assert futures[0].result() is futures[0].result()
     assert not futures[0].cancel(), "it had ended"
@@ -135,11 +135,26 @@ def test_a_mistake_in_the_users_code_is_not_tried_again_and_leaves_no_role(
     watcher = RecordingWatcher()
     custom = "student.model={kind: custom, source: 'net.py:make'}"
     failing = session.submit(graph(session, tmp_path, *ALONE, custom), watcher)
-    with pytest.raises(TrainingError, match=r"net\.py:10 raises ValueError: nine is too many"):
+    with pytest.raises(UserError, match=r"net\.py:10 raises ValueError: nine is too many"):
         failing.result()
     assert watcher.titles("begin").count("student") == 1
     assert watcher.titles("failure") == []
     assert_free(session)
+
+
+def test_a_mistake_in_a_teachers_code_is_named_and_not_tried_again(tmp_path: Path) -> None:
+    code = BROKEN.replace("Net.steps == 9", "not self.training and len(pictures) == 64")
+    (tmp_path / "net.py").write_text(code)
+    custom = "teachers.wide.model={kind: custom, source: 'net.py:make'}"
+    watcher = RecordingWatcher()
+    with Session(tmp_path / "home", IN_ONE_PROCESS) as session:
+        failing = session.submit(graph(session, tmp_path, *IN_PROCESS, *ALONE, custom), watcher)
+        with pytest.raises(
+            UserError, match=r"`teachers\.wide` cannot be computed: the code at .*net\.py:10"
+        ):
+            failing.result()
+    assert watcher.titles("begin") == ["teachers.wide", "student"]
+    assert watcher.titles("failure") == []
 
 
 class Raising(RecordingWatcher):

@@ -106,7 +106,7 @@ def test_two_graphs_share_a_stage_and_each_knows_it_by_its_own_title(
         assert begun.wait(10)
         second = session.submit(graphs[1], watchers[1])
         wide = ("event", "teachers.wide", Resumed(0, 8, 1))
-        assert until(lambda: wide in watchers[1].events, 10), "it is told what it has missed"
+        assert until(lambda: wide in watchers[1].events, 10), "it gets what it has missed"
         go_on.set()
         assert len(first.result().results) == len(second.result().results) == 3
     assert sorted(runner.ran) == ["student", "teachers.deep", "teachers.wide"]
