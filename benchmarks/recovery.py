@@ -11,7 +11,6 @@ few steps may still have their answers when a teacher is killed. The student nee
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import stillhouse
-from benchmarks.startup import ROOT, Command, lines, student_stage
+from benchmarks.startup import Command, parse_options, print_medians, student_stage
 from students.fault_injection import VARIABLE
 
 RANKS = 2
@@ -86,12 +85,7 @@ def _step_times(stage: Path) -> Iterator[float]:
 
 def main() -> None:
     """Prints the figures of one run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "digits.yaml")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--set", dest="settings", action="append", default=[])
-    options = parser.parse_args()
+    options = parse_options(__doc__, "--rounds", 3)
     recipe = options.recipe.absolute()
     settings, teacher = settings_of(recipe, tuple(options.settings))
     found: dict[tuple[str, str], list[float]] = {}
@@ -101,9 +95,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for name, seconds in one_round(command, stage, teacher):
                 found.setdefault((name, "killed"), []).append(seconds)
-    for line in lines(found):
-        print(line)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
+    print_medians(found)
 
 
 if __name__ == "__main__":

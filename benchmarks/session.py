@@ -11,8 +11,6 @@ evaluation on the test part.
 
 from __future__ import annotations
 
-import argparse
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import stillhouse
-from benchmarks.startup import ROOT, lines
+from benchmarks.startup import parse_options, print_medians
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
 from students.specs import MODEL
@@ -61,12 +59,7 @@ def _training(store: Store, student: StageResult) -> tuple[float, float]:
 
 def main() -> None:
     """Prints the figures of one session."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "digits.yaml")
-    parser.add_argument("--students", type=int, default=10)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--set", dest="settings", action="append", default=[])
-    options = parser.parse_args()
+    options = parse_options(__doc__, "--students", 10)
     cluster = stillhouse.load_recipe(options.recipe, options.settings).recipe.cluster
     found: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as work:
@@ -77,9 +70,7 @@ def main() -> None:
                 for part, seconds in seconds_of(options.recipe, settings, session):
                     if number >= WARM_UP_STUDENTS:
                         found.setdefault((part, ""), []).append(seconds)
-    for line in lines(found):
-        print(line)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
+    print_medians(found)
 
 
 if __name__ == "__main__":

@@ -113,29 +113,33 @@ def _round(command: Command, stage: Path) -> Iterator[tuple[str, Mapping[str, fl
     yield STUDENT, first_step(command, stage)
 
 
-def lines(found: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[str]:
-    """The median of the rounds, with minimum and maximum."""
+def parse_options(description: str | None, count: str, default: int) -> argparse.Namespace:
+    """The options of a benchmark that runs one recipe; ``count`` is that of how often."""
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "digits.yaml")
+    parser.add_argument(count, type=int, default=default)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    return parser.parse_args()
+
+
+def print_medians(found: Mapping[tuple[str, str], Sequence[float]]) -> None:
+    """Prints the median of the rounds, with minimum and maximum, and how busy the machine is."""
     for (name, milestone), seconds in found.items():
         label = f"{name}, {milestone}" if milestone else name
         spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
-        yield f"{label:42s} {median(seconds):7.2f} s   ({spread})"
+        print(f"{label:42s} {median(seconds):7.2f} s   ({spread})")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
 
 
 def main() -> None:
     """Prints the figures of one run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("recipe", type=Path, nargs="?", default=ROOT / "recipes" / "digits.yaml")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--set", dest="settings", action="append", default=[])
-    options = parser.parse_args()
+    options = parse_options(__doc__, "--rounds", 3)
     with tempfile.TemporaryDirectory() as work:
         home = options.home or Path(work)
         command = Command(options.recipe.absolute(), home.absolute(), tuple(options.settings))
         found = measure(command, options.rounds)
-    for line in lines(found):
-        print(line)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
+    print_medians(found)
 
 
 if __name__ == "__main__":

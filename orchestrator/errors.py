@@ -45,8 +45,8 @@ class RecipeProblems(Exception):
         return "\n".join(problem.message for problem in self.problems)
 
 
-class SessionClosed(UserError):
-    """A session that is used after it was closed."""
+class SessionError(UserError):
+    """A session that is closed, or that another one of this process excludes."""
 
 
 class GraphError(UserError):

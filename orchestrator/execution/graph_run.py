@@ -189,7 +189,7 @@ class GraphRun:
         if not untested:
             return
         session, runtime = self._session, self._session.runtime(self._graph)
-        runner = StageRunner(runtime, store, session.pool, session.cores)
+        runner = StageRunner(store, session.pool, session.cores)
 
         def test(stage: Stage) -> None:
             with (

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from cluster.catalog import build_runtime
 from cluster.config import ClusterConfig
 from cluster.runtime import Runtime
-from orchestrator.errors import SessionClosed
+from orchestrator.errors import SessionError
 from orchestrator.execution.prewarm import prewarm_ranks
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
@@ -170,7 +170,7 @@ class Session:
         stages.
 
         Raises:
-            SessionClosed: the session is closed.
+            SessionError: the session is closed.
         """
         from orchestrator.execution.graph_run import GraphRun, Watchers
 
@@ -221,7 +221,7 @@ class Session:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise SessionClosed(f"the session in '{self.store.home}' is closed; open another one")
+            raise SessionError(f"the session in '{self.store.home}' is closed; open another one")
 
 
 def _key(config: TransferSetConfig, identity: str) -> tuple[str, str]:
@@ -239,13 +239,13 @@ def open_session(home: Path, cluster: ClusterConfig) -> Iterator[Session]:
     """The session of this process for ``home``: made if none is open, closed by the last to leave.
 
     Raises:
-        SessionClosed: one is open that runs its roles elsewhere.
+        SessionError: one is open that runs its roles elsewhere.
     """
     key = home.resolve()
     with _OPENING:
         session, users = _OPEN.get(key) or (Session(home, cluster), 0)
         if session.cluster != cluster:
-            raise SessionClosed(
+            raise SessionError(
                 f"a session with `cluster.mode` {session.cluster.mode} is open in '{home}', so no "
                 f"other can be opened with {cluster.mode}; close it, or take another home"
             )

@@ -68,7 +68,7 @@ class StageAttempts:
         work.on_begin(number)
         gone = any(failure.cause is Cause.ANSWERS for failure in self._failures)
         attempt = Attempt(number, resolved, work.on_event, work.stopping, start_all=gone)
-        runner = StageRunner(session.pool.runtime, session.store, session.pool, session.cores)
+        runner = StageRunner(session.store, session.pool, session.cores)
         try:
             runner.run(stage, teachers, session.transfer_set(stage.data), attempt)
         except RoleFailed as failed:

@@ -56,12 +56,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class StageRunner:
-    """Runs stages on one runtime, with the teachers of ``pool``."""
+    """Runs stages on the runtime of ``pool``, with its teachers."""
 
-    runtime: Runtime
     store: Store
     pool: TeacherPool
     cores: int
+
+    @property
+    def runtime(self) -> Runtime:
+        """Where the roles run."""
+        return self.pool.runtime
 
     def run(
         self,

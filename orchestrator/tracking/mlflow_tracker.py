@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sqlite3
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _CURSOR = "stillhouse.sent"
 _STUDENT = "stillhouse.student"
 _LOCATION_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+_GLOBAL_LOCATION = threading.Lock()
 _VALUE_LENGTH = 6000
 _TAG_LENGTH = 5000
 _BATCH = 100
@@ -81,6 +83,9 @@ def tracker_location(home: Path, graph: Graph, environment: Mapping[str, str]) -
 
 class MlflowTracker:
     """Stores runs on an MLflow server or database.
+
+    All trackers of a process at one location share the connection, which MLflow keeps by its URI:
+    the first one takes seconds, another one milliseconds.
 
     It is called by one thread, that of ``writer``, which repeats a request that fails. So each
     request may be repeated and then changes nothing.
@@ -194,19 +199,21 @@ class MlflowTracker:
     def _as_default_tracker(self) -> Iterator[None]:
         """Points MLflow's global functions at this location, and leaves no trace of it.
 
-        They write the location into the environment, where the next run would find it.
+        They write the location into the environment, where the next run would find it. So only one
+        run of a process does this at a time.
         """
-        before = {name: os.environ.get(name) for name in _LOCATION_VARIABLES}
-        try:
-            self._mlflow.set_tracking_uri(self._location.uri)
-            self._mlflow.set_experiment(experiment_id=self._experiment)
-            yield
-        finally:
-            self._mlflow.set_tracking_uri(None)
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
+        with _GLOBAL_LOCATION:
+            before = {name: os.environ.get(name) for name in _LOCATION_VARIABLES}
+            try:
+                self._mlflow.set_tracking_uri(self._location.uri)
+                self._mlflow.set_experiment(experiment_id=self._experiment)
+                yield
+            finally:
+                self._mlflow.set_tracking_uri(None)
+                for name, value in before.items():
+                    os.environ.pop(name, None)
+                    if value is not None:
+                        os.environ[name] = value
 
     def _find_experiment(self) -> str:
         name = self._location.experiment

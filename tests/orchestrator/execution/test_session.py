@@ -14,7 +14,7 @@ import pytest
 import stillhouse
 from cluster.config import ClusterConfig
 from cluster.runtime import Demand
-from orchestrator.errors import SessionClosed
+from orchestrator.errors import SessionError
 from orchestrator.execution.session import Session, open_session
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
@@ -177,7 +177,7 @@ def test_an_error_of_one_graphs_watcher_does_not_reach_the_other_graph(tmp_path:
 def test_a_closed_session_refuses_graphs(tmp_path: Path) -> None:
     with Session(tmp_path / "home", IN_ONE_PROCESS) as session:
         made = graph(session, tmp_path, *IN_PROCESS, *ALONE)
-    with pytest.raises(SessionClosed, match="closed; open another one"):
+    with pytest.raises(SessionError, match="closed; open another one"):
         session.submit(made, RecordingWatcher())
     session.close()
 
@@ -187,7 +187,7 @@ def test_a_process_has_one_session_for_a_home(tmp_path: Path) -> None:
         with open_session(tmp_path, IN_ONE_PROCESS) as other:
             assert one is other
         with (
-            pytest.raises(SessionClosed, match="in_process is open"),
+            pytest.raises(SessionError, match="in_process is open"),
             open_session(tmp_path, ClusterConfig()),
         ):
             pass

@@ -26,7 +26,7 @@ ATTEMPT = Attempt(4, RESOLVED, lambda event: None, threading.Event())
 
 def runner(folder: Path) -> StageRunner:
     runtime = InProcessRuntime()
-    return StageRunner(runtime, Store(folder / "home"), TeacherPool(runtime), cores=2)
+    return StageRunner(Store(folder / "home"), TeacherPool(runtime), cores=2)
 
 
 def assignments(folder: Path, stage: Stage) -> list[Assignment]:

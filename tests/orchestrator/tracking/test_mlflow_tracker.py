@@ -65,6 +65,11 @@ def test_mlflow_keeps_the_contract(tracker, tmp_path):
     check_contract(tracker, tmp_path)
 
 
+def test_the_trackers_of_one_location_share_a_connection(tracker, home):
+    stores = [each._client._tracking_client.store for each in (tracker, MlflowTracker(at(home)))]
+    assert stores[0] is stores[1]
+
+
 def test_a_run_is_found_by_its_tag_before_it_is_made(tracker, home):
     first = tracker.open(RUN, None)
     nested = tracker.open(STAGE, first.run_id)
