@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 STAGE_FORMAT = 2
 """Raised by hand when the same fields come to mean another result."""
 
+NOISE_FORMAT = 3
+"""That of students whose teachers have noise and are weighted by their answers: since it, weights
+follow from the answers without noise. All other stages mean what they did."""
+
 Plain = dict[str, Any]
 
 
@@ -41,7 +45,7 @@ def fingerprint_of(stage: Stage) -> Plain:
     [spec] = stage.cohort
     by_label = bool(stage.teachers) and stage.ensemble.weighting.needs_labels
     fields: Plain = {
-        "format": STAGE_FORMAT,
+        "format": NOISE_FORMAT if _weighs_noisy_answers(stage) else STAGE_FORMAT,
         "kind": "teach",
         "model": model_fingerprint(spec.model, stage.data),
         "weights": None if spec.weights is None else _weights(spec.weights, stage.data),
@@ -55,6 +59,12 @@ def fingerprint_of(stage: Stage) -> Plain:
         names = [ref.name for ref in stage.teachers]
         fields["ensemble"] = _ensemble(stage.ensemble, names, stage.ensemble_seed)
     return fields
+
+
+def _weighs_noisy_answers(stage: Stage) -> bool:
+    ensemble = stage.ensemble
+    noisy = bool(stage.teachers) and ensemble.effective_noise is not None
+    return noisy and ensemble.weighting.reads_answers
 
 
 def _ensemble(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plain:

@@ -101,6 +101,9 @@ def _noise(recipe: Recipe) -> Iterator[str]:
         f"samples are each multiplied by 1 + a draw of standard deviation {noise.sigma:g}, drawn "
         f"again for each teacher, epoch and sample{virtual}."
     )
+    rule = recipe.ensemble.weighting
+    if rule.reads_answers:
+        yield f"The weights of rule {rule.kind} follow from the answers without noise."
     objective = recipe.student.objective
     shifted = [name for name, term in objective.items() if term.active and term.on_distributions]
     if shifted:

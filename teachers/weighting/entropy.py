@@ -6,7 +6,7 @@ B batch, C classes, K teachers.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from students.knowledge import Knowledge
 from students.lazy_imports import Bool, Float, Tensor, torch
@@ -40,6 +40,7 @@ class MaxEntropy(WeightingRule):
     """For each sample the least certain teacher; a known way of combining, of which no one paper
     is the source."""
 
+    reads_answers: ClassVar[bool] = True
     kind: Literal["max_entropy"] = "max_entropy"
 
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:
@@ -51,6 +52,7 @@ class MaxEntropy(WeightingRule):
 class MinEntropy(WeightingRule):
     """For each sample the most certain teacher."""
 
+    reads_answers: ClassVar[bool] = True
     kind: Literal["min_entropy"] = "min_entropy"
 
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:

@@ -22,6 +22,7 @@ class Confidence(WeightingRule):
     """
 
     needs_labels: ClassVar[bool] = True
+    reads_answers: ClassVar[bool] = True
     training_only: ClassVar[str] = "needs labels"
     kind: Literal["confidence"] = "confidence"
 
@@ -52,6 +53,7 @@ class CorrectOnly(WeightingRule):
     """
 
     needs_labels: ClassVar[bool] = True
+    reads_answers: ClassVar[bool] = True
     has_fallback: ClassVar[bool] = True
     training_only: ClassVar[str] = "needs labels"
     kind: Literal["correct_only"] = "correct_only"

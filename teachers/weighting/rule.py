@@ -52,6 +52,8 @@ class WeightingRule(Section):
 
     needs_labels: ClassVar[bool] = False
     """Whether it depends on the labels that the student is given."""
+    reads_answers: ClassVar[bool] = False
+    """Whether its weights depend on the teachers' logits."""
     is_random: ClassVar[bool] = False
     """Whether it depends on random draws."""
     is_constant: ClassVar[bool] = False

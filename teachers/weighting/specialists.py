@@ -6,7 +6,7 @@ B batch, C classes, K teachers, S_m the classes that specialist m covers. A gene
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from students.knowledge import Knowledge
 from students.lazy_imports import Bool, Float, Tensor, torch
@@ -90,6 +90,7 @@ class Specialists(WeightingRule):
     dustbin, which ours do not have.
     """
 
+    reads_answers: ClassVar[bool] = True
     kind: Literal["specialists"] = "specialists"
 
     def weigh(self, knowledge: Knowledge, context: RuleContext) -> Knowledge:

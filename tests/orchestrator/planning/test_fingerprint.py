@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.planning.fingerprint import NOISE_FORMAT, STAGE_FORMAT
 from tests import small
 
 WIDE, DEEP, LOADED = "teachers.wide", "teachers.deep", "teachers.loaded"
@@ -205,6 +206,17 @@ def test_each_setting_of_a_rule_and_of_noise_is_in_the_digest(folder: Path) -> N
         "ensemble.noise={probability: 0.4}",
     ]
     assert len({digests(folder, each)["student"] for each in settings}) == len(settings)
+
+
+def test_the_format_is_raised_for_noise_under_a_rule_that_reads_answers_alone(folder: Path) -> None:
+    def formats(*settings: str) -> set[int]:
+        stages = small.planned(folder, *settings, data=data()).stages
+        return {stage.fingerprint["format"] for stage in stages}
+
+    noise = "ensemble.noise={}"
+    for others in ((noise,), (f"{RULE}=max_entropy",), (noise, f"{RULE}=random")):
+        assert formats(*others) == {STAGE_FORMAT}
+    assert formats(noise, f"{RULE}=max_entropy") == {STAGE_FORMAT, NOISE_FORMAT}
 
 
 def test_the_recipes_seed_reaches_a_student_only_where_something_is_drawn(folder: Path) -> None:

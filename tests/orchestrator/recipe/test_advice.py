@@ -93,5 +93,8 @@ def test_noise_is_described_with_the_terms_whose_gradient_it_shifts(tmp_path: Pa
     text = noted(tmp_path, noise)
     assert "the logits of 25 % of the samples are each multiplied by 1 + a draw of standard" in text
     assert text.endswith("shifts the mean gradient of terms on distributions: soft_targets.")
+    assert "rule" not in text, "uniform weights see no answer"
+    by_rule = noted(tmp_path, noise, "ensemble.weighting=min_entropy")
+    assert "The weights of rule min_entropy follow from the answers without noise." in by_rule
     on_logits = noted(tmp_path, noise, "student.objective={task: 0.1, logit_l2: 0.9}")
     assert on_logits.endswith("drawn again for each teacher, epoch and sample.")

@@ -17,7 +17,10 @@ from students.objectives.squared_distance import logit_l2_loss
 from teachers.ensemble.ensemble import Ensemble
 from teachers.ensemble.noise import Noise, perturbed
 from teachers.weighting.constant import Uniform
-from teachers.weighting.entropy import MaxEntropy
+from teachers.weighting.entropy import MaxEntropy, MinEntropy
+from teachers.weighting.label_rules import Confidence, CorrectOnly
+from teachers.weighting.rule import WeightingRule
+from teachers.weighting.specialists import Specialists
 from tests.golden.cases import golden, tensor
 
 NAMES = ("wide", "deep")
@@ -163,12 +166,35 @@ def test_virtual_teachers_are_one_teacher_with_noise_of_their_own() -> None:
     assert torch.equal(alone.combine_answers(asked(1, 2), answers(2.0)).logits, found.logits[:1])
 
 
-def test_noise_is_on_logits_alone_and_before_the_rule() -> None:
-    noise = Noise(probability=1.0, sigma=2.0)
+RULES = [MaxEntropy(), MinEntropy(), Confidence(), CorrectOnly(), Specialists()]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+def test_noise_is_on_logits_alone_and_no_rule_sees_it(rule: WeightingRule) -> None:
+    labels, given = np.arange(200) % 4, logits(200).numpy().astype(np.float16)
     plain, noised = (
-        Ensemble(NAMES, 4, MaxEntropy(), each).combine_answers(asked(*range(2)), answers(1.0, 1.0))
-        for each in (None, noise)
+        Ensemble(NAMES, 4, rule, noise, labels=labels).combine_answers(
+            asked(*range(200)),
+            [Answer({"logits": each, "tap.layer": each[:, :3]}) for each in given],
+        )
+        for noise in (None, Noise(probability=1.0, sigma=2.0))
     )
-    assert plain.shares.tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    assert set(noised.shares.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(noised.shares, plain.shares)
+    assert not torch.equal(noised.logits, plain.logits)
     assert torch.equal(noised.taps["deep"]["layer"], plain.taps["deep"]["layer"])
+    fallback = (plain.fallback_labels, noised.fallback_labels)
+    assert fallback == (None, None) or torch.equal(*fallback)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+def test_under_a_rule_noise_leaves_the_mean_logits_where_they_are(rule: WeightingRule) -> None:
+    given = np.float16([[[2, 1, 0, -1]], [[1.5, 1.4, 0, -2]]]).repeat(20_000, axis=1)
+    ensemble = Ensemble(NAMES, 4, rule, noisy(probability=1), labels=np.zeros(20_000, np.int64))
+    plain = replace(ensemble, noise=None)
+    question, sent = asked(*range(20_000)), [Answer({"logits": each}) for each in given]
+    means = [
+        (found.logits * found.shares[..., None]).sum(0).mean(0)
+        for found in (each.combine_answers(question, sent) for each in (ensemble, plain))
+    ]
+    # Four standard errors of a noise of 0.5 on a logit of 2.
+    torch.testing.assert_close(*means, rtol=0, atol=4 * 0.5 * 2 / 20_000**0.5)
