@@ -44,8 +44,10 @@ from students.training.build import sample_ids, student_network
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.training.trainer import Trainer
-from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.catalog import load_planned
 from students.transfer_sets.config import Cifar10, CropFlip
+from students.transfer_sets.identity import identify
+from students.transfer_sets.planned_data import PlannedData
 from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -73,8 +75,8 @@ class BareLoop:
         self._task = task
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self._layout = layout
-        self._set = load_transfer_set(task.transfer_set, folder=task.folder, cache=task.cache)
-        network = student_network(task.spec, self._set, task.folder)
+        self._set = load_planned(task.data)
+        network = student_network(task.spec, self._set, task.data.folder)
         self._preprocess = network.preprocess
         self._model = network.model.to(memory_format=layout)
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9)
@@ -161,10 +163,10 @@ def assignment(root: Path, work: Path, name: str, precision: str, options: Any) 
         "arithmetic",
     )  # fmt: skip
     folder = work / f"{name}-{precision}"
-    data = Cifar10(root=str(root), augment=CropFlip(), validation="none")
-    return Assignment(
-        spec, data, root, work / "cache", folder, begin_attempt(folder), options.threads
-    )
+    config = Cifar10(root=str(root), augment=CropFlip(), validation="none")
+    cache = work / "cache"
+    data = PlannedData(config, identify(config, folder=root, cache=cache), root, cache)
+    return Assignment(spec, data, folder, begin_attempt(folder), options.threads)
 
 
 def measure(options: argparse.Namespace, work: Path) -> dict[str, list[Turn]]:

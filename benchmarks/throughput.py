@@ -44,6 +44,7 @@ from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Cifar10, CropFlip
+from students.transfer_sets.planned_data import PlannedData
 from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.client.answer_source import LOOK_AHEAD
@@ -150,9 +151,7 @@ class Bench:
             path=f"teachers.{name}",
             model=ResNetCifar(depth=depth, preprocessing=PUBLISHED),
             weights=Weights(path=WEIGHTS[depth]),
-            transfer_set=self.transfer_set.config,
-            folder=self._root(),
-            cache=self.work / "cache",
+            data=self._data(),
         )
         # The student's streams stay open during the turns of the teachers alone.
         demand = Demand(environment={"OMP_NUM_THREADS": "1"})
@@ -165,9 +164,7 @@ class Bench:
         folder = self.work / name
         assignment = Assignment(
             spec=self._spec(objective),
-            transfer_set=self.transfer_set.config,
-            folder=self._root(),
-            cache=self.work / "cache",
+            data=self._data(),
             stage_folder=folder,
             attempt=begin_attempt(folder),
             threads=1,
@@ -200,6 +197,10 @@ class Bench:
         ids = sample_ids(self.transfer_set, Samples("student", CropFlip()))
         sampler = BatchSampler(ids, BATCH, BATCH, 1, 0, self.transfer_set.view_of)
         return TeachersAlone(source, sampler, self.steps)
+
+    def _data(self) -> PlannedData:
+        given = self.transfer_set
+        return PlannedData(given.config, given.identity, self._root(), self.work / "cache")
 
     def _root(self) -> Path:
         assert isinstance(self.transfer_set.config, Cifar10)

@@ -12,7 +12,8 @@ from students.engines.group import Group
 from students.models.config import Model, Weights
 from students.objectives.teacher_gate import Gating
 from students.objectives.term import Term
-from students.transfer_sets.config import Augment, TransferSetConfig
+from students.transfer_sets.config import Augment
+from students.transfer_sets.planned_data import PlannedData
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,11 @@ class Assignment:
 
     ``teachers`` are the names of its teachers, in the order in which knowledge holds them;
     ``hint_shapes`` are the per-sample shapes of the teachers' layers that hint terms refer
-    to; ``folder`` is the recipe's, ``cache`` the transfer set's, ``stage_folder`` this stage's.
+    to; ``stage_folder`` is this stage's.
     """
 
     spec: StudentSpec
-    transfer_set: TransferSetConfig
-    folder: Path
-    cache: Path
+    data: PlannedData
     stage_folder: Path
     attempt: int
     threads: int

@@ -20,7 +20,7 @@ from orchestrator.recipe.rules.class_maps import class_map_problems
 from orchestrator.recipe.rules.ensemble import beyond_classes
 from orchestrator.recipe.rules.transfer_set import omitted_problems
 from students.config import StudentConfig
-from students.errors import ShapeMismatch, TransferSetError, UserError
+from students.errors import ShapeMismatch, UserError
 from students.knowledge import LOGITS
 from students.models.build import probe
 from students.models.config import Weights
@@ -83,7 +83,7 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     recipe, found = loaded.recipe, DeepCheckResult(problems_from(missing_files(loaded)))
     try:
         data = load_transfer_set(recipe.transfer_set, folder=loaded.folder, cache=cache)
-    except TransferSetError as error:
+    except UserError as error:
         found.add([problem_of(error, "transfer_set")])
         return found
     found.transfer_set = data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.home.store import Store
 from orchestrator.planning.stage import ModelRef, Stage
 from students.config import Resources
@@ -26,9 +28,7 @@ def model_spec(
         path=ref.path,
         model=ref.model,
         weights=weights_of(ref.weights, store),
-        transfer_set=stage.data.transfer_set,
-        folder=stage.data.folder,
-        cache=store.cache,
+        data=replace(stage.data, cache=store.cache),
         threads=threads,
         device=device(resources),
         classes=ref.classes,

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,9 @@ from orchestrator.errors import SessionError
 from orchestrator.execution.prewarm import prewarm_ranks
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
-from orchestrator.planning.stage import StageData
 from orchestrator.planning.thread_allocation import logical_cpus, stages_at_once
 from students.transfer_sets.config import TransferSetConfig
+from students.transfer_sets.planned_data import PlannedData
 
 if TYPE_CHECKING:
     from orchestrator.execution.graph_run import GraphResult, Watcher
@@ -145,19 +146,17 @@ class Session:
                 self._works = StageWorks(self, stages_at_once(self.cores) if parallel else 1)
             return self._works
 
-    def transfer_set(self, data: StageData) -> TransferSet:
+    def transfer_set(self, data: PlannedData) -> TransferSet:
         """The samples that ``data`` describes, loaded once.
 
         Raises:
-            TransferSetError: they cannot be loaded.
+            TransferSetError: they cannot be loaded, or have changed since they were planned.
         """
         key = _key(data.transfer_set, data.identity)
         if key not in self._transfer_sets:
-            from students.transfer_sets.catalog import load_transfer_set
+            from students.transfer_sets.catalog import load_planned
 
-            self._transfer_sets[key] = load_transfer_set(
-                data.transfer_set, folder=data.folder, cache=self.store.cache
-            )
+            self._transfer_sets[key] = load_planned(replace(data, cache=self.store.cache))
         return self._transfer_sets[key]
 
     def keep(self, transfer_set: TransferSet) -> None:

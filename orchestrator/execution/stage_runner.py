@@ -199,9 +199,7 @@ class StageRunner:
             for rank in range(ranks):
                 yield Assignment(
                     spec=replace(spec, weights=weights),
-                    transfer_set=stage.data.transfer_set,
-                    folder=stage.data.folder,
-                    cache=self.store.cache,
+                    data=replace(stage.data, cache=self.store.cache),
                     stage_folder=self.store.folder(stage.digest),
                     attempt=attempt.number,
                     threads=attempt.resolved["student"],

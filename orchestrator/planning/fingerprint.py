@@ -22,7 +22,8 @@ from students.transfer_sets.identity import hashes_of
 from teachers.config import EnsembleConfig
 
 if TYPE_CHECKING:
-    from orchestrator.planning.stage import Stage, StageData, TeacherRef
+    from orchestrator.planning.stage import Stage, TeacherRef
+    from students.transfer_sets.planned_data import PlannedData
 
 STAGE_FORMAT = 2
 """Raised by hand when the same fields come to mean another result."""
@@ -81,7 +82,7 @@ def _ensemble(ensemble: EnsembleConfig, names: Sequence[str], seed: int) -> Plai
     return fields | ({"seed": seed} if ensemble.is_random else {})
 
 
-def _evaluation(ref: TeacherRef, data: StageData) -> Plain:
+def _evaluation(ref: TeacherRef, data: PlannedData) -> Plain:
     """A stage that evaluates a teacher whose weights were trained elsewhere."""
     return {
         "format": STAGE_FORMAT,
@@ -101,7 +102,7 @@ def _teacher(ref: TeacherRef) -> Plain:
     return fields | {"precision": ref.precision, "threads": ref.threads}
 
 
-def model_fingerprint(config: Model, data: StageData) -> Plain:
+def model_fingerprint(config: Model, data: PlannedData) -> Plain:
     """A network; two spellings of the same one are equal."""
     fields: Plain = config.identity
     if config.custom_source is not None:
@@ -109,7 +110,7 @@ def model_fingerprint(config: Model, data: StageData) -> Plain:
     return fields
 
 
-def _weights(config: Weights | StageOutput, data: StageData) -> Plain:
+def _weights(config: Weights | StageOutput, data: PlannedData) -> Plain:
     """Weights by the stage that makes them, or by the content of their file, wherever it is."""
     if isinstance(config, StageOutput):
         return {"stage": config.stage, "output": config.name}
@@ -143,7 +144,7 @@ def _training(spec: StudentSpec) -> Plain:
     return fields
 
 
-def _samples(spec: StudentSpec, data: StageData, *, by_label: bool) -> Plain:
+def _samples(spec: StudentSpec, data: PlannedData, *, by_label: bool) -> Plain:
     """Which samples it learns from, and under which views; ``by_label`` says whether its teachers
     are weighted by the labels that it is given."""
     given, transfer_set = spec.samples, data.transfer_set
@@ -169,7 +170,7 @@ def outputs(classes: tuple[int, ...] | None, transfer_set: TransferSetConfig) ->
     return {"outputs": list(classes)}
 
 
-def _data(data: StageData) -> Plain:
+def _data(data: PlannedData) -> Plain:
     """The images themselves, and how they are split."""
     transfer_set = data.transfer_set
     fields: Plain = {

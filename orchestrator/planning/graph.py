@@ -11,8 +11,9 @@ from typing import Any
 from orchestrator.config import EvaluateConfig, TrackingConfig
 from orchestrator.errors import GraphError
 from orchestrator.planning.digest import digest_of
-from orchestrator.planning.stage import Stage, StageData, TeacherRef
+from orchestrator.planning.stage import Stage, TeacherRef
 from students.specs import StageOutput
+from students.transfer_sets.planned_data import PlannedData
 from teachers.config import EnsembleConfig
 
 
@@ -77,7 +78,7 @@ class Graph:
 
     name: str
     nodes: tuple[Node, ...]
-    data: StageData
+    data: PlannedData
     repeats: int = 1
     ensembles: Mapping[str, EnsembleSpec] = field(default_factory=dict)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.config import Recipe
 from orchestrator.planning.graph import EnsembleSpec, Graph
-from orchestrator.planning.stage import Stage, StageData, StageRole, TeacherRef
+from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.thread_allocation import count_crowds
 from orchestrator.recipe.advice import all_have_seen, notes
 from students.errors import TransferSetError
@@ -19,6 +19,7 @@ from students.objectives.term import active_terms, needs_teachers
 from students.randomness import seed_of
 from students.specs import Samples, StageOutput, StudentSpec
 from students.transfer_sets.identity import identify
+from students.transfer_sets.planned_data import PlannedData
 from teachers.config import EnsembleConfig
 from teachers.weighting.adaptive import Adaptive
 from teachers.weighting.constant import Uniform
@@ -56,7 +57,7 @@ def make_plan(
         )
     if identity is None:
         identity = identify(recipe.transfer_set, folder=folder, cache=cache)
-    data = StageData(recipe.transfer_set, identity, folder, cache)
+    data = PlannedData(recipe.transfer_set, identity, folder, cache)
     planner = _Planner(recipe, data, hint_shapes or {})
     teachers = {name: planner.teacher(name) for name in recipe.teachers}
     refs = {name: planner.ref(name, stage) for name, stage in teachers.items()}
@@ -112,7 +113,7 @@ class _Planner:
     """Makes the stages of one recipe."""
 
     recipe: Recipe
-    data: StageData
+    data: PlannedData
     hint_shapes: Mapping[str, tuple[int, ...]]
 
     def teacher(self, name: str) -> Stage:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from cluster.config import Timeouts
@@ -15,7 +14,7 @@ from orchestrator.planning.digest import digest_of
 from students.config import Resources, Threads
 from students.models.config import Model, Weights
 from students.specs import MODEL, StageOutput, StudentSpec
-from students.transfer_sets.config import TransferSetConfig
+from students.transfer_sets.planned_data import PlannedData
 from teachers.config import EnsembleConfig
 
 
@@ -33,17 +32,6 @@ class Crowd(NamedTuple):
 
     roles: int = 1
     stages: int = 0
-
-
-@dataclass(frozen=True)
-class StageData:
-    """The samples of a graph: the transfer set's section and its identity, the recipe's ``folder``
-    for relative paths and custom code, and the ``cache`` of decoded data and of files' hashes."""
-
-    transfer_set: TransferSetConfig
-    identity: str
-    folder: Path
-    cache: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +87,7 @@ class Stage:
 
     name: str
     role: StageRole
-    data: StageData
+    data: PlannedData
     cohort: tuple[StudentSpec, ...] = ()
     bond: Literal["single"] = "single"
     evaluates: TeacherRef | None = None

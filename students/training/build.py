@@ -31,7 +31,7 @@ def build_learner(
         ModelError: no vector can be made of the layer that the gating network reads.
     """
     spec, gating = assignment.spec, assignment.spec.gate
-    network = student_network(spec, transfer_set, assignment.folder)
+    network = student_network(spec, transfer_set, assignment.data.folder)
     shape = spec.model.model_shape(transfer_set.shape)
     layers = [each.layer for each in guided.values()]
     shapes = probe_shapes(network.model, shape, [*layers, *([gating.layer] if gating else [])])

@@ -38,7 +38,7 @@ from students.training.build import (
 from students.training.trainer import Progress, Trainer
 from students.training.warning_relay import collect_warnings
 from students.training.weighting_stats import WeightingStats
-from students.transfer_sets.catalog import load_transfer_set
+from students.transfer_sets.catalog import load_planned
 from students.transfer_sets.sampler import BatchSampler
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 
@@ -95,9 +95,7 @@ class StudentRank:
 
     def _train(self) -> Iterator[Event]:
         began, assignment = time.monotonic(), self.assignment
-        transfer_set = load_transfer_set(
-            assignment.transfer_set, folder=assignment.folder, cache=assignment.cache
-        )
+        transfer_set = load_planned(assignment.data)
         trainer = self._trainer(transfer_set)
         try:
             with trainer.step_log or nullcontext():
@@ -169,7 +167,7 @@ class StudentRank:
     ) -> None:
         folder, progress = self.assignment.stage_folder, trainer.progress
         weights = deployed_weights(state)
-        network = student_network(self.assignment.spec, transfer_set, self.assignment.folder)
+        network = student_network(self.assignment.spec, transfer_set, self.assignment.data.folder)
         network.model.load_state_dict(weights)
         outcome, logits = evaluate(network, transfer_set)
         rows = read_committed(folder, progress.segments)

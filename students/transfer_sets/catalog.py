@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from students.errors import TransferSetError
+from students.errors import TransferSetError, UserError
 from students.transfer_sets.config import (
     CustomTransferSet,
     Digits,
@@ -22,46 +21,110 @@ from students.transfer_sets.custom_set import load_custom
 from students.transfer_sets.decoded_cache import empty_array, load_or_make
 from students.transfer_sets.digits import content_of, load_digits
 from students.transfer_sets.examples import Examples, check_examples, measured
-from students.transfer_sets.identity import identify, root_of
+from students.transfer_sets.identity import RETURNED, contents_of, identity_of, root_of
 from students.transfer_sets.image_files import decode_into
 from students.transfer_sets.image_folder import read_layout
+from students.transfer_sets.planned_data import (
+    PlannedData,
+    record_contents,
+    recorded_contents,
+    returns_other_data,
+)
 from students.transfer_sets.splits import class_counts
 from students.transfer_sets.torchvision_sets import download, load_published
 from students.transfer_sets.transfer_set import TransferSet
 
 
 def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -> TransferSet:
-    """The transfer set that ``config`` names, checked; ``folder`` is the recipe's.
+    """The transfer set that ``config`` names, checked, to plan a run; ``folder`` is the recipe's.
 
     A published set is downloaded if it is absent. Decoded pictures are kept in ``cache``
-    and mapped, so that processes on one machine share them.
+    and mapped, so that processes on one machine share them. A custom set is loaded twice, unless
+    the same one was loaded before.
 
     Raises:
-        TransferSetError: the data are absent, damaged, or do not allow the parts asked for.
+        TransferSetError: the data are absent, damaged, or do not allow the parts asked for; a
+            function does not return the same each time.
         UserError: the file of a custom set cannot be run.
     """
-    examples, identity = _load(config, folder, cache)
-    check_examples(examples)
-    given = {**vars(examples), "inputs": torch.from_numpy(examples.inputs)}
-    loaded = TransferSet(config=config, identity=identity, **given)
-    _check_parts(loaded)
-    return loaded
-
-
-def _load(config: TransferSetConfig, folder: Path, cache: Path) -> tuple[Examples, str]:
-    """The examples, and the identity of what was loaded."""
-    if isinstance(config, Published):
-        download(config, root_of(config, folder))
-    identity = identify(config, folder=folder, cache=cache)
+    data = _Data(config, folder, cache)
+    files = data.files()
+    examples, contents = data.load(files)
+    identity = identity_of(config, contents)
     if isinstance(config, CustomTransferSet):
-        examples = load_custom(config, folder)
-        return examples, hashlib.sha256(f"{identity} {content_of(examples)}".encode()).hexdigest()
-    if isinstance(config, Digits):
-        return load_digits(), identity
-    root, key = root_of(config, folder), [config.kind, identity, *config.decoding.values()]
-    if isinstance(config, ImageFolder):
-        return load_or_make(key, cache=cache, make=partial(_decode_folder, config, root)), identity
-    return load_or_make(key, cache=cache, make=lambda _: load_published(config, root)), identity
+        known = recorded_contents(config, identity, cache) == contents
+        if not known and data.load(files)[1] != contents:
+            raise returns_other_data(config)
+    record_contents(config, contents, cache)
+    return _transfer_set(config, examples, identity)
+
+
+def load_planned(planned: PlannedData) -> TransferSet:
+    """The transfer set that a run was planned with: what each of its roles loads.
+
+    Raises:
+        TransferSetError: the data are no longer those, absent or damaged.
+        UserError: the file of a custom set cannot be run.
+    """
+    config = planned.transfer_set
+    data = _Data(config, planned.folder, planned.cache)
+    try:
+        files = data.files()
+    except UserError as problem:
+        raise TransferSetError(
+            f"The data have changed since this run was planned: {problem}", path="transfer_set"
+        ) from problem
+    planned.check_files(files)
+    examples, contents = data.load(files)
+    planned.check_loaded(contents)
+    return _transfer_set(config, examples, planned.identity)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The data that ``config`` names, wherever they lie."""
+
+    config: TransferSetConfig
+    folder: Path
+    cache: Path
+
+    def files(self) -> dict[str, str]:
+        """The hashes of their files, which are downloaded if they are absent."""
+        if isinstance(self.config, Published):
+            download(self.config, root_of(self.config, self.folder))
+        return contents_of(self.config, folder=self.folder, cache=self.cache)
+
+    def load(self, files: dict[str, str]) -> tuple[Examples, dict[str, str]]:
+        """The examples in ``files``, and the hashes of all that was loaded."""
+        config, examples = self.config, self._examples(files)
+        check_examples(examples)
+        if isinstance(config, CustomTransferSet):
+            return examples, {config.file: files[config.file], RETURNED: content_of(examples)}
+        return examples, files
+
+    def _examples(self, files: dict[str, str]) -> Examples:
+        config = self.config
+        if isinstance(config, CustomTransferSet):
+            return load_custom(config, self.folder)
+        if isinstance(config, Digits):
+            return load_digits()
+        root = root_of(config, self.folder)
+
+        def make(scratch: Path) -> Examples:
+            if isinstance(config, ImageFolder):
+                examples = _decode_folder(config, root, scratch)
+            else:
+                examples = load_published(config, root)
+            if contents_of(config, folder=self.folder, cache=self.cache) != files:
+                raise TransferSetError(
+                    f"`transfer_set.root` is '{config.root}', which has changed while it was read; "
+                    "run again once nothing is written there any more.",
+                    path="root",
+                )
+            return examples
+
+        key = [config.kind, identity_of(config, files), *config.decoding.values()]
+        return load_or_make(key, cache=self.cache, make=make)
 
 
 def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
@@ -70,6 +133,13 @@ def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
     decode_into(inputs, (root / name for name in layout.names))
     targets = np.array([number for _, number in (*layout.train, *layout.test)], np.int64)
     return measured(inputs, targets, layout.class_names, len(layout.train))
+
+
+def _transfer_set(config: TransferSetConfig, examples: Examples, identity: str) -> TransferSet:
+    given = {**vars(examples), "inputs": torch.from_numpy(examples.inputs)}
+    loaded = TransferSet(config=config, identity=identity, **given)
+    _check_parts(loaded)
+    return loaded
 
 
 def _check_parts(loaded: TransferSet) -> None:

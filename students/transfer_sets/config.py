@@ -206,6 +206,11 @@ class CustomTransferSet(TransferSetBase):
         """The function."""
         return self.source
 
+    @property
+    def file(self) -> str:
+        """The file that the function is in."""
+        return self.source.rpartition(":")[0]
+
 
 TransferSetConfig = Annotated[
     Digits | Mnist | FashionMnist | Cifar10 | Cifar100 | ImageFolder | CustomTransferSet,

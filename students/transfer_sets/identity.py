@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from students.custom_code import source_digest
@@ -29,6 +29,9 @@ from students.transfer_sets.image_folder import read_layout
 DIGITS_IDENTITY = "ee6d0aae678dea2e3d60e0529654f576ea09f209ea944acff4d10ab31fad3f34"
 """sha256 of the digits' shape, classes, targets and pictures (``digits.content_of``): a constant,
 for they come with a package and never change."""
+
+RETURNED = "(returned)"
+"""What a custom set's function has returned, beside the names of files."""
 
 _SETTLED_NS = 50_000_000
 """A file changed less than this ago could change again within one tick of its clock."""
@@ -56,22 +59,42 @@ def identify(config: TransferSetConfig, *, folder: Path, cache: Path) -> str:
     Raises:
         TransferSetError: the data are absent, unreadable or not laid out as they should be.
     """
+    return identity_of(config, contents_of(config, folder=folder, cache=cache))
+
+
+def contents_of(config: TransferSetConfig, *, folder: Path, cache: Path) -> dict[str, str]:
+    """What ``identify`` makes an identity of: sha256, in hex, by name of a file; none of digits.
+
+    Raises:
+        TransferSetError: as ``identify``.
+    """
     if isinstance(config, Digits):
-        return DIGITS_IDENTITY
+        return {}
     if isinstance(config, CustomTransferSet):
-        function = config.source.rpartition(":")[2]
-        source = source_digest(config.source, folder)
-        return _digest(["custom", source, function, sorted(config.options.items())])
+        return {config.file: source_digest(config.source, folder)}
     root = root_of(config, folder)
     try:
-        hashes = hashes_of(root, _names(config, root), cache=cache)
+        return hashes_of(root, _names(config, root), cache=cache)
     except OSError as problem:
         raise TransferSetError(
             f"`transfer_set.root` is '{config.root}', where '{problem.filename}' cannot be read "
             f"({problem.strerror}); make it readable or take it out.",
             path="root",
         ) from problem
-    return _digest([config.kind, sorted(hashes.items())])
+
+
+def identity_of(config: TransferSetConfig, contents: Mapping[str, str]) -> str:
+    """sha256, in hex, of ``contents``; of a custom set they may have what its function
+    ``RETURNED``."""
+    if isinstance(config, Digits):
+        return DIGITS_IDENTITY
+    if not isinstance(config, CustomTransferSet):
+        return _digest([config.kind, sorted(contents.items())])
+    function = config.source.rpartition(":")[2]
+    given = _digest(["custom", contents[config.file], function, sorted(config.options.items())])
+    if RETURNED not in contents:
+        return given
+    return hashlib.sha256(f"{given} {contents[RETURNED]}".encode()).hexdigest()
 
 
 def _names(config: Published | ImageFolder, root: Path) -> Iterable[str]:

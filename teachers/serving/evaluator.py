@@ -11,6 +11,7 @@ from students.evaluation.evaluate import compute_logits, evaluate
 from students.specs import MODEL
 from students.storage.outcome import TEST, FinishedModel, write_logits, write_outcome
 from students.torch_state import use_threads
+from students.transfer_sets.catalog import load_planned
 from teachers.serving.host import TeacherSpec
 
 
@@ -26,7 +27,7 @@ class Evaluator:
         logits on the validation part."""
         began = time.monotonic()
         with use_threads(self.spec.threads), custom_code_errors(self.spec.path):
-            transfer_set = self.spec.load_transfer_set()
+            transfer_set = load_planned(self.spec.data)
             outcome, logits = evaluate(self.spec.load_network(transfer_set), transfer_set)
         outcome = replace(outcome, seconds=time.monotonic() - began)
         write_outcome(self.stage_folder, attempt, {MODEL: FinishedModel(outcome, {}, logits)})
@@ -34,7 +35,7 @@ class Evaluator:
     def test(self, name: str) -> None:
         """Stores the logits of the stage's model ``name`` on the test part."""
         with use_threads(self.spec.threads), custom_code_errors(self.spec.path):
-            transfer_set = self.spec.load_transfer_set()
+            transfer_set = load_planned(self.spec.data)
             network = self.spec.load_network(transfer_set)
             logits = compute_logits(network, transfer_set, transfer_set.test_ids)
         write_logits(self.stage_folder, name, TEST, logits)

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from students.knowledge import LOGITS, Answer, Columns, Question, Tap, columns_o
 from students.models.build import build_network
 from students.models.config import Model, Weights
 from students.models.network import Network
-from students.transfer_sets.catalog import load_transfer_set
-from students.transfer_sets.config import TransferSetConfig
+from students.transfer_sets.catalog import load_planned
+from students.transfer_sets.planned_data import PlannedData
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.bank.columns import Column, Ids
 from teachers.inference.answer_encoding import NotNumbers
@@ -40,9 +39,8 @@ from teachers.serving.view_cache import ViewCaches
 class TeacherSpec:
     """What a teacher is, wherever it runs and whatever it is asked.
 
-    ``path`` is its place in the recipe. ``weights`` are a file; relative paths, and custom code,
-    are looked up beside the recipe in ``folder``; ``cache`` is where the transfer set stores what
-    it has decoded. It is evaluated and tuned on ``threads``. ``classes`` are those that its
+    ``path`` is its place in the recipe. ``weights`` are a file. It answers for the views of the
+    transfer set ``data``, and is evaluated and tuned on ``threads``. ``classes`` are those that its
     outputs stand for, if not all in order.
     """
 
@@ -50,23 +48,17 @@ class TeacherSpec:
     path: str
     model: Model
     weights: Weights
-    transfer_set: TransferSetConfig
-    folder: Path
-    cache: Path
+    data: PlannedData
     threads: int = 1
     device: str = "cpu"
     classes: tuple[int, ...] | None = None
-
-    def load_transfer_set(self) -> TransferSet:
-        """The transfer set whose views the teacher answers for."""
-        return load_transfer_set(self.transfer_set, folder=self.folder, cache=self.cache)
 
     def load_network(self, transfer_set: TransferSet) -> Network:
         """The network with its weights."""
         return build_network(
             self.model,
             transfer_set,
-            self.folder,
+            self.data.folder,
             path=self.path,
             weights=self.weights,
             classes=self.classes,
@@ -80,7 +72,7 @@ class TeacherHost:
 
     def __init__(self, spec: TeacherSpec) -> None:
         self.spec = spec
-        self.transfer_set = spec.load_transfer_set()
+        self.transfer_set = load_planned(spec.data)
         self._network = spec.load_network(self.transfer_set)
         self._teachers: dict[InferenceConfig, Teacher] = {}
         self._caches = ViewCaches()
@@ -150,7 +142,7 @@ class TeacherHost:
                         device=self.spec.device,
                         temperature=temperature,
                         samples_to_answer=samples_to_answer,
-                        cache=self.spec.cache,
+                        cache=self.spec.data.cache,
                     )
             except NotNumbers as error:
                 # In plain fp32 itself; a pass may repeat the samples.
@@ -182,7 +174,10 @@ class TeacherHost:
         teacher = self._teachers.get(inference)
         if teacher is None:
             teacher = Teacher(
-                self._network, inference=inference, device=self.spec.device, cache=self.spec.cache
+                self._network,
+                inference=inference,
+                device=self.spec.device,
+                cache=self.spec.data.cache,
             )
             if inference.compiled:
                 # Values that are no numbers are reported by the first answer to a student.

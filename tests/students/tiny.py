@@ -24,7 +24,9 @@ from students.storage.attempts import begin_attempt
 from students.storage.outcome import Outcome, read_outcomes
 from students.storage.step_log import read_committed
 from students.training.student_rank import StudentRank
-from students.transfer_sets.config import Digits, Shift
+from students.transfer_sets.config import Digits, Shift, TransferSetConfig
+from students.transfer_sets.identity import identify
+from students.transfer_sets.planned_data import PlannedData
 from tests.faults import fault, planned
 
 CLASSES = 10
@@ -99,15 +101,19 @@ def spec(model: Model = DROPOUT, *, taught: bool = True, **train: Any) -> Studen
     )
 
 
+def planned_data(config: TransferSetConfig, folder: Path) -> PlannedData:
+    """The transfer set as it lies in ``folder``, or comes with a package."""
+    cache = folder / "cache"
+    return PlannedData(config, identify(config, folder=folder, cache=cache), folder, cache)
+
+
 def assignment(stage: Path, of: StudentSpec, **changes: Any) -> Assignment:
     """The next attempt at the stage in the folder ``stage``."""
     hints = {"wide/layer": (HINT,)} if "near" in of.objective else {}
     return replace(
         Assignment(
             spec=of,
-            transfer_set=DATA,
-            folder=stage.parent,
-            cache=stage.parent / "cache",
+            data=planned_data(DATA, stage.parent),
             stage_folder=stage,
             attempt=begin_attempt(stage),
             threads=1,
@@ -137,7 +143,7 @@ def train_until(rank: StudentRank, until: int | None = None) -> list[Event]:
     events = []
     interrupt = fault("student", until, "interrupt")
     with (
-        planned(rank.assignment.folder, interrupt),
+        planned(rank.assignment.data.folder, interrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         for event in rank.train():

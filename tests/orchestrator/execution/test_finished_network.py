@@ -33,13 +33,13 @@ def test_a_teacher_trained_here_has_the_weights_that_its_stage_left(tmp_path: Pa
     assert spec.weights.path == str(stage / "outcome" / "model" / "model.safetensors")
     assert (spec.name, spec.path, spec.threads, spec.device) == ("wide", "teachers.wide", 2, "cpu")
     assert spec.model == graph.stage("teachers.wide").cohort[0].model
-    assert spec.transfer_set == graph.data.transfer_set
+    assert spec.data.transfer_set == graph.data.transfer_set
 
 
 def test_a_loaded_teacher_has_the_recipes_own_weights(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"weights")
     spec = spec_of(tmp_path, LOADED)
-    assert (spec.weights.path, spec.weights.key, spec.folder) == ("w", "ema", tmp_path)
+    assert (spec.weights.path, spec.weights.key, spec.data.folder) == ("w", "ema", tmp_path)
     assert spec.device == "cuda"
 
 

@@ -33,7 +33,10 @@ def test_without_any_label_a_student_learns_from_answers_alone(tmp_path):
     stage = tmp_path / "stage"
     spec = _spec({"soft_targets": SoftTargets()}, epochs=6, checkpoint={"every": 24})
     rank = tiny.StudentRank(
-        tiny.assignment(stage, spec, transfer_set=data, teachers=("wide",)), tiny.OneTeacher()
+        tiny.assignment(
+            stage, spec, data=tiny.planned_data(data, stage.parent), teachers=("wide",)
+        ),
+        tiny.OneTeacher(),
     )
     for _ in rank.train():
         pass

@@ -132,7 +132,9 @@ def test_from_epoch_n_on_the_gate_is_frozen_to_the_bit(tmp_path: Path, optimizer
 
 def test_weights_are_logged_also_without_a_validation_part(tmp_path: Path) -> None:
     unseen = tiny.DATA.model_copy(update={"validation": "none"})
-    task = tiny.assignment(tmp_path, gated(), teachers=TEACHERS, transfer_set=unseen)
+    task = tiny.assignment(
+        tmp_path, gated(), teachers=TEACHERS, data=tiny.planned_data(unseen, tmp_path)
+    )
     list(StudentRank(task, TwoTeachers()).train())
     first, _ = epochs(tmp_path)
     assert {"weights/wide", "rule/changed"} <= first.keys()

@@ -221,7 +221,7 @@ def test_a_teacher_in_training_sees_every_label_of_its_own_share_of_samples(
     data = tiny.DATA.model_copy(update={"labelled": 0.0})
     samples = Samples("teacher", tiny.DATA.augment, fraction=0.05)
     teacher = replace(tiny.spec(taught=False), samples=samples)
-    task = tiny.assignment(tmp_path / "teacher", teacher, transfer_set=data)
+    task = tiny.assignment(tmp_path / "teacher", teacher, data=tiny.planned_data(data, tmp_path))
     list(StudentRank(task, tiny.OneTeacher()).train())
     every = load_transfer_set(data, folder=tmp_path, cache=tmp_path)
     assert {i for _, ids in seen for i in ids} == set(every.teacher_ids(0.05))

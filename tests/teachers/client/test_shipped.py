@@ -21,6 +21,7 @@ from students.transfer_sets.config import Digits
 from teachers.inference.inference_config import plain
 from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
+from tests.students import tiny
 
 MODEL = PlainCnn(channels=(4, 8, 6))
 SAMPLES, CLASSES, HALF = 32, 10, 2
@@ -35,7 +36,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
     model = build_model(MODEL, input_shape=(1, 8, 8), classes=CLASSES, seed=3, folder=folder)
     safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
     weights = Weights(path="model.safetensors")
-    return TeacherSpec("wide", "teachers.wide", MODEL, weights, Digits(), folder, folder)
+    return TeacherSpec("wide", "teachers.wide", MODEL, weights, tiny.planned_data(Digits(), folder))
 
 
 def test_a_layer_is_shipped_in_those_epochs_alone_in_which_a_term_counts(spec: TeacherSpec) -> None:

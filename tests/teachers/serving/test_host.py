@@ -27,6 +27,7 @@ from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.teacher import Teacher
 from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherHost, TeacherSpec
+from tests.students import tiny
 
 MODEL = PlainCnn(channels=(4, 8))
 SET = Digits(augment=Shift(pixels=2))
@@ -40,7 +41,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> TeacherSpec:
     model = build_model(MODEL, input_shape=(1, 8, 8), classes=10, seed=3, folder=folder)
     safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
     weights = Weights(path="model.safetensors")
-    return TeacherSpec("wide", "teachers.wide", MODEL, weights, SET, folder, folder)
+    return TeacherSpec("wide", "teachers.wide", MODEL, weights, tiny.planned_data(SET, folder))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def host(spec: TeacherSpec) -> TeacherHost:
 @pytest.fixture
 def broken_weights(spec: TeacherSpec, tmp_path: Path) -> Path:
     """The teacher's weights with a bias that is not a number."""
-    weights = safetensors.torch.load_file(spec.folder / "model.safetensors")
+    weights = safetensors.torch.load_file(spec.data.folder / "model.safetensors")
     weights["output.bias"].fill_(float("nan"))
     safetensors.torch.save_file(weights, tmp_path / "broken.safetensors")
     return tmp_path / "broken.safetensors"
@@ -67,7 +68,7 @@ def asked(view: int, *ids: int) -> Question:
 
 
 def test_answers_are_those_of_the_students_own_views(host: TeacherHost, spec: TeacherSpec) -> None:
-    data = load_transfer_set(SET, folder=spec.folder, cache=spec.cache)
+    data = load_transfer_set(SET, folder=spec.data.folder, cache=spec.data.cache)
     teacher = Teacher(spec.load_network(data), inference=plain(1))
     questions = [asked(0, 5, 6, 7), asked(3, 5, 1346), asked(0, 5)]
     answers = list(host.answers(questions, PLAIN))
@@ -104,7 +105,7 @@ def test_a_reloaded_teacher_answers_by_its_files(spec: TeacherSpec, broken_weigh
     host = TeacherHost(replace(spec, weights=Weights(path=str(broken_weights))))
     with pytest.raises(InvalidAnswer):
         next(host.answers([asked(0, 1)], PLAIN))
-    shutil.copy(spec.folder / "model.safetensors", broken_weights)
+    shutil.copy(spec.data.folder / "model.safetensors", broken_weights)
     host.reload()
     [mended], [wanted] = (each.answers([asked(0, 1)], PLAIN) for each in (host, TeacherHost(spec)))
     assert np.array_equal(mended.logits, wanted.logits)
