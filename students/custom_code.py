@@ -25,10 +25,10 @@ def source_digest(source: str, folder: Path) -> str:
     return hashlib.sha256(_read(source, folder)[1]).hexdigest()
 
 
-def load_function(source: str, folder: Path, *, anew: bool = False) -> Callable[..., Any]:
+def load_function(source: str, folder: Path, *, rerun: bool = False) -> Callable[..., Any]:
     """The function that ``file.py:function`` names.
 
-    The file is run once per contents, or ``anew``, as a module with a private name. No folder
+    The file is run once per contents, or with ``rerun`` each time, as a module with a private name. No folder
     is added to ``sys.path``, so a file beside the recipe can replace no other module, and
     nothing is written beside it.
 
@@ -37,7 +37,7 @@ def load_function(source: str, folder: Path, *, anew: bool = False) -> Callable[
     """
     path, text = _read(source, folder)
     name = source.rpartition(":")[2]
-    function = getattr(_module(source, path, text, anew=anew), name, None)
+    function = getattr(_module(source, path, text, rerun=rerun), name, None)
     if not callable(function):
         raise _problem(
             source,
@@ -92,10 +92,10 @@ def _read(source: str, folder: Path) -> tuple[Path, bytes]:
         ) from error
 
 
-def _module(source: str, path: Path, text: bytes, *, anew: bool) -> ModuleType:
+def _module(source: str, path: Path, text: bytes, *, rerun: bool) -> ModuleType:
     identity = hashlib.sha256(str(path).encode() + b"\0" + text).hexdigest()
     name = f"{_PREFIX}{identity[:32]}"
-    if name in sys.modules and not anew:
+    if name in sys.modules and not rerun:
         return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = str(path)

@@ -28,8 +28,8 @@ def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
     Raises:
         TransferSetError: the function fails, or returns something else.
     """
-    # Anew, so that generators which the file itself makes begin again.
-    function = load_function(config.source, folder, anew=True)
+    # Run again, so that generators which the file itself makes begin again.
+    function = load_function(config.source, folder, rerun=True)
     try:
         returned = function(**config.options)
     except Exception as problem:  # a user's code may raise anything
