@@ -28,9 +28,9 @@ def source_digest(source: str, folder: Path) -> str:
 def load_function(source: str, folder: Path, *, rerun: bool = False) -> Callable[..., Any]:
     """The function that ``file.py:function`` names.
 
-    The file is run once per contents, or with ``rerun`` each time, as a module with a private name. No folder
-    is added to ``sys.path``, so a file beside the recipe can replace no other module, and
-    nothing is written beside it.
+    The file is run once per contents, or each time with ``rerun``, as a module with a private
+    name. No folder is added to ``sys.path``, so a file beside the recipe can replace no other
+    module, and nothing is written beside it.
 
     Raises:
         UserError: the file or the function does not exist, or the file cannot be run.

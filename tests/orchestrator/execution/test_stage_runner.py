@@ -37,7 +37,7 @@ def test_a_rank_gets_its_student_and_its_folder(tmp_path: Path) -> None:
     stage = replace(small.planned(tmp_path).stage("student"), hint_shapes=SHAPES)
     [only] = assignments(tmp_path, stage)
     assert only.spec == stage.cohort[0]
-    assert (only.folder, only.cache) == (tmp_path, tmp_path / "home" / "cache")
+    assert (only.data.folder, only.data.cache) == (tmp_path, tmp_path / "home" / "cache")
     assert only.stage_folder == tmp_path / "home" / "stages" / stage.digest
     assert (only.attempt, only.threads, only.teachers) == (4, 3, ("wide", "deep"))
     assert only.hint_shapes == SHAPES
