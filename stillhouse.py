@@ -10,17 +10,18 @@ print(report.student.test.accuracy)
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from orchestrator.errors import Problem, RecipeProblems
-from orchestrator.execution.session import Session
-from orchestrator.recipe.loading import LoadedRecipe
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.errors import Problem, RecipeProblems
+    from orchestrator.execution.session import Session
     from orchestrator.planning.graph import Graph
+    from orchestrator.recipe.loading import LoadedRecipe
     from orchestrator.results.finished_run import FinishedRun
 
 __all__ = [
@@ -30,9 +31,52 @@ __all__ = [
     "Session",
     "check",
     "load_recipe",
+    "main",
     "plan",
     "run",
 ]
+
+_EXPORTED = {
+    "LoadedRecipe": "orchestrator.recipe.loading",
+    "Problem": "orchestrator.errors",
+    "RecipeProblems": "orchestrator.errors",
+    "Session": "orchestrator.execution.session",
+}
+
+
+def _import_own_package(name: str) -> None:
+    """Imports our package ``name`` from beside this file, whatever else of that name ``sys.path``
+    has before it: a ``cluster.py`` in the working directory, say, or on ``PYTHONPATH``.
+
+    Raises:
+        ImportError: another module of that name was imported before.
+    """
+    folder = Path(__file__).resolve().parent
+    sys.path.insert(0, str(folder))
+    try:
+        module = importlib.import_module(name)
+    finally:
+        sys.path.remove(str(folder))
+    if str(folder / name) not in map(os.path.realpath, getattr(module, "__path__", ())):
+        raise ImportError(
+            f"'{getattr(module, '__file__', None) or name}' was imported as `{name}`, a name that "
+            "stillhouse needs for a package of its own; rename that file, or import stillhouse "
+            "before it"
+        )
+
+
+_import_own_package("cluster")
+from cluster.own_packages import OWN_PACKAGES  # noqa: E402
+
+for _name in OWN_PACKAGES:
+    _import_own_package(_name)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTED:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(_EXPORTED[name]), name)
+
 
 HOME = Path(".stillhouse")
 
@@ -98,3 +142,18 @@ def plan(recipe: LoadedRecipe, session: Session, *, repeats: int = 1) -> Graph:
     graph, transfer_set = checked_plan(recipe, session.store, repeats=repeats)
     session.keep(transfer_set)
     return graph
+
+
+def main() -> None:
+    """Runs the command line."""
+    from orchestrator.cli import main as command_line
+    from orchestrator.commands.standard_output import end_standard_output
+
+    try:
+        command_line(prog_name="stillhouse")
+    finally:
+        end_standard_output()
+
+
+if __name__ == "__main__":
+    main()

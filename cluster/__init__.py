@@ -1,10 +1,11 @@
 """Says where roles run; imports nothing of distillation.
 
-section     What every section of a recipe is: frozen, strict, closed to unknown keys
-config      The sections ``cluster`` and ``timeouts``
-errors      What can go wrong with a place where roles run
-runtime     The protocol of a runtime and of the typed handles it gives out
-in_process  The runtime without processes: roles are objects of this process
-ray         The runtime of one machine: roles are processes under a Ray of our own
-catalog     From a cluster's mode to its runtime
+section       What every section of a recipe is: frozen, strict, closed to unknown keys
+own_packages  The names of our top-level packages, and a folder from which they are found first
+config        The sections ``cluster`` and ``timeouts``
+errors        What can go wrong with a place where roles run
+runtime       The protocol of a runtime and of the typed handles it gives out
+in_process    The runtime without processes: roles are objects of this process
+ray           The runtime of one machine: roles are processes under a Ray of our own
+catalog       From a cluster's mode to its runtime
 """

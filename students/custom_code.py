@@ -1,12 +1,16 @@
-"""Functions from a Python file beside the recipe."""
+"""Functions from a Python file beside the recipe, and a wrapper for all that runs of it."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +18,14 @@ from typing import Any
 from students.errors import UserError
 
 _PREFIX = "_stillhouse_custom_"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class EndsProcess(Exception):
+    """The user's own code would have ended the process."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__(f"SystemExit({'' if code is None else repr(code)})")
 
 
 def source_digest(source: str, folder: Path) -> str:
@@ -48,6 +60,35 @@ def load_function(source: str, folder: Path, *, rerun: bool = False) -> Callable
 
 
 @contextmanager
+def user_code(source: str = "") -> Iterator[None]:
+    """Runs the user's own code, ``file.py:function``, as a program without arguments would be, and
+    restores what it changes for the whole process: the working directory, what signals do, filters
+    of warnings, and torch's defaults.
+
+    Raises:
+        EndsProcess: it calls ``sys.exit`` or ends in another way.
+    """
+    with ExitStack() as kept:
+        kept.enter_context(warnings.catch_warnings())
+        kept.callback(setattr, sys, "argv", sys.argv)
+        sys.argv = [source.rpartition(":")[0]]
+        with suppress(OSError):  # It was deleted.
+            kept.callback(os.chdir, Path.cwd())
+        if threading.current_thread() is threading.main_thread():
+            for each in _SIGNALS:
+                if (handler := signal.getsignal(each)) is not None:
+                    kept.callback(signal.signal, each, handler)
+        if (torch := sys.modules.get("torch")) is not None:
+            kept.callback(torch.set_default_dtype, torch.get_default_dtype())
+            kept.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+            kept.callback(torch.set_num_threads, torch.get_num_threads())
+        try:
+            yield
+        except SystemExit as end:
+            raise EndsProcess(end.code) from end
+
+
+@contextmanager
 def custom_code_errors(path: str) -> Iterator[None]:
     """Raises what the user's own code raises as a sentence with the place in the user's file; any
     other error as it is. ``path`` is the model's place in the recipe.
@@ -57,13 +98,14 @@ def custom_code_errors(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = _place_in_custom_code(error)
         if place is None or isinstance(error, UserError):
             raise
+        ends = isinstance(error, SystemExit)
+        raised = "ends the process (SystemExit)" if ends else f"raises {type(error).__name__}"
         raise UserError(
-            f"`{path}` cannot be computed: the code at {place} raises {type(error).__name__}: "
-            f"{error}; correct it",
+            f"`{path}` cannot be computed: the code at {place} {raised}: {error}; correct it",
             path=path,
         ) from error
 
@@ -102,17 +144,37 @@ def _module(source: str, path: Path, text: bytes, *, rerun: bool) -> ModuleType:
     # Data classes and pickles look their module up by its name while the file still runs.
     sys.modules[name] = module
     try:
-        # Compiled from the very bytes that were hashed; nothing is cached on the disk.
-        exec(compile(text, str(path), "exec"), module.__dict__)
+        with user_code(source), _torch_as_at_the_start():
+            # Compiled from the very bytes that were hashed; nothing is cached on the disk.
+            exec(compile(text, str(path), "exec"), module.__dict__)
     except Exception as error:  # a user's code may raise anything
         del sys.modules[name]
-        remedy = "correct it"
-        if isinstance(error, ModuleNotFoundError):
-            remedy = "install that module; if it is a file beside the recipe, put all in one file"
-        raise _problem(
-            source, f"running the file raises {type(error).__name__}: {error}; {remedy}"
-        ) from error
+        raise _problem(source, _why_not_run(error)) from error
     return module
+
+
+@contextmanager
+def _torch_as_at_the_start() -> Iterator[None]:
+    """What a file does as it is run is the same whenever that is: in the middle of a model's
+    construction, say, which draws from a generator and may allocate nothing."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        yield
+
+
+def _why_not_run(error: Exception) -> str:
+    if isinstance(error, EndsProcess):
+        return (
+            f"running the file ends the process ({error}); put what it does as a program under "
+            '`if __name__ == "__main__":`'
+        )
+    remedy = "correct it"
+    if isinstance(error, ModuleNotFoundError):
+        remedy = "install that module; if it is a file beside the recipe, put all in one file"
+    return f"running the file raises {type(error).__name__}: {error}; {remedy}"
 
 
 def _problem(source: str, what: str) -> UserError:

@@ -20,6 +20,7 @@ from ray._private.node import Node
 from ray.job_config import JobConfig
 
 from cluster.errors import ClusterError
+from cluster.own_packages import ROOT, write_search_folder
 from cluster.ray.session_folder import session_folders
 
 log = logging.getLogger("stillhouse.ray")
@@ -64,7 +65,9 @@ def ray_session(home: Path) -> Iterator[None]:
     auto_init_hook.enable_auto_connect = False
     with contextlib.ExitStack() as undo:
         token, temp = undo.enter_context(session_folders(home))
-        undo.enter_context(_environment(_variables(token)))
+        packages = temp / "packages"
+        write_search_folder(packages)
+        undo.enter_context(_environment(_variables(token, packages)))
         # Ray prints on standard output what its own process has printed before it died; that
         # is for what a command was asked for. Waiting for a lost role raises ``RoleLost``.
         undo.enter_context(_replaced(ray._private.worker, "print_to_stdstream", _log_lines))
@@ -167,7 +170,7 @@ def _belongs(process: psutil.Process, temp: Path) -> bool:
         return False
 
 
-def _variables(token: Path) -> dict[str, str]:
+def _variables(token: Path, packages: Path) -> dict[str, str]:
     return {
         **{name: os.environ.get(name, value) for name, value in _KEEP_FREED_MEMORY.items()},
         "RAY_AUTH_MODE": "token",
@@ -176,17 +179,17 @@ def _variables(token: Path) -> dict[str, str]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Else a role without GPUs would see all of them.
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-        "PYTHONPATH": os.pathsep.join(_search_path()),
+        "PYTHONPATH": os.pathsep.join(_search_path(packages)),
     }
 
 
-def _search_path() -> list[str]:
-    """Where the roles' processes find our packages: absolute, whatever their folder is."""
+def _search_path(packages: Path) -> list[str]:
+    """Where the roles' processes look for modules: absolute, whatever their folder is; for ours,
+    first in ``packages``."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     absolute = [part for part in given if part and Path(part).is_absolute()]
-    root = str(Path(__file__).resolve().parents[2])
-    installed = root in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    return absolute if installed or root in absolute else [root, *absolute]
+    installed = str(ROOT) in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    return [str(packages), *absolute, *([] if installed else [str(ROOT)])]
 
 
 @contextlib.contextmanager

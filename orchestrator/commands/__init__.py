@@ -2,4 +2,5 @@
 
 init, check, run, list, report, compare, bank, clean   the commands of those names
 options                                                what several commands share, as --home
+standard_output                                        keeps it for what a command prints itself
 """

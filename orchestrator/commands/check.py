@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from orchestrator.commands.options import home_and_json, print_json, recipe_arguments
+from orchestrator.commands.standard_output import work_prints_to_standard_error
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
@@ -58,7 +59,9 @@ def command(
         if deep:
             from orchestrator.deep_check.deep_check import deep_check
 
-            if problems := deep_check(loaded, home / "cache").problems:
+            with work_prints_to_standard_error():
+                problems = deep_check(loaded, home / "cache").problems
+            if problems:
                 raise RecipeProblems(problems)
         if measured:
             _measure(loaded, home, repeat, as_json)
@@ -89,14 +92,15 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
 
     store = Store(home)
     store.prepare()
-    graph, transfer_set = checked_plan(loaded, store, repeats=repeats)
-    found = measure(
-        graph,
-        transfer_set,
-        store,
-        loaded.recipe.cluster,
-        say=lambda what: click.echo(f"{what} ...", err=True),
-    )
+    with work_prints_to_standard_error():
+        graph, transfer_set = checked_plan(loaded, store, repeats=repeats)
+        found = measure(
+            graph,
+            transfer_set,
+            store,
+            loaded.recipe.cluster,
+            say=lambda what: click.echo(f"{what} ...", err=True),
+        )
     if as_json:
         print_json(outcome="done", problems=[], **found.to_json())
     else:

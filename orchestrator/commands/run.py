@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from orchestrator.commands.options import home_and_json, print_json, recipe_arguments
+from orchestrator.commands.standard_output import work_prints_to_standard_error
 from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.report.render_tables import print_report
@@ -37,7 +38,7 @@ def command(
     try:
         loaded = load_recipe(recipe, overrides)
         name = loaded.recipe.name
-        with session_of(loaded, home) as session:
+        with work_prints_to_standard_error(), session_of(loaded, home) as session:
             finished = run(
                 loaded,
                 session,

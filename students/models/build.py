@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cluster.errors import first_line
+from students.custom_code import user_code
 from students.errors import ModelError
 from students.models.config import Model, Shape, Weights
 from students.models.network import Network, Preprocess, evaluating, spread_of
@@ -158,7 +159,7 @@ def _output(model: nn.Module, config: Model, shape: Shape, classes: int, folder:
 
 
 def _forward(model: nn.Module, device: str, shape: Shape) -> object:
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with user_code(), evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         output: object = model(torch.zeros(2, *shape, device=device))
     return output
 

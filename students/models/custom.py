@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from cluster.errors import first_line
-from students.custom_code import load_function
+from students.custom_code import load_function, user_code
 from students.errors import ModelError
 from students.lazy_imports import nn
 from students.models.config import Model, Options, Shape
@@ -44,7 +44,8 @@ class CustomModel(Model):
         """
         function: Callable[..., object] = load_function(self.source, folder)
         try:
-            model = function(input_shape=shape, classes=classes, **self.options)
+            with user_code(self.source):
+                model = function(input_shape=shape, classes=classes, **self.options)
         except Exception as error:  # a user's code may raise anything
             raise ModelError(
                 f"`source` is {self.source!r}, which raises {type(error).__name__}:"

@@ -132,6 +132,8 @@ def probe_shapes(
             cannot take such inputs.
     """
     found = {name: find_layer(model, name, place=place) for name in layers}
+    if not found:  # A custom model may be unable to compute on the meta device.
+        return {}
     inputs = torch.empty((2, *input_shape), device="meta")
     state = {
         name: torch.empty_like(value, device="meta", requires_grad=False)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from students.custom_code import load_function
+from students.custom_code import load_function, user_code
 from students.errors import TransferSetError
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.examples import Examples, Pictures, Targets, joined
@@ -31,7 +31,8 @@ def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
     # Run again, so that generators which the file itself makes begin again.
     function = load_function(config.source, folder, rerun=True)
     try:
-        returned = function(**config.options)
+        with user_code(config.source):
+            returned = function(**config.options)
     except Exception as problem:  # a user's code may raise anything
         raise _problem(
             config, f"raised {type(problem).__name__}: {problem}", "fix the function"

@@ -28,13 +28,13 @@ def driver(
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A driver whose working directory is ``folder``, once its runtime is open, and what it prints
     then; ``where``: on its main thread, or two on ``threads``, of which one is closed."""
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), RAY_ADDRESS="203.0.113.1:6379")
+    environment = dict(os.environ, PYTHONPATH=f"{folder}:{ROOT}", RAY_ADDRESS="203.0.113.1:6379")
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
     script = folder / "scripts" / "start.py"
     script.parent.mkdir()
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom tests.cluster.driver import main\n"
+        "import stillhouse, sys\nfrom pathlib import Path\nfrom tests.cluster.driver import main\n"
         "main(Path(sys.argv[1]), sys.argv[2])\n"
     )
     process = subprocess.Popen(
@@ -66,7 +66,9 @@ def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(
         assert seen["folder"] == str(folder), "the driver keeps its working directory"
         role = seen["role"]
         assert role["packages"] == str(ROOT / "cluster")
-        assert not {str(folder), str(folder / "scripts"), ""} & set(role["search"])
+        assert not {str(folder / "scripts"), ""} & set(role["search"])
+        ours = str(temp(seen["session"][0]) / "packages")
+        assert role["search"].index(ours) < role["search"].index(str(folder))
         assert role["folder"] != str(folder)
         process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
