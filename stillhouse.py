@@ -11,6 +11,7 @@ print(report.student.test.accuracy)
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -149,6 +150,9 @@ def main() -> None:
     from orchestrator.cli import main as command_line
     from orchestrator.commands.standard_output import end_standard_output
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # It has an encoding, maybe one of few characters.
+            stream.reconfigure(errors="backslashreplace")
     try:
         command_line(prog_name="stillhouse")
     finally:

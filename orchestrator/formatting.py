@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 ABSENT = "-"
+_UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and ends of lines."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What changes the direction of the text that follows."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,17 @@ class Grid:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     words: int = 1
+
+
+def writable(text: str) -> str:
+    """``text`` with escapes for characters that no encoding has, and for those that would break a
+    line or turn it round."""
+    return "".join(
+        each.encode("unicode_escape").decode()
+        if unicodedata.category(each) in _UNWRITABLE or each in _TURNING
+        else each
+        for each in text
+    )
 
 
 def print_sentences(sentences: Iterable[str]) -> None:

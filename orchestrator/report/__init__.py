@@ -14,4 +14,5 @@ Showing stored figures
   render_page        both and the pictures, as ``report.md``
   plots              PNG files (needs matplotlib)
   plot_elements      panels, lines, heat maps, axes, legends of which these are made
+  plot_labels        what stands for a class in them
 """

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from orchestrator.execution.stage_works import StageResult
+from orchestrator.formatting import writable
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import EnsembleSpec, Graph
 from orchestrator.planning.stage import ModelRef, Stage, StageRole, TeacherRef, class_maps
@@ -96,8 +97,9 @@ class ModelFigures:
         temperature = self.ensemble.ensemble.temperature
         soft = self._softened(self.ensemble, part, temperature)
         mean = metrics.mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
+        names = tuple(map(writable, self.transfer_set.class_names))
         rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
-        return SoftTargets(tuple(self.transfer_set.class_names), temperature, rows)
+        return SoftTargets(names, temperature, rows)
 
     def _report(self, model: FinishedModel) -> ModelReport:
         outcome, ref, own, corrected = model.outcome, model.ref, None, None

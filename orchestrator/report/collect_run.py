@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.execution.graph_run import GraphResult
+from orchestrator.formatting import writable
 from orchestrator.home.store import Store
 from orchestrator.planning.stage import StageRole
 from orchestrator.report.collect_models import (
@@ -61,14 +62,24 @@ def collect_run(
         teacher_weights=weighting_report(
             rows,
             stage.ensemble.weighting,
-            transfer_set.class_names,
+            tuple(map(writable, transfer_set.class_names)),
             samples_seen=graph.samples_seen,
         ),
         terms=term_reports(rows, spec.objective, max(1, outcome.steps // epochs), epochs),
-        remarks=graph.remarks,
+        remarks=(*graph.remarks, *_escapes(transfer_set.class_names)),
         failures=tuple(line for r in own for line in store.failures(r.stage.digest)),
         format=FORMAT,
     )
+
+
+def _escapes(names: Sequence[str]) -> Iterator[str]:
+    """A sentence on class names that are not shown as they are."""
+    escaped = [shown for name in names if (shown := writable(name)) != name]
+    if escaped:
+        yield (
+            "Class names have characters that cannot be written, which are shown as escapes: "
+            f"{', '.join(escaped)}."
+        )
 
 
 def _curves(finished: tuple[FinishedModel, ...]) -> Iterator[LearningCurve]:

@@ -12,13 +12,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from orchestrator.report.plot_labels import MOST_NAMES
+
 FloatArray = npt.NDArray[np.float64]
 
 LINES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 """Okabe and Ito's colours, which differ for all kinds of colour vision."""
 
-_MOST_NAMES = 30
-"""More classes than that are not named beside a heat map."""
 _MOST_NUMBERS = 12
 """Nor are numbers written into its cells where more stand beside each other."""
 _WIDE_RANGE = 20.0
@@ -103,12 +103,12 @@ def draw_heat_map(
 
 def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     """Names columns and rows, if they are not too many."""
-    if len(columns) <= _MOST_NAMES:
+    if len(columns) <= MOST_NAMES:
         axes.set_xticks(range(len(columns)), columns)
         if max(map(len, columns)) > 3:
             for label in axes.get_xticklabels():
                 label.set(rotation=45, ha="right", rotation_mode="anchor")
-    if len(rows) <= _MOST_NAMES:
+    if len(rows) <= MOST_NAMES:
         axes.set_yticks(range(len(rows)), rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from cluster.errors import first_line
 from orchestrator.report.plot_elements import (
     LINES,
     add_legend,
@@ -21,6 +22,7 @@ from orchestrator.report.plot_elements import (
     name_cells,
     panels,
 )
+from orchestrator.report.plot_labels import class_labels, numbers_explained
 from orchestrator.report.render_tables import LABEL
 from orchestrator.results.run_report import LearningCurve, ModelReport, RunReport, SoftTargets
 from orchestrator.results.teaching_report import TermReport, WeightingReport
@@ -80,21 +82,43 @@ SIZES = Picture(
 )
 
 
-def draw_pictures(report: RunReport, folder: Path) -> tuple[Picture, ...]:
-    """Draws what the report has figures for into ``folder``."""
+def draw_pictures(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """Draws what the report has figures for into ``folder``; gives the pictures, and a sentence on
+    each that could not be drawn.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     all_pictures: tuple[tuple[Picture, Callable[[Any], Figure], Any], ...] = (
         (CURVES, curves_figure, [curve for curve in report.curves if curve.epochs]),
-        (SOFT_TARGETS, soft_targets_figure, report.soft_targets),
-        (WEIGHTS, weights_figure, report.teacher_weights),
+        (_explained(SOFT_TARGETS, report.soft_targets), soft_targets_figure, report.soft_targets),
+        (_explained(WEIGHTS, report.teacher_weights), weights_figure, report.teacher_weights),
         (TERMS, terms_figure, report.terms if len(report.terms) > 1 else None),
         (SIZES, sizes_figure, report.models()),
     )
-    drawn = [(picture, draw(figures)) for picture, draw, figures in all_pictures if figures]
-    for picture, figure in drawn:
-        # Without the version of the software, so that the same figure is the same file.
-        figure.savefig(folder / picture.file, dpi=120, metadata={"Software": None})
-    return tuple(picture for picture, _ in drawn)
+    drawn, failed = [], []
+    for picture, draw, figures in all_pictures:
+        if not figures:
+            continue
+        try:
+            # Without the version of the software, so that the same figure is the same file.
+            draw(figures).savefig(folder / picture.file, dpi=120, metadata={"Software": None})
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is reported, and costs the run nothing else
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            failed.append(f"The picture '{picture.file}' could not be drawn ({reason}).")
+        else:
+            drawn.append(picture)
+    return tuple(drawn), tuple(failed)
+
+
+def _explained(picture: Picture, shown: SoftTargets | WeightingReport | None) -> Picture:
+    """The picture with a caption that names the classes which it shows by number."""
+    if shown is None:
+        return picture
+    return replace(picture, caption=picture.caption + numbers_explained(shown.classes))
 
 
 def curves_figure(curves: Sequence[LearningCurve]) -> Figure:
@@ -134,7 +158,7 @@ def weights_figure(weights: WeightingReport) -> Figure:
     for by_class in rest:
         shares = np.array([weights.by_class[name] for name in teachers], float)
         draw_heat_map(by_class, 100 * np.ma.masked_invalid(shares), 100 * shares, "mean weight, %")
-        name_cells(by_class, weights.classes, teachers)
+        name_cells(by_class, class_labels(weights.classes), teachers)
         by_class.set_xlabel("class")
         by_class.set_title(f"by class, epoch {weights.epochs[-1]}", fontsize=10)
     for number, (teacher, means) in enumerate(weights.weights.items()):
@@ -160,7 +184,8 @@ def soft_targets_figure(soft_targets: SoftTargets) -> Figure:
     if hidden.count() and hidden.max() > hidden.min():
         norm = LogNorm(max(hidden.min(), hidden.max() / _MOST_CONTRAST), hidden.max())
     draw_heat_map(axes, hidden, mean, "mean probability, %", norm)
-    name_cells(axes, soft_targets.classes, soft_targets.classes)
+    labels = class_labels(soft_targets.classes)
+    name_cells(axes, labels, labels)
     axes.set_xlabel("class predicted by the ensemble")
     axes.set_ylabel("true class")
     return figure

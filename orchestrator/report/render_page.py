@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cluster.errors import first_line
 from orchestrator.formatting import Grid
-from orchestrator.report.plots import Picture, draw_pictures
 from orchestrator.report.render_summary import repeats_sentence, summary
 from orchestrator.report.render_tables import repeats_table, report_tables
 from orchestrator.results.finished_run import REPEATS, REPORT, FinishedRun, RepeatReport
 from orchestrator.results.run_report import RunReport
 from students.durable_files import write_atomically
+
+if TYPE_CHECKING:
+    from orchestrator.report.plots import Picture
 
 PAGE = "report.md"
 
@@ -21,10 +26,17 @@ def write_page(finished: FinishedRun) -> FinishedRun:
     """Writes page, pictures and reports into the run's folder; gives the run with the paths of
     these artifacts by file name in its first report.
 
-    The same report writes the same bytes except for the seconds in it.
+    The page and the reports are written before the pictures are drawn, and again with them. The
+    same report writes the same bytes except for the seconds in it.
     """
+    _write(finished, ())
+    pictures, failed = _draw(finished.report, finished.folder)
+    first = replace(finished.report, remarks=(*finished.report.remarks, *failed))
+    return _write(replace(finished, reports=(first, *finished.reports[1:])), pictures)
+
+
+def _write(finished: FinishedRun, pictures: Sequence[Picture]) -> FinishedRun:
     folder, report = finished.folder, finished.report
-    pictures = draw_pictures(report, folder)
     files = [PAGE, REPORT, *(picture.file for picture in pictures)]
     if finished.repeats is not None:
         files.append(REPEATS)
@@ -34,6 +46,16 @@ def write_page(finished: FinishedRun) -> FinishedRun:
     write_atomically(folder / PAGE, _page(report, pictures, finished.repeats).encode())
     finished.write()
     return finished
+
+
+def _draw(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    try:
+        # Takes most of a second, and fails where the environment names a backend that is not there.
+        from orchestrator.report.plots import draw_pictures
+    except Exception as error:  # noqa: BLE001 - it is reported, and costs the run nothing else
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        return (), (f"No picture could be drawn, for matplotlib cannot be imported ({reason}).",)
+    return draw_pictures(report, folder)
 
 
 def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport | None) -> str:
@@ -47,7 +69,7 @@ def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport 
     if repeats is not None:
         parts += [grid_markdown(repeats_table(repeats)), _escaped(repeats_sentence(repeats))]
     parts += [
-        f"## {picture.title}\n\n![{picture.title}]({picture.file})\n\n*{picture.caption}*"
+        f"## {picture.title}\n\n![{picture.title}]({picture.file})\n\n*{_escaped(picture.caption)}*"
         for picture in pictures
     ]
     stages = tuple(
@@ -69,4 +91,4 @@ def grid_markdown(grid: Grid) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[\\|*_<]", r"\\\g<0>", text)
+    return re.sub(r"[\\|*_<$`\[]", r"\\\g<0>", text)

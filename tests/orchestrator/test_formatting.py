@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.formatting import format_bytes, format_duration, format_rate
+from orchestrator.formatting import format_bytes, format_duration, format_rate, writable
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,8 @@ def test_times_have_their_natural_unit(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("rate", "text"), [(None, "-"), (12.34, "12.3"), (1638.4, "1,640")])
 def test_rates_have_three_figures(rate: float | None, text: str) -> None:
     assert format_rate(rate) == text
+
+
+def test_characters_that_no_encoding_has_or_that_break_lines_are_escaped() -> None:
+    assert writable("caf\u00e9 \u732b $|`") == "caf\u00e9 \u732b $|`"
+    assert writable("\udcff\n\x1b[31m\u202e\u2028") == r"\udcff\n\x1b[31m\u202e\u2028"

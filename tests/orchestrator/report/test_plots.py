@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from orchestrator.report.plot_labels import class_labels
 from orchestrator.report.plots import (
     curves_figure,
     draw_pictures,
@@ -73,7 +74,7 @@ def test_the_heat_map_shows_the_structure_off_the_diagonal() -> None:
 def test_odd_soft_targets_are_drawn(mean: tuple[tuple[float, ...], ...], tmp_path: Path) -> None:
     odd = SoftTargets(tuple(f"class {n}" for n in range(len(mean))), 4.0, mean)
     empty = RunReport("digits", "0" * 64, "done", 1.0, None, soft_targets=odd)
-    (picture,) = draw_pictures(empty, tmp_path)
+    (picture,), _ = draw_pictures(empty, tmp_path)
     assert (tmp_path / picture.file).stat().st_size > 2000
 
 
@@ -82,7 +83,50 @@ def test_one_model_and_one_epoch_are_drawn(tmp_path: Path) -> None:
         RunReport("digits", "0" * 64, "done", 1.0, model("student", "student", 0.9)),
         curves=(LearningCurve("student", (1,), (0.5,), (1.0,)), LearningCurve("none", (), (), ())),
     )
-    assert len(draw_pictures(alone, tmp_path)) == 2
+    assert len(draw_pictures(alone, tmp_path)[0]) == 2
+
+
+def test_class_names_are_drawn_as_they_stand_or_by_number(tmp_path: Path) -> None:
+    names = (
+        "$10_$20",
+        r"\\alpha$",
+        "$\\frac{",
+        "a|b",
+        "_x",
+        "猫",
+        "long " * 40,
+        "long " * 41,
+        "닭",
+    )
+    assert class_labels(names) == (
+        r"\$10_\$20", r"\\alpha\$", r"\$\frac{", "a|b", "_x", "#5", "#6", "#7", "#8",
+    )  # fmt: skip
+    odd = SoftTargets(names, 4.0, tuple([(1 / 9,) * 9] * 9))
+    empty = RunReport("digits", "0" * 64, "done", 1.0, None, soft_targets=odd)
+    (picture,), failed = draw_pictures(empty, tmp_path)
+    assert failed == ()
+    assert picture.caption.endswith(
+        " numbers: #5 is 猫, #6 is " + ", #7 is ".join(names[6:8]) + ", #8 is 닭."
+    )
+    shown = soft_targets_figure(odd).axes[0].get_xticklabels()
+    assert [each.get_text() for each in shown] == list(class_labels(names))
+
+
+def test_two_long_names_that_differ_have_two_labels() -> None:
+    first, second = class_labels(("n" * 40 + "1", "n" * 40 + "2"))
+    assert first != second
+    assert len(first) <= 30
+
+
+def test_a_picture_that_fails_is_a_sentence_and_the_others_are_drawn(
+    tmp_path: Path,
+) -> None:
+    ragged = replace(soft_targets(), mean=((1.0, 0.0), (0.0,)))
+    drawn, failed = draw_pictures(report(soft_targets=ragged), tmp_path)
+    assert "mean_soft_targets.png" not in [picture.file for picture in drawn]
+    assert len(drawn) >= 2
+    (sentence,) = failed
+    assert sentence.startswith("The picture 'mean_soft_targets.png' could not be drawn (ValueError")
 
 
 @pytest.mark.parametrize("parameters", [[1210] * 4, [1210, 1300, 1210, 1400]])

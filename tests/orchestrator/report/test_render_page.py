@@ -52,6 +52,28 @@ def test_a_report_without_weights_and_terms_has_three_pictures(tmp_path):
     assert pictures == {"learning_curves.png", "mean_soft_targets.png", "accuracy_and_size.png"}
 
 
+def test_the_report_is_written_before_the_pictures(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.report.plots.draw_pictures", killed)
+    finished = FinishedRun((full_report(),), None, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write_page(finished)
+    assert read_finished_run(tmp_path).report.student == finished.report.student
+    assert (tmp_path / "report.md").read_text().startswith("# ")
+
+
+def test_a_picture_that_fails_is_named_in_the_report(tmp_path, monkeypatch):
+    sentence = "The picture 'x.png' could not be drawn (ValueError: no)."
+    monkeypatch.setattr("orchestrator.report.plots.draw_pictures", lambda *_: ((), (sentence,)))
+    complete = write_page(FinishedRun((full_report(),), None, tmp_path)).report
+    assert complete.remarks[-1] == sentence
+    assert read_finished_run(tmp_path).report.remarks[-1] == sentence
+    assert "could not be drawn" in (tmp_path / "report.md").read_text()
+    assert complete.artifacts.keys() == {"report.md", "report.json"}
+
+
 def test_every_table_has_as_many_cells_in_each_line(written):
     tables = re.findall(r"(?:^\|.*\|\n)+", (written[0] / "report.md").read_text(), re.MULTILINE)
     assert len(tables) == 5
