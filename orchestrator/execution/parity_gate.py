@@ -7,18 +7,18 @@ the runtime being closed.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 
 from cluster.runtime import Handle
 from orchestrator.execution.finished_network import finished_network
 from orchestrator.execution.stage_teacher import StageTeacher
 from students.custom_code import custom_code_errors
-from students.knowledge import LOGITS, Answer
 from students.models.config import Weights
 from students.models.network import Network
 from students.training.warning_relay import LOGGER
-from teachers.bank.columns import Column
 from teachers.errors import TeacherError
 from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.inference_config import InferenceConfig, plain
@@ -82,7 +82,7 @@ def admit(
     usual = plain(inference.threads)
     try:
         with custom_code_errors(ref.path):
-            reference = Teacher(network, inference=usual).answer(images)
+            reference = Teacher(network, inference=usual).logits(images)
     except NotNumbers as error:
         raise error.as_error(ref.name, ref.path, probe.sample_ids, usual) from error
     answers = _ask(teacher, handle, inference, probe, reference)
@@ -90,11 +90,12 @@ def admit(
     verdict = assess(
         ref.name,
         answers,
-        probe.labels,
+        probe,
         # Of a teacher that was trained here the preprocessing is certain.
         _better_preprocessing(teacher, network, probe, answers, inference) if loaded else None,
         inference=inference,
         temperature=teacher.stage.ensemble.temperature,
+        top_k=teacher.stage.ensemble.top_k,
         classes=ref.classes,
         loaded=loaded,
     )
@@ -135,22 +136,19 @@ def _ask(
     handle: Handle[TeacherHost],
     inference: InferenceConfig,
     probe: Probe,
-    reference: Answer,
+    reference: Tensor,
 ) -> ProbeAnswers:
-    """The teacher's answers to the probe, some of them twice, in batches of other samples."""
-    ids, asked = probe.sample_ids, teacher.answers(inference)
+    """The teacher's answers to the probe, some of them twice, in batches of other samples.
+
+    All their logits: what a student gets under ``top_k`` follows from these.
+    """
+    ids, asked = probe.sample_ids, replace(teacher.answers(inference), top_k=None)
     given = handle.call(TeacherHost.probe, ids, VIEW, asked).result(teacher.patience).logits
     backward = np.arange(len(ids))[::-1][: len(ids) // 2 + 1].copy()
     again = (
         handle.call(TeacherHost.probe, ids[backward], VIEW, asked).result(teacher.patience).logits
     )
-    # What `top_k` leaves out is left out of both.
-    column = Column(LOGITS, (teacher.transfer_set.classes,), teacher.stage.ensemble.top_k)
-    return ProbeAnswers(
-        decode(given),
-        decode(column.as_stored(reference.logits)),
-        np.array_equal(again, given[backward]),
-    )
+    return ProbeAnswers(decode(given), reference, np.array_equal(again, given[backward]))
 
 
 def _probe(teacher: StageTeacher) -> Probe:

@@ -25,7 +25,7 @@ from teachers.bank.reader import is_filled
 from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, shelf_digest
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig, plain
-from teachers.qualification.parity_verdict import at_temperature
+from teachers.qualification.parity_verdict import compared_again
 from teachers.qualification.records import Verdict, read_probe_answers, read_record, stored_config
 from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherSpec
@@ -149,15 +149,15 @@ class StageTeacher:
     def is_admitted(self, inference: InferenceConfig) -> bool:
         """Whether it has passed the parity gate, run as ``inference``, or failed with a warning.
 
-        For another temperature the stored answers to the probe are compared again.
+        For another temperature, or ``top_k``, the stored answers to the probe are compared again.
         """
-        temperature = self.stage.ensemble.temperature
+        settings = self.stage.ensemble.temperature, self.stage.ensemble.top_k
         verdict = read_record(self.folder, Verdict)
         answers = read_probe_answers(self.folder, inference)
         if verdict is None or answers is None or verdict.inference != inference:
             return False
-        if verdict.temperature != temperature:
-            verdict = at_temperature(self.ref.name, verdict, answers, temperature)
+        if (verdict.temperature, verdict.top_k) != settings:
+            verdict = compared_again(self.ref.name, verdict, answers, *settings)
         return verdict.passes or self.ref.gate == "warn"
 
     def samples_to_answer(self) -> int:

@@ -9,6 +9,7 @@ residual               ResNets (He et al., 2016) and wide ones (Zagoruyko & Komo
 mobilenet_cifar        depthwise separable convolutions (Howard et al., 2017)
 torchvision_models     torchvision's classification models by name
 custom                 a network that a function in a user's file builds
+probabilities          tells outputs that are probabilities from logits
 network                preprocessing, model and map of its classes in one module, as deployed
 taps                   layers by name: finding, recording, probing
 weights                reads weights files and loads them into a model

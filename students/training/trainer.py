@@ -28,6 +28,7 @@ from students.evaluation.evaluate import validate
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
 from students.knowledge import Batch, Knowledge, KnowledgeSource, Question
 from students.lr_schedule import learning_rate
+from students.models.probabilities import check_logits
 from students.objectives.objective import Objective
 from students.objectives.teacher_gate import with_gate_weights
 from students.objectives.term import learns_from_teachers
@@ -93,6 +94,7 @@ class Trainer:
         """Trains from where ``progress`` stands to the end; yields what happens.
 
         Raises:
+            ModelError: what the model returns is no logits.
             TrainingError: gradients were not finite ten times in a row.
         """
         yield Resumed(self.progress.step, self.sampler.total_steps, self.sampler.epochs)
@@ -193,6 +195,8 @@ class Trainer:
         seed = seed_of(self.spec.seed, "micro-batch", micro.step, micro.index)
         seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
+        if micro.step == 0:
+            check_logits(outputs["logits"].detach(), f"{self.spec.path}.model")
         knowledge = knowledge.to(self.engine.device)
         knowledge = with_gate_weights(self.objective.gate, outputs, knowledge, epoch)
         loss, terms = self.objective(outputs, batch, knowledge, epoch)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from students.knowledge import LOGITS
 from teachers.errors import InvalidAnswer
 from teachers.inference.inference_config import InferenceConfig
 
@@ -32,8 +35,8 @@ class NotNumbers(ValueError):
         return InvalidAnswer(message, path=path)
 
 
-def encode(values: Tensor) -> npt.NDArray[np.float16]:
-    """Float tensor [B, ...] to float16, rounded to nearest; beyond its range the largest value.
+def raise_if_not_numbers(values: Tensor) -> None:
+    """Checks a float tensor [B, ...].
 
     Raises:
         NotNumbers: a value is not a number.
@@ -41,9 +44,36 @@ def encode(values: Tensor) -> npt.NDArray[np.float16]:
     missing = torch.isnan(values)
     if bool(missing.any()):
         raise NotNumbers(int(missing.nonzero()[0, 0]))
+
+
+def encode(values: Tensor) -> npt.NDArray[np.float16]:
+    """Float tensor [B, ...] to float16, rounded to nearest; beyond its range the largest value.
+
+    Raises:
+        NotNumbers: a value is not a number.
+    """
+    raise_if_not_numbers(values)
     clamped = values.detach().float().clamp(-LARGEST, LARGEST)
     result: npt.NDArray[np.float16] = clamped.to(torch.float16).cpu().numpy()
     return result
+
+
+def out_of_range(columns: Mapping[str, Tensor]) -> str:
+    """What a user should know of values that ``encode`` limits; empty if there are none.
+
+    Logits below the range are none: a class that is so improbable stays so.
+    """
+    found = []
+    for name, values in columns.items():
+        largest = float((values if name == LOGITS else values.abs()).amax()) if len(values) else 0.0
+        if largest > LARGEST:
+            found.append(f"its {name.removeprefix('tap.')} reach {largest:.3g}")
+    if not found:
+        return ""
+    return (
+        f"{' and '.join(found)}, beyond {LARGEST:.0f}, the largest number of the float16 in which "
+        "answers are kept and sent; such values are replaced by it, so scale them down in its model"
+    )
 
 
 def decode(values: npt.NDArray[np.float16]) -> Tensor:

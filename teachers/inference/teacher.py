@@ -13,7 +13,7 @@ from students.knowledge import LOGITS, Answer, Tap
 from students.models.network import Network
 from students.models.taps import find_layer, recording, reduced
 from students.torch_state import use_threads
-from teachers.inference.answer_encoding import encode
+from teachers.inference.answer_encoding import encode, out_of_range, raise_if_not_numbers
 from teachers.inference.inference_config import InferenceConfig
 from teachers.inference.runnable import Runnable
 
@@ -51,8 +51,20 @@ class Teacher:
         began = time.perf_counter()
         chunks = torch.split(inputs, self.inference.forward_batch)
         parts = [self._forward(chunk, taps) for chunk in chunks]
-        columns = {name: encode(torch.cat([part[name] for part in parts])) for name in parts[0]}
-        return Answer(columns, time.perf_counter() - began)
+        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        columns = {name: encode(values) for name, values in whole.items()}
+        return Answer(columns, time.perf_counter() - began, warning=out_of_range(whole))
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """The logits [B, C] as the network returns them, float32 on the CPU, not encoded.
+
+        Raises:
+            NotNumbers: a value is not a number.
+        """
+        chunks = torch.split(inputs, self.inference.forward_batch)
+        logits = torch.cat([self._forward(chunk, ())[LOGITS] for chunk in chunks]).float().cpu()
+        raise_if_not_numbers(logits)
+        return logits
 
     def _forward(self, chunk: Tensor, taps: Sequence[Tap]) -> dict[str, Tensor]:
         """The columns of at most ``forward_batch`` samples."""

@@ -25,7 +25,7 @@ from teachers.inference.answer_encoding import NotNumbers, decode
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.inference.runnable import can_compile
 from teachers.inference.teacher import Teacher
-from teachers.qualification.parity_checks import (
+from teachers.qualification.fidelity import (
     LARGEST_KL,
     SMALLEST_AGREEMENT,
     Fidelity,

@@ -1,4 +1,4 @@
-"""The measures of the parity gate: fidelity to plain fp32, and plausibility on labelled samples.
+"""Whether a teacher's answers to labelled samples are plausible.
 
 N samples, C classes. All are pure functions of answers.
 """
@@ -11,17 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from students.objectives.softening import soften_one
-
 Labels = npt.NDArray[np.int64]
 
-LARGEST_KL = 1e-3
-"""Mean KL in nats at the ensemble's temperature. (ResNet-56 in bf16: 6e-5.)"""
-SMALLEST_AGREEMENT = 0.995
 DOUBT = 1e-3
 """The significance level: below it, a result is not attributed to chance."""
 MUCH_BETTER = 0.05
@@ -31,23 +25,12 @@ MUCH_BETTER_ORDER = 0.10
 RIGHT_IN_ORDER = 0.5
 """The accuracy that another order must give: random weights, too, give similar samples similar
 answers (measured: 1.5 % of digits right, 21.5 % in the best order of classes)."""
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """How near answers are to those in plain fp32: ``mean_kl`` in nats, ``same_argmax`` as a
-    share, both over ``samples``."""
-
-    mean_kl: float
-    same_argmax: float
-    samples: int
-
-    @property
-    def passes(self) -> bool:
-        """Whether it is faithful; one sample may always differ, since few have no finer steps."""
-        differing = round((1.0 - self.same_argmax) * self.samples)
-        allowed = max(1, math.floor((1.0 - SMALLEST_AGREEMENT) * self.samples + 1e-9))
-        return self.mean_kl <= LARGEST_KL and differing <= allowed
+FEW = 100
+"""Below so many samples a weak sign that a teacher is right is enough for it to teach."""
+WEAK = 0.05
+"""The significance level of a weak sign."""
+DRAWS = 9999
+"""Random pairings of answers and labels, of which chance is computed where it is not clear."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +39,10 @@ class Plausibility:
 
     ``accuracy`` on ``samples``; ``by_chance``, the probability of so many right answers if
     answers and labels were independent (at the shares that each has); ``chance``, the accuracy
-    expected then; ``reordered``, the accuracy under the best other order of its classes;
-    ``order``, that order where it is much better: entry c is the class that its output c means.
+    expected then; ``perfect_by_chance``, the probability that all would be right; ``reordered``,
+    the accuracy under the best other order of its classes; ``order``, that order where it is much
+    better: entry c is the class that its output c means; ``suspected``, the same where the samples
+    are too few to be sure.
     """
 
     samples: int
@@ -66,29 +51,20 @@ class Plausibility:
     by_chance: float
     reordered: float
     order: tuple[int, ...] | None = None
+    perfect_by_chance: float = 0.0
+    suspected: tuple[int, ...] | None = None
 
     @property
     def near_chance(self) -> bool:
         """Whether its accuracy does not differ significantly from chance."""
         return self.by_chance > DOUBT
 
-
-def fidelity(
-    given_NC: Float[Tensor, "samples classes"],
-    plain_NC: Float[Tensor, "samples classes"],
-    temperature: float,
-) -> Fidelity:
-    """Compares logits as a student gets them with those in plain fp32.
-
-    KL from plain to given at ``temperature``, in nats, averaged over samples. Two classes whose
-    plain logits are equal in float16 are the same argmax.
-    """
-    probabilities = soften_one(plain_NC.double(), temperature)
-    ours = torch.log_softmax(given_NC.double() / temperature, dim=1)
-    kl = (probabilities * (probabilities.clamp_min(1e-300).log() - ours)).sum(1)
-    chosen = plain_NC.half().gather(1, given_NC.argmax(1, keepdim=True)).squeeze(1)
-    same = chosen == plain_NC.half().amax(1)
-    return Fidelity(max(0.0, float(kl.mean())), float(same.double().mean()), len(given_NC))
+    @property
+    def too_few(self) -> bool:
+        """Whether it is near chance only because its samples are few: even a teacher that is
+        always right would be, or there is a weak sign that it is right."""
+        weakly_right = self.samples < FEW and self.by_chance <= WEAK
+        return self.near_chance and (self.perfect_by_chance > DOUBT or weakly_right)
 
 
 def plausibility(
@@ -103,15 +79,20 @@ def plausibility(
     classes, right = logits_NC.shape[1], answers == labels
     shares = np.bincount(answers, minlength=classes) * np.bincount(labels, minlength=classes)
     chance = float(shares.sum()) / len(labels) ** 2
-    by_chance = _at_least(int(right.sum()), len(labels), max(chance, 1.0 / classes))
-    reordered = _reordered(answers, labels, classes)
-    in_order = reordered == labels
-    better = in_order.mean() >= RIGHT_IN_ORDER and much_better(
-        in_order, right, least=MUCH_BETTER_ORDER
+    in_order = _reordered(answers, labels, classes) == labels
+    order = _best_order(answers, labels, classes)
+    meant, is_sure = tuple(map(int, order)), _is_better_order(order, answers, labels, in_order)
+    is_suspected = _won_by_chance(in_order, right) <= WEAK and in_order.mean() >= RIGHT_IN_ORDER
+    return Plausibility(
+        samples=len(labels),
+        accuracy=float(right.mean()),
+        chance=chance,
+        by_chance=_by_chance(answers, labels, max(chance, 1.0 / classes)),
+        reordered=float(in_order.mean()),
+        order=meant if is_sure else None,
+        perfect_by_chance=_perfect_by_chance(labels),
+        suspected=meant if is_suspected and not is_sure else None,
     )
-    order = tuple(map(int, _best_order(answers, labels, classes))) if better else None
-    accuracy, reordered_accuracy = float(right.mean()), float(in_order.mean())
-    return Plausibility(len(labels), accuracy, chance, by_chance, reordered_accuracy, order)
 
 
 def rarely_predicted(
@@ -170,7 +151,58 @@ def much_better(
     gain, own = (won - lost) / len(own_N), float(own_N.mean())
     if gain < max(least, 0.25 * min(own, 1.0 - own)):
         return False
-    return _at_least(won, won + lost, 0.5) < DOUBT / tries
+    return _won_by_chance(other_N, own_N) < DOUBT / tries
+
+
+def _won_by_chance(other_N: npt.NDArray[np.bool_], own_N: npt.NDArray[np.bool_]) -> float:
+    """The probability that ``other`` is right on so many of the samples that only one of the two
+    gets right, if each of them were as likely to."""
+    won, lost = int((other_N & ~own_N).sum()), int((own_N & ~other_N).sum())
+    return _at_least(won, won + lost, 0.5)
+
+
+def _by_chance(answers: Labels, labels: Labels, each: float) -> float:
+    """The probability of so many right answers or more, if they were independent of the labels.
+
+    Binomial, with probability ``each``, where that is small enough. Else, where few samples or
+    very unequal classes make that bound too weak, by random pairings of answers and labels.
+    """
+    right = int((answers == labels).sum())
+    bound = _at_least(right, len(labels), each)
+    if bound <= DOUBT:
+        return bound
+    draws, reached = np.random.default_rng(0), 0
+    for _ in range(DRAWS):
+        reached += int((draws.permutation(answers) == labels).sum()) >= right
+    return (1 + reached) / (1 + DRAWS)
+
+
+def _perfect_by_chance(labels: Labels) -> float:
+    """The probability that all answers are right, if they were the labels in random order."""
+    counts = np.bincount(labels).tolist()
+    ways = math.lgamma(len(labels) + 1) - sum(math.lgamma(count + 1) for count in counts)
+    return math.exp(-ways)
+
+
+def _is_better_order(
+    order: Labels, answers: Labels, labels: Labels, in_order: npt.NDArray[np.bool_]
+) -> bool:
+    """Whether answers mean other classes, in this ``order``; ``in_order`` says which are right
+    then, by an order that was fitted without them.
+
+    Over all samples much is gained; or, where few of many classes are exchanged, each of these
+    is answered by the other's output in most of its samples.
+    """
+    right = answers == labels
+    if in_order.mean() < RIGHT_IN_ORDER:
+        return False
+    if much_better(in_order, right, least=MUCH_BETTER_ORDER):
+        return True
+    moved = np.flatnonzero(order != np.arange(len(order)))
+    majorities = [(answers[labels == order[each]] == each) for each in moved]
+    return _won_by_chance(in_order, right) < DOUBT and all(
+        len(each) and each.mean() > 0.5 for each in majorities
+    )
 
 
 def _at_least(count: int, among: int, each: float) -> float:

@@ -9,17 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from students.models.network import UNKNOWN
+from students.models.probabilities import Squashed, squashed_by
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.columns import Ids
+from teachers.inference.answer_encoding import LARGEST
 from teachers.inference.inference_config import InferenceConfig
-from teachers.qualification.parity_checks import (
+from teachers.qualification.fidelity import (
     LARGEST_KL,
     SMALLEST_AGREEMENT,
-    Plausibility,
+    Fidelity,
     fidelity,
-    plausibility,
-    rarely_predicted,
+    smallest_top_k,
+    stored,
 )
+from teachers.qualification.parity_checks import Plausibility, plausibility, rarely_predicted
 from teachers.qualification.records import ProbeAnswers, Verdict
 
 MOST_SAMPLES = 512
@@ -30,59 +34,72 @@ ALL_MACS = 1e11
 
 @dataclass(frozen=True)
 class Probe:
-    """The samples [N] on which a teacher is checked, and their ``labels`` [N], if they have any."""
+    """The samples [N] on which a teacher is checked, and their ``labels`` [N], if they have any;
+    the first ``held_out`` are of the validation part."""
 
     sample_ids: Ids
     labels: Tensor | None
+    held_out: int = 0
 
 
 def choose_probe(
     transfer_set: TransferSet, macs: int, classes: Sequence[int] | None = None
 ) -> Probe:
-    """Samples of the validation part, else of the student's with labels, else without.
+    """Samples of the validation part, where these are few also of the student's with labels;
+    where there are neither, without labels.
 
     As many as a network of ``macs`` multiplications for one sample computes in a few seconds;
     those with labels are of the ``classes`` that it covers, if it does not cover all.
     """
     count = max(FEWEST_SAMPLES, min(MOST_SAMPLES, int(ALL_MACS / max(1, macs))))
     own = some_classes(transfer_set, classes)
-    for ids in (own.validation_ids, own.labelled):
-        if len(ids):
-            chosen = _evenly(ids, count)
-            return Probe(chosen, torch.from_numpy(transfer_set.targets[chosen]))
+    chosen = _evenly(own.validation_ids, count)
+    held_out = len(chosen)
+    if held_out < FEWEST_SAMPLES:
+        chosen = np.concatenate([chosen, _evenly(own.labelled, count - held_out)])
+    if len(chosen):
+        return Probe(chosen, torch.from_numpy(transfer_set.targets[chosen]), held_out)
     return Probe(_evenly(transfer_set.student_ids, count), None)
 
 
 def assess(
     name: str,
     answers: ProbeAnswers,
-    labels: Tensor | None,
+    probe: Probe,
     better: tuple[str, str] | None,
     *,
     inference: InferenceConfig,
     temperature: float,
+    top_k: int | None = None,
     classes: Sequence[int] | None = None,
     loaded: bool = True,
 ) -> Verdict:
     """The verdict on teacher ``name``, run as ``inference``, by its answers to the probe.
 
-    ``labels`` [N] are the probe's; ``better`` is another preprocessing under which it is much
-    better, and its settings; ``temperature`` is that of the KL divergence that measures fidelity;
-    only ``classes`` are looked at, those that its outputs stand for (None: all in order).
-    ``loaded``: its weights are from a file; of a teacher trained here the classes are certain.
+    ``better`` is another preprocessing under which it is much
+    better, and its settings; ``temperature`` is that of the KL divergence that measures fidelity,
+    and ``top_k`` how many logits a student gets exactly; only ``classes`` are looked at, those
+    that its outputs stand for (None: all in order). ``loaded``: its weights are from a file; of a
+    teacher trained here the classes are certain.
     """
-    outputs = range(answers.given.shape[1]) if classes is None else classes
-    found = None
-    if labels is not None:
-        found = plausibility(*_in_own_numbering(answers.given, labels, outputs))
+    outputs = range(answers.plain.shape[1]) if classes is None else classes
+    found = _plausibility(answers.plain, probe, outputs)
+    if found is not None and not loaded:
+        found = replace(found, order=None, suspected=None)
     problems = [] if answers.deterministic else [_not_deterministic(name)]
+    squashed = squashed_by(answers.plain[:, list(outputs)])
+    if squashed:
+        problems.append(_no_logits(name, squashed))
+    doubts = [*_find_doubts(name, answers.plain, probe.labels)] if classes and loaded else []
     # One cause is named, the most specific first: a wrong order of classes is near chance too.
     if found is not None and found.order is not None:
-        problems.append(_other_order(name, found, outputs))
+        problems.append(_other_order(name, found, found.order, outputs))
     elif better is not None:
         problems.append(_other_preprocessing(name, *better))
+    elif found is not None and found.too_few:
+        doubts.append(_too_few(name, found, outputs))
     elif found is not None and found.near_chance:
-        problems.append(_near_chance(name, found, mapped=classes is not None))
+        problems.append(_near_chance(name, found, mapped=classes is not None, loaded=loaded))
     verdict = Verdict(
         inference,
         temperature,
@@ -91,27 +108,85 @@ def assess(
         found,
         better[0] if better else None,
         tuple(problems),
-        doubts=tuple(_find_doubts(name, answers.given, labels)) if classes and loaded else (),
+        doubts=tuple(doubts),
+        squashed=squashed,
     )
-    return at_temperature(name, verdict, answers, temperature)
+    return compared_again(name, verdict, answers, temperature, top_k)
 
 
-def at_temperature(
-    name: str, verdict: Verdict, answers: ProbeAnswers, temperature: float
+def compared_again(
+    name: str,
+    verdict: Verdict,
+    answers: ProbeAnswers,
+    temperature: float,
+    top_k: int | None = None,
 ) -> Verdict:
-    """The same verdict with fidelity at another temperature."""
-    near = fidelity(answers.given, answers.plain, temperature)
-    unfaithful = ""
+    """The same verdict with fidelity at another temperature, or another ``top_k``."""
+    near = fidelity(stored(answers.given, top_k), answers.plain, temperature)
+    cause, unfaithful = "", ""
     # A teacher that is not deterministic differs here too, and that is a problem of its own.
     if not near.passes and verdict.deterministic:
-        place = f"teachers.{name}.precision"
-        unfaithful = (
-            f"teacher '{name}', run as {verdict.inference}, does not answer as it does in plain "
-            f"fp32: on {near.samples} samples the mean KL at temperature {temperature:g} is "
-            f"{near.mean_kl:.1e} (at most {LARGEST_KL:g}) and the argmax is the same on "
-            f"{near.same_argmax:.1%} (at least {SMALLEST_AGREEMENT:.1%}); set `{place}` to fp32"
+        cause, unfaithful = _unfaithful(name, verdict.inference, answers, temperature, top_k, near)
+    return replace(
+        verdict,
+        temperature=temperature,
+        top_k=top_k,
+        fidelity=near,
+        unfaithful=unfaithful,
+        unfaithful_cause=cause,
+    )
+
+
+def _unfaithful(
+    name: str,
+    inference: InferenceConfig,
+    answers: ProbeAnswers,
+    temperature: float,
+    top_k: int | None,
+    near: Fidelity,
+) -> tuple[str, str]:
+    """Why a student does not get what the teacher answers in plain fp32: in a few words, and as a
+    whole sentence."""
+    plain, kept = answers.plain, stored(answers.plain)
+    own = plain[plain != UNKNOWN]
+    found = (
+        f"on {near.samples} samples the mean KL at temperature {temperature:g} is "
+        f"{near.mean_kl:.1e} (at most {LARGEST_KL:g}) and the argmax is the same on "
+        f"{near.same_argmax:.1%} (at least {SMALLEST_AGREEMENT:.1%})"
+    )
+    if not fidelity(kept, plain, temperature).passes:
+        return "logits out of float16's range", (
+            f"teacher '{name}' returns logits from {float(own.min()):.3g} to "
+            f"{float(own.max()):.3g}, but answers are kept and sent in float16, which ends at "
+            f"{LARGEST:.0f} and has steps of a thousandth: {found}; scale its logits down in its "
+            "model, or take each row's mean off there"
         )
-    return replace(verdict, temperature=temperature, fidelity=near, unfaithful=unfaithful)
+    if top_k is None or not fidelity(answers.given, kept, temperature).passes:
+        place = f"teachers.{name}.precision"
+        return "not faithful to fp32", (
+            f"teacher '{name}', run as {inference}, does not answer as it does in plain fp32: "
+            f"{found}; set `{place}` to fp32"
+        )
+    enough = smallest_top_k(plain, temperature, top_k)
+    larger = f"make it {enough} at least, or none" if enough else "write none"
+    return f"top_k of {top_k} leaves out too much", (
+        f"`ensemble.bank.top_k` is {top_k}, with which a student does not get what teacher "
+        f"'{name}' answers, since the mean of the other logits replaces each of them: {found}; "
+        f"{larger}, or set `teachers.{name}.gate` to warn"
+    )
+
+
+def _plausibility(logits_NC: Tensor, probe: Probe, outputs: Sequence[int]) -> Plausibility | None:
+    """By the samples that are held out, which no teacher has learned by heart; by all, where those
+    are too few, or where only all show another order of the classes; None without labels."""
+    if probe.labels is None:
+        return None
+    logits, labels = _in_own_numbering(logits_NC, probe.labels, outputs)
+    whole = plausibility(logits, labels)
+    if not 0 < probe.held_out < len(labels) or whole.order is not None:
+        return whole
+    own = plausibility(logits[: probe.held_out], labels[: probe.held_out])
+    return whole if own.too_few else own
 
 
 def _evenly(ids: Ids, count: int) -> Ids:
@@ -150,18 +225,35 @@ def _not_deterministic(name: str) -> str:
     )
 
 
-def _other_order(name: str, found: Plausibility, outputs: Sequence[int]) -> str:
-    assert found.order is not None
-    meant = [outputs[place] for place in found.order]
-    pairs = zip(outputs, meant, strict=True)
-    moved = [f"{here} is {there}" for here, there in pairs if here != there]
-    listed = ", ".join(moved[:5]) + (", ..." if len(moved) > 5 else "")
+def _no_logits(name: str, squashed: Squashed) -> str:
+    seen = "are above zero and add up to the same in each sample"
+    if squashed == "sigmoid":
+        seen = "all lie between 0 and 1"
+    return (
+        f"`teachers.{name}.model` returns probabilities, not logits (its outputs {seen}): softened "
+        f"once more they are nearly the same for all classes, and teach nothing; take the "
+        f"{squashed} off its end (`torch.log_softmax` in its place is as good)"
+    )
+
+
+def _other_order(
+    name: str, found: Plausibility, order: Sequence[int], outputs: Sequence[int]
+) -> str:
+    moved, meant = _moved(order, outputs)
     return (
         f"`teachers.{name}` has its classes in another order than the recipe says: "
         f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
-        f"{found.reordered:.1%} where its class {listed}; set `teachers.{name}.classes` to "
-        f"[{', '.join(map(str, meant))}]"
+        f"{found.reordered:.1%} where its class {moved}; set `teachers.{name}.classes` to {meant}"
     )
+
+
+def _moved(order: Sequence[int], outputs: Sequence[int]) -> tuple[str, str]:
+    """What the first of the classes mean that an ``order`` moves, and all, as a recipe has them."""
+    meant = [outputs[place] for place in order]
+    pairs = zip(outputs, meant, strict=True)
+    moved = [f"{here} is {there}" for here, there in pairs if here != there]
+    listed = ", ".join(moved[:5]) + (", ..." if len(moved) > 5 else "")
+    return listed, f"[{', '.join(map(str, meant))}]"
 
 
 def _other_preprocessing(name: str, variant: str, settings: str) -> str:
@@ -172,11 +264,30 @@ def _other_preprocessing(name: str, variant: str, settings: str) -> str:
     )
 
 
-def _near_chance(name: str, found: Plausibility, *, mapped: bool) -> str:
-    other = f"check `teachers.{name}.classes`, " if mapped else ""
+def _near_chance(name: str, found: Plausibility, *, mapped: bool, loaded: bool) -> str:
+    remedy = "check that these are the weights of this model and of these classes, give it other "
+    remedy = f"{remedy}weights" if loaded else "train it longer"
+    other = f"check `teachers.{name}.classes`, give it other weights" if mapped else remedy
+    return f"{_right(name, found)}; {other}, or set `teachers.{name}.gate` to warn"
+
+
+def _too_few(name: str, found: Plausibility, outputs: Sequence[int]) -> str:
+    order = ""
+    if found.suspected is not None:
+        moved, meant = _moved(found.suspected, outputs)
+        order = (
+            f"; {found.reordered:.1%} would be right where its class {moved}: if that is so, set "
+            f"`teachers.{name}.classes` to {meant}"
+        )
+    return (
+        f"{_right(name, found)}: these are too few, or too many of one class, to tell whether it "
+        f"may teach{order}; give more labelled samples for certainty"
+    )
+
+
+def _right(name: str, found: Plausibility) -> str:
     return (
         f"`teachers.{name}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
         f"where chance alone gives {found.chance:.1%} (so many or more with a probability of "
-        f"{found.by_chance:.2g}); {other}give it other weights or train it longer, or set "
-        f"`teachers.{name}.gate` to warn"
+        f"{found.by_chance:.2g})"
     )

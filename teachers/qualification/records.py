@@ -18,11 +18,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from students.durable_files import create_atomically, write_atomically
+from students.models.probabilities import Squashed
 from teachers.bank.shelf import INFERENCE
 from teachers.inference.inference_config import InferenceConfig
-from teachers.qualification.parity_checks import Fidelity, Plausibility
+from teachers.qualification.fidelity import Fidelity
+from teachers.qualification.parity_checks import Plausibility
 
 PROBE = "probe.safetensors"
+PROBE_FORMAT = "2"
+"""Raised by hand when what is compared of a teacher changes, so that it is asked again."""
 
 StoredConfig = Annotated[InferenceConfig, Field(alias="manner")]
 """An inference config under the name that files of the bank have for it."""
@@ -68,8 +72,9 @@ class Tuning:
 
 @dataclass(frozen=True)
 class ProbeAnswers:
-    """Logits of the probe's samples [N, C], ``given`` as a student gets them and in ``plain`` fp32;
-    ``deterministic``: the same samples in another batch gave the same bits."""
+    """Logits of the probe's samples [N, C]: ``given`` by the running teacher, all of them, and in
+    ``plain`` fp32 as the network returns them; ``deterministic``: the same samples in another
+    batch gave the same bits."""
 
     given: Tensor
     plain: Tensor
@@ -80,10 +85,12 @@ class ProbeAnswers:
 class Verdict:
     """What the parity gate found of a teacher run with ``inference``.
 
-    ``fidelity`` is at ``temperature``; ``plausibility`` is None where no sample has a label;
-    ``better_reading`` names another preprocessing under which it would be right much more often.
-    ``problems`` are whole sentences (empty: it passes), those of fidelity in ``unfaithful``, since
-    they hold at one temperature only. ``doubts`` are warnings, for which no teacher fails.
+    ``fidelity`` is at ``temperature`` and ``top_k``; ``plausibility`` is None where no sample has
+    a label; ``better_reading`` names another preprocessing under which it would be right much more
+    often; ``squashed`` what its outputs are probabilities by. ``problems`` are whole sentences
+    (empty: it passes), that of fidelity is ``unfaithful``, since it holds at one temperature and
+    ``top_k`` only, with its cause in a few words. ``doubts`` are warnings, for which no teacher
+    fails.
     """
 
     inference: StoredConfig
@@ -95,6 +102,9 @@ class Verdict:
     problems: tuple[str, ...] = ()
     unfaithful: str = ""
     doubts: tuple[str, ...] = ()
+    top_k: int | None = None
+    squashed: Squashed = ""
+    unfaithful_cause: str = ""
 
     @property
     def passes(self) -> bool:
@@ -104,14 +114,15 @@ class Verdict:
     def __str__(self) -> str:
         """In a few words, for a report."""
         if self.passes and self.doubts:
-            return "passed, doubtful class map"
+            return "passed, with doubts"
         if self.passes:
             return "passed" if self.plausibility else "passed (no labels)"
         found = self.plausibility
         causes = {
-            "not faithful to fp32": bool(self.unfaithful),
+            self.unfaithful_cause or "not faithful to fp32": bool(self.unfaithful),
+            "outputs are probabilities": bool(self.squashed),
             "not deterministic": not self.deterministic,
-            "near chance": found is not None and found.near_chance,
+            "near chance": found is not None and found.near_chance and not found.too_few,
             "classes in another order": found is not None and found.order is not None,
             f"better with {self.better_reading}": self.better_reading is not None,
         }
@@ -160,7 +171,11 @@ def write_probe_answers(folder: Path, inference: InferenceConfig, answers: Probe
     # Copies: safetensors refuses tensors that share memory.
     tensors = {"given": answers.given.clone(), "plain": answers.plain.clone()}
     deterministic = str(answers.deterministic)
-    metadata = {"manner": _encode_inference(inference), "deterministic": deterministic}
+    metadata = {
+        "manner": _encode_inference(inference),
+        "deterministic": deterministic,
+        "format": PROBE_FORMAT,
+    }
     with suppress(OSError):
         write_atomically(folder / PROBE, safetensors.torch.save(tensors, metadata))
 
@@ -170,7 +185,8 @@ def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers
     try:
         with safe_open(folder / PROBE, "pt") as file:
             metadata: Mapping[str, str] = file.metadata() or {}
-            if metadata.get("manner") != _encode_inference(inference):
+            own = (_encode_inference(inference), PROBE_FORMAT)
+            if (metadata.get("manner"), metadata.get("format")) != own:
                 return None
             given, plain = file.get_tensor("given"), file.get_tensor("plain")
         return ProbeAnswers(given, plain, metadata.get("deterministic") == str(True))

@@ -77,6 +77,7 @@ class TeacherHost:
         self._teachers: dict[InferenceConfig, Teacher] = {}
         self._caches = ViewCaches()
         self._warned = {""}
+        self._out_of_range = ""
         self._before_answer = planned_faults(f"teacher {spec.name}")
         self._answered = itertools.count()
         # Several ranks may stream at one time; the network computes for one of them at a time,
@@ -117,7 +118,8 @@ class TeacherHost:
                 for answer in batcher.answers(alike):
                     if self._before_answer is not None:
                         self._before_answer(next(self._answered))
-                    yield replace(answer, warning=self._warning(cache.trouble))
+                    warning = self._warning(cache.trouble) or self._warning(self._out_of_range)
+                    yield replace(answer, warning=warning)
 
     def probe(self, sample_ids: Ids, view: int, answers: AnswerSpec) -> Answer:
         """Computes the answer to samples [B] under ``view`` without looking into the bank."""
@@ -164,6 +166,7 @@ class TeacherHost:
         except NotNumbers as error:
             name, path = self.spec.name, self.spec.path
             raise error.as_error(name, path, sample_ids, answers.inference) from error
+        self._out_of_range = self._out_of_range or answer.warning
         logits = Column(LOGITS, (self.transfer_set.classes,), answers.top_k)
         values = {**answer.columns, LOGITS: logits.as_stored(answer.logits)}
         return {name: values[name] for name in columns}

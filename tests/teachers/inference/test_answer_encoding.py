@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teachers.inference.answer_encoding import LARGEST, NotNumbers, decode, encode
+from teachers.inference.answer_encoding import LARGEST, NotNumbers, decode, encode, out_of_range
 
 
 def test_an_answer_is_rounded_to_the_nearest_half() -> None:
@@ -44,3 +44,10 @@ def test_a_decoded_answer_is_a_copy_that_can_be_written() -> None:
     tensor[0] = 5
     assert shipped[0] == 1
     assert tensor.dtype == torch.float32
+
+
+def test_what_float16_cannot_hold_is_said_of_logits_and_layers() -> None:
+    fits = torch.tensor([[LARGEST, -1e9], [0.0, -torch.inf]])
+    assert out_of_range({"logits": fits, "tap.fc": fits[:, :1]}) == ""
+    found = out_of_range({"logits": fits + 1e5, "tap.fc": -fits[:, :1] * 10})
+    assert found.startswith("its logits reach 1.66e+05 and its fc reach 6.55e+05, beyond 65504, ")

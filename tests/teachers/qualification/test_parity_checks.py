@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from teachers.qualification.fidelity import fidelity
 from teachers.qualification.parity_checks import (
     best_variant,
-    fidelity,
     much_better,
     plausibility,
     rarely_predicted,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from students.models.build import build_model
 from students.models.config import Preprocessing, Weights
@@ -18,9 +19,10 @@ from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.config import Digits
 from teachers.inference.inference_config import plain
 from teachers.qualification.parity_verdict import (
+    Probe,
     assess,
-    at_temperature,
     choose_probe,
+    compared_again,
 )
 from teachers.qualification.preprocessing_variants import (
     find_better_preprocessing,
@@ -45,6 +47,10 @@ RIGHT = Preprocessing(mean=MEAN, std=STD)
 PLAIN = plain(1)
 
 
+def probe_of(labels: Tensor | None, held_out: int = 0) -> Probe:
+    return Probe(np.arange(0 if labels is None else len(labels)), labels, held_out)
+
+
 @pytest.fixture(scope="module")
 def verdict_under(data_root: Path):  # type: ignore[no-untyped-def]
     """The verdict on the published ResNet-20 under a preprocessing, after a change to it."""
@@ -65,7 +71,7 @@ def verdict_under(data_root: Path):  # type: ignore[no-untyped-def]
             mean=OWN_MEAN, std=OWN_STD, plain=own, threads=1,
         )  # fmt: skip
         answers = ProbeAnswers(own, own, deterministic=True)
-        return assess("deep", answers, labels, better, inference=PLAIN, temperature=4.0)
+        return assess("deep", answers, probe_of(labels), better, inference=PLAIN, temperature=4.0)
 
     return verdict
 
@@ -136,7 +142,7 @@ def test_every_usual_preprocessing_but_the_own_is_tried() -> None:
 def test_noise_is_named_and_not_called_unfaithful() -> None:
     own = torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
     other = ProbeAnswers(own.roll(1, 1), own, deterministic=False)
-    found = assess("deep", other, None, None, inference=PLAIN, temperature=4.0)
+    found = assess("deep", other, probe_of(None), None, inference=PLAIN, temperature=4.0)
     [problem] = found.problems
     assert "`teachers.deep` gives the same samples other answers in another batch" in problem
     assert found.unfaithful == ""
@@ -146,11 +152,11 @@ def test_noise_is_named_and_not_called_unfaithful() -> None:
 def test_fidelity_is_compared_again_at_another_temperature() -> None:
     own = 3 * torch.randn(400, 10, generator=torch.Generator().manual_seed(0)).double()
     answers = ProbeAnswers(own * 1.1, own, deterministic=True)
-    warm = assess("deep", answers, None, None, inference=PLAIN, temperature=20.0)
+    warm = assess("deep", answers, probe_of(None), None, inference=PLAIN, temperature=20.0)
     assert warm.passes
-    cold = at_temperature("deep", warm, answers, 1.0)
+    cold = compared_again("deep", warm, answers, 1.0)
     assert "set `teachers.deep.precision` to fp32" in cold.unfaithful
-    assert at_temperature("deep", cold, answers, 20.0) == warm
+    assert compared_again("deep", cold, answers, 20.0) == warm
 
 
 def test_the_probe_is_held_out_and_labelled_where_it_can_be(tmp_path: Path) -> None:
@@ -165,11 +171,84 @@ def test_the_probe_is_held_out_and_labelled_where_it_can_be(tmp_path: Path) -> N
     assert choose_probe(bare, macs=1000).labels is None
 
 
+def test_a_probe_of_few_held_out_samples_is_filled_with_those_of_the_student(
+    tmp_path: Path,
+) -> None:
+    held = load_transfer_set(Digits(validation=6), folder=tmp_path, cache=tmp_path)
+    probe = choose_probe(held, macs=1000)
+    assert probe.held_out == 6 and len(probe.sample_ids) == 512
+    assert np.isin(probe.sample_ids[:6], held.validation_ids).all()
+    assert np.isin(probe.sample_ids[6:], held.student_ids).all()
+    bare = load_transfer_set(Digits(validation=6, labelled=0), folder=tmp_path, cache=tmp_path)
+    assert len(choose_probe(bare, macs=1000).sample_ids) == 6
+
+
+def judged(
+    answers: Tensor, labels: Tensor, classes: int, held_out: int = 0, *, loaded: bool = True
+) -> Verdict:
+    logits = torch.nn.functional.one_hot(answers, classes).double() * 9 - 3
+    given = ProbeAnswers(logits, logits, deterministic=True)
+    probe = probe_of(labels, held_out)
+    return assess("deep", given, probe, None, inference=PLAIN, temperature=4.0, loaded=loaded)
+
+
+@pytest.mark.parametrize(
+    ("counts", "wrong"),
+    [((3, 3), 0), ((20, 20), 0), ((38, 2), 0), ((57, 3), 1), ((95, 5), 2), ((7, 7), 1), ((4,), 0)],
+)
+def test_a_right_teacher_teaches_however_few_samples_there_are(
+    counts: tuple[int, ...], wrong: int
+) -> None:
+    """At worst with a doubt; the answers that are wrong are of the last class."""
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    answers = labels.clone()
+    answers[len(labels) - wrong :] = 0
+    found = judged(answers, labels, max(2, len(counts)))
+    assert found.passes
+    assert all("too few, or too many of one class, to tell" in doubt for doubt in found.doubts)
+
+
+def test_one_answer_to_everything_or_guesses_do_not_pass_where_samples_are_enough() -> None:
+    unequal = torch.repeat_interleave(torch.arange(2), torch.tensor([95, 5]))
+    assert not judged(torch.zeros_like(unequal), unequal, 2).passes
+    labels = torch.arange(40) % 2
+    [problem] = judged((torch.arange(40) // 2) % 2, labels, 2).problems
+    assert "give it other weights, or set" in problem and "train it longer" not in problem
+    [problem] = judged((torch.arange(40) // 2) % 2, labels, 2, loaded=False).problems
+    assert "; train it longer, or set `teachers.deep.gate` to warn" in problem
+
+
+def test_what_was_learned_by_heart_does_not_hide_that_the_rest_is_guessed() -> None:
+    labels = torch.arange(400) % 4
+    answers = labels.clone()
+    answers[:60] = (torch.arange(60) // 4) % 4
+    assert judged(answers, labels, 4).passes, "were none held out"
+    assert not judged(answers, labels, 4, held_out=60).passes
+    assert judged(answers, labels, 4, held_out=4).passes, "four say nothing"
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 10), (10, 6), (100, 5)])
+def test_two_swapped_classes_are_named_from_few_samples_of_them(classes: int, each: int) -> None:
+    labels = torch.arange(classes).repeat(each)
+    answers = torch.where(labels < 2, 1 - labels, labels)
+    [problem] = judged(answers, labels, classes).problems
+    assert "where its class 0 is 1, 1 is 0; set `teachers.deep.classes` to [1, 0" in problem
+    assert not judged(answers, labels, classes, loaded=False).plausibility.order
+
+
+def test_where_samples_are_too_few_for_an_order_it_is_a_doubt() -> None:
+    labels = torch.arange(8) % 2
+    found = judged(1 - labels, labels, 2)
+    assert found.passes and str(found) == "passed, with doubts"
+    [doubt] = found.doubts
+    assert "100.0% would be right where its class 0 is 1, 1 is 0" in doubt
+
+
 def test_a_verdict_and_a_tuning_are_read_as_they_were_written(tmp_path: Path) -> None:
     own = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 3
     answers = ProbeAnswers(own, own, deterministic=True)
-    verdict = assess("deep", answers, labels, None, inference=PLAIN, temperature=4.0)
+    verdict = assess("deep", answers, probe_of(labels), None, inference=PLAIN, temperature=4.0)
     assert read_record(tmp_path, Verdict) is None
     write_probe_answers(tmp_path, PLAIN, answers)
     write_record(tmp_path, verdict)

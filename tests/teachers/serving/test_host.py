@@ -210,3 +210,13 @@ def test_of_many_classes_only_the_largest_logits_are_exact(host: TeacherHost) ->
     largest = np.argsort(every.logits[0])[-3:]
     assert np.array_equal(some.logits[0, largest], every.logits[0, largest])
     assert len(set(some.logits[0].tolist())) == 3 + 1, "and the mean of the others"
+
+
+def test_answers_beyond_float16_are_told_once(spec: TeacherSpec, tmp_path: Path) -> None:
+    weights = safetensors.torch.load_file(spec.folder / "model.safetensors")
+    weights["output.bias"].fill_(1e6)
+    safetensors.torch.save_file(weights, tmp_path / "large.safetensors")
+    large = TeacherHost(replace(spec, weights=Weights(path=str(tmp_path / "large.safetensors"))))
+    first, second = large.answers([asked(0, 1), asked(0, 2)], AnswerSpec(plain(1)))
+    assert first.warning.startswith("teacher 'wide': its logits reach 1e+06, beyond 65504")
+    assert second.warning == ""
