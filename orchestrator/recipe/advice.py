@@ -8,12 +8,13 @@ from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.training import objectives
 from students.objectives.term import learns_from_teachers, needs_teachers
+from students.transfer_sets.config import ImageFolder
 from teachers.config import TeacherConfig
 
 
 def notes(recipe: Recipe) -> tuple[str, ...]:
     """All notes; those on teachers only where they teach."""
-    found = [*_weight_schedules(recipe)]
+    found = [*_test_folder(recipe), *_weight_schedules(recipe)]
     if needs_teachers(recipe.student.objective):
         for notes_on in (_label_smoothing, _correctness, _unlabelled, _noise):
             found += notes_on(recipe)
@@ -32,6 +33,16 @@ def _has_seen(teacher: TeacherConfig, fraction: float) -> bool:
         return False  # Perhaps trained on these classes only.
     # Of two fractions the smaller is part of the larger.
     return teacher.seen == "train" if teacher.train is None else teacher.train.fraction >= fraction
+
+
+def _test_folder(recipe: Recipe) -> Iterator[str]:
+    data = recipe.transfer_set
+    if isinstance(data, ImageFolder) and data.test_folder != ImageFolder().test_folder:
+        yield (
+            f"`transfer_set.test_folder` is '{data.test_folder}': its pictures are the test part, "
+            "on which nothing is chosen; the validation part is taken from "
+            f"'{data.train_folder}'."
+        )
 
 
 def _weight_schedules(recipe: Recipe) -> Iterator[str]:

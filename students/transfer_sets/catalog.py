@@ -128,7 +128,7 @@ class _Data:
 
 
 def _decode_folder(config: ImageFolder, root: Path, scratch: Path) -> Examples:
-    layout = read_layout(root)
+    layout = read_layout(root, config.parts)
     inputs = empty_array(scratch, (len(layout.names), config.channels, config.size, config.size))
     decode_into(inputs, (root / name for name in layout.names))
     targets = np.array([number for _, number in (*layout.train, *layout.test)], np.int64)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cluster.section import Section, kind_first
 
+FolderName = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -185,8 +186,22 @@ class ImageFolder(Rooted):
     """``root/train/CLASS/*`` and ``root/test/CLASS/*``, brought to one size."""
 
     kind: Literal["image_folder"] = "image_folder"
+    train_folder: FolderName = Field("train", description="of the training part, below the root")
+    test_folder: FolderName = Field("test", description="of the test part, below the root")
     size: int = Field(32, ge=1, le=1024, description="height and width of every picture")
     channels: Literal[1, 3] = 3
+
+    @field_validator("test_folder")
+    @classmethod
+    def _another(cls, value: str, others: ValidationInfo) -> str:
+        if value == others.data.get("train_folder"):
+            raise ValueError("must be another folder than train_folder")
+        return value
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The folders of the training and of the test part."""
+        return self.train_folder, self.test_folder
 
     @property
     def decoding(self) -> dict[str, int]:

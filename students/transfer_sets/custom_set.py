@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.examples import Examples, Pictures, Targets, joined
 
 _EXPECTED = '{"train": (inputs, targets), "test": (inputs, targets)}'
+_CHANNELS = (1, 3, 4)
 
 
 def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
@@ -57,7 +59,10 @@ def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
 def _part(config: CustomTransferSet, name: str, value: Any) -> tuple[Pictures, Targets]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise _problem(config, f"returned {_kind(value)} as {name}", f"return {_EXPECTED}")
-    inputs, targets = (_array(each) for each in value)
+    inputs, targets = (
+        _array(config, f"{name} {what}", each)
+        for what, each in zip(("pictures", "targets"), value, strict=True)
+    )
     if inputs.dtype != np.uint8 or inputs.ndim not in (3, 4) or 0 in inputs.shape:
         raise _problem(
             config,
@@ -72,19 +77,65 @@ def _part(config: CustomTransferSet, name: str, value: Any) -> tuple[Pictures, T
             "return one whole number for each picture",
         )
     pictures = inputs if inputs.ndim == 4 else inputs[:, None]
+    if _is_channels_last(pictures.shape):
+        raise _problem(
+            config,
+            f"returned {name} pictures of {list(inputs.shape)}, whose last axis is that of the "
+            "channels",
+            "return [N, C, H, W], by `transpose(0, 3, 1, 2)` of numpy or `permute(0, 3, 1, 2)` of "
+            "torch; pictures that are so narrow are to be turned by 90 degrees",
+        )
     return np.ascontiguousarray(pictures), targets.astype(np.int64)
+
+
+def _is_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether [N, C, H, W] is rather [N, H, W, C]: of grey, colour or transparent pictures."""
+    _, first, second, last = shape
+    if second == 1 or last not in _CHANNELS:
+        return False
+    return first not in _CHANNELS or (first == 4 and last == 3)
 
 
 def _names(config: CustomTransferSet, names: Any, targets: Targets) -> tuple[str, ...]:
     if names is None:
         return tuple(str(number) for number in range(int(targets.max()) + 1))
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    listed = isinstance(names, Iterable) and not isinstance(names, (str, Mapping))
+    if not listed or not all(isinstance(name, str) for name in names):
         raise _problem(config, f"returned the class_names {names!r}", "return a list of words")
     return tuple(names)
 
 
-def _array(value: Any) -> npt.NDArray[Any]:
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+def _array(config: CustomTransferSet, what: str, value: Any) -> npt.NDArray[Any]:
+    problem: Exception | None = None
+    try:
+        array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+        array = np.asarray(array)
+        if array.dtype != object:
+            return array
+    except Exception as raised:  # noqa: BLE001 - a user's object may raise anything
+        problem = raised
+    shapes = _shapes(value)
+    if len(shapes) > 1:
+        raise _problem(
+            config,
+            f"returned {what} of {len(shapes)} shapes, {shapes[0]} and {shapes[1]} among them",
+            "bring all to one size and one number of channels",
+        ) from problem
+    reason = f" ({type(problem).__name__}: {problem})" if problem else ""
+    raise _problem(
+        config,
+        f"returned {_kind(value)} as {what}, which cannot be made an array of numbers{reason}",
+        f"return {_EXPECTED} with arrays of numpy or torch",
+    ) from problem
+
+
+def _shapes(value: Any) -> list[list[int]]:
+    """The different shapes of what is in ``value``, in the order of their first."""
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return []
+    with contextlib.suppress(Exception):  # A user's object may raise anything.
+        return [list(shape) for shape in dict.fromkeys(map(np.shape, value))]
+    return []
 
 
 def _kind(value: Any) -> str:

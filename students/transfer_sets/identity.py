@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from students.custom_code import source_digest
@@ -24,7 +24,7 @@ from students.transfer_sets.config import (
     Rooted,
     TransferSetConfig,
 )
-from students.transfer_sets.image_folder import read_layout
+from students.transfer_sets.image_folder import existing, read_layout, some_of
 
 DIGITS_IDENTITY = "ee6d0aae678dea2e3d60e0529654f576ea09f209ea944acff4d10ab31fad3f34"
 """sha256 of the digits' shape, classes, targets and pictures (``digits.content_of``): a constant,
@@ -39,7 +39,7 @@ _SETTLED_NS = 50_000_000
 
 def root_of(config: Rooted, folder: Path) -> Path:
     """The recipe's root; a relative one is meant from the recipe's ``folder``."""
-    return (folder / Path(config.root).expanduser()).resolve()
+    return existing((folder / Path(config.root).expanduser()).resolve())
 
 
 def missing_files(config: Published, root: Path) -> list[str]:
@@ -73,12 +73,17 @@ def contents_of(config: TransferSetConfig, *, folder: Path, cache: Path) -> dict
     if isinstance(config, CustomTransferSet):
         return {config.file: source_digest(config.source, folder)}
     root = root_of(config, folder)
+    names: Sequence[str] = ()
     try:
-        return hashes_of(root, _names(config, root), cache=cache)
+        names = _names(config, root)
+        return hashes_of(root, names, cache=cache)
     except OSError as problem:
+        closed = [f"'{root / name}'" for name in names if not os.access(root / name, os.R_OK)]
+        closed = closed or [f"'{problem.filename}'"]
         raise TransferSetError(
-            f"`transfer_set.root` is '{config.root}', where '{problem.filename}' cannot be read "
-            f"({problem.strerror}); make it readable or take it out.",
+            f"`transfer_set.root` is '{config.root}', where "
+            f"{some_of(closed)} cannot be read ({problem.strerror}); "
+            "make it readable or take it out.",
             path="root",
         ) from problem
 
@@ -97,9 +102,9 @@ def identity_of(config: TransferSetConfig, contents: Mapping[str, str]) -> str:
     return hashlib.sha256(f"{given} {contents[RETURNED]}".encode()).hexdigest()
 
 
-def _names(config: Published | ImageFolder, root: Path) -> Iterable[str]:
+def _names(config: Published | ImageFolder, root: Path) -> Sequence[str]:
     if isinstance(config, ImageFolder):
-        return read_layout(root).names
+        return read_layout(root, config.parts).names
     missing = missing_files(config, root)
     if missing:
         found = "" if root.is_dir() else ", a folder that does not exist"

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from students.errors import TransferSetError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
-_LEFT_BY_WINDOWS = ("thumbs.db", "desktop.ini")
+_DECODED = (
+    ".apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .flc .fli .ftc .ftu .gbr .gif .icb .icns "
+    ".ico .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .msp .pbm .pcd .pcx .pfm .pgm "
+    ".png .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda .vst .webp .xbm "
+    ".xpm"
+)
+ENDINGS = frozenset(_DECODED.split())
+"""Of the files that ``image_files`` decodes."""
+MOST_NAMED = 10
+"""Of several files with the same problem so many are named."""
+_LEFT_BEHIND = ("thumbs.db", "desktop.ini", "@eadir", "__macosx")
+"""What Windows, macOS and network storage put beside files, without a dot."""
 
 
 @dataclass(frozen=True)
@@ -25,65 +38,125 @@ class PictureFolder:
         return tuple(name for name, _ in (*self.train, *self.test))
 
 
-def read_layout(root: Path) -> PictureFolder:
+def read_layout(root: Path, parts: tuple[str, str] = ("train", "test")) -> PictureFolder:
     """Lists the pictures below ``root``; classes are numbered in order of their names.
+
+    ``parts`` are the folders of the training and of the test part. Names that differ in their
+    Unicode form alone are the same class.
 
     Raises:
         TransferSetError: a folder is missing or empty, or something lies in the wrong place.
     """
-    for part in ("train", "test"):
-        if not (root / part).is_dir():
-            raise _problem(
-                f"'{root / part}' is not there",
-                f"put the pictures into {part}/CLASS/, one folder for each class",
-            )
-    class_names = tuple(_folders(root / "train"))
-    if len(class_names) < 2:
-        raise _problem(
-            f"'{root / 'train'}' has {len(class_names)} class folders", "there must be at least two"
-        )
-    strange = [name for name in _folders(root / "test") if name not in class_names]
+    train, test = (_part(root, parts, part) for part in parts)
+    classes, tested = _classes(train), _classes(test)
+    if len(classes) < 2:
+        raise _problem(f"'{train}' has {len(classes)} class folders", "there must be at least two")
+    strange = [folder for name, folder in tested.items() if name not in classes]
     if strange:
         raise _problem(
-            f"'{root / 'test' / strange[0]}' is a class without a folder in train",
+            f"'{strange[0]}' is a class without a folder in {train.name}",
             "add its training pictures or take it out",
         )
-    train = _pictures(root, "train", class_names)
-    test = _pictures(root, "test", class_names)
-    if not test:
-        raise _problem(f"'{root / 'test'}' has no pictures", "put some into test/CLASS/")
-    return PictureFolder(class_names, train, test)
+    found = [_pictures(folders, list(classes)) for folders in (classes, tested)]
+    if not found[1]:
+        raise _problem(f"'{test}' has no pictures", f"put some into {test.name}/CLASS/")
+    return PictureFolder(tuple(folder.name for folder in classes.values()), *found)
 
 
-def _folders(part: Path) -> list[str]:
+def existing(path: Path) -> Path:
+    """``path``, or, where nothing is there, what has the same name in another Unicode form."""
+    if path.exists() or path == path.parent:
+        return path
+    parent = existing(path.parent)
+    name = normalize("NFC", path.name)
+    entries = parent.iterdir() if parent.is_dir() else ()
+    alike = (entry for entry in entries if normalize("NFC", entry.name) == name)
+    return next(alike, parent / path.name)
+
+
+def some_of(names: Sequence[object]) -> str:
+    """The first names, and how many there are more."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(map(str, names[:MOST_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _part(root: Path, parts: tuple[str, str], part: str) -> Path:
+    """The folder of one of the ``parts``."""
+    place = existing(root / part)
+    if place.is_dir():
+        return place
+    remedy = f"put the pictures into {part}/CLASS/, one folder for each class"
+    entries = _visible(root) if root.is_dir() else []
+    others = [f"'{each.name}'" for each in entries if each.is_dir() and each.name not in parts]
+    if not others:
+        raise _problem(f"'{place}' is not there", remedy)
+    setting = f"transfer_set.{('train_folder', 'test_folder')[parts.index(part)]}"
+    raise _problem(
+        f"'{place}' is not there, but beside it there is {some_of(others)}",
+        f"set `{setting}` to {others[0]}, if that is it, or {remedy}",
+    )
+
+
+def _classes(part: Path) -> dict[str, Path]:
+    """The class folders of a part by their names in one Unicode form, in order of their names."""
     entries = _visible(part)
+    beside = [f"'{entry}'" for entry in entries if not entry.is_dir()]
+    if beside:
+        raise _problem(
+            f"{some_of(beside)} {'lies' if len(beside) == 1 else 'lie'} beside the class folders",
+            "move what belongs to a class into its folder, and take out the rest",
+        )
+    classes: dict[str, Path] = {}
     for entry in entries:
-        if not entry.is_dir():
-            raise _problem(f"'{entry}' lies beside the class folders", "move it into one of them")
-    return [entry.name for entry in entries]
+        first = classes.setdefault(normalize("NFC", entry.name), entry)
+        if first != entry:
+            raise _problem(
+                f"'{entry}' is there twice, in two Unicode forms of its name", "make it one folder"
+            )
+    return classes
 
 
-def _pictures(root: Path, part: str, class_names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+def _pictures(folders: dict[str, Path], classes: list[str]) -> tuple[tuple[str, int], ...]:
+    """The pictures in the class ``folders`` of a part, each with the number of its class."""
     found: list[tuple[str, int]] = []
-    for number, name in enumerate(class_names):
-        place = root / part / name
-        if part == "test" and not place.is_dir():
+    wrong: dict[tuple[str, str], list[str]] = {}
+    for number, name in enumerate(classes):
+        place = folders.get(name)
+        if place is None:
             continue
         entries = _visible(place)
         if not entries:
             raise _problem(f"'{place}' is a class without pictures", "add some or delete it")
         for entry in entries:
-            if entry.is_dir():
-                raise _problem(
-                    f"'{entry}' is a folder within a class", "put its pictures beside it"
-                )
-            if entry.suffix.lower() not in ENDINGS:
-                raise _problem(
-                    f"'{entry}' is not a picture of a known kind ({', '.join(ENDINGS)})",
-                    "convert it or take it out",
-                )
-            found.append((f"{part}/{name}/{entry.name}", number))
+            reason = _reason_against(entry)
+            if reason is None:
+                found.append((f"{place.parent.name}/{place.name}/{entry.name}", number))
+            else:
+                wrong.setdefault(reason, []).append(f"'{entry}'")
+    if wrong:
+        raise _problem(
+            "; ".join(f"{some_of(names)} {what}" for (what, _), names in wrong.items()),
+            "; ".join(remedy for _, remedy in wrong),
+        )
     return tuple(found)
+
+
+def _reason_against(entry: Path) -> tuple[str, str] | None:
+    """Why an entry of a class folder cannot be a picture, and what to do; none if it can be."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return "cannot be found (a link that leads nowhere)", "mend the link or take it out"
+    if stat.S_ISDIR(mode):
+        return "is a folder within a class", "put its pictures beside it"
+    if not stat.S_ISREG(mode):
+        return "is not a file", "take it out"
+    if entry.suffix.lower() not in ENDINGS:
+        return (
+            f"is not a picture of a known kind ('{entry.suffix}')",
+            "convert it to .png or .jpg, say, or take it out",
+        )
+    return None
 
 
 def _visible(place: Path) -> list[Path]:
@@ -91,7 +164,7 @@ def _visible(place: Path) -> list[Path]:
     shown = (
         entry
         for entry in place.iterdir()
-        if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BY_WINDOWS
+        if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BEHIND
     )
     return sorted(shown, key=lambda entry: entry.name)
 

@@ -234,6 +234,8 @@ def test_a_custom_set_may_be_numpy_or_torch_grey_or_colour(custom):
     )
     assert grey.shape == (1, 4, 4)
     assert torch.equal(grey.inputs[:, 0], found.inputs[:, 0])
+    narrow = custom("return {k: (x.reshape(len(x), 48, 1, 1), y) for k, (x, y) in good.items()}")
+    assert narrow.shape == (48, 1, 1)
     named = custom("return {**good, 'class_names': ['cat', 'dog']}")
     assert named.class_names == ("cat", "dog")
 
@@ -258,6 +260,34 @@ def test_a_custom_sets_identity_covers_its_arrays(custom, tmp_path):
         ("return {'train': good['train']}", "the keys train"),
         ("return {**good, 'valid': 1}", "the keys test, train, valid"),
         ("return {**good, 'test': 5}", "returned a int as test"),
+        (
+            "return {k: (x.transpose(0, 2, 3, 1), y) for k, (x, y) in good.items()}",
+            r"returned train pictures of \[20, 4, 4, 3\], whose last axis is that of the channels",
+        ),
+        (
+            "return {k: (np.zeros((len(x), 16, 16, 1), 'u1'), y) for k, (x, y) in good.items()}",
+            r"pictures of \[20, 16, 16, 1\], whose last axis",
+        ),
+        (
+            "return {k: ([p[:, : 3 + i % 2] for i, p in enumerate(x)], y) "
+            "for k, (x, y) in good.items()}",
+            r"train pictures of 2 shapes, \[3, 3, 4\] and \[3, 4, 4\] among them; bring all to one size",
+        ),
+        (
+            "x = np.empty(20, object); x[:] = [np.zeros((3, 4 + i % 2), 'u1') for i in range(20)]; "
+            "return {**good, 'train': (x, good['train'][1])}",
+            r"train pictures of 2 shapes, \[3, 4\] and \[3, 5\] among them",
+        ),
+        (
+            "return {k: (iter(x), y) for k, (x, y) in good.items()}",
+            "as train pictures, which cannot be made an array of numbers",
+        ),
+        (
+            "return {k: (torch.zeros(len(x), 3, 4, 4, dtype=torch.bfloat16), y) "
+            "for k, (x, y) in good.items()}",
+            r"cannot be made an array of numbers \(TypeError",
+        ),
+        ("return {**good, 'class_names': 2}", "class_names 2"),
         ("x, y = good['train']; return {**good, 'train': (x / 255, y)}", "float64"),
         ("x, y = good['train']; return {**good, 'train': (x[0, 0], y)}", r"uint8 \[4, 4\]"),
         ("x, y = good['train']; return {**good, 'train': (x, y[1:])}", r"\[19\] for 20"),
