@@ -55,7 +55,7 @@ def decode_into(target: Pictures, files: Iterator[Path]) -> None:
         what = "1 file" if len(broken) == 1 else f"{len(broken):,} files"
         raise TransferSetError(
             f"`transfer_set.root` has {what} that cannot be read as a picture: {some_of(broken)}; "
-            "replace them or take them out.",
+            "replace each or take it out.",
             path="root",
         )
 

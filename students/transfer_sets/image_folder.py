@@ -47,8 +47,8 @@ def read_layout(root: Path, parts: tuple[str, str] = ("train", "test")) -> Pictu
     Raises:
         TransferSetError: a folder is missing or empty, or something lies in the wrong place.
     """
-    train, test = (_part(root, parts, part) for part in parts)
-    classes, tested = _classes(train), _classes(test)
+    train, test = (root / part for part in parts)
+    classes, tested = (_classes(root, parts, part) for part in parts)
     if len(classes) < 2:
         raise _problem(f"'{train}' has {len(classes)} class folders", "there must be at least two")
     strange = [folder for name, folder in tested.items() if name not in classes]
@@ -85,26 +85,39 @@ def _part(root: Path, parts: tuple[str, str], part: str) -> Path:
     place = existing(root / part)
     if place.is_dir():
         return place
-    remedy = f"put the pictures into {part}/CLASS/, one folder for each class"
-    entries = _visible(root) if root.is_dir() else []
-    others = [f"'{each.name}'" for each in entries if each.is_dir() and each.name not in parts]
-    if not others:
-        raise _problem(f"'{place}' is not there", remedy)
-    setting = f"transfer_set.{('train_folder', 'test_folder')[parts.index(part)]}"
+    others = [f"'{each.name}'" for each in _other_folders(root, parts)]
+    beside = f", but beside it there is {some_of(others)}" if others else ""
     raise _problem(
-        f"'{place}' is not there, but beside it there is {some_of(others)}",
-        f"set `{setting}` to {others[0]}, if that is it, or {remedy}",
+        f"'{place}' is not there{beside}",
+        f"{_another(root, parts, part)}put the pictures into {part}/CLASS/, one folder for each "
+        "class",
     )
 
 
-def _classes(part: Path) -> dict[str, Path]:
+def _another(root: Path, parts: tuple[str, str], part: str) -> str:
+    """The beginning of a remedy: which folder could be meant by ``part``; empty if none."""
+    number = parts.index(part)
+    words = (("train",), ("val", "test", "dev"))[number]
+    names = [each.name for each in _other_folders(root, parts)]
+    alike = [name for name in names if any(word in name.lower() for word in words)]
+    setting = ("train_folder", "test_folder")[number]
+    return f"set `transfer_set.{setting}` to {alike[0]} if that is it, or " if alike else ""
+
+
+def _other_folders(root: Path, parts: tuple[str, str]) -> list[Path]:
+    entries = _visible(root) if root.is_dir() else []
+    return [entry for entry in entries if entry.is_dir() and entry.name not in parts]
+
+
+def _classes(root: Path, parts: tuple[str, str], part: str) -> dict[str, Path]:
     """The class folders of a part by their names in one Unicode form, in order of their names."""
-    entries = _visible(part)
+    entries = _visible(_part(root, parts, part))
     beside = [f"'{entry}'" for entry in entries if not entry.is_dir()]
     if beside:
+        hint = _another(root, parts, part) if len(beside) == len(entries) else ""
         raise _problem(
             f"{some_of(beside)} {'lies' if len(beside) == 1 else 'lie'} beside the class folders",
-            "move what belongs to a class into its folder, and take out the rest",
+            f"{hint}move what belongs to a class into its folder, and take out the rest",
         )
     classes: dict[str, Path] = {}
     for entry in entries:
@@ -136,7 +149,7 @@ def _pictures(folders: dict[str, Path], classes: list[str]) -> tuple[tuple[str, 
     if wrong:
         raise _problem(
             "; ".join(f"{some_of(names)} {what}" for (what, _), names in wrong.items()),
-            "; ".join(remedy for _, remedy in wrong),
+            "; ".join(dict.fromkeys(remedy for _, remedy in wrong)),
         )
     return tuple(found)
 
@@ -146,7 +159,7 @@ def _reason_against(entry: Path) -> tuple[str, str] | None:
     try:
         mode = entry.stat().st_mode
     except OSError:
-        return "cannot be found (a link that leads nowhere)", "mend the link or take it out"
+        return "cannot be found (a link that leads nowhere)", "correct the link or take it out"
     if stat.S_ISDIR(mode):
         return "is a folder within a class", "put its pictures beside it"
     if not stat.S_ISREG(mode):

@@ -18,6 +18,11 @@ def test_a_plain_recipe_has_no_notes(tmp_path: Path) -> None:
     assert noted(tmp_path) == ""
 
 
+def test_another_folder_as_the_test_part_is_noted(tmp_path: Path) -> None:
+    folder = "transfer_set={kind: image_folder, root: x, test_folder: val}"
+    assert noted(tmp_path, folder).startswith("`transfer_set.test_folder` is 'val': its pictures")
+
+
 def test_teachers_trained_with_label_smoothing_are_named(tmp_path: Path) -> None:
     smooth = "teachers.{}.train.objective.task.label_smoothing=0.1"
     one = noted(tmp_path, smooth.format("wide"))

@@ -171,9 +171,26 @@ def test_a_folder_val_is_pointed_out_and_taken_as_the_test_part_where_the_recipe
     load, root
 ):
     (root / "test").rename(root / "val")
-    with pytest.raises(TransferSetError, match=r"there is 'val'; set `transfer_set\.test_folder`"):
+    (root / "extra").mkdir()
+    with pytest.raises(
+        TransferSetError, match=r"there is 'extra', 'val'; set .*test_folder` to val"
+    ):
         load()
     assert load(test_folder="val").train_count == 9
+
+
+def test_where_the_test_part_has_no_labels_the_folder_val_is_pointed_out(load, root):
+    (root / "test").rename(root / "val")
+    (root / "test").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "test" / "1.png")
+    with pytest.raises(TransferSetError, match=r"1\.png' lies beside .*test_folder` to val if"):
+        load()
+
+
+def test_class_folders_without_a_part_are_not_taken_for_one(load, root):
+    (root / "train").rename(root / "red")
+    with pytest.raises(TransferSetError, match=r"there is 'red'; put the pictures into train"):
+        load()
 
 
 def test_the_training_part_is_not_the_test_part():
