@@ -12,6 +12,7 @@ from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.thread_allocation import count_crowds
 from orchestrator.recipe.advice import all_have_seen, notes
 from students.errors import TransferSetError
+from students.models.config import Weights
 from students.objectives.config import restricted_to
 from students.objectives.cross_entropy import Task
 from students.objectives.teacher_gate import Gating
@@ -19,7 +20,7 @@ from students.objectives.term import active_terms, needs_teachers
 from students.randomness import seed_of
 from students.specs import Samples, StageOutput, StudentSpec
 from students.transfer_sets.identity import identify
-from students.transfer_sets.planned_data import PlannedData
+from students.transfer_sets.planned_data import PlannedData, PlannedFile
 from teachers.config import EnsembleConfig
 from teachers.weighting.adaptive import Adaptive
 from teachers.weighting.constant import Uniform
@@ -57,7 +58,8 @@ def make_plan(
         )
     if identity is None:
         identity = identify(recipe.transfer_set, folder=folder, cache=cache)
-    data = PlannedData(recipe.transfer_set, identity, folder, cache)
+    models = tuple(_files_of_models(recipe, folder, cache))
+    data = PlannedData(recipe.transfer_set, identity, folder, cache, models)
     planner = _Planner(recipe, data, hint_shapes or {})
     teachers = {name: planner.teacher(name) for name in recipe.teachers}
     refs = {name: planner.ref(name, stage) for name, stage in teachers.items()}
@@ -74,6 +76,17 @@ def make_plan(
         remarks=notes(recipe),
         samples_seen=all_have_seen(recipe),
     )
+
+
+def _files_of_models(recipe: Recipe, folder: Path, cache: Path) -> Iterator[PlannedFile]:
+    for place, owner in recipe.models.items():
+        files: dict[str, str] = {}
+        if owner.model.custom_source is not None:
+            files[f"{place}.model.source"] = owner.model.custom_source.rpartition(":")[0]
+        if isinstance(owner.weights, Weights):
+            files[f"{place}.weights.path"] = owner.weights.path
+        for inside, path in files.items():
+            yield PlannedFile.at(inside, (folder / Path(path).expanduser()).resolve(), cache)
 
 
 def untaught_stage(graph: Graph) -> Stage:

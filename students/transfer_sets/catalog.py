@@ -60,11 +60,11 @@ def load_transfer_set(config: TransferSetConfig, *, folder: Path, cache: Path) -
 
 
 def load_planned(planned: PlannedData) -> TransferSet:
-    """The transfer set that a run was planned with: what each of its roles loads.
+    """The transfer set that a run was planned with: what each of its roles loads, before its model.
 
     Raises:
         TransferSetError: the data are no longer those, absent or damaged.
-        UserError: the file of a custom set cannot be run.
+        UserError: the file of a custom set cannot be run, or a file of a model has changed.
     """
     config = planned.transfer_set
     data = _Data(config, planned.folder, planned.cache)
@@ -77,6 +77,8 @@ def load_planned(planned: PlannedData) -> TransferSet:
     planned.check_files(files)
     examples, contents = data.load(files)
     planned.check_loaded(contents)
+    # As late as can be: a role loads its model right after this.
+    planned.check_models()
     return _transfer_set(config, examples, planned.identity)
 
 

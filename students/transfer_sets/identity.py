@@ -94,7 +94,10 @@ def identity_of(config: TransferSetConfig, contents: Mapping[str, str]) -> str:
     if isinstance(config, Digits):
         return DIGITS_IDENTITY
     if not isinstance(config, CustomTransferSet):
-        return _digest([config.kind, sorted(contents.items())])
+        fields: list[object] = [config.kind, sorted(contents.items())]
+        if isinstance(config, ImageFolder) and config.parts != ImageFolder().parts:
+            fields.append(config.parts)
+        return _digest(fields)
     function = config.source.rpartition(":")[2]
     given = _digest(["custom", contents[config.file], function, sorted(config.options.items())])
     if RETURNED not in contents:

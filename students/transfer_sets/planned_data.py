@@ -1,4 +1,4 @@
-"""The samples that a run was planned with, and what has changed where others are found.
+"""The samples and files that a run was planned with, and what has changed where others are found.
 
 Imports no torch, so that planning does not either.
 """
@@ -10,23 +10,62 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from students.durable_files import write_atomically
-from students.errors import TransferSetError
+from students.errors import TransferSetError, UserError
 from students.transfer_sets.config import CustomTransferSet, TransferSetConfig
-from students.transfer_sets.identity import RETURNED, identity_of
+from students.transfer_sets.identity import RETURNED, hashes_of, identity_of
+
+
+class PlannedFile(NamedTuple):
+    """A file of weights or of code: its ``place`` in the recipe, and the hash that it had when the
+    run was planned."""
+
+    place: str
+    path: Path
+    sha256: str
+
+    @classmethod
+    def at(cls, place: str, path: Path, cache: Path) -> PlannedFile:
+        """The file as it is now.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return cls(place, path, hashes_of(path.parent, [path.name], cache=cache)[path.name])
 
 
 @dataclass(frozen=True)
 class PlannedData:
     """The transfer set's section and the identity that it had when the run was planned; the
-    recipe's ``folder``, for relative paths and custom code; and the ``cache`` of decoded data and
-    of files' hashes."""
+    recipe's ``folder``, for relative paths and custom code; the ``cache`` of decoded data and of
+    files' hashes; and the files of the ``models``."""
 
     transfer_set: TransferSetConfig
     identity: str
     folder: Path
     cache: Path
+    models: tuple[PlannedFile, ...] = ()
+
+    def check_models(self) -> None:
+        """Refuses files of models that have changed.
+
+        Raises:
+            UserError: the first that has.
+        """
+        for file in self.models:
+            try:
+                changed = file != PlannedFile.at(file.place, file.path, self.cache)
+            except OSError:
+                changed = True
+            if changed:
+                raise UserError(
+                    f"`{file.place}` is '{file.path}', which has changed since this run was "
+                    "planned; put it back, or run again with the file as it is now, and leave it "
+                    "so until the run has ended.",
+                    path=file.place,
+                )
 
     def check_files(self, files: Mapping[str, str]) -> None:
         """Refuses ``files`` (``identity.contents_of``) that are not those that were planned.

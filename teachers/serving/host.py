@@ -96,6 +96,7 @@ class TeacherHost:
 
     def reload(self) -> None:
         """Loads the network again from its file, as when the host was started."""
+        self.spec.data.check_models()
         with self._one_at_a_time:
             self._network = self.spec.load_network(self.transfer_set)
             self._teachers.clear()

@@ -14,7 +14,7 @@ from orchestrator.execution.finished_network import model_spec
 from orchestrator.execution.session import Session
 from orchestrator.execution.stage_works import StageResult
 from students.config import Resources
-from students.errors import TransferSetError
+from students.errors import TransferSetError, UserError
 from students.specs import MODEL
 from teachers.serving.evaluator import Evaluator
 from teachers.serving.host import TeacherHost
@@ -67,6 +67,37 @@ def test_a_run_whose_pictures_change_ends_and_stores_no_stage_that_saw_the_other
         assert not session.store.failures(graph.stage("student").digest)
         watcher.new.unlink()
         assert len(session.submit(graph).result().results) == 2
+
+
+class Edits(RecordingWatcher):
+    """Changes a file once the teacher is trained."""
+
+    def __init__(self, file: Path, old: str, new: str) -> None:
+        super().__init__()
+        self.edit = file, old, new
+
+    def on_end(self, result: StageResult) -> None:
+        super().on_end(result)
+        file, old, new = self.edit
+        file.write_text(file.read_text().replace(old, new))
+
+
+def test_a_run_whose_models_code_is_edited_ends_and_stores_no_stage_that_ran_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def net(input_shape, classes):\n"
+        "    c, h, w = input_shape\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(c * h * w, classes))\n"
+    )
+    loaded = small.loaded(tmp_path, *FEW, "student.model={kind: custom, source: 'net.py:net'}")
+    with Session(tmp_path / "home", ClusterConfig(mode="in_process")) as session:
+        graph = stillhouse.plan(loaded, session)
+        watcher = Edits(tmp_path / "net.py", "nn.Linear", "nn.LazyLinear(3), nn.Linear")
+        with pytest.raises(UserError, match=r"`student\.model\.source` is '.*net\.py', which has"):
+            session.submit(graph, watcher).result()
+        assert not session.store.finished(graph.stage("student"))
 
 
 def test_no_role_takes_data_that_were_not_planned(tmp_path: Path, pictures: Path) -> None:

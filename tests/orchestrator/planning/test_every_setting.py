@@ -50,6 +50,8 @@ DECIDES_WHETHER_A_RUN_GOES_ON = {"TeacherConfig.gate", "Wait.kind", "Fail.kind"}
 
 IN_THE_IDENTITY_OF_THE_DATA = {
     *(f"{kind}.kind" for kind in ("Mnist", "FashionMnist", "Cifar10", "Cifar100", "Digits")),
+    "ImageFolder.train_folder",
+    "ImageFolder.test_folder",
     *(f"{kind}.root" for kind in ("Mnist", "FashionMnist", "Cifar10", "Cifar100", "ImageFolder")),
     "CustomTransferSet.options",
 }

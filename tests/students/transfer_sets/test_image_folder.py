@@ -193,6 +193,13 @@ def test_class_folders_without_a_part_are_not_taken_for_one(load, root):
         load()
 
 
+def test_parts_that_are_exchanged_are_other_data(load, root):
+    (root / "train").rename(root / "one")
+    (root / "test").rename(root / "two")
+    one, two = (load(train_folder=a, test_folder=b) for a, b in (("one", "two"), ("two", "one")))
+    assert one.identity != two.identity and (one.train_count, two.train_count) == (9, 3)
+
+
 def test_the_training_part_is_not_the_test_part():
     with pytest.raises(ValueError, match="must be another folder than train_folder"):
         ImageFolder(root="x", train_folder="all", test_folder="all")

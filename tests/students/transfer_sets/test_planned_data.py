@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from students.errors import TransferSetError
+from students.errors import TransferSetError, UserError
 from students.transfer_sets import catalog
 from students.transfer_sets.catalog import load_planned, load_transfer_set
-from students.transfer_sets.config import CustomTransferSet, ImageFolder
-from students.transfer_sets.identity import identify
-from students.transfer_sets.planned_data import PlannedData
+from students.transfer_sets.config import CustomTransferSet, Digits, ImageFolder
+from students.transfer_sets.identity import DIGITS_IDENTITY, identify
+from students.transfer_sets.planned_data import PlannedData, PlannedFile
 
 PICTURES = ImageFolder(root="pictures", size=4, validation="none")
 Plan = Callable[..., PlannedData]
@@ -68,6 +68,18 @@ def custom(tmp_path: Path) -> Callable[[str], CustomTransferSet]:
 def test_data_that_are_as_they_were_planned_are_loaded(root: Path, plan: Plan) -> None:
     planned = plan()
     assert load_planned(planned).identity == planned.identity
+
+
+def test_files_of_models_that_changed_or_are_gone_are_named(plan: Plan, tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"planned")
+    file = PlannedFile.at("teachers.wide.weights.path", weights, tmp_path / "cache")
+    planned = PlannedData(Digits(), DIGITS_IDENTITY, tmp_path, tmp_path / "cache", (file,))
+    assert load_planned(planned).classes == 10
+    for change in (lambda: weights.write_bytes(b"another"), weights.unlink):
+        change()
+        with pytest.raises(UserError, match=r"^`teachers\.wide\.weights\.path` is '.*has changed"):
+            load_planned(planned)
 
 
 def test_files_that_were_added_changed_or_removed_are_named(root: Path, plan: Plan) -> None:
