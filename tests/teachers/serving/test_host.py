@@ -213,7 +213,7 @@ def test_of_many_classes_only_the_largest_logits_are_exact(host: TeacherHost) ->
 
 
 def test_answers_beyond_float16_are_told_once(spec: TeacherSpec, tmp_path: Path) -> None:
-    weights = safetensors.torch.load_file(spec.folder / "model.safetensors")
+    weights = safetensors.torch.load_file(spec.data.folder / "model.safetensors")
     weights["output.bias"].fill_(1e6)
     safetensors.torch.save_file(weights, tmp_path / "large.safetensors")
     large = TeacherHost(replace(spec, weights=Weights(path=str(tmp_path / "large.safetensors"))))
