@@ -34,13 +34,18 @@ def one_of(catalog: Mapping[str, str]) -> Any:
 
 
 def kind_first(value: Any) -> Any:
-    """Reads the short form of a choice: ``cosine`` stands for ``{kind: cosine}``.
+    """Reads the short form of a choice: ``cosine`` stands for ``{kind: cosine}``."""
+    return short_form(value, "kind")
 
-    Its lists become tuples here: what a validator has seen counts as Python's own, and there a
-    list is strictly no tuple.
+
+def short_form(value: Any, setting: str) -> Any:
+    """The section of which ``value`` is the one ``setting``, if it is a word.
+
+    A section's lists become tuples here: what a validator has seen counts as Python's own, and
+    there a list is strictly no tuple.
     """
     if isinstance(value, str):
-        return {"kind": value}
+        return {setting: value}
     if isinstance(value, dict):
         return {
             name: tuple(each) if isinstance(each, list) else each for name, each in value.items()

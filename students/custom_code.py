@@ -99,7 +99,7 @@ def custom_code_errors(path: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        place = _place_in_custom_code(error)
+        place = place_in_custom_code(error)
         if place is None or isinstance(error, UserError):
             raise
         ends = isinstance(error, SystemExit)
@@ -110,7 +110,7 @@ def custom_code_errors(path: str) -> Iterator[None]:
         ) from error
 
 
-def _place_in_custom_code(error: BaseException) -> str | None:
+def place_in_custom_code(error: BaseException) -> str | None:
     """Where in the user's own code ``error`` was raised, ``file.py:12`` (the innermost place);
     none if it was raised elsewhere."""
     files = {

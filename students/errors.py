@@ -35,7 +35,7 @@ class WeightsError(UserError):
 
 class ShapeMismatch(WeightsError):
     """Weights of this architecture except for the shapes of some tensors; ``shapes``, by name: the
-    file's, and the model's."""
+    file's, and the model's. ``modules`` are those that hold these tensors and no others."""
 
     def __init__(
         self,
@@ -43,9 +43,11 @@ class ShapeMismatch(WeightsError):
         *,
         path: str = "",
         shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] | None = None,
+        modules: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, path=path)
         self.shapes = dict(shapes or {})
+        self.modules = modules
 
 
 class ObjectiveError(UserError):

@@ -73,15 +73,15 @@ def nothing(folder: Path) -> None:
 WEIGHTS: list[tuple[Callable[[Path], None], str]] = [
     (nothing, r"does not exist; give the path of a weights file"),
     (a_folder, r"is a folder; give the path of a weights file"),
-    (empty, r"cannot be read: it is damaged, cut short, .*; fetch it again"),
+    (empty, r"cannot be read: it is empty \(0 bytes\); fetch it again"),
     (truncated, r"cannot be read: it is damaged, cut short, .*; fetch it again"),
     (truncated_safetensors, r"cannot be read: it is damaged, cut short, .*; fetch it again"),
     (
         other_architecture,
-        r"does not fit this model: 4 missing \(hidden\.0\.linear\.weight, .*\n.*44 unexpected"
+        r"does not fit this model: 4 missing \(hidden\.0\.linear\.weight, .*\n.*37 unexpected"
         r".*\n.*; give the weights of this very model, or change the model",
     ),
-    (other_classes, r"2 of another shape \(output\.weight \[100, 64\], not \[10, 64\].*; give"),
+    (other_classes, r"has 100 outputs \(output\.weight, .*10 classes are wanted.*select_outputs"),
 ]
 
 

@@ -53,36 +53,38 @@ def command(
     """Checks RECIPE, prints it in full and its plan of stages; starts nothing."""
     if repeat > 1 and not measured:
         raise click.UsageError("--repeat has no effect without --measure; give both or neither")
-    loaded = None
+    loaded: LoadedRecipe | None = None
+    found: tuple[str, ...] = ()
     try:
         loaded = load_recipe(recipe, overrides)
         if deep:
             from orchestrator.deep_check.deep_check import deep_check
 
             with work_prints_to_standard_error():
-                problems = deep_check(loaded, home / "cache").problems
-            if problems:
-                raise RecipeProblems(problems)
+                checked = deep_check(loaded, home / "cache")
+            if checked.problems:
+                raise RecipeProblems(checked.problems)
+            found = tuple(checked.notes)
         if measured:
             _measure(loaded, home, repeat, as_json)
             return
-    except RecipeProblems as found:
+    except RecipeProblems as wrong:
         if as_json:
-            name = loaded.recipe.name if loaded is not None else found.name or recipe.stem
-            print_json(outcome="problems", name=name, problems=found.problems)
+            name = loaded.recipe.name if loaded is not None else wrong.name or recipe.stem
+            print_json(outcome="problems", name=name, problems=wrong.problems)
         raise
     if as_json:
         print_json(
             outcome="done",
             name=loaded.recipe.name,
             problems=[],
-            notes=notes(loaded.recipe),
+            notes=(*notes(loaded.recipe), *found),
             recipe=printable(loaded),
             stages=plan_rows(loaded, home),
             not_checked=[] if deep else _unchecked(loaded),
         )
     else:
-        _print(loaded, home, deep)
+        _print(loaded, home, deep, found)
 
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
@@ -107,7 +109,7 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
         print_measured(found)
 
 
-def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
+def _print(loaded: LoadedRecipe, home: Path, deep: bool, found: tuple[str, ...]) -> None:
     text = dump_yaml(printable(loaded))
     if sys.stdout.isatty():
         from rich.console import Console
@@ -118,7 +120,7 @@ def _print(loaded: LoadedRecipe, home: Path, deep: bool) -> None:
         click.echo(text, nl=False)
     click.echo()
     print_plan(loaded, home)
-    _print_list("Notes:", notes(loaded.recipe))
+    _print_list("Notes:", (*notes(loaded.recipe), *found))
     if not deep:
         title = "Not checked (check --deep and the start of every run do that):"
         _print_list(title, _unchecked(loaded))

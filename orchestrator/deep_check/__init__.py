@@ -1,4 +1,5 @@
 """The check of a recipe that reads data, models and weights files, and their layers.
 
+models      each model, evaluated and trained, and its weights file
 deep_check  all of it; plans the recipe once it has passed
 """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
 
 from orchestrator.config import Recipe
+from orchestrator.deep_check.models import check_models
 from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
@@ -19,21 +20,15 @@ from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.rules.class_maps import class_map_problems
 from orchestrator.recipe.rules.ensemble import beyond_classes
 from orchestrator.recipe.rules.transfer_set import omitted_problems
-from students.config import StudentConfig
-from students.errors import ShapeMismatch, UserError
+from students.errors import UserError
 from students.knowledge import LOGITS
-from students.models.build import probe
-from students.models.config import Weights
-from students.models.network import Preprocess
 from students.models.taps import probe_shapes, reduced_shape
-from students.models.weights import check_weights_header
 from students.objectives.adapters import can_bridge
 from students.objectives.term import HintLayer, active_terms, needs_teachers
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.budget import bytes_of_one_view
 from teachers.bank.columns import Column
-from teachers.config import TeacherConfig
 from teachers.weighting.adaptive import Adaptive
 
 Shape = tuple[int, ...]
@@ -42,11 +37,12 @@ Shape = tuple[int, ...]
 @dataclass
 class DeepCheckResult:
     """The problems found; the transfer set, where it could be loaded; the shapes of the
-    teachers' layers that terms use, by ``HintLayer.name``."""
+    teachers' layers that terms use, by ``HintLayer.name``; notes, sentences on what is used."""
 
     problems: list[Problem] = field(default_factory=list)
     transfer_set: TransferSet | None = None
     hint_shapes: dict[str, Shape] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, problems: Iterable[Problem]) -> None:
         """Adds problems, one at most for each place."""
@@ -75,7 +71,7 @@ def checked_plan(
         identity=data.identity,
         hint_shapes=found.hint_shapes,
     )
-    return graph, data
+    return replace(graph, remarks=(*graph.remarks, *found.notes)), data
 
 
 def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
@@ -92,61 +88,12 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
         found.add(wrong_maps)
         return found
     found.add(problems_from(_sample_problems(recipe, data)))
-    models: dict[str, nn.Module] = {}
-    for place, owner in recipe.models.items():
-        try:
-            models[place] = _probe_model(place, owner, data, loaded.folder)
-        except UserError as error:
-            outputs = _outputs_problem(place, owner, error, data.classes)
-            found.add([outputs or problem_of(error, f"{place}.model")])
-    found.add(_LayerCheck(recipe, models, data.shape, found.hint_shapes).problems())
+    models = check_models(recipe, data, loaded.folder)
+    found.add(models.problems)
+    found.notes += models.notes
+    found.add(_LayerCheck(recipe, models.skeletons, data.shape, found.hint_shapes).problems())
     found.add(problems_from(_bank_problems(recipe, data)))
     return found
-
-
-def _probe_model(
-    place: str, owner: TeacherConfig | StudentConfig, data: TransferSet, folder: Path
-) -> nn.Module:
-    outputs = _outputs(owner, data.classes)
-    model = probe(owner.model, input_shape=data.shape, classes=outputs, folder=folder)
-    Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std)
-    if isinstance(owner.weights, Weights):
-        check_weights_header(model, owner.weights, path_in_recipe=f"{place}.weights", folder=folder)
-    return model
-
-
-def _outputs(owner: TeacherConfig | StudentConfig, classes: int) -> int:
-    known = owner.classes if isinstance(owner, TeacherConfig) else None
-    return classes if known is None else len(known)
-
-
-def _outputs_problem(
-    place: str, owner: TeacherConfig | StudentConfig, error: UserError, classes: int
-) -> Problem | None:
-    """The problem of a loaded teacher at ``place`` whose weights differ from its config in the
-    number of outputs alone, in a transfer set of so many ``classes``; none if ``error`` is
-    another."""
-    if not isinstance(error, ShapeMismatch) or not isinstance(owner, TeacherConfig):
-        return None
-    shapes = error.shapes.values()
-    if any(given[1:] != expected[1:] for given, expected in shapes):
-        return None
-    wanted = _outputs(owner, classes)
-    [(given, expected), *others] = {(given[:1], expected[:1]) for given, expected in shapes}
-    if others or expected != (wanted,) or not given or given[0] > classes:
-        return None
-    weights = f"`{place}.weights.path` ('{owner.weights.path if owner.weights else ''}')"
-    if owner.classes is None:
-        sentence = (
-            f"`{place}.classes` is not set, but {weights} has {given[0]} outputs, and the transfer "
-            f"set {classes} classes; list the class of each output, in their order"
-        )
-    else:
-        sentence = (
-            f"`{place}.classes` names {wanted} classes, but {weights} has {given[0]} outputs; name "
-            "one class for each of them, in their order"
-        )
-    return Problem(f"{place}.classes", sentence)
 
 
 def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:

@@ -116,7 +116,13 @@ def _weights(config: Weights | StageOutput, data: PlannedData) -> Plain:
         return {"stage": config.stage, "output": config.name}
     path = (data.folder / Path(config.path).expanduser()).resolve()
     sha256 = hashes_of(path.parent, [path.name], cache=data.cache)[path.name]
-    return {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
+    fields: Plain = {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
+    # Left out where they are not used, so that the digests of other recipes stay as they were.
+    if config.leave_out:
+        fields["leave_out"] = sorted(config.leave_out)
+    if config.select_outputs is not None:
+        fields["select_outputs"] = config.select_outputs
+    return fields
 
 
 def _term(term: Term, spec: StudentSpec) -> Plain:

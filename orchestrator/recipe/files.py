@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.message_text import dotted
 from students.models.config import Weights
+from students.models.weights_format import path_problem
 
 
 def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
@@ -21,7 +22,7 @@ def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
     for place, source in sources.items():
         if source is not None:
             file = loaded.folder / Path(source.rpartition(":")[0]).expanduser()
-            yield from _missing(file, f"{place}.source", source, "a Python file beside the recipe")
+            yield from _missing(file, f"{place}.source", source)
     written = {
         dotted(path).removesuffix(".path"): text for path, text in loaded.from_environment.items()
     }
@@ -29,11 +30,14 @@ def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
         if isinstance(owner.weights, Weights):
             file = loaded.folder / Path(owner.weights.path).expanduser()
             text = written.get(f"{place}.weights", owner.weights.path)
-            yield from _missing(file, f"{place}.weights.path", text, "a weights file")
+            if problem := path_problem(file, owner.weights.path):
+                yield f"`{place}.weights.path` is '{text}', which {problem}"
 
 
-def _missing(file: Path, place: str, written: str, what: str) -> Iterator[str]:
-    if not file.exists():
-        yield f"`{place}` is '{written}', which does not exist; give the path of {what}"
-    elif not file.is_file():
-        yield f"`{place}` is '{written}', which is a folder; give the path of {what}"
+def _missing(file: Path, place: str, written: str) -> Iterator[str]:
+    if not file.is_file():
+        problem = "is a folder" if file.exists() else "does not exist"
+        yield (
+            f"`{place}` is '{written}', which {problem}; give the path of a Python file beside the"
+            " recipe"
+        )

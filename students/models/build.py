@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cluster.errors import first_line
-from students.custom_code import user_code
 from students.errors import ModelError
 from students.models.config import Model, Shape, Weights
-from students.models.network import Network, Preprocess, evaluating, spread_of
+from students.models.network import Network, Preprocess, spread_of
 from students.models.weights import load_weights
 from students.randomness import seed_of
 from students.transfer_sets.transfer_set import TransferSet
@@ -71,7 +69,13 @@ def build_network(
         folder=folder,
     )
     if weights is not None:
-        load_weights(model, weights, path_in_recipe=f"{path}.weights", folder=folder)
+        load_weights(
+            model,
+            weights,
+            path_in_recipe=f"{path}.weights",
+            folder=folder,
+            own_name=config.tensor_name,
+        )
     first = Preprocess(config.preprocessing, mean=transfer_set.mean, std=transfer_set.std)
     return Network(first, model, spread_of(classes, transfer_set.classes))
 
@@ -117,53 +121,15 @@ def skeleton(config: Model, *, input_shape: Shape, classes: int, folder: Path) -
     shape = config.model_shape(input_shape)
     # Some compute with tensors while they are built, which the meta device cannot.
     with contextlib.suppress(ModelError) if config.initialises_itself else contextlib.nullcontext():
-        return _on("meta", config, shape, classes, folder)
-    return _on("cpu", config, shape, classes, folder).to("meta")
+        return build_on("meta", config, shape, classes, folder)
+    return build_on("cpu", config, shape, classes, folder).to("meta")
 
 
-def probe(config: Model, *, input_shape: Shape, classes: int, folder: Path) -> nn.Module:
-    """The skeleton, after a check that two pictures give logits [2, classes].
-
-    A model that cannot compute on the meta device is run on the CPU.
+def build_on(device: str, config: Model, shape: Shape, classes: int, folder: Path) -> nn.Module:
+    """The model for preprocessed pictures of ``shape`` on ``device``, with whatever weights.
 
     Raises:
-        ModelError: the model cannot be built, fails on pictures of this shape, or does not
-            return logits.
+        ModelError: the model cannot be built; the message says why.
     """
-    model = skeleton(config, input_shape=input_shape, classes=classes, folder=folder)
-    shape = config.model_shape(input_shape)
-    size = "x".join(map(str, shape))
-    try:
-        output = _output(model, config, shape, classes, folder)
-    except Exception as error:  # a custom or unusual model may raise anything
-        raise ModelError(
-            f"`kind` is {config.kind!r}, but the model fails on pictures of {size}"
-            f" ({first_line(error)}); choose another size by `preprocessing.size`, or another"
-            " model",
-            path="kind",
-        ) from error
-    if not isinstance(output, Tensor) or tuple(output.shape) != (2, classes):
-        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ModelError(
-            f"`kind` is {config.kind!r}, but the model returns {got} for two pictures of {size}; it"
-            f" must return logits [2, {classes}]",
-            path="kind",
-        )
-    return model
-
-
-def _output(model: nn.Module, config: Model, shape: Shape, classes: int, folder: Path) -> object:
-    with contextlib.suppress(Exception):
-        return _forward(model, "meta", shape)
-    return _forward(_on("cpu", config, shape, classes, folder), "cpu", shape)
-
-
-def _forward(model: nn.Module, device: str, shape: Shape) -> object:
-    with user_code(), evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        output: object = model(torch.zeros(2, *shape, device=device))
-    return output
-
-
-def _on(device: str, config: Model, shape: Shape, classes: int, folder: Path) -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.device(device):
         return config.build(shape, classes, folder).to(device)

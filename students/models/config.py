@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cluster.section import Section
+from cluster.section import Section, short_form
 from students.lazy_imports import nn
 
 Shape = tuple[int, int, int]
@@ -65,6 +65,11 @@ class Model(Section):
         """What the network depends on; two ways of writing the same network are one."""
         return self.model_dump(mode="json")
 
+    def tensor_name(self, published: str) -> str | None:
+        """The network's own name of the tensor that published files call ``published``; none if it
+        is of a part that only training uses, which the network here lacks."""
+        return published
+
     @property
     def custom_source(self) -> str | None:
         """The user's own function, ``file.py:function``, that is part of it."""
@@ -80,16 +85,23 @@ class Weights(Section):
     """A file of weights: a safetensors file or one that ``torch.save`` wrote.
 
     ``key`` names the part of the file that holds them, ``strip_prefix`` what stands before
-    every name; both are found by themselves where the usual words were used.
+    every name; both are found by themselves where the usual words were used. ``leave_out`` names
+    modules, such as another data set's head; ``select_outputs`` takes some of its outputs.
     """
 
     path: str = Field(min_length=1)
     key: str | None = None
     strip_prefix: str | None = None
+    leave_out: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="modules that are not loaded; a student's start from new values"
+    )
+    select_outputs: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, min_length=1, description="the file's outputs that are the model's, in order"
+    )
 
 
 def _path_first(value: object) -> object:
-    return {"path": value} if isinstance(value, str) and value != "none" else value
+    return value if value == "none" else short_form(value, "path")
 
 
 WeightsConfig = Annotated[Weights, BeforeValidator(_path_first)]

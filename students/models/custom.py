@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from cluster.errors import first_line
-from students.custom_code import load_function, user_code
+from students.custom_code import load_function, place_in_custom_code, user_code
 from students.errors import ModelError
-from students.lazy_imports import nn
+from students.lazy_imports import nn, torch
 from students.models.config import Model, Options, Shape
 
 
@@ -59,4 +59,37 @@ class CustomModel(Model):
                 " it must return a torch.nn.Module",
                 path="source",
             )
+        return _with_sizes(model, self.source, shape)
+
+
+def _with_sizes(model: nn.Module, source: str, shape: Shape) -> nn.Module:
+    """``model``, whose lazy layers have taken their sizes from a picture.
+
+    Raises:
+        ModelError: they have not.
+    """
+    if not _lazy_layers(model):
         return model
+    from students.models.network import evaluating
+
+    reason = "which it does not use in evaluation mode,"
+    try:
+        with user_code(source), evaluating(model), torch.no_grad():
+            model(torch.zeros(1, *shape))
+    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+        place = place_in_custom_code(error)
+        at = "" if place is None else f" at {place}"
+        reason = f"and it raises {type(error).__name__}{at}: {first_line(error)}"
+    if lazy := _lazy_layers(model):
+        raise ModelError(
+            f"`source` is {source!r}, whose model has layers without sizes ({', '.join(lazy[:3])}),"
+            f" {reason} on one picture of {'x'.join(map(str, shape))}; give these layers sizes",
+            path="source",
+        )
+    return model
+
+
+def _lazy_layers(model: nn.Module) -> list[str]:
+    is_lazy = torch.nn.parameter.is_lazy
+    tensors = (*model.named_parameters(), *model.named_buffers())
+    return list(dict.fromkeys(n.rpartition(".")[0] for n, each in tensors if is_lazy(each)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,6 +26,10 @@ _OF_A_CONVOLUTION = (
     "out_channels", "kernel_size", "stride", "padding", "dilation", "padding_mode",
 )  # fmt: skip
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
+_AUXILIARY = re.compile(r"(aux1|aux2|AuxLogits)\.")
+_OLD_DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+_OLD_PERCEPTRON = {"mlp.linear_1.": "mlp.0.", "mlp.linear_2.": "mlp.3."}
+"""Names in published files of DenseNets and vision transformers that the networks have no more."""
 
 
 class TorchvisionModel(Model):
@@ -35,6 +40,17 @@ class TorchvisionModel(Model):
     options: Options = Field({}, description="what torchvision's function takes")
 
     initialises_itself: ClassVar[bool] = True
+
+    def tensor_name(self, published: str) -> str | None:
+        """The present name, without the auxiliary heads that only training uses."""
+        if self.name in _WITH_AUXILIARY_OUTPUTS:
+            return None if _AUXILIARY.match(published) else published
+        if self.name.startswith("densenet"):
+            return _OLD_DENSE_LAYER.sub(r"\1\2", published)
+        if self.name.startswith("vit_"):
+            for old, present in _OLD_PERCEPTRON.items():
+                published = published.replace(old, present)
+        return published
 
     def build(self, shape: Shape, classes: int, folder: Path) -> nn.Module:
         """The network for pictures of ``shape`` (channels, height, width).

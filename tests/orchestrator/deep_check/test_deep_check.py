@@ -180,7 +180,21 @@ def test_headers_of_weights_are_checked_for_teachers_and_the_student(tmp_path: P
         "student.weights=w.safetensors",
     )
     assert {"teachers.wide.weights.path", "student.weights.path"} == set(found)
-    assert all("does not fit this model" in sentence for sentence in found.values())
+    assert "does not fit this model" in found["student.weights.path"]
+    assert "select_outputs" in found["teachers.wide.weights.path"]
+
+
+def test_a_student_from_other_classes_is_told_to_leave_the_last_layer_out(tmp_path: Path) -> None:
+    model = Mlp(hidden=(64,))
+    other = build_model(model, input_shape=(1, 8, 8), classes=100, seed=0, folder=tmp_path)
+    safetensors.torch.save_file(other.state_dict(), tmp_path / "w")
+    start = ("student.model.hidden=[64]", "student.weights.path=w")
+    sentence = problems(tmp_path, *start)["student.weights.path"]
+    assert "has 100 outputs (output.bias, output.weight), but 10 classes" in sentence
+    assert "set `student.weights.leave_out: [output]`" in sentence
+    found = checked(tmp_path, *start, "student.weights.leave_out=[output]")
+    assert found.problems == []
+    assert "2 tensors (output.weight, output.bias) of the model are left out" in found.notes[0]
 
 
 def test_nothing_is_drawn_and_no_thread_is_changed(tmp_path: Path) -> None:
@@ -250,3 +264,33 @@ def test_a_batch_has_no_more_samples_than_there_are_of_a_specialists_classes(
     found = problems(tmp_path, "teachers.wide.classes=[3, 5]", "teachers.wide.train.batch_size=512")
     assert list(found) == ["teachers.wide.train.batch_size"]
     assert "there are only 2" in found["teachers.wide.train.batch_size"]
+
+
+def test_a_teacher_of_which_a_part_is_left_out_is_reported(tmp_path: Path) -> None:
+    state = build_model(
+        Mlp(hidden=(64,)), input_shape=(1, 8, 8), classes=10, seed=0, folder=tmp_path
+    ).state_dict()
+    safetensors.torch.save_file(state | {"aux.bias": torch.zeros(3)}, tmp_path / "w")
+    loaded = ("teachers.wide.train=null", "teachers.wide.weights.path=w")
+    found = problems(tmp_path, *loaded, "teachers.wide.weights.leave_out=[aux, output]")
+    [(place, sentence)] = found.items()
+    assert place == "teachers.wide.weights.leave_out"
+    assert "leaves out tensors of the model itself (output.weight)" in sentence
+    result = checked(tmp_path, *loaded, "teachers.wide.weights.leave_out=[aux]")
+    assert result.problems == []
+    assert result.notes == [
+        "`teachers.wide.weights` ('w'): 1 tensors (aux.bias) of the file are left out."
+    ]
+
+
+def test_a_micro_batch_of_one_sample_is_reported_where_it_is_set(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def make(input_shape, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, classes))\n"
+    )
+    custom = ("student.model={kind: custom, source: 'net.py:make'}", "student.objective.near=null")
+    assert problems(tmp_path, *custom) == {}
+    [(place, sentence)] = problems(tmp_path, *custom, "student.train.micro_batch_size=1").items()
+    assert place == "student.train.micro_batch_size"
+    assert sentence.startswith("`student.train.micro_batch_size` is 1")

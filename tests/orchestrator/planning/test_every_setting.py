@@ -98,6 +98,8 @@ EXAMPLES: Mapping[type, Mapping[str, Any]] = {
 OTHERS: Mapping[str, Any] = {
     "Weights.path": "other.pt",
     "Weights.key": "ema",
+    "Weights.leave_out": ("fc",),
+    "Weights.select_outputs": (3, 5),
     "ResNetCifar.depth": 14,
     "WideResNet.depth": 22,
     "CustomModel.source": "net.py:other",

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from students.errors import ModelError, UserError
-from students.models.build import build_model, initialise, probe, skeleton
+from students.models.build import build_model, initialise, skeleton
 from students.models.catalog import ModelConfig
+from students.models.probe import probe
 
 CIFAR, DIGITS = (3, 32, 32), (1, 8, 8)
 ADAPTER: TypeAdapter[Any] = TypeAdapter(ModelConfig)

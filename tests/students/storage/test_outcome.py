@@ -8,8 +8,6 @@ import safetensors.torch
 import torch
 
 from students.errors import CheckpointError, StaleAttempt
-from students.models.config import Weights
-from students.models.weights import read_weights
 from students.specs import MODEL
 from students.storage.attempts import begin_attempt
 from students.storage.outcome import (
@@ -58,7 +56,7 @@ def test_an_outcome_is_read_back_as_it_was(stage):
     assert name == MODEL
     assert {**vars(found), "files": {}} == vars(OUTCOME)
     assert torch.equal(read_logits(stage, MODEL, VALIDATION), LOGITS)
-    loaded = read_weights(Weights(path=str(weights_file(stage))), path_in_recipe="w", folder=stage)
+    loaded = safetensors.torch.load_file(weights_file(stage))
     assert all(torch.equal(loaded[name], WEIGHTS[name]) for name in WEIGHTS)
 
 
@@ -160,8 +158,7 @@ def test_a_disk_that_is_full_leaves_no_partial_outcome(tmp_path, monkeypatch):
 def test_tied_weights_and_views_are_stored_in_full(tmp_path):
     shared = torch.arange(6.0).reshape(2, 3)
     write(tmp_path, begin_attempt(tmp_path), weights={"a": shared, "b": shared, "c": shared.T})
-    path = Weights(path=str(weights_file(tmp_path)))
-    loaded = read_weights(path, path_in_recipe="w", folder=tmp_path)
+    loaded = safetensors.torch.load_file(weights_file(tmp_path))
     assert torch.equal(loaded["a"], loaded["b"])
     assert torch.equal(loaded["c"], shared.T)
 

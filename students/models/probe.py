@@ -1,0 +1,166 @@
+"""Runs a model's skeleton as a run will: whether it makes logits, evaluated and trained."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cluster.errors import first_line
+from students.custom_code import place_in_custom_code, user_code
+from students.errors import ModelError
+from students.models.build import build_on, skeleton
+from students.models.config import Model, Shape
+from students.models.network import evaluating
+
+
+def probe(
+    config: Model,
+    *,
+    input_shape: Shape,
+    classes: int,
+    folder: Path,
+    trained_on: int | None = None,
+) -> nn.Module:
+    """The skeleton, after a check that pictures give logits [B, classes]: one and two in evaluation
+    mode, and ``trained_on`` of them, a micro-batch, in training mode with its gradients.
+
+    A model that cannot compute on the meta device is run on the CPU.
+
+    Raises:
+        ModelError: the model cannot be built, fails on pictures of this shape, or does not
+            return logits; ``path`` is ``train.micro_batch_size`` if only that is at fault.
+    """
+    tried = _Probe(config, input_shape, classes, folder)
+    model = tried.skeleton()
+    tried.evaluate(model, 2)
+    tried.evaluate(model, 1)
+    if trained_on is not None:
+        tried.train(trained_on)
+    return model
+
+
+@dataclass(frozen=True)
+class _Probe:
+    config: Model
+    input_shape: Shape
+    classes: int
+    folder: Path
+
+    def skeleton(self) -> nn.Module:
+        return skeleton(
+            self.config,
+            input_shape=self.input_shape,
+            classes=self.classes,
+            folder=self.folder,
+        )
+
+    def evaluate(self, model: nn.Module, samples: int) -> None:
+        """Raises what is wrong with ``model`` in evaluation mode."""
+        with contextlib.suppress(Exception):
+            output = self._evaluated(model, samples, "meta")
+            self._check(output, samples, "evaluation")
+            return
+        try:
+            output = self._evaluated(self._on_cpu(), samples, "cpu")
+        except Exception as error:  # a custom or unusual model may raise anything
+            raise self._failure(error, samples, "evaluation") from error
+        self._check(output, samples, "evaluation")
+
+    def train(self, samples: int) -> None:
+        """Raises what is wrong with the model in training mode; on a copy, for its buffers change,
+        and perhaps what else it keeps."""
+        try:
+            self._learn(samples)
+        except ModelError:
+            raise
+        except Exception as error:  # a custom or unusual model may raise anything
+            if samples == 1 and self._learns_from_two():
+                raise ModelError(
+                    "`train.micro_batch_size` is 1 (the batch size, if not given), but this model"
+                    f" fails in training mode on one sample ({first_line(error)}): batch"
+                    " normalisation, say, needs more than one value; give 2 or more",
+                    path="train.micro_batch_size",
+                ) from error
+            raise self._failure(error, samples, "training") from error
+
+    def _learns_from_two(self) -> bool:
+        try:
+            self._learn(2)
+        except Exception:  # noqa: BLE001 - the first error is the one to report
+            return False
+        return True
+
+    def _learn(self, samples: int) -> None:
+        with contextlib.suppress(Exception):
+            self._backward(self.skeleton().train(), samples, "meta")
+            return
+        self._backward(self._on_cpu().train(), samples, "cpu")
+
+    def _backward(self, model: nn.Module, samples: int, device: str) -> None:
+        output = self._output(model, samples, device)
+        logits = self._check(output, samples, "training")
+        if not logits.requires_grad:
+            raise ModelError(
+                f"`kind` is {self.config.kind!r}, but in training mode its logits have no gradient,"
+                " so it cannot be trained; use neither detach() nor no_grad(), and leave"
+                " parameters trainable",
+                path="kind",
+            )
+        torch.autograd.backward(logits.float().sum())
+
+    def _evaluated(self, model: nn.Module, samples: int, device: str) -> object:
+        with evaluating(model), torch.no_grad():
+            return self._output(model, samples, device)
+
+    def _on_cpu(self) -> nn.Module:
+        shape = self.config.model_shape(self.input_shape)
+        return build_on("cpu", self.config, shape, self.classes, self.folder)
+
+    def _output(self, model: nn.Module, samples: int, device: str) -> object:
+        shape = self.config.model_shape(self.input_shape)
+        with user_code(), torch.random.fork_rng(devices=[]):
+            output: object = model(torch.zeros(samples, *shape, device=device))
+        return output
+
+    def _check(self, output: object, samples: int, mode: str) -> Tensor:
+        """The output, which is logits of so many samples.
+
+        Raises:
+            ModelError: it is not.
+        """
+        shape = [samples, self.classes]
+        if not isinstance(output, Tensor):
+            got = f"a {type(output).__name__}"
+        elif list(output.shape) != shape:
+            got = str(list(output.shape))
+        elif not output.is_floating_point():
+            got = f"{output.dtype} numbers"
+        else:
+            return output
+        raise ModelError(
+            f"`kind` is {self.config.kind!r}, but in {mode} mode the model returns {got} for"
+            f" {self._pictures(samples)}; it must return logits {shape} alone, as floating-point"
+            " numbers, in both modes",
+            path="kind",
+        )
+
+    def _failure(self, error: Exception, samples: int, mode: str) -> ModelError:
+        if isinstance(error, ModelError):
+            return error
+        place = place_in_custom_code(error)
+        at = "" if place is None else f", at {place}"
+        return ModelError(
+            f"`kind` is {self.config.kind!r}, but the model fails in {mode} mode on"
+            f" {self._pictures(samples)} ({type(error).__name__}: {first_line(error)}{at}); choose"
+            " another size by `preprocessing.size`, or "
+            + ("another model" if place is None else "correct its code"),
+            path="kind",
+        )
+
+    def _pictures(self, samples: int) -> str:
+        size = "x".join(map(str, self.config.model_shape(self.input_shape)))
+        return f"{samples} picture{'s' if samples > 1 else ''} of {size}"
