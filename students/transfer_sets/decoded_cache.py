@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from students.durable_files import sync
+from students.durable_files import file_sha256, sync
 from students.errors import TransferSetError
 from students.transfer_sets.examples import Examples, Pictures
+from students.transfer_sets.identity import hashes_of
 
 PREPARED_FORMAT = 1
 """Raised by hand when the meaning of the files changes."""
 _LONGEST_WAIT = 3600.0
+_ARRAYS = ("inputs.npy", "targets.npy")
 
 
 def load_or_make(
@@ -35,12 +37,12 @@ def load_or_make(
     """
     name = hashlib.sha256(json.dumps([PREPARED_FORMAT, *key]).encode()).hexdigest()[:32]
     place = cache / "transfer_sets" / name
-    if (found := _read(place)) is not None:
+    if (found := _read(place, cache)) is not None:
         return found
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock"), timeout=_LONGEST_WAIT):
-            return _read(place) or _make(place, make)
+            return _read(place, cache) or _make(place, cache, make)
     except Timeout as problem:
         raise TransferSetError(
             f"Another process has been preparing the pictures in '{place}' for over an hour; "
@@ -64,7 +66,7 @@ def empty_array(folder: Path, shape: tuple[int, ...]) -> Pictures:
     return array
 
 
-def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
+def _make(place: Path, cache: Path, make: Callable[[Path], Examples]) -> Examples:
     """Makes the examples beside ``place`` and moves them there in one step."""
     # Only one process at a time makes these: what lies there is damaged, or of one that was killed.
     for left_behind in place.parent.glob(f"{place.name}*/"):
@@ -79,19 +81,23 @@ def _make(place: Path, make: Callable[[Path], Examples]) -> Examples:
         np.save(folder / "targets.npy", examples.targets)
         fields = ("class_names", "train_count", "mean", "std")
         facts = {name: getattr(examples, name) for name in fields}
+        facts["sha256"] = {name: file_sha256(folder / name) for name in _ARRAYS}
         (folder / "facts.json").write_text(json.dumps(facts))
         for file in folder.iterdir():
             sync(file)
         folder.replace(place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _read(place) or examples
+    return _read(place, cache) or examples
 
 
-def _read(place: Path) -> Examples | None:
+def _read(place: Path, cache: Path) -> Examples | None:
     """The examples at ``place``, or none where they are absent or damaged."""
     try:
         facts = json.loads((place / "facts.json").read_text())
+        # Read whole only where a file is not the one that was read before.
+        if hashes_of(place, _ARRAYS, cache=cache) != facts["sha256"]:
+            return None
         # Copy on write: pages are shared by all processes, and torch wants a writable array.
         inputs = np.load(place / "inputs.npy", mmap_mode="c")
         targets = np.load(place / "targets.npy")

@@ -142,7 +142,7 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
     for name in names:
         before = _stamp(root / name)
         remembered = known.get(name)
-        if remembered is not None and remembered[0] == before:
+        if isinstance(remembered, list) and remembered[:1] == [before] and len(remembered) == 2:
             found[name] = str(remembered[1])
         else:
             found[name] = file_sha256(root / name)

@@ -59,3 +59,15 @@ def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path):
 def test_the_file_is_shared_and_not_read_whole(tmp_path):
     load_or_make(["x"], cache=tmp_path, make=make)
     assert isinstance(load_or_make(["x"], cache=tmp_path, make=make).inputs, np.memmap)
+
+
+@pytest.mark.parametrize("name", ["inputs.npy", "targets.npy"])
+def test_an_array_of_which_a_byte_has_changed_is_made_again(tmp_path, name):
+    load_or_make(["x"], cache=tmp_path, make=make)
+    (file,) = (tmp_path / "transfer_sets").glob(f"*/{name}")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    again = load_or_make(["x"], cache=tmp_path, make=make)
+    assert again.inputs[:, 0, 0, 0].tolist() == list(range(6))
+    assert again.targets.tolist() == [0, 1, 0, 1, 0, 1]
