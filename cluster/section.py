@@ -6,6 +6,7 @@ import functools
 import operator
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pkgutil import resolve_name
 from typing import Annotated, Any
@@ -22,6 +23,15 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
     )
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a setting has its bounds, beside them in its annotation: what stands after "since".
+    ``share``: it is a share of one, so that 20 means 20 %."""
+
+    text: str
+    share: bool = False
 
 
 def one_of(catalog: Mapping[str, str]) -> Any:
@@ -66,9 +76,13 @@ def _duration(value: Any) -> Any:
     return timedelta(seconds=value)
 
 
+LONGEST = timedelta(hours=24)
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
+    Field(le=LONGEST),
+    Reason("a plain number is seconds, not milliseconds"),
     PlainSerializer(lambda value: f"{value.total_seconds():g}s"),
 ]
 """A time span, written ``60s``, ``10m`` or ``1h`` (a plain number is seconds)."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cluster.section import Section
+from cluster.section import Reason, Section
 from students.lr_schedule import Cosine, LrSchedule
 from students.models.catalog import ModelConfig
 from students.models.config import OptionalWeights
@@ -15,6 +15,9 @@ from students.optimizers import Optimizer, Sgd
 
 Positive = Annotated[int, Field(ge=1)]
 Threads = Literal["auto"] | Annotated[int, Field(ge=1, le=1024)]
+
+
+Epochs = Annotated[int, Field(ge=1, le=100_000), Reason("an epoch is all samples, not a step")]
 
 
 class Resources(Section):
@@ -31,10 +34,16 @@ class CheckpointConfig(Section):
     keep: Positive = 2
 
 
+_Clipping = Annotated[
+    float, Field(ge=1e-5), Reason("no gradient gets longer than that, so nothing would be learned")
+]
+_Norm = Annotated[float, Field(ge=1e-3), Reason("the weights into a unit get no longer than that")]
+
+
 class TrainConfig(Section):
     """How a student is trained. ``batch_size`` = ranks x accumulation x ``micro_batch_size``."""
 
-    epochs: Positive = 60
+    epochs: Epochs = 60
     batch_size: Positive = 64
     micro_batch_size: Positive | None = Field(None, description="the batch size, if not given")
     threads: Threads = "auto"
@@ -42,8 +51,8 @@ class TrainConfig(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     optimizer: Optimizer = Sgd()
     lr_schedule: LrSchedule = Cosine()
-    gradient_clipping: Annotated[float, Field(gt=0)] | Literal["none"] = 1.0
-    max_norm: Annotated[float, Field(gt=0)] | Literal["none"] = Field(
+    gradient_clipping: _Clipping | Literal["none"] = 1.0
+    max_norm: _Norm | Literal["none"] = Field(
         "none", description="largest norm of the weights into one unit (Hinton et al., 2012)"
     )
     checkpoint: CheckpointConfig = CheckpointConfig()

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cluster.section import Section, kind_first
-from students.config import EngineConfig, Positive, Resources, Threads, TrainConfig
+from cluster.section import Reason, Section, kind_first
+from students.config import EngineConfig, Epochs, Positive, Resources, Threads, TrainConfig
 from students.models.catalog import ModelConfig
 from students.models.config import WeightsConfig
 from students.objectives.config import ObjectiveConfig
 from students.objectives.cross_entropy import Task
+from students.objectives.term import Temperature
 from students.transfer_sets.config import Augment, Share
 from teachers.ensemble.noise import Noise
 from teachers.weighting.catalog import WeightingConfig
@@ -25,7 +26,7 @@ them, and a teacher's process serves ``cluster.runtime.STREAMS_PER_PROCESS``."""
 class TeacherTrain(TrainConfig):
     """How a teacher is trained, in its own stage; its seed comes from its name."""
 
-    epochs: Positive = 15
+    epochs: Epochs = 15
     seed: Annotated[int, Field(ge=0)] | None = Field(  # type: ignore[assignment]
         None, description="from the recipe's seed and the teacher's name, if not said"
     )
@@ -88,8 +89,8 @@ OnTeacherLoss = Annotated[
 class BankConfig(Section):
     """What of the teachers' answers is stored, so that none is computed twice."""
 
-    budget_gb: Annotated[float, Field(gt=0)] = Field(
-        10, description="of the whole bank, 10^9 bytes"
+    budget_gb: Annotated[float, Field(gt=0, le=1e6), Reason("it counts 10^9 bytes, not bytes")] = (
+        Field(10, description="of the whole bank, 10^9 bytes")
     )
     top_k: Literal["none"] | Annotated[int, Field(ge=1, le=65535)] = Field(
         "none", description="the largest logits that are stored; of the others their mean"
@@ -107,7 +108,7 @@ class EnsembleConfig(Section):
 
     weighting: WeightingConfig = Uniform()
     mean: Literal["arithmetic", "geometric"] = "arithmetic"
-    temperature: Annotated[float, Field(gt=0, le=1000)] = 4.0
+    temperature: Temperature = 4.0
     on_teacher_loss: OnTeacherLoss = Wait()
     noise: Literal["none"] | Noise = "none"
     bank: Literal["none"] | BankConfig = BankConfig()

@@ -16,7 +16,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Node
 from orchestrator.planning.planner import make_plan, stage_names
 from orchestrator.recipe.advice import notes
-from orchestrator.recipe.files import missing_files
+from orchestrator.recipe.files import class_count, missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
 from students.errors import UserError
@@ -57,6 +57,7 @@ def command(
     found: tuple[str, ...] = ()
     try:
         loaded = load_recipe(recipe, overrides)
+        classes = class_count(loaded)
         if deep:
             from orchestrator.deep_check.deep_check import deep_check
 
@@ -65,6 +66,8 @@ def command(
             if checked.problems:
                 raise RecipeProblems(checked.problems)
             found = tuple(checked.notes)
+            if checked.transfer_set is not None:
+                classes = checked.transfer_set.classes
         if measured:
             _measure(loaded, home, repeat, as_json)
             return
@@ -73,18 +76,19 @@ def command(
             name = loaded.recipe.name if loaded is not None else wrong.name or recipe.stem
             print_json(outcome="problems", name=name, problems=wrong.problems)
         raise
+    said = (*notes(loaded.recipe, classes), *found)
     if as_json:
         print_json(
             outcome="done",
             name=loaded.recipe.name,
             problems=[],
-            notes=(*notes(loaded.recipe), *found),
+            notes=said,
             recipe=printable(loaded),
             stages=plan_rows(loaded, home),
             not_checked=[] if deep else _unchecked(loaded),
         )
     else:
-        _print(loaded, home, deep, found)
+        _print(loaded, home, deep, said)
 
 
 def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> None:
@@ -109,7 +113,7 @@ def _measure(loaded: LoadedRecipe, home: Path, repeats: int, as_json: bool) -> N
         print_measured(found)
 
 
-def _print(loaded: LoadedRecipe, home: Path, deep: bool, found: tuple[str, ...]) -> None:
+def _print(loaded: LoadedRecipe, home: Path, deep: bool, said: tuple[str, ...]) -> None:
     text = dump_yaml(printable(loaded))
     if sys.stdout.isatty():
         from rich.console import Console
@@ -120,7 +124,7 @@ def _print(loaded: LoadedRecipe, home: Path, deep: bool, found: tuple[str, ...])
         click.echo(text, nl=False)
     click.echo()
     print_plan(loaded, home)
-    _print_list("Notes:", (*notes(loaded.recipe), *found))
+    _print_list("Notes:", said)
     if not deep:
         title = "Not checked (check --deep and the start of every run do that):"
         _print_list(title, _unchecked(loaded))

@@ -70,6 +70,7 @@ def checked_plan(
         repeats=repeats,
         identity=data.identity,
         hint_shapes=found.hint_shapes,
+        classes=data.classes,
     )
     return replace(graph, remarks=(*graph.remarks, *found.notes)), data
 
@@ -112,11 +113,29 @@ def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
         if teacher.train is not None:
             samples = len(own.teacher_ids(teacher.train.fraction))
             given.append((f"teachers.{name}.train", teacher.train.batch_size, samples))
+    yield from _augmentations(recipe, data)
     for place, batch, samples in given:
         if batch > samples:
             yield (
                 f"`{place}.batch_size` is {batch}, but there are only {samples} samples to learn "
                 "from; lower it, or give more of them"
+            )
+
+
+def _augmentations(recipe: Recipe, data: TransferSet) -> Iterator[str]:
+    """Shifts that may leave less than half of a picture."""
+    augments = {"transfer_set.augment": recipe.transfer_set.augment}
+    for name, teacher in recipe.teachers.items():
+        if teacher.train is not None and teacher.train.augment is not None:
+            augments[f"teachers.{name}.train.augment"] = teacher.train.augment
+    side = min(data.shape[1:])
+    for place, augment in augments.items():
+        pixels, _ = augment.variation
+        if pixels > side // 2:
+            yield (
+                f"`{place}` shifts pictures by up to {pixels} pixels, but they are "
+                f"{data.shape[1]} x {data.shape[2]}: less than half of one would be left; make it "
+                f"{max(1, side // 8)}"
             )
 
 

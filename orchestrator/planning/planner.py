@@ -40,11 +40,13 @@ def make_plan(
     repeats: int = 1,
     identity: str | None = None,
     hint_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    classes: int | None = None,
 ) -> Graph:
     """Plans ``recipe``, which lies in ``folder``; the student is trained with ``repeats`` seeds.
 
     ``identity`` is the transfer set's, if it has been loaded; for a custom function there is no
-    other way to know it. ``hint_shapes`` are those of ``Stage``.
+    other way to know it. ``hint_shapes`` are those of ``Stage``; ``classes`` is their number where
+    only the data show it.
 
     Raises:
         TransferSetError: the data are missing, so that their identity is not known.
@@ -73,7 +75,7 @@ def make_plan(
         ensembles=ensembles,
         evaluate=recipe.evaluate,
         tracking=recipe.tracking,
-        remarks=notes(recipe),
+        remarks=notes(recipe, classes),
         samples_seen=all_have_seen(recipe),
     )
 

@@ -11,7 +11,8 @@ Checking
   schema             what a recipe can hold at each place; default kinds
   validation_errors  pydantic's errors as problems
   rules              rules across sections
-  files              files that it names and that are missing
+  files              what of the files that it names shows without reading them
   advice             notes on a valid recipe
+  unusual_numbers    notes on numbers that may be meant in another unit
   message_text       how a sentence shows places, values, lists and the nearest name
 """

@@ -6,15 +6,23 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.rules.training import objectives
+from orchestrator.recipe.rules.training import objectives, trainings
+from orchestrator.recipe.unusual_numbers import unusual_numbers
 from students.objectives.term import learns_from_teachers, needs_teachers
 from students.transfer_sets.config import ImageFolder
 from teachers.config import TeacherConfig
 
 
-def notes(recipe: Recipe) -> tuple[str, ...]:
-    """All notes; those on teachers only where they teach."""
-    found = [*_test_folder(recipe), *_weight_schedules(recipe)]
+def notes(recipe: Recipe, classes: int | None = None) -> tuple[str, ...]:
+    """All notes; those on teachers only where they teach. ``classes`` is their number where only
+    the data show it."""
+    classes = classes or recipe.transfer_set.class_count
+    found = [
+        *_test_folder(recipe),
+        *_without_gradient(recipe, classes),
+        *unusual_numbers(recipe),
+        *_weight_schedules(recipe),
+    ]
     if needs_teachers(recipe.student.objective):
         for notes_on in (_label_smoothing, _correctness, _unlabelled, _noise):
             found += notes_on(recipe)
@@ -43,6 +51,15 @@ def _test_folder(recipe: Recipe) -> Iterator[str]:
             "on which nothing is chosen; the validation part is taken from "
             f"'{data.train_folder}'."
         )
+
+
+def _without_gradient(recipe: Recipe, classes: int | None) -> Iterator[str]:
+    micro = {f"{place}.train.epochs": train.micro for place, train, _ in trainings(recipe)}
+    for place, terms, epochs, _ in objectives(recipe):
+        for name, term in terms.items():
+            why = term.without_gradient(classes, micro[epochs]) if term.active else ""
+            if why:
+                yield f"`{place}.{name}` {why}."
 
 
 def _weight_schedules(recipe: Recipe) -> Iterator[str]:

@@ -1,14 +1,17 @@
-"""The files of weights and of custom code that a recipe names, and which of them are missing."""
+"""The files that a recipe names: which are missing, and how many classes a folder has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.message_text import dotted
 from students.models.config import Weights
 from students.models.weights_format import path_problem
+from students.transfer_sets.config import ImageFolder
+from students.transfer_sets.identity import root_of
 
 
 def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
@@ -41,3 +44,14 @@ def _missing(file: Path, place: str, written: str) -> Iterator[str]:
             f"`{place}` is '{written}', which {problem}; give the path of a Python file beside the"
             " recipe"
         )
+
+
+def class_count(loaded: LoadedRecipe) -> int | None:
+    """How many classes there are, as far as names of folders show it; None where they do not."""
+    transfer_set = loaded.recipe.transfer_set
+    if not isinstance(transfer_set, ImageFolder):
+        return transfer_set.class_count
+    with suppress(OSError):
+        entries = [*(root_of(transfer_set, loaded.folder) / transfer_set.train_folder).iterdir()]
+        return sum(each.is_dir() and not each.name.startswith(".") for each in entries)
+    return None

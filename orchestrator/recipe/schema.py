@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from cluster.section import Section
+from cluster.section import LONGEST, Reason, Section
 from orchestrator.config import NAME, Recipe
 from orchestrator.recipe.message_text import Path, listed
 
@@ -123,6 +123,21 @@ def options_of(place: Path, kind: str) -> frozenset[str] | None:
     return frozenset(chosen.model_fields) if chosen is not None else None
 
 
+def reason_of(shape: Shape) -> str:
+    """Why a number here has its bounds, as the end of a sentence; empty if that needs no words."""
+    own = [each.text for each in shape.bounds if isinstance(each, Reason)]
+    of_choices = (reason_of(choice) for choice in shape.choices)
+    return f", since {own[0]}" if own else next(filter(None, of_choices), "")
+
+
+def is_share(shape: Shape) -> bool:
+    """Whether a number here is a share of one."""
+    reasons = [bound for bound in shape.bounds if isinstance(bound, Reason)]
+    largest = [getattr(bound, name, None) for bound in shape.bounds for name in ("le", "lt")]
+    own = any(reason.share for reason in reasons) if reasons else 1 in largest
+    return own or any(is_share(choice) for choice in shape.choices)
+
+
 def requirement(shape: Shape) -> str:
     """What is required here, as the end of a sentence: ``a number greater than 0``."""
     if shape.kinds:
@@ -157,7 +172,8 @@ def _plain(shape: Shape) -> str:
     if shape.core is bool:
         return "true or false"
     if shape.core is timedelta:
-        return "a duration greater than zero, such as 60s, 10m or 1h"
+        longest = f"{LONGEST.total_seconds() / 3600:g}h"
+        return f"a duration greater than zero and at most {longest}, such as 60s, 10m or 1h"
     if shape.core is str:
         patterns = [getattr(bound, "pattern", None) for bound in shape.bounds]
         return next((_PATTERNS[each] for each in patterns if each in _PATTERNS), "text")
@@ -168,7 +184,10 @@ def _plain(shape: Shape) -> str:
 def _range(bounds: tuple[Any, ...]) -> str:
     words = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}
     limits = {
-        name: getattr(bound, name) for bound in bounds for name in words if hasattr(bound, name)
+        name: f"{getattr(bound, name):g}"
+        for bound in bounds
+        for name in words
+        if hasattr(bound, name)
     }
     if set(limits) == {"ge", "le"}:
         return f" from {limits['ge']} to {limits['le']}"

@@ -13,10 +13,14 @@ from orchestrator.recipe.schema import (
     Shape,
     fixed_default,
     inside,
+    is_share,
     kind_of,
+    reason_of,
     requirement,
     shape_of,
 )
+
+_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,11 @@ def sentence(error: LocatedError) -> str:
         return f"{place}{verb}{error.message}"
     if error.kind == "value_error" and error.message.startswith("must name"):
         return f"{place} is {shown(error.value)}, but {error.message}; take the repetition out"
-    return (
-        f"{place} is {shown(error.value)}, but must be {requirement(error.shape)}; {_remedy(error)}"
-    )
+    rule, text = requirement(error.shape), str(error.value)
+    # Why a number is above zero needs no words.
+    if error.kind in _BOUNDS and text != "0" and not text.startswith("-"):
+        rule += reason_of(error.shape)
+    return f"{place} is {shown(error.value)}, but must be {rule}; {_remedy(error)}"
 
 
 def _unknown(place: str, error: LocatedError) -> str:
@@ -151,12 +157,23 @@ def _remedy(error: LocatedError) -> str:
     needs_number = "number" in requirement(error.shape)
     if needs_number and isinstance(error.value, str) and _numeric(error.value):
         return f"write {error.value} without quotes"
+    percent = _percent(error.value)
+    if percent is not None and is_share(error.shape):
+        return f"for {percent:g} % write {percent / 100:g}"
     default = fixed_default(error.owner, name) if error.owner is not None else None
     if isinstance(default, (str, int, float)):
         return f"give that, or leave it out for {default}"
     if error.shape.nullable:
         return "give that, or leave it out"
     return "give that"
+
+
+def _percent(value: Any) -> float | None:
+    """The number that ``value`` may be in percent: 20, or the text 20%."""
+    if isinstance(value, str) and value.strip().endswith("%") and _numeric(value.strip()[:-1]):
+        value = float(value.strip()[:-1])
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if number and 2 <= value <= 100 else None
 
 
 def _numeric(text: str) -> bool:

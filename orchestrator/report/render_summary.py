@@ -13,6 +13,8 @@ _SMALLEST = 0.0005
 """Accuracies that differ by less are the same with one decimal of a percentage."""
 _FEW_CHANGED = 0.02
 """A weighting that changes the target of fewer samples teaches nearly as the uniform mean does."""
+_NO_EFFECT = 0.001
+"""A term with a smaller share of the gradients, in each epoch, has taught the student nothing."""
 _NEARLY_ALL = 0.9
 """A gating network that gives one teacher more than that selects it."""
 
@@ -28,6 +30,7 @@ def summary(report: RunReport) -> tuple[str, ...]:
         *report.failures,
         *(_weighting(report.teacher_weights) if report.teacher_weights else ()),
         *_largest_gradient(report),
+        *_terms_without_effect(report),
         *(_speed(report.teaching) if report.teaching else ()),
         *(_prediction(report, report.teaching) if report.teaching else ()),
         gain_sentence(report),
@@ -184,6 +187,24 @@ def _largest_gradient(report: RunReport) -> Iterator[str]:
         yield f"{sentence}: {share} in the first epoch, {last_share} in the last."
     else:
         yield f"{sentence} in the first epoch ({share}), {other} in the last ({last_share})."
+
+
+def _terms_without_effect(report: RunReport) -> Iterator[str]:
+    largest: dict[str, float] = {}
+    for epoch in range(max((len(term.gradients) for term in report.terms.values()), default=0)):
+        shares = gradient_shares(report.terms, epoch)
+        for name, term in report.terms.items():
+            if term.gradients[epoch] is not None:
+                largest[name] = max(largest.get(name, 0.0), shares.get(name, 0.0))
+    found = [name for name, share in largest.items() if share < _NO_EFFECT]
+    if found:
+        subject, it = (f"Term {found[0]} has", "it")
+        if len(found) > 1:
+            subject, it = (f"Terms {', '.join(found)} have", "them")
+        yield (
+            f"{subject} less than 0.1 % of the sum of the terms' gradient norms in every epoch, so "
+            f"the student learned nothing from {it}; take {it} out, or give {it} more weight."
+        )
 
 
 def _speed(teaching: TeachingReport) -> Iterator[str]:

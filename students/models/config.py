@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from cluster.section import Section, short_form
+from cluster.section import Reason, Section, short_form
 from students.lazy_imports import nn
 
 Shape = tuple[int, int, int]
 Width = Annotated[int, Field(ge=1, le=65536)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[
+    float,
+    Field(ge=0, le=0.95),
+    Reason("it is the share of units that are dropped, not kept", share=True),
+]
 Options = dict[str, str | int | float | bool | None]
 
 
@@ -29,6 +34,34 @@ class Preprocessing(Section):
     mean: tuple[float, ...] | None = None
     std: tuple[Annotated[float, Field(gt=0)], ...] | None = None
     channels: Literal["rgb", "bgr"] = "rgb"
+
+    @model_validator(mode="after")
+    def _of_scaled_pictures(self) -> Self:
+        mean, std = self.mean or (), self.std or ()
+        if all(abs(each) <= 1 for each in mean) and all(1e-4 <= each <= 5 for each in std):
+            return self
+        wrong = (
+            f"mean {list(mean)} and std {list(std)}"
+            if mean and std
+            else (f"mean {list(mean)}" if mean else f"std {list(std)}")
+        )
+        raise ValueError(
+            f"must be of pictures scaled to [0, 1], whose mean is at most 1 and whose std is from "
+            f"0.0001 to 5, but has {wrong}{_divided(mean, std)}"
+        )
+
+
+def _divided(mean: Sequence[float], std: Sequence[float]) -> str:
+    """The remedy for figures of pictures from 0 to 255."""
+    largest = max((abs(each) for each in (*mean, *std)), default=0.0)
+    if not 5 < largest <= 255:
+        return "; give those of such pictures"
+    # Figures of either scale stand side by side in some published settings.
+    in_bytes = any(abs(each) > 1 for each in mean)
+    parts = [f"mean: {[round(each / 255, 4) for each in mean]}"] if in_bytes else []
+    if std and (in_bytes or any(each > 5 for each in std)):
+        parts.append(f"std: {[round(each / 255, 4) for each in std]}")
+    return f"; divide by 255: {', '.join(parts)}"
 
 
 class Model(Section):

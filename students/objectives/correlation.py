@@ -71,6 +71,23 @@ class Correlation(SofteningTerm):
             raise ValueError("must have `between` or `within` above 0; take the term out if not")
         return self
 
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """The correlation over two classes, or over two samples: it is 1 or -1."""
+        idle = {
+            "between": (self.between > 0 and classes == 2, "two classes"),
+            "within": (self.within > 0 and samples == 2, "two samples in a micro-batch"),
+        }
+        found = {name: what for name, (holds, what) in idle.items() if holds}
+        if not found:
+            return ""
+        active = [name for name in idle if getattr(self, name) > 0]
+        part = "" if len(found) == len(active) else f" from `{', '.join(found)}`"
+        over = " and over ".join(found.values())
+        return (
+            f"has no gradient{part}, since a correlation over {over} is 1 or -1, whatever the "
+            "probabilities are; choose another term"
+        )
+
     def loss(self, inputs: TermInputs) -> Tensor:
         """T^2 ``correlation_loss`` of the student's softened logits [B, C], as released.
 

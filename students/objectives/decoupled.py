@@ -107,6 +107,19 @@ class Decoupled(SofteningTerm):
             raise ValueError("must have `target` or `others` above 0; take the term out if not")
         return self
 
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """With two classes the part among the others, of which there is one."""
+        if classes != 2 or self.others == 0:
+            return ""
+        if self.target == 0:
+            return (
+                "has no gradient, since of two classes there is only one other; choose soft_targets"
+            )
+        return (
+            "has no gradient from `others`, since of two classes there is only one other; choose "
+            "soft_targets, which is the rest of it"
+        )
+
     def loss(self, inputs: TermInputs) -> Tensor:
         """``decoupled_loss`` of the student's logits [B, C]."""
         return decoupled_loss(

@@ -114,6 +114,15 @@ class RelationDistance(RelationTerm):
     min_samples: ClassVar[int] = 2
     kind: Literal["relation_distance"] = "relation_distance"
 
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """All of it, for two samples: their one distance is its own mean."""
+        if samples != 2:
+            return ""
+        return (
+            "has no gradient, since the one distance between two samples of a micro-batch is its "
+            "own mean; make micro_batch_size larger"
+        )
+
     def loss(self, inputs: TermInputs) -> Tensor:
         """``relation_distance_loss`` of the samples that count."""
         return relation_distance_loss(*self.compared(inputs))
@@ -171,6 +180,15 @@ class RelationAngle(RelationTerm):
 
     min_samples: ClassVar[int] = 3
     kind: Literal["relation_angle"] = "relation_angle"
+
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """All of it, for distributions over two classes: they lie on one line."""
+        if self.guided is not None or classes != 2:
+            return ""
+        return (
+            "has no gradient, since distributions over two classes lie on a line, where every "
+            "angle is 0 or 180 degrees; give it layers, or choose relation_distance"
+        )
 
     def loss(self, inputs: TermInputs) -> Tensor:
         """``relation_angle_loss`` of the samples that count."""

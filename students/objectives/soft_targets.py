@@ -52,6 +52,15 @@ class SoftTargets(SofteningTerm):
         False, description="each row of logits to mean 0 and deviation 1 before it is softened"
     )
 
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """All of it, where two logits are standardised: one is then 0.71, the other -0.71."""
+        if not self.standardize or classes != 2:
+            return ""
+        return (
+            "has no gradient, since two logits that are standardised are the same two numbers for "
+            "every sample; take `standardize` out"
+        )
+
     def loss(self, inputs: TermInputs) -> Tensor:
         """``soft_target_loss`` of the student's logits [B, C].
 

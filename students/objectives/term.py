@@ -10,14 +10,21 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from cluster.section import Section
+from cluster.section import Reason, Section
 from students.knowledge import Batch, Knowledge, Reduction, Tap
 from students.lazy_imports import Tensor
 from students.objectives.softening import Mean, soften, standardized
 from students.objectives.weight_schedule import Weight, weight_at
 
 Layer = Annotated[str, Field(min_length=1)]
-Temperature = Annotated[float, Field(gt=0, le=1000)]
+Temperature = Annotated[
+    float,
+    Field(ge=0.01, le=100),
+    Reason(
+        "logits are divided by it: below, a target is one class alone, as of hard_targets, and "
+        "above, it tells classes apart no better than logit_l2 does"
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,11 @@ class Term(Section):
     def active(self) -> bool:
         """Whether its weight is above zero in any epoch; every schedule is monotone."""
         return any(weight_at(self.weight, epoch) > 0 for epoch in (0, sys.maxsize))
+
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """What of it can teach nothing, and why, for so many ``classes`` (None: not known) and
+        ``samples`` in a micro-batch, as the end of a sentence; empty if all of it can."""
+        return ""
 
     def hint_layers(self) -> tuple[tuple[str, HintLayer], ...]:
         """The teachers' layers that it needs, each with its place within the term."""

@@ -77,6 +77,15 @@ class VirtualTeacher(Term):
         "plain", description="plain: at temperature 1, as released; softened: as printed"
     )
 
+    def without_gradient(self, classes: int | None, samples: int) -> str:
+        """A label that is no more probable than another class."""
+        if classes is None or self.probability > 1 / classes:
+            return ""
+        return (
+            f"teaches no label, since `probability` {self.probability:g} is no more than each of "
+            f"{classes} classes has; make it larger (0.99 in the paper)"
+        )
+
     def loss(self, inputs: TermInputs) -> Tensor:
         """``virtual_teacher_loss`` of the student's logits [B, C]."""
         return virtual_teacher_loss(

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cluster.section import Section, kind_first
+from cluster.section import Reason, Section, kind_first
 
-Size = Annotated[float, Field(ge=0)]
+Size = Annotated[float, Field(ge=0, le=1e6), Reason("it multiplies the loss and its gradients")]
 Epochs = Annotated[int, Field(ge=1)]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cluster.section import Section
+from cluster.section import Reason, Section
 from students.knowledge import Question
 from students.lazy_imports import Bool, Float, Tensor, np, npt, torch
 from students.randomness import seed_of
@@ -42,8 +42,12 @@ class Noise(Section):
     """
 
     probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="for each sample")
-    sigma: Annotated[float, Field(ge=0)] = Field(0.1, description="standard deviation")
-    virtual: Annotated[int, Field(ge=1)] = Field(
+    sigma: Annotated[
+        float,
+        Field(ge=0, le=5),
+        Reason("a logit is multiplied by 1 + such a draw, so 1 is as much noise as there is logit"),
+    ] = Field(0.1, description="standard deviation")
+    virtual: Annotated[int, Field(ge=1, le=1000), Reason("each costs a softmax")] = Field(
         1, description="teachers made of one, each with its own noise"
     )
 

@@ -14,6 +14,9 @@ from students.objectives.term import Term
 from students.objectives.weight_schedule import LinearWeight, StopWeight, weight_at
 from students.optimizers import Sgd
 
+_MOST_DECAY = 0.1
+"""The share of every weight that one step may take off."""
+
 
 def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]:
     """Each model that is trained: the place of its section, its training, its engine."""
@@ -133,6 +136,13 @@ def _optimizers(recipe: Recipe) -> Iterator[str]:
             yield (
                 f"`{where}.nesterov` is true, but `{where}.momentum` is 0; give a momentum or "
                 "take it out"
+            )
+        taken_off = optimizer.lr * optimizer.weight_decay
+        if taken_off >= _MOST_DECAY:
+            yield (
+                f"`{where}.weight_decay` is {optimizer.weight_decay:g}, which times `{where}.lr` "
+                f"({optimizer.lr:g}) takes {taken_off:.0%} off every weight at each step; lower it "
+                "(0.0005 is usual for sgd, 0.01 for adamw)"
             )
 
 

@@ -195,6 +195,21 @@ def test_the_terms_with_the_largest_gradient_are_named() -> None:
     )
 
 
+def test_terms_that_drove_nothing_in_any_epoch_are_named() -> None:
+    norms = {"task": (1.0, 2.0), "soft_targets": (0.0, 0.0005)}
+    idle = {name: replace(terms()[name], gradients=norms[name]) for name in norms}
+    *_, sentence, _ = summary(replace(report(), terms=idle))
+    assert sentence == (
+        "Term soft_targets has less than 0.1 % of the sum of the terms' gradient norms in every "
+        "epoch, so the student learned nothing from it; take it out, or give it more weight."
+    )
+    idle["task"] = replace(idle["task"], gradients=(0.0, 0.0))
+    assert "Term task has less" in " ".join(summary(replace(report(), terms=idle)))
+    at_first = replace(idle["soft_targets"], gradients=(0.5, 0.0))
+    idle = {"task": replace(idle["task"], gradients=(1.0, 1.0)), "soft_targets": at_first}
+    assert "less than 0.1 %" not in " ".join(summary(replace(report(), terms=idle)))
+
+
 def test_a_term_that_has_the_largest_gradient_throughout_is_named_once() -> None:
     norms = {"task": (0.3, 0.1), "deep_hint": (0.1, 0.1)}
     steady = {name: replace(terms()[name], gradients=norms[name]) for name in norms}

@@ -84,7 +84,7 @@ BAD = [
     ),
     (
         ["ensemble.noise={sigma: -0.1}"],
-        "`ensemble.noise.sigma` is -0.1, but must be a number of at least 0; ",
+        "`ensemble.noise.sigma` is -0.1, but must be a number from 0 to 5; ",
     ),
     (["ensemble.noise={virtual: 0}"], "`ensemble.noise.virtual` is 0, but must be a whole number "),
     (["ensemble.noise={size: 1}"], "`ensemble.noise.size` is not a setting; "),
