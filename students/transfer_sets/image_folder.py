@@ -85,6 +85,11 @@ def _part(root: Path, parts: tuple[str, str], part: str) -> Path:
     place = existing(root / part)
     if place.is_dir():
         return place
+    if not root.is_dir():
+        raise _problem(
+            f"'{root}' is {'not a folder' if root.exists() else 'not there'}",
+            f"give the folder that has {' and '.join(f'{each}/CLASS/' for each in parts)}",
+        )
     others = [f"'{each.name}'" for each in _other_folders(root, parts)]
     beside = f", but beside it there is {some_of(others)}" if others else ""
     raise _problem(
@@ -96,17 +101,18 @@ def _part(root: Path, parts: tuple[str, str], part: str) -> Path:
 
 def _another(root: Path, parts: tuple[str, str], part: str) -> str:
     """The beginning of a remedy: which folder could be meant by ``part``; empty if none."""
-    number = parts.index(part)
+    number, others = parts.index(part), _other_folders(root, parts)
     words = (("train",), ("val", "test", "dev"))[number]
-    names = [each.name for each in _other_folders(root, parts)]
-    alike = [name for name in names if any(word in name.lower() for word in words)]
-    setting = ("train_folder", "test_folder")[number]
-    return f"set `transfer_set.{setting}` to {alike[0]} if that is it, or " if alike else ""
+    alike = [each.name for each in others if any(word in each.name.lower() for word in words)]
+    inside = [str(each) for each in others if existing(each / part).is_dir()]
+    setting = "root" if inside else ("train_folder", "test_folder")[number]
+    for found in inside + alike:
+        return f"set `transfer_set.{setting}` to {found} if that is it, or "
+    return ""
 
 
 def _other_folders(root: Path, parts: tuple[str, str]) -> list[Path]:
-    entries = _visible(root) if root.is_dir() else []
-    return [entry for entry in entries if entry.is_dir() and entry.name not in parts]
+    return [each for each in _visible(root) if each.is_dir() and each.name not in parts]
 
 
 def _classes(root: Path, parts: tuple[str, str], part: str) -> dict[str, Path]:

@@ -187,6 +187,16 @@ def test_where_the_test_part_has_no_labels_the_folder_val_is_pointed_out(load, r
         load()
 
 
+def test_a_root_that_is_elsewhere_or_not_unpacked_is_pointed_out(load, root, tmp_path):
+    with pytest.raises(TransferSetError, match=r"set `transfer_set\.root` to .*/pictures if that"):
+        load(root=".")
+    (tmp_path / "pictures.zip").write_bytes(b"PK")
+    with pytest.raises(TransferSetError, match=r"pictures\.zip' is not a folder; give the folder"):
+        load(root="pictures.zip")
+    with pytest.raises(TransferSetError, match="nowhere' is not there; give the folder that has"):
+        load(root="nowhere")
+
+
 def test_class_folders_without_a_part_are_not_taken_for_one(load, root):
     (root / "train").rename(root / "red")
     with pytest.raises(TransferSetError, match=r"there is 'red'; put the pictures into train"):
