@@ -21,7 +21,7 @@ from ray.job_config import JobConfig
 
 from cluster.errors import ClusterError
 from cluster.own_packages import ROOT, write_search_folder
-from cluster.ray.session_folder import session_folders
+from cluster.ray.session_folder import RAY_FOLDER, session_folders
 
 log = logging.getLogger("stillhouse.ray")
 
@@ -82,7 +82,7 @@ def ray_session(home: Path) -> Iterator[None]:
             for name in _NOT_STARTED:
                 starting.enter_context(_replaced(Node, name, lambda *given, **named: None))
             starting.enter_context(_signal_handler_kept())
-            _init_ray(temp)
+            _init_ray(temp / RAY_FOLDER)
         yield
 
 

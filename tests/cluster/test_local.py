@@ -63,6 +63,33 @@ def test_the_token_is_ours_alone(local_runtime: LocalRuntime) -> None:
     assert len(token.read_text()) == 64
 
 
+def test_nobody_else_can_enter_where_ray_and_the_roles_have_their_files(start: Start) -> None:
+    role = start().call(Counter.where).result(timeout=20)
+    folder = Path(str(role["folder"])).parent
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    opened = {
+        Path(each.path)
+        for process in psutil.Process().children(recursive=True)
+        for each in process.open_files()
+    }
+    sockets = {
+        Path(each.laddr.lstrip("\0"))
+        for process in psutil.Process().children(recursive=True)
+        for each in process.net_connections(kind="unix")
+        if each.laddr
+    }
+    places = {*opened, *sockets, *folder.rglob("*")}
+    assert len(sockets) >= 2
+    open_to_others = [
+        place
+        for place in places
+        if place.exists() and not place.is_relative_to(folder)
+        if not place.is_relative_to("/dev") and stat.S_IMODE(place.stat().st_mode) & 0o022
+    ]
+    assert open_to_others == []
+    assert not {place for place in places if place.is_relative_to("/tmp/ray")}
+
+
 def test_a_role_keeps_the_memory_it_frees_for_what_it_takes_next(start: Start) -> None:
     in_all = 10 * 2**25 // os.sysconf("SC_PAGESIZE")
     assert start().call(Counter.faults).result(timeout=20) < in_all / 20
