@@ -23,6 +23,7 @@ class InProcessRuntime:
     """
 
     parallel = False
+    starts = 1
 
     def __init__(self) -> None:
         self._handles: list[_Handle[Any]] = []

@@ -119,6 +119,10 @@ class Runtime(Protocol):
     parallel: bool
     """Whether roles of several stages can work at one time."""
 
+    @property
+    def starts(self) -> int:
+        """How often it was started: where it was again, all roles before are gone."""
+
     def reserve(
         self, name: str, demands: Sequence[Demand], stopping: threading.Event | None = None
     ) -> tuple[Place, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,12 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _COLOURS = re.compile(r"\x1b\[\d+m")
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How often a thread that waits for a role looks whether Ray itself has ended."""
+
+ENDED: dict[str, str] = {}
+"""Why Ray has ended, by the name of its session, where that was not in order."""
 
 BUILDING_SECONDS = 300.0
 """How long a process may take to start and build its role."""
@@ -82,7 +90,7 @@ class RayHandle(Generic[R]):
         beside = self.host.ping.options(concurrency_group="health")
         try:
             answer = self._remote(beside)
-            with _translate_errors(self.name, self.session):
+            with translate_errors(self.name, self.session):
                 ray.get(answer, timeout=seconds)
         except (RoleLost, RoleSilent):
             return False
@@ -95,12 +103,12 @@ class RayHandle(Generic[R]):
     def build(self, *, fresh: bool) -> None:
         """Has the host build the role; waits until its process runs, restarted if need be."""
         answer = self._remote(self.host.build, self.construction, fresh)
-        with _translate_errors(self.name, self.session):
-            ray.get(answer, timeout=BUILDING_SECONDS)
+        with translate_errors(self.name, self.session):
+            _get(self.session, answer, BUILDING_SECONDS)
 
     def _remote(self, method: Any, *args: Any) -> Any:
-        _refuse_if_ended(self.name, self.session)
-        return method.remote(self.serial, *args)
+        with translate_errors(self.name, self.session):
+            return method.remote(self.serial, *args)
 
 
 def session_name() -> str:
@@ -108,14 +116,31 @@ def session_name() -> str:
     return str(ray.get_runtime_context().get_session_name())
 
 
-def _is_running(session: str) -> bool:
-    return ray.is_initialized() and session_name() == session
+def is_running(session: str) -> bool:
+    """Whether that Ray runs in this process, as far as is known."""
+    return session not in ENDED and ray.is_initialized() and session_name() == session
 
 
-def _refuse_if_ended(name: str, session: str) -> None:
-    """Ray does not know what belongs to one before it: it raises anything, or waits for ever."""
-    if not _is_running(session):
-        raise RoleLost(f"role '{name}' is gone: the runtime is closed")
+def _lost_with_ray(name: str, session: str) -> RoleLost:
+    reason = ENDED.get(session, "the runtime is closed")
+    return RoleLost(f"role '{name}' is gone: {reason}")
+
+
+def _get(session: str, reference: Any, timeout: float | None) -> Any:
+    """What ``reference`` refers to; Ray alone would wait for the answer of a role that has ended
+    with it.
+
+    Raises:
+        GetTimeoutError: it did not come in time, or Ray has ended.
+    """
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        try:
+            return ray.get(reference, timeout=max(0.0, min(left, _SECONDS_BETWEEN_LOOKS)))
+        except exceptions.GetTimeoutError:
+            if left <= _SECONDS_BETWEEN_LOOKS or session in ENDED:
+                raise
 
 
 class _RayFuture(Generic[T]):
@@ -125,8 +150,8 @@ class _RayFuture(Generic[T]):
         self._reference = reference
 
     def result(self, timeout: float | None = None) -> T:
-        with _translate_errors(self._name, self._session):
-            answer: T = ray.get(self._reference, timeout=timeout)
+        with translate_errors(self._name, self._session):
+            answer: T = _get(self._session, self._reference, timeout)
         return answer
 
 
@@ -148,7 +173,7 @@ class _RayStream(Generic[T]):
         if not self._generator:
             raise StopIteration
         generator = self._generator[0]
-        with _translate_errors(self._name, self._session):
+        with translate_errors(self._name, self._session):
             if timeout is not None:
                 ready, _ = ray.wait([generator], timeout=timeout, fetch_local=False)
                 if not ready:
@@ -158,7 +183,7 @@ class _RayStream(Generic[T]):
             except StopIteration:
                 self._generator.clear()
                 raise
-            answer: T = ray.get(reference, timeout=timeout)
+            answer: T = _get(self._session, reference, timeout)
         return answer
 
     def close(self) -> None:
@@ -166,19 +191,32 @@ class _RayStream(Generic[T]):
 
 
 def _cancel(session: str, generator: list[Any]) -> None:
-    if generator and _is_running(session):
+    if generator and is_running(session):
         ray.cancel(generator[0])
     # A cancelled generator looks up once a second; without a reference to it, it ends at once.
     generator.clear()
 
 
 @contextmanager
-def _translate_errors(name: str, session: str) -> Iterator[None]:
+def translate_errors(name: str, session: str) -> Iterator[None]:
     """Raises Ray's errors as ours; a role's own as it raised them, with its traceback as a note."""
+    with PENDING_CALLS.counted():
+        # Ray does not know what belongs to one before it: it raises anything, or waits for ever.
+        if not is_running(session):
+            raise _lost_with_ray(name, session)
+        try:
+            with _translate_own_errors(name):
+                yield
+        except Exception:
+            if session in ENDED:
+                raise _lost_with_ray(name, session) from None
+            raise
+
+
+@contextmanager
+def _translate_own_errors(name: str) -> Iterator[None]:
     try:
-        with PENDING_CALLS.counted():
-            _refuse_if_ended(name, session)
-            yield
+        yield
     except exceptions.GetTimeoutError as error:
         raise RoleSilent(f"role '{name}' did not answer in time: {error}") from None
     except exceptions.RayTaskError as error:

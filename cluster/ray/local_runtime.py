@@ -16,7 +16,7 @@ from ray import exceptions
 from ray._private import state
 
 from cluster.errors import ClusterError, RoleLost, RoleSilent
-from cluster.ray.handle import RayHandle, session_name
+from cluster.ray.handle import RayHandle, is_running, translate_errors
 from cluster.ray.host import Host, HostOccupied
 from cluster.ray.pending_calls import PENDING_CALLS
 from cluster.ray.process_session import PROCESS_SESSION
@@ -54,8 +54,9 @@ class LocalRuntime:
 
     def __init__(self, cpus: float, *, home: Path) -> None:
         self._session = ExitStack()
-        gpus = self._session.enter_context(PROCESS_SESSION.used(home))
-        self._ledger = ResourceLedger(cpus, gpus)
+        self._ray = self._session.enter_context(PROCESS_SESSION.used(home))
+        self._ray_session = self._ray.session()
+        self._ledger = ResourceLedger(cpus, self._ray.gpus.result())
         self._serials = itertools.count(1)
         self._lock = threading.Lock()
         self._idle: dict[_ProcessKind, list[Any]] = {}
@@ -63,6 +64,11 @@ class LocalRuntime:
         self._placed: dict[int, tuple[Place, str]] = {}
         self._hosts: list[Any] = []
         self._closed = False
+
+    @property
+    def starts(self) -> int:
+        """How often Ray was started: what ran on an earlier one is gone."""
+        return self._ray.starts
 
     def reserve(
         self, name: str, demands: Sequence[Demand], stopping: threading.Event | None = None
@@ -113,6 +119,7 @@ class LocalRuntime:
     def warm(self, count: int, demand: Demand | None = None, modules: Sequence[str] = ()) -> None:
         """Starts processes until ``count`` are idle for roles like ``demand``."""
         kind = _ProcessKind.of(demand or Demand())
+        self._follow_ray()
         with self._lock:
             self._refuse_if_closed()
             idle = self._idle.setdefault(kind, [])
@@ -127,11 +134,13 @@ class LocalRuntime:
         with self._lock:
             place, _ = self._placed.pop(owned.serial, (None, ""))
         if place is not None:
-            free = _drop_role(owned, wait=True)
+            free = is_running(owned.session) and _drop_role(owned, wait=True)
             # A process that has used a GPU keeps memory there; only its end gives that back.
-            self._put_back(place, owned.host, keep=free and not place.demand.gpus)
+            self._put_back(place, owned, keep=free and not place.demand.gpus)
             self._ledger.give_back(place)
-        elif not self._closed:  # It was killed; a reader may have revived it since.
+        elif not self._closed and is_running(
+            owned.session
+        ):  # It was killed; a reader may have revived it since.
             _drop_role(owned, wait=False)
 
     def kill(self, handle: Handle[Any]) -> None:
@@ -140,11 +149,14 @@ class LocalRuntime:
         with self._lock:
             self._refuse_if_closed()
             place, module = self._placed.pop(owned.serial, (None, ""))
-        _kill_process(owned.host)
+        running = is_running(owned.session)
+        if running:
+            _kill_process(owned.host)
         if place is not None:
-            # Ray starts the process again: that is to be ready for the next role of this kind.
-            owned.host.import_modules.options(concurrency_group="control").remote((module,))
-            self._put_back(place, owned.host, keep=True)
+            if running:
+                # Ray starts the process again: to be ready for the next role of this kind.
+                owned.host.import_modules.options(concurrency_group="control").remote((module,))
+            self._put_back(place, owned, keep=True)
             self._ledger.give_back(place)
 
     def close(self) -> None:
@@ -156,27 +168,29 @@ class LocalRuntime:
             self._placed.clear()
             self._unused.clear()
         self._ledger.close()
-        if hosts and ray.is_initialized():
+        if is_running(self._ray_session):
             # Frees the threads that wait for an answer; once Ray is gone they would wait for ever.
             for host in hosts:
                 ray.kill(host)
         self._session.close()
 
     def _build(self, place: Place, name: str, construction: Any) -> RayHandle[Any]:
-        serial, reference = next(self._serials), ray.put(construction)
+        serial, session = next(self._serials), self._follow_ray()
         while True:
-            host = self._take_host(_ProcessKind.of(place.demand))
-            handle: RayHandle[Any] = RayHandle(name, serial, session_name(), host, reference)
+            with translate_errors(name, session):
+                reference = ray.put(construction)
+                host = self._take_host(_ProcessKind.of(place.demand))
+            handle: RayHandle[Any] = RayHandle(name, serial, session, host, reference)
             try:
                 handle.build(fresh=True)
             except HostOccupied:
                 # Its role was killed and a reader has revived it; the host is not idle after all.
                 continue
             except (RoleLost, RoleSilent):
-                self._put_back(place, host, keep=False)
+                self._put_back(place, handle, keep=False)
                 raise
             except BaseException:
-                self._put_back(place, host, keep=True)
+                self._put_back(place, handle, keep=True)
                 raise
             with self._lock:
                 self._placed[serial] = place, construction[0].__module__
@@ -209,14 +223,25 @@ class LocalRuntime:
         self._hosts.append(host)
         return host
 
-    def _put_back(self, place: Place, host: Any, *, keep: bool) -> None:
+    def _put_back(self, place: Place, handle: RayHandle[Any], *, keep: bool) -> None:
         with self._lock:
-            if self._closed:
+            if self._closed or not is_running(handle.session):
                 return
             if keep:
-                self._idle.setdefault(_ProcessKind.of(place.demand), []).append(host)
+                self._idle.setdefault(_ProcessKind.of(place.demand), []).append(handle.host)
             else:
-                ray.kill(host)
+                ray.kill(handle.host)
+
+    def _follow_ray(self) -> str:
+        """The name of the Ray that runs now; forgets the processes of one before it."""
+        session = self._ray.session()
+        with self._lock:
+            self._refuse_if_closed()
+            if session != self._ray_session:
+                self._ray_session = session
+                self._idle.clear()
+                self._hosts.clear()
+        return session
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

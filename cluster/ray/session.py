@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
 from ray import _raylet
 from ray._private import auto_init_hook, ray_constants, services
@@ -21,6 +20,14 @@ from ray.job_config import JobConfig
 
 from cluster.errors import ClusterError
 from cluster.own_packages import ROOT, write_search_folder
+from cluster.ray.own_processes import (
+    LostAtStart,
+    RaySession,
+    connect_to_living,
+    end_processes,
+    popen_in,
+    processes_of,
+)
 from cluster.ray.session_folder import RAY_FOLDER, session_folders
 
 log = logging.getLogger("stillhouse.ray")
@@ -47,7 +54,7 @@ page costs a fault when it is taken again: about 5,000 and a twelfth of a small 
 
 
 @contextlib.contextmanager
-def ray_session(home: Path) -> Iterator[None]:
+def ray_session(home: Path) -> Iterator[RaySession]:
     """One Ray, started here and stopped on leaving.
 
     The token lies in ``home/session/NAME/token`` (0600, locked while its owner lives), all of
@@ -78,12 +85,16 @@ def ray_session(home: Path) -> Iterator[None]:
         empty = temp / "empty"
         empty.mkdir()
         with contextlib.ExitStack() as starting:
-            starting.enter_context(_replaced(services, "ConsolePopen", _popen_in(empty)))
+            starting.enter_context(_replaced(services, "ConsolePopen", popen_in(empty)))
             for name in _NOT_STARTED:
                 starting.enter_context(_replaced(Node, name, lambda *given, **named: None))
             starting.enter_context(_signal_handler_kept())
+            connect = ray._private.worker.connect
+            starting.enter_context(
+                _replaced(ray._private.worker, "connect", connect_to_living(connect))
+            )
             _init_ray(temp / RAY_FOLDER)
-        yield
+        yield RaySession(temp)
 
 
 class _JobWithoutFolders(JobConfig):  # type: ignore[misc]
@@ -92,16 +103,6 @@ class _JobWithoutFolders(JobConfig):  # type: ignore[misc]
 
     def _runtime_env_has_working_dir(self) -> bool:
         return True
-
-
-def _popen_in(folder: Path) -> type[Any]:
-    """What starts Ray's processes; their working directory, too, is searched for modules."""
-
-    class Popen(services.ConsolePopen):  # type: ignore[misc]
-        def __init__(self, *args: Any, cwd: str | None = None, **kwargs: Any) -> None:
-            super().__init__(*args, cwd=cwd or str(folder), **kwargs)
-
-    return Popen
 
 
 def _log_lines(data: Mapping[str, Any], ignore_prefix: bool) -> None:
@@ -143,31 +144,16 @@ def _init_ray(temp: Path) -> None:
         except Exception as error:
             ray.shutdown()
             # Ray's own bound of 30 s cannot be raised; a loaded machine needs another attempt.
-            if attempt == _ATTEMPTS or "timed out during startup" not in str(error):
+            slow = "timed out during startup" in str(error) or isinstance(error, LostAtStart)
+            if attempt == _ATTEMPTS or not slow:
                 raise ClusterError(f"Ray did not start: {error}") from error
 
 
 def _stop(temp: Path) -> None:
     """Shuts Ray down; whatever of it has not ended within seconds is killed."""
-    left = [
-        process
-        for root in psutil.Process().children()
-        if _belongs(root, temp)
-        for process in (*root.children(recursive=True), root)
-    ]
+    left = processes_of(temp)
     ray.shutdown()
-    _, alive = psutil.wait_procs(left, timeout=3.0)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=3.0)
-
-
-def _belongs(process: psutil.Process, temp: Path) -> bool:
-    try:
-        return any(str(temp) in word for word in process.cmdline())
-    except psutil.Error:
-        return False
+    end_processes(left, seconds=3.0)
 
 
 def _variables(token: Path, packages: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cluster.errors import ClusterError
 
 RAY_FOLDER = "r"
-"""In the session's folder, which nobody else may enter: Ray lets everybody write into its own."""
+"""In the session's folder, which is closed to others: Ray lets everybody write into its own."""
 _SHORT = 38
 """Longest temporary folder for which Ray's socket paths fit into the system's 107 bytes."""
 

@@ -5,7 +5,7 @@ A session and its graphs
   graph_run          Runs one graph, each node when what it needs is done; skips stored ones
   progress           Progress bars: one for each running stage, on standard error
   side_by_side       Does the same for several things at the same time
-  signals            Turns SIGINT and SIGTERM into one KeyboardInterrupt
+  signals            Turns the signals that end a process into one KeyboardInterrupt
 
 A stage
   stage_works        The stages under way, each once, however many graphs want it

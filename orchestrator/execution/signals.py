@@ -1,23 +1,26 @@
-"""Turns SIGINT and SIGTERM into one KeyboardInterrupt."""
+"""Turns the signals that are to end a process into one KeyboardInterrupt."""
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While open, either signal raises ``KeyboardInterrupt`` in the main thread, once.
+    """While open, each of the signals raises ``KeyboardInterrupt`` in the main thread, once.
 
-    SIGINT is set explicitly as well: a background child of a script inherits it as ignored.
-    A second signal has no effect: everything is being stopped already.
+    SIGINT and SIGQUIT are set explicitly as well: a background child of a script inherits them as
+    ignored. SIGHUP stays ignored where ``nohup`` has it so. A second signal has no effect:
+    everything is being stopped already.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,13 +29,30 @@ def interruptible() -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal struck
+        if number == signal.SIGHUP:
+            _leave_closed_terminal()
         if not struck:
             struck = True
             raise KeyboardInterrupt
 
-    before: dict[signal.Signals, Any] = {one: signal.signal(one, handle) for one in _SIGNALS}
+    kept = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before: dict[signal.Signals, Any] = {
+        one: signal.signal(one, handle) for one in SIGNALS if one not in kept
+    }
     try:
         yield
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def _leave_closed_terminal() -> None:
+    """Lets what is printed from now on vanish where it went to a terminal that is closed: every
+    write would fail, and that would end the run as an error does."""
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+            if is_device and not os.isatty(descriptor):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)

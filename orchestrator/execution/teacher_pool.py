@@ -36,17 +36,20 @@ class WantedTeacher:
 
 @dataclass
 class _LiveTeacher:
-    """A replica that is running or being started, in its ``place``; ``readers`` stream from it."""
+    """A replica that is running or being started, in its ``place``, on a runtime that was started
+    ``starts`` times; ``readers`` stream from it."""
 
     wanted: WantedTeacher
     place: Place
+    starts: int
     handle: Future[Handle[TeacherHost]] = field(default_factory=Future)
     readers: int = 0
 
-    def serves(self, wanted: WantedTeacher, readers: int) -> bool:
-        """Whether it is the same replica, and has streams for so many readers more."""
+    def serves(self, wanted: WantedTeacher, readers: int, starts: int) -> bool:
+        """Whether it is the same replica, has streams for so many readers more, and was not lost
+        with the runtime, which was started ``starts`` times."""
         has_room = self.readers + readers <= MOST_READERS or self.readers == 0
-        return self.wanted == wanted and has_room
+        return self.wanted == wanted and has_room and self.starts == starts
 
 
 class TeacherPool:
@@ -113,7 +116,7 @@ class TeacherPool:
         ours, entered = [], []
         for wanted, live in found:
             if live is None:
-                live = _LiveTeacher(wanted, free.pop(0))
+                live = _LiveTeacher(wanted, free.pop(0), self.runtime.starts)
                 self._live.append(live)
                 ours.append(live)
             live.readers += readers
@@ -123,7 +126,8 @@ class TeacherPool:
         return ours, entered
 
     def _find(self, wanted: WantedTeacher, readers: int) -> _LiveTeacher | None:
-        return next((live for live in self._live if live.serves(wanted, readers)), None)
+        starts = self.runtime.starts
+        return next((each for each in self._live if each.serves(wanted, readers, starts)), None)
 
     def _start(self, ours: Sequence[_LiveTeacher]) -> None:
         def start(live: _LiveTeacher) -> None:

@@ -38,6 +38,7 @@ class ParallelRuntime(InProcessRuntime):
     """On which stages may work at one time."""
 
     parallel = True
+    starts = 1
 
 
 @dataclass

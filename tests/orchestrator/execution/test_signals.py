@@ -1,8 +1,9 @@
-"""SIGINT and SIGTERM become one orderly way out."""
+"""The signals that end a process become one orderly way out."""
 
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,26 +13,26 @@ import pytest
 from orchestrator.execution.session import GraphFuture
 from orchestrator.execution.signals import interruptible
 
-BOTH = (signal.SIGINT, signal.SIGTERM)
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
 def handlers_of_the_tests_themselves() -> Iterator[None]:
-    before = {one: signal.getsignal(one) for one in BOTH}
+    before = {one: signal.getsignal(one) for one in ALL}
     yield
     for one, handler in before.items():
         signal.signal(one, handler)
 
 
-@pytest.mark.parametrize("one", BOTH)
-def test_either_signal_interrupts_and_the_handlers_are_restored(
+@pytest.mark.parametrize("one", ALL)
+def test_each_signal_interrupts_and_the_handlers_are_restored(
     one: signal.Signals,
 ) -> None:
-    before = [signal.getsignal(each) for each in BOTH]
+    before = [signal.getsignal(each) for each in ALL]
     with pytest.raises(KeyboardInterrupt), interruptible():
         os.kill(os.getpid(), one)
         signal.sigtimedwait([], 5)
-    assert [signal.getsignal(each) for each in BOTH] == before
+    assert [signal.getsignal(each) for each in ALL] == before
 
 
 def test_a_second_signal_does_not_disturb_the_shutdown() -> None:
@@ -40,7 +41,7 @@ def test_a_second_signal_does_not_disturb_the_shutdown() -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
         finally:
-            for one in (*BOTH, signal.SIGINT):
+            for one in (*ALL, signal.SIGINT):
                 os.kill(os.getpid(), one)
             ended = True
     assert ended
@@ -53,12 +54,35 @@ def test_sigint_interrupts_where_a_shell_has_it_ignored() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
+def test_nohup_keeps_its_meaning() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_what_is_printed_after_the_terminal_was_closed_vanishes() -> None:
+    ours, theirs = pty.openpty()
+    kept = os.dup(2)
+    os.dup2(theirs, 2)
+    os.close(theirs)
+    try:
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            os.close(ours)
+            with pytest.raises(OSError, match="Input/output"):
+                os.write(2, b"lost")
+            os.kill(os.getpid(), signal.SIGHUP)
+        os.write(2, b"vanishes")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def test_another_thread_leaves_the_signals_alone() -> None:
-    before, inside = [signal.getsignal(one) for one in BOTH], []
+    before, inside = [signal.getsignal(one) for one in ALL], []
 
     def work() -> None:
         with interruptible():
-            inside.extend(signal.getsignal(one) for one in BOTH)
+            inside.extend(signal.getsignal(one) for one in ALL)
 
     thread = threading.Thread(target=work)
     thread.start()
