@@ -8,7 +8,6 @@ drawing of pictures, which take seconds to import.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -20,11 +19,12 @@ from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
 from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
-from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run, write_json
+from orchestrator.results.finished_run import REPORT, FinishedRun, read_finished_run
 from orchestrator.results.run_report import FORMAT
 from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
+from students.json_records import read_json, write_json
 
 RECORD = "complete.json"
 
@@ -47,7 +47,7 @@ def read_complete(
     folder = store.runs / graph.run_name
     location = tracker_location(store.home, graph, environment)
     try:
-        record = json.loads((folder / RECORD).read_bytes())
+        record = read_json(folder / RECORD)
         run = read_finished_run(folder)
         complete = (
             record.items() >= _record(run, location).items()

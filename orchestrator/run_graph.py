@@ -59,7 +59,7 @@ def run_graph(
         _prepare_bank(graph, session)
         stack.enter_context(record_running(graph, store))
         location = tracker_location(store.home, graph, environment)
-        tracking = RunTracking(graph, store, printable(loaded), location)
+        tracking = RunTracking(graph, store, printable(loaded), location, bars.say)
         try:
             done = _run(session, graph, Watchers((bars, tracking)))
             finished = _report(loaded, session, done, began)
@@ -69,9 +69,9 @@ def run_graph(
             tracking.add_student(student, transfer_set)
         except BaseException as error:
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            tracking.close(status, bars.say, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
+            tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
-        if run_ids := tracking.close("FINISHED", bars.say, SECONDS_TO_SEND):
+        if run_ids := tracking.close("FINISHED", SECONDS_TO_SEND):
             record_complete(finished, location, run_ids)
     return finished
 

@@ -19,6 +19,7 @@ What the folders share
   errors            exceptions, most of them for what a user must fix
   randomness        seeds as functions of a seed and a name
   torch_state       threads and generators of the process
+  json_records      JSON files of a home, with checksums
   durable_files     files written whole and synced to the disk
   fault_injection   kills the run at a named step, for tests of resuming
   custom_code       functions from a Python file beside the recipe

@@ -24,9 +24,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def move_aside(path: Path) -> None:
+    """Renames what lies at ``path``, so that something else can be written there; nothing is lost
+    of it."""
+    with suppress(FileNotFoundError):
+        path.rename(path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}"))
+
+
+def _replace(fresh: Path, path: Path) -> None:
+    try:
+        fresh.replace(path)
+    except IsADirectoryError:
+        move_aside(path)
+        fresh.replace(path)
+
+
 @contextmanager
 def atomic_writer(
-    path: Path, publish: Callable[[Path, Path], None] = os.replace
+    path: Path, publish: Callable[[Path, Path], None] = _replace
 ) -> Iterator[BinaryIO]:
     """Opens a new file that replaces ``path`` on leaving; after an error ``path`` is unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ Waits for the stages under way; freed by their ends, or by the graph being cance
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -21,8 +20,9 @@ from orchestrator.execution.stage_works import StageResult, StageWatcher, StageW
 from orchestrator.home.store import DECISION
 from orchestrator.planning.graph import Choice, Decision, Graph, Node
 from orchestrator.planning.stage import Stage
-from students.durable_files import write_atomically
+from orchestrator.planning.thread_allocation import resolve
 from students.events import Event
+from students.json_records import write_json
 from students.storage.outcome import TEST, read_logits
 
 if TYPE_CHECKING:
@@ -171,8 +171,7 @@ class GraphRun:
             if decision is None:
                 file = store.folder(choice.digest) / DECISION
                 decision = choice.decide({need: store.outcomes(need) for need in choice.needs})
-                file.parent.mkdir(exist_ok=True)
-                write_atomically(file, json.dumps(asdict(decision)).encode())
+                write_json(file, asdict(decision))
         self._decided.add(choice.title)
         self._graph = self._graph.grown(choice, decision)
         self._watcher.on_choice(choice, decision)
@@ -201,7 +200,8 @@ class GraphRun:
         for_each(runtime, test, untested.values())
 
     def _test_stage(self, runner: StageRunner, stage: Stage) -> None:
-        resolved = self._session.store.resolved(stage.digest)
+        session = self._session
+        resolved = session.store.resolved(stage.digest) or resolve(stage, session.cores)
         for left in reversed(range(MOST_FAILURES)):
             try:
                 runner.test(stage, resolved, self._cancelled)

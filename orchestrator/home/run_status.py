@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from orchestrator.results.finished_run import REPORT, write_json
+from orchestrator.results.finished_run import REPORT
 from orchestrator.results.run_report import FORMAT, Outcome, RunReport, StageReport
+from students.json_records import write_json
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store

@@ -17,7 +17,6 @@ HOME/bank/DIGEST/         answers of one teacher
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
@@ -34,12 +33,20 @@ from orchestrator.planning.digest import LENGTH
 from orchestrator.planning.graph import Decision
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved
-from students.durable_files import write_atomically
+from students.json_records import (
+    line_bytes,
+    parse_line,
+    read_json,
+    reason_of,
+    report_damage,
+    write_json,
+)
 from students.models.config import Weights
 from students.specs import StageOutput
 from students.storage.outcome import Outcome, read_outcomes, weights_file
 
 DECISION = "decision.json"
+RESOLVED = "resolved.json"
 FAILURES = "failures.jsonl"
 _DIGEST = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
 
@@ -141,9 +148,13 @@ class Store:
 
     def decision(self, digest: str) -> Decision | None:
         """What was chosen, of a choice that is decided."""
+        file = self.folder(digest) / DECISION
         try:
-            return Decision(**json.loads((self.folder(digest) / DECISION).read_bytes()))
+            return Decision(**read_json(file))
         except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            report_damage(file, reason_of(error), "the choice is made again")
             return None
 
     def finished(self, stage: Stage) -> Mapping[str, Outcome]:
@@ -166,36 +177,51 @@ class Store:
             yield
 
     def begin(self, digest: str, fingerprint: Mapping[str, Any], resolved: Resolved) -> Resolved:
-        """Makes the stage's folder; gives what was resolved at the first attempt."""
-        folder = self.folder(digest)
-        kept = folder / "resolved.json"
-        if not kept.exists():
-            write_atomically(folder / "request.json", json.dumps(fingerprint, indent=1).encode())
-            write_atomically(kept, json.dumps(resolved, indent=1).encode())
-        return self.resolved(digest)
+        """Makes the stage's folder; gives what was resolved at the first attempt.
 
-    def resolved(self, digest: str) -> Resolved:
-        """What was resolved at the stage's first attempt."""
-        resolved: Resolved = json.loads((self.folder(digest) / "resolved.json").read_bytes())
+        Where that is lost, this is the first attempt again: no checkpoint of another is used.
+        """
+        if (before := self.resolved(digest)) is not None:
+            return before
+        folder = self.folder(digest)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        write_json(folder / "request.json", fingerprint)
+        write_json(folder / RESOLVED, {**resolved})
         return resolved
+
+    def resolved(self, digest: str) -> Resolved | None:
+        """What was resolved at the first attempt at a stage; none where that is lost."""
+        file = self.folder(digest) / RESOLVED
+        try:
+            stored = read_json(file)
+            if not stored.keys() >= {"student", "teachers"}:
+                raise ValueError("it lacks the threads")
+            return cast(Resolved, stored)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            report_damage(file, reason_of(error), "what it held is resolved again")
+            return None
 
     def record_failure(self, digest: str, sentence: str) -> None:
         """Adds a sentence on a failed attempt at the stage to those of earlier ones."""
-        with (self.folder(digest) / FAILURES).open("a") as file:
-            file.write(json.dumps(sentence) + "\n")
+        with (self.folder(digest) / FAILURES).open("ab") as file:
+            file.write(line_bytes({"sentence": sentence}))
 
     def failures(self, digest: str) -> list[str]:
         """The sentences on failed attempts at the stage."""
+        file = self.folder(digest) / FAILURES
         try:
-            lines = (self.folder(digest) / FAILURES).read_text().splitlines()
+            return [parse_line(line)["sentence"] for line in file.read_bytes().splitlines()]
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines]
+        except (OSError, ValueError, KeyError) as error:
+            report_damage(file, reason_of(error), "failed attempts at the stage are not reported")
+            return []
 
     def amend(self, digest: str, resolved: Resolved) -> None:
         """Keeps what was resolved later in the first attempt, before anything depends on it."""
-        kept = self.folder(digest) / "resolved.json"
-        write_atomically(kept, json.dumps(resolved, indent=1).encode())
+        write_json(self.folder(digest) / RESOLVED, {**resolved})
 
     def stages(self) -> list[StoredStage]:
         """All stages that there is a folder for, in order of their digests."""

@@ -21,8 +21,8 @@ from orchestrator.planning.stage import StageRole
 from orchestrator.profiling.bench import Bench, scratch_home, to_be_timed
 from orchestrator.profiling.graph_estimate import measured_plan
 from orchestrator.profiling.measured_plan import MeasuredPlan
-from orchestrator.results.finished_run import write_json
 from orchestrator.results.teaching_report import MEASURED
+from students.json_records import write_json
 from students.transfer_sets.transfer_set import TransferSet
 
 SECONDS = 2.0

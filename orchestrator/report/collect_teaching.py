@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -20,6 +19,7 @@ from orchestrator.results.teaching_report import (
     read_prediction,
 )
 from students.errors import CheckpointError
+from students.json_records import warn_once
 from students.knowledge import AnswerCounts
 from students.storage.step_log import Row, Segments, read_committed
 from students.transfer_sets.transfer_set import TransferSet
@@ -52,7 +52,11 @@ def collect_teaching(
         / shelf_digest(StageTeacher(stage, ref, store, transfer_set).description)
         for ref in stage.teachers
     }
-    inferences = _inferences(store.folder(stage.digest))
+    resolved = store.resolved(stage.digest)
+    inferences = {
+        name: InferenceConfig.from_json(each)
+        for name, each in (resolved.get("manners", {}) if resolved else {}).items()
+    }
     stored = {view for shelf in set(shelves.values()) for view in views_on_disk(shelf)}
     counts = {name: count for outcome in outcomes for name, count in outcome.answers.items()}
     return TeachingReport(
@@ -99,25 +103,18 @@ def _teacher_run(
     return run
 
 
-def _inferences(stage_folder: Path) -> dict[str, InferenceConfig]:
-    """The inference of each teacher, as the stage's first attempt chose it."""
-    try:
-        chosen = json.loads((stage_folder / "resolved.json").read_text()).get("manners", {})
-        return {name: InferenceConfig.from_json(each) for name, each in chosen.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
-
-
-def committed_rows(folder: Path, segments: tuple[tuple[int, int], ...]) -> list[Row]:
-    """The rows of the finished stage in ``folder``; none where its step log is gone."""
+def committed_rows(folder: Path, segments: Segments) -> list[Row]:
+    """The rows of the finished stage in ``folder``; none where its step log is damaged, which is
+    reported."""
     try:
         return list(read_committed(folder, segments))
-    except CheckpointError:
+    except CheckpointError as error:
+        warn_once(str(error))
         return []
 
 
 @lru_cache(maxsize=1024)
-def stage_spans(folder: Path, segments: tuple[tuple[int, int], ...]) -> tuple[Span, ...]:
+def stage_spans(folder: Path, segments: Segments) -> tuple[Span, ...]:
     """When the stage in ``folder`` was running; never, where its step log is gone."""
     return spans_of(committed_rows(folder, segments))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
@@ -11,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from orchestrator.execution.finished_network import finished_network
 from orchestrator.home.store import Store
 from orchestrator.planning.digest import digest_of
 from orchestrator.planning.fingerprint import model_fingerprint
 from orchestrator.report.collect_models import FinishedModel, Latency
-from students.durable_files import write_atomically
+from students.json_records import read_json, reason_of, report_damage, write_json
 from students.models.profile import MeasuredLatency, measure_latency
 from students.specs import StageOutput
 from students.torch_state import use_threads
@@ -67,8 +67,7 @@ def _latency(
             found = measure_latency(network, transfer_set.shape)
         if best is None or found.cpu_share > best.cpu_share:
             best = found
-            file.parent.mkdir(exist_ok=True)
-            write_atomically(file, json.dumps(asdict(best)).encode())
+            write_json(file, asdict(best))
     assert best is not None
     return best.milliseconds
 
@@ -98,6 +97,9 @@ def _machine() -> list[str]:
 
 def _read(file: Path) -> MeasuredLatency | None:
     try:
-        return MeasuredLatency.from_json(file.read_bytes())
-    except (OSError, ValueError):
+        return TypeAdapter(MeasuredLatency).validate_python(read_json(file))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        report_damage(file, reason_of(error), "the latency is measured again")
         return None

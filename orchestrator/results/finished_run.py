@@ -6,7 +6,6 @@ HOME/runs/NAME@DIGEST/repeats.json   where there are several seeds, those on all
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.results.run_report import RunReport
-from students.durable_files import write_atomically
+from students.json_records import read_json, write_json
 
 REPORT = "report.json"
 REPEATS = "repeats.json"
@@ -106,10 +105,5 @@ def read_finished_run(folder: Path) -> FinishedRun:
     report = RunReport.from_json((folder / REPORT).read_bytes())
     if not (folder / REPEATS).exists():
         return FinishedRun((report,), None, folder)
-    stored = _STORED.validate_json((folder / REPEATS).read_bytes())
+    stored = _STORED.validate_python(read_json(folder / REPEATS))
     return FinishedRun(stored.reports, stored.repeats, folder)
-
-
-def write_json(path: Path, plain: dict[str, Any]) -> None:
-    """Replaces a file as a whole, so that no reader finds half of it."""
-    write_atomically(path, (json.dumps(plain, indent=1) + "\n").encode())

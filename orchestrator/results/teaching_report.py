@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, computed_field
+
+from students.json_records import read_json
 
 MEASURED = "measured.json"
 """The file of a run's folder in which ``check --measure`` stores what it predicts."""
@@ -139,7 +140,7 @@ class Prediction:
 def read_prediction(run_folder: Path, student_digest: str) -> Prediction | None:
     """The prediction stored in ``run_folder``; none where there is none, or a damaged one."""
     try:
-        stored = json.loads((run_folder / MEASURED).read_bytes())
+        stored = read_json(run_folder / MEASURED)
         stages = stored["stages"]
         own = [stage for stage in stages if stage["digest"] == student_digest]
         predicted = {

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,12 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from orchestrator.planning.graph import Graph
+from orchestrator.tracking.home_database import (
+    address_of,
+    artifacts_of,
+    has_finished,
+    prepare_database,
+)
 from orchestrator.tracking.tracker import Cursor, Metric, OpenRun, RunSpec, Status, key
 
 if TYPE_CHECKING:
@@ -47,23 +52,9 @@ class TrackerLocation:
     def has_finished(self, run_ids: Sequence[str]) -> bool:
         """Whether all runs of ``run_ids`` are there, as far as the home can tell.
 
-        Reads the database without MLflow, whose import takes seconds; what a server has once
-        acknowledged counts as there.
+        What a server has once acknowledged counts as there.
         """
-        if self.database is None:
-            return True
-        query = (
-            "SELECT count(*) FROM runs WHERE lifecycle_stage = 'active' AND status = 'FINISHED' "
-            f"AND run_uuid IN ({', '.join('?' * len(run_ids))})"
-        )
-        try:
-            with contextlib.closing(
-                sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)
-            ) as open_database:
-                [count] = open_database.execute(query, list(run_ids)).fetchone()
-        except sqlite3.Error:
-            return False
-        return int(count) == len(run_ids)
+        return self.database is None or has_finished(self.database, run_ids)
 
 
 def tracker_location(home: Path, graph: Graph, environment: Mapping[str, str]) -> TrackerLocation:
@@ -100,14 +91,13 @@ class MlflowTracker:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
         # The writer tries again by itself; a dead server must not hold its thread for minutes.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        if (database := location.database) is not None:
-            # Readable by its owner alone, before anything is in it.
-            database.parent.mkdir(parents=True, exist_ok=True)
-            database.touch(mode=0o600)
-            database.chmod(0o600)
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+        database = location.database
+        self._uri = location.uri if database is None else address_of(database)
         with self._exclusive():
+            if database is not None:
+                prepare_database(database)
             import mlflow
             from mlflow.tracking import MlflowClient
 
@@ -115,7 +105,7 @@ class MlflowTracker:
             for name in ("mlflow", "alembic"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             self._mlflow: Any = mlflow
-            self._client: Any = MlflowClient(tracking_uri=location.uri)
+            self._client: Any = MlflowClient(tracking_uri=self._uri)
             self._experiment = self._find_experiment()
 
     def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
@@ -205,7 +195,7 @@ class MlflowTracker:
         with _GLOBAL_LOCATION:
             before = {name: os.environ.get(name) for name in _LOCATION_VARIABLES}
             try:
-                self._mlflow.set_tracking_uri(self._location.uri)
+                self._mlflow.set_tracking_uri(self._uri)
                 self._mlflow.set_experiment(experiment_id=self._experiment)
                 yield
             finally:
@@ -220,7 +210,7 @@ class MlflowTracker:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             own = self._location.database
-            location = own and own.with_name("mlartifacts").as_uri()
+            location = own and artifacts_of(own)
             return str(self._client.create_experiment(name, artifact_location=location))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)

@@ -15,9 +15,10 @@ from orchestrator.planning.fingerprint import STAGE_FORMAT
 from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage
 from orchestrator.results.run_report import RunReport
+from orchestrator.tracking.desired import StageProgress
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec, Status, code_version, flatten
-from orchestrator.tracking.writer import StageProgress, TrackingWriter
+from orchestrator.tracking.writer import TrackingWriter
 from students.events import Committed, Event
 from students.storage.step_log import Segments
 from students.transfer_sets.transfer_set import TransferSet
@@ -30,13 +31,20 @@ class RunTracking:
     """Watches a run for the tracker. Nothing here waits, except ``close``."""
 
     def __init__(
-        self, graph: Graph, store: Store, recipe: Mapping[str, Any], location: TrackerLocation
+        self,
+        graph: Graph,
+        store: Store,
+        recipe: Mapping[str, Any],
+        location: TrackerLocation,
+        say: Callable[[str], None],
     ) -> None:
         self._graph = graph
         self._store = store
+        self._say = say
         identity = ("stillhouse.recipe", graph.digest)
         run = RunSpec(graph.name, identity, flatten(recipe), lineage(graph))
-        self._writer = TrackingWriter(lambda: MlflowTracker(location), run, graph.tracking.every)
+        every = graph.tracking.every
+        self._writer = TrackingWriter(lambda: MlflowTracker(location), run, every, say=say)
 
     def on_wait(self, stage: Stage) -> None:
         """Reports nothing: the process that works on the stage does."""
@@ -74,7 +82,7 @@ class RunTracking:
             network = finished_network(ref, result.stage, self._store, transfer_set)
             self._writer.set_student(network, example, result.outcomes[name].weights_sha256)
 
-    def close(self, status: Status, say: Callable[[str], None], seconds: float) -> list[str]:
+    def close(self, status: Status, seconds: float) -> list[str]:
         """Reports how the run ended and sends what is left, within ``seconds``.
 
         A run that is interrupted before its first commit has nothing to send, so it does not
@@ -85,7 +93,7 @@ class RunTracking:
         self._writer.finish(status)
         unsent = self._writer.drain(seconds)
         for sentence in unsent:
-            say(f"not sent to the tracker yet: {sentence}; the next run of this recipe sends it")
+            self._say(f"not tracked yet: {sentence}; the next run of this recipe sends it")
         return [] if unsent else self._writer.run_ids()
 
     def _report(self, stage: Stage, segments: Segments, status: Status) -> None:

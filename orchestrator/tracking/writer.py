@@ -10,7 +10,7 @@ writer's thread    a change, or the end of its    any call of the executor; ``dr
                    pause after a failure          also shortens the pause
 =================  =============================  ========================================
 
-The executor writes down what the tracker should have (``_Desired``); the thread compares that with
+The executor writes down what the tracker should have (``Desired``); the thread compares that with
 what it has sent, and sends the rest. So what is kept is bounded by the number of stages and files,
 however slow the tracker is. After a failure the thread forgets what it has sent and asks the
 tracker, which stores a cursor with each run; the step log is the truth and is read again.
@@ -27,9 +27,11 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
+from orchestrator.tracking.desired import Desired, StageProgress
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, key, redact
 from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
-from students.storage.step_log import Segments
+from students.errors import CheckpointError
+from students.json_records import warn_once
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,29 +39,10 @@ if TYPE_CHECKING:
     from orchestrator.tracking.mlflow_tracker import MlflowTracker
 
 _SHORT_PAUSE = 0.25
+SECONDS_WHILE_FAILING = 5.0
+"""So long a run's end waits for a tracker that raises errors."""
 _SCORES = "the scores"
 _END = "the run's end"
-
-
-@dataclass(frozen=True)
-class StageProgress:
-    """A stage under its run at the tracker: ``segments`` of its step log are committed."""
-
-    spec: RunSpec
-    folder: Path
-    segments: Segments = ()
-    status: Status = "RUNNING"
-
-
-@dataclass(frozen=True)
-class _Desired:
-    """What the tracker should have. A change is a new value, so the thread reads it unlocked."""
-
-    stages: Mapping[str, StageProgress] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
-    scores: tuple[Metric, ...] = ()
-    student: tuple[nn.Module, Tensor, str] | None = None
-    status: Status = "RUNNING"
 
 
 @dataclass
@@ -88,7 +71,8 @@ class TrackingWriter:
     """Brings a recipe's run, its stages' metrics and its files to the tracker.
 
     ``connect`` is called on the writer's own thread; ``every``: steps that one mean covers;
-    ``pause``: the first and the longest pause after a failure, in seconds.
+    ``say`` is given a sentence when the tracker begins to fail; ``pause``: the first and the
+    longest pause after a failure, in seconds.
     """
 
     def __init__(
@@ -97,13 +81,16 @@ class TrackingWriter:
         run: RunSpec,
         every: int,
         *,
+        say: Callable[[str], None] | None = None,
         pause: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._connect = connect
         self._run = run
         self._every = every
+        self._say = say
         self._pause = pause
-        self._desired = _Desired()
+        self._failing_since: float | None = None
+        self._desired = Desired()
         self._sent: _Sent | None = None
         self._changed = Condition()
         self._fresh = True
@@ -148,15 +135,7 @@ class TrackingWriter:
 
     def finish(self, status: Status) -> None:
         """Sets how the whole run ended, and with it the stages that it leaves unfinished."""
-
-        def end(was: _Desired) -> _Desired:
-            stages = dict(was.stages)
-            for name, stage in was.stages.items():
-                if stage.status == "RUNNING" and status != "FINISHED":
-                    stages[name] = replace(stage, status=status)
-            return replace(was, stages=stages, status=status)
-
-        self._change(end)
+        self._change(lambda was: was.ended(status))
 
     def drain(self, timeout: float) -> tuple[str, ...]:
         """Sends what is left and ends the thread; returns a sentence for each thing not sent.
@@ -167,7 +146,9 @@ class TrackingWriter:
             self._draining = self._fresh = True
             self._changed.notify_all()
         self.start()
-        self._thread.join(timeout)
+        began = time.monotonic()
+        while self._thread.is_alive() and not self._is_late(began, timeout):
+            self._thread.join(_SHORT_PAUSE)
         with self._changed:
             self._given_up = True
             self._changed.notify_all()
@@ -175,13 +156,20 @@ class TrackingWriter:
                 return (f"the tracker gave no answer within {timeout:g} s",)
             return self._unsent
 
+    def _is_late(self, began: float, timeout: float) -> bool:
+        """Whether a wait since ``began`` is over: at once if the tracker fails for long already,
+        but for one attempt."""
+        now, since = time.monotonic(), self._failing_since
+        failing = since is not None and now > max(since + SECONDS_WHILE_FAILING, began + 1.0)
+        return failing or now > began + timeout
+
     def run_ids(self) -> list[str]:
         """The runs at the tracker, the recipe's first, once ``drain`` has sent everything."""
         if self._sent is None:
             return []
         return [self._sent.run_id, *(stage.run_id for stage in self._sent.stages.values())]
 
-    def _change(self, change: Callable[[_Desired], _Desired]) -> None:
+    def _change(self, change: Callable[[Desired], Desired]) -> None:
         with self._changed:
             self._desired = change(self._desired)
             self._fresh = True
@@ -192,6 +180,7 @@ class TrackingWriter:
         while (task := self._wait_for_change()) is not None:
             desired, draining = task
             unsent = tuple(self._send(desired, over=draining))
+            self._note(unsent)
             with self._changed:
                 self._unsent = unsent
                 if not unsent and draining and not self._fresh:
@@ -200,7 +189,16 @@ class TrackingWriter:
                 self._rest(min(pause, _SHORT_PAUSE) if draining else pause)
             pause = min(2 * pause, self._pause[1]) if unsent else self._pause[0]
 
-    def _wait_for_change(self) -> tuple[_Desired, bool] | None:
+    def _note(self, unsent: tuple[str, ...]) -> None:
+        """Notes whether the tracker fails, and says so when it begins to."""
+        if not unsent:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = time.monotonic()
+            if self._say is not None:
+                self._say(f"{unsent[0]}; it is tried again")
+
+    def _wait_for_change(self) -> tuple[Desired, bool] | None:
         """What the tracker should have, and whether the run is over; none when given up."""
         with self._changed:
             self._changed.wait_for(lambda: self._fresh or self._given_up)
@@ -216,7 +214,7 @@ class TrackingWriter:
             )
             self._fresh = True
 
-    def _send(self, desired: _Desired, *, over: bool) -> list[str]:
+    def _send(self, desired: Desired, *, over: bool) -> list[str]:
         """Sends what the tracker lacks; a sentence for each thing that could not be sent.
 
         ``over``: no stage trains any more, so that the student may be exported.
@@ -249,7 +247,7 @@ class TrackingWriter:
         return _Sent(tracker, run.run_id, {_END: run.status, _SCORES: run.cursor.step > 0})
 
     def _steps(
-        self, sent: _Sent, desired: _Desired, *, over: bool
+        self, sent: _Sent, desired: Desired, *, over: bool
     ) -> Iterator[tuple[str, object, Callable[[], None]]]:
         """The name of each thing to be sent, its version, and what sends it."""
         tracker, run_id = sent.tracker, sent.run_id
@@ -275,8 +273,12 @@ class TrackingWriter:
             metrics = CommittedMetrics(stage.folder, Windows(self._every, run.cursor))
             own = sent.stages[name] = _SentStage(run.run_id, run.status, metrics)
         finished = stage.status == "FINISHED"
-        for batch, cursor in own.metrics.read(stage.segments, finished=finished):
-            sent.tracker.log(own.run_id, batch, cursor)
+        try:
+            for batch, cursor in own.metrics.read(stage.segments, finished=finished):
+                sent.tracker.log(own.run_id, batch, cursor)
+        except CheckpointError as error:
+            # No later attempt can read it either.
+            warn_once(str(error))
         if stage.status != own.status:
             sent.tracker.set_status(own.run_id, stage.status)
             own.status = stage.status

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -58,15 +57,6 @@ class MeasuredLatency:
 
     milliseconds: Mapping[str, float]
     cpu_share: float
-
-    @classmethod
-    def from_json(cls, text: bytes) -> MeasuredLatency:
-        """Reads what was stored.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        return TypeAdapter(cls).validate_json(text)
 
 
 def measure_latency(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,8 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from students.durable_files import TEMPORARY, sync, write_atomically, write_folder
+from students.durable_files import TEMPORARY, move_aside, sync, write_folder
 from students.errors import CheckpointError, StaleAttempt
+from students.json_records import read_json, reason_of, report_damage, write_json
+from students.storage.step_log import latest_step_log
 
 _FILE = "attempt.json"
 _LOCK = ".attempt.lock"
@@ -26,23 +27,21 @@ def begin_attempt(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK):
         number = current_attempt(folder) + 1
-        write_atomically(folder / _FILE, json.dumps({"attempt": number}).encode())
+        write_json(folder / _FILE, {"attempt": number})
     return number
 
 
 def current_attempt(folder: Path) -> int:
-    """The number of the latest attempt; 0 if there was none."""
-    path = folder / _FILE
+    """The number of the latest attempt; 0 if there was none. Where the file that holds it is
+    damaged, it follows from the step logs, of which each attempt has its own."""
+    path, number = folder / _FILE, 0
     try:
-        number = json.loads(path.read_bytes())["attempt"]
+        number = int(read_json(path)["attempt"])
     except FileNotFoundError:
-        return 0
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({error}), but it must hold the attempt's number; "
-            "remove the stage's folder"
-        ) from error
-    return int(number)
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        report_damage(path, reason_of(error), "attempts are counted by their step logs")
+    return max(number, latest_step_log(folder))
 
 
 @contextmanager
@@ -81,6 +80,7 @@ def commit_folder(
         with lock_attempt(stage, attempt):
             # What is there is damaged, or was left by an attempt that was killed on the way.
             shutil.rmtree(target, ignore_errors=True)
+            move_aside(target)
             temporary.replace(target)
             sync(target.parent)
             yield

@@ -9,7 +9,6 @@ renames it, and then replaces ``LATEST``; wherever that is interrupted, the last
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import re
 import shutil
@@ -25,7 +24,10 @@ from torch import Tensor
 
 from students.durable_files import TEMPORARY, write_atomically
 from students.engines.state_tensors import EngineState
+from students.errors import CheckpointError
+from students.json_records import json_bytes, read_json
 from students.storage.attempts import commit_folder, lock_attempt
+from students.storage.step_log import read_committed
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -79,7 +81,7 @@ class CheckpointFolder:
         return target
 
     def latest(self, warn: Callable[[str], object] = lambda sentence: None) -> Checkpoint | None:
-        """The newest committed checkpoint that is intact, or none.
+        """The newest committed checkpoint that is intact, with its part of the step log, or none.
 
         Removes what earlier attempts have left unfinished. ``warn`` is given a sentence for
         each checkpoint that has to be passed over.
@@ -96,8 +98,11 @@ class CheckpointFolder:
         for step in self._committed():
             folder = self._folder / _name(step)
             try:
-                return _verified(folder)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                found = _verified(folder)
+                for _ in read_committed(self._stage, found.progress.get("segments", ())):
+                    pass
+                return found
+            except (OSError, ValueError, KeyError, TypeError, CheckpointError) as error:
                 warn(f"{folder} is passed over ({error}); the checkpoint before it is taken")
         return None
 
@@ -125,7 +130,7 @@ class CheckpointFolder:
                 "safetensors": safetensors.__version__,
             },
         }
-        return {**files, _MANIFEST: json.dumps(manifest, indent=1, allow_nan=False).encode()}
+        return {**files, _MANIFEST: json_bytes(manifest)}
 
     def _remove_all_but_latest(self, newest: int) -> None:
         """Removes checkpoints beyond the newest, which were never committed, and old ones."""
@@ -159,7 +164,7 @@ def _size_and_sha256(content: bytes) -> dict[str, Any]:
 
 def _verified(folder: Path) -> Checkpoint:
     """The checkpoint in ``folder``, if every file is as the manifest says."""
-    manifest = json.loads((folder / _MANIFEST).read_bytes())
+    manifest = read_json(folder / _MANIFEST)
     if manifest["format"] != _FORMAT:
         raise ValueError(f"its format is {manifest['format']}, not {_FORMAT}")
     if set(manifest["files"]) != {_MODEL, _OPTIMIZER}:

@@ -4,7 +4,6 @@ curve; and logits on the test part, once they are asked for."""
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError
 
 from students.durable_files import file_sha256, write_atomically
+from students.json_records import json_bytes, read_json, reason_of, report_damage
 from students.knowledge import AnswerCounts
 from students.lazy_imports import Tensor  # whether there is an outcome is asked without torch
 from students.specs import MODEL
@@ -87,7 +87,7 @@ def write_outcome(stage_folder: Path, attempt: int, models: Mapping[str, Finishe
         if model.weights:
             files[WEIGHTS] = safetensors.torch.save(_contiguous(model.weights))
         hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-        files[FILE] = json.dumps(asdict(model.outcome) | {"files": hashes}, indent=1).encode()
+        files[FILE] = json_bytes(asdict(model.outcome) | {"files": hashes})
         contents |= {f"{name}/{file}": content for file, content in files.items()}
     with commit_folder(stage_folder, attempt, stage_folder / "outcome", contents):
         pass
@@ -95,15 +95,25 @@ def write_outcome(stage_folder: Path, attempt: int, models: Mapping[str, Finishe
 
 def read_outcomes(stage_folder: Path) -> dict[str, Outcome]:
     """What is known of each model in ``stage_folder``, by name; of none where the stage is not
-    finished, or something is damaged."""
+    finished, or something is damaged, which is reported."""
+    folder = stage_folder / "outcome"
+    if not folder.exists():
+        return {}
     outcomes: dict[str, Outcome] = {}
+    place = folder
     try:
-        for file in (stage_folder / "outcome").rglob(FILE):
-            outcome = _OUTCOME.validate_json(file.read_bytes())
-            if any(file_sha256(file.with_name(each)) != sha for each, sha in outcome.files.items()):
-                return {}
-            outcomes[MODEL if file.parent.name == "outcome" else file.parent.name] = outcome
-    except (OSError, ValueError):
+        for file in folder.rglob(FILE):
+            place = file
+            outcome = _OUTCOME.validate_python(read_json(file))
+            for name, sha256 in outcome.files.items():
+                place = file.with_name(name)
+                if file_sha256(place) != sha256:
+                    raise ValueError("it does not match its checksum")
+            outcomes[MODEL if file.parent == folder else file.parent.name] = outcome
+        if not outcomes:
+            raise ValueError(f"it has no {FILE}")
+    except (OSError, ValueError) as error:
+        report_damage(place, reason_of(error), "the stage is run again from its last checkpoint")
         return {}
     return outcomes
 

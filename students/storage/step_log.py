@@ -8,9 +8,9 @@ write, lies beyond every segment. So a resumed stage has each step once.
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -19,9 +19,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from students.errors import CheckpointError
+from students.json_records import line_bytes, parse_line
 
 Segments: TypeAlias = tuple[tuple[int, int], ...]
 """The committed rows: of which attempts, and up to which byte, which is the end of a line."""
+
+
+_LOST = "so what the stage's steps have measured is lost; delete the stage's folder to run it again"
+_NAME = re.compile(r"attempt-(\d{4,})\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class Row:
 def step_log_path(folder: Path, attempt: int) -> Path:
     """The file of one attempt at the stage in ``folder``."""
     return folder / "spool" / f"attempt-{attempt:04d}.jsonl"
+
+
+def latest_step_log(folder: Path) -> int:
+    """The latest attempt at the stage in ``folder`` that has a step log; 0 if none has."""
+    names = (_NAME.fullmatch(path.name) for path in (folder / "spool").glob("attempt-*"))
+    return max((int(match[1]) for match in names if match), default=0)
 
 
 class StepLogWriter(AbstractContextManager["StepLogWriter"]):
@@ -84,9 +95,8 @@ class StepLogWriter(AbstractContextManager["StepLogWriter"]):
 
     def _append(self, head: dict[str, object], values: Mapping[str, float]) -> None:
         row = {**head, "time_ms": time.time_ns() // 1_000_000, "values": finite(values)}
-        line = json.dumps(row, separators=(",", ":"), allow_nan=False)
         with _errors_named(self.path):
-            self._file.write(line.encode() + b"\n")
+            self._file.write(line_bytes(row))
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float]:
@@ -115,7 +125,8 @@ def read_committed(
     ``after``: segments that were read before, whose rows are left out.
 
     Raises:
-        CheckpointError: a file is shorter than its segment, or a segment ends within a line.
+        CheckpointError: a file is shorter than its segment, a segment ends within a line, or a
+            line is damaged.
     """
     seen = dict(after)
     for attempt, offset in segments:
@@ -130,17 +141,19 @@ def _rows(path: Path, start: int, end: int) -> Iterator[Row]:
             file.seek(start)
             data = file.read(end - start)
     except OSError as error:
-        raise CheckpointError(
-            f"`{path}` cannot be read ({error.strerror}), but a checkpoint names it; "
-            "delete the stage's folder to run the stage again"
-        ) from error
+        raise CheckpointError(f"`{path}` cannot be read ({error.strerror}), {_LOST}") from error
     if len(data) < end - start or not data.endswith(b"\n"):
         raise CheckpointError(
-            f"`{path}` has no end of a line at byte {end}, but a checkpoint names that place; "
-            "delete the stage's folder to run the stage again"
+            f"`{path}` has no end of a line at byte {end}, which is committed, {_LOST}"
         )
-    for line in data.splitlines():
-        yield Row(**json.loads(line))
+    for number, line in enumerate(data.splitlines()):
+        try:
+            row = Row(**parse_line(line))
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"`{path}` is damaged in line {number + 1} after byte {start}, {_LOST}"
+            ) from error
+        yield row
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from students.durable_files import write_atomically
+from students.json_records import read_json, reason_of, report_damage, write_json
 from teachers.bank.columns import Column
 from teachers.errors import BankError
 
@@ -126,7 +126,7 @@ def prepare_bank(bank: Path) -> None:
         file = bank / _BANKS_FORMAT
         stored = _read(file)
         if stored is None:
-            write_atomically(file, json.dumps({"format": BANK_FORMAT}).encode())
+            write_json(file, {"format": BANK_FORMAT})
         elif stored.get("format") != BANK_FORMAT:
             raise _other_format(bank, stored.get("format"))
 
@@ -144,7 +144,7 @@ def prepare_shelf(folder: Path, about: Mapping[str, Any]) -> None:
         if stored is not None and stored.get("format") not in (None, about.get("format")):
             raise _other_format(folder, stored["format"])
         if stored is None or shelf_digest(stored) != shelf_digest(about):
-            write_atomically(folder / ABOUT, json.dumps(about, indent=1).encode())
+            write_json(folder / ABOUT, about)
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
@@ -196,10 +196,12 @@ def _unusable(folder: Path, reason: str | None) -> BankError:
 
 def _read(file: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(file.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return read_json(file)
+    except FileNotFoundError:
         return None
-    return value if isinstance(value, dict) else None
+    except ValueError as error:
+        report_damage(file, reason_of(error), "it is written again")
+        return None
 
 
 def _identified_by(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,3 +63,12 @@ def test_a_folder_is_written_only_where_there_is_none(tmp_path):
     }
     with pytest.raises(FileExistsError):
         write_folder(tmp_path / "folder", {"a": b"3"})
+
+
+def test_a_folder_in_the_place_of_a_file_is_moved_aside_with_what_is_in_it(tmp_path):
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "kept").write_text("words")
+    write_atomically(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+    [aside] = tmp_path.glob("file.damaged-*")
+    assert (aside / "kept").read_text() == "words"

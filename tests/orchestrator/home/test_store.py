@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -13,6 +12,8 @@ from filelock import FileLock
 
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.store import Store
+from orchestrator.planning.thread_allocation import Resolved
+from students.json_records import read_json
 from tests.running import ROOT
 
 DIGEST = "d" * 32
@@ -44,18 +45,35 @@ def test_a_home_that_is_not_there_has_no_stages(tmp_path: Path) -> None:
     assert Store(tmp_path / "absent").stages() == []
 
 
+TWO: Resolved = {"student": 2, "teachers": {}}
+EIGHT: Resolved = {"student": 8, "teachers": {"wide": 1}}
+
+
 def test_what_was_resolved_at_first_is_kept(store: Store) -> None:
-    first = store.begin(DIGEST, {"kind": "teach"}, {"student": 2})
-    assert first == {"student": 2}
-    assert store.begin(DIGEST, {"kind": "teach"}, {"student": 8}) == {"student": 2}
-    assert json.loads((store.folder(DIGEST) / "request.json").read_text()) == {"kind": "teach"}
+    first = store.begin(DIGEST, {"kind": "teach"}, TWO)
+    assert first == TWO
+    assert store.begin(DIGEST, {"kind": "teach"}, EIGHT) == TWO
+    assert read_json(store.folder(DIGEST) / "request.json") == {"kind": "teach"}
+
+
+def test_what_was_resolved_and_is_damaged_is_resolved_again_without_the_checkpoints_made_with_it(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.begin(DIGEST, {"kind": "teach"}, TWO)
+    (store.folder(DIGEST) / "checkpoints" / "step-000010").mkdir(parents=True)
+    file = store.folder(DIGEST) / "resolved.json"
+    file.write_text(file.read_text().replace('"student": 2', '"student": 3'))
+    assert store.resolved(DIGEST) is None
+    assert "resolved.json` is damaged (it does not match its checksum)" in caplog.text
+    assert store.begin(DIGEST, {"kind": "teach"}, EIGHT) == EIGHT
+    assert not (store.folder(DIGEST) / "checkpoints").exists()
 
 
 def test_a_request_of_which_nothing_was_resolved_is_started_again(store: Store) -> None:
     # Killed between the two files.
     store.folder(DIGEST).mkdir()
     (store.folder(DIGEST) / "request.json").write_text("{}")
-    assert store.begin(DIGEST, {"kind": "teach"}, {"student": 3}) == {"student": 3}
+    assert store.begin(DIGEST, {"kind": "teach"}, TWO) == TWO
 
 
 def fail_on_wait() -> None:

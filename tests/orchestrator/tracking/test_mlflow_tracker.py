@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import nn
 
+from orchestrator.tracking.desired import StageProgress
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec
-from orchestrator.tracking.writer import StageProgress, TrackingWriter
+from orchestrator.tracking.writer import TrackingWriter
 from students.storage.step_log import StepLogWriter, extend_segments
 from tests.orchestrator.tracking.tracker_contract import check_contract
 

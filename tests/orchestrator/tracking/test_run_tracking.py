@@ -32,9 +32,11 @@ class TrackedRun:
         self.store = Store(folder / "home")
         self.store.prepare()
         location = tracker_location(self.store.home, self.graph, {})
-        self.tracking = RunTracking(self.graph, self.store, {"name": "small"}, location)
-        self.tracker = tracker
         self.said: list[str] = []
+        self.tracking = RunTracking(
+            self.graph, self.store, {"name": "small"}, location, self.said.append
+        )
+        self.tracker = tracker
 
     def commits(self, name: str, attempt: int, steps: range, segments: Any = ()) -> Any:
         """An attempt at a stage measures ``steps`` and commits; the segments then."""
@@ -56,7 +58,7 @@ class TrackedRun:
         self.tracking.on_end(StageResult(self.graph.stage(name), outcomes, ran=True, seconds=1.0))
 
     def close(self, status: Any, seconds: float = WITHIN) -> list[str]:
-        return self.tracking.close(status, self.said.append, seconds)
+        return self.tracking.close(status, seconds)
 
     def losses(self, name: str) -> list[tuple[int, float]]:
         return [point[1:] for point in self.tracker.points(name) if point[0] == "loss"]
@@ -142,7 +144,8 @@ def test_a_tracker_that_is_down_is_reported_and_gets_everything_later(
     run.ends("student", segments)
     assert run.close("FINISHED", 0.5) == []
     assert run.said
-    assert all("not sent to the tracker yet" in line for line in run.said)
+    assert "it is tried again" in run.said[0]
+    assert all("not tracked yet" in line for line in run.said[1:])
     assert tracker.rows == []
     tracker.down.clear()
     again = TrackedRun(tmp_path, tracker)

@@ -13,6 +13,7 @@ from students.engines.state_tensors import EngineState
 from students.errors import CheckpointError, StaleAttempt
 from students.storage.attempts import begin_attempt
 from students.storage.checkpoint import CheckpointFolder
+from students.storage.step_log import StepLogWriter
 
 
 def state_of(number: float, weights: int = 6) -> EngineState:
@@ -55,10 +56,10 @@ def test_a_new_stage_has_no_checkpoint(folder):
 
 
 def test_a_committed_checkpoint_is_read_back(folder):
-    path = folder.commit(state_of(1.5), {"epoch": 2, "segments": [1, "x"]}, step=123)
+    path = folder.commit(state_of(1.5), {"epoch": 2, "sums": [1, "x"]}, step=123)
     found = folder.latest()
     assert path.name == "step-000123"
-    assert (found.step, found.progress) == (123, {"epoch": 2, "segments": [1, "x"]})
+    assert (found.step, found.progress) == (123, {"epoch": 2, "sums": [1, "x"]})
     assert same(found.load(), state_of(1.5))
 
 
@@ -184,3 +185,35 @@ def test_a_disk_that_is_full_leaves_the_last_commit(stage, folder, monkeypatch):
     with pytest.raises(CheckpointError, match=r"No space left on device\); make room"):
         folder.commit(state_of(2), {}, step=20)
     assert folder.latest().step == 10
+
+
+def test_a_checkpoint_whose_part_of_the_step_log_is_damaged_is_passed_over(stage):
+    sentences = []
+    with StepLogWriter(stage, begin_attempt(stage)) as step_log:
+        folder = CheckpointFolder(stage, step_log.attempt, keep=2)
+        for step in (1, 2):
+            step_log.write_step(step, {"loss": float(step)})
+            segments = [(step_log.attempt, step_log.commit_point())]
+            folder.commit(state_of(step), {"segments": segments}, step=step)
+    assert folder.latest().step == 2
+    lines = step_log.path.read_bytes().splitlines(keepends=True)
+    step_log.path.write_bytes(lines[0])
+    assert folder.latest(sentences.append).step == 1
+    assert "has no end of a line" in sentences[0]
+    step_log.path.unlink()
+    assert folder.latest() is None, "training begins again"
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b'{"attempt": 7, "checksum": "0"}', None])
+def test_a_damaged_count_of_attempts_follows_from_the_step_logs(stage, content, caplog):
+    for _ in range(3):
+        StepLogWriter(stage, begin_attempt(stage)).close()
+    file = stage / "attempt.json"
+    file.unlink()
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    assert begin_attempt(stage) == 4
+    assert "attempt.json` is damaged" in caplog.text
+    assert begin_attempt(stage) == 5

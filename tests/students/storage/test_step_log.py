@@ -140,3 +140,17 @@ def test_reading_in_parts_gives_what_reading_at_once_gives(tmp_path_factory, cut
         before = history
     step_log.close()
     assert parts == steps_of(folder, json.loads(json.dumps(history))) == list(range(step))
+
+
+def test_a_changed_digit_in_a_row_is_refused_and_a_row_without_a_checksum_is_read(tmp_path):
+    with StepLogWriter(tmp_path, 1) as step_log:
+        step_log.write_step(0, {"loss": 1.25})
+        step_log.write_step(1, {"loss": 1.5})
+        segments = [(1, step_log.commit_point())]
+    path = step_log_path(tmp_path, 1)
+    path.write_text(path.read_text().replace("1.25", "1.35"))
+    with pytest.raises(CheckpointError, match=r"is damaged in line 1 .* delete the stage's folder"):
+        steps_of(tmp_path, segments)
+    rows = '{"kind":"step","step":0,"time_ms":1,"values":{"loss":1.25}}\n'
+    path.write_text(rows)
+    assert steps_of(tmp_path, [(1, len(rows))]) == [0]

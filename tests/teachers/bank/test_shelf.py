@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
+from students.json_records import read_json, write_json
 from teachers.bank.shelf import (
     identity_of,
     prepare_shelf,
@@ -66,7 +66,7 @@ def test_damaged_about_is_written_again(tmp_path: Path) -> None:
 def test_bank_of_another_format_is_refused(tmp_path: Path, file: str) -> None:
     shelf = shelf_in(tmp_path)
     marked = next(shelf.bank.glob(file))
-    marked.write_text(json.dumps({**json.loads(marked.read_text()), "format": 99}))
+    write_json(marked, {**read_json(marked), "format": 99})
     with pytest.raises(
         BankError, match=r"is of format 99, but this version reads format 1; delete"
     ):

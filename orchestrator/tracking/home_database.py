@@ -1,0 +1,119 @@
+"""MLflow's database in a home: checked before MLflow opens it, and right where the home has moved.
+
+It is read without MLflow, whose import takes seconds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from students.errors import UserError
+
+_ARTIFACTS = "mlartifacts"
+_PLACES = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
+"""Where MLflow has absolute places of files: column by table."""
+
+_NOT_IN_ADDRESSES = frozenset("%?#")
+
+
+def artifacts_of(database: Path) -> str:
+    """The address of the files of the runs in ``database``."""
+    return database.with_name(_ARTIFACTS).as_uri()
+
+
+def prepare_database(database: Path) -> None:
+    """Makes ``database``, readable by its owner alone, if it is not there; where the home was moved
+    or copied, so are the places of files in it.
+
+    Raises:
+        UserError: it is no database, or cannot be opened. MLflow would try that for minutes.
+    """
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        database.touch(mode=0o600)
+        if database.is_file():
+            database.chmod(0o600)
+        with _opened(database, "rw") as open_database:
+            _move_places(open_database, artifacts_of(database))
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"'{database}' cannot be used as MLflow's database ({reason}); move it away, and the "
+            "next run makes another, or give `tracking.uri`"
+        ) from error
+
+
+def has_finished(database: Path, run_ids: Sequence[str]) -> bool:
+    """Whether all runs of ``run_ids`` are in ``database``, finished."""
+    query = (
+        "SELECT count(*) FROM runs WHERE lifecycle_stage = 'active' AND status = 'FINISHED' "
+        f"AND run_uuid IN ({', '.join('?' * len(run_ids))})"
+    )
+    try:
+        with _opened(database, "ro") as open_database:
+            [count] = open_database.execute(query, list(run_ids)).fetchone()
+    except sqlite3.Error:
+        return False
+    return int(count) == len(run_ids)
+
+
+def address_of(database: Path) -> str:
+    """The address under which MLflow opens ``database``.
+
+    MLflow reads some characters of a path as parts of an address: a path that has them is reached
+    by a link.
+    """
+    path = _linked(database.parent) / database.name if _is_odd(database) else database
+    return f"sqlite:///{path}"
+
+
+def _is_odd(path: Path) -> bool:
+    return not _NOT_IN_ADDRESSES.isdisjoint(str(path))
+
+
+_LINKS = contextlib.ExitStack()
+"""The folders of links."""
+atexit.register(_LINKS.close)
+
+
+@cache
+def _linked(folder: Path) -> Path:
+    links = _LINKS.enter_context(tempfile.TemporaryDirectory(prefix="stillhouse-"))
+    link = Path(links, "home")
+    link.symlink_to(folder)
+    return link
+
+
+@contextlib.contextmanager
+def _opened(database: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    address = f"{database.as_uri()}?mode={mode}"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as open_database, open_database:
+        yield open_database
+
+
+def _move_places(open_database: sqlite3.Connection, artifacts: str) -> None:
+    tables = {name for (name,) in open_database.execute("SELECT name FROM sqlite_master")}
+    if "experiments" not in tables:  # It is new.
+        return
+    query = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ?"
+    for (before,) in open_database.execute(query, [f"file:%/{_ARTIFACTS}"]).fetchall():
+        if before == artifacts:
+            continue
+        for table, column in _PLACES.items():
+            if table in tables:
+                open_database.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    [artifacts, len(before) + 1, before, len(before) + 1, f"{before}/"],
+                )
