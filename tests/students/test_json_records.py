@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,8 @@ def test_a_file_with_a_changed_byte_is_refused_or_means_the_same(
 ) -> None:
     content = bytearray(json_bytes(value))
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with suppress(ValueError):
         assert parse_json(bytes(content)) == value
-    except ValueError:
-        pass
 
 
 @given(data=st.data(), value=st.dictionaries(st.text(max_size=4), st.integers(), min_size=1))
