@@ -11,7 +11,7 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.home.process_lock import is_locked
 from orchestrator.home.run_status import LOCK
 from orchestrator.recipe.message_text import listed
-from orchestrator.results.finished_run import REPORT
+from orchestrator.results.finished_run import REPORT, read_report
 from orchestrator.results.run_report import RunReport
 
 LATEST = "latest"
@@ -49,7 +49,7 @@ def find_runs(home: Path) -> StoredRuns:
     for report in sorted(home.glob(f"runs/*@*/{REPORT}")):
         try:
             written = report.stat().st_mtime
-            runs.append(StoredRun(report.parent, RunReport.from_json(report.read_bytes()), written))
+            runs.append(StoredRun(report.parent, read_report(report.parent), written))
         except (OSError, ValueError):
             unreadable.append(report.parent)
     newest_first = sorted(runs, key=lambda run: run.written, reverse=True)

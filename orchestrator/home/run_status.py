@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from orchestrator.results.finished_run import REPORT
+from orchestrator.results.finished_run import REPORT, read_report
 from orchestrator.results.run_report import FORMAT, Outcome, RunReport, StageReport
 from students.json_records import write_json
 
@@ -66,7 +66,7 @@ def _record(graph: Graph, folder: Path, outcome: Outcome, seconds: float) -> Non
     A run that was done stays so: its digest names the same stages, so its figures hold.
     """
     with suppress(OSError, ValueError):
-        before = RunReport.from_json((folder / REPORT).read_bytes())
+        before = read_report(folder)
         if before.outcome in ("done", "degraded"):
             return
     report = RunReport(

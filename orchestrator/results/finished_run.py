@@ -7,7 +7,7 @@ HOME/runs/NAME@DIGEST/repeats.json   where there are several seeds, those on all
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,18 @@ class _Stored:
 _STORED = TypeAdapter(_Stored)
 
 
+def read_report(folder: Path) -> RunReport:
+    """The report that is stored in a run's ``folder``, with the paths that its files have now: its
+    home may have moved.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is damaged, or of another version.
+    """
+    report = RunReport.from_json((folder / REPORT).read_bytes())
+    return replace(report, artifacts={name: str(folder / name) for name in report.artifacts})
+
+
 def read_finished_run(folder: Path) -> FinishedRun:
     """The reports that are stored in a run's ``folder``.
 
@@ -102,8 +114,8 @@ def read_finished_run(folder: Path) -> FinishedRun:
         OSError: there is none.
         ValueError: one is damaged, or of another version.
     """
-    report = RunReport.from_json((folder / REPORT).read_bytes())
+    report = read_report(folder)
     if not (folder / REPEATS).exists():
         return FinishedRun((report,), None, folder)
     stored = _STORED.validate_python(read_json(folder / REPEATS))
-    return FinishedRun(stored.reports, stored.repeats, folder)
+    return FinishedRun((report, *stored.reports[1:]), stored.repeats, folder)

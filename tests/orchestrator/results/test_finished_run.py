@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,4 +47,21 @@ def test_an_absent_report_is_no_file(tmp_path: Path) -> None:
         read_finished_run(tmp_path)
     (tmp_path / REPORT).write_text(json.dumps({"name": "digits"}))
     with pytest.raises(ValueError, match="recipe_digest"):
+        read_finished_run(tmp_path)
+
+
+def test_a_report_names_its_files_where_they_are_now(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    own = replace(report(), artifacts={"report.md": str(before / "report.md")})
+    FinishedRun((own, report(0.9)), None, before).write()
+    moved = before.rename(tmp_path / "after")
+    assert read_finished_run(moved).report.artifacts == {"report.md": str(moved / "report.md")}
+
+
+def test_a_changed_digit_in_a_report_is_refused(tmp_path: Path) -> None:
+    FinishedRun((report(0.92),), None, tmp_path).write()
+    text = (tmp_path / REPORT).read_text()
+    (tmp_path / REPORT).write_text(text.replace("0.92", "0.93", 1))
+    with pytest.raises(ValueError, match="does not match its checksum"):
         read_finished_run(tmp_path)
