@@ -135,10 +135,15 @@ def read_logits(stage_folder: Path, name: str, part: str) -> Tensor | None:
         if part in stored:
             return stored[part]
     for file in (stage_folder / EVALUATIONS).glob(f"{name}-{part}-*.safetensors"):
-        content = file.read_bytes()
-        if file.stem.endswith(_digest(content)):
-            logits: Tensor = safetensors.torch.load(content)[part]
-            return logits
+        try:
+            content = file.read_bytes()
+            if not file.stem.endswith(_digest(content)):
+                raise ValueError("it does not match the checksum in its name")
+        except (OSError, ValueError) as error:
+            report_damage(file, reason_of(error), "the model is evaluated again")
+            continue
+        logits: Tensor = safetensors.torch.load(content)[part]
+        return logits
     return None
 
 

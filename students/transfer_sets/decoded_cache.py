@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from students.durable_files import file_sha256, sync
 from students.errors import TransferSetError
+from students.json_records import read_json, write_json
 from students.transfer_sets.examples import Examples, Pictures
 from students.transfer_sets.identity import hashes_of
 
@@ -82,7 +83,7 @@ def _make(place: Path, cache: Path, make: Callable[[Path], Examples]) -> Example
         fields = ("class_names", "train_count", "mean", "std")
         facts = {name: getattr(examples, name) for name in fields}
         facts["sha256"] = {name: file_sha256(folder / name) for name in _ARRAYS}
-        (folder / "facts.json").write_text(json.dumps(facts))
+        write_json(folder / "facts.json", facts)
         for file in folder.iterdir():
             sync(file)
         folder.replace(place)
@@ -94,7 +95,7 @@ def _make(place: Path, cache: Path, make: Callable[[Path], Examples]) -> Example
 def _read(place: Path, cache: Path) -> Examples | None:
     """The examples at ``place``, or none where they are absent or damaged."""
     try:
-        facts = json.loads((place / "facts.json").read_text())
+        facts = read_json(place / "facts.json")
         # Read whole only where a file is not the one that was read before.
         if hashes_of(place, _ARRAYS, cache=cache) != facts["sha256"]:
             return None

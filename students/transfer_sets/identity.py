@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from students.custom_code import source_digest
-from students.durable_files import file_sha256, write_atomically
+from students.durable_files import file_sha256
 from students.errors import TransferSetError
+from students.json_records import read_json, write_json
 from students.transfer_sets.config import (
     CustomTransferSet,
     Digits,
@@ -151,13 +152,13 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
     if fresh:
         # Without this file only time is lost; an unwritable home is reported elsewhere.
         with contextlib.suppress(OSError):
-            write_atomically(memory, json.dumps({**known, **fresh}).encode())
+            write_json(memory, {"files": {**known, **fresh}})
     return found
 
 
 def _recall(memory: Path) -> dict[str, list[object]]:
     try:
-        known = json.loads(memory.read_bytes())
+        known = read_json(memory).get("files")
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
