@@ -31,11 +31,11 @@ STATIC = [
     (["studnt.train.epochs=5"], "`studnt` is not a setting; did you mean `student`?"),
     (
         ["student.train.epochs=five"],
-        "`student.train.epochs` is 'five', but must be a whole number of at least 1; ",
+        "`student.train.epochs` is 'five', but must be a whole number from 1 to 100000; ",
     ),
     (
         ["student.train.optimizer.lr=.nan"],
-        "`student.train.optimizer.lr` is nan, but must be a number greater than 0; ",
+        "`student.train.optimizer.lr` is nan, but must be a number from 1e-08 to 10; ",
     ),
     (["ensemble.temperature=.inf"], "`ensemble.temperature` is inf, but must be a number "),
     (

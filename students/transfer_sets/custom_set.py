@@ -69,6 +69,13 @@ def _part(config: CustomTransferSet, name: str, value: Any) -> tuple[Pictures, T
             f"returned {name} pictures of {inputs.dtype} {list(inputs.shape)}",
             "return uint8 [N, C, H, W] or [N, H, W], values 0 to 255",
         )
+    if inputs.max() == 1:
+        raise _problem(
+            config,
+            f"returned {name} pictures of the values 0 and 1 alone",
+            "return values from 0 to 255: multiply pictures in [0, 1] by 255 before they become "
+            "uint8, which drops all between",
+        )
     if targets.dtype.kind not in "iu" or targets.shape != inputs.shape[:1]:
         raise _problem(
             config,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from students.models.network import UNKNOWN
-from students.models.probabilities import Squashed, squashed_by
+from students.models.probabilities import squashed_by
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.columns import Ids
 from teachers.inference.answer_encoding import LARGEST
@@ -24,10 +24,22 @@ from teachers.qualification.fidelity import (
     stored,
 )
 from teachers.qualification.parity_checks import Plausibility, plausibility, rarely_predicted
+from teachers.qualification.parity_sentences import (
+    near_chance,
+    no_logits,
+    not_deterministic,
+    other_order,
+    other_preprocessing,
+    too_few,
+    unsure,
+)
 from teachers.qualification.records import ProbeAnswers, Verdict
 
 MOST_SAMPLES = 512
 FEWEST_SAMPLES = 64
+UNSURE = 0.4
+"""By how much more often a teacher may be right than its probabilities say. (Label smoothing of
+0.1 lowers these by 0.09.)"""
 ALL_MACS = 1e11
 """Multiplications that the probe may cost in one pass, a few seconds of one core."""
 
@@ -86,20 +98,23 @@ def assess(
     found = _plausibility(answers.plain, probe, outputs)
     if found is not None and not loaded:
         found = replace(found, order=None, suspected=None)
-    problems = [] if answers.deterministic else [_not_deterministic(name)]
+    problems = [] if answers.deterministic else [not_deterministic(name)]
     squashed = squashed_by(answers.plain[:, list(outputs)])
     if squashed:
-        problems.append(_no_logits(name, squashed))
+        problems.append(no_logits(name, squashed))
     doubts = [*_find_doubts(name, answers.plain, probe.labels)] if classes and loaded else []
+    confidence = _confidence(answers.plain[:, list(outputs)])
+    if found is not None and loaded and not squashed and found.accuracy - confidence > UNSURE:
+        doubts.append(unsure(name, found, confidence))
     # One cause is named, the most specific first: a wrong order of classes is near chance too.
     if found is not None and found.order is not None:
-        problems.append(_other_order(name, found, found.order, outputs))
+        problems.append(other_order(name, found, found.order, outputs))
     elif better is not None:
-        problems.append(_other_preprocessing(name, *better))
+        problems.append(other_preprocessing(name, *better))
     elif found is not None and found.too_few:
-        doubts.append(_too_few(name, found, outputs))
+        doubts.append(too_few(name, found, outputs))
     elif found is not None and found.near_chance:
-        problems.append(_near_chance(name, found, mapped=classes is not None, loaded=loaded))
+        problems.append(near_chance(name, found, mapped=classes is not None, loaded=loaded))
     verdict = Verdict(
         inference,
         temperature,
@@ -189,6 +204,11 @@ def _plausibility(logits_NC: Tensor, probe: Probe, outputs: Sequence[int]) -> Pl
     return whole if own.too_few else own
 
 
+def _confidence(logits_NC: Tensor) -> float:
+    """The mean of each sample's largest probability, at temperature 1."""
+    return float(torch.softmax(logits_NC.double(), dim=1).amax(1).mean())
+
+
 def _evenly(ids: Ids, count: int) -> Ids:
     """At most ``count`` of ``ids``, evenly over all of them."""
     places = np.linspace(0, len(ids) - 1, min(count, len(ids))).round().astype(np.int64)
@@ -215,79 +235,3 @@ def _find_doubts(name: str, given: Tensor, labels: Tensor | None) -> Iterator[st
             f"it on {own:.1%} of its {samples} samples, and is right on {others:.1%} of the "
             "others; if its outputs mean another class there, say which"
         )
-
-
-def _not_deterministic(name: str) -> str:
-    return (
-        f"`teachers.{name}` gives the same samples other answers in another batch; an answer must "
-        "depend on the sample alone: take out what is random, or looks at the rest of the batch, "
-        "in its evaluation mode (dropout, noise, batch statistics)"
-    )
-
-
-def _no_logits(name: str, squashed: Squashed) -> str:
-    seen = "are above zero and add up to the same in each sample"
-    if squashed == "sigmoid":
-        seen = "all lie between 0 and 1"
-    return (
-        f"`teachers.{name}.model` returns probabilities, not logits (its outputs {seen}): softened "
-        f"once more they are nearly the same for all classes, and teach nothing; take the "
-        f"{squashed} off its end (`torch.log_softmax` in its place is as good)"
-    )
-
-
-def _other_order(
-    name: str, found: Plausibility, order: Sequence[int], outputs: Sequence[int]
-) -> str:
-    moved, meant = _moved(order, outputs)
-    return (
-        f"`teachers.{name}` has its classes in another order than the recipe says: "
-        f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
-        f"{found.reordered:.1%} where its class {moved}; set `teachers.{name}.classes` to {meant}"
-    )
-
-
-def _moved(order: Sequence[int], outputs: Sequence[int]) -> tuple[str, str]:
-    """What the first of the classes mean that an ``order`` moves, and all, as a recipe has them."""
-    meant = [outputs[place] for place in order]
-    pairs = zip(outputs, meant, strict=True)
-    moved = [f"{here} is {there}" for here, there in pairs if here != there]
-    listed = ", ".join(moved[:5]) + (", ..." if len(moved) > 5 else "")
-    return listed, f"[{', '.join(map(str, meant))}]"
-
-
-def _other_preprocessing(name: str, variant: str, settings: str) -> str:
-    place = f"teachers.{name}.model.preprocessing"
-    return (
-        f"`{place}` does not fit the weights of teacher '{name}': it is right much more often with "
-        f"{variant}; set it to {settings}"
-    )
-
-
-def _near_chance(name: str, found: Plausibility, *, mapped: bool, loaded: bool) -> str:
-    remedy = "check that these are the weights of this model and of these classes, give it other "
-    remedy = f"{remedy}weights" if loaded else "train it longer"
-    other = f"check `teachers.{name}.classes`, give it other weights" if mapped else remedy
-    return f"{_right(name, found)}; {other}, or set `teachers.{name}.gate` to warn"
-
-
-def _too_few(name: str, found: Plausibility, outputs: Sequence[int]) -> str:
-    order = ""
-    if found.suspected is not None:
-        moved, meant = _moved(found.suspected, outputs)
-        order = (
-            f"; {found.reordered:.1%} would be right where its class {moved}: if that is so, set "
-            f"`teachers.{name}.classes` to {meant}"
-        )
-    return (
-        f"{_right(name, found)}: these are too few, or too many of one class, to tell whether it "
-        f"may teach{order}; give more labelled samples for certainty"
-    )
-
-
-def _right(name: str, found: Plausibility) -> str:
-    return (
-        f"`teachers.{name}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
-        f"where chance alone gives {found.chance:.1%} (so many or more with a probability of "
-        f"{found.by_chance:.2g})"
-    )

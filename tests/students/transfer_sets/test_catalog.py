@@ -261,6 +261,10 @@ def test_a_custom_sets_identity_covers_its_arrays(custom, tmp_path):
         ("return {**good, 'valid': 1}", "the keys test, train, valid"),
         ("return {**good, 'test': 5}", "returned a int as test"),
         (
+            "return {k: ((x > 127).astype('u1'), y) for k, (x, y) in good.items()}",
+            "returned train pictures of the values 0 and 1 alone; return values from 0 to 255",
+        ),
+        (
             "return {k: (x.transpose(0, 2, 3, 1), y) for k, (x, y) in good.items()}",
             r"returned train pictures of \[20, 4, 4, 3\], whose last axis is that of the channels",
         ),

@@ -236,6 +236,18 @@ def test_two_swapped_classes_are_named_from_few_samples_of_them(classes: int, ea
     assert not judged(answers, labels, classes, loaded=False).plausibility.order
 
 
+def test_a_loaded_teacher_whose_logits_hardly_differ_is_doubted() -> None:
+    labels = torch.arange(100) % 10
+    for scale, doubted in ((1.0, True), (10.0, False)):
+        cosines = torch.nn.functional.one_hot(labels, 10).double() * 1.2 * scale - 0.2
+        answers = ProbeAnswers(cosines, cosines, deterministic=True)
+        found = assess("deep", answers, probe_of(labels), None, inference=PLAIN, temperature=4.0)
+        assert found.passes
+        assert [("its logits are so near each other" in each) for each in found.doubts] == (
+            [True] if doubted else []
+        )
+
+
 def test_where_samples_are_too_few_for_an_order_it_is_a_doubt() -> None:
     labels = torch.arange(8) % 2
     found = judged(1 - labels, labels, 2)
