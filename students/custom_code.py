@@ -112,12 +112,13 @@ def custom_code_errors(path: str) -> Iterator[None]:
 
 def place_in_custom_code(error: BaseException) -> str | None:
     """Where in the user's own code ``error`` was raised, ``file.py:12`` (the innermost place);
-    none if it was raised elsewhere."""
+    none if it was raised elsewhere. What ended the process has its place in the cause."""
     files = {
         module.__file__ for name, module in list(sys.modules.items()) if name.startswith(_PREFIX)
     }
     found = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
+    raised = (error.__cause__ or error) if isinstance(error, EndsProcess) else error
+    for frame, line in traceback.walk_tb(raised.__traceback__):
         if frame.f_code.co_filename in files:
             found = f"{frame.f_code.co_filename}:{line}"
     return found

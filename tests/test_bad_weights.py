@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
@@ -134,4 +135,14 @@ def test_a_class_map_of_another_length_than_the_outputs_is_reported(tmp_path: Pa
     assert message == (
         "`teachers.wide.classes` names 2 classes, but `teachers.wide.weights.path` ('w') has 3 "
         "outputs; name one class for each of them, in their order"
+    )
+
+
+def test_the_deep_check_notes_what_of_a_file_is_not_used(tmp_path: Path) -> None:
+    state = {f"model.{name}": each for name, each in weights(Mlp(hidden=(64,))).items()}
+    torch.save({"state_dict": state | {"loss.weight": torch.ones(10)}}, tmp_path / "w")
+    checked = invoke(tmp_path, "check", "--deep", "--json", *LOADED, "teachers.wide.weights=w")
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["notes"][-1] == (
+        "`teachers.wide.weights` ('w'): not used, outside the prefix 'model.': loss.weight."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from torch import nn
 from students.models.config import Weights
 from students.models.weights_choice import Choice, Chosen
 from students.models.weights_file import WeightsFile
-from students.models.weights_misfit import list_some
 from students.models.weights_names import wanted_by
 from students.models.weights_parts import usual_key
 
@@ -93,13 +92,15 @@ def _notes(file: WeightsFile, chosen: Chosen, initial: tuple[str, ...]) -> Itera
         others = ", ".join(map(repr, chosen.others))
         yield f"{place}: the weights are those of its part {chosen.key!r}; {others} would fit too."
     if found.outside:
-        names = list_some(found.outside, "tensors")
-        yield f"{place}: {names} outside the prefix {found.prefix!r} are not used."
+        yield f"{place}: not used, outside the prefix {found.prefix!r}: {_some(found.outside)}."
     if found.only_trained:
-        names = list_some(found.only_trained, "tensors")
-        yield f"{place}: {names} that only training uses are left out."
+        yield f"{place}: left out, for only training uses them: {_some(found.only_trained)}."
     if initial:
-        names = list_some(initial, "tensors")
-        yield f"{place}: {names} of the model are left out, and start from new values."
+        yield f"{place}: left out, so that the model starts with new ones: {_some(initial)}."
     elif found.left_out:
-        yield f"{place}: {list_some(found.left_out, 'tensors')} of the file are left out."
+        yield f"{place}: left out of the file: {_some(found.left_out)}."
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

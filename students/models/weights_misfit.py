@@ -19,9 +19,9 @@ def misfit(file: WeightsFile, key: str, found: Match, wanted: Wanted) -> Weights
     part = f", in its part {key!r}," if key and file.weights.key is None else ""
     message = (
         f"`{place}` is {file.weights.path!r}, which{part} does not fit this model:"
-        f" {list_some(found.missing, 'missing')},\n"
-        f"{list_some(found.unexpected, 'unexpected')},\n"
-        f"{list_some(other, 'of another shape' if not found.not_floating else 'of another kind')};"
+        f" {_list_some(found.missing, 'missing')},\n"
+        f"{_list_some(found.unexpected, 'unexpected')},\n"
+        f"{_list_some(other, 'of another shape' if not found.not_floating else 'of another kind')};"
         f" give the weights of this very model, or change the model{_offer(file, found, wanted)}"
     )
     if found.missing or found.unexpected or found.not_floating:
@@ -56,8 +56,7 @@ def _modules(names: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def list_some(names: Iterable[str], what: str) -> str:
-    """How many ``names`` there are, and the first three: "4 missing (a, b, c, ...)"."""
+def _list_some(names: Iterable[str], what: str) -> str:
     listed = list(names)
     if not listed:
         return f"0 {what}"

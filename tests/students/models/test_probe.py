@@ -38,6 +38,13 @@ detached = made(lambda net, y: y.detach())
 changed_in_place = made(lambda net, y: y.exp().mul_(2).add_(y.exp_()))
 only_when_trained = made(lambda net, y: y if not net.training else undefined)
 
+def leaving(net, y):
+    if net.training:
+        raise SystemExit(3)
+    return y
+
+ends = made(leaving)
+
 def reading_values(net, y):
     if net.training and float(y.sum()) > 1e9:
         raise ValueError
@@ -92,6 +99,7 @@ def test_a_model_that_can_be_trained_passes(tmp_path: Path, function: str) -> No
         ("detached", "in training mode its logits have no gradient"),
         ("changed_in_place", "fails in training mode on 4 pictures.*inplace operation"),
         ("only_when_trained", r"fails in training mode on 4 .*NameError.*, at .*net\.py:\d+\)"),
+        ("ends", r"fails in training mode on 4 .*SystemExit\(3\), at .*net\.py:\d+\)"),
         ("lazy_branch", r"has layers without sizes \(1\), which it does not use in evaluation"),
     ],
 )

@@ -80,7 +80,7 @@ def test_weights_that_can_be_meant_in_one_way_are_found(tmp_path: Path, content:
 def test_what_is_not_used_is_said(tmp_path: Path) -> None:
     _, summary = used(tmp_path, FOUND["a loss beside the model"])
     assert summary.notes == (
-        "`student.weights` ('w'): 1 tensors (loss.w) outside the prefix 'model.' are not used.",
+        "`student.weights` ('w'): not used, outside the prefix 'model.': loss.w.",
     )
     _, summary = used(tmp_path, {"state_dict": STATE, "state_dict_ema": OTHER})
     assert "its part 'state_dict'; 'state_dict_ema' would fit too" in summary.notes[0]
@@ -114,8 +114,7 @@ def test_a_prefix_of_the_recipe_leaves_other_names_out(tmp_path: Path) -> None:
     for prefix in ("module.teacher.", "module.teacher"):
         state, summary = used(tmp_path, content, strip_prefix=prefix)
         assert same(state, STATE)
-        assert "7 tensors" not in summary.notes[0]
-        assert f"outside the prefix '{prefix}' are not used" in summary.notes[0]
+        assert f"not used, outside the prefix '{prefix}': module.student." in summary.notes[0]
 
 
 def test_a_head_beside_a_backbone_is_used_with_it(tmp_path: Path) -> None:
@@ -137,7 +136,7 @@ def test_modules_that_are_left_out_keep_their_initial_values_and_it_is_said(tmp_
     assert torch.equal(state["0.weight"], STATE["0.weight"])
     assert state["2.weight"].abs().min() > 0
     assert summary.initial == ("2.weight", "2.bias")
-    assert "(2.weight, 2.bias) of the model are left out, and start from new" in summary.notes[0]
+    assert "so that the model starts with new ones: 2.weight, 2.bias." in summary.notes[0]
 
 
 def test_a_second_head_of_the_file_can_be_left_out(tmp_path: Path) -> None:
@@ -199,4 +198,4 @@ def test_tensors_that_only_training_uses_are_left_out(tmp_path: Path) -> None:
         folder=tmp_path,
         own_name=lambda name: None if name.startswith("aux.") else name,
     )
-    assert "1 tensors (module.aux.weight) that only training uses are left out" in summary.notes[0]
+    assert "left out, for only training uses them: module.aux.weight." in summary.notes[0]
