@@ -15,8 +15,9 @@ from torch import nn
 
 from students.custom_code import custom_code_errors, load_function
 from students.errors import ModelError, UserError
-from students.models.build import build_model, probe
+from students.models.build import build_model
 from students.models.custom import CustomModel
+from students.models.probe import probe
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.custom_set import load_custom
 
