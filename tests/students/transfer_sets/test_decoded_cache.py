@@ -61,6 +61,21 @@ def test_the_file_is_shared_and_not_read_whole(tmp_path):
     assert isinstance(load_or_make(["x"], cache=tmp_path, make=make).inputs, np.memmap)
 
 
+@pytest.mark.parametrize("content", ["null", "[1, 2]", "{}", "[{}, 1, 2]"])
+def test_facts_of_another_form_are_made_again(tmp_path, content):
+    load_or_make(["x"], cache=tmp_path, make=make)
+    (file,) = (tmp_path / "transfer_sets").glob("*/facts.json")
+    file.write_text(content)
+    assert load_or_make(["x"], cache=tmp_path, make=make).train_count == 4
+
+
+def test_a_fact_of_which_a_digit_has_changed_is_made_again(tmp_path):
+    std = load_or_make(["x"], cache=tmp_path, make=make).std
+    (file,) = (tmp_path / "transfer_sets").glob("*/facts.json")
+    file.write_text(file.read_text().replace(str(std[0]), "0.5"))
+    assert load_or_make(["x"], cache=tmp_path, make=make).std == std
+
+
 @pytest.mark.parametrize("name", ["inputs.npy", "targets.npy"])
 def test_an_array_of_which_a_byte_has_changed_is_made_again(tmp_path, name):
     load_or_make(["x"], cache=tmp_path, make=make)

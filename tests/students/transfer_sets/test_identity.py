@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -137,7 +138,15 @@ def test_a_damaged_or_unwritable_memory_costs_time_only(identity, folder, settle
     config = ImageFolder(root="pictures")
     before = identity(config)
     (memory,) = (tmp_path / "cache" / "file_hashes").iterdir()
-    memory.write_bytes(b'{"train/ape')
+    content = memory.read_bytes()
+    for damaged in (b'{"train/ape', b"null", b"[1, 2]"):
+        memory.write_bytes(damaged)
+        assert identity(config) == before
+    known = json.loads(content)
+    known["files"]["train/ape/0.png"][1] = "of another file"
+    memory.write_text(json.dumps(known))
+    assert identity(config) == before
+    memory.write_bytes(b"")
     assert identity(config) == before
     (tmp_path / "occupied").write_text("a file where a folder should be")
     assert identity(config, cache="occupied") == before
