@@ -109,10 +109,10 @@ def _of_archive(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except Exception:  # noqa: BLE001 - damaged bytes lead the reader to raise anything
         return (
             "cannot be read: it is damaged, cut short, or no file of torch.save: its first bytes"
-            " are those of one, but its end is missing; fetch it again"
+            " are those of one, but its list of contents, at the end, is not; fetch it again"
         )
     inner = [name.partition("/")[2] for name in names]
     if any(name == "constants.pkl" or name.startswith("code/") for name in inner):

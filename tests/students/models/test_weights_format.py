@@ -57,6 +57,13 @@ def arrays() -> bytes:
     return buffer.getvalue()
 
 
+def of_another_zip() -> bytes:
+    """A list of contents whose version nothing reads."""
+    changed = bytearray(saved())
+    changed[changed.rindex(b"PK\x01\x02") + 6] = 201
+    return bytes(changed)
+
+
 def scripted() -> bytes:
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), buffer)
@@ -89,7 +96,8 @@ FILES: list[tuple[bytes | Callable[[], bytes], str]] = [
     (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0", "is a serialised graph (ONNX or TensorFlow)"),
     (lambda: zipped("m/archive_format", "m/models/model.json"), "is an exported program"),
     (scripted, "is a TorchScript program (torch.jit.save), not weights; give the weights alone"),
-    (lambda: saved()[:-400], "its end is missing; fetch it again"),
+    (lambda: saved()[:-400], "its list of contents, at the end, is not; fetch it again"),
+    (of_another_zip, "damaged, cut short, or no file of torch.save"),
     (whole, "holds a whole model (torch.save(model)), not its weights"),
     (lambda: whole(old=True), "holds a whole model (torch.save(model)), not its weights"),
     (lambda: pickle.dumps({"a": np.zeros(2)}), "is a pickle that torch.save does not write"),
