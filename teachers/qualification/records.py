@@ -5,6 +5,7 @@ All of it can be computed again from the teacher, so a failure to write it never
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,7 +18,8 @@ from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from students.durable_files import create_atomically, write_atomically
+from students.durable_files import create_atomically, move_aside, write_atomically
+from students.json_records import json_bytes, read_json, reason_of, report_damage, write_json
 from students.models.probabilities import Squashed
 from teachers.bank.shelf import INFERENCE
 from teachers.inference.inference_config import InferenceConfig
@@ -147,23 +149,27 @@ def store_config(folder: Path, inference: InferenceConfig) -> None:
     file = folder / INFERENCE
     with suppress(OSError):  # On a full disk nothing is chosen, and the bank stores nothing.
         if file.exists() and stored_config(folder) is None:
-            file.unlink(missing_ok=True)
-        create_atomically(file, json.dumps(inference.to_json()).encode())
+            move_aside(file)
+        create_atomically(file, json_bytes(inference.to_json()))
 
 
 def read_record(folder: Path, kind: type[Record]) -> Record | None:
     """The record of the teacher of the shelf in ``folder``; None where it is absent or damaged."""
+    file = folder / RECORD_FILES[kind]
     try:
-        return TypeAdapter(kind).validate_json((folder / RECORD_FILES[kind]).read_bytes())
-    except (OSError, ValueError):
+        return TypeAdapter(kind).validate_json(json.dumps(read_json(file)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        report_damage(file, reason_of(error), "what it held of the teacher is found again")
         return None
 
 
 def write_record(folder: Path, record: Tuning | Verdict) -> None:
     """Stores how a teacher was tuned, or the verdict on it."""
-    content = TypeAdapter(type(record)).dump_json(record, by_alias=True, indent=1)
+    content = TypeAdapter(type(record)).dump_python(record, by_alias=True, mode="json")
     with suppress(OSError):  # On a full disk the run continues, and computes it again another time.
-        write_atomically(folder / RECORD_FILES[type(record)], content)
+        write_json(folder / RECORD_FILES[type(record)], content)
 
 
 def write_probe_answers(folder: Path, inference: InferenceConfig, answers: ProbeAnswers) -> None:
@@ -175,6 +181,7 @@ def write_probe_answers(folder: Path, inference: InferenceConfig, answers: Probe
         "manner": _encode_inference(inference),
         "deterministic": deterministic,
         "format": PROBE_FORMAT,
+        "sha256": _sha256(answers),
     }
     with suppress(OSError):
         write_atomically(folder / PROBE, safetensors.torch.save(tensors, metadata))
@@ -189,9 +196,18 @@ def read_probe_answers(folder: Path, inference: InferenceConfig) -> ProbeAnswers
             if (metadata.get("manner"), metadata.get("format")) != own:
                 return None
             given, plain = file.get_tensor("given"), file.get_tensor("plain")
-        return ProbeAnswers(given, plain, metadata.get("deterministic") == str(True))
+        answers = ProbeAnswers(given, plain, metadata.get("deterministic") == str(True))
+        return answers if metadata.get("sha256") == _sha256(answers) else None
     except (OSError, SafetensorError):
         return None
+
+
+def _sha256(answers: ProbeAnswers) -> str:
+    """The sha256, in hex, of all that the verdict follows from."""
+    content = hashlib.sha256(str(answers.deterministic).encode())
+    for logits in (answers.given, answers.plain):
+        content.update(logits.contiguous().numpy().tobytes())
+    return content.hexdigest()
 
 
 def _encode_inference(inference: InferenceConfig) -> str:
