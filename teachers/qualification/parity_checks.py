@@ -41,8 +41,7 @@ class Plausibility:
     answers and labels were independent (at the shares that each has); ``chance``, the accuracy
     expected then; ``perfect_by_chance``, the probability that all would be right; ``reordered``,
     the accuracy under the best other order of its classes; ``order``, that order where it is much
-    better: entry c is the class that its output c means; ``suspected``, the same where the samples
-    are too few to be sure.
+    better: entry c is the class that its output c means.
     """
 
     samples: int
@@ -52,7 +51,6 @@ class Plausibility:
     reordered: float
     order: tuple[int, ...] | None = None
     perfect_by_chance: float = 0.0
-    suspected: tuple[int, ...] | None = None
 
     @property
     def near_chance(self) -> bool:
@@ -81,17 +79,15 @@ def plausibility(
     chance = float(shares.sum()) / len(labels) ** 2
     in_order = _reordered(answers, labels, classes) == labels
     order = _best_order(answers, labels, classes)
-    meant, is_sure = tuple(map(int, order)), _is_better_order(order, answers, labels, in_order)
-    is_suspected = _won_by_chance(in_order, right) <= WEAK and in_order.mean() >= RIGHT_IN_ORDER
+    is_better = _is_better_order(order, answers, labels, in_order, chance)
     return Plausibility(
         samples=len(labels),
         accuracy=float(right.mean()),
         chance=chance,
         by_chance=_by_chance(answers, labels, max(chance, 1.0 / classes)),
         reordered=float(in_order.mean()),
-        order=meant if is_sure else None,
+        order=tuple(map(int, order)) if is_better else None,
         perfect_by_chance=_perfect_by_chance(labels),
-        suspected=meant if is_suspected and not is_sure else None,
     )
 
 
@@ -185,24 +181,30 @@ def _perfect_by_chance(labels: Labels) -> float:
 
 
 def _is_better_order(
-    order: Labels, answers: Labels, labels: Labels, in_order: npt.NDArray[np.bool_]
+    order: Labels,
+    answers: Labels,
+    labels: Labels,
+    in_order: npt.NDArray[np.bool_],
+    chance: float,
 ) -> bool:
     """Whether answers mean other classes, in this ``order``; ``in_order`` says which are right
     then, by an order that was fitted without them.
 
-    Over all samples much is gained; or, where few of many classes are exchanged, each of these
+    Over all samples much is gained; or the answers are worse than ``chance``, where a weak sign is
+    enough, since no right teacher is; or, where few of many classes are exchanged, each of these
     is answered by the other's output in most of its samples.
     """
     right = answers == labels
+    by_chance = _won_by_chance(in_order, right)
     if in_order.mean() < RIGHT_IN_ORDER:
         return False
+    if right.mean() < chance and by_chance <= WEAK:
+        return True
     if much_better(in_order, right, least=MUCH_BETTER_ORDER):
         return True
     moved = np.flatnonzero(order != np.arange(len(order)))
     majorities = [(answers[labels == order[each]] == each) for each in moved]
-    return _won_by_chance(in_order, right) < DOUBT and all(
-        len(each) and each.mean() > 0.5 for each in majorities
-    )
+    return by_chance < DOUBT and all(len(each) and each.mean() > 0.5 for each in majorities)
 
 
 def _at_least(count: int, among: int, each: float) -> float:

@@ -33,21 +33,16 @@ def other_order(
     name: str, found: Plausibility, order: Sequence[int], outputs: Sequence[int]
 ) -> str:
     """That its outputs mean other classes, in this ``order``."""
-    moved, meant = _moved(order, outputs)
-    return (
-        f"`teachers.{name}` has its classes in another order than the recipe says: "
-        f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
-        f"{found.reordered:.1%} where its class {moved}; set `teachers.{name}.classes` to {meant}"
-    )
-
-
-def _moved(order: Sequence[int], outputs: Sequence[int]) -> tuple[str, str]:
-    """What the first of the classes mean that an ``order`` moves, and all, as a recipe has them."""
     meant = [outputs[place] for place in order]
     pairs = zip(outputs, meant, strict=True)
     moved = [f"{here} is {there}" for here, there in pairs if here != there]
     listed = ", ".join(moved[:5]) + (", ..." if len(moved) > 5 else "")
-    return listed, f"[{', '.join(map(str, meant))}]"
+    return (
+        f"`teachers.{name}` has its classes in another order than the recipe says: "
+        f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
+        f"{found.reordered:.1%} where its class {listed}; set `teachers.{name}.classes` to "
+        f"[{', '.join(map(str, meant))}]"
+    )
 
 
 def other_preprocessing(name: str, variant: str, settings: str) -> str:
@@ -67,18 +62,11 @@ def near_chance(name: str, found: Plausibility, *, mapped: bool, loaded: bool) -
     return f"{_right(name, found)}; {other}, or set `teachers.{name}.gate` to warn"
 
 
-def too_few(name: str, found: Plausibility, outputs: Sequence[int]) -> str:
-    """That samples are too few to tell, and the order of its classes that they suggest."""
-    order = ""
-    if found.suspected is not None:
-        moved, meant = _moved(found.suspected, outputs)
-        order = (
-            f"; {found.reordered:.1%} would be right where its class {moved}: if that is so, set "
-            f"`teachers.{name}.classes` to {meant}"
-        )
+def too_few(name: str, found: Plausibility) -> str:
+    """That samples are too few to tell."""
     return (
         f"{_right(name, found)}: these are too few, or too many of one class, to tell whether it "
-        f"may teach{order}; give more labelled samples for certainty"
+        "may teach; give more labelled samples for certainty"
     )
 
 

@@ -97,9 +97,10 @@ def assess(
     outputs = range(answers.plain.shape[1]) if classes is None else classes
     found = _plausibility(answers.plain, probe, outputs)
     if found is not None and not loaded:
-        found = replace(found, order=None, suspected=None)
+        found = replace(found, order=None)
     problems = [] if answers.deterministic else [not_deterministic(name)]
-    squashed = squashed_by(answers.plain[:, list(outputs)])
+    # What depends on the batch may be a softmax over it, whose sums mean nothing.
+    squashed = squashed_by(answers.plain[:, list(outputs)]) if answers.deterministic else ""
     if squashed:
         problems.append(no_logits(name, squashed))
     doubts = [*_find_doubts(name, answers.plain, probe.labels)] if classes and loaded else []
@@ -112,7 +113,7 @@ def assess(
     elif better is not None:
         problems.append(other_preprocessing(name, *better))
     elif found is not None and found.too_few:
-        doubts.append(too_few(name, found, outputs))
+        doubts.append(too_few(name, found))
     elif found is not None and found.near_chance:
         problems.append(near_chance(name, found, mapped=classes is not None, loaded=loaded))
     verdict = Verdict(
