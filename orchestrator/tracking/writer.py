@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 from orchestrator.tracking.desired import Desired, StageProgress
 from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, key, redact
 from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
-from students.errors import CheckpointError
+from students.errors import CheckpointError, UserError
 from students.json_records import warn_once
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _SHORT_PAUSE = 0.25
 SECONDS_WHILE_FAILING = 5.0
 """So long a run's end waits for a tracker that raises errors."""
+_REASON_LENGTH = 300
 _SCORES = "the scores"
 _END = "the run's end"
 
@@ -226,9 +227,9 @@ class TrackingWriter:
             try:
                 yield
             except Exception as error:  # noqa: BLE001 - training never fails with the tracker
-                reason = redact(str(error)).strip().partition("\n")[0][:200]
-                kind = type(error).__name__
-                unsent.append(f"{label} was not sent to the tracker ({kind}: {reason})")
+                reason = redact(str(error)).strip().partition("\n")[0][:_REASON_LENGTH]
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                unsent.append(f"{label} was not sent to the tracker ({kind}{reason})")
 
         with trying(f"run '{self._run.name}'"):
             sent = self._sent = self._sent or self._open_run()
