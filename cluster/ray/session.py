@@ -33,6 +33,8 @@ from cluster.ray.session_folder import RAY_FOLDER, session_folders
 log = logging.getLogger("stillhouse.ray")
 
 _ATTEMPTS = 3
+_OF_A_BAD_START = ("timed out during startup", "Failed to connect to GCS")
+"""What Ray says where the machine is loaded, or one of its own processes has ended meanwhile."""
 _STARTING_AT_ONCE = 16
 """How many processes Ray starts at one time: its number of CPUs, by which nothing is placed."""
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_CLIENT_MODE", "RAY_NAMESPACE")
@@ -144,8 +146,8 @@ def _init_ray(temp: Path) -> None:
         except Exception as error:
             ray.shutdown()
             # Ray's own bound of 30 s cannot be raised; a loaded machine needs another attempt.
-            slow = "timed out during startup" in str(error) or isinstance(error, LostAtStart)
-            if attempt == _ATTEMPTS or not slow:
+            again = isinstance(error, LostAtStart) or any(w in str(error) for w in _OF_A_BAD_START)
+            if attempt == _ATTEMPTS or not again:
                 raise ClusterError(f"Ray did not start: {error}") from error
 
 
