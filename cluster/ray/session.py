@@ -148,7 +148,10 @@ def _init_ray(temp: Path) -> None:
             # Ray's own bound of 30 s cannot be raised; a loaded machine needs another attempt.
             again = isinstance(error, LostAtStart) or any(w in str(error) for w in _OF_A_BAD_START)
             if attempt == _ATTEMPTS or not again:
-                raise ClusterError(f"Ray did not start: {error}") from error
+                raise ClusterError(
+                    f"Ray did not start: {error}; see that the system's temporary folder has room, "
+                    "and run again, or set `cluster.mode` to in_process, which needs no Ray"
+                ) from error
 
 
 def _stop(temp: Path) -> None:

@@ -14,6 +14,7 @@ from orchestrator.execution.finished_network import device, model_spec
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import model_fingerprint, outputs
 from orchestrator.planning.stage import Stage, TeacherRef
+from students.errors import CheckpointError
 from students.knowledge import LOGITS, Tap
 from students.objectives.term import HintLayer, taps_of
 from students.storage.outcome import Outcome
@@ -45,13 +46,15 @@ class StageTeacher:
         """What is known of the teacher's model.
 
         Raises:
-            RuntimeError: its stage is not stored.
+            CheckpointError: its stage is not stored any more.
         """
         output = self.ref.output
         outcome = self.store.outcomes(output.stage).get(output.name)
         if outcome is None:
-            raise RuntimeError(
-                f"teacher '{self.ref.name}' is needed, but its outcome cannot be read"
+            raise CheckpointError(
+                f"the outcome of teacher '{self.ref.name}' in '{self.store.folder(output.stage)}' "
+                "cannot be read, though it was stored; see that no other process deletes in this "
+                "home, and run the same command again"
             )
         return outcome
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.execution.stage_attempts import StageAttempts
 from orchestrator.planning.stage import Stage
+from students.errors import CheckpointError
 from students.events import Committed, Event, Resumed
 from students.storage.outcome import Outcome
 
@@ -219,7 +220,11 @@ class StageWorks:
                     StageAttempts(self._session, self, work).run()
                     outcomes = store.finished(stage)
             if not outcomes:
-                raise RuntimeError(f"stage '{stage.title}' ended, but its outcome cannot be read")
+                raise CheckpointError(
+                    f"the outcome of stage '{stage.title}' in '{store.folder(stage.digest)}' "
+                    "cannot be read, though it was stored; see that no other process deletes in "
+                    "this home, and run the same command again"
+                )
         except BaseException as error:  # noqa: BLE001 - its future raises it.
             self._forget(work)
             work.future.set_exception(error)

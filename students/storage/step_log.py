@@ -163,7 +163,8 @@ def _errors_named(path: Path) -> Iterator[None]:
         yield
     except FileExistsError as error:
         raise CheckpointError(
-            f"`{path}` is there already; each attempt at a stage writes its own step log"
+            f"`{path}` is there already, but each attempt at a stage writes its own step log; see "
+            "that no other process copies files into this home, and run the same command again"
         ) from error
     except OSError as error:
         raise CheckpointError(

@@ -233,10 +233,12 @@ class Trainer:
         progress.skipped += not outcome.finite
         progress.skipped_in_a_row = 0 if outcome.finite else progress.skipped_in_a_row + 1
         if progress.skipped_in_a_row >= MOST_SKIPS_IN_A_ROW:
+            train, place = self.spec.train, f"{self.spec.path}.train"
             raise TrainingError(
-                f"gradients were not finite in {MOST_SKIPS_IN_A_ROW} steps in a row, up to step "
-                f"{progress.step}; lower optimizer.lr, or clip gradients (gradient_clipping: 1.0)",
-                path="train",
+                f"`{place}.optimizer.lr` is {train.optimizer.lr:g}, but gradients were not finite "
+                f"in {MOST_SKIPS_IN_A_ROW} steps in a row, up to step {progress.step}; lower it, "
+                f"or `{place}.gradient_clipping` ({train.gradient_clipping})",
+                path=place,
             )
 
     def _end_epoch(self) -> EpochReport:

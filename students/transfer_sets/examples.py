@@ -62,25 +62,25 @@ def check_examples(examples: Examples) -> None:
     targets, train_count = examples.targets, examples.train_count
     if targets.shape != (len(examples.inputs),):
         raise TransferSetError(
-            f"There are {len(examples.inputs)} pictures, but targets of shape "
+            f"`transfer_set` has {len(examples.inputs)} pictures, but targets of shape "
             f"{list(targets.shape)}; give one class number for each picture."
         )
     if not 0 < train_count < len(targets):
         raise TransferSetError(
-            f"The training part has {train_count} of {len(targets)} samples; "
-            "both the training and the test part need some."
+            f"`transfer_set` has {train_count} of its {len(targets)} samples in the training part, "
+            "but both parts need some; give samples to the other one, too."
         )
     low, high, classes = int(targets.min()), int(targets.max()), len(examples.class_names)
     if low < 0 or high >= classes or classes < 2:
         raise TransferSetError(
-            f"The targets run from {low} to {high}, but there are {classes} classes; "
-            "number at least two classes from 0 without gaps."
+            f"`transfer_set` has targets from {low} to {high}, but {classes} classes; number at "
+            "least two classes from 0 without gaps."
         )
     absent = np.setdiff1d(np.arange(classes), targets[:train_count])
     if len(absent):
         raise TransferSetError(
-            f"Class {absent[0]} has no sample in the training part; number the classes from 0 "
-            "without gaps, or add samples of it."
+            f"`transfer_set` has no sample of class {absent[0]} in the training part; number the "
+            "classes from 0 without gaps, or add samples of it."
         )
 
 

@@ -57,7 +57,7 @@ def seal(shelf: Shelf, view: int, *, repair: bool = False) -> str:
     if conflicts:
         log.warning(
             "teacher '%s' is not deterministic: %d answers in the bank's shelf %s were given twice "
-            "and differ; the first are kept",
+            "and differ; the first are kept: take out what is random in its evaluation mode",
             (read_about(shelf.folder) or {}).get("teacher", "?"),
             conflicts,
             shelf.folder.name,
@@ -68,7 +68,10 @@ def seal(shelf: Shelf, view: int, *, repair: bool = False) -> str:
 def write_trouble(shelf: Shelf, error: OSError) -> str:
     """The sentence that says why the bank cannot be written."""
     reason = (error.strerror or str(error)).lower()
-    return f"the bank in '{shelf.bank}' cannot be written ({reason}); it continues without storing"
+    return (
+        f"the bank in '{shelf.bank}' cannot be written ({reason}); it continues without storing: "
+        "for the next run make room there, or correct its rights"
+    )
 
 
 def _seal(files: ColumnFiles, repair: bool) -> int:

@@ -13,7 +13,7 @@ from orchestrator.execution.failure_policy import StageGivenUp
 from orchestrator.execution.stage_runner import Attempt
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage
-from students.errors import TrainingError
+from students.errors import CheckpointError, TrainingError
 from students.events import Committed
 from teachers.errors import AnswersGone
 from tests import small
@@ -72,7 +72,7 @@ def test_a_missing_outcome_is_an_error(stages: FakeStages, graph: Graph) -> None
         def store_outcome(self, stage: Stage, attempt: Attempt) -> None:
             """Leaves nothing."""
 
-    with pytest.raises(RuntimeError, match=r"stage 'teachers\.\w+' ended, but its"):
+    with pytest.raises(CheckpointError, match=r"outcome of stage 'teachers\.\w+' in '.*' cannot"):
         stages.run(graph, Idle(stages.store))
 
 

@@ -13,6 +13,7 @@ from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import model_fingerprint
 from orchestrator.planning.graph import Graph
+from students.errors import CheckpointError
 from students.knowledge import Tap
 from students.specs import MODEL
 from students.storage.attempts import begin_attempt
@@ -260,5 +261,5 @@ def test_what_is_stored_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_teacher_whose_stage_is_not_stored_cannot_be_asked_for(tmp_path: Path) -> None:
     made = shelves_of(tmp_path)
     empty = replace(made, store=Store(tmp_path / "empty"))
-    with pytest.raises(RuntimeError, match="teacher 'wide' is needed, but its outcome cannot be"):
+    with pytest.raises(CheckpointError, match=r"the outcome of teacher 'wide' in '.*' cannot be"):
         _ = empty.teacher("wide").description

@@ -70,7 +70,10 @@ def test_nine_skips_in_a_row_are_allowed_and_ten_end_the_run(tmp_path: Path) -> 
     allowed = nan_at(*range(1, 10), *range(11, 20))
     tiny.train(tmp_path / "allowed", LONG, source=allowed)
     assert tiny.outcome(tmp_path / "allowed").skipped == 18
-    with pytest.raises(TrainingError, match=r"10 steps in a row, up to step 13; lower .*lr"):
+    with pytest.raises(
+        TrainingError,
+        match=r"train\.optimizer\.lr` is .* in 10 steps in a row, up to step 13; lower",
+    ):
         tiny.train(tmp_path / "ended", LONG, source=nan_at(*range(3, 20)))
 
 

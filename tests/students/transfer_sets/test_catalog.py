@@ -298,13 +298,13 @@ def test_a_custom_sets_identity_covers_its_arrays(custom, tmp_path):
         ("x, y = good['train']; return {**good, 'train': (x, y / 1)}", "targets of float64"),
         ("x, y = good['test']; return {**good, 'test': (x[..., 1:], y)}", "bring them to one"),
         ("x, y = good['train']; return {**good, 'train': (x, y - 1)}", "from -1 to 1"),
-        ("x, y = good['train']; return {**good, 'train': (x, y * 2)}", "Class 1 has no sample"),
+        ("x, y = good['train']; return {**good, 'train': (x, y * 2)}", "has no sample of class 1"),
         (
             "x, y = good['test']; return {**good, 'test': (x, y + 1)}",
-            "from 0 to 2, but there are 2",
+            "from 0 to 2, but 2 classes",
         ),
         ("return {**good, 'class_names': 'ab'}", "class_names 'ab'"),
-        ("return {**good, 'class_names': ['a', 'b', 'c']}", "Class 2 has no sample"),
+        ("return {**good, 'class_names': ['a', 'b', 'c']}", "has no sample of class 2"),
         ("raise KeyError('lost')", "raised KeyError: 'lost'"),
     ],
 )
