@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
+import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -32,19 +34,23 @@ def artifacts_of(database: Path) -> str:
     return database.with_name(_ARTIFACTS).as_uri()
 
 
-def prepare_database(database: Path) -> None:
+def prepare_database(database: Path, make: Callable[[str], object]) -> None:
     """Makes ``database``, readable by its owner alone, if it is not there; where the home was moved
     or copied, so are the places of files in it.
+
+    ``make`` is given the address of an empty database, and fills it. That is another file until it
+    is whole: MLflow makes its tables in many steps, and cannot go on where a process ended between.
 
     Raises:
         UserError: it is no database, or cannot be opened. MLflow would try that for minutes.
     """
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        database.touch(mode=0o600)
+        if not database.exists():
+            _make_whole(database, make)
         if database.is_file():
             database.chmod(0o600)
         with _opened(database, "rw") as open_database:
+            _check_whole(open_database)
             _move_places(open_database, artifacts_of(database))
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
@@ -52,6 +58,24 @@ def prepare_database(database: Path) -> None:
             f"'{database}' cannot be used as MLflow's database ({reason}); move it away, and the "
             "next run makes another, or give `tracking.uri`"
         ) from error
+
+
+def _make_whole(database: Path, make: Callable[[str], object]) -> None:
+    folder = database.with_name(f"{database.name}.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    new = folder / database.name
+    new.touch(mode=0o600)
+    make(address_of(new))
+    os.replace(new, database)
+    shutil.rmtree(folder)
+
+
+def _check_whole(open_database: sqlite3.Connection) -> None:
+    """Raises ``sqlite3.Error`` where a change of tables ended half way."""
+    query = "SELECT count(*) FROM sqlite_master WHERE name LIKE '!_alembic!_tmp!_%' ESCAPE '!'"
+    if open_database.execute(query).fetchone()[0]:
+        raise sqlite3.DatabaseError("a change of its tables was cut short")
 
 
 def has_finished(database: Path, run_ids: Sequence[str]) -> bool:
@@ -104,7 +128,7 @@ def _opened(database: Path, mode: str) -> Iterator[sqlite3.Connection]:
 
 def _move_places(open_database: sqlite3.Connection, artifacts: str) -> None:
     tables = {name for (name,) in open_database.execute("SELECT name FROM sqlite_master")}
-    if "experiments" not in tables:  # It is new.
+    if "experiments" not in tables:  # It is empty.
         return
     query = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location LIKE ?"
     for (before,) in open_database.execute(query, [f"file:%/{_ARTIFACTS}"]).fetchall():

@@ -72,6 +72,12 @@ def tracker_location(home: Path, graph: Graph, environment: Mapping[str, str]) -
     return TrackerLocation(f"sqlite:///{database}", experiment, database)
 
 
+def _make_tables(address: str) -> None:
+    from mlflow.tracking import MlflowClient
+
+    MlflowClient(tracking_uri=address).search_experiments(max_results=1)
+
+
 class MlflowTracker:
     """Stores runs on an MLflow server or database.
 
@@ -97,7 +103,7 @@ class MlflowTracker:
         self._uri = location.uri if database is None else address_of(database)
         with self._exclusive():
             if database is not None:
-                prepare_database(database)
+                prepare_database(database, _make_tables)
             import mlflow
             from mlflow.tracking import MlflowClient
 

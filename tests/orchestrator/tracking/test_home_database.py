@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from mlflow.tracking._tracking_service import utils
 
+from orchestrator.tracking import mlflow_tracker
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec
 from orchestrator.tracking.writer import TrackingWriter
@@ -85,6 +87,27 @@ def test_what_is_no_database_is_named_at_once_and_left_as_it_is(tmp_path, make):
     kept, fresh = tmp_path / "mlflow.db", make_again / "mlflow.db"
     assert kept.is_dir() == fresh.is_dir()
     assert kept.stat().st_mode == fresh.stat().st_mode or kept.is_file()
+
+
+def test_a_database_whose_making_was_cut_short_is_made_again(tmp_path, monkeypatch):
+    def dies(address: str) -> None:
+        database = Path(address.removeprefix("sqlite:///"))
+        with sqlite3.connect(database) as half:
+            half.execute("CREATE TABLE _alembic_tmp_trace_tags (key TEXT)")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during, pytest.raises(KeyboardInterrupt):
+        during.setattr(mlflow_tracker, "_make_tables", dies)
+        MlflowTracker(at(tmp_path))
+    assert MlflowTracker(at(tmp_path)).open(RUN, None).run_id
+    assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_a_database_whose_tables_were_half_changed_is_named(tmp_path):
+    with sqlite3.connect(tmp_path / "mlflow.db") as half:
+        half.execute("CREATE TABLE _alembic_tmp_trace_tags (key TEXT)")
+    with pytest.raises(UserError, match="tables was cut short.*move it away"):
+        MlflowTracker(at(tmp_path))
 
 
 def test_the_end_of_a_run_does_not_wait_for_what_is_no_database(tmp_path):
