@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -67,7 +66,7 @@ def _make_whole(database: Path, make: Callable[[str], object]) -> None:
     new = folder / database.name
     new.touch(mode=0o600)
     make(address_of(new))
-    os.replace(new, database)
+    new.replace(database)
     shutil.rmtree(folder)
 
 

@@ -72,10 +72,17 @@ def tracker_location(home: Path, graph: Graph, environment: Mapping[str, str]) -
     return TrackerLocation(f"sqlite:///{database}", experiment, database)
 
 
-def _make_tables(address: str) -> None:
+def _import_client() -> Any:
+    """MLflow's client. What fails is raised alone, and the writer reports it in a sentence."""
     from mlflow.tracking import MlflowClient
 
-    MlflowClient(tracking_uri=address).search_experiments(max_results=1)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return MlflowClient
+
+
+def _make_tables(address: str) -> None:
+    _import_client()(tracking_uri=address).search_experiments(max_results=1)
 
 
 class MlflowTracker:
@@ -104,14 +111,7 @@ class MlflowTracker:
         with self._exclusive():
             if database is not None:
                 prepare_database(database, _make_tables)
-            import mlflow
-            from mlflow.tracking import MlflowClient
-
-            # What fails is raised too, and the writer reports it in a sentence.
-            for name in ("mlflow", "alembic"):
-                logging.getLogger(name).setLevel(logging.CRITICAL)
-            self._mlflow: Any = mlflow
-            self._client: Any = MlflowClient(tracking_uri=self._uri)
+            self._client: Any = _import_client()(tracking_uri=self._uri)
             self._experiment = self._find_experiment()
 
     def open(self, spec: RunSpec, parent: str | None) -> OpenRun:
@@ -198,14 +198,16 @@ class MlflowTracker:
         They write the location into the environment, where the next run would find it. So only one
         run of a process does this at a time.
         """
+        import mlflow
+
         with _GLOBAL_LOCATION:
             before = {name: os.environ.get(name) for name in _LOCATION_VARIABLES}
             try:
-                self._mlflow.set_tracking_uri(self._uri)
-                self._mlflow.set_experiment(experiment_id=self._experiment)
+                mlflow.set_tracking_uri(self._uri)
+                mlflow.set_experiment(experiment_id=self._experiment)
                 yield
             finally:
-                self._mlflow.set_tracking_uri(None)
+                mlflow.set_tracking_uri(None)
                 for name, value in before.items():
                     os.environ.pop(name, None)
                     if value is not None:

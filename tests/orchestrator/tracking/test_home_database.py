@@ -106,7 +106,7 @@ def test_a_database_whose_making_was_cut_short_is_made_again(tmp_path, monkeypat
 def test_a_database_whose_tables_were_half_changed_is_named(tmp_path):
     with sqlite3.connect(tmp_path / "mlflow.db") as half:
         half.execute("CREATE TABLE _alembic_tmp_trace_tags (key TEXT)")
-    with pytest.raises(UserError, match="tables was cut short.*move it away"):
+    with pytest.raises(UserError, match=r"tables was cut short.*move it away"):
         MlflowTracker(at(tmp_path))
 
 
