@@ -32,7 +32,8 @@ OF_THE_BANK = (
     "bank/*/view-*/claims",
 )  # fmt: skip
 OTHERS = (
-    "runs/*/report.json", "runs/*/complete.json", "runs/*/recipe.yaml", "runs/*/report.md",
+    "runs/*/report.json", "runs/*/report.json.sha256", "runs/*/complete.json",
+    "runs/*/recipe.yaml", "runs/*/report.md",
     "cache/latency/*.json", "cache/contents/*.json", "mlflow.db",
 )  # fmt: skip
 UNREAD = ("*.lock", ".lock", ".attempt.lock", "*.png", "mlartifacts/*", "session/*", "lock")

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from orchestrator.results.finished_run import REPORT, read_report
+from orchestrator.results.finished_run import read_report, write_report
 from orchestrator.results.run_report import FORMAT, Outcome, RunReport, StageReport
-from students.json_records import write_json
 
 if TYPE_CHECKING:
     from orchestrator.home.store import Store
@@ -78,4 +77,4 @@ def _record(graph: Graph, folder: Path, outcome: Outcome, seconds: float) -> Non
         stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in graph.stages),
         format=FORMAT,
     )
-    write_json(folder / REPORT, report.to_json())
+    write_report(folder, report)

@@ -1,12 +1,16 @@
 """The reports of a run, their comparison over several seeds, and the files that hold them.
 
 HOME/runs/NAME@DIGEST/report.json    the report on the recipe's own seed
+HOME/runs/NAME@DIGEST/report.json.sha256   its checksum, as sha256sum prints it
 HOME/runs/NAME@DIGEST/repeats.json   where there are several seeds, those on all, and a comparison
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +18,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.results.run_report import RunReport
+from students.durable_files import write_atomically
 from students.json_records import read_json, write_json
 
 REPORT = "report.json"
+CHECKSUM = "report.json.sha256"
 REPEATS = "repeats.json"
 
 
@@ -73,7 +79,7 @@ class FinishedRun:
 
     def write(self) -> None:
         """Stores the reports in the run's folder."""
-        write_json(self.folder / REPORT, self.report.to_json())
+        write_report(self.folder, self.report)
         if self.repeats is not None:
             write_json(self.folder / REPEATS, self._comparison())
 
@@ -95,6 +101,18 @@ class _Stored:
 _STORED = TypeAdapter(_Stored)
 
 
+def write_report(folder: Path, report: RunReport) -> None:
+    """Stores a report in a run's ``folder``, as it is printed, and its checksum beside it."""
+    content = (json.dumps(report.to_json(), indent=1) + "\n").encode()
+    write_atomically(folder / REPORT, content)
+    write_atomically(folder / CHECKSUM, _checksum(content).encode())
+
+
+def _checksum(content: bytes) -> str:
+    """The line that ``sha256sum`` prints of the report."""
+    return f"{hashlib.sha256(content).hexdigest()}  {REPORT}\n"
+
+
 def read_report(folder: Path) -> RunReport:
     """The report that is stored in a run's ``folder``, with the paths that its files have now: its
     home may have moved.
@@ -103,7 +121,11 @@ def read_report(folder: Path) -> RunReport:
         OSError: there is none.
         ValueError: it is damaged, or of another version.
     """
-    report = RunReport.from_json((folder / REPORT).read_bytes())
+    content = (folder / REPORT).read_bytes()
+    with suppress(FileNotFoundError):  # Written before there were checksums.
+        if (folder / CHECKSUM).read_text() != _checksum(content):
+            raise ValueError("it does not match its checksum")
+    report = RunReport.from_json(content)
     return replace(report, artifacts={name: str(folder / name) for name in report.artifacts})
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from orchestrator.results.teaching_report import TeachingReport, TermReport, WeightingReport
-from students.json_records import parse_json
 
 Role = Literal["student", "teacher", "ensemble", "control"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
@@ -174,7 +173,7 @@ class RunReport:
         Raises:
             ValueError: it is not a report.
         """
-        return _REPORT.validate_python(parse_json(text))
+        return _REPORT.validate_json(text)
 
 
 _REPORT = TypeAdapter(RunReport)

@@ -15,6 +15,7 @@ from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.stage import Stage
 from students.events import Event
+from students.json_records import read_json, write_json
 from students.knowledge import AnswerCounts
 from students.specs import MODEL
 from students.storage.outcome import Outcome
@@ -272,12 +273,10 @@ def test_what_a_killed_stage_stored_is_not_computed_again(home: Home) -> None:
 
 def test_how_teachers_are_run_is_recorded_with_the_stage(home: Home) -> None:
     stage = home.run()["student"].stage
-    inferences = json.loads((home.store.folder(stage.digest) / "resolved.json").read_text())[
-        "manners"
-    ]
+    inferences = read_json(home.store.folder(stage.digest) / "resolved.json")["manners"]
     assert set(inferences) == {"wide", "deep"}
     for name, shelf in home.shelves().items():
-        assert json.loads((shelf / "manner.json").read_text()) == inferences[name]
+        assert read_json(shelf / "manner.json") == inferences[name]
 
 
 def test_a_stage_whose_teachers_are_run_in_another_way_by_now_does_not_use_the_bank(
@@ -287,8 +286,8 @@ def test_a_stage_whose_teachers_are_run_in_another_way_by_now_does_not_use_the_b
     file = home.store.folder(stage.digest) / "resolved.json"
     resolved = file.read_text()
     shelf = home.shelves()["deep"]
-    other = json.loads((shelf / "manner.json").read_text()) | {"forward_batch": 32}
-    (shelf / "manner.json").write_text(json.dumps(other))
+    other = read_json(shelf / "manner.json") | {"forward_batch": 32}
+    write_json(shelf / "manner.json", other)
     shutil.rmtree(file.parent)
     file.parent.mkdir()
     file.write_text(resolved)

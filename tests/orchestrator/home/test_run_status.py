@@ -127,7 +127,7 @@ def test_record_that_cannot_be_written_hides_no_reason(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ValueError, match="the reason"), record_running(graph, store):
-        monkeypatch.setattr(run_status, "write_json", full)
+        monkeypatch.setattr(run_status, "write_report", full)
         raise ValueError("the reason")
     assert only_run(store).report.outcome == "interrupted"
 

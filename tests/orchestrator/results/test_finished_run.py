@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.report.compare_seeds import repeat_report
-from orchestrator.results.finished_run import REPEATS, REPORT, FinishedRun, read_finished_run
+from orchestrator.results.finished_run import (
+    CHECKSUM,
+    REPEATS,
+    REPORT,
+    FinishedRun,
+    read_finished_run,
+)
 from tests.orchestrator.report_samples import report
 
 
@@ -18,7 +24,7 @@ def test_a_run_of_one_seed_is_read_again(tmp_path: Path) -> None:
     run.write()
     assert read_finished_run(tmp_path) == run
     assert run.to_json() == report().to_json()
-    assert [file.name for file in tmp_path.iterdir()] == [REPORT]
+    assert {file.name for file in tmp_path.iterdir()} == {REPORT, CHECKSUM}
 
 
 def test_a_run_of_several_seeds_is_read_again_with_its_comparison(tmp_path: Path) -> None:
