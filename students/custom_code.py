@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cluster.errors import first_line
 from students.errors import UserError
 
 _PREFIX = "_stillhouse_custom_"
@@ -105,7 +106,8 @@ def custom_code_errors(path: str) -> Iterator[None]:
         ends = isinstance(error, SystemExit)
         raised = "ends the process (SystemExit)" if ends else f"raises {type(error).__name__}"
         raise UserError(
-            f"`{path}` cannot be computed: the code at {place} {raised}: {error}; correct it",
+            f"`{path}` cannot be computed: the code at {place} {raised}: {first_line(error)}; "
+            "correct it",
             path=path,
         ) from error
 
@@ -175,7 +177,7 @@ def _why_not_run(error: Exception) -> str:
     remedy = "correct it"
     if isinstance(error, ModuleNotFoundError):
         remedy = "install that module; if it is a file beside the recipe, put all in one file"
-    return f"running the file raises {type(error).__name__}: {error}; {remedy}"
+    return f"running the file raises {type(error).__name__}: {first_line(error)}; {remedy}"
 
 
 def _problem(source: str, what: str) -> UserError:

@@ -18,7 +18,7 @@ from ray._private import auto_init_hook, ray_constants, services
 from ray._private.node import Node
 from ray.job_config import JobConfig
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, first_line
 from cluster.own_packages import ROOT, write_search_folder
 from cluster.ray.own_processes import (
     LostAtStart,
@@ -149,8 +149,9 @@ def _init_ray(temp: Path) -> None:
             again = isinstance(error, LostAtStart) or any(w in str(error) for w in _OF_A_BAD_START)
             if attempt == _ATTEMPTS or not again:
                 raise ClusterError(
-                    f"Ray did not start: {error}; see that the system's temporary folder has room, "
-                    "and run again, or set `cluster.mode` to in_process, which needs no Ray"
+                    f"Ray did not start: {first_line(error)}; see that the system's temporary "
+                    "folder has room, and run again, or set `cluster.mode` to in_process, "
+                    "which needs no Ray"
                 ) from error
 
 
