@@ -38,11 +38,6 @@ NO_SENTENCES = {
 }
 """Files whose texts, except in errors, are no sentences of the page, by what they are."""
 
-SAID_ONCE = {
-    "orchestrator/recipe/rules/": "a setting that another one makes pointless or impossible",
-}
-"""Files whose sentences are of a kind that the page describes once, in these words."""
-
 NOT_MET = {
     "`ahead` is …": "a mistake in this program",
     "was not started by this runtime": "a mistake in this program",
@@ -79,8 +74,7 @@ class Statement:
     @property
     def is_sentence(self) -> bool:
         """Whether it belongs on the page."""
-        elsewhere = (*NO_SENTENCES, *SAID_ONCE)
-        if self.place.startswith(elsewhere) and not self.raises:
+        if self.place.startswith(tuple(NO_SENTENCES)) and not self.raises:
             return False
         if any(self.place == key or self.has(key) for key in NOT_MET):
             return False
@@ -169,14 +163,9 @@ def test_every_sentence_of_the_code_is_on_the_page() -> None:
     assert not absent, "\n".join([remedy, *absent])
 
 
-def test_kinds_that_are_described_once_are_described() -> None:
-    page = " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert [words for words in SAID_ONCE.values() if words not in page] == []
-
-
 def test_the_lists_of_what_the_page_leaves_out_have_no_entry_too_many() -> None:
     places = {each.place for each in _statements() if each.texts}
-    files = (*NO_SENTENCES, *SAID_ONCE, *(key for key in NOT_MET if "/" in key and "`" not in key))
+    files = (*NO_SENTENCES, *(key for key in NOT_MET if "/" in key and "`" not in key))
     assert [key for key in files if not any(place.startswith(key) for place in places)] == []
     texts = [key for key in NOT_MET if key not in files]
     assert [key for key in texts if not any(each.has(key) for each in _statements())] == []

@@ -61,7 +61,7 @@ def _batches(recipe: Recipe) -> Iterator[str]:
         if isinstance(train, TeacherTrain):
             owner, share = f"{place}.train", train.fraction
         most = _most_samples(recipe, share)
-        if most is not None and train.batch_size > most:
+        if most and train.batch_size > most:  # Where none are left, the validation part is wrong.
             yield (
                 f"`{place}.train.batch_size` is {train.batch_size}, but "
                 f"{recipe.transfer_set.kind} has no more than {most} samples under "
