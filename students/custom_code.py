@@ -126,6 +126,16 @@ def place_in_custom_code(error: BaseException) -> str | None:
     return found
 
 
+def described(error: BaseException) -> str:
+    """What the user's own code has raised: its kind, its place there if that is known, and the
+    first line of its message."""
+    place = place_in_custom_code(error)
+    at = "" if place is None else f" at {place}"
+    if isinstance(error, EndsProcess):
+        return f"{error}{at}"
+    return f"{type(error).__name__}{at}: {first_line(error)}"
+
+
 def _read(source: str, folder: Path) -> tuple[Path, bytes]:
     path = (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
     try:
@@ -151,8 +161,9 @@ def _module(source: str, path: Path, text: bytes, *, rerun: bool) -> ModuleType:
             # Compiled from the very bytes that were hashed; nothing is cached on the disk.
             exec(compile(text, str(path), "exec"), module.__dict__)
     except Exception as error:  # a user's code may raise anything
+        why = _why_not_run(error)
         del sys.modules[name]
-        raise _problem(source, _why_not_run(error)) from error
+        raise _problem(source, why) from error
     return module
 
 
@@ -171,13 +182,13 @@ def _torch_as_at_the_start() -> Iterator[None]:
 def _why_not_run(error: Exception) -> str:
     if isinstance(error, EndsProcess):
         return (
-            f"running the file ends the process ({error}); put what it does as a program under "
-            '`if __name__ == "__main__":`'
+            f"running the file ends the process ({described(error)}); put what it does as a "
+            'program under `if __name__ == "__main__":`'
         )
     remedy = "correct it"
     if isinstance(error, ModuleNotFoundError):
         remedy = "install that module; if it is a file beside the recipe, put all in one file"
-    return f"running the file raises {type(error).__name__}: {first_line(error)}; {remedy}"
+    return f"running the file raises {described(error)}; {remedy}"
 
 
 def _problem(source: str, what: str) -> UserError:

@@ -8,8 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from cluster.errors import first_line
-from students.custom_code import load_function, place_in_custom_code, user_code
+from students.custom_code import described, load_function, user_code
 from students.errors import ModelError
 from students.lazy_imports import nn, torch
 from students.models.config import Model, Options, Shape
@@ -48,9 +47,8 @@ class CustomModel(Model):
                 model = function(input_shape=shape, classes=classes, **self.options)
         except Exception as error:  # a user's code may raise anything
             raise ModelError(
-                f"`source` is {self.source!r}, which raises {type(error).__name__}:"
-                f" {first_line(error)}; it is called with input_shape=(channels, height, width),"
-                " classes and the options",
+                f"`source` is {self.source!r}, which raises {described(error)}; it is called with"
+                " input_shape=(channels, height, width), classes and the options",
                 path="source",
             ) from error
         if not isinstance(model, nn.Module):
@@ -77,9 +75,7 @@ def _with_sizes(model: nn.Module, source: str, shape: Shape) -> nn.Module:
         with user_code(source), evaluating(model), torch.no_grad():
             model(torch.zeros(1, *shape))
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
-        place = place_in_custom_code(error)
-        at = "" if place is None else f" at {place}"
-        reason = f"and it raises {type(error).__name__}{at}: {first_line(error)}"
+        reason = f"and it raises {described(error)}"
     if lazy := _lazy_layers(model):
         raise ModelError(
             f"`source` is {source!r}, whose model has layers without sizes ({', '.join(lazy[:3])}),"

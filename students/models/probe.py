@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cluster.errors import first_line
-from students.custom_code import place_in_custom_code, user_code
+from students.custom_code import described, place_in_custom_code, user_code
 from students.errors import ModelError
 from students.models.build import build_on, skeleton
 from students.models.config import Model, Shape
@@ -152,11 +152,10 @@ class _Probe:
         if isinstance(error, ModelError):
             return error
         place = place_in_custom_code(error)
-        at = "" if place is None else f", at {place}"
         return ModelError(
             f"`kind` is {self.config.kind!r}, but the model fails in {mode} mode on"
-            f" {self._pictures(samples)} ({type(error).__name__}: {first_line(error)}{at}); choose"
-            " another size by `preprocessing.size`, or "
+            f" {self._pictures(samples)} ({described(error)}); choose another size by"
+            " `preprocessing.size`, or "
             + ("another model" if place is None else "correct its code"),
             path="kind",
         )

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cluster.errors import first_line
-from students.custom_code import load_function, user_code
+from students.custom_code import described, load_function, user_code
 from students.errors import TransferSetError
 from students.transfer_sets.config import CustomTransferSet
 from students.transfer_sets.examples import Examples, Pictures, Targets, joined
@@ -37,9 +36,7 @@ def load_custom(config: CustomTransferSet, folder: Path) -> Examples:
         with user_code(config.source):
             returned = function(**config.options)
     except Exception as problem:  # a user's code may raise anything
-        raise _problem(
-            config, f"raised {type(problem).__name__}: {first_line(problem)}", "fix the function"
-        ) from problem
+        raise _problem(config, f"raised {described(problem)}", "fix the function") from problem
     if not isinstance(returned, Mapping):
         raise _problem(config, f"returned {_kind(returned)}", f"return {_EXPECTED}")
     strange = sorted(str(key) for key in set(returned) - {"train", "test", "class_names"})

@@ -53,9 +53,17 @@ def test_a_script_that_parses_optional_arguments_is_a_model(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("top", "inside", "words"),
     [
-        ("sys.exit(3)", "pass", r"running the file ends the process \(SystemExit\(3\)\); put what"),
-        ("raise SystemExit", "pass", r"SystemExit\(\)\); put .* `if __name__ == \"__main__\":`"),
-        ("", "sys.exit('done')", r"which raises EndsProcess: SystemExit\('done'\)"),
+        (
+            "sys.exit(3)",
+            "pass",
+            r"the file ends the process \(SystemExit\(3\) at .*\); put what",
+        ),
+        (
+            "raise SystemExit",
+            "pass",
+            r"SystemExit\(\) at .*\); put .*`if __name__ == \"__main__\":`",
+        ),
+        ("", "sys.exit('done')", r"which raises SystemExit\('done'\) at .*net\.py:\d+; it is"),
     ],
 )
 def test_code_that_ends_the_process_is_a_sentence(

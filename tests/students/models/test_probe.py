@@ -98,8 +98,8 @@ def test_a_model_that_can_be_trained_passes(tmp_path: Path, function: str) -> No
         ("whole_numbers", r"in evaluation mode the model returns torch\.int64 numbers"),
         ("detached", "in training mode its logits have no gradient"),
         ("changed_in_place", "fails in training mode on 4 pictures.*inplace operation"),
-        ("only_when_trained", r"fails in training mode on 4 .*NameError.*, at .*net\.py:\d+\)"),
-        ("ends", r"fails in training mode on 4 .*SystemExit\(3\), at .*net\.py:\d+\)"),
+        ("only_when_trained", r"fails in training mode on 4 .*\(NameError at .*net\.py:\d+: "),
+        ("ends", r"fails in training mode on 4 .*\(SystemExit\(3\) at .*net\.py:\d+\)"),
         ("lazy_branch", r"has layers without sizes \(1\), which it does not use in evaluation"),
     ],
 )
