@@ -24,6 +24,7 @@ from orchestrator.results.run_report import FORMAT
 from orchestrator.results.teaching_report import MEASURED
 from orchestrator.tracking.mlflow_tracker import TrackerLocation, tracker_location
 from orchestrator.tracking.tracker import code_version
+from students.durable_files import file_sha256
 from students.json_records import read_json, write_json
 
 RECORD = "complete.json"
@@ -78,9 +79,7 @@ def _record(run: FinishedRun, location: TrackerLocation) -> dict[str, Any]:
     return {
         "version": code_version(),
         "files": {
-            name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for name, path in files.items()
-            if path == run.folder / name
+            name: file_sha256(path) for name, path in files.items() if path == run.folder / name
         },
         # Hashed, for a password may be in it.
         "tracker": hashlib.sha256(f"{location.uri}\n{location.experiment}".encode()).hexdigest(),

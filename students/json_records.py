@@ -11,10 +11,10 @@ import hashlib
 import json
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from students.durable_files import write_atomically
 
@@ -23,6 +23,8 @@ log = logging.getLogger("stillhouse.home")
 _KIND, _CHECKSUM = "checksum_kind", "checksum"
 _SHA256 = "sha256"
 _LINE_END = b',"crc32":'
+
+T = TypeVar("T")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -64,6 +66,24 @@ def parse_json(content: bytes | str) -> dict[str, Any]:
     return value
 
 
+def read_or_report(path: Path, parse: Callable[[dict[str, Any]], T], consequence: str) -> T | None:
+    """What ``parse`` makes of what ``write_json`` has stored; none where there is no such file, or
+    where it is damaged, which is reported with its ``consequence``."""
+    try:
+        return parse(read_json(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        report_damage(path, reason_of(error), consequence)
+        return None
+
+
+def canonical_json(value: Any) -> bytes:
+    """The same bytes for the same data, whatever the order of their keys."""
+    stored = json.loads(json.dumps(value))
+    return json.dumps(stored, sort_keys=True, separators=(",", ":")).encode()
+
+
 def line_bytes(value: Mapping[str, Any]) -> bytes:
     """One line of a log with its checksum."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
@@ -102,11 +122,11 @@ def reason_of(error: Exception) -> str:
     """An error in reading a file, in a few words."""
     if isinstance(error, OSError):
         return (error.strerror or "it cannot be read").lower()
+    if isinstance(error, (KeyError, TypeError)):
+        return "it does not hold what it should"
     return str(error).partition("\n")[0]
 
 
 def _checksum(value: Mapping[str, Any]) -> str:
     """The sha256, in hex, of the same bytes for the same value, however it is laid out."""
-    stored = json.loads(json.dumps(value))
-    canonical = json.dumps(stored, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value)).hexdigest()

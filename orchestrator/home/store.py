@@ -36,7 +36,7 @@ from orchestrator.planning.thread_allocation import Resolved
 from students.json_records import (
     line_bytes,
     parse_line,
-    read_json,
+    read_or_report,
     reason_of,
     report_damage,
     write_json,
@@ -149,13 +149,7 @@ class Store:
     def decision(self, digest: str) -> Decision | None:
         """What was chosen, of a choice that is decided."""
         file = self.folder(digest) / DECISION
-        try:
-            return Decision(**read_json(file))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            report_damage(file, reason_of(error), "the choice is made again")
-            return None
+        return read_or_report(file, lambda each: Decision(**each), "the choice is made again")
 
     def finished(self, stage: Stage) -> Mapping[str, Outcome]:
         """What is known of each model of ``stage``; of none while one is missing."""
@@ -192,16 +186,7 @@ class Store:
     def resolved(self, digest: str) -> Resolved | None:
         """What was resolved at the first attempt at a stage; none where that is lost."""
         file = self.folder(digest) / RESOLVED
-        try:
-            stored = read_json(file)
-            if not stored.keys() >= {"student", "teachers"}:
-                raise ValueError("it lacks the threads")
-            return cast(Resolved, stored)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            report_damage(file, reason_of(error), "what it held is resolved again")
-            return None
+        return read_or_report(file, _resolved, "what it held is resolved again")
 
     def record_failure(self, digest: str, sentence: str) -> None:
         """Adds a sentence on a failed attempt at the stage to those of earlier ones."""
@@ -227,3 +212,9 @@ class Store:
         """All stages that there is a folder for, in order of their digests."""
         folders = sorted(path for path in (self.home / "stages").glob("*") if path.is_dir())
         return [StoredStage(folder) for folder in folders if _DIGEST.fullmatch(folder.name)]
+
+
+def _resolved(stored: dict[str, Any]) -> Resolved:
+    if not stored.keys() >= {"student", "teachers"}:
+        raise ValueError("it lacks the threads")
+    return cast(Resolved, stored)

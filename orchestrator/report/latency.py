@@ -17,7 +17,7 @@ from orchestrator.home.store import Store
 from orchestrator.planning.digest import digest_of
 from orchestrator.planning.fingerprint import model_fingerprint
 from orchestrator.report.collect_models import FinishedModel, Latency
-from students.json_records import read_json, reason_of, report_damage, write_json
+from students.json_records import read_or_report, write_json
 from students.models.profile import MeasuredLatency, measure_latency
 from students.specs import StageOutput
 from students.torch_state import use_threads
@@ -58,7 +58,8 @@ def _latency(
     model: FinishedModel, file: Path, store: Store, transfer_set: TransferSet, quiet: Quiet
 ) -> Mapping[str, float]:
     """The stored latency, measured again while it is disturbed."""
-    best = _read(file)
+    parse = TypeAdapter(MeasuredLatency).validate_python
+    best = read_or_report(file, parse, "the latency is measured again")
     for _ in range(_MOST_TRIES):
         if best is not None and best.cpu_share >= UNDISTURBED:
             break
@@ -93,13 +94,3 @@ def _machine() -> list[str]:
     except (OSError, StopIteration):  # Another system, or another architecture.
         processor = platform.processor()
     return [platform.machine(), processor, str(os.cpu_count())]
-
-
-def _read(file: Path) -> MeasuredLatency | None:
-    try:
-        return TypeAdapter(MeasuredLatency).validate_python(read_json(file))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        report_damage(file, reason_of(error), "the latency is measured again")
-        return None

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from students.durable_files import TEMPORARY, move_aside, sync, write_folder
 from students.errors import CheckpointError, StaleAttempt
-from students.json_records import read_json, reason_of, report_damage, write_json
+from students.json_records import read_or_report, write_json
 from students.storage.step_log import latest_step_log
 
 _FILE = "attempt.json"
@@ -34,14 +34,9 @@ def begin_attempt(folder: Path) -> int:
 def current_attempt(folder: Path) -> int:
     """The number of the latest attempt; 0 if there was none. Where the file that holds it is
     damaged, it follows from the step logs, of which each attempt has its own."""
-    path, number = folder / _FILE, 0
-    try:
-        number = int(read_json(path)["attempt"])
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        report_damage(path, reason_of(error), "attempts are counted by their step logs")
-    return max(number, latest_step_log(folder))
+    consequence = "attempts are counted by their step logs"
+    number = read_or_report(folder / _FILE, lambda each: int(each["attempt"]), consequence)
+    return max(number or 0, latest_step_log(folder))
 
 
 @contextmanager

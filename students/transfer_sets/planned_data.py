@@ -6,14 +6,13 @@ Imports no torch, so that planning does not either.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from students.durable_files import write_atomically
 from students.errors import TransferSetError, UserError
+from students.json_records import read_json, write_json
 from students.transfer_sets.config import CustomTransferSet, TransferSetConfig
 from students.transfer_sets.identity import RETURNED, hashes_of, identity_of
 
@@ -119,7 +118,7 @@ def record_contents(config: TransferSetConfig, contents: Mapping[str, str], cach
     if not file.exists():
         # Without this file only the names in a sentence are lost.
         with contextlib.suppress(OSError):
-            write_atomically(file, json.dumps(contents).encode())
+            write_json(file, contents)
 
 
 def recorded_contents(
@@ -127,9 +126,9 @@ def recorded_contents(
 ) -> dict[str, str] | None:
     """What ``identity`` was made of; none where that was not kept, or is damaged."""
     try:
-        contents: dict[str, str] = json.loads(_file(identity, cache).read_bytes())
+        contents = read_json(_file(identity, cache))
         return contents if identity_of(config, contents) == identity else None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError):
         return None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from students.json_records import read_json, reason_of, report_damage, write_json
+from students.json_records import canonical_json, read_json, reason_of, report_damage, write_json
 from teachers.bank.columns import Column
 from teachers.errors import BankError
 
@@ -101,19 +100,19 @@ def journals_in(folder: Path, column: str | None = None) -> list[Path]:
 
 def shelf_digest(about: Mapping[str, Any]) -> str:
     """The name of a shelf's folder; the teacher's name makes no difference."""
-    return hashlib.sha256(_canonical(_identified_by(about))).hexdigest()[:_DIGITS]
+    return hashlib.sha256(canonical_json(_identified_by(about))).hexdigest()[:_DIGITS]
 
 
 def identity_of(about: Mapping[str, Any], inference: Mapping[str, Any]) -> str:
     """The identity (hex) of what is stored about ``about`` by a teacher run with ``inference``."""
     return hashlib.sha256(
-        _canonical({"about": _identified_by(about), "manner": inference})
+        canonical_json({"about": _identified_by(about), "manner": inference})
     ).hexdigest()
 
 
 def file_identity(identity: str, view: int, column: str, row_bytes: int) -> bytes:
     """What stands in the head of the files of one column of one view (32 bytes)."""
-    return hashlib.sha256(_canonical([identity, view, column, row_bytes])).digest()
+    return hashlib.sha256(canonical_json([identity, view, column, row_bytes])).digest()
 
 
 def prepare_bank(bank: Path) -> None:
@@ -206,9 +205,3 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def _identified_by(about: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in about.items() if key != _LABEL}
-
-
-def _canonical(value: Any) -> bytes:
-    """The same bytes for the same data, whatever the order of their keys."""
-    stored = json.loads(json.dumps(value, allow_nan=False))
-    return json.dumps(stored, sort_keys=True, separators=(",", ":")).encode()

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from students.durable_files import create_atomically, move_aside, write_atomically
-from students.json_records import json_bytes, read_json, reason_of, report_damage, write_json
+from students.json_records import json_bytes, read_or_report, write_json
 from students.models.probabilities import Squashed
 from teachers.bank.shelf import INFERENCE
 from teachers.inference.inference_config import InferenceConfig
@@ -155,14 +155,11 @@ def store_config(folder: Path, inference: InferenceConfig) -> None:
 
 def read_record(folder: Path, kind: type[Record]) -> Record | None:
     """The record of the teacher of the shelf in ``folder``; None where it is absent or damaged."""
-    file = folder / RECORD_FILES[kind]
-    try:
-        return TypeAdapter(kind).validate_json(json.dumps(read_json(file)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        report_damage(file, reason_of(error), "what it held of the teacher is found again")
-        return None
+    return read_or_report(
+        folder / RECORD_FILES[kind],
+        lambda stored: TypeAdapter(kind).validate_json(json.dumps(stored)),
+        "what it held of the teacher is found again",
+    )
 
 
 def write_record(folder: Path, record: Tuning | Verdict) -> None:

@@ -71,3 +71,21 @@ def test_a_changed_digit_in_a_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / REPORT).write_text(text.replace("0.92", "0.93", 1))
     with pytest.raises(ValueError, match="does not match its checksum"):
         read_finished_run(tmp_path)
+
+
+def test_a_report_whose_writing_was_cut_short_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = report()
+    FinishedRun((first,), None, tmp_path).write()
+
+    def cut_short(path: Path, content: bytes) -> None:
+        if path.name == CHECKSUM:
+            raise KeyboardInterrupt
+        path.write_bytes(content)
+
+    monkeypatch.setattr("orchestrator.results.finished_run.write_atomically", cut_short)
+    later = replace(first, seconds=first.seconds + 1)
+    with pytest.raises(KeyboardInterrupt):
+        FinishedRun((later,), None, tmp_path).write()
+    assert read_finished_run(tmp_path).report == later
