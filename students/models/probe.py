@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def probe(
     model = tried.skeleton()
     tried.evaluate(model, 2)
     tried.evaluate(model, 1)
-    if trained_on is not None:
+    if trained_on is None:
+        tried.check_registered(model)
+    else:
         tried.train(trained_on)
     return model
 
@@ -69,6 +72,15 @@ class _Probe:
         except Exception as error:  # a custom or unusual model may raise anything
             raise self._failure(error, samples, "evaluation") from error
         self._check(output, samples, "evaluation")
+
+    def check_registered(self, model: nn.Module) -> None:
+        """Raises which tensors ``model`` computes with that no weights file of it has."""
+        try:
+            with evaluating(model):
+                output = self._output(model, 2, "meta")
+        except Exception:  # noqa: BLE001 - it computes on the CPU alone, where it was tried
+            return
+        self._check_registered(model, output, 2)
 
     def train(self, samples: int) -> None:
         """Raises what is wrong with the model in training mode; on a copy, for its buffers change,
@@ -110,6 +122,7 @@ class _Probe:
                 " parameters trainable",
                 path="kind",
             )
+        self._check_registered(model, logits, samples)
         torch.autograd.backward(logits.float().sum())
 
     def _evaluated(self, model: nn.Module, samples: int, device: str) -> object:
@@ -122,9 +135,33 @@ class _Probe:
 
     def _output(self, model: nn.Module, samples: int, device: str) -> object:
         shape = self.config.model_shape(self.input_shape)
+        known = dict(model.named_parameters())
         with user_code(), torch.random.fork_rng(devices=[]):
             output: object = model(torch.zeros(samples, *shape, device=device))
+        made = [name for name, _ in model.named_parameters() if name not in known]
+        if made:
+            raise self._error(
+                f"makes parameters as it is run first ({_some(made)}), which no optimizer and no"
+                " weights file knows of; make them in its `__init__`, with a lazy layer"
+                " (`nn.LazyLinear`) if a size is not known there"
+            )
         return output
+
+    def _check_registered(self, model: nn.Module, logits: object, samples: int) -> None:
+        known = {id(each) for each in model.parameters()}
+        others = [list(each.shape) for each in _leaves(logits) if id(each) not in known]
+        pictures = [samples, *self.config.model_shape(self.input_shape)]
+        own = [str(shape) for shape in others if shape != pictures]
+        if own:
+            raise self._error(
+                f"computes with {len(own)} tensors that it does not name among its parameters"
+                f" ({_some(own)}), so they would be neither trained nor stored; keep layers in"
+                " `nn.ModuleList` or `nn.ModuleDict`, not in a list or dict, and single tensors in"
+                " `nn.Parameter`"
+            )
+
+    def _error(self, what: str) -> ModelError:
+        return ModelError(f"`kind` is {self.config.kind!r}, but the model {what}", path="kind")
 
     def _check(self, output: object, samples: int, mode: str) -> Tensor:
         """The output, which is logits of so many samples.
@@ -163,3 +200,21 @@ class _Probe:
     def _pictures(self, samples: int) -> str:
         size = "x".join(map(str, self.config.model_shape(self.input_shape)))
         return f"{samples} picture{'s' if samples > 1 else ''} of {size}"
+
+
+def _leaves(output: object) -> Iterator[Tensor]:
+    """The tensors that ``output`` is computed with and has gradients for."""
+    waiting = [output.grad_fn] if isinstance(output, Tensor) else []
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(leaf := getattr(node, "variable", None), Tensor):
+            yield leaf
+        waiting.extend(following for following, _ in node.next_functions)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -45,6 +45,36 @@ def leaving(net, y):
 
 ends = made(leaving)
 
+class InAList(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.first = nn.Linear(64, 8)
+        self.layers = [nn.Linear(8, classes)]
+
+    def forward(self, x):
+        return self.layers[0](self.first(x.flatten(1)))
+
+class MadeLate(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x):
+        x = x.flatten(1)
+        if not hasattr(self, "out"):
+            self.out = nn.Linear(x.shape[1], self.classes)
+        return self.out(x)
+
+in_a_list = lambda input_shape, classes: InAList(classes)
+made_late = lambda input_shape, classes: MadeLate(classes)
+
+class OfItsInput(Net):
+    def forward(self, x):
+        x = x.detach().requires_grad_()
+        return super().forward(x)
+
+of_its_input = lambda input_shape, classes: OfItsInput(classes, lambda net, y: y)
+
 def reading_values(net, y):
     if net.training and float(y.sum()) > 1e9:
         raise ValueError
@@ -84,7 +114,7 @@ def tried(folder: Path, function: str, trained_on: int | None = 4) -> None:
     )
 
 
-@pytest.mark.parametrize("function", ["good", "on_the_cpu", "normalised", "lazy"])
+@pytest.mark.parametrize("function", ["good", "on_the_cpu", "normalised", "lazy", "of_its_input"])
 def test_a_model_that_can_be_trained_passes(tmp_path: Path, function: str) -> None:
     tried(tmp_path, function)
 
@@ -100,6 +130,8 @@ def test_a_model_that_can_be_trained_passes(tmp_path: Path, function: str) -> No
         ("changed_in_place", "fails in training mode on 4 pictures.*inplace operation"),
         ("only_when_trained", r"fails in training mode on 4 .*\(NameError at .*net\.py:\d+: "),
         ("ends", r"fails in training mode on 4 .*\(SystemExit\(3\) at .*net\.py:\d+\)"),
+        ("in_a_list", r"with 2 tensors .* not name among its parameters \(\[\d.*`nn\.ModuleList`"),
+        ("made_late", r"makes parameters as it is run first \(out\.weight, out\.bias\)"),
         ("lazy_branch", r"has layers without sizes \(1\), which it does not use in evaluation"),
     ],
 )
@@ -113,6 +145,14 @@ def test_what_fails_in_a_run_is_reported_with_its_mode(
 def test_a_model_that_is_only_evaluated_need_not_be_trainable(tmp_path: Path) -> None:
     for function in ("a_tuple", "detached", "only_when_trained", "normalised"):
         tried(tmp_path, function, trained_on=None)
+
+
+def test_layers_that_no_weights_file_has_are_reported_where_a_model_is_only_evaluated(
+    tmp_path: Path,
+) -> None:
+    for function, words in (("in_a_list", "trained nor stored"), ("made_late", "weights file")):
+        with pytest.raises(ModelError, match=words):
+            tried(tmp_path, function, trained_on=None)
 
 
 def test_batch_normalisation_of_one_value_is_blamed_on_the_micro_batch(tmp_path: Path) -> None:
