@@ -53,18 +53,14 @@ class RayHandle(Generic[R]):
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` of the role, after the calls made before it."""
-        return _RayFuture(
-            self.name, self.session, self._remote(self.host.call, method.__name__, args, kwargs)
-        )
+        return _RayFuture(self, self._remote(self.host.call, method.__name__, args, kwargs))
 
     def control(
         self, method: Callable[Concatenate[R, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Calls ``method`` beside whatever the role is doing."""
         beside = self.host.call.options(concurrency_group="control")
-        return _RayFuture(
-            self.name, self.session, self._remote(beside, method.__name__, args, kwargs)
-        )
+        return _RayFuture(self, self._remote(beside, method.__name__, args, kwargs))
 
     def stream(
         self,
@@ -81,9 +77,7 @@ class RayHandle(Generic[R]):
             _generator_backpressure_num_objects=ahead,
             concurrency_group="streams",
         )
-        return _RayStream(
-            self.name, self.session, self._remote(bounded, method.__name__, args, kwargs)
-        )
+        return _RayStream(self, self._remote(bounded, method.__name__, args, kwargs))
 
     def responds(self, seconds: float) -> bool:
         """Whether the role is there and its process answers within ``seconds``."""
@@ -143,15 +137,14 @@ def _get(session: str, reference: Any, timeout: float | None) -> Any:
                 raise
 
 
+@dataclass(frozen=True)
 class _RayFuture(Generic[T]):
-    def __init__(self, name: str, session: str, reference: Any) -> None:
-        self._name = name
-        self._session = session
-        self._reference = reference
+    role: RayHandle[Any]
+    reference: Any
 
     def result(self, timeout: float | None = None) -> T:
-        with translate_errors(self._name, self._session):
-            answer: T = _get(self._session, self._reference, timeout)
+        with translate_errors(self.role.name, self.role.session):
+            answer: T = _get(self.role.session, self.reference, timeout)
         return answer
 
 
@@ -162,18 +155,17 @@ class _RayStream(Generic[T]):
     by ``close``, and by the garbage collector where that was forgotten.
     """
 
-    def __init__(self, name: str, session: str, generator: Any) -> None:
-        self._name = name
-        self._session = session
+    def __init__(self, role: RayHandle[Any], generator: Any) -> None:
+        self._role = role
         self._generator = [generator]
-        self._release = weakref.finalize(self, _cancel, session, self._generator)
+        self._release = weakref.finalize(self, _cancel, role.session, self._generator)
         self._release.atexit = False
 
     def next(self, timeout: float | None = None) -> T:
         if not self._generator:
             raise StopIteration
         generator = self._generator[0]
-        with translate_errors(self._name, self._session):
+        with translate_errors(self._role.name, self._role.session):
             if timeout is not None:
                 ready, _ = ray.wait([generator], timeout=timeout, fetch_local=False)
                 if not ready:
@@ -183,7 +175,7 @@ class _RayStream(Generic[T]):
             except StopIteration:
                 self._generator.clear()
                 raise
-            answer: T = _get(self._session, reference, timeout)
+            answer: T = _get(self._role.session, reference, timeout)
         return answer
 
     def close(self) -> None:

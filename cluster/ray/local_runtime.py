@@ -133,14 +133,13 @@ class LocalRuntime:
         owned = _own(handle)
         with self._lock:
             place, _ = self._placed.pop(owned.serial, (None, ""))
+        running = not self._closed and is_running(owned.session)
         if place is not None:
-            free = is_running(owned.session) and _drop_role(owned, wait=True)
+            free = running and _drop_role(owned, wait=True)
             # A process that has used a GPU keeps memory there; only its end gives that back.
             self._put_back(place, owned, keep=free and not place.demand.gpus)
             self._ledger.give_back(place)
-        elif not self._closed and is_running(
-            owned.session
-        ):  # It was killed; a reader may have revived it since.
+        elif running:  # It was killed; a reader may have revived it since.
             _drop_role(owned, wait=False)
 
     def kill(self, handle: Handle[Any]) -> None:

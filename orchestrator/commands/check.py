@@ -172,6 +172,9 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
     try:
         graph = make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache)
     except (UserError, RecipeProblems, OSError) as error:
+        reason = str(error)
+        if isinstance(error, OSError):  # A file is absent.
+            reason = next(missing_files(loaded), reason)
         return [
             {
                 "name": name,
@@ -179,7 +182,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
                 "teachers": list(teachers),
                 "digest": None,
                 "stored": None,
-                "reason": str(error),
+                "reason": reason,
             }
             for name, teachers in stage_names(loaded.recipe)
         ]

@@ -18,7 +18,7 @@ from students.models.config import Model, Weights
 from students.objectives.term import SofteningTerm, Term
 from students.specs import MODEL, StageOutput, StudentSpec
 from students.transfer_sets.config import TransferSetConfig
-from students.transfer_sets.identity import hashes_of
+from students.transfer_sets.identity import hash_of
 from teachers.config import EnsembleConfig
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _weights(config: Weights | StageOutput, data: PlannedData) -> Plain:
     if isinstance(config, StageOutput):
         return {"stage": config.stage, "output": config.name}
     path = (data.folder / Path(config.path).expanduser()).resolve()
-    sha256 = hashes_of(path.parent, [path.name], cache=data.cache)[path.name]
+    sha256 = hash_of(path, data.cache)
     fields: Plain = {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
     # Left out where they are not used, so that the digests of other recipes stay as they were.
     if config.leave_out:

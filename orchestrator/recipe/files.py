@@ -12,6 +12,7 @@ from students.models.config import Weights
 from students.models.weights_format import path_problem
 from students.transfer_sets.config import ImageFolder
 from students.transfer_sets.identity import root_of
+from students.transfer_sets.image_folder import existing, visible
 
 
 def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
@@ -52,6 +53,6 @@ def class_count(loaded: LoadedRecipe) -> int | None:
     if not isinstance(transfer_set, ImageFolder):
         return transfer_set.class_count
     with suppress(OSError):
-        entries = [*(root_of(transfer_set, loaded.folder) / transfer_set.train_folder).iterdir()]
-        return sum(each.is_dir() and not each.name.startswith(".") for each in entries)
+        root = root_of(transfer_set, loaded.folder)
+        return sum(each.is_dir() for each in visible(existing(root / transfer_set.train_folder)))
     return None

@@ -18,7 +18,6 @@ weights_choice         which part of the file, and which prefix of its names, ar
 weights_misfit         the error of a file that does not fit, and what could be left out
 weights_format         tells what a file is that holds no weights
 weights_file           reads a weights file, running nothing of it
-weights_parts          the parts of a checkpoint that hold tensors
 weights_names          compares names and shapes in a file with a model's
 profile                parameters, multiplications, bytes and latency of a network
 =====================  ==========================================================

@@ -40,11 +40,8 @@ class Preprocessing(Section):
         mean, std = self.mean or (), self.std or ()
         if all(abs(each) <= 1 for each in mean) and all(1e-4 <= each <= 5 for each in std):
             return self
-        wrong = (
-            f"mean {list(mean)} and std {list(std)}"
-            if mean and std
-            else (f"mean {list(mean)}" if mean else f"std {list(std)}")
-        )
+        given = {"mean": mean, "std": std}
+        wrong = " and ".join(f"{name} {list(each)}" for name, each in given.items() if each)
         raise ValueError(
             f"must be of pictures scaled to [0, 1], whose mean is at most 1 and whose std is from "
             f"0.0001 to 5, but has {wrong}{_divided(mean, std)}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from cluster.errors import some_of
 from students.models.config import Weights
-from students.models.weights_choice import Choice, Chosen
+from students.models.weights_choice import Chosen, choose, usual_key
 from students.models.weights_file import WeightsFile
 from students.models.weights_names import wanted_by
-from students.models.weights_parts import usual_key
 
 OwnName = Callable[[str], str | None]
 """From the name of a tensor in published files to the model's own; none if the model, which has no
@@ -53,7 +53,7 @@ def load_weights(
     """
     file = WeightsFile(weights, path_in_recipe, folder)
     content = file.read(header_only=False)
-    chosen = Choice(file, content, wanted_by(model, weights, own_name)).made()
+    chosen = choose(file, content, wanted_by(model, weights, own_name))
     state: Any = OrderedDict(chosen.match.tensors)
     # The names are the model's present ones, so that its modules need not translate older ones.
     state._metadata = getattr(model.state_dict(), "_metadata", {})
@@ -79,7 +79,7 @@ def check_weights_header(
     file = WeightsFile(weights, path_in_recipe, folder)
     content = file.read(header_only=True)
     wanted = wanted_by(model, weights, own_name)
-    chosen = Choice(file, content, wanted).made()
+    chosen = choose(file, content, wanted)
     initial = tuple(wanted.originals[name] for name in wanted.shapes if wanted.leaves_out(name))
     return WeightsSummary(tuple(_notes(file, chosen, initial)), initial)
 
@@ -92,15 +92,10 @@ def _notes(file: WeightsFile, chosen: Chosen, initial: tuple[str, ...]) -> Itera
         others = ", ".join(map(repr, chosen.others))
         yield f"{place}: the weights are those of its part {chosen.key!r}; {others} would fit too."
     if found.outside:
-        yield f"{place}: not used, outside the prefix {found.prefix!r}: {_some(found.outside)}."
+        yield f"{place}: not used, outside the prefix {found.prefix!r}: {some_of(found.outside)}."
     if found.only_trained:
-        yield f"{place}: left out, for only training uses them: {_some(found.only_trained)}."
+        yield f"{place}: left out, for only training uses them: {some_of(found.only_trained)}."
     if initial:
-        yield f"{place}: left out, so that the model starts with new ones: {_some(initial)}."
+        yield f"{place}: left out, so that the model starts with new ones: {some_of(initial)}."
     elif found.left_out:
-        yield f"{place}: left out of the file: {_some(found.left_out)}."
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+        yield f"{place}: left out of the file: {some_of(found.left_out)}."

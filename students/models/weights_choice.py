@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,11 @@ from students.models.weights_names import (
     match,
     prefixes,
 )
-from students.models.weights_parts import Parts, keys_of, parts_of, usual_key
+
+_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "ema", "model_ema", "module")
+"""Where checkpoints keep their weights, the first that is there."""
+_DEPTH = 4
+"""How deep checkpoints are nested, at most."""
 
 
 @dataclass(frozen=True)
@@ -30,61 +35,85 @@ class Chosen:
     others: tuple[str, ...] = ()
 
 
+def choose(file: WeightsFile, content: Any, wanted: Wanted) -> Chosen:
+    """The part of ``content``, what ``file`` holds, and the prefix that are meant for a model.
+
+    Raises:
+        WeightsError: there is none, or there are several.
+    """
+    every = {key: _bare(tensors) for key, tensors in _parts(content, "", _DEPTH)}
+    choice, given = _Choice(file, wanted), file.weights.key
+    parts = {key: every[key] for key in every if given is None or f"{key}.".startswith(f"{given}.")}
+    if not parts:
+        raise choice.no_parts(content)
+    usual = [k for k in parts if k == given or usual_key(k.removeprefix(f"{given}."))]
+    key = next(iter(usual or parts))
+    chosen = choice.automatic(parts[key]) if usual else None
+    fitting = [(each, found) for each in every for found in choice.fitting(every[each])]
+    options = [each for each, _ in fitting if each in parts]
+    if chosen is None and len(options) == 1:
+        key, chosen = options[0], choice.automatic(parts[options[0]])
+    if chosen is None:
+        raise choice.ambiguous(fitting) if fitting else choice.misfit(key, parts[key])
+    choice.check_effects(chosen)
+    return Chosen(key, chosen, tuple(sorted({each for each in options if each and each != key})))
+
+
+def usual_key(key: str) -> bool:
+    """Whether weights are found under ``key`` without a word: the usual names alone."""
+    return all(name in _KEYS for name in key.split(".")) if key else True
+
+
+def _parts(content: Any, key: str, depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The tensors by name of each part, by its dotted key (that of the file itself is empty): usual
+    ones first, and after all those below it what lies loose beside them."""
+    if not isinstance(content, Mapping) or depth == 0:
+        return
+    below = [name for name in content if isinstance(name, str)]
+    for name in sorted(below, key=lambda name: _KEYS.index(name) if name in _KEYS else len(_KEYS)):
+        yield from _parts(content[name], f"{key}.{name}" if key else name, depth - 1)
+    tensors = {str(name): each for name, each in content.items() if isinstance(each, Tensor)}
+    if tensors:
+        yield key, tensors
+
+
+def _bare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {bare: tensors[name] for bare, name in bare_names(tensors).items()}
+
+
 @dataclass(frozen=True)
-class Choice:
-    """The choice of a part and a prefix in the ``content`` of a file for a model."""
+class _Choice:
+    """How the tensors of a part fit a model, and the errors of those that do not."""
 
     file: WeightsFile
-    content: Any
     wanted: Wanted
 
-    def made(self) -> Chosen:
-        """The part and the prefix that are meant.
-
-        Raises:
-            WeightsError: there is none, or there are several.
-        """
-        parts, given = self._parts(), self.file.weights.key
-        usual = [k for k in parts if k == given or usual_key(k.removeprefix(f"{given}."))]
-        key = next(iter(usual or parts))
-        chosen = self._automatic(parts[key]) if usual else None
-        options = [(each, found) for each in parts for found in self._fitting(parts[each])]
-        if chosen is None and len(options) == 1:
-            key, chosen = options[0][0], self._automatic(parts[options[0][0]])
-        if chosen is None:
-            raise self._ambiguous() or self._misfit(key, parts[key])
-        self._check_effects(chosen)
-        others = {each for each, _ in options if each and each != key}
-        return Chosen(key, chosen, tuple(sorted(others)))
-
-    def _parts(self) -> Parts:
-        key = self.file.weights.key
-        parts = parts_of(self.content, key)
-        if not parts and key is not None:
-            raise self.file.error(
-                f"{key!r}, which is no part with weights of {self.file.weights.path!r};"
-                f" the file has: {keys_of(self.content)}",
+    def no_parts(self, content: Any) -> WeightsError:
+        weights = self.file.weights
+        has = ", ".join(map(str, content))[:200] if isinstance(content, Mapping) else "no names"
+        if weights.key is not None:
+            return self.file.error(
+                f"{weights.key!r}, which is no part with weights of {weights.path!r};"
+                f" the file has: {has}",
                 setting="key",
             )
-        if not parts:
-            raise self.file.error(
-                f"which holds no tensors by name (it has: {keys_of(self.content)}; arrays of NumPy"
-                " are not read); give one that holds them (torch.save(model.state_dict(), path), or"
-                " safetensors)"
-            )
-        return {name: _bare(part) for name, part in parts.items()}
+        return self.file.error(
+            f"which holds no tensors by name (it has: {has}; arrays of NumPy"
+            " are not read); give one that holds them (torch.save(model.state_dict(), path), or"
+            " safetensors)"
+        )
 
-    def _fitting(self, tensors: dict[str, Tensor]) -> list[Match]:
+    def fitting(self, tensors: dict[str, Tensor]) -> list[Match]:
         """How the tensors fit, under each prefix under which they do."""
         found = (match(tensors, prefix, self.wanted) for prefix in prefixes(tensors, self.wanted))
         return [each for each in found if each.fits]
 
-    def _automatic(self, tensors: dict[str, Tensor]) -> Match | None:
+    def automatic(self, tensors: dict[str, Tensor]) -> Match | None:
         """How the tensors fit under the one prefix that is meant; none if there is no such."""
         given = self.file.weights.strip_prefix
         if given is not None:
             return self._under(given, tensors)
-        found = self._fitting(tensors)
+        found = self.fitting(tensors)
         plain = next((each for each in found if each.prefix == ""), None)
         if plain is None and len(found) == 1 and known_prefix(found[0].prefix):
             return found[0]
@@ -94,7 +123,7 @@ class Choice:
         """How the tensors fit under the recipe's prefix, and wrappers' prefixes after it."""
         if not any(name.startswith(given) for name in tensors):
             return None
-        found = [match(tensors, given, self.wanted), *self._fitting(tensors)]
+        found = [match(tensors, given, self.wanted), *self.fitting(tensors)]
         for each in found:
             after = each.prefix.removeprefix(given).removeprefix(".")
             if each.fits and each.prefix.startswith(given) and known_prefix(after):
@@ -104,7 +133,7 @@ class Choice:
         whole = match(inner, given, self.wanted)
         return whole if whole.fits and len(inner) == len(tensors) else None
 
-    def _check_effects(self, chosen: Match) -> None:
+    def check_effects(self, chosen: Match) -> None:
         weights = self.file.weights
         inside = [name.removeprefix(chosen.prefix) for name in chosen.left_out]
         for written, module in zip(weights.leave_out, self.wanted.leave_out, strict=True):
@@ -125,16 +154,10 @@ class Choice:
             setting="select_outputs",
         )
 
-    def _ambiguous(self) -> WeightsError | None:
-        """The error where settings choose weights that fit; none if no setting does."""
-        weights, parts = self.file.weights, parts_of(self.content)
-        options = [
-            _settings(key, found.prefix)
-            for key, part in parts.items()
-            for found in self._fitting(_bare(part))
-        ]
-        if not options:
-            return None
+    def ambiguous(self, fitting: Sequence[tuple[str, Match]]) -> WeightsError:
+        """The error where settings choose weights that fit, each with its part."""
+        weights = self.file.weights
+        options = [_settings(key, found.prefix) for key, found in fitting]
         listed = " or ".join(options[:4])
         if weights.strip_prefix is not None:
             return self.file.error(
@@ -148,7 +171,7 @@ class Choice:
             f" {listed}"
         )
 
-    def _misfit(self, key: str, tensors: dict[str, Tensor]) -> WeightsError:
+    def misfit(self, key: str, tensors: dict[str, Tensor]) -> WeightsError:
         weights = self.file.weights
         prefix = weights.strip_prefix
         if prefix is None:
@@ -165,10 +188,6 @@ class Choice:
         if weights.select_outputs is not None and found.shapes and not found.selected:
             return self._no_selection()
         return misfit(self.file, key, found, self.wanted)
-
-
-def _bare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {bare: tensors[name] for bare, name in bare_names(tensors).items()}
 
 
 def _settings(key: str, prefix: str) -> str:

@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cluster.errors import first_line
+from cluster.errors import first_line, some_of
 from students.errors import WeightsError
 from students.models.config import Weights
 from students.models.weights_format import foreign_format, is_safetensors, path_problem
@@ -107,10 +107,10 @@ class WeightsFile:
         if problem := path_problem(self.path, self.weights.path):
             raise self.error(f"which {problem}")
         try:
-            if foreign := foreign_format(self.path):
-                raise self.error(f"which {foreign}")
             with self.path.open("rb") as file:
-                head = file.read(64)
+                head = file.read(512)
+            if foreign := foreign_format(self.path, head):
+                raise self.error(f"which {foreign}")
         except OSError as error:
             raise self.error(f"which cannot be read ({error.strerror}); replace it") from error
         if is_safetensors(head):
@@ -151,7 +151,7 @@ class WeightsFile:
         }
 
     def _from_torch(self, head: bytes, *, mapped: bool) -> Any:
-        if head.startswith(b"\x80") and _OLD_MARK not in head:
+        if head.startswith(b"\x80") and _OLD_MARK not in head[:64]:
             raise self._refusal(_called_names(self.path))
         try:
             with (
@@ -179,9 +179,9 @@ class WeightsFile:
                 " run code, and nothing of it was run; where the model's code is, load it and save"
                 " its weights alone (torch.save(model.state_dict(), path), or safetensors)"
             )
-        listed = ", ".join(unsafe[:5]) + (", ..." if len(unsafe) > 5 else "")
-        what = f"wants to call {listed}" if unsafe else "is a pickle that torch.save does not write"
-        return self.error(f"which {what}; {_ALONE}")
+        if unsafe:
+            return self.error(f"which wants to call {some_of(unsafe, 5)}; {_ALONE}")
+        return self.error(f"which is a pickle that torch.save does not write; {_ALONE}")
 
     def _unsafe_names(self, error: pickle.UnpicklingError) -> list[str]:
         """What the file calls for beside tensors and plain data; its pickle is only looked at."""

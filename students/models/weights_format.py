@@ -12,15 +12,11 @@ _CONVERT = (
     "load it with its own library, and save its tensors under this model's names"
     " (safetensors.torch.save_file)"
 )
+_PULL = "run git lfs pull, which fetches it"
 _DOWNLOAD = "download the file itself again"
 
 _MARKS = (
-    (
-        0,
-        b"version https://git-lfs",
-        "is a Git LFS pointer, not the file itself",
-        "run git lfs pull, which fetches it",
-    ),
+    (0, b"version https://git-lfs", "is a Git LFS pointer, not the file itself", _PULL),
     (0, b"\x1f\x8b", "is compressed (gzip)", _UNPACK),
     (0, b"BZh", "is compressed (bzip2)", _UNPACK),
     (0, b"\xfd7zXZ\x00", "is compressed (xz)", _UNPACK),
@@ -71,15 +67,13 @@ def _folder(path: Path) -> str:
     return f"is a folder; give the path of a weights file{hint}"
 
 
-def foreign_format(path: Path) -> str | None:
-    """What the file at ``path`` is, with the remedy, to follow "which"; none if it may be a
-    safetensors file or one of ``torch.save``, whole or damaged.
+def foreign_format(path: Path, head: bytes) -> str | None:
+    """What the file at ``path`` is, whose first 512 bytes are ``head``, with the remedy, to follow
+    "which"; none if it may be a safetensors file or one of ``torch.save``, whole or damaged.
 
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(512)
     if not head:
         return "cannot be read: it is empty (0 bytes); fetch it again"
     if is_safetensors(head) or head.startswith(b"\x80"):

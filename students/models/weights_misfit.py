@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from cluster.errors import some_of
 from students.errors import ShapeMismatch, WeightsError
 from students.models.weights_file import WeightsFile
 from students.models.weights_names import Match, Wanted, known_prefix
@@ -56,9 +57,5 @@ def _modules(names: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _list_some(names: Iterable[str], what: str) -> str:
-    listed = list(names)
-    if not listed:
-        return f"0 {what}"
-    shown = ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")
-    return f"{len(listed)} {what} ({shown})"
+def _list_some(names: Sequence[str], what: str) -> str:
+    return f"{len(names)} {what}" + (f" ({some_of(names)})" if names else "")

@@ -168,10 +168,7 @@ def _selected(tensor: Tensor, shape: Shape, select: tuple[int, ...] | None) -> T
 def _wrapper(names: Iterable[str]) -> str:
     """The wrappers' prefixes that all ``names`` begin with, one after another."""
     rest, stacked = list(names), ""
-    while rest:
-        first = next((f"{w}." for w in _WRAPPERS if all(n.startswith(f"{w}.") for n in rest)), None)
-        if first is None:
-            break
-        stacked += first
-        rest = [name.removeprefix(first) for name in rest]
+    while rest and (shared := [w for w in _WRAPPERS if all(n.startswith(f"{w}.") for n in rest)]):
+        stacked += f"{shared[0]}."
+        rest = [name.removeprefix(f"{shared[0]}.") for name in rest]
     return stacked

@@ -14,7 +14,6 @@ from students.transfer_sets.config import (
     Digits,
     ImageFolder,
     Published,
-    Shift,
     TransferSetConfig,
 )
 from students.transfer_sets.custom_set import load_custom
@@ -145,27 +144,8 @@ def _transfer_set(config: TransferSetConfig, examples: Examples, identity: str) 
 
 
 def _check_parts(loaded: TransferSet) -> None:
-    """Checks that the data allow the parts that the recipe asks for."""
-    config, validation = loaded.config, loaded.config.validation
-    unknown = [name for name in config.omit if name >= loaded.classes]
-    if unknown:
-        raise _problem(
-            "omit",
-            f"names class {unknown[0]}, but the classes are 0 to {loaded.classes - 1}; take it out",
-        )
-    if len(config.omit) == loaded.classes:
-        raise _problem(
-            "omit",
-            f"names all {loaded.classes} classes, so the student is given nothing; leave at least "
-            "one",
-        )
-    largest = min(loaded.shape[1:])
-    if isinstance(config.augment, Shift) and config.augment.pixels >= largest:
-        raise _problem(
-            "augment.pixels",
-            f"is {config.augment.pixels}, but the pictures are {largest} pixels small; shift by "
-            "less",
-        )
+    """Checks that there are samples in the parts that the recipe asks for."""
+    validation = loaded.config.validation
     if isinstance(validation, int) and validation >= loaded.train_count:
         raise _problem(
             "validation",

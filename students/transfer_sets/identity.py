@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from cluster.errors import some_of
 from students.custom_code import source_digest
 from students.durable_files import file_sha256
 from students.errors import TransferSetError
@@ -25,7 +26,7 @@ from students.transfer_sets.config import (
     Rooted,
     TransferSetConfig,
 )
-from students.transfer_sets.image_folder import existing, read_layout, some_of
+from students.transfer_sets.image_folder import MOST_NAMED, existing, read_layout
 
 DIGITS_IDENTITY = "ee6d0aae678dea2e3d60e0529654f576ea09f209ea944acff4d10ab31fad3f34"
 """sha256 of the digits' shape, classes, targets and pictures (``digits.content_of``): a constant,
@@ -83,7 +84,7 @@ def contents_of(config: TransferSetConfig, *, folder: Path, cache: Path) -> dict
         closed = closed or [f"'{problem.filename}'"]
         raise TransferSetError(
             f"`transfer_set.root` is '{config.root}', where "
-            f"{some_of(closed)} cannot be read ({problem.strerror}); "
+            f"{some_of(closed, MOST_NAMED)} cannot be read ({problem.strerror}); "
             "make it readable or take it out.",
             path="root",
         ) from problem
@@ -154,6 +155,11 @@ def hashes_of(root: Path, names: Iterable[str], *, cache: Path) -> dict[str, str
         with contextlib.suppress(OSError):
             write_json(memory, {"files": {**known, **fresh}})
     return found
+
+
+def hash_of(path: Path, cache: Path) -> str:
+    """sha256, in hex, of one file, as ``hashes_of``."""
+    return hashes_of(path.parent, [path.name], cache=cache)[path.name]
 
 
 def _recall(memory: Path) -> dict[str, list[object]]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cluster.errors import some_of
 from students.errors import TransferSetError
 from students.transfer_sets.examples import Pictures
-from students.transfer_sets.image_folder import some_of
+from students.transfer_sets.image_folder import MOST_NAMED
 
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _PORTION = 256
@@ -54,8 +55,8 @@ def decode_into(target: Pictures, files: Iterator[Path]) -> None:
     if broken:
         what = "1 file" if len(broken) == 1 else f"{len(broken):,} files"
         raise TransferSetError(
-            f"`transfer_set.root` has {what} that cannot be read as a picture: {some_of(broken)}; "
-            "replace each or take it out.",
+            f"`transfer_set.root` has {what} that cannot be read as a picture: "
+            f"{some_of(broken, MOST_NAMED)}; replace each or take it out.",
             path="root",
         )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from cluster.errors import some_of
 from students.errors import TransferSetError
 
 _DECODED = (
@@ -74,12 +74,6 @@ def existing(path: Path) -> Path:
     return next(alike, parent / path.name)
 
 
-def some_of(names: Sequence[object]) -> str:
-    """The first names, and how many there are more."""
-    more = len(names) - MOST_NAMED
-    return ", ".join(map(str, names[:MOST_NAMED])) + (f" and {more:,} more" if more > 0 else "")
-
-
 def _part(root: Path, parts: tuple[str, str], part: str) -> Path:
     """The folder of one of the ``parts``."""
     place = existing(root / part)
@@ -91,7 +85,7 @@ def _part(root: Path, parts: tuple[str, str], part: str) -> Path:
             f"give the folder that has {' and '.join(f'{each}/CLASS/' for each in parts)}",
         )
     others = [f"'{each.name}'" for each in _other_folders(root, parts)]
-    beside = f", but beside it there is {some_of(others)}" if others else ""
+    beside = f", but beside it there is {some_of(others, MOST_NAMED)}" if others else ""
     raise _problem(
         f"'{place}' is not there{beside}",
         f"{_another(root, parts, part)}put the pictures into {part}/CLASS/, one folder for each "
@@ -112,17 +106,18 @@ def _another(root: Path, parts: tuple[str, str], part: str) -> str:
 
 
 def _other_folders(root: Path, parts: tuple[str, str]) -> list[Path]:
-    return [each for each in _visible(root) if each.is_dir() and each.name not in parts]
+    return [each for each in visible(root) if each.is_dir() and each.name not in parts]
 
 
 def _classes(root: Path, parts: tuple[str, str], part: str) -> dict[str, Path]:
     """The class folders of a part by their names in one Unicode form, in order of their names."""
-    entries = _visible(_part(root, parts, part))
+    entries = visible(_part(root, parts, part))
     beside = [f"'{entry}'" for entry in entries if not entry.is_dir()]
     if beside:
         hint = _another(root, parts, part) if len(beside) == len(entries) else ""
         raise _problem(
-            f"{some_of(beside)} {'lies' if len(beside) == 1 else 'lie'} beside the class folders",
+            f"{some_of(beside, MOST_NAMED)} {'lies' if len(beside) == 1 else 'lie'} beside the "
+            "class folders",
             f"{hint}move what belongs to a class into its folder, and take out the rest",
         )
     classes: dict[str, Path] = {}
@@ -143,7 +138,7 @@ def _pictures(folders: dict[str, Path], classes: list[str]) -> tuple[tuple[str, 
         place = folders.get(name)
         if place is None:
             continue
-        entries = _visible(place)
+        entries = visible(place)
         if not entries:
             raise _problem(f"'{place}' is a class without pictures", "add some or delete it")
         for entry in entries:
@@ -154,7 +149,7 @@ def _pictures(folders: dict[str, Path], classes: list[str]) -> tuple[tuple[str, 
                 wrong.setdefault(reason, []).append(f"'{entry}'")
     if wrong:
         raise _problem(
-            "; ".join(f"{some_of(names)} {what}" for (what, _), names in wrong.items()),
+            "; ".join(f"{some_of(names, MOST_NAMED)} {what}" for (what, _), names in wrong.items()),
             "; ".join(dict.fromkeys(remedy for _, remedy in wrong)),
         )
     return tuple(found)
@@ -178,7 +173,7 @@ def _reason_against(entry: Path) -> tuple[str, str] | None:
     return None
 
 
-def _visible(place: Path) -> list[Path]:
+def visible(place: Path) -> list[Path]:
     """Entries in order of name, without those that systems leave behind."""
     shown = (
         entry

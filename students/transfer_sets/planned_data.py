@@ -14,7 +14,7 @@ from typing import NamedTuple
 from students.errors import TransferSetError, UserError
 from students.json_records import read_json, write_json
 from students.transfer_sets.config import CustomTransferSet, TransferSetConfig
-from students.transfer_sets.identity import RETURNED, hashes_of, identity_of
+from students.transfer_sets.identity import RETURNED, hash_of, identity_of
 
 
 class PlannedFile(NamedTuple):
@@ -32,7 +32,7 @@ class PlannedFile(NamedTuple):
         Raises:
             OSError: it cannot be read.
         """
-        return cls(place, path, hashes_of(path.parent, [path.name], cache=cache)[path.name])
+        return cls(place, path, hash_of(path, cache))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cluster.errors import some_of
 from students.models.probabilities import Squashed
 from teachers.qualification.parity_checks import Plausibility
 
@@ -36,12 +37,11 @@ def other_order(
     meant = [outputs[place] for place in order]
     pairs = zip(outputs, meant, strict=True)
     moved = [f"{here} is {there}" for here, there in pairs if here != there]
-    listed = ", ".join(moved[:5]) + (", ..." if len(moved) > 5 else "")
     return (
         f"`teachers.{name}` has its classes in another order than the recipe says: "
         f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
-        f"{found.reordered:.1%} where its class {listed}; set `teachers.{name}.classes` to "
-        f"[{', '.join(map(str, meant))}]"
+        f"{found.reordered:.1%} where its class {some_of(moved, 5)}; set "
+        f"`teachers.{name}.classes` to [{', '.join(map(str, meant))}]"
     )
 
 

@@ -9,11 +9,13 @@ from click.testing import CliRunner, Result
 
 from cluster.errors import CannotPlace, RoleLost
 from orchestrator import cli
+from orchestrator.commands.check import plan_rows
 from orchestrator.commands.init import TEMPLATE
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.exit_codes import ending_of
 from orchestrator.recipe.loading import LoadedRecipe
 from students.errors import CheckpointError, WeightsError
+from tests import small
 from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported
 
 
@@ -60,6 +62,12 @@ def test_check_names_absent_weights_and_only_the_deep_check_refuses_them(recipe:
     assert deep.exit_code == 2
     assert deep.stderr.startswith(sentence)
     assert deep.stdout == ""
+
+
+def test_digests_that_are_not_known_have_a_sentence_as_their_reason(tmp_path: Path) -> None:
+    loaded = small.loaded(tmp_path, "teachers.deep.train=null", "teachers.deep.weights=absent.pt")
+    sentence = "`teachers.deep.weights.path` is 'absent.pt', which does not exist; give the path"
+    assert plan_rows(loaded, tmp_path)[0]["reason"].startswith(sentence)
 
 
 def test_deep_check_examines_models_too(recipe: str, tmp_path: Path) -> None:

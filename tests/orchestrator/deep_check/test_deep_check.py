@@ -292,3 +292,23 @@ def test_a_micro_batch_of_one_sample_is_reported_where_it_is_set(tmp_path: Path)
     [(place, sentence)] = problems(tmp_path, *custom, "student.train.micro_batch_size=1").items()
     assert place == "student.train.micro_batch_size"
     assert sentence.startswith("`student.train.micro_batch_size` is 1")
+
+
+def test_classes_and_shifts_are_compared_with_what_the_data_have(tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text(
+        "import numpy as np\n"
+        "def make():\n"
+        "    part = np.arange(80 * 64, dtype=np.uint8).reshape(80, 8, 8), np.arange(80) % 2\n"
+        "    return {'train': part, 'test': part}\n"
+    )
+    own = (
+        "transfer_set.kind=custom",
+        "transfer_set.source=two.py:make",
+        "transfer_set.validation=8",
+    )
+    for omit, expected in (("[1, 2]", "names 2, but"), ("[0, 1]", "names every class")):
+        found = problems(tmp_path, *own, f"transfer_set.omit={omit}")
+        assert expected in found["transfer_set.omit"], found
+    shift = "transfer_set.augment={kind: shift, pixels: 8}"
+    sentence = problems(tmp_path, *own, shift)["transfer_set.augment"]
+    assert "up to 8 pixels, but they are 8 x 8" in sentence

@@ -18,7 +18,6 @@ from students.transfer_sets.config import (
     Digits,
     FashionMnist,
     Mnist,
-    Shift,
 )
 from students.transfer_sets.digits import load_digits
 from students.transfer_sets.identity import identify
@@ -316,12 +315,9 @@ def test_what_a_custom_function_may_not_return(custom, body, expected):
 @pytest.mark.parametrize(
     ("options", "path", "expected"),
     [
-        ({"omit": (3, 10)}, "omit", "class 10, but the classes are 0 to 9"),
-        ({"omit": tuple(range(10))}, "omit", "all 10 classes"),
         ({"validation": 1347}, "validation", "is 1347, but the training part has 1347"),
         ({"validation": 1346}, "validation", "every training sample of class"),
         ({"validation": 1e-4}, "validation", "no sample of the 1347"),
-        ({"augment": Shift(pixels=8)}, "augment.pixels", "is 8, but the pictures are 8"),
     ],
 )
 def test_parts_that_the_data_do_not_allow_are_problems(load, options, path, expected):
