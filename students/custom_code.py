@@ -29,6 +29,11 @@ class EndsProcess(Exception):
         super().__init__(f"SystemExit({'' if code is None else repr(code)})")
 
 
+def file_of(source: str, folder: Path) -> Path:
+    """The file in ``file.py:function``; a relative path is taken from ``folder``."""
+    return (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
+
+
 def source_digest(source: str, folder: Path) -> str:
     """The sha256 of the file in ``file.py:function``; a relative path is taken from ``folder``.
 
@@ -137,7 +142,7 @@ def described(error: BaseException) -> str:
 
 
 def _read(source: str, folder: Path) -> tuple[Path, bytes]:
-    path = (folder / Path(source.rpartition(":")[0]).expanduser()).resolve()
+    path = file_of(source, folder)
     try:
         return path, path.read_bytes()
     except OSError as error:

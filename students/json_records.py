@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cluster.errors import first_line
 from students.durable_files import write_atomically
 
 log = logging.getLogger("stillhouse.home")
@@ -124,7 +125,7 @@ def reason_of(error: Exception) -> str:
         return (error.strerror or "it cannot be read").lower()
     if isinstance(error, (KeyError, TypeError)):
         return "it does not hold what it should"
-    return str(error).partition("\n")[0]
+    return first_line(error)
 
 
 def _checksum(value: Mapping[str, Any]) -> str:

@@ -29,8 +29,8 @@ from teachers.qualification.records import (
     ProbeAnswers,
     Tuning,
     Verdict,
+    read_record,
     store_config,
-    stored_config,
     write_probe_answers,
     write_record,
 )
@@ -49,7 +49,7 @@ def choose_config(
     is tuned for the number of answers that the stage may ask of it, at most ``most``.
     """
     folder, precision = teacher.folder, teacher.ref.precision
-    stored = stored_config(folder)
+    stored = read_record(folder, InferenceConfig)
     if stored is not None:
         return stored
     if precision == "auto":
@@ -62,7 +62,7 @@ def choose_config(
         reason = f"the recipe says {precision}"
         tuning = Tuning(plain(threads, precision), None, None, (), reason)
     store_config(folder, tuning.chosen)
-    config = stored_config(folder)
+    config = read_record(folder, InferenceConfig)
     if config == tuning.chosen:
         write_record(folder, tuning)
     return config or tuning.chosen

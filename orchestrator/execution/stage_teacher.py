@@ -27,7 +27,7 @@ from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, 
 from teachers.errors import BankError
 from teachers.inference.inference_config import InferenceConfig, plain
 from teachers.qualification.parity_verdict import compared_again
-from teachers.qualification.records import Verdict, read_probe_answers, read_record, stored_config
+from teachers.qualification.records import Verdict, read_probe_answers, read_record
 from teachers.serving.answer_spec import AnswerSpec
 from teachers.serving.host import TeacherSpec
 
@@ -106,7 +106,7 @@ class StageTeacher:
     @cached_property
     def config(self) -> InferenceConfig | None:
         """How it is run, if that was chosen before."""
-        return stored_config(self.folder)
+        return read_record(self.folder, InferenceConfig)
 
     def answers(self, inference: InferenceConfig) -> AnswerSpec:
         """What the stage asks of it, run as ``inference``, and what is kept of that: nothing where

@@ -114,8 +114,7 @@ def _weights(config: Weights | StageOutput, data: PlannedData) -> Plain:
     """Weights by the stage that makes them, or by the content of their file, wherever it is."""
     if isinstance(config, StageOutput):
         return {"stage": config.stage, "output": config.name}
-    path = (data.folder / Path(config.path).expanduser()).resolve()
-    sha256 = hash_of(path, data.cache)
+    sha256 = hash_of(config.file(data.folder).resolve(), data.cache)
     fields: Plain = {"sha256": sha256, "key": config.key, "strip_prefix": config.strip_prefix}
     # Left out where they are not used, so that the digests of other recipes stay as they were.
     if config.leave_out:

@@ -11,6 +11,7 @@ from orchestrator.planning.graph import EnsembleSpec, Graph
 from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.thread_allocation import count_crowds
 from orchestrator.recipe.advice import all_have_seen, notes
+from students.custom_code import file_of
 from students.errors import TransferSetError
 from students.models.config import Weights
 from students.objectives.config import restricted_to
@@ -82,13 +83,11 @@ def make_plan(
 
 def _files_of_models(recipe: Recipe, folder: Path, cache: Path) -> Iterator[PlannedFile]:
     for place, owner in recipe.models.items():
-        files: dict[str, str] = {}
-        if owner.model.custom_source is not None:
-            files[f"{place}.model.source"] = owner.model.custom_source.rpartition(":")[0]
+        if (source := owner.model.custom_source) is not None:
+            yield PlannedFile.at(f"{place}.model.source", file_of(source, folder), cache)
         if isinstance(owner.weights, Weights):
-            files[f"{place}.weights.path"] = owner.weights.path
-        for inside, path in files.items():
-            yield PlannedFile.at(inside, (folder / Path(path).expanduser()).resolve(), cache)
+            file = owner.weights.file(folder).resolve()
+            yield PlannedFile.at(f"{place}.weights.path", file, cache)
 
 
 def untaught_stage(graph: Graph) -> Stage:

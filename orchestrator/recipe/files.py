@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.message_text import dotted
+from students.custom_code import file_of
 from students.models.config import Weights
 from students.models.weights_format import path_problem
 from students.transfer_sets.config import ImageFolder
@@ -25,16 +26,15 @@ def missing_files(loaded: LoadedRecipe) -> Iterator[str]:
     sources |= {f"{place}.model": owner.model.custom_source for place, owner in models.items()}
     for place, source in sources.items():
         if source is not None:
-            file = loaded.folder / Path(source.rpartition(":")[0]).expanduser()
+            file = file_of(source, loaded.folder)
             yield from _missing(file, f"{place}.source", source)
     written = {
         dotted(path).removesuffix(".path"): text for path, text in loaded.from_environment.items()
     }
     for place, owner in models.items():
         if isinstance(owner.weights, Weights):
-            file = loaded.folder / Path(owner.weights.path).expanduser()
             text = written.get(f"{place}.weights", owner.weights.path)
-            if problem := path_problem(file, owner.weights.path):
+            if problem := path_problem(owner.weights.file(loaded.folder), owner.weights.path):
                 yield f"`{place}.weights.path` is '{text}', which {problem}"
 
 

@@ -97,12 +97,9 @@ def address_of(database: Path) -> str:
     MLflow reads some characters of a path as parts of an address: a path that has them is reached
     by a link.
     """
-    path = _linked(database.parent) / database.name if _is_odd(database) else database
+    is_odd = not _NOT_IN_ADDRESSES.isdisjoint(str(database))
+    path = _linked(database.parent) / database.name if is_odd else database
     return f"sqlite:///{path}"
-
-
-def _is_odd(path: Path) -> bool:
-    return not _NOT_IN_ADDRESSES.isdisjoint(str(path))
 
 
 _LINKS = contextlib.ExitStack()

@@ -129,6 +129,10 @@ class Weights(Section):
         None, min_length=1, description="the file's outputs that are the model's, in order"
     )
 
+    def file(self, folder: Path) -> Path:
+        """Where the file is; a relative path is taken from ``folder``, ``~`` is the user's home."""
+        return folder / Path(self.path).expanduser()
+
 
 def _path_first(value: object) -> object:
     return value if value == "none" else short_form(value, "path")

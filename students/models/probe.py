@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from cluster.errors import first_line
+from cluster.errors import first_line, some_of
 from students.custom_code import described, place_in_custom_code, user_code
 from students.errors import ModelError
 from students.models.build import build_on, skeleton
@@ -37,8 +37,8 @@ def probe(
     """
     tried = _Probe(config, input_shape, classes, folder)
     model = tried.skeleton()
-    tried.evaluate(model, 2)
-    tried.evaluate(model, 1)
+    tried.check(model, 2, "evaluation")
+    tried.check(model, 1, "evaluation")
     if trained_on is None:
         tried.check_registered(model)
     else:
@@ -61,17 +61,17 @@ class _Probe:
             folder=self.folder,
         )
 
-    def evaluate(self, model: nn.Module, samples: int) -> None:
-        """Raises what is wrong with ``model`` in evaluation mode."""
+    def check(self, model: nn.Module, samples: int, mode: str) -> None:
+        """Raises what is wrong with ``model``, or with another on the CPU, in that mode."""
         with contextlib.suppress(Exception):
-            output = self._evaluated(model, samples, "meta")
-            self._check(output, samples, "evaluation")
+            self._run(model, samples, mode, "meta")
             return
         try:
-            output = self._evaluated(self._on_cpu(), samples, "cpu")
+            self._run(self._on_cpu(), samples, mode, "cpu")
+        except ModelError:
+            raise
         except Exception as error:  # a custom or unusual model may raise anything
-            raise self._failure(error, samples, "evaluation") from error
-        self._check(output, samples, "evaluation")
+            raise self._failure(error, samples, mode) from error
 
     def check_registered(self, model: nn.Module) -> None:
         """Raises which tensors ``model`` computes with that no weights file of it has."""
@@ -86,35 +86,31 @@ class _Probe:
         """Raises what is wrong with the model in training mode; on a copy, for its buffers change,
         and perhaps what else it keeps."""
         try:
-            self._learn(samples)
-        except ModelError:
-            raise
-        except Exception as error:  # a custom or unusual model may raise anything
-            if samples == 1 and self._learns_from_two():
-                raise ModelError(
-                    "`train.micro_batch_size` is 1 (the batch size, if not given), but this model"
-                    f" fails in training mode on one sample ({first_line(error)}): batch"
-                    " normalisation, say, needs more than one value; give 2 or more",
-                    path="train.micro_batch_size",
-                ) from error
-            raise self._failure(error, samples, "training") from error
+            self.check(self.skeleton(), samples, "training")
+        except ModelError as error:
+            cause = error.__cause__
+            if samples > 1 or cause is None or not self._learns_from_two():
+                raise
+            raise ModelError(
+                "`train.micro_batch_size` is 1 (the batch size, if not given), but this model"
+                f" fails in training mode on one sample ({first_line(cause)}): batch"
+                " normalisation, say, needs more than one value; give 2 or more",
+                path="train.micro_batch_size",
+            ) from cause
 
     def _learns_from_two(self) -> bool:
         try:
-            self._learn(2)
-        except Exception:  # noqa: BLE001 - the first error is the one to report
+            self.check(self.skeleton(), 2, "training")
+        except ModelError:
             return False
         return True
 
-    def _learn(self, samples: int) -> None:
-        with contextlib.suppress(Exception):
-            self._backward(self.skeleton().train(), samples, "meta")
+    def _run(self, model: nn.Module, samples: int, mode: str, device: str) -> None:
+        if mode == "evaluation":
+            with evaluating(model), torch.no_grad():
+                self._check(self._output(model, samples, device), samples, mode)
             return
-        self._backward(self._on_cpu().train(), samples, "cpu")
-
-    def _backward(self, model: nn.Module, samples: int, device: str) -> None:
-        output = self._output(model, samples, device)
-        logits = self._check(output, samples, "training")
+        logits = self._check(self._output(model.train(), samples, device), samples, mode)
         if not logits.requires_grad:
             raise ModelError(
                 f"`kind` is {self.config.kind!r}, but in training mode its logits have no gradient,"
@@ -124,10 +120,6 @@ class _Probe:
             )
         self._check_registered(model, logits, samples)
         torch.autograd.backward(logits.float().sum())
-
-    def _evaluated(self, model: nn.Module, samples: int, device: str) -> object:
-        with evaluating(model), torch.no_grad():
-            return self._output(model, samples, device)
 
     def _on_cpu(self) -> nn.Module:
         shape = self.config.model_shape(self.input_shape)
@@ -141,7 +133,7 @@ class _Probe:
         made = [name for name, _ in model.named_parameters() if name not in known]
         if made:
             raise self._error(
-                f"makes parameters as it is run first ({_some(made)}), which no optimizer and no"
+                f"makes parameters as it is run first ({some_of(made)}), which no optimizer and no"
                 " weights file knows of; make them in its `__init__`, with a lazy layer"
                 " (`nn.LazyLinear`) if a size is not known there"
             )
@@ -155,7 +147,7 @@ class _Probe:
         if own:
             raise self._error(
                 f"computes with {len(own)} tensors that it does not name among its parameters"
-                f" ({_some(own)}), so they would be neither trained nor stored; keep layers in"
+                f" ({some_of(own)}), so they would be neither trained nor stored; keep layers in"
                 " `nn.ModuleList` or `nn.ModuleDict`, not in a list or dict, and single tensors in"
                 " `nn.Parameter`"
             )
@@ -186,8 +178,6 @@ class _Probe:
         )
 
     def _failure(self, error: Exception, samples: int, mode: str) -> ModelError:
-        if isinstance(error, ModelError):
-            return error
         place = place_in_custom_code(error)
         return ModelError(
             f"`kind` is {self.config.kind!r}, but the model fails in {mode} mode on"
@@ -214,7 +204,3 @@ def _leaves(output: object) -> Iterator[Tensor]:
         if isinstance(leaf := getattr(node, "variable", None), Tensor):
             yield leaf
         waiting.extend(following for following, _ in node.next_functions)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

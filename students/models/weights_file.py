@@ -94,7 +94,7 @@ class WeightsFile:
     @property
     def path(self) -> Path:
         """Its place in the file system."""
-        return self.folder / Path(self.weights.path).expanduser()
+        return self.weights.file(self.folder)
 
     def read(self, *, header_only: bool) -> Any:
         """What the file holds: of a safetensors file its tensors by name, else the object that

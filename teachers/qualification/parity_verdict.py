@@ -18,7 +18,6 @@ from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.fidelity import (
     LARGEST_KL,
     SMALLEST_AGREEMENT,
-    Fidelity,
     fidelity,
     smallest_top_k,
     stored,
@@ -139,30 +138,17 @@ def compared_again(
 ) -> Verdict:
     """The same verdict with fidelity at another temperature, or another ``top_k``."""
     near = fidelity(stored(answers.given, top_k), answers.plain, temperature)
-    cause, unfaithful = "", ""
+    found = replace(verdict, temperature=temperature, top_k=top_k, fidelity=near)
     # A teacher that is not deterministic differs here too, and that is a problem of its own.
-    if not near.passes and verdict.deterministic:
-        cause, unfaithful = _unfaithful(name, verdict.inference, answers, temperature, top_k, near)
-    return replace(
-        verdict,
-        temperature=temperature,
-        top_k=top_k,
-        fidelity=near,
-        unfaithful=unfaithful,
-        unfaithful_cause=cause,
-    )
+    fails = verdict.deterministic and not near.passes
+    cause, sentence = _unfaithful(name, found, answers) if fails else ("", "")
+    return replace(found, unfaithful=sentence, unfaithful_cause=cause)
 
 
-def _unfaithful(
-    name: str,
-    inference: InferenceConfig,
-    answers: ProbeAnswers,
-    temperature: float,
-    top_k: int | None,
-    near: Fidelity,
-) -> tuple[str, str]:
+def _unfaithful(name: str, verdict: Verdict, answers: ProbeAnswers) -> tuple[str, str]:
     """Why a student does not get what the teacher answers in plain fp32: in a few words, and as a
     whole sentence."""
+    near, temperature, top_k = verdict.fidelity, verdict.temperature, verdict.top_k
     plain, kept = answers.plain, stored(answers.plain)
     own = plain[plain != UNKNOWN]
     found = (
@@ -180,8 +166,8 @@ def _unfaithful(
     if top_k is None or not fidelity(answers.given, kept, temperature).passes:
         place = f"teachers.{name}.precision"
         return "not faithful to fp32", (
-            f"teacher '{name}', run as {inference}, does not answer as it does in plain fp32: "
-            f"{found}; set `{place}` to fp32"
+            f"teacher '{name}', run as {verdict.inference}, does not answer as it does in "
+            f"plain fp32: {found}; set `{place}` to fp32"
         )
     enough = smallest_top_k(plain, temperature, top_k)
     larger = f"make it {enough} at least, or none" if enough else "write none"

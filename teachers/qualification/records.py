@@ -139,16 +139,11 @@ RECORD_FILES: Mapping[type, str] = {
 Record = TypeVar("Record", InferenceConfig, Tuning, Verdict)
 
 
-def stored_config(folder: Path) -> InferenceConfig | None:
-    """How the teacher of the shelf in ``folder`` is run; None where that is not chosen yet."""
-    return read_record(folder, InferenceConfig)
-
-
 def store_config(folder: Path, inference: InferenceConfig) -> None:
     """Stores how a teacher is run, unless another process has: the first one decides for all."""
     file = folder / INFERENCE
     with suppress(OSError):  # On a full disk nothing is chosen, and the bank stores nothing.
-        if file.exists() and stored_config(folder) is None:
+        if file.exists() and read_record(folder, InferenceConfig) is None:
             move_aside(file)
         create_atomically(file, json_bytes(inference.to_json()))
 

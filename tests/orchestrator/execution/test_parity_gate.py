@@ -42,7 +42,6 @@ from teachers.qualification.records import (
     Verdict,
     read_record,
     store_config,
-    stored_config,
 )
 from teachers.serving.host import TeacherHost, TeacherSpec
 from tests import small
@@ -348,7 +347,7 @@ def test_what_top_k_leaves_out_counts_and_one_that_passes_is_named(gate) -> None
 
 def test_the_first_choice_holds_for_all(gate, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     at = gate(precision="bf16")
-    assert stored_config(at.folder) is None
+    assert read_record(at.folder, InferenceConfig) is None
     assert at.choose_config() == plain(1, "bf16")
     assert read_record(at.folder, Tuning).chosen == plain(1, "bf16")
     other = gate(precision="fp32")
@@ -357,7 +356,7 @@ def test_the_first_choice_holds_for_all(gate, monkeypatch: pytest.MonkeyPatch) -
     assert read_record(other.folder, Tuning) is None, "it was not chosen here"
     # Another process stores its choice while this one chooses.
     found = iter([None, plain(1, "bf16")])
-    monkeypatch.setattr("orchestrator.execution.parity_gate.stored_config", lambda _: next(found))
+    monkeypatch.setattr("orchestrator.execution.parity_gate.read_record", lambda *_: next(found))
     assert other.choose_config() == plain(1, "bf16")
     assert [each.name for each in at.folder.glob(".manner*")] == []
 
@@ -366,7 +365,7 @@ def test_a_small_teacher_is_not_tuned_and_a_damaged_record_is_rewritten(gate) ->
     at = gate()
     (at.folder / "manner.json").write_text('{"precision":')
     assert at.choose_config() == CONFIG
-    assert stored_config(at.folder) == CONFIG
+    assert read_record(at.folder, InferenceConfig) == CONFIG
     assert read_record(at.folder, Tuning).trials == ()
     at.admit()
     (at.folder / RECORD_FILES[Verdict]).write_text(json.dumps({"inference": 1}))
