@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -124,25 +124,20 @@ def probe_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """The shape per sample of each layer's output for inputs of ``input_shape``.
 
-    Runs one forward pass in evaluation mode on the meta device: nothing is computed, weights
-    may be missing (a model on the meta device) and stay where they are.
+    Runs one forward pass in evaluation mode on the meta device, where nothing is computed; on the
+    CPU, with zeros as weights, where the model needs values. Weights may be missing (a model on the
+    meta device) and stay where they are.
 
     Raises:
         ModelError: a layer that is not there, does not run or gives no tensor; a model that
             cannot take such inputs.
     """
     found = {name: find_layer(model, name, place=place) for name in layers}
-    if not found:  # A custom model may be unable to compute on the meta device.
+    if not found:
         return {}
-    inputs = torch.empty((2, *input_shape), device="meta")
-    state = {
-        name: torch.empty_like(value, device="meta", requires_grad=False)
-        for name, value in (*model.named_parameters(), *model.named_buffers())
-    }
-    device = torch.device("meta")
-    with recording(found) as recorded, evaluating(model), torch.no_grad(), device:
+    with recording(found) as recorded, evaluating(model), torch.no_grad():
         try:
-            functional_call(model, state, (inputs,))
+            _run_without_weights(model, input_shape)
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
             size, reason = "x".join(map(str, input_shape)), first_line(error).rstrip(".")
             raise ModelError(
@@ -155,6 +150,21 @@ def probe_shapes(
             if name not in recorded:
                 raise _does_not_run(model, name, place)
         return {name: tuple(recorded[name].shape[1:]) for name in found}
+
+
+def _run_without_weights(model: nn.Module, input_shape: Sequence[int]) -> None:
+    def run(device: str) -> None:
+        state = {
+            name: torch.zeros_like(value, device=device, requires_grad=False)
+            for name, value in (*model.named_parameters(), *model.named_buffers())
+        }
+        with torch.device(device):
+            functional_call(model, state, (torch.zeros(2, *input_shape),))
+
+    with suppress(Exception):
+        run("meta")
+        return
+    run("cpu")
 
 
 def _does_not_run(model: nn.Module, name: str, place: str) -> ModelError:

@@ -168,6 +168,23 @@ def test_a_model_without_weights_is_probed():
     assert probe_shapes(model, (3, 8, 8), ["blocks.1"]) == {"blocks.1": (6, 3, 3)}
 
 
+class NeedsValues(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 3)
+
+    def forward(self, x):
+        y = self.first(x)
+        return y if float(y.sum()) < 1e9 else -y
+
+
+def test_a_model_that_needs_values_is_probed():
+    for device in ("cpu", "meta"):
+        with torch.device(device):
+            model = NeedsValues()
+        assert probe_shapes(model, (4,), ["first"]) == {"first": (3,)}
+
+
 @pytest.mark.parametrize(
     ("layer", "sentence"),
     [
