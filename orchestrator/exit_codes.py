@@ -41,6 +41,11 @@ def _of_system(error: OSError) -> tuple[int, str] | None:
             f"the disk is full ({where}); free some space and run the same command again: the "
             "last committed checkpoint is intact"
         )
+    if error.errno == errno.EFBIG:
+        return INTERNAL_ERROR, (
+            f"{where} is larger than a file may be here (`ulimit -f` shows a process's limit); "
+            "raise it and run the same command again: the last committed checkpoint is intact"
+        )
     if error.errno in _OF_USER:
         reason = (error.strerror or "no access").lower()
         return USER_ERROR, (

@@ -136,6 +136,7 @@ ENDINGS = [
     (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "cannot be used: permission"),
     (OSError(errno.EROFS, "Read-only file system", "/ro"), 2, "read-only file system"),
     (OSError(errno.ENOSPC, "No space left on device", "/full"), 1, "the disk is full ('/full')"),
+    (OSError(errno.EFBIG, "File too large", "/long"), 1, "'/long' is larger than a file may be"),
     (KeyboardInterrupt(), 130, "interrupted"),
 ]  # fmt: skip
 
