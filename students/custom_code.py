@@ -21,6 +21,10 @@ from students.errors import UserError
 _PREFIX = "_stillhouse_custom_"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Else a thread could be given a module that another one still runs, or keep as the process's own
+what another one has changed."""
+
 
 class EndsProcess(Exception):
     """The user's own code would have ended the process."""
@@ -55,7 +59,8 @@ def load_function(source: str, folder: Path, *, rerun: bool = False) -> Callable
     """
     path, text = _read(source, folder)
     name = source.rpartition(":")[2]
-    function = getattr(_module(source, path, text, rerun=rerun), name, None)
+    with _ONE_AT_A_TIME:
+        function = getattr(_module(source, path, text, rerun=rerun), name, None)
     if not callable(function):
         raise _problem(
             source,
@@ -69,12 +74,12 @@ def load_function(source: str, folder: Path, *, rerun: bool = False) -> Callable
 def user_code(source: str = "") -> Iterator[None]:
     """Runs the user's own code, ``file.py:function``, as a program without arguments would be, and
     restores what it changes for the whole process: the working directory, what signals do, filters
-    of warnings, and torch's defaults.
+    of warnings, and torch's defaults. One thread at a time.
 
     Raises:
         EndsProcess: it calls ``sys.exit`` or ends in another way.
     """
-    with ExitStack() as kept:
+    with _ONE_AT_A_TIME, ExitStack() as kept:
         kept.enter_context(warnings.catch_warnings())
         kept.callback(setattr, sys, "argv", sys.argv)
         sys.argv = [source.rpartition(":")[0]]
@@ -161,14 +166,18 @@ def _module(source: str, path: Path, text: bytes, *, rerun: bool) -> ModuleType:
     module.__file__ = str(path)
     # Data classes and pickles look their module up by its name while the file still runs.
     sys.modules[name] = module
+    complete = False
     try:
         with user_code(source), _torch_as_at_the_start():
             # Compiled from the very bytes that were hashed; nothing is cached on the disk.
             exec(compile(text, str(path), "exec"), module.__dict__)
     except Exception as error:  # a user's code may raise anything
-        why = _why_not_run(error)
-        del sys.modules[name]
-        raise _problem(source, why) from error
+        raise _problem(source, _why_not_run(error)) from error
+    else:
+        complete = True
+    finally:
+        if not complete:  # It has failed, or was interrupted.
+            del sys.modules[name]
     return module
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,25 @@ def test_a_changed_file_is_loaded_again(tmp_path: Path) -> None:
     file.write_text("def f():\n    return 2\n")
     assert load_function("m.py:f", tmp_path)() == 2
     assert source_digest("m.py:f", tmp_path) != digest
+
+
+def test_a_file_that_was_interrupted_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.py").write_text(
+        "import os\nif os.environ.pop('INTERRUPTED', ''):\n    raise KeyboardInterrupt\nf = len\n"
+    )
+    monkeypatch.setenv("INTERRUPTED", "1")
+    with pytest.raises(KeyboardInterrupt):
+        load_function("m.py:f", tmp_path)
+    assert load_function("m.py:f", tmp_path) is len
+
+
+def test_several_threads_are_given_a_module_that_has_run(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("import time\ntime.sleep(0.1)\ndef f(): ...\n")
+    with ThreadPoolExecutor(4) as pool:
+        found = {*pool.map(lambda _: load_function("m.py:f", tmp_path), range(4))}
+    assert len(found) == 1
 
 
 def test_the_digest_is_the_files_sha256(tmp_path: Path) -> None:

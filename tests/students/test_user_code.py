@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,12 @@ def test_a_files_own_tensors_are_on_the_cpu_also_where_a_skeleton_is_built_first
     config = custom(tmp_path, top, "assert MEAN.device.type == 'cpu'")
     probe(config, input_shape=(1, 4, 4), classes=3, folder=tmp_path)
     built(config, tmp_path)
+
+
+def test_threads_that_run_such_code_leave_the_process_as_it_was(tmp_path: Path) -> None:
+    changes = "import time; torch.set_default_dtype(torch.float64); os.chdir('/'); time.sleep(0.05)"
+    config, before = custom(tmp_path, inside=changes), (Path.cwd(), sys.argv)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: built(config, tmp_path), range(3)))
+    assert torch.get_default_dtype() is torch.float32
+    assert (Path.cwd(), sys.argv) == before
