@@ -62,6 +62,11 @@ class TrainConfig(Section):
         """Samples in one micro-batch."""
         return self.micro_batch_size or self.batch_size
 
+    @property
+    def last_epoch(self) -> int:
+        """The number of epochs that are trained; the learning rate follows all ``epochs``."""
+        return self.epochs
+
 
 class EngineConfig(Section):
     """The engine and its number of ranks; a student's result does not depend on them."""

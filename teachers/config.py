@@ -30,9 +30,18 @@ class TeacherTrain(TrainConfig):
     seed: Annotated[int, Field(ge=0)] | None = Field(  # type: ignore[assignment]
         None, description="from the recipe's seed and the teacher's name, if not said"
     )
+    stop_epoch: Epochs | None = Field(
+        None, description="training ends after this epoch; the learning rate follows all epochs"
+    )
     augment: Augment | None = Field(None, description="the transfer set's, if not said")
     fraction: Share = Field(1.0, description="of the training samples, per class")
     objective: ObjectiveConfig = Field({"task": Task()})
+
+    @property
+    def last_epoch(self) -> int:
+        """See ``TrainConfig``; an early-stopped teacher has a smaller effective capacity (Cho &
+        Hariharan, 2019, arXiv:1910.01348, section 4)."""
+        return self.stop_epoch or self.epochs
 
 
 class TeacherConfig(Section):

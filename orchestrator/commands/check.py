@@ -19,6 +19,7 @@ from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import class_count, missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
 from orchestrator.recipe.yaml_values import dump_yaml
+from students.config import TrainConfig
 from students.errors import UserError
 
 _STORED = {True: "yes", False: "no", None: "not known"}
@@ -210,6 +211,10 @@ def _describe(node: Node, store: Store) -> str:
     if node.evaluates is not None:
         return f"loads and evaluates {node.evaluates.model.kind}"
     verb = "teaches" if node.teachers else "trains"
-    return ", ".join(
-        f"{verb} {spec.model.kind}, {counted(spec.train.epochs, 'epoch')}" for spec in node.cohort
-    )
+    return ", ".join(f"{verb} {spec.model.kind}, {_epochs_of(spec.train)}" for spec in node.cohort)
+
+
+def _epochs_of(train: TrainConfig) -> str:
+    """``15 epochs``, or ``5 of 15 epochs`` where training ends early."""
+    early = f"{train.last_epoch} of " if train.last_epoch < train.epochs else ""
+    return early + counted(train.epochs, "epoch")

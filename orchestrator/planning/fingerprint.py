@@ -141,6 +141,8 @@ def _training(spec: StudentSpec) -> Plain:
             "gradient_clipping", "max_norm",
         },
     )  # fmt: skip
+    if train.last_epoch != train.epochs:
+        fields["stop_epoch"] = train.last_epoch
     fields["micro_batch_size"] = train.micro
     fields["checkpoint"] = train.checkpoint.every
     if spec.engine.deepspeed:

@@ -36,9 +36,9 @@ def workload(stage: Stage, transfer_set: TransferSet) -> Workload:
     works = [Workload(0, 0, validation, test)]
     for spec in stage.cohort:
         train, count = spec.train, len(sample_ids(transfer_set, spec.samples))
-        samples = math.ceil(count / train.batch_size) * train.batch_size * train.epochs
+        samples = math.ceil(count / train.batch_size) * train.batch_size * train.last_epoch
         views = len(required_views(spec, transfer_set)) if stage.teachers else 0
-        works.append(Workload(samples, train.epochs, validation, test, count, views))
+        works.append(Workload(samples, train.last_epoch, validation, test, count, views))
     return max(works, key=lambda work: work.samples)
 
 

@@ -54,10 +54,11 @@ def _test_folder(recipe: Recipe) -> Iterator[str]:
 
 
 def _without_gradient(recipe: Recipe, classes: int | None) -> Iterator[str]:
-    micro = {f"{place}.train.epochs": train.micro for place, train, _ in trainings(recipe)}
+    micro = {f"{place}.train": train.micro for place, train, _ in trainings(recipe)}
     for place, terms, epochs, _ in objectives(recipe):
         for name, term in terms.items():
-            why = term.without_gradient(classes, micro[epochs]) if term.active else ""
+            samples = micro[epochs.rpartition(".")[0]]
+            why = term.without_gradient(classes, samples) if term.active else ""
             if why:
                 yield f"`{place}.{name}` {why}."
 

@@ -12,7 +12,6 @@ from orchestrator.recipe.message_text import Path, dotted, shown
 
 SETTINGS = (
     "search",
-    "teachers.*.train.stop_epoch",
     "teachers.*.host",
     "cluster.address",
     "cluster.wait_for_nodes",

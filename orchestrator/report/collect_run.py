@@ -42,7 +42,7 @@ def collect_run(
     stage, outcome = student.stage, student.outcome
     spec = next(spec for spec in stage.cohort if spec.name == student.output.name)
     rows = committed_rows(store.folder(stage.digest), outcome.segments)
-    epochs = spec.train.epochs
+    epochs = spec.train.last_epoch
     return RunReport(
         name=graph.name,
         recipe_digest=graph.digest,

@@ -46,7 +46,7 @@ def _epochs_with_teachers(
     spec: StudentSpec, transfer_set: TransferSet
 ) -> Iterator[tuple[int, int]]:
     """Each epoch in which a term learns from teachers, with its view."""
-    for epoch in range(spec.train.epochs):
+    for epoch in range(spec.train.last_epoch):
         if learns_from_teachers(spec.objective.values(), epoch):
             yield epoch, transfer_set.view_of(epoch, augment=spec.samples.augment)
 

@@ -130,7 +130,7 @@ class StudentRank:
             sample_ids(transfer_set, spec.samples),
             spec.train.batch_size,
             spec.train.micro,
-            spec.train.epochs,
+            spec.train.last_epoch,
             spec.seed,
             partial(transfer_set.view_of, augment=spec.samples.augment),
         )

@@ -137,7 +137,7 @@ class Trainer:
             train.lr_schedule,
             step=step,
             steps_per_epoch=self.sampler.steps_per_epoch,
-            epochs=self.sampler.epochs,
+            epochs=train.epochs,
         )
         self._gate_freeze.before_step(self.engine, epoch)
         figures: list[Tensor] = []

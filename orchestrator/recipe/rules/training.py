@@ -30,7 +30,8 @@ def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, i
     for name, teacher in recipe.teachers.items():
         if teacher.train is not None:
             train, place = teacher.train, f"teachers.{name}.train"
-            yield f"{place}.objective", train.objective, f"{place}.epochs", train.epochs
+            last = "epochs" if train.stop_epoch is None else "stop_epoch"
+            yield f"{place}.objective", train.objective, f"{place}.{last}", train.last_epoch
     student = recipe.student
     yield "student.objective", student.objective, "student.train.epochs", student.train.epochs
 
@@ -107,6 +108,16 @@ def _divisor(train: TrainConfig, engine: EngineConfig) -> str:
     return f"make micro_batch_size {fits}"
 
 
+def _stops(recipe: Recipe) -> Iterator[str]:
+    for name, teacher in recipe.teachers.items():
+        train, place = teacher.train, f"teachers.{name}.train"
+        if train is not None and train.stop_epoch is not None and train.stop_epoch > train.epochs:
+            yield (
+                f"`{place}.stop_epoch` is {train.stop_epoch}, but `{place}.epochs` is "
+                f"{train.epochs}; lower it, or take it out to train them all"
+            )
+
+
 def _learning_rates(recipe: Recipe) -> Iterator[str]:
     for place, train, _ in trainings(recipe):
         schedule, where = train.lr_schedule, f"{place}.train.lr_schedule"
@@ -179,6 +190,7 @@ training_rules = (
     _weights,
     _weight_schedules,
     _micro_batches,
+    _stops,
     _learning_rates,
     _optimizers,
     _engines,

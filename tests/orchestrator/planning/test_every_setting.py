@@ -107,6 +107,7 @@ OTHERS: Mapping[str, Any] = {
     "TorchvisionModel.name": "resnet34",
     "MultiGroupHint.groups": (HintGroup(teacher="loaded", **LAYERS),),
     "TripletOrder.layers": {"wide": "hidden.0"},
+    "TeacherTrain.stop_epoch": 1,
     "TrainConfig.micro_batch_size": 16,
     "TeacherTrain.micro_batch_size": 16,
     "Fixed.weights": {"wide": 0.5, "loaded": 0.5},

@@ -173,7 +173,6 @@ UNSUPPORTED = [
     ("ensemble.on_teacher_loss={kind: degrade, quorum: 2}", "ensemble.on_teacher_loss"),
     ("cluster={mode: ray}", "cluster.mode"),
     ("cluster.address=auto", "cluster.address"),
-    ("teachers.wide.train.stop_epoch=3", "teachers.wide.train.stop_epoch"),
 ]
 
 

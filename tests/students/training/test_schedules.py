@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from students.events import Resumed
+from students.events import Committed, Resumed
 from students.objectives.weight_schedule import LinearWeight, StopWeight
 from students.specs import StudentSpec
+from students.storage.checkpoint import Checkpoint
 from students.storage.outcome import weights_file
+from students.training.build import deployed_weights
+from teachers.config import TeacherTrain
 from tests.students import tiny
 
 EPOCH = 4
@@ -116,3 +121,22 @@ def test_the_loss_is_the_sum_by_the_weights_of_its_epoch(
         weights = by_epoch[step // EPOCH]
         by_hand = sum(weight * values[f"terms/{name}"] for name, weight in weights.items())
         assert values["loss"] == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_training_that_stops_early_ends_as_the_whole_one_was_after_that_epoch(
+    tmp_path: Path,
+) -> None:
+    """To the bit, for the learning rate follows all epochs."""
+    train = {"epochs": 3, "batch_size": 16, "micro_batch_size": 8, "threads": 1}
+    whole = TeacherTrain.model_validate({**train, "checkpoint": {"keep": 3}})
+    stopped = whole.model_copy(update={"stop_epoch": 2})
+    for name, settings in (("whole", whole), ("stopped", stopped)):
+        spec = replace(tiny.spec(taught=False), train=settings)
+        *_, last = tiny.train(tmp_path / name, spec)
+        assert isinstance(last, Committed)
+        assert last.step == settings.last_epoch * EPOCH
+    anchor = tmp_path / "whole" / "checkpoints" / f"step-{2 * EPOCH:06d}"
+    expected = deployed_weights(Checkpoint(2 * EPOCH, {}, anchor).load())
+    found = load_file(weights_file(tmp_path / "stopped"))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)

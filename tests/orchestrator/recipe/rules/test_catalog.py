@@ -116,6 +116,8 @@ BROKEN = [
     (("teachers.wide.engine.ranks=4",), "teachers.wide.train.batch_size", ["micro_batch_size 16"]),
     (("student.train.batch_size=200",), "student.train.batch_size", ["is 200", "digits"]),
     (("teachers.wide.train.batch_size=2000",), "teachers.wide.train.batch_size", ["1077 samples"]),
+    (("teachers.wide.train.epochs=5", "teachers.wide.train.stop_epoch=6"),
+     "teachers.wide.train.stop_epoch", ["is 6", "`teachers.wide.train.epochs` is 5", "lower it"]),
     (("student.train.lr_schedule={kind: cosine, warmup: 61}",),
      "student.train.lr_schedule.warmup", ["is 61 epochs", "60"]),
     (("student.train.lr_schedule={kind: step, milestones: [20, 10]}",),
