@@ -54,13 +54,13 @@ def short_form(value: Any, setting: str) -> Any:
     A section's lists become tuples here: what a validator has seen counts as Python's own, and
     there a list is strictly no tuple.
     """
-    if isinstance(value, str):
-        return {setting: value}
+    return {setting: value} if isinstance(value, str) else _with_tuples(value)
+
+
+def _with_tuples(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            name: tuple(each) if isinstance(each, list) else each for name, each in value.items()
-        }
-    return value
+        return {name: _with_tuples(each) for name, each in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def _duration(value: Any) -> Any:

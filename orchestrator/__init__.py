@@ -18,6 +18,7 @@ results       what a run has measured, as JSON
 planning      graphs of stages, each with the digest of what determines its result
 recipe        a recipe's file, read and validated
 config        the whole recipe: the sections of all packages
+schedule_config  the section ``schedule``
 formatting    tables and units
 errors        problems of a recipe
 """

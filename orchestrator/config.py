@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from cluster.config import ClusterConfig, Timeouts
 from cluster.section import Section
+from orchestrator.schedule_config import Offline, Schedule
 from students.config import StudentConfig
 from students.transfer_sets.config import TransferSetConfig
 from teachers.config import EnsembleConfig, TeacherConfig
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
-Control = Literal["untaught", "single_teachers", "label_smoothing"]
-
-
-def _offline_only(value: object) -> object:
-    return value["kind"] if isinstance(value, dict) and set(value) == {"kind"} else value
+Control = Literal["untaught", "single_teachers", "label_smoothing", "direct"]
 
 
 class EvaluateConfig(Section):
@@ -44,7 +41,7 @@ class Recipe(Section):
     teachers: dict[Name, TeacherConfig] = Field({})
     ensemble: EnsembleConfig = EnsembleConfig()
     student: StudentConfig
-    schedule: Annotated[Literal["offline"], BeforeValidator(_offline_only)] = "offline"
+    schedule: Schedule = Offline()
     evaluate: EvaluateConfig = EvaluateConfig()
     controls: tuple[Control, ...] = ("untaught",)
     tracking: TrackingConfig = TrackingConfig()
@@ -53,9 +50,18 @@ class Recipe(Section):
 
     @property
     def models(self) -> dict[str, TeacherConfig | StudentConfig]:
-        """The teachers and the student by place: ``teachers.wide``, ``student``."""
+        """All models by their places: ``teachers.wide``, ``schedule.path.0``, ``student``."""
         teachers = {f"teachers.{name}": teacher for name, teacher in self.teachers.items()}
-        return {**teachers, "student": self.student}
+        return {**teachers, **self.taught}
+
+    @property
+    def taught(self) -> dict[str, StudentConfig]:
+        """The models that others teach, by their places, in order; the student is the last."""
+        entries = {
+            f"schedule.path.{number}": entry.completed(self.student)
+            for number, entry in enumerate(self.schedule.path)
+        }
+        return {**entries, "student": self.student}
 
     @field_validator("controls")
     @classmethod

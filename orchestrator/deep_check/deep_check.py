@@ -19,6 +19,7 @@ from orchestrator.recipe.files import missing_files
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.recipe.rules.class_maps import class_map_problems
 from orchestrator.recipe.rules.ensemble import beyond_classes
+from orchestrator.recipe.rules.training import taught
 from orchestrator.recipe.rules.transfer_set import omitted_problems
 from students.errors import UserError
 from students.knowledge import LOGITS
@@ -102,7 +103,10 @@ def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
     if wrong:
         yield from wrong
         return
-    given = [("student.train", recipe.student.train.batch_size, len(data.student_ids))]
+    given = [
+        (f"{place}.train", config.train.batch_size, len(data.student_ids))
+        for place, config in taught(recipe)
+    ]
     for name, teacher in recipe.teachers.items():
         own = some_classes(data, teacher.classes)
         if len(own.test_ids) == 0:
@@ -174,18 +178,23 @@ class _LayerCheck:
 
     def problems(self) -> Iterator[Problem]:
         """Each bad layer once, at the place where the recipe names it."""
-        for name, term in active_terms(self.recipe.student.objective).items():
-            place = f"student.objective.{name}"
-            for inside, hint in term.hint_layers():
-                yield from self._hint(place, inside, hint)
-            for guided in term.guided_layers(name).values():
-                yield from self._guided(f"{place}.{guided.place}", guided.layer, guided.hint)
         weighting = self.recipe.ensemble.weighting
-        if isinstance(weighting, Adaptive) and weighting.layer is not None:
-            yield from self._guided("ensemble.weighting.layer", weighting.layer, None)
+        for model, config in self.recipe.taught.items():
+            # An objective that is not the model's own stands with the student.
+            own = config.objective != self.recipe.student.objective
+            section = f"{model if own else 'student'}.objective"
+            for name, term in active_terms(config.objective).items():
+                place = f"{section}.{name}"
+                for inside, hint in term.hint_layers():
+                    yield from self._hint(place, inside, hint)
+                for guided in term.guided_layers(name).values():
+                    where = f"{place}.{guided.place}"
+                    yield from self._guided(model, where, guided.layer, guided.hint)
+            if isinstance(weighting, Adaptive) and weighting.layer is not None:
+                yield from self._guided(model, "ensemble.weighting.layer", weighting.layer, None)
 
     def _hint(self, place: str, inside: str, hint: HintLayer) -> Iterator[Problem]:
-        teacher, where = f"teachers.{hint.teacher}", f"{place}.{inside}"
+        teacher, where = self._place_of(hint.teacher), f"{place}.{inside}"
         try:
             whole = self._shape(teacher, hint.layer, where)
             if whole is not None:
@@ -194,13 +203,22 @@ class _LayerCheck:
         except UserError as error:
             yield problem_of(error, teacher)
 
-    def _guided(self, where: str, layer: str, hint: HintLayer | None) -> Iterator[Problem]:
+    def _place_of(self, teacher: str) -> str:
+        """Where the recipe has a teacher's model."""
+        schedule = self.recipe.schedule
+        if teacher in schedule.names and schedule.path:
+            return f"schedule.path.{schedule.names.index(teacher)}"
+        return "student" if teacher in schedule.names else f"teachers.{teacher}"
+
+    def _guided(
+        self, model: str, where: str, layer: str, hint: HintLayer | None
+    ) -> Iterator[Problem]:
         try:
-            shape = self._shape("student", layer, where)
+            shape = self._shape(model, layer, where)
             if shape is not None and hint is None:
                 reduced_shape(shape, "embedding", place=where)
         except UserError as error:
-            yield problem_of(error, "student")
+            yield problem_of(error, model)
             return
         if shape is not None and hint is not None and hint.name in self.hint_shapes:
             reason = can_bridge(shape, self.hint_shapes[hint.name])

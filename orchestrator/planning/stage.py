@@ -22,8 +22,15 @@ class StageRole(StrEnum):
     """What the models that a stage makes are for."""
 
     TEACHER = "teacher"
+    ASSISTANT = "assistant"
+    GENERATION = "generation"
     STUDENT = "student"
     CONTROL = "control"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all repeats share the model: all but the students that are compared do."""
+        return self not in (StageRole.STUDENT, StageRole.CONTROL)
 
 
 class Crowd(NamedTuple):

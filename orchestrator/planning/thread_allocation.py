@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from cluster.runtime import Demand
-from orchestrator.planning.stage import Crowd, Stage, StageRole
+from orchestrator.planning.stage import Crowd, Stage
 from students.config import Resources, Threads
 from teachers.inference.inference_config import InferenceConfig
 
@@ -28,26 +28,35 @@ def count_crowds(stages: Sequence[Stage]) -> list[Stage]:
 
     Of several repeats one is counted: a stage is the same however many there are.
     """
-    crowds = {stage.title: _crowd(stage, stages) for stage in stages}
+    needed = _needed(stages)
+    crowds = {stage.title: _crowd(stage, stages, needed) for stage in stages}
     busiest: dict[str, Crowd] = {}
     for stage in stages:
         for ref in stage.teachers:
-            busiest[ref.path] = max(busiest.get(ref.path, Crowd()), crowds[stage.title], key=sum)
+            busiest[ref.stage] = max(busiest.get(ref.stage, Crowd()), crowds[stage.title], key=sum)
     return [
         replace(
             stage,
             crowd=crowds[stage.title],
-            teachers=tuple(replace(ref, crowd=busiest[ref.path]) for ref in stage.teachers),
+            teachers=tuple(replace(ref, crowd=busiest[ref.stage]) for ref in stage.teachers),
         )
         for stage in stages
     ]
 
 
-def _crowd(stage: Stage, stages: Sequence[Stage]) -> Crowd:
+def _needed(stages: Sequence[Stage]) -> dict[str, set[str]]:
+    """By digest, all stages that must be done before, near and far; ``stages`` are in order."""
+    needed: dict[str, set[str]] = {}
+    for stage in stages:
+        needed[stage.digest] = {*stage.needs}.union(*(needed[need] for need in stage.needs))
+    return needed
+
+
+def _crowd(stage: Stage, stages: Sequence[Stage], needed: Mapping[str, set[str]]) -> Crowd:
     beside = sum(
-        stage.digest not in other.needs and other.digest not in stage.needs
+        stage.digest not in needed[other.digest] and other.digest not in needed[stage.digest]
         for other in stages
-        if other is not stage and (other.repeat == stage.repeat or other.role is StageRole.TEACHER)
+        if other is not stage and (other.repeat == stage.repeat or other.role.is_shared)
     )
     return Crowd(roles_of(stage), beside)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.formatting import counted
-from orchestrator.planning.planner import untaught_stage
+from orchestrator.planning.controls import untaught_stage
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import ranks_of, resolve
 from orchestrator.profiling.bench import Bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator.planning.planner import untaught_stage
+from orchestrator.planning.controls import untaught_stage
 from orchestrator.planning.stage import Stage
 from orchestrator.profiling.bench import Bench
 from orchestrator.profiling.initial_outcome import provide_outcome

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
-from orchestrator.recipe.rules.training import objectives, trainings
+from orchestrator.recipe.rules.training import objectives
 from orchestrator.recipe.unusual_numbers import unusual_numbers
 from students.objectives.term import learns_from_teachers, needs_teachers
 from students.transfer_sets.config import ImageFolder
@@ -54,7 +54,8 @@ def _test_folder(recipe: Recipe) -> Iterator[str]:
 
 
 def _without_gradient(recipe: Recipe, classes: int | None) -> Iterator[str]:
-    micro = {f"{place}.train": train.micro for place, train, _ in trainings(recipe)}
+    trained = {place: owner.train for place, owner in recipe.models.items()}
+    micro = {f"{place}.train": train.micro for place, train in trained.items() if train}
     for place, terms, epochs, _ in objectives(recipe):
         for name, term in terms.items():
             samples = micro[epochs.rpartition(".")[0]]

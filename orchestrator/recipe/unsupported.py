@@ -19,7 +19,11 @@ SETTINGS = (
 """Settings and sections."""
 
 WORDS = {
-    "schedule": (("assistants", "born_again", "route", "mutual", "codistillation"), "offline"),
+    "schedule": (
+        ("two_stage", "route", "mutual", "codistillation"),
+        "offline, assistants or born_again",
+    ),
+    "schedule.path": (("auto",), "a list of models"),
     "ensemble.on_teacher_loss": (("degrade",), "wait or fail"),
     "cluster.mode": (("ray",), "in_process or local"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.formatting import writable
@@ -16,7 +16,13 @@ from orchestrator.report.collect_models import (
 )
 from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.report.collect_teaching import collect_teaching, committed_rows
-from orchestrator.results.run_report import FORMAT, LearningCurve, RunReport, StageReport
+from orchestrator.results.run_report import (
+    FORMAT,
+    LearningCurve,
+    ModelReport,
+    RunReport,
+    StageReport,
+)
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -31,7 +37,7 @@ def collect_run(
 ) -> RunReport:
     """The report on the student of one ``repeat``, its teachers and its controls."""
     graph, results = done.graph, done.results
-    own = [r for r in results if r.stage.repeat == repeat or r.stage.role is StageRole.TEACHER]
+    own = [r for r in results if r.stage.repeat == repeat or r.stage.role.is_shared]
     finished = tuple(finished_models(own))
     figures = ModelFigures(
         graph, store, transfer_set, finished, latency, graph.ensembles.get("ensemble")
@@ -54,6 +60,8 @@ def collect_run(
         teachers=teachers,
         ensemble=figures.ensemble_report(teachers.values()),
         controls=controls,
+        assistants=_by_number(models[StageRole.ASSISTANT]),
+        generations=_by_number(models[StageRole.GENERATION]),
         stages=tuple(StageReport(r.stage.title, r.stage.digest, r.ran, r.seconds) for r in results),
         curves=tuple(_curves(finished)),
         soft_targets=figures.soft_targets(),
@@ -80,6 +88,11 @@ def _escapes(names: Sequence[str]) -> Iterator[str]:
             "Class names have characters that cannot be written, which are shown as escapes: "
             f"{', '.join(escaped)}."
         )
+
+
+def _by_number(models: Mapping[str, ModelReport]) -> dict[str, ModelReport]:
+    """Intermediate models by their number in the chain."""
+    return {name.rpartition(".")[2]: model for name, model in models.items()}
 
 
 def _curves(finished: tuple[FinishedModel, ...]) -> Iterator[LearningCurve]:

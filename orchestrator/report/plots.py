@@ -32,6 +32,8 @@ _STYLES = {
     "teacher": (LINES[1], "o", 55),
     "ensemble": (LINES[2], "D", 55),
     "control": (LINES[6], "s", 55),
+    "assistant": (LINES[3], "^", 55),
+    "generation": (LINES[4], "v", 55),
 }
 """Colour, marker and size of a model's point by its role."""
 

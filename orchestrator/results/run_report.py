@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.results.teaching_report import TeachingReport, TermReport, WeightingReport
 
-Role = Literal["student", "teacher", "ensemble", "control"]
+Role = Literal["student", "teacher", "ensemble", "control", "assistant", "generation"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
 
 FORMAT = 2
@@ -89,7 +89,8 @@ class SoftTargets:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run. ``controls`` are those beside ``untaught``; ``omitted`` are the indices of the classes
+    """A run. ``controls`` are those beside ``untaught``; ``assistants`` and ``generations`` by
+    their number, the first one "1"; ``omitted`` are the indices of the classes
     that the student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the
     student's objective; ``teacher_weights`` is none where they do not depend on the sample;
     ``remarks`` are sentences on the recipe, ``failures`` on attempts that have failed.
@@ -106,6 +107,8 @@ class RunReport:
     teachers: Mapping[str, ModelReport] = field(default_factory=dict)
     ensemble: ModelReport | None = None
     controls: Mapping[str, ModelReport] = field(default_factory=dict)
+    assistants: Mapping[str, ModelReport] = field(default_factory=dict)
+    generations: Mapping[str, ModelReport] = field(default_factory=dict)
     stages: tuple[StageReport, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[LearningCurve, ...] = ()
@@ -140,6 +143,8 @@ class RunReport:
         models = (
             *self.teachers.values(),
             self.ensemble,
+            *self.assistants.values(),
+            *self.generations.values(),
             self.student,
             *self.students.values(),
             self.untaught,

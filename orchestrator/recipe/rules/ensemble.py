@@ -112,12 +112,13 @@ def _gate(recipe: Recipe) -> Iterator[str]:
     weighting, student = recipe.ensemble.weighting, recipe.student
     if not isinstance(weighting, Adaptive):
         return
-    if weighting.layer is None and student.model.feature_layer is None:
-        yield (
-            "`ensemble.weighting.layer` is not set, and for `student.model` of kind "
-            f"'{student.model.kind}' the last layer before the outputs is not known; name a layer "
-            "of it"
-        )
+    for place, config in recipe.taught.items():
+        if weighting.layer is None and config.model.feature_layer is None:
+            yield (
+                f"`ensemble.weighting.layer` is not set, and for `{place}.model` of kind "
+                f"'{config.model.kind}' the last layer before the outputs is not known; name a "
+                "layer of it"
+            )
     epochs = student.train.epochs
     if weighting.learns_for is not None and weighting.learns_for >= epochs:
         yield (

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import suggest
-from orchestrator.recipe.rules.training import inactive_epochs
+from orchestrator.recipe.rules.training import inactive_epochs, taught
+from orchestrator.schedule_config import BornAgain
 from students.config import EngineConfig
 from students.objectives.config import restricted_to
 from students.objectives.term import Term, needs_teachers
@@ -24,36 +25,42 @@ def _nothing_to_learn_from(recipe: Recipe) -> Iterator[str]:
 
 
 def _terms(recipe: Recipe) -> Iterator[str]:
+    for number, (place, config) in enumerate(taught(recipe)):
+        before = recipe.schedule.names[: None if place == "student" else number]
+        for name, term in config.objective.items():
+            yield from _term(recipe, f"{place}.objective.{name}", term, (*recipe.teachers, *before))
+            if term.active and config.train.micro < term.min_samples:
+                size = "batch" if config.train.micro_batch_size is None else "micro_batch"
+                yield (
+                    f"`{place}.objective.{name}` is of kind '{term.kind}', which compares "
+                    f"{term.min_samples} samples, but `{place}.train.{size}_size` is "
+                    f"{config.train.micro}; make it {term.min_samples} or more"
+                )
+
+
+def _term(recipe: Recipe, place: str, term: Term, teachers: tuple[str, ...]) -> Iterator[str]:
+    """Whether there is what a term learns from; ``teachers`` are those that there are by then."""
     unlabelled = recipe.teachers and recipe.transfer_set.labelled == 0
-    train = recipe.student.train
-    for name, term in recipe.student.objective.items():
-        place = f"student.objective.{name}"
-        if unlabelled and term.needs_labels and term.active:
-            yield (
-                f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the term "
-                "out or give labels"
-            )
-        if term.needs_teachers and not recipe.teachers:
-            yield (
-                f"`{place}` is of kind '{term.kind}', which needs a teacher, but `teachers` is "
-                "empty; add a teacher or take the term out"
-            )
-        elif term.needs_teachers:
-            yield from _hints(place, term, recipe)
-        if term.active and train.micro < term.min_samples:
-            size = "batch_size" if train.micro_batch_size is None else "micro_batch_size"
-            yield (
-                f"`{place}` is of kind '{term.kind}', which compares {term.min_samples} samples, "
-                f"but `student.train.{size}` is {train.micro}; make it {term.min_samples} or more"
-            )
+    if unlabelled and term.needs_labels and term.active:
+        yield (
+            f"`{place}` learns from labels, but `transfer_set.labelled` is 0; take the term "
+            "out or give labels"
+        )
+    if term.needs_teachers and not recipe.teachers:
+        yield (
+            f"`{place}` is of kind '{term.kind}', which needs a teacher, but `teachers` is "
+            "empty; add a teacher or take the term out"
+        )
+    elif term.needs_teachers:
+        yield from _hints(place, term, teachers)
 
 
-def _hints(place: str, term: Term, recipe: Recipe) -> Iterator[str]:
+def _hints(place: str, term: Term, teachers: tuple[str, ...]) -> Iterator[str]:
     """Whether the teachers exist whose layers a term uses."""
     for inside, hint in term.hint_layers():
-        if hint.teacher in recipe.teachers:
+        if hint.teacher in teachers:
             continue
-        nearest = suggest(hint.teacher, recipe.teachers)
+        nearest = suggest(hint.teacher, teachers)
         if inside == f"layers.{hint.teacher}":
             yield (
                 f"`{place}.{inside}` gives a layer of a teacher that `teachers` does not have; "
@@ -102,6 +109,11 @@ def _controls(recipe: Recipe) -> Iterator[str]:
                 f"`controls` has '{name}', which is compared with a taught student, but "
                 "`teachers` is empty; take it out or add a teacher"
             )
+    if "direct" in controls and not recipe.schedule.names:
+        yield (
+            f"`controls` has 'direct', but `schedule` is '{recipe.schedule.kind}' without "
+            "intermediate models, so the teachers teach the student directly; take it out"
+        )
     if "single_teachers" in controls and len(teachers) == 1:
         yield (
             "`controls` has 'single_teachers', but `teachers` has only one, so it would be the "
@@ -127,6 +139,33 @@ def _alone(recipe: Recipe) -> Iterator[str]:
             )
 
 
+def _schedule(recipe: Recipe) -> Iterator[str]:
+    """Whether each model of a chain is taught something by those before it."""
+    schedule = recipe.schedule
+    if not schedule.names:
+        return
+    place = f"schedule.{'generations' if isinstance(schedule, BornAgain) else 'path'}"
+    if not recipe.teachers:
+        yield f"`{place}` has intermediate models, but `teachers` is empty; add a teacher"
+    elif schedule.taught_by == "all":
+        if getattr(recipe.ensemble.weighting, "weights", None):
+            yield (
+                "`ensemble.weighting.weights` are for `teachers`, but with `schedule.taught_by` "
+                "all the models of the chain teach too; take uniform, or `taught_by: previous`"
+            )
+    else:
+        own = [recipe.student] * len(schedule.names) + [recipe.student]
+        chain = own if isinstance(schedule, BornAgain) else recipe.taught.values()
+        for teacher, config in zip((None, *schedule.names), chain, strict=True):
+            terms = config.objective
+            left = terms if teacher is None else restricted_to(terms, teacher)
+            if not needs_teachers(left):
+                yield (
+                    f"`{place}` has intermediate models, but an objective uses nothing of "
+                    f"'{teacher or 'the teachers'}' where that teaches alone; add soft_targets"
+                )
+
+
 def _layer_names(recipe: Recipe) -> Iterator[str]:
     readers: dict[str, str] = {}
     for name, term in recipe.student.objective.items():
@@ -145,4 +184,4 @@ def _layer_names(recipe: Recipe) -> Iterator[str]:
                 )
 
 
-teaching_rules = (_nothing_to_learn_from, _terms, _teachers, _controls, _layer_names)
+teaching_rules = (_nothing_to_learn_from, _terms, _teachers, _controls, _schedule, _layer_names)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed, shown
-from students.config import EngineConfig, TrainConfig
+from students.config import EngineConfig, StudentConfig, TrainConfig
 from students.engines.deepspeed_settings import owned_settings
 from students.lr_schedule import StepDecay
 from students.objectives.term import Term
@@ -19,9 +19,12 @@ _MOST_DECAY = 0.1
 
 
 def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]:
-    """Each model that is trained: the place of its section, its training, its engine."""
+    """Each model that is trained: the place of its section, its training, its engine. One that is
+    trained as the student is not listed again."""
+    student = recipe.student
     for place, owner in recipe.models.items():
-        if owner.train is not None:
+        as_student = (owner.train, owner.engine) == (student.train, student.engine)
+        if owner.train is not None and (place == "student" or not as_student):
             yield place, owner.train, owner.engine
 
 
@@ -32,8 +35,18 @@ def objectives(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Term], str, i
             train, place = teacher.train, f"teachers.{name}.train"
             last = "epochs" if train.stop_epoch is None else "stop_epoch"
             yield f"{place}.objective", train.objective, f"{place}.{last}", train.last_epoch
+    for place, config in taught(recipe):
+        yield f"{place}.objective", config.objective, f"{place}.train.epochs", config.train.epochs
+
+
+def taught(recipe: Recipe) -> Iterator[tuple[str, StudentConfig]]:
+    """Each model that is taught, by its place. One that is taught as the student is not listed
+    again."""
     student = recipe.student
-    yield "student.objective", student.objective, "student.train.epochs", student.train.epochs
+    for place, config in recipe.taught.items():
+        as_student = (config.objective, config.train) == (student.objective, student.train)
+        if place == "student" or not as_student:
+            yield place, config
 
 
 def inactive_epochs(terms: Mapping[str, Term], epochs: int) -> list[int]:

@@ -18,6 +18,8 @@ from pydantic import BaseModel
 
 from orchestrator.config import Recipe
 from orchestrator.planning.planner import make_plan
+from orchestrator.schedule_config import Assistants, Entry, EntryTrain
+from students.config import EngineConfig
 from students.lr_schedule import StepDecay
 from students.models.config import Weights
 from students.models.custom import CustomModel
@@ -25,6 +27,7 @@ from students.models.in_a_row import Mlp, PlainCnn
 from students.models.torchvision_models import TorchvisionModel
 from students.objectives.hint import Hint, HintGroup, MultiGroupHint
 from students.objectives.relations import RelationAngle, RelationDistance
+from students.objectives.soft_targets import SoftTargets
 from students.objectives.triplet_order import TripletOrder
 from students.objectives.weight_schedule import LinearWeight, RampWeight, StopWeight
 from students.transfer_sets.config import CustomTransferSet, Shift
@@ -60,15 +63,12 @@ IN_THE_IDENTITY_OF_THE_DATA = {
 CHOOSES_STAGES = {"Recipe.controls"}
 """Which stages there are; each has its digest."""
 
-HAS_ONE_VALUE = {"Recipe.schedule"}
-
 NOT_IN_A_DIGEST = (
     ONLY_PLACES
     | ONLY_REPORTS
     | DECIDES_WHETHER_A_RUN_GOES_ON
     | IN_THE_IDENTITY_OF_THE_DATA
     | CHOOSES_STAGES
-    | HAS_ONE_VALUE
 )
 
 LAYERS = {"hint": "hidden.0", "guided": "hidden.0"}
@@ -92,6 +92,13 @@ EXAMPLES: Mapping[type, Mapping[str, Any]] = {
     StopWeight: {"value": 0.5, "epoch": 2},
     CustomTransferSet: {"source": "net.py:make"},
     Fixed: {"weights": SHARES},
+    Entry: {
+        "model": Mlp(hidden=(32,)),
+        "train": EntryTrain(),
+        "objective": {"only": SoftTargets()},
+        "engine": EngineConfig(),
+    },
+    Assistants: {"path": (Entry(model=Mlp(hidden=(32,))),)},
 }
 """What a section needs that has no default."""
 
@@ -109,6 +116,7 @@ OTHERS: Mapping[str, Any] = {
     "TripletOrder.layers": {"wide": "hidden.0"},
     "TeacherTrain.stop_epoch": 1,
     "TrainConfig.micro_batch_size": 16,
+    "EntryTrain.micro_batch_size": 16,
     "TeacherTrain.micro_batch_size": 16,
     "Fixed.weights": {"wide": 0.5, "loaded": 0.5},
     "RandomChoice.weights": SHARES,
@@ -116,6 +124,7 @@ OTHERS: Mapping[str, Any] = {
     "TeacherConfig.classes": (3, 5),
     "EngineConfig.deepspeed": {"communication_data_type": "fp16"},
     "Recipe.controls": (),
+    "Assistants.path": (Entry(model=Mlp(hidden=(24,))),),
     "TransferSet.validation": 0.2,
 }
 """Other values of settings for which none can be derived from the one they have."""
@@ -260,8 +269,6 @@ def settings(place: Place) -> Iterator[tuple[str, Recipe]]:
         setting = f"{kind.__name__}.{name}"
         if name == "kind" or (list(sections_in(field.annotation)) and name != "weight"):
             continue  # Its kinds are compared with each other, what is in them by its settings.
-        if setting in HAS_ONE_VALUE:
-            continue
         if setting in TOGETHER:
             changed = kind(**{**dict(place.section), **TOGETHER[setting]})
         else:

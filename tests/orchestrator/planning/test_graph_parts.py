@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.planning.planner import untaught_stage
+from orchestrator.planning.controls import untaught_stage
 from tests import small
 
 WITHOUT = "controls=[]"

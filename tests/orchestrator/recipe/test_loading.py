@@ -168,8 +168,8 @@ def test_bad_value_is_refused_in_one_sentence(
 
 
 UNSUPPORTED = [
-    ("schedule={kind: assistants, path: []}", "schedule"),
-    ("schedule=born_again", "schedule"),
+    ("schedule={kind: assistants, path: auto}", "schedule.path"),
+    ("schedule=two_stage", "schedule"),
     ("ensemble.on_teacher_loss={kind: degrade, quorum: 2}", "ensemble.on_teacher_loss"),
     ("cluster={mode: ray}", "cluster.mode"),
     ("cluster.address=auto", "cluster.address"),

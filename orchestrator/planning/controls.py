@@ -1,0 +1,62 @@
+"""The controls: students that are trained for comparison with the recipe's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.stage import Stage, StageRole, TeacherRef
+from orchestrator.planning.stage_maker import StageMaker
+from orchestrator.planning.thread_allocation import count_crowds
+from students.objectives.cross_entropy import Task
+
+LABEL_SMOOTHING = 0.1
+"""The control's smoothing, the usual value (Szegedy et al., 2016)."""
+
+UNTAUGHT = "untaught"
+"""The control that is trained on labels alone."""
+
+
+def control_stages(
+    maker: StageMaker, student: Stage, teachers: Sequence[TeacherRef]
+) -> Iterator[Stage]:
+    """The controls of ``student`` that the recipe names."""
+    controls, repeat = maker.recipe.controls, student.repeat
+    tasks = {
+        UNTAUGHT: Task(weight=1.0),
+        "label_smoothing": Task(weight=1.0, label_smoothing=LABEL_SMOOTHING),
+    }
+    for name, task in tasks.items():
+        if name in controls:
+            yield _without_teachers(student, name, task)
+    spec = maker.student(repeat)
+    if "single_teachers" in controls:
+        for ref in teachers:
+            path = f"controls.single_teachers.{ref.name}"
+            alone = replace(spec, path=path)
+            yield maker.taught_by_one(path, alone, StageRole.CONTROL, ref, repeat)
+    if "direct" in controls:
+        path = "controls.direct"
+        direct = replace(spec, path=path)
+        yield maker.taught(path, direct, StageRole.CONTROL, tuple(teachers), repeat)
+
+
+def untaught_stage(graph: Graph) -> Stage:
+    """The untaught control of the student of ``graph``, which need not have it."""
+    alone = _without_teachers(graph.stage("student"), UNTAUGHT, Task(weight=1.0))
+    for stage in graph.stages:
+        if stage.title == alone.title:
+            return stage
+    *_, alone = count_crowds([*graph.stages, alone])
+    return alone
+
+
+def _without_teachers(student: Stage, name: str, task: Task) -> Stage:
+    """The control ``name``: the ``student``, trained on labels alone."""
+    path = f"controls.{name}"
+    cohort = tuple(
+        replace(spec, path=path, objective={"task": task}, gate=None, tracks_weights=False)
+        for spec in student.cohort
+    )
+    return replace(student, name=path, role=StageRole.CONTROL, cohort=cohort, teachers=())

@@ -1,0 +1,96 @@
+"""The recipe's section ``schedule``: in which stages the student comes to be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from cluster.section import Section, kind_first
+from students.config import EngineConfig, Positive, StudentConfig, TrainConfig
+from students.models.catalog import ModelConfig
+from students.objectives.config import ObjectiveConfig
+
+TaughtBy = Annotated[
+    Literal["previous", "all"],
+    Field(description="the model before alone, or with it all teachers and models before that"),
+]
+
+
+class EntryTrain(TrainConfig):
+    """How an intermediate model is trained."""
+
+    seed: Annotated[int, Field(ge=0)] | None = Field(  # type: ignore[assignment]
+        None, description="from the recipe's seed, the model and its teachers, if not said"
+    )
+
+
+class Entry(Section):
+    """An intermediate model; ``train``, ``objective`` and ``engine`` are the student's where they
+    are not given."""
+
+    model: ModelConfig
+    train: EntryTrain | None = None
+    objective: ObjectiveConfig | None = None
+    engine: EngineConfig | None = None
+
+    def completed(self, student: StudentConfig) -> StudentConfig:
+        """The model as a student of its own, with what it does not say from ``student``."""
+        return student.model_copy(
+            update={
+                "weights": "none",
+                **{name: given for name, given in dict(self).items() if given is not None},
+            }
+        )
+
+
+def _model_alone(value: Any) -> Any:
+    """Reads the short form of an entry: a model."""
+    is_entry = not isinstance(value, (str, dict)) or (isinstance(value, dict) and "model" in value)
+    return value if is_entry else {"model": value}
+
+
+class Offline(Section):
+    """The teachers teach the student."""
+
+    kind: Literal["offline"] = "offline"
+    path: ClassVar[tuple[Entry, ...]] = ()
+    names: ClassVar[tuple[str, ...]] = ()
+    taught_by: ClassVar[str] = "all"
+
+
+class Assistants(Section):
+    """Teacher assistants between teachers and student (TAKD: Mirzadeh et al., 2020,
+    arXiv:1902.03393, section 3)."""
+
+    kind: Literal["assistants"] = "assistants"
+    path: tuple[Annotated[Entry, BeforeValidator(_model_alone)], ...] = Field(
+        (), description="the assistants, the first of which the teachers teach"
+    )
+    taught_by: TaughtBy = "previous"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages before the student's."""
+        return tuple(f"assistants.{number}" for number in range(1, len(self.path) + 1))
+
+
+class BornAgain(Section):
+    """The student's own model again and again, each generation taught by the one before (BAN:
+    Furlanello et al., 2018, arXiv:1805.04770, section 3)."""
+
+    kind: Literal["born_again"] = "born_again"
+    generations: Positive = Field(2, description="the last of them is the student")
+    taught_by: TaughtBy = "previous"
+    path: ClassVar[tuple[Entry, ...]] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages before the student's."""
+        return tuple(f"generations.{number}" for number in range(1, self.generations))
+
+
+Schedule = Annotated[
+    Annotated[Offline | Assistants | BornAgain, Field(discriminator="kind")],
+    BeforeValidator(kind_first),
+]
