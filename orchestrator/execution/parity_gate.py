@@ -88,7 +88,7 @@ def admit(
     answers = _ask(teacher, handle, inference, probe, reference)
     loaded = isinstance(ref.weights, Weights)
     verdict = assess(
-        ref.name,
+        ref.path,
         answers,
         probe,
         # Of a teacher that was trained here the preprocessing is certain.

@@ -160,7 +160,7 @@ class StageTeacher:
         if verdict is None or answers is None or verdict.inference != inference:
             return False
         if (verdict.temperature, verdict.top_k) != settings:
-            verdict = compared_again(self.ref.name, verdict, answers, *settings)
+            verdict = compared_again(self.ref.path, verdict, answers, *settings)
         return verdict.passes or self.ref.gate == "warn"
 
     def samples_to_answer(self) -> int:

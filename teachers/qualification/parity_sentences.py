@@ -9,79 +9,84 @@ from students.models.probabilities import Squashed
 from teachers.qualification.parity_checks import Plausibility
 
 
-def not_deterministic(name: str) -> str:
+def title_of(place: str) -> str:
+    """What a teacher at ``place`` of the recipe is called."""
+    return place.removeprefix("teachers.")
+
+
+def not_deterministic(place: str) -> str:
     """That answers to the same samples differ from batch to batch."""
     return (
-        f"`teachers.{name}` gives the same samples other answers in another batch; an answer must "
+        f"`{place}` gives the same samples other answers in another batch; an answer must "
         "depend on the sample alone: take out what is random, or looks at the rest of the batch, "
         "in its evaluation mode (dropout, noise, batch statistics)"
     )
 
 
-def no_logits(name: str, squashed: Squashed) -> str:
+def no_logits(place: str, squashed: Squashed) -> str:
     """That a model ends in what makes probabilities of logits."""
     seen = "are above zero and add up to the same in each sample"
     if squashed == "sigmoid":
         seen = "all lie between 0 and 1"
     return (
-        f"`teachers.{name}.model` returns probabilities, not logits (its outputs {seen}): softened "
+        f"`{place}.model` returns probabilities, not logits (its outputs {seen}): softened "
         f"once more they are nearly the same for all classes, and teach nothing; take the "
         f"{squashed} off its end (`torch.log_softmax` in its place is as good)"
     )
 
 
 def other_order(
-    name: str, found: Plausibility, order: Sequence[int], outputs: Sequence[int]
+    place: str, found: Plausibility, order: Sequence[int], outputs: Sequence[int]
 ) -> str:
     """That its outputs mean other classes, in this ``order``."""
-    meant = [outputs[place] for place in order]
+    meant = [outputs[each] for each in order]
     pairs = zip(outputs, meant, strict=True)
     moved = [f"{here} is {there}" for here, there in pairs if here != there]
     return (
-        f"`teachers.{name}` has its classes in another order than the recipe says: "
+        f"`{place}` has its classes in another order than the recipe says: "
         f"{found.accuracy:.1%} of {found.samples} labelled samples are right, but "
         f"{found.reordered:.1%} where its class {some_of(moved, 5)}; set "
-        f"`teachers.{name}.classes` to [{', '.join(map(str, meant))}]"
+        f"`{place}.classes` to [{', '.join(map(str, meant))}]"
     )
 
 
-def other_preprocessing(name: str, variant: str, settings: str) -> str:
+def other_preprocessing(place: str, variant: str, settings: str) -> str:
     """That another ``variant`` of its preprocessing, of these ``settings``, fits its weights."""
-    place = f"teachers.{name}.model.preprocessing"
     return (
-        f"`{place}` does not fit the weights of teacher '{name}': it is right much more often with "
-        f"{variant}; set it to {settings}"
+        f"`{place}.model.preprocessing` does not fit the weights of teacher "
+        f"'{title_of(place)}': it is right much more often with {variant}; set it to {settings}"
     )
 
 
-def near_chance(name: str, found: Plausibility, *, mapped: bool, loaded: bool) -> str:
+def near_chance(place: str, found: Plausibility, *, mapped: bool, loaded: bool) -> str:
     """That it is right no more often than chance; ``mapped``: the recipe names its classes."""
     remedy = "check that these are the weights of this model and of these classes, give it other "
     remedy = f"{remedy}weights" if loaded else "train it longer"
-    other = f"check `teachers.{name}.classes`, give it other weights" if mapped else remedy
-    return f"{_right(name, found)}; {other}, or set `teachers.{name}.gate` to warn"
+    other = f"check `{place}.classes`, give it other weights" if mapped else remedy
+    own = f", or set `{place}.gate` to warn" if place.startswith("teachers.") else ""
+    return f"{_right(place, found)}; {other}{own}"
 
 
-def too_few(name: str, found: Plausibility) -> str:
+def too_few(place: str, found: Plausibility) -> str:
     """That samples are too few to tell."""
     return (
-        f"{_right(name, found)}: these are too few, or too many of one class, to tell whether it "
+        f"{_right(place, found)}: these are too few, or too many of one class, to tell whether it "
         "may teach; give more labelled samples for certainty"
     )
 
 
-def _right(name: str, found: Plausibility) -> str:
+def _right(place: str, found: Plausibility) -> str:
     return (
-        f"`teachers.{name}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
+        f"`{place}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
         f"where chance alone gives {found.chance:.1%} (so many or more with a probability of "
         f"{found.by_chance:.2g})"
     )
 
 
-def unsure(name: str, found: Plausibility, confidence: float) -> str:
+def unsure(place: str, found: Plausibility, confidence: float) -> str:
     """That its logits differ too little, as those of a cosine without a scale."""
     return (
-        f"`teachers.{name}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
+        f"`{place}` is right on {found.accuracy:.1%} of {found.samples} labelled samples, "
         f"but its logits are so near each other that it gives the likeliest class {confidence:.1%} "
         "on average: softened, they are nearly the same for all classes; if they are cosines or "
         "were scaled down, scale them up in its model"

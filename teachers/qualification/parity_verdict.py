@@ -29,6 +29,7 @@ from teachers.qualification.parity_sentences import (
     not_deterministic,
     other_order,
     other_preprocessing,
+    title_of,
     too_few,
     unsure,
 )
@@ -74,7 +75,7 @@ def choose_probe(
 
 
 def assess(
-    name: str,
+    place: str,
     answers: ProbeAnswers,
     probe: Probe,
     better: tuple[str, str] | None,
@@ -85,36 +86,37 @@ def assess(
     classes: Sequence[int] | None = None,
     loaded: bool = True,
 ) -> Verdict:
-    """The verdict on teacher ``name``, run as ``inference``, by its answers to the probe.
+    """The verdict on the teacher at ``place`` of the recipe, run as ``inference``, by its answers
+    to the probe.
 
-    ``better`` is another preprocessing under which it is much
-    better, and its settings; ``temperature`` is that of the KL divergence that measures fidelity,
-    and ``top_k`` how many logits a student gets exactly; only ``classes`` are looked at, those
-    that its outputs stand for (None: all in order). ``loaded``: its weights are from a file; of a
-    teacher trained here the classes are certain.
+    ``better`` is another preprocessing under which it is much better, and its settings;
+    ``temperature`` is that of the KL divergence that measures fidelity, and ``top_k`` how many
+    logits a student gets exactly; only ``classes`` are looked at, those that its outputs stand for
+    (None: all in order). ``loaded``: its weights are from a file; of a teacher trained here the
+    classes are certain.
     """
     outputs = range(answers.plain.shape[1]) if classes is None else classes
     found = _plausibility(answers.plain, probe, outputs)
     if found is not None and not loaded:
         found = replace(found, order=None)
-    problems = [] if answers.deterministic else [not_deterministic(name)]
+    problems = [] if answers.deterministic else [not_deterministic(place)]
     # What depends on the batch may be a softmax over it, whose sums mean nothing.
     squashed = squashed_by(answers.plain[:, list(outputs)]) if answers.deterministic else ""
     if squashed:
-        problems.append(no_logits(name, squashed))
-    doubts = [*_find_doubts(name, answers.plain, probe.labels)] if classes and loaded else []
+        problems.append(no_logits(place, squashed))
+    doubts = [*_find_doubts(place, answers.plain, probe.labels)] if classes and loaded else []
     confidence = _confidence(answers.plain[:, list(outputs)])
     if found is not None and loaded and not squashed and found.accuracy - confidence > UNSURE:
-        doubts.append(unsure(name, found, confidence))
+        doubts.append(unsure(place, found, confidence))
     # One cause is named, the most specific first: a wrong order of classes is near chance too.
     if found is not None and found.order is not None:
-        problems.append(other_order(name, found, found.order, outputs))
+        problems.append(other_order(place, found, found.order, outputs))
     elif better is not None:
-        problems.append(other_preprocessing(name, *better))
+        problems.append(other_preprocessing(place, *better))
     elif found is not None and found.too_few:
-        doubts.append(too_few(name, found))
+        doubts.append(too_few(place, found))
     elif found is not None and found.near_chance:
-        problems.append(near_chance(name, found, mapped=classes is not None, loaded=loaded))
+        problems.append(near_chance(place, found, mapped=classes is not None, loaded=loaded))
     verdict = Verdict(
         inference,
         temperature,
@@ -126,11 +128,11 @@ def assess(
         doubts=tuple(doubts),
         squashed=squashed,
     )
-    return compared_again(name, verdict, answers, temperature, top_k)
+    return compared_again(place, verdict, answers, temperature, top_k)
 
 
 def compared_again(
-    name: str,
+    place: str,
     verdict: Verdict,
     answers: ProbeAnswers,
     temperature: float,
@@ -141,15 +143,15 @@ def compared_again(
     found = replace(verdict, temperature=temperature, top_k=top_k, fidelity=near)
     # A teacher that is not deterministic differs here too, and that is a problem of its own.
     fails = verdict.deterministic and not near.passes
-    cause, sentence = _unfaithful(name, found, answers) if fails else ("", "")
+    cause, sentence = _unfaithful(place, found, answers) if fails else ("", "")
     return replace(found, unfaithful=sentence, unfaithful_cause=cause)
 
 
-def _unfaithful(name: str, verdict: Verdict, answers: ProbeAnswers) -> tuple[str, str]:
+def _unfaithful(place: str, verdict: Verdict, answers: ProbeAnswers) -> tuple[str, str]:
     """Why a student does not get what the teacher answers in plain fp32: in a few words, and as a
     whole sentence."""
     near, temperature, top_k = verdict.fidelity, verdict.temperature, verdict.top_k
-    plain, kept = answers.plain, stored(answers.plain)
+    plain, kept, name = answers.plain, stored(answers.plain), title_of(place)
     own = plain[plain != UNKNOWN]
     found = (
         f"on {near.samples} samples the mean KL at temperature {temperature:g} is "
@@ -164,17 +166,17 @@ def _unfaithful(name: str, verdict: Verdict, answers: ProbeAnswers) -> tuple[str
             "model, or take each row's mean off there"
         )
     if top_k is None or not fidelity(answers.given, kept, temperature).passes:
-        place = f"teachers.{name}.precision"
+        setting = f"{place}.precision"
         return "not faithful to fp32", (
             f"teacher '{name}', run as {verdict.inference}, does not answer as it does in "
-            f"plain fp32: {found}; set `{place}` to fp32"
+            f"plain fp32: {found}; set `{setting}` to fp32"
         )
     enough = smallest_top_k(plain, temperature, top_k)
     larger = f"make it {enough} at least, or none" if enough else "write none"
     return f"top_k of {top_k} leaves out too much", (
         f"`ensemble.bank.top_k` is {top_k}, with which a student does not get what teacher "
         f"'{name}' answers, since the mean of the other logits replaces each of them: {found}; "
-        f"{larger}, or set `teachers.{name}.gate` to warn"
+        f"{larger}, or set `{place}.gate` to warn"
     )
 
 
@@ -211,14 +213,14 @@ def _in_own_numbering(
     return logits_NC[:, list(outputs)], places[labels_N]
 
 
-def _find_doubts(name: str, given: Tensor, labels: Tensor | None) -> Iterator[str]:
+def _find_doubts(place: str, given: Tensor, labels: Tensor | None) -> Iterator[str]:
     """Sentences on the classes of a map that its teacher rarely predicts."""
     if labels is None:
         return
     right = (given.argmax(1) == labels).numpy()
     for label, (own, others, samples) in rarely_predicted(right, labels.numpy()).items():
         yield (
-            f"`teachers.{name}.classes` may be mistaken about class {label}: the teacher predicts "
+            f"`{place}.classes` may be mistaken about class {label}: the teacher predicts "
             f"it on {own:.1%} of its {samples} samples, and is right on {others:.1%} of the "
             "others; if its outputs mean another class there, say which"
         )

@@ -71,7 +71,9 @@ def verdict_under(data_root: Path):  # type: ignore[no-untyped-def]
             mean=OWN_MEAN, std=OWN_STD, plain=own, threads=1,
         )  # fmt: skip
         answers = ProbeAnswers(own, own, deterministic=True)
-        return assess("deep", answers, probe_of(labels), better, inference=PLAIN, temperature=4.0)
+        return assess(
+            "teachers.deep", answers, probe_of(labels), better, inference=PLAIN, temperature=4.0
+        )
 
     return verdict
 
@@ -142,7 +144,7 @@ def test_every_usual_preprocessing_but_the_own_is_tried() -> None:
 def test_noise_is_named_and_not_called_unfaithful() -> None:
     own = torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
     other = ProbeAnswers(own.roll(1, 1), own, deterministic=False)
-    found = assess("deep", other, probe_of(None), None, inference=PLAIN, temperature=4.0)
+    found = assess("teachers.deep", other, probe_of(None), None, inference=PLAIN, temperature=4.0)
     [problem] = found.problems
     assert "`teachers.deep` gives the same samples other answers in another batch" in problem
     assert found.unfaithful == ""
@@ -152,11 +154,11 @@ def test_noise_is_named_and_not_called_unfaithful() -> None:
 def test_fidelity_is_compared_again_at_another_temperature() -> None:
     own = 3 * torch.randn(400, 10, generator=torch.Generator().manual_seed(0)).double()
     answers = ProbeAnswers(own * 1.1, own, deterministic=True)
-    warm = assess("deep", answers, probe_of(None), None, inference=PLAIN, temperature=20.0)
+    warm = assess("teachers.deep", answers, probe_of(None), None, inference=PLAIN, temperature=20.0)
     assert warm.passes
-    cold = compared_again("deep", warm, answers, 1.0)
+    cold = compared_again("teachers.deep", warm, answers, 1.0)
     assert "set `teachers.deep.precision` to fp32" in cold.unfaithful
-    assert compared_again("deep", cold, answers, 20.0) == warm
+    assert compared_again("teachers.deep", cold, answers, 20.0) == warm
 
 
 def test_the_probe_is_held_out_and_labelled_where_it_can_be(tmp_path: Path) -> None:
@@ -189,7 +191,9 @@ def judged(
     logits = torch.nn.functional.one_hot(answers, classes).double() * 9 - 3
     given = ProbeAnswers(logits, logits, deterministic=True)
     probe = probe_of(labels, held_out)
-    return assess("deep", given, probe, None, inference=PLAIN, temperature=4.0, loaded=loaded)
+    return assess(
+        "teachers.deep", given, probe, None, inference=PLAIN, temperature=4.0, loaded=loaded
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,9 @@ def test_a_loaded_teacher_whose_logits_hardly_differ_is_doubted() -> None:
     for scale, doubted in ((1.0, True), (10.0, False)):
         cosines = torch.nn.functional.one_hot(labels, 10).double() * 1.2 * scale - 0.2
         answers = ProbeAnswers(cosines, cosines, deterministic=True)
-        found = assess("deep", answers, probe_of(labels), None, inference=PLAIN, temperature=4.0)
+        found = assess(
+            "teachers.deep", answers, probe_of(labels), None, inference=PLAIN, temperature=4.0
+        )
         assert found.passes
         assert [("its logits are so near each other" in each) for each in found.doubts] == (
             [True] if doubted else []
@@ -252,7 +258,9 @@ def test_a_verdict_and_a_tuning_are_read_as_they_were_written(tmp_path: Path) ->
     own = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 3
     answers = ProbeAnswers(own, own, deterministic=True)
-    verdict = assess("deep", answers, probe_of(labels), None, inference=PLAIN, temperature=4.0)
+    verdict = assess(
+        "teachers.deep", answers, probe_of(labels), None, inference=PLAIN, temperature=4.0
+    )
     assert read_record(tmp_path, Verdict) is None
     write_probe_answers(tmp_path, PLAIN, answers)
     write_record(tmp_path, verdict)
