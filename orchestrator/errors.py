@@ -53,7 +53,7 @@ class GraphError(UserError):
     """Stages that do not make a graph."""
 
 
-SECTIONS = ("transfer_set", "teachers.", "student", "ensemble.")
+SECTIONS = ("transfer_set", "teachers.", "schedule.", "student", "ensemble.")
 """The beginnings of full places."""
 
 

@@ -92,10 +92,21 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     found.add(problems_from(_sample_problems(recipe, data)))
     models = check_models(recipe, data, loaded.folder)
     found.add(models.problems)
-    found.notes += models.notes
+    found.notes += [*models.notes, *_sizes(recipe, models.skeletons)]
     found.add(_LayerCheck(recipe, models.skeletons, data.shape, found.hint_shapes).problems())
     found.add(problems_from(_bank_problems(recipe, data)))
     return found
+
+
+def _sizes(recipe: Recipe, models: Mapping[str, nn.Module]) -> Iterator[str]:
+    """Whether the models of a path get smaller towards the student, as they are meant to."""
+    path = [models[place] for place in recipe.taught if place in models]
+    sizes = [sum(each.numel() for each in model.parameters()) for model in path]
+    if recipe.schedule.path and sizes != sorted(set(sizes), reverse=True):
+        yield (
+            f"`schedule.path` has models of {', '.join(f'{size:,}' for size in sizes[:-1])} "
+            f"parameters before the student of {sizes[-1]:,}: assistants are meant to shrink."
+        )
 
 
 def _sample_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:

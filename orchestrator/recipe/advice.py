@@ -19,6 +19,7 @@ def notes(recipe: Recipe, classes: int | None = None) -> tuple[str, ...]:
     classes = classes or recipe.transfer_set.class_count
     found = [
         *_test_folder(recipe),
+        *_own_model(recipe),
         *_without_gradient(recipe, classes),
         *unusual_numbers(recipe),
         *_weight_schedules(recipe),
@@ -51,6 +52,15 @@ def _test_folder(recipe: Recipe) -> Iterator[str]:
             "on which nothing is chosen; the validation part is taken from "
             f"'{data.train_folder}'."
         )
+
+
+def _own_model(recipe: Recipe) -> Iterator[str]:
+    for number, entry in enumerate(recipe.schedule.path):
+        if entry.model.identity == recipe.student.model.identity:
+            yield (
+                f"`schedule.path.{number}` is the student's own model; for generations of one "
+                "model there is `schedule: born_again`."
+            )
 
 
 def _without_gradient(recipe: Recipe, classes: int | None) -> Iterator[str]:

@@ -95,6 +95,13 @@ def with_default_kinds(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fill(value: Any, shape: Shape, default: Any) -> Any:
+    if isinstance(value, list):
+        return [
+            _fill(each, entry, None)
+            if isinstance(each, Mapping) and (entry := inside(shape, number)) is not None
+            else each
+            for number, each in enumerate(value)
+        ]
     if not isinstance(value, Mapping):
         return value
     if shape.kinds:

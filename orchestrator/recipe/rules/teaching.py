@@ -164,6 +164,7 @@ def _schedule(recipe: Recipe) -> Iterator[str]:
                     f"`{place}` has intermediate models, but an objective uses nothing of "
                     f"'{teacher or 'the teachers'}' where that teaches alone; add soft_targets"
                 )
+                return
 
 
 def _layer_names(recipe: Recipe) -> Iterator[str]:

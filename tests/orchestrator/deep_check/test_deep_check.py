@@ -266,6 +266,29 @@ def test_a_batch_has_no_more_samples_than_there_are_of_a_specialists_classes(
     assert "there are only 2" in found["teachers.wide.train.batch_size"]
 
 
+def path_of(*hidden: int, **more: str) -> str:
+    own = more.get("own", "")
+    entries = [f"{{model: {{kind: mlp, hidden: [{width}]}}{own}}}" for width in hidden]
+    return f"schedule={{kind: assistants, path: [{', '.join(entries)}]}}"
+
+
+def test_a_path_of_assistants_that_does_not_shrink_is_noted(tmp_path: Path) -> None:
+    assert not any("shrink" in note for note in checked(tmp_path, path_of(48, 24)).notes)
+    [note] = [each for each in checked(tmp_path, path_of(24, 48)).notes if "shrink" in each]
+    assert note.startswith("`schedule.path` has models of 1,810, 3,610 parameters before")
+
+
+def test_a_layer_that_an_assistant_lacks_is_named_with_the_term_that_reads_it(
+    tmp_path: Path,
+) -> None:
+    own = "{kind: hint, teacher: wide, hint: hidden.0, guided: hidden.7}"
+    found = problems(tmp_path, path_of(24, own=f", objective: {{soft_targets: 1.0, look: {own}}}"))
+    assert list(found) == ["schedule.path.0.objective.look.guided"]
+    earlier = own.replace("wide", "assistants.1").replace("hidden.7", "hidden.0")
+    later = f"student.objective={{soft_targets: 0.9, look: {earlier}}}"
+    assert problems(tmp_path, path_of(24), later) == {}
+
+
 def test_a_teacher_of_which_a_part_is_left_out_is_reported(tmp_path: Path) -> None:
     state = build_model(
         Mlp(hidden=(64,)), input_shape=(1, 8, 8), classes=10, seed=0, folder=tmp_path

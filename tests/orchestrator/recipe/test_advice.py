@@ -103,3 +103,9 @@ def test_noise_is_described_with_the_terms_whose_gradient_it_shifts(tmp_path: Pa
     assert "The weights of rule min_entropy follow from the answers without noise." in by_rule
     on_logits = noted(tmp_path, noise, "student.objective={task: 0.1, logit_l2: 0.9}")
     assert on_logits.endswith("drawn again for each teacher, epoch and sample.")
+
+
+def test_an_assistant_that_is_the_students_own_model_is_noted(tmp_path: Path) -> None:
+    student = small.loaded(tmp_path).recipe.student.model.model_dump(mode="json")
+    path = f"schedule={{kind: assistants, path: [{student}]}}".replace("None", "null")
+    assert noted(tmp_path, path).startswith("`schedule.path.0` is the student's own model")

@@ -1,0 +1,52 @@
+"""Chains of stages, run: each model is taught by the one before, and nothing is run twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from students.specs import MODEL
+from tests.orchestrator.planning.test_schedules import CONTROLS, SMALLER, SMALLEST, path
+from tests.running import Finished, copy_of, finished, undisturbed
+
+TRAIN = "{epochs: 20, threads: 1, optimizer: {lr: 0.1}}"
+FIRST, SECOND = (f"{{model: {model}, train: {TRAIN}}}" for model in (SMALLER, SMALLEST))
+"""Trained for longer than the student, so that they know more than chance."""
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The undisturbed run's teachers, then an assistant between them and the student."""
+    first = undisturbed(tmp_path_factory)
+    home = copy_of(first.home, tmp_path_factory.mktemp("chain"))
+    return finished(first.folder, home, path(FIRST), CONTROLS)
+
+
+def test_the_report_has_the_assistants_by_their_number(chain: Finished) -> None:
+    assert chain.ran() == ["assistants.1", "student"], "direct is the student of before"
+    [(number, assistant)] = chain.object["assistants"].items()
+    assert number == "1"
+    assert assistant["role"] == "assistant"
+    assert assistant["parameters"] > chain.object["student"]["parameters"]
+    assert set(assistant["latency_ms"]) == {"1", "64"}
+    assert "assistant 1" in Path(chain.object["artifacts"]["report.md"]).read_text()
+
+
+def test_the_student_is_taught_by_the_assistant_alone(
+    chain: Finished, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert list(chain.object["teaching"]["teachers"]) == ["assistants.1"]
+    direct = undisturbed(tmp_path_factory).object["student"]["weights_sha256"]
+    assert chain.object["controls"]["direct"]["weights_sha256"] == direct
+    assert chain.object["student"]["weights_sha256"] != direct
+
+
+def test_a_longer_path_runs_only_the_rest(chain: Finished, tmp_path: Path) -> None:
+    home = copy_of(chain.home, tmp_path)
+    longer = finished(chain.folder, home, path(FIRST, SECOND), CONTROLS)
+    assert longer.ran() == ["assistants.2", "student"]
+    assert longer.object["assistants"]["1"] == chain.object["assistants"]["1"]
+    again = finished(chain.folder, home, path(FIRST, SECOND), CONTROLS)
+    assert again.ran() == []
+    assert MODEL not in again.object["assistants"]
