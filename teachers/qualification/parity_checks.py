@@ -75,11 +75,12 @@ def plausibility(
     """
     answers, labels = logits_NC.argmax(1).numpy(), labels_N.numpy()
     classes, right = logits_NC.shape[1], answers == labels
-    shares = np.bincount(answers, minlength=classes) * np.bincount(labels, minlength=classes)
-    chance = float(shares.sum()) / len(labels) ** 2
-    in_order = _reordered(answers, labels, classes) == labels
+    chance = _chance(answers, labels, classes)
+    reordered = _reordered(answers, labels, classes)
+    in_order = reordered == labels
     order = _best_order(answers, labels, classes)
-    is_better = _is_better_order(order, answers, labels, in_order, chance)
+    tells = tells_classes_apart(reordered, labels, classes)
+    is_better = tells and _is_better_order(order, answers, labels, in_order, chance)
     return Plausibility(
         samples=len(labels),
         accuracy=float(right.mean()),
@@ -150,11 +151,25 @@ def much_better(
     return _won_by_chance(other_N, own_N) < DOUBT / tries
 
 
+def tells_classes_apart(answers_N: Labels, labels_N: Labels, classes: int) -> bool:
+    """Whether answers, found in another order or reading, depend on the labels at all, as far as so
+    few can show it: one answer to everything is mostly right where one class is frequent."""
+    each = max(_chance(answers_N, labels_N, classes), 1.0 / classes)
+    by_chance = _by_chance(answers_N, labels_N, each)
+    return by_chance <= max(WEAK, 1.5 * _perfect_by_chance(labels_N))
+
+
 def _won_by_chance(other_N: npt.NDArray[np.bool_], own_N: npt.NDArray[np.bool_]) -> float:
     """The probability that ``other`` is right on so many of the samples that only one of the two
     gets right, if each of them were as likely to."""
     won, lost = int((other_N & ~own_N).sum()), int((own_N & ~other_N).sum())
     return _at_least(won, won + lost, 0.5)
+
+
+def _chance(answers: Labels, labels: Labels, classes: int) -> float:
+    """The accuracy to be expected if answers were independent of the labels."""
+    shares = np.bincount(answers, minlength=classes) * np.bincount(labels, minlength=classes)
+    return float(shares.sum()) / len(labels) ** 2
 
 
 def _by_chance(answers: Labels, labels: Labels, each: float) -> float:

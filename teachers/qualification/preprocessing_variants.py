@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from students.models.config import Preprocessing
 from students.models.network import Network, Preprocess
 from students.torch_state import use_threads
-from teachers.qualification.parity_checks import MUCH_BETTER, best_variant
+from teachers.qualification.parity_checks import (
+    MUCH_BETTER,
+    Labels,
+    best_variant,
+    tells_classes_apart,
+)
 
 FIRST_LOOK = 128
 """Samples on which a variant must be promising before it is tried on all."""
@@ -46,25 +50,27 @@ def find_better_preprocessing(
     ``std`` are the transfer set's. Returns what is better, and its settings as a recipe has them;
     None where nothing is much better.
     """
-    right = (plain.argmax(1) == labels).numpy()
+    known: Labels = labels.numpy()
+    right = plain.argmax(1).numpy() == known
     if 1.0 - right.mean() < MUCH_BETTER:
         return None
 
-    def right_under(variant: Preprocessing, part: slice) -> npt.NDArray[np.bool_]:
+    def answers_under(variant: Preprocessing, part: slice) -> Labels:
         first = Preprocess(variant, mean=mean, std=std)
         other = Network(first, network.model, network.spread)
         with use_threads(threads), torch.inference_mode():
-            logits = torch.cat([other(chunk) for chunk in torch.split(pictures[part], CHUNK)])
-        result: npt.NDArray[np.bool_] = (logits.argmax(1) == labels[part]).numpy()
-        return result
+            chunks = [other(chunk).argmax(1) for chunk in torch.split(pictures[part], CHUNK)]
+        return np.asarray(torch.cat(chunks))
 
     variants = preprocessing_variants(config, mean=mean, std=std)
     few = slice(0, len(labels), max(1, len(labels) // FIRST_LOOK))
-    promising = {
-        name: right_under(variant, slice(None))
-        for name, variant in variants.items()
-        if right_under(variant, few).mean() - right[few].mean() > 0.5 * MUCH_BETTER
-    }
+    promising = {}
+    for name, variant in variants.items():
+        first = (answers_under(variant, few) == known[few]).mean()
+        if first - right[few].mean() > 0.5 * MUCH_BETTER:
+            answers = answers_under(variant, slice(None))
+            if tells_classes_apart(answers, known, plain.shape[1]):
+                promising[name] = answers == known
     best = best_variant(right, promising)
     return None if best is None else (best, format_settings(variants[best]))
 

@@ -101,6 +101,13 @@ def test_one_answer_to_everything_is_chance_however_many_labels_are_so() -> None
     assert found.near_chance
 
 
+def test_the_rare_class_as_the_answer_to_everything_is_no_other_order() -> None:
+    labels = torch.tensor([0] * 97 + [1] * 3)
+    found = plausibility(torch.tensor([[0.0, 1.0]]).expand(100, 2), labels)
+    assert found.near_chance
+    assert found.order is None
+
+
 @pytest.mark.parametrize("share", [0.6, 0.95])
 def test_another_order_of_the_classes_is_found(share: float) -> None:
     turned = right_on(share).roll(1, 1)

@@ -275,3 +275,21 @@ def test_a_verdict_and_a_tuning_are_read_as_they_were_written(tmp_path: Path) ->
     stored = json.loads((tmp_path / RECORD_FILES[Tuning]).read_text())["trials"][0]
     stored |= json.loads((tmp_path / RECORD_FILES[Verdict]).read_text())
     assert stored["manner"] == PLAIN.to_json(), "a key that homes have had from the beginning"
+
+
+class RedIsOne(torch.nn.Module):
+    def forward(self, pictures: Tensor) -> Tensor:
+        red_over_blue = (pictures[:, 0] - pictures[:, 2]).mean((1, 2))
+        return torch.stack([-red_over_blue, red_over_blue], 1)
+
+
+def test_a_reading_that_answers_the_frequent_class_to_everything_is_not_better() -> None:
+    red = torch.tensor([200, 40, 40], dtype=torch.uint8)[None, :, None, None].expand(100, 3, 4, 4)
+    labels = torch.tensor([0] * 97 + [1] * 3)
+    config = Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3)
+    network = Network(Preprocess(config, mean=OWN_MEAN, std=OWN_STD), RedIsOne()).eval()
+    better = find_better_preprocessing(
+        network, config, red, labels,
+        mean=OWN_MEAN, std=OWN_STD, plain=network(red), threads=1,
+    )  # fmt: skip
+    assert better is None
