@@ -29,6 +29,9 @@ P = ParamSpec("P")
 _GRACE_SECONDS = 5.0
 """How long a retired role's last calls, or a killed process, may take to end."""
 
+_REVIVED_SECONDS = 1.0
+"""How long a role that was killed and revived may take to drop; one that was not cannot answer."""
+
 
 @dataclass(frozen=True)
 class _ProcessKind:
@@ -135,12 +138,12 @@ class LocalRuntime:
             place, _ = self._placed.pop(owned.serial, (None, ""))
         running = not self._closed and is_running(owned.session)
         if place is not None:
-            free = running and _drop_role(owned, wait=True)
+            free = running and _drop_role(owned, 2 * _GRACE_SECONDS)
             # A process that has used a GPU keeps memory there; only its end gives that back.
             self._put_back(place, owned, keep=free and not place.demand.gpus)
             self._ledger.give_back(place)
         elif running:  # It was killed; a reader may have revived it since.
-            _drop_role(owned, wait=False)
+            _drop_role(owned, _REVIVED_SECONDS)
 
     def kill(self, handle: Handle[Any]) -> None:
         """Ends a role and its process at once; returns when the process is gone."""
@@ -247,14 +250,12 @@ class LocalRuntime:
             raise ClusterError("the runtime is closed; open another one")
 
 
-def _drop_role(handle: RayHandle[Any], *, wait: bool) -> bool:
+def _drop_role(handle: RayHandle[Any], seconds: float) -> bool:
+    """Whether the role's process is free within ``seconds``."""
     beside = handle.host.drop.options(concurrency_group="control")
     try:
-        dropped = beside.remote(handle.serial, _GRACE_SECONDS)
-        if not wait:
-            return False
         with PENDING_CALLS.counted():
-            return bool(ray.get(dropped, timeout=2 * _GRACE_SECONDS))
+            return bool(ray.get(beside.remote(handle.serial, _GRACE_SECONDS), timeout=seconds))
     except exceptions.RayError:
         return False
 
