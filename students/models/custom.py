@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from cluster.errors import some_of
 from students.custom_code import described, load_function, user_code
 from students.errors import ModelError
 from students.lazy_imports import nn, torch
@@ -78,7 +79,7 @@ def _with_sizes(model: nn.Module, source: str, shape: Shape) -> nn.Module:
         reason = f"and it raises {described(error)}"
     if lazy := _lazy_layers(model):
         raise ModelError(
-            f"`source` is {source!r}, whose model has layers without sizes ({', '.join(lazy[:3])}),"
+            f"`source` is {source!r}, whose model has layers without sizes ({some_of(lazy)}),"
             f" {reason} on one picture of {'x'.join(map(str, shape))}; give these layers sizes",
             path="source",
         )
