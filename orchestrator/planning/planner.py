@@ -9,7 +9,7 @@ from orchestrator.config import Recipe
 from orchestrator.planning.controls import control_stages
 from orchestrator.planning.graph import EnsembleSpec, Graph
 from orchestrator.planning.schedules.catalog import student_stages
-from orchestrator.planning.stage import Stage, TeacherRef
+from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.planning.thread_allocation import count_crowds
 from orchestrator.recipe.advice import all_have_seen, notes
@@ -18,6 +18,7 @@ from students.errors import TransferSetError
 from students.models.config import Weights
 from students.transfer_sets.identity import identify
 from students.transfer_sets.planned_data import PlannedData, PlannedFile
+from teachers.config import EnsembleConfig
 
 
 def make_plan(
@@ -57,6 +58,7 @@ def make_plan(
         stage.title: stage for repeat in range(repeats) for stage in _stages(maker, refs, repeat)
     }
     ensembles = {"ensemble": EnsembleSpec(refs, recipe.ensemble)} if refs else {}
+    ensembles |= _ensembles_of_generations(maker, list(students.values()))
     return Graph(
         name=recipe.name,
         nodes=tuple(count_crowds([*teachers.values(), *students.values()])),
@@ -75,6 +77,17 @@ def _stages(maker: StageMaker, teachers: Sequence[TeacherRef], repeat: int) -> I
     *before, student = student_stages(maker, teachers, repeat)
     yield from (*before, student)
     yield from control_stages(maker, student, teachers)
+
+
+def _ensembles_of_generations(
+    maker: StageMaker, stages: Sequence[Stage]
+) -> Iterator[tuple[str, EnsembleSpec]]:
+    """Of each student that is the last of several generations, by its stage's title, the mean
+    prediction of all of them (BANE: Furlanello et al., 2018, section 3)."""
+    before = [maker.finished_ref(each) for each in stages if each.role is StageRole.GENERATION]
+    for stage in stages:
+        if before and stage.role is StageRole.STUDENT:
+            yield stage.title, EnsembleSpec((*before, maker.finished_ref(stage)), EnsembleConfig())
 
 
 def _files_of_models(recipe: Recipe, folder: Path, cache: Path) -> Iterator[PlannedFile]:

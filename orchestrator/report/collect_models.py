@@ -78,14 +78,15 @@ class ModelFigures:
             models[model.stage.role][model.name] = self._report(model)
         return models
 
-    def ensemble_report(self, teachers: Iterable[ModelReport]) -> ModelReport | None:
-        """The ensemble of ``teachers``; none where there is none."""
-        if self._ensemble is None:
+    def ensemble_report(
+        self, name: str, spec: EnsembleSpec | None, models: Iterable[ModelReport]
+    ) -> ModelReport | None:
+        """The ensemble ``spec`` of ``models``; none where there is none."""
+        if spec is None:
             return None
+        validation, test = (self._softened(spec, part, 1.0).log() for part in (VALIDATION, TEST))
         return ensemble_report(
-            list(teachers),
-            self._test_scores(self._ensemble[TEST]),
-            self._scores(self._ensemble[VALIDATION], VALIDATION),
+            name, list(models), self._test_scores(test), self._scores(validation, VALIDATION)
         )
 
     def soft_targets(self) -> SoftTargets | None:

@@ -44,7 +44,9 @@ def collect_run(
     )
     models = figures.models()
     teachers, controls = models[StageRole.TEACHER], models[StageRole.CONTROL]
+    generations = models[StageRole.GENERATION]
     student = next(model for model in finished if model.stage.role is StageRole.STUDENT)
+    taught = models[StageRole.STUDENT].pop(student.name)
     stage, outcome = student.stage, student.outcome
     spec = next(spec for spec in stage.cohort if spec.name == student.output.name)
     rows = committed_rows(store.folder(stage.digest), outcome.segments)
@@ -54,14 +56,17 @@ def collect_run(
         recipe_digest=graph.digest,
         outcome="done",
         seconds=seconds,
-        student=models[StageRole.STUDENT].pop(student.name),
+        student=taught,
         untaught=controls.pop("untaught", None),
         students=models[StageRole.STUDENT],
         teachers=teachers,
-        ensemble=figures.ensemble_report(teachers.values()),
+        ensemble=figures.ensemble_report("ensemble", figures.ensemble, teachers.values()),
         controls=controls,
         assistants=_by_number(models[StageRole.ASSISTANT]),
-        generations=_by_number(models[StageRole.GENERATION]),
+        generations=_by_number(generations),
+        generations_ensemble=figures.ensemble_report(
+            "generations", graph.ensembles.get(stage.title), [*generations.values(), taught]
+        ),
         stages=tuple(StageReport(r.stage.title, r.stage.digest, r.ran, r.seconds) for r in results),
         curves=tuple(_curves(finished)),
         soft_targets=figures.soft_targets(),

@@ -69,6 +69,8 @@ def _scores(scores: PartScores) -> tuple[str, ...]:
 def _label(model: ModelReport) -> str:
     if model.role in ("assistant", "generation"):
         return f"{model.role} {model.name.rpartition('.')[2]}"
+    if model.name == "generations":
+        return "all generations"
     return f"teacher {model.name}" if model.role == "teacher" else model.name
 
 

@@ -89,13 +89,14 @@ class SoftTargets:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run. ``controls`` are those beside ``untaught``; ``assistants`` and ``generations`` by
-    their number, the first one "1"; ``omitted`` are the indices of the classes
-    that the student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the
-    student's objective; ``teacher_weights`` is none where they do not depend on the sample;
-    ``remarks`` are sentences on the recipe, ``failures`` on attempts that have failed.
-    ``format`` is 1 for reports of older versions, which do not state it: only the fields that have
-    kept their names are read of these."""
+    """A run. ``controls`` are those beside ``untaught``; ``assistants`` and ``generations`` are by
+    their number, the first one "1", and ``generations_ensemble`` is of all generations and the
+    student; ``omitted`` are the indices of the classes that the student was never shown;
+    ``artifacts`` are paths by name; ``terms`` are those of the student's objective;
+    ``teacher_weights`` is none where they do not depend on the sample; ``remarks`` are sentences on
+    the recipe, ``failures`` on attempts that have failed. ``format`` is 1 for reports of older
+    versions, which do not state it: only the fields that have kept their names are read of
+    these."""
 
     name: str
     recipe_digest: str
@@ -109,6 +110,7 @@ class RunReport:
     controls: Mapping[str, ModelReport] = field(default_factory=dict)
     assistants: Mapping[str, ModelReport] = field(default_factory=dict)
     generations: Mapping[str, ModelReport] = field(default_factory=dict)
+    generations_ensemble: ModelReport | None = None
     stages: tuple[StageReport, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[LearningCurve, ...] = ()
@@ -145,6 +147,7 @@ class RunReport:
             self.ensemble,
             *self.assistants.values(),
             *self.generations.values(),
+            self.generations_ensemble,
             self.student,
             *self.students.values(),
             self.untaught,
@@ -185,20 +188,19 @@ _REPORT = TypeAdapter(RunReport)
 
 
 def ensemble_report(
-    teachers: Sequence[ModelReport], test: PartScores, validation: PartScores | None
+    name: str, models: Sequence[ModelReport], test: PartScores, validation: PartScores | None
 ) -> ModelReport:
-    """The ensemble as a model: it has no weights of its own, and its teachers' costs add up."""
+    """An ensemble as a model: it has no weights of its own, and its models' costs add up."""
     return ModelReport(
-        name="ensemble",
+        name=name,
         role="ensemble",
         test=test,
         validation=validation,
-        parameters=sum(each.parameters for each in teachers),
-        macs=sum(each.macs for each in teachers),
-        bytes=sum(each.bytes for each in teachers),
+        parameters=sum(each.parameters for each in models),
+        macs=sum(each.macs for each in models),
+        bytes=sum(each.bytes for each in models),
         latency_ms={
-            batch: sum(each.latency_ms[batch] for each in teachers)
-            for batch in teachers[0].latency_ms
+            batch: sum(each.latency_ms[batch] for each in models) for batch in models[0].latency_ms
         },
-        seen_training=any(each.seen_training for each in teachers),
+        seen_training=any(each.seen_training for each in models),
     )

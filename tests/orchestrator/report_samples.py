@@ -139,7 +139,10 @@ def report(student=0.9289, untaught=0.8889, **more):
         "deep": model("deep", "teacher", 0.9911, 78_042, seen_training=True),
     }
     ensemble = ensemble_report(
-        list(teachers.values()), PartScores(0.9922, 0.05, 0.01), PartScores(0.9926, 0.05, 0.01)
+        "ensemble",
+        list(teachers.values()),
+        PartScores(0.9922, 0.05, 0.01),
+        PartScores(0.9926, 0.05, 0.01),
     )
     fields = {
         "name": "digits",

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from students.specs import MODEL
-from tests.orchestrator.planning.test_schedules import CONTROLS, SMALLER, SMALLEST, path
+from tests.orchestrator.planning.test_schedules import (
+    CONTROLS,
+    SMALLER,
+    SMALLEST,
+    generations,
+    path,
+)
 from tests.running import Finished, copy_of, finished, undisturbed
 
 TRAIN = "{epochs: 20, threads: 1, optimizer: {lr: 0.1}}"
@@ -50,3 +56,18 @@ def test_a_longer_path_runs_only_the_rest(chain: Finished, tmp_path: Path) -> No
     again = finished(chain.folder, home, path(FIRST, SECOND), CONTROLS)
     assert again.ran() == []
     assert MODEL not in again.object["assistants"]
+
+
+def test_generations_are_reported_with_their_ensemble(
+    chain: Finished, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = copy_of(chain.home, tmp_path_factory.mktemp("generations"))
+    train = ("student.train.epochs=20", "controls=[]")
+    born = finished(chain.folder, home, generations(2), *train)
+    assert born.ran() == ["generations.1", "student"]
+    first, student = born.object["generations"]["1"], born.object["student"]
+    assert (first["parameters"], first["role"]) == (student["parameters"], "generation")
+    assert first["weights_sha256"] != student["weights_sha256"]
+    both = born.object["generations_ensemble"]
+    assert both["parameters"] == 2 * student["parameters"]
+    assert both["test"]["nll"] < max(each["test"]["nll"] for each in (first, student))

@@ -89,7 +89,7 @@ def test_the_ensemble_costs_what_its_teachers_cost_together():
     assert ensemble.latency_ms["64"] == pytest.approx(3 * 0.00071)
     assert ensemble.weights_sha256 is None
     assert ensemble.seen_training
-    fair = ensemble_report([model("a", "teacher", 0.9)], PartScores(1, 0, 0), None)
+    fair = ensemble_report("ensemble", [model("a", "teacher", 0.9)], PartScores(1, 0, 0), None)
     assert not fair.seen_training
 
 
