@@ -112,11 +112,9 @@ class _Probe:
             return
         logits = self._check(self._output(model.train(), samples, device), samples, mode)
         if not logits.requires_grad:
-            raise ModelError(
-                f"`kind` is {self.config.kind!r}, but in training mode its logits have no gradient,"
-                " so it cannot be trained; use neither detach() nor no_grad(), and leave"
-                " parameters trainable",
-                path="kind",
+            raise self._error(
+                "in training mode its logits have no gradient, so it cannot be trained; use"
+                " neither detach() nor no_grad(), and leave parameters trainable"
             )
         self._check_registered(model, logits, samples)
         torch.autograd.backward(logits.float().sum())
@@ -133,8 +131,8 @@ class _Probe:
         made = [name for name, _ in model.named_parameters() if name not in known]
         if made:
             raise self._error(
-                f"makes parameters as it is run first ({some_of(made)}), which no optimizer and no"
-                " weights file knows of; make them in its `__init__`, with a lazy layer"
+                f"the model makes parameters as it is run first ({some_of(made)}), which no"
+                " optimizer and no weights file knows of; make them in its `__init__`, with a lazy layer"
                 " (`nn.LazyLinear`) if a size is not known there"
             )
         return output
@@ -146,14 +144,14 @@ class _Probe:
         own = [str(shape) for shape in others if shape != pictures]
         if own:
             raise self._error(
-                f"computes with {len(own)} tensors that it does not name among its parameters"
-                f" ({some_of(own)}), so they would be neither trained nor stored; keep layers in"
+                f"the model computes with {len(own)} tensors that it does not name among its"
+                f" parameters ({some_of(own)}), so they would be neither trained nor stored; keep layers in"
                 " `nn.ModuleList` or `nn.ModuleDict`, not in a list or dict, and single tensors in"
                 " `nn.Parameter`"
             )
 
     def _error(self, what: str) -> ModelError:
-        return ModelError(f"`kind` is {self.config.kind!r}, but the model {what}", path="kind")
+        return ModelError(f"`kind` is {self.config.kind!r}, but {what}", path="kind")
 
     def _check(self, output: object, samples: int, mode: str) -> Tensor:
         """The output, which is logits of so many samples.
@@ -170,21 +168,17 @@ class _Probe:
             got = f"{output.dtype} numbers"
         else:
             return output
-        raise ModelError(
-            f"`kind` is {self.config.kind!r}, but in {mode} mode the model returns {got} for"
-            f" {self._pictures(samples)}; it must return logits {shape} alone, as floating-point"
-            " numbers, in both modes",
-            path="kind",
+        raise self._error(
+            f"in {mode} mode the model returns {got} for {self._pictures(samples)}; it must return"
+            f" logits {shape} alone, as floating-point numbers, in both modes"
         )
 
     def _failure(self, error: Exception, samples: int, mode: str) -> ModelError:
         place = place_in_custom_code(error)
-        return ModelError(
-            f"`kind` is {self.config.kind!r}, but the model fails in {mode} mode on"
-            f" {self._pictures(samples)} ({described(error)}); choose another size by"
-            " `preprocessing.size`, or "
-            + ("another model" if place is None else "correct its code"),
-            path="kind",
+        remedy = "another model" if place is None else "correct its code"
+        return self._error(
+            f"the model fails in {mode} mode on {self._pictures(samples)} ({described(error)});"
+            f" choose another size by `preprocessing.size`, or {remedy}"
         )
 
     def _pictures(self, samples: int) -> str:
