@@ -132,8 +132,8 @@ class _Probe:
         if made:
             raise self._error(
                 f"the model makes parameters as it is run first ({some_of(made)}), which no"
-                " optimizer and no weights file knows of; make them in its `__init__`, with a lazy layer"
-                " (`nn.LazyLinear`) if a size is not known there"
+                " optimizer and no weights file knows of; make them in its `__init__`, with a"
+                " lazy layer (`nn.LazyLinear`) if a size is not known there"
             )
         return output
 
@@ -145,9 +145,9 @@ class _Probe:
         if own:
             raise self._error(
                 f"the model computes with {len(own)} tensors that it does not name among its"
-                f" parameters ({some_of(own)}), so they would be neither trained nor stored; keep layers in"
-                " `nn.ModuleList` or `nn.ModuleDict`, not in a list or dict, and single tensors in"
-                " `nn.Parameter`"
+                f" parameters ({some_of(own)}), so they would be neither trained nor stored; keep"
+                " layers in `nn.ModuleList` or `nn.ModuleDict`, not in a list or dict, and single"
+                " tensors in `nn.Parameter`"
             )
 
     def _error(self, what: str) -> ModelError:
