@@ -67,7 +67,7 @@ def _import_own_package(name: str) -> None:
 
 
 _import_own_package("cluster")
-from cluster.own_packages import OWN_PACKAGES  # noqa: E402
+from cluster.own_packages import OWN_PACKAGES, files_in_the_way  # noqa: E402
 
 for _name in OWN_PACKAGES:
     _import_own_package(_name)
@@ -147,6 +147,13 @@ def plan(recipe: LoadedRecipe, session: Session, *, repeats: int = 1) -> Graph:
 
 def main() -> None:
     """Runs the command line."""
+    for file in files_in_the_way(sys.path):
+        print(
+            f"'{file}' would be imported in place of the library `{file.stem}`, which stillhouse "
+            "needs; rename that file, or take its folder out of `PYTHONPATH`",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     from orchestrator.cli import main as command_line
     from orchestrator.commands.standard_output import end_standard_output
 

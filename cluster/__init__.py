@@ -1,7 +1,7 @@
 """Says where roles run; imports nothing of distillation.
 
 section       What every section of a recipe is: frozen, strict, closed to unknown keys
-own_packages  The names of our top-level packages, and a folder from which they are found first
+own_packages  Our top-level packages and the libraries they need: where Python finds them
 config        The sections ``cluster`` and ``timeouts``
 errors        What can go wrong with a place where roles run
 runtime       The protocol of a runtime and of the typed handles it gives out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.own_packages import OWN_PACKAGES, ROOT
+from cluster.own_packages import LIBRARIES, OWN_PACKAGES, ROOT
 
 
 @pytest.fixture
@@ -69,3 +71,23 @@ def test_a_module_that_was_imported_before_is_named(folder: Path) -> None:
     result = python(folder, "-c", "import students; import stillhouse")
     assert result.returncode == 1
     assert f"'{folder / 'students.py'}' was imported as `students`" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["yaml", "ray"])
+def test_a_file_in_place_of_a_library_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text("x = 1\n")
+    result = python(tmp_path, "-m", "stillhouse", "check", "recipe.yaml")
+    assert result.returncode == 2
+    [sentence] = result.stderr.splitlines()
+    assert sentence.startswith(f"'{tmp_path / name}.py' would be imported in place of the library")
+
+
+def test_the_libraries_are_those_that_are_installed_with_us() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=,]", each)[0] for each in project["dependencies"]}
+    other = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+    assert {*LIBRARIES} - {"PIL"} == {other.get(name, name) for name in names}
+    for name in LIBRARIES:
+        found = importlib.util.find_spec(name)
+        assert found is not None
+        assert found.submodule_search_locations, "a folder"
