@@ -148,10 +148,9 @@ def plan(recipe: LoadedRecipe, session: Session, *, repeats: int = 1) -> Graph:
 def main() -> None:
     """Runs the command line."""
     for file in files_in_the_way(sys.path):
-        print(
+        sys.stderr.write(
             f"'{file}' would be imported in place of the library `{file.stem}`, which stillhouse "
-            "needs; rename that file, or take its folder out of `PYTHONPATH`",
-            file=sys.stderr,
+            "needs; rename that file, or take its folder out of `PYTHONPATH`\n"
         )
         sys.exit(2)
     from orchestrator.cli import main as command_line
