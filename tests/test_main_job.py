@@ -44,7 +44,8 @@ def test_the_object_has_the_keys_that_the_contract_names(finished: Finished) -> 
         "teachers", "stages", "artifacts",
     }  # fmt: skip
     beside = {"ensemble", "controls", "curves", "soft_targets", "omitted", "teaching"} | {
-        "teacher_weights", "terms", "format", "remarks", "failures",
+        "teacher_weights", "terms", "format", "remarks", "failures", "assistants", "generations",
+        "generations_ensemble",
     }  # fmt: skip
     assert set(finished.object) == contract | beside
     assert (finished.object["name"], finished.object["outcome"]) == ("small", "done")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,7 +23,7 @@ from orchestrator.execution.teacher_startup import TeacherStartup
 from orchestrator.home.store import Store
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved, ranks_of, resolve, resources_of
-from students.engines.group import Group
+from students.engines.group import LOOPBACK, Group, free_ports
 from students.events import Event
 from students.knowledge import KnowledgeSource
 from students.specs import MODEL, Assignment
@@ -35,8 +34,6 @@ from students.transfer_sets.transfer_set import TransferSet
 from teachers.errors import TeacherSilent
 from teachers.serving.evaluator import Evaluator
 from teachers.serving.host import TeacherHost
-
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -193,7 +190,7 @@ class StageRunner:
         """One assignment for each rank of each student."""
         for spec in stage.cohort:
             ranks = spec.engine.ranks
-            port = free_port() if ranks > 1 else 0
+            [port] = free_ports(1) if ranks > 1 else [0]
             seconds = stage.timeouts.collective.total_seconds()
             weights = None if spec.weights is None else weights_of(spec.weights, self.store)
             for rank in range(ranks):
@@ -219,11 +216,3 @@ def _wait(stage: Stage, role: Handle[Evaluator], answer: Future[None]) -> None:
         except RoleSilent:
             if not role.responds(SECONDS_FOR_REASON):
                 raise
-
-
-def free_port() -> int:
-    """A free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from cluster.in_process import InProcessRuntime
-from orchestrator.execution.stage_runner import Attempt, StageRunner, free_port
+from orchestrator.execution.stage_runner import Attempt, StageRunner
 from orchestrator.execution.teacher_pool import TeacherPool
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
@@ -82,10 +79,3 @@ def test_a_stage_occupies_its_students_resources_or_its_teachers(tmp_path: Path)
     assert deep.environment == {"OMP_NUM_THREADS": "3"}, "what was resolved at the first attempt"
     [rank] = assignments(tmp_path, graph.stage("teachers.wide"))
     assert rank.device == "cuda"
-
-
-def test_a_free_port_is_one_that_can_be_listened_on() -> None:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", free_port()))
-        with pytest.raises(OSError, match="in use"), socket.socket() as second:
-            second.bind(listening.getsockname())

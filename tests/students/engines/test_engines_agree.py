@@ -1,16 +1,14 @@
 """Whichever engine, ZeRO stage and number of ranks: the same student."""
 
 import multiprocessing
-import socket
 import traceback
-from contextlib import ExitStack
 from dataclasses import replace
 
 import psutil
 import pytest
 import torch
 
-from students.engines.group import Group
+from students.engines.group import Group, free_ports
 from students.optimizers import AdamW, Sgd
 from students.torch_state import use_threads
 from tests.students.engines.engine_cases import (
@@ -65,15 +63,6 @@ def test_a_state_goes_from_engine_to_engine_without_losing_a_bit(optimizer):
 
 
 # --- two ranks: one pair of processes carries out every case, for each imports DeepSpeed again
-
-
-def free_ports(count):
-    """Different ports, for all are held until the last one is known."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def cases(ports):
