@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("victim", ["raylet", pytest.param("gcs_server", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
 def test_another_ray_is_started(tmp_path: Path, victim: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "tests.cluster.lost_ray", str(tmp_path), victim],

@@ -13,6 +13,7 @@ import torch
 from mlflow.tracking._tracking_service import utils
 
 from orchestrator.tracking import mlflow_tracker
+from orchestrator.tracking import writer as writer_module
 from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec
 from orchestrator.tracking.writer import TrackingWriter
@@ -53,7 +54,7 @@ def test_the_files_of_a_home_that_was_moved_or_copied_are_found_and_made_in_its_
     assert len(mlflow.pyfunc.load_model(model.artifact_location).predict(EXAMPLE.numpy())) == 2
 
 
-@pytest.mark.parametrize("name", ["with space", "100%", "a%20b", "what?", "no#1", "?mode=ro#%"])
+@pytest.mark.parametrize("name", ["100 % of a%20b", "what?mode=ro#1"])
 def test_a_home_may_have_any_name(tmp_path, name):
     home = tmp_path / name
     tracker = MlflowTracker(at(home))
@@ -110,7 +111,8 @@ def test_a_database_whose_tables_were_half_changed_is_named(tmp_path):
         MlflowTracker(at(tmp_path))
 
 
-def test_the_end_of_a_run_does_not_wait_for_what_is_no_database(tmp_path):
+def test_the_end_of_a_run_does_not_wait_for_what_is_no_database(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer_module, "SECONDS_WHILE_FAILING", 0.5)
     not_a_database(tmp_path / "mlflow.db")
     said: list[str] = []
     writer = TrackingWriter(lambda: MlflowTracker(at(tmp_path)), RUN, 4, say=said.append)
