@@ -105,7 +105,8 @@ def write_report(folder: Path, report: RunReport) -> None:
     """Stores a report in a run's ``folder``, as it is printed, and its checksum beside it."""
     content = (json.dumps(report.to_json(), indent=1) + "\n").encode()
     # In between there is a report without a checksum, which is read, not one with another's.
-    (folder / CHECKSUM).unlink(missing_ok=True)
+    with suppress(IsADirectoryError):  # It is moved aside below.
+        (folder / CHECKSUM).unlink(missing_ok=True)
     write_atomically(folder / REPORT, content)
     write_atomically(folder / CHECKSUM, _checksum(content).encode())
 
