@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
+from cluster.errors import some_of
 from orchestrator.config import Recipe
 from orchestrator.deep_check.models import check_models
 from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
@@ -92,10 +93,20 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     found.add(problems_from(_sample_problems(recipe, data)))
     models = check_models(recipe, data, loaded.folder)
     found.add(models.problems)
-    found.notes += [*models.notes, *_sizes(recipe, models.skeletons)]
+    found.notes += [*models.notes, *_sizes(recipe, models.skeletons), *_untested(data)]
     found.add(_LayerCheck(recipe, models.skeletons, data.shape, found.hint_shapes).problems())
     found.add(problems_from(_bank_problems(recipe, data)))
     return found
+
+
+def _untested(data: TransferSet) -> Iterator[str]:
+    """Classes of which the test part has no sample, as where a folder of it was forgotten."""
+    tested = set(data.targets[data.test_ids].tolist())
+    if absent := [name for number, name in enumerate(data.class_names) if number not in tested]:
+        yield (
+            f"`transfer_set` has {len(absent)} of {data.classes} classes of which the test part "
+            f"has no sample ({some_of(absent)}): no figure on it is about these."
+        )
 
 
 def _sizes(recipe: Recipe, models: Mapping[str, nn.Module]) -> Iterator[str]:

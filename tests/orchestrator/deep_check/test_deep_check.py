@@ -233,6 +233,22 @@ def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) ->
     assert "only 3 classes" in found[0].message
 
 
+def test_a_class_that_the_test_part_lacks_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "def make(**options):\n"
+        "    rng = np.random.default_rng(0)\n"
+        "    pictures = rng.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)\n"
+        "    classes = np.arange(300) % 3\n"
+        "    return {'train': (pictures, classes), 'test': (pictures[:30], classes[:30] % 2),\n"
+        "            'class_names': ['cat', 'dog', 'owl']}\n"
+    )
+    data = small.recipe()
+    data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
+    [note] = deep_check(small.loaded(tmp_path, data=data), tmp_path / "cache").notes
+    assert "1 of 3 classes of which the test part has no sample (owl)" in note
+
+
 def test_class_maps_of_ones_own_data_are_held_to_its_classes(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         "import numpy as np\n"
