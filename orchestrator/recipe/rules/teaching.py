@@ -15,6 +15,9 @@ from students.objectives.term import Term, needs_teachers
 _OUTPUTS = ("logits", "gate", "gate.penalty")
 """Outputs of a student in training, as in ``students.training.learner``, which needs torch."""
 
+_BY_TEACHERS = ("single_teachers", "direct")
+"""Controls that teachers teach, by the student's own terms."""
+
 
 def _nothing_to_learn_from(recipe: Recipe) -> Iterator[str]:
     if not recipe.teachers and recipe.transfer_set.labelled == 0:
@@ -25,8 +28,9 @@ def _nothing_to_learn_from(recipe: Recipe) -> Iterator[str]:
 
 
 def _terms(recipe: Recipe) -> Iterator[str]:
-    for number, (place, config) in enumerate(taught(recipe)):
-        before = recipe.schedule.names[: None if place == "student" else number]
+    places = list(recipe.taught)
+    for place, config in taught(recipe):
+        before = recipe.schedule.names[: None if place == "student" else places.index(place)]
         for name, term in config.objective.items():
             yield from _term(recipe, f"{place}.objective.{name}", term, (*recipe.teachers, *before))
             if term.active and config.train.micro < term.min_samples:
@@ -97,8 +101,8 @@ def _teachers(recipe: Recipe) -> Iterator[str]:
 def _controls(recipe: Recipe) -> Iterator[str]:
     controls, teachers = recipe.controls, recipe.teachers
     for name in controls:
-        if teachers and recipe.transfer_set.labelled == 0 and name != "single_teachers":
-            left = ", ".join(each for each in controls if each == "single_teachers")
+        if teachers and recipe.transfer_set.labelled == 0 and name not in _BY_TEACHERS:
+            left = ", ".join(each for each in controls if each in _BY_TEACHERS)
             yield (
                 f"`controls` has '{name}', which learns from labels, but `transfer_set.labelled` "
                 f"is 0; write controls: [{left}]"
@@ -154,9 +158,10 @@ def _schedule(recipe: Recipe) -> Iterator[str]:
                 "all the models of the chain teach too; take uniform, or `taught_by: previous`"
             )
     else:
-        own = [recipe.student] * len(schedule.names) + [recipe.student]
-        chain = own if isinstance(schedule, BornAgain) else recipe.taught.values()
-        for teacher, config in zip((None, *schedule.names), chain, strict=True):
+        before = (None, *schedule.names)
+        same = isinstance(schedule, BornAgain)
+        chain = [recipe.student] * len(before) if same else recipe.taught.values()
+        for teacher, config in zip(before, chain, strict=True):
             terms = config.objective
             left = terms if teacher is None else restricted_to(terms, teacher)
             if not needs_teachers(left):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -215,17 +217,27 @@ def test_a_budget_smaller_than_one_view_is_reported_with_what_is_needed(tmp_path
     assert problems(tmp_path, "ensemble.bank=none") == {}
 
 
-def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(
+def own_data(
+    folder: Path, classes: int, tested: str, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """A recipe on data of a function; ``tested`` are the targets of its test part."""
+    more = "" if names is None else f", 'class_names': {list(names)}"
+    (folder / "own.py").write_text(
         "import numpy as np\n"
         "def make(**options):\n"
         "    rng = np.random.default_rng(0)\n"
         "    pictures = rng.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)\n"
-        "    classes = np.arange(300) % 3\n"
-        "    return {'train': (pictures, classes), 'test': (pictures[:30], classes[:30])}\n"
+        f"    classes = np.arange(300) % {classes}\n"
+        f"    tested = {tested}\n"
+        "    test = pictures[:len(tested)], tested\n"
+        f"    return {{'train': (pictures, classes), 'test': test{more}}}\n"
     )
-    data = small.recipe()
-    data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
+    section = {"kind": "custom", "source": "own.py:make", "validation": 30}
+    return small.recipe() | {"transfer_set": section}
+
+
+def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) -> None:
+    data = own_data(tmp_path, 3, "classes[:30]")
     data["ensemble"] = {"bank": {"top_k": 3}}
     loaded = small.loaded(tmp_path, data=data)
     found = deep_check(loaded, tmp_path / "cache").problems
@@ -234,32 +246,13 @@ def test_a_top_k_of_all_classes_of_ones_own_data_is_a_problem(tmp_path: Path) ->
 
 
 def test_a_class_that_the_test_part_lacks_is_noted(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(
-        "import numpy as np\n"
-        "def make(**options):\n"
-        "    rng = np.random.default_rng(0)\n"
-        "    pictures = rng.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)\n"
-        "    classes = np.arange(300) % 3\n"
-        "    return {'train': (pictures, classes), 'test': (pictures[:30], classes[:30] % 2),\n"
-        "            'class_names': ['cat', 'dog', 'owl']}\n"
-    )
-    data = small.recipe()
-    data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
+    data = own_data(tmp_path, 3, "classes[:30] % 2", ["cat", "dog", "owl"])
     [note] = deep_check(small.loaded(tmp_path, data=data), tmp_path / "cache").notes
     assert "1 of 3 classes of which the test part has no sample (owl)" in note
 
 
 def test_class_maps_of_ones_own_data_are_held_to_its_classes(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(
-        "import numpy as np\n"
-        "def make(**options):\n"
-        "    rng = np.random.default_rng(0)\n"
-        "    pictures = rng.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8)\n"
-        "    classes = np.arange(300) % 4\n"
-        "    return {'train': (pictures, classes), 'test': (pictures[:2], classes[:2])}\n"
-    )
-    data = small.recipe()
-    data["transfer_set"] = {"kind": "custom", "source": "own.py:make", "validation": 30}
+    data = own_data(tmp_path, 4, "classes[:2]")
 
     def messages(*settings: str) -> list[str]:
         loaded = small.loaded(tmp_path, *settings, data=data)
@@ -302,6 +295,11 @@ def test_a_layer_that_an_assistant_lacks_is_named_with_the_term_that_reads_it(
     assert list(found) == ["schedule.path.0.objective.look.guided"]
     earlier = own.replace("wide", "assistants.1").replace("hidden.7", "hidden.0")
     later = f"student.objective={{soft_targets: 0.9, look: {earlier}}}"
+    second = (
+        f"{{model: {{kind: mlp, hidden: [20]}}, objective: {{soft_targets: 1, look: {earlier}}}}}"
+    )
+    two = f"schedule={{kind: assistants, path: [{{kind: mlp, hidden: [24]}}, {second}]}}"
+    assert problems(tmp_path, two) == {}, "the first one has no objective of its own"
     assert problems(tmp_path, path_of(24), later) == {}
 
 

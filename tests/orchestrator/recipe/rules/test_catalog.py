@@ -185,6 +185,12 @@ def test_deepspeed_key_that_the_recipe_owns_is_a_problem_that_says_why(
 
 
 FINE: list[tuple[str, ...]] = [
+    (
+        "transfer_set.labelled=0",
+        "student.objective={soft_targets: 1.0}",
+        "controls=[direct]",
+        "schedule={kind: born_again}",
+    ),
     ("student.objective.task.weight=0",),
     ("student.objective={task: 0, soft_targets: 1}",),
     ("transfer_set.views=4", "transfer_set.augment={kind: shift, pixels: 1}"),
