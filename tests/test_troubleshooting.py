@@ -50,10 +50,10 @@ NOT_MET = {
     "students/knowledge.py": "a mistake in this program",
     "students/models/build.py": "a mistake in a new built-in model",
     "teachers/bank/columns.py": "a mistake in this program",
-    "teachers/bank/sealed_file.py": "told as `is corrupt`",
+    "teachers/bank/sealed_file.py": "quoted as `is corrupt`",
     "teachers/weighting/rule.py": "a mistake in this program",
-    "none within … s": "told as `did not answer in time`",
-    "one of its own processes has ended": "told as `Ray did not start`",
+    "none within … s": "quoted as `did not answer in time`",
+    "one of its own processes has ended": "quoted as `Ray did not start`",
     "is '…', which …": "a frame of the causes beside it, which are on the page",
     "first to sample …": "a frame of the causes beside it, which are on the page",
 }

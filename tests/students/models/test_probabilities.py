@@ -1,4 +1,4 @@
-"""Outputs that are probabilities are told from logits, however few or weak they are."""
+"""Outputs that are probabilities are distinguished from logits, however few or weak they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that hold no weights are told for what they are, and nothing of them is run."""
+"""Files that hold no weights are named for what they are, and nothing of them is run."""
 
 from __future__ import annotations
 
