@@ -9,6 +9,7 @@ soft_targets       KL from the teachers' softened distribution; or only where it
 decoupled          soft targets as the label's class against the others, and the others
 correlation        correlation with the ensemble's probabilities over classes and samples
 squared_distance   to the teachers' mean logits, or to the ensemble's distribution
+born_again         labels weighted by the teachers' confidence; soft targets with permuted classes
 virtual_teacher    KL from a distribution that is a formula of the label
 hint               squared distance of layers to teachers' layers, of one or of several
 relations          distances and angles between samples, against a layer or the ensemble

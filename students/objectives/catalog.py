@@ -16,6 +16,8 @@ TERMS = {
     "conditional": "students.objectives.soft_targets:Conditional",
     "decoupled": "students.objectives.decoupled:Decoupled",
     "correlation": "students.objectives.correlation:Correlation",
+    "confidence_weighted": "students.objectives.born_again:ConfidenceWeighted",
+    "permuted_targets": "students.objectives.born_again:PermutedTargets",
     "virtual_teacher": "students.objectives.virtual_teacher:VirtualTeacher",
     "hint": "students.objectives.hint:Hint",
     "multi_group_hint": "students.objectives.hint:MultiGroupHint",

@@ -51,9 +51,14 @@ class Objective:
         return {name: weight for name, weight in weights.items() if weight > 0}
 
     def term_loss(
-        self, name: str, outputs: Mapping[str, Tensor], batch: Batch, knowledge: Knowledge
+        self,
+        name: str,
+        outputs: Mapping[str, Tensor],
+        batch: Batch,
+        knowledge: Knowledge,
+        epoch: int = 0,
     ) -> Tensor:
-        """The loss of one term, without its weight.
+        """The loss of one term in ``epoch``, without its weight.
 
         Raises:
             ObjectiveError: the term needs teachers and ``knowledge`` has none.
@@ -65,7 +70,7 @@ class Objective:
                 path=f"objective.{name}",
             )
         given = vars(self.contexts[name])
-        inputs = TermInputs(**given, outputs=outputs, batch=batch, knowledge=knowledge)
+        inputs = TermInputs(**given, outputs=outputs, batch=batch, knowledge=knowledge, epoch=epoch)
         return self.terms[name].loss(inputs)
 
     def __call__(
@@ -87,7 +92,7 @@ class Objective:
         values: dict[str, Tensor] = {}
         weights = self.weights_in(epoch)
         for name, weight in weights.items():
-            value = self.term_loss(name, outputs, batch, knowledge)
+            value = self.term_loss(name, outputs, batch, knowledge, epoch)
             values[name] = value.detach()
             loss = weight * value if loss is None else loss + weight * value
         if loss is None or not values:
@@ -121,7 +126,8 @@ class Objective:
             inputs = self.terms[name].outputs_used(name)
             leaves = {each: copies[each].detach().requires_grad_() for each in inputs}
             with torch.enable_grad():
-                loss = weight * self.term_loss(name, {**copies, **leaves}, batch, knowledge)
+                losses = self.term_loss(name, {**copies, **leaves}, batch, knowledge, epoch)
+                loss = weight * losses
             if not loss.requires_grad:
                 norms[name] = loss.new_zeros((), dtype=torch.float64)
                 continue
@@ -138,11 +144,13 @@ def build_objective(
     mean: Mean,
     teachers: Sequence[str] = (),
     gate: Gating | None = None,
+    seed: int = 0,
 ) -> Objective:
     """The objective that ``config`` describes.
 
     ``temperature`` and ``mean`` are the ensemble's: the first for terms that name none.
     ``teachers`` are the names of the K teachers in the order in which ``Knowledge`` holds them.
+    ``seed`` is the student's, for terms that draw at random.
 
     Raises:
         ObjectiveError: no term has a weight above zero, or a term learns from a teacher that
@@ -161,6 +169,7 @@ def build_objective(
             (term.temperature if isinstance(term, SofteningTerm) else None) or temperature,
             mean,
             _layer_pairs(name, term, teachers),
+            seed,
         )
         for name, term in terms.items()
     }

@@ -79,23 +79,25 @@ class LayerPair:
 @dataclass(frozen=True)
 class TermContext:
     """What a loss depends on beside the term's settings and the micro-batch: the term's ``name``,
-    the ``temperature`` (the term's own or the ensemble's), the ensemble's ``mean``, and the
-    ``layers`` that the term compares."""
+    the ``temperature`` (the term's own or the ensemble's), the ensemble's ``mean``, the ``layers``
+    that the term compares, and the ``seed`` of what it draws, the student's."""
 
     name: str
     temperature: float
     mean: Mean
     layers: tuple[LayerPair, ...]
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class TermInputs(TermContext):
-    """One micro-batch as a term sees it. ``outputs`` are the learner's: ``logits`` [B, C] and,
-    by name, the guided layers [B, ...]."""
+    """One micro-batch of ``epoch`` as a term sees it. ``outputs`` are the learner's: ``logits``
+    [B, C] and, by name, the guided layers [B, ...]."""
 
     outputs: Mapping[str, Tensor]
     batch: Batch
     knowledge: Knowledge
+    epoch: int
 
     @property
     def logits(self) -> Tensor:

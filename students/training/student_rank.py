@@ -118,6 +118,7 @@ class StudentRank:
             mean=spec.mean,
             teachers=assignment.teachers,
             gate=spec.gate,
+            seed=spec.seed,
         )
         checkpoints = CheckpointFolder(
             assignment.stage_folder, assignment.attempt, spec.train.checkpoint.keep

@@ -180,7 +180,9 @@ def test_without_teachers_all_rows_are_zero(mean):
 
 def mean_distribution(knowledge, temperature, mean, **form):
     """What a term at this temperature is given."""
-    inputs = TermInputs("", temperature, mean, (), outputs={}, batch=None, knowledge=knowledge)
+    inputs = TermInputs(
+        "", temperature, mean, (), 0, outputs={}, batch=None, knowledge=knowledge, epoch=0
+    )
     return inputs.mean_distribution(**form)
 
 

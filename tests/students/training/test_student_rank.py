@@ -13,6 +13,7 @@ from students.errors import StaleAttempt
 from students.events import Committed, EpochReport, Resumed, Warned
 from students.knowledge import Batch
 from students.models.network import weights_sha256
+from students.objectives.born_again import PermutedTargets
 from students.specs import MODEL, Samples, StudentSpec
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.outcome import VALIDATION, read_logits, weights_file
@@ -26,6 +27,9 @@ from tests.students import tiny
 STEPS = 8
 SPECS = {
     "dropout_and_checkpoints_in_mid_epoch": tiny.spec(tiny.DROPOUT, lr_schedule="cosine"),
+    "targets_permuted_in_each_epoch": replace(
+        tiny.spec(tiny.NORMS), objective={"permuted": PermutedTargets(temperature=1.0)}
+    ),
     "batch_norms_and_adamw": tiny.spec(
         tiny.NORMS, optimizer={"kind": "adamw"}, checkpoint={"every": "epoch", "keep": 1}
     ),

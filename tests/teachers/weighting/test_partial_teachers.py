@@ -10,6 +10,7 @@ from torch import Tensor
 
 from students.knowledge import Batch, Knowledge, Question
 from students.models.network import Spread
+from students.objectives.born_again import ConfidenceWeighted, PermutedTargets
 from students.objectives.correlation import Correlation
 from students.objectives.cross_entropy import HardTargets
 from students.objectives.decoupled import Decoupled
@@ -36,6 +37,7 @@ RULES: list[WeightingRule] = [
 TERMS: list[Term] = [
     SoftTargets(), SoftTargets(standardize=True), HardTargets(), LogitL2(), ProbabilityL2(),
     Conditional(), Decoupled(), Correlation(), RelationDistance(), RelationAngle(),
+    ConfidenceWeighted(), PermutedTargets(),
 ]  # fmt: skip
 LABELS = torch.arange(BATCH) % CLASSES
 

@@ -50,7 +50,7 @@ BROKEN = [
     *[((f"student.objective.{kind}=1", "transfer_set.labelled=0", "student.objective.task=null",
         "controls=[]"),
        f"student.objective.{kind}", ["learns from labels", "`transfer_set.labelled` is 0"])
-      for kind in ("conditional", "decoupled", "virtual_teacher")],
+      for kind in ("conditional", "decoupled", "confidence_weighted", "virtual_teacher")],
     (("student.objective.decoupled={target: 0, others: 0}",),
      "student.objective.decoupled", ["must have `target` or `others` above 0"]),
     (("student.objective.correlation={between: 0, within: 0}",),
