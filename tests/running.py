@@ -258,3 +258,15 @@ def runs_of(home: Path, experiment: str = "small") -> Sequence[tuple[str, str]]:
         found = database.execute(question, (experiment,)).fetchall()
     database.close()
     return found
+
+
+def tags_of(home: Path, digest: str) -> dict[str, str]:
+    """The tags of a stage's run in MLflow."""
+    question = """
+        SELECT t.key, t.value FROM tags t JOIN tags s ON s.run_uuid = t.run_uuid
+        WHERE s.key = 'stillhouse.stage' AND s.value LIKE ?
+    """
+    with sqlite3.connect(f"file:{home}/mlflow.db?mode=ro", uri=True) as database:
+        found = dict(database.execute(question, (f"{digest}:%",)).fetchall())
+    database.close()
+    return found

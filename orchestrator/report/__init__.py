@@ -13,6 +13,8 @@ Showing stored figures
   render_tables      tables, and a report in the terminal
   render_page        both and the pictures, as ``report.md``
   plots              PNG files (needs matplotlib)
+  plot_chain         accuracy along a chain of models
+  plot_stages        the graph of stages, with times
   plot_elements      panels, lines, heat maps, axes, legends of which these are made
   plot_labels        what stands for a class in them
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.execution.graph_run import GraphResult
+from orchestrator.execution.stage_works import StageResult
 from orchestrator.formatting import writable
 from orchestrator.home.store import Store
 from orchestrator.planning.stage import StageRole
@@ -67,7 +68,7 @@ def collect_run(
         generations_ensemble=figures.ensemble_report(
             "generations", graph.ensembles.get(stage.title), [*generations.values(), taught]
         ),
-        stages=tuple(StageReport(r.stage.title, r.stage.digest, r.ran, r.seconds) for r in results),
+        stages=tuple(_stages(results)),
         curves=tuple(_curves(finished)),
         soft_targets=figures.soft_targets(),
         omitted=tuple(sorted(graph.data.transfer_set.omit)),
@@ -83,6 +84,15 @@ def collect_run(
         failures=tuple(line for r in own for line in store.failures(r.stage.digest)),
         format=FORMAT,
     )
+
+
+def _stages(results: Sequence[StageResult]) -> Iterator[StageReport]:
+    titles: dict[str, str] = {}
+    for result in results:
+        stage = result.stage
+        needs = tuple(titles[need] for need in stage.needs)
+        yield StageReport(stage.title, stage.digest, result.ran, result.seconds, needs)
+        titles.setdefault(stage.digest, stage.title)
 
 
 def _escapes(names: Sequence[str]) -> Iterator[str]:

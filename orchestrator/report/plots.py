@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from cluster.errors import first_line
+from orchestrator.report.plot_chain import chain_figure
 from orchestrator.report.plot_elements import (
     LINES,
     add_legend,
@@ -23,6 +24,7 @@ from orchestrator.report.plot_elements import (
     panels,
 )
 from orchestrator.report.plot_labels import class_labels, numbers_explained
+from orchestrator.report.plot_stages import stages_figure
 from orchestrator.report.render_tables import LABEL
 from orchestrator.results.run_report import LearningCurve, ModelReport, RunReport, SoftTargets
 from orchestrator.results.teaching_report import TermReport, WeightingReport
@@ -83,6 +85,19 @@ SIZES = Picture(
     "parameters of all its teachers.",
 )
 
+CHAIN = Picture(
+    "chain_accuracy.png",
+    "Accuracy along the chain",
+    "From the ensemble over each intermediate model to the student. A chain pays where the student "
+    "ends above the level of `direct`, which the teachers teach without intermediate models.",
+)
+STAGES = Picture(
+    "stages.png",
+    "Graph of stages",
+    "Each stage takes models of those to the left that arrows come from. Dashed: stored before "
+    "this run.",
+)
+
 
 def draw_pictures(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """Draws what the report has figures for into ``folder``; gives the pictures, and a sentence on
@@ -98,6 +113,8 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...],
         (_explained(WEIGHTS, report.teacher_weights), weights_figure, report.teacher_weights),
         (TERMS, terms_figure, report.terms if len(report.terms) > 1 else None),
         (SIZES, sizes_figure, report.models()),
+        (CHAIN, chain_figure, report if report.chain and report.student else None),
+        (STAGES, stages_figure, report.stages if any(s.needs for s in report.stages) else ()),
     )
     drawn, failed = [], []
     for picture, draw, figures in all_pictures:

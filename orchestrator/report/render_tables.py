@@ -55,7 +55,7 @@ def _accuracy(models: Sequence[ModelReport]) -> Grid:
         some = "" if model.classes is None else f" ({len(model.classes)} classes)"
         validation = _percent(model.validation.accuracy) if model.validation else ABSENT
         mark = "*" if is_optimistic(model) else ""
-        rows.append((_label(model) + some, *_scores(model.test), validation + mark))
+        rows.append((model_label(model) + some, *_scores(model.test), validation + mark))
         if model.corrected is not None:
             rows.append((f"{model.name}, prior corrected", *_scores(model.corrected), ABSENT))
     return Grid("Accuracy", headers, tuple(rows))
@@ -66,7 +66,8 @@ def _scores(scores: PartScores) -> tuple[str, ...]:
     return _percent(scores.accuracy), f"{scores.nll:.4f}", _percent(scores.ece), agreement
 
 
-def _label(model: ModelReport) -> str:
+def model_label(model: ModelReport) -> str:
+    """What a model is called in tables and pictures."""
     if model.role in ("assistant", "generation"):
         return f"{model.role} {model.name.rpartition('.')[2]}"
     if model.name == "generations":
@@ -79,7 +80,7 @@ def _size(models: Sequence[ModelReport], largest: int) -> Grid:
     headers = ("model", "parameters", "MACs", "bytes", "ms, batch 1", "ms, batch 64", "relative")
     rows = tuple(
         (
-            _label(model),
+            model_label(model),
             *(f"{count:,}" for count in (model.parameters, model.macs, model.bytes)),
             *(_figure(model.latency_ms.get(batch)) for batch in ("1", "64")),
             relative_size(model.parameters, largest),

@@ -60,12 +60,14 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class StageReport:
-    """One stage: whether it ran now or was stored, and its seconds in this run."""
+    """One stage: whether it ran now or was stored, its seconds in this run, and the stages that it
+    ``needs``, by name."""
 
     name: str
     digest: str
     ran: bool
     seconds: float
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,17 @@ class RunReport:
             return student, untaught, None
         return student, untaught, student - untaught
 
+    @property
+    def chain(self) -> tuple[ModelReport, ...]:
+        """The intermediate models between teachers and student, in order."""
+        return (*self.assistants.values(), *self.generations.values())
+
     def models(self) -> tuple[ModelReport, ...]:
         """All models as tables show them: teachers, ensemble, students, controls."""
         models = (
             *self.teachers.values(),
             self.ensemble,
-            *self.assistants.values(),
-            *self.generations.values(),
+            *self.chain,
             self.generations_ensemble,
             self.student,
             *self.students.values(),

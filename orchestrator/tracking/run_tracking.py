@@ -20,6 +20,7 @@ from orchestrator.tracking.mlflow_tracker import MlflowTracker, TrackerLocation
 from orchestrator.tracking.tracker import RunSpec, Status, code_version, flatten
 from orchestrator.tracking.writer import TrackingWriter
 from students.events import Committed, Event
+from students.specs import StageOutput
 from students.storage.step_log import Segments
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -100,6 +101,9 @@ class RunTracking:
         tags = {"stillhouse.repeat": str(stage.repeat), **lineage(self._graph)}
         for ref in stage.teachers:
             tags[f"stillhouse.teacher.{ref.name}"] = ref.stage
+        for student in stage.cohort:
+            if isinstance(student.weights, StageOutput):
+                tags["stillhouse.starts_from"] = student.weights.stage
         identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
         spec = RunSpec(stage.title, identity, flatten(stage.fingerprint), tags)
         folder = self._store.folder(stage.digest)

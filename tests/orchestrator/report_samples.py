@@ -156,7 +156,7 @@ def report(student=0.9289, untaught=0.8889, **more):
         "controls": {"label_smoothing": model("label_smoothing", "control", 0.9022)},
         "stages": (
             StageReport("teachers.wide", "1" * 64, False, 0.0),
-            StageReport("student", "2" * 64, True, 9.5),
+            StageReport("student", "2" * 64, True, 9.5, ("teachers.wide",)),
         ),
         "curves": (curve("student", 0.93), curve("untaught", 0.89), curve("label_smoothing", 0.9)),
         "soft_targets": soft_targets(),

@@ -13,7 +13,7 @@ from tests.orchestrator.planning.test_schedules import (
     generations,
     path,
 )
-from tests.running import Finished, copy_of, finished, undisturbed
+from tests.running import Finished, copy_of, finished, tags_of, undisturbed
 
 TRAIN = "{epochs: 20, threads: 1, optimizer: {lr: 0.1}}"
 FIRST, SECOND = (f"{{model: {model}, train: {TRAIN}}}" for model in (SMALLER, SMALLEST))
@@ -45,6 +45,23 @@ def test_the_student_is_taught_by_the_assistant_alone(
     direct = undisturbed(tmp_path_factory).object["student"]["weights_sha256"]
     assert chain.object["controls"]["direct"]["weights_sha256"] == direct
     assert chain.object["student"]["weights_sha256"] != direct
+
+
+def test_each_stage_of_a_chain_is_a_nested_run_with_its_teachers_digests(chain: Finished) -> None:
+    digests = {stage["name"]: stage["digest"] for stage in chain.object["stages"]}
+    assistant, student = (tags_of(chain.home, digests[n]) for n in ("assistants.1", "student"))
+    assert assistant["mlflow.parentRunId"] == student["mlflow.parentRunId"]
+    teachers = {f"stillhouse.teacher.{n}": digests[f"teachers.{n}"] for n in ("wide", "deep")}
+    assert teachers.items() <= assistant.items()
+    taught = {name: digest for name, digest in student.items() if ".teacher." in name}
+    assert taught == {"stillhouse.teacher.assistants.1": digests["assistants.1"]}
+
+
+def test_the_page_shows_the_graph_and_the_accuracy_along_the_chain(chain: Finished) -> None:
+    needs = {stage["name"]: stage["needs"] for stage in chain.object["stages"]}
+    assert needs["assistants.1"] == ["teachers.wide", "teachers.deep"]
+    assert needs["student"] == ["assistants.1"]
+    assert {"stages.png", "chain_accuracy.png"} <= set(chain.object["artifacts"])
 
 
 def test_a_longer_path_runs_only_the_rest(chain: Finished, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from orchestrator.report.plot_chain import chain_figure
 from orchestrator.report.plot_labels import class_labels
+from orchestrator.report.plot_stages import stages_figure
 from orchestrator.report.plots import (
     curves_figure,
     draw_pictures,
@@ -18,7 +20,7 @@ from orchestrator.report.plots import (
     terms_figure,
     weights_figure,
 )
-from orchestrator.results.run_report import LearningCurve, RunReport, SoftTargets
+from orchestrator.results.run_report import LearningCurve, RunReport, SoftTargets, StageReport
 from orchestrator.results.teaching_report import WeightingReport
 from tests.orchestrator.report_samples import (
     curve,
@@ -27,6 +29,14 @@ from tests.orchestrator.report_samples import (
     soft_targets,
     teacher_weights,
     terms,
+)
+
+CHAIN = report(
+    assistants={
+        "1": model("assistants.1", "assistant", 0.955, 9000),
+        "2": model("assistants.2", "assistant", 0.945, 4000),
+    },
+    controls={"direct": model("direct", "control", 0.925)},
 )
 
 
@@ -43,8 +53,9 @@ def titles(figure: Figure) -> list[str]:
         weights_figure(teacher_weights()),
         terms_figure(terms()),
         sizes_figure(report().models()),
+        chain_figure(CHAIN),
     ],
-    ids=["curves", "soft targets", "weights", "terms", "sizes"],
+    ids=["curves", "soft targets", "weights", "terms", "sizes", "chain"],
 )
 def test_every_picture_has_a_title_and_names_its_axes(figure: Figure) -> None:
     assert titles(figure)
@@ -176,3 +187,40 @@ def test_a_term_that_is_not_computed_leaves_a_gap() -> None:
 )
 def test_odd_weights_are_drawn(odd: WeightingReport) -> None:
     weights_figure(odd).canvas.draw()
+
+
+def test_a_chain_is_drawn_from_the_ensemble_to_the_student_beside_the_controls() -> None:
+    (axes,) = chain_figure(CHAIN).axes
+    names = [label.get_text().partition("\n")[0] for label in axes.get_xticklabels()]
+    assert names == ["ensemble", "assistant 1", "assistant 2", "student"]
+    test, _, untaught, direct = axes.lines
+    assert test.get_ydata()[1:3] == pytest.approx([95.5, 94.5])
+    assert (untaught.get_ydata()[0], direct.get_ydata()[0]) == pytest.approx((88.89, 92.5))
+
+
+def test_only_a_chain_has_a_picture_of_its_accuracy(tmp_path: Path) -> None:
+    drawn = {
+        name: {picture.file for picture in draw_pictures(each, tmp_path)[0]}
+        for name, each in (("chain", CHAIN), ("offline", report()))
+    }
+    assert drawn["chain"] - drawn["offline"] == {"chain_accuracy.png"}
+    assert "stages.png" in drawn["offline"]
+
+
+def test_each_stage_is_drawn_right_of_what_it_needs_with_its_time() -> None:
+    stages = [
+        StageReport("teachers.wide", "1", False, 0.0),
+        StageReport("assistants.1", "2", True, 12.3, ("teachers.wide",)),
+        StageReport("student", "3", True, 9.5, ("assistants.1",)),
+        StageReport("student#2", "4", True, 9.5, ("assistants.1",)),
+        StageReport("controls.direct", "5", True, 4.0, ("teachers.wide",)),
+    ]
+    (axes,) = stages_figure(stages).axes
+    boxes = {text.get_text(): text.get_position()[0] for text in axes.texts if text.get_text()}
+    assert boxes == {
+        "teachers.wide\nstored": 0,
+        "assistants.1\n12 s": 1,
+        "student\n9.5 s": 2,
+        "controls.direct\n4.0 s": 1,
+    }
+    assert sum(not text.get_text() for text in axes.texts) == 3, "an arrow for each need"

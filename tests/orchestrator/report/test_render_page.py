@@ -35,7 +35,7 @@ def test_the_page_has_its_tables_and_its_pictures_beside_it(written):
     pictures = re.findall(r"^!\[[^\]]+\]\(([^)]+)\)\n\n\*[A-Z].+\.\*$", text, re.MULTILINE)
     assert pictures == [
         "learning_curves.png", "mean_soft_targets.png", "teacher_weights.png", "loss_terms.png",
-        "accuracy_and_size.png",
+        "accuracy_and_size.png", "stages.png",
     ], "each with a caption"  # fmt: skip
     for picture in pictures:
         pixels = imread(folder / picture)
@@ -46,10 +46,12 @@ def test_the_page_has_its_tables_and_its_pictures_beside_it(written):
     assert "\\<b> is \\*not\\* markup" in text
 
 
-def test_a_report_without_weights_and_terms_has_three_pictures(tmp_path):
+def test_a_report_without_weights_and_terms_has_four_pictures(tmp_path):
     complete = write_page(FinishedRun((report(),), None, tmp_path)).report
     pictures = {name for name in complete.artifacts if name.endswith(".png")}
-    assert pictures == {"learning_curves.png", "mean_soft_targets.png", "accuracy_and_size.png"}
+    assert pictures == {
+        "learning_curves.png", "mean_soft_targets.png", "accuracy_and_size.png", "stages.png",
+    }  # fmt: skip
 
 
 def test_the_report_is_written_before_the_pictures(tmp_path, monkeypatch):

@@ -44,7 +44,7 @@ def test_the_json_has_the_promised_names():
     promised = {"name", "recipe_digest", "outcome", "seconds", "student", "untaught", "students"}
     promised |= {"teachers", "stages", "artifacts"}
     assert promised <= plain.keys()
-    assert {"name", "digest", "ran", "seconds"} == plain["stages"][0].keys()
+    assert {"name", "digest", "ran", "seconds", "needs"} == plain["stages"][0].keys()
     for one in (plain["student"], plain["untaught"], *plain["teachers"].values()):
         for part in ("test", "validation"):
             assert {"accuracy", "nll", "ece", "agreement"} <= one[part].keys()
