@@ -33,6 +33,7 @@ class Samples:
 
 MODEL = "model"
 """What a student is called that is alone in its stage."""
+_ANCHOR = "anchor."
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,21 @@ class StageOutput:
 
     stage: str
     name: str = MODEL
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether it is a model as it was at the end of an earlier epoch of its training."""
+        return self.name.startswith(_ANCHOR)
+
+    @classmethod
+    def anchor(cls, stage: str, epoch: int) -> StageOutput:
+        """What the one model of ``stage`` was after so many epochs."""
+        return cls(stage, f"{_ANCHOR}{epoch}")
+
+
+def anchor_epoch(name: str) -> int:
+    """After how many epochs the anchor of that name is stored."""
+    return int(name.removeprefix(_ANCHOR))
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,8 @@ class Assignment:
 
     ``teachers`` are the names of its teachers, in the order in which knowledge holds them;
     ``hint_shapes`` are the per-sample shapes of the teachers' layers that hint terms refer
-    to; ``stage_folder`` is this stage's.
+    to; ``stage_folder`` is where this stage is trained; ``extras`` name what it leaves there beside
+    its outcome, by the number of epochs after which it does.
     """
 
     spec: StudentSpec
@@ -86,3 +103,4 @@ class Assignment:
     device: str = "cpu"
     group: Group = field(default_factory=Group)
     hint_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    extras: Mapping[int, str] = field(default_factory=dict)

@@ -196,7 +196,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
             "does": _describe(node, store),
             "teachers": [] if isinstance(node, Choice) else [ref.name for ref in node.teachers],
             "digest": node.digest,
-            "stored": store.has_result(node.digest),
+            "stored": store.has_result(node),
             "reason": "",
         }
         for node in graph.nodes

@@ -101,7 +101,7 @@ def admit(
     )
     write_probe_answers(teacher.folder, inference, answers)
     write_record(teacher.folder, verdict)
-    sentences = [*verdict.problems, *filter(None, [verdict.unfaithful])]
+    sentences = (verdict.of_anchor() if ref.output.is_anchor else verdict).sentences
     if sentences and ref.gate != "warn":
         raise TeacherError("\n".join(sentences), path=ref.path)
     for sentence in (*sentences, *verdict.doubts):

@@ -69,4 +69,4 @@ def _missing(graph: Graph, store: Store) -> Iterator[Stage]:
 
 
 def _can_begin(stage: Stage, store: Store) -> bool:
-    return all(store.outcomes(need) for need in stage.needs)
+    return all(store.outcome(output) for output in stage.references())

@@ -11,6 +11,7 @@ from orchestrator.execution.event_relay import RoleFailed
 from orchestrator.execution.failure_policy import Cause, Failure, StageGivenUp, decide, failure_of
 from orchestrator.execution.stage_runner import Attempt, StageRunner
 from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.home.extra_outputs import add_extras, training_folder
 from orchestrator.planning.thread_allocation import resolve
 from students.storage.attempts import begin_attempt
 from teachers.errors import TeacherError, TeacherSilent
@@ -39,6 +40,12 @@ class StageAttempts:
             Exception: what another attempt cannot change.
             KeyboardInterrupt: no graph wants the stage any more.
         """
+        self._train()
+        # It was resumed from behind an extra output that was not asked for until then.
+        if self._session.store.missing_extras(self._work.stage):
+            self._train()
+
+    def _train(self) -> None:
         work = self._work
         teachers = self._teachers()
         shelves = {teacher.folder for teacher in teachers if teacher.will_store}
@@ -64,10 +71,13 @@ class StageAttempts:
         known = {name: config for name, config in configs.items() if config is not None}
         chosen = resolve(stage, session.cores, known)
         resolved = session.store.begin(stage.digest, stage.fingerprint, chosen)
-        number = begin_attempt(session.store.folder(stage.digest))
+        folder = training_folder(session.store, stage)
+        number = begin_attempt(folder)
         work.on_begin(number)
         gone = any(failure.cause is Cause.ANSWERS for failure in self._failures)
-        attempt = Attempt(number, resolved, work.on_event, work.stopping, start_all=gone)
+        again = folder != session.store.folder(stage.digest)
+        on_event = work.on_event_again if again else work.on_event
+        attempt = Attempt(number, resolved, on_event, work.stopping, start_all=gone)
         runner = StageRunner(session.store, session.pool, session.cores)
         try:
             runner.run(stage, teachers, session.transfer_set(stage.data), attempt)
@@ -77,6 +87,8 @@ class StageAttempts:
         except (RoleLost, RoleSilent) as error:
             self._decide(f"a role of stage '{stage.title}'", error)
             return False
+        if again:
+            add_extras(session.store, stage)
         return True
 
     def _decide(self, role: str, error: Exception) -> None:

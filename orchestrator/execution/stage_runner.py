@@ -20,13 +20,14 @@ from orchestrator.execution.side_by_side import for_each
 from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.execution.teacher_pool import TeacherPool
 from orchestrator.execution.teacher_startup import TeacherStartup
+from orchestrator.home.extra_outputs import training_folder
 from orchestrator.home.store import Store
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved, ranks_of, resolve, resources_of
 from students.engines.group import LOOPBACK, Group, free_ports
 from students.events import Event
 from students.knowledge import KnowledgeSource
-from students.specs import MODEL, Assignment
+from students.specs import MODEL, Assignment, anchor_epoch
 from students.storage.outcome import TEST, read_logits
 from students.training.questions import NoTeachers
 from students.training.student_rank import StudentRank
@@ -188,6 +189,8 @@ class StageRunner:
 
     def _assignments(self, stage: Stage, attempt: Attempt) -> Iterator[Assignment]:
         """One assignment for each rank of each student."""
+        folder = training_folder(self.store, stage)
+        extras = self.store.missing_extras(stage)
         for spec in stage.cohort:
             ranks = spec.engine.ranks
             [port] = free_ports(1) if ranks > 1 else [0]
@@ -197,13 +200,14 @@ class StageRunner:
                 yield Assignment(
                     spec=replace(spec, weights=weights),
                     data=replace(stage.data, cache=self.store.cache),
-                    stage_folder=self.store.folder(stage.digest),
+                    stage_folder=folder,
                     attempt=attempt.number,
                     threads=attempt.resolved["student"],
                     teachers=tuple(ref.name for ref in stage.teachers),
                     device=device(stage.resources),
                     group=Group(rank, ranks, LOOPBACK, port, seconds),
                     hint_shapes=stage.hint_shapes,
+                    extras={anchor_epoch(name): name for name in extras},
                 )
 
 

@@ -105,6 +105,16 @@ class StageWork:
             self.resumed = event
         self._tell(lambda stage, watcher: watcher.on_event(stage, event))
 
+    def on_event_again(self, event: Event) -> None:
+        """The students have reported ``event`` in a training beside the stage's outcome.
+
+        Its commits are not passed on: the stage's own step log has the same rows.
+        """
+        if isinstance(event, Committed):
+            self.step = event.step
+        else:
+            self.on_event(event)
+
     def on_failure(self, sentence: str) -> None:
         """An attempt has failed."""
         self._tell(lambda stage, watcher: watcher.on_failure(stage, sentence))
@@ -119,18 +129,28 @@ class StageWorks:
 
     def __init__(self, session: Session, slots: int) -> None:
         self._session = session
-        self._works: dict[str, StageWork] = {}
+        self._works: dict[tuple[str, tuple[str, ...]], StageWork] = {}
         self._lock = threading.Lock()
         self._changed = threading.Condition()
         self._slots = self._free = slots
         self._storing: set[Path] = set()
 
     def join(self, stage: Stage, watcher: StageWatcher) -> StageWork:
-        """The work on ``stage``, which is begun if it is not under way."""
+        """The work on ``stage``, which is begun if it is not under way with all its extra outputs;
+        of two works on one stage the second waits for the first."""
         with self._lock:
-            work = self._works.get(stage.digest)
-            if work is None or work.stopping.is_set():
-                work = self._works[stage.digest] = StageWork(stage)
+            work = next(
+                (
+                    each
+                    for (digest, extras), each in self._works.items()
+                    if digest == stage.digest
+                    if not each.stopping.is_set()
+                    if set(stage.extras).issubset(extras)
+                ),
+                None,
+            )
+            if work is None:
+                work = self._works[stage.digest, stage.extras] = StageWork(stage)
                 thread = threading.Thread(
                     target=self._run, args=(work,), name=f"stage {stage.title}", daemon=True
                 )
@@ -235,5 +255,6 @@ class StageWorks:
 
     def _forget(self, work: StageWork) -> None:
         with self._lock:
-            if self._works.get(work.stage.digest) is work:
-                del self._works[work.stage.digest]
+            key = work.stage.digest, work.stage.extras
+            if self._works.get(key) is work:
+                del self._works[key]

@@ -143,10 +143,12 @@ def _of_stage(
         yield Kept(stage.folder, f"{used[stage.digest]} is running and may need it")
     elif whole:
         yield Removable("stages", stage.folder, reason, stage.lock)
-    elif stage.finished and stage.checkpoints.is_symlink():
-        yield _link(stage.checkpoints)
-    elif stage.finished and stage.checkpoints.is_dir() and not is_locked(stage.lock):
-        yield Removable("checkpoints", stage.checkpoints, "the stage is finished", stage.lock)
+    elif stage.finished:
+        for folder, what in ((stage.checkpoints, "the stage"), (stage.again, "its first training")):
+            if folder.is_symlink():
+                yield _link(folder)
+            elif folder.is_dir() and not is_locked(stage.lock):
+                yield Removable("checkpoints", folder, f"{what} is finished", stage.lock)
 
 
 def _caches(home: Path, busy: Sequence[StoredRun]) -> Iterator[Removable | Kept]:
@@ -233,9 +235,10 @@ def disk_usage(home: Path, removable: Sequence[Removable]) -> tuple[DiskUsage, .
     sizes: dict[Counted, int] = {
         "stages": size_of(home / "stages"),
         "checkpoints": sum(
-            size_of(stage.checkpoints)
+            size_of(folder)
             for stage in Store(home).stages()
-            if stage.finished and stage.checkpoints.resolve() == stage.checkpoints
+            for folder in (stage.checkpoints, stage.again)
+            if stage.finished and folder.resolve() == folder
         ),
         "cache": size_of(home / "cache"),
         "leftovers": sum(size_of(item.path) for item in removable if item.kind == "leftovers"),

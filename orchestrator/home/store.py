@@ -8,6 +8,8 @@ resolved.json     what was chosen at the first attempt (threads, precision: auto
 checkpoints/      committed checkpoints
 spool/            what each attempt measured
 outcome/NAME/     what the finished stage leaves of each of its models
+extras/NAME/      extra outputs: a teacher at the end of an earlier epoch (anchor.5)
+again/            a folder like this one, while a finished stage is trained again for extra outputs
 decision.json     what was chosen, of a choice
 evaluations/      logits of its models on the test part, once they are asked for
 HOME/stages/DIGEST.lock   held by the one executor that works on it
@@ -30,7 +32,7 @@ from typing import Any, cast
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.digest import LENGTH
-from orchestrator.planning.graph import Decision
+from orchestrator.planning.graph import Decision, Node
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved
 from students.json_records import (
@@ -43,8 +45,15 @@ from students.json_records import (
 )
 from students.models.config import Weights
 from students.specs import StageOutput
-from students.storage.outcome import Outcome, read_outcomes, weights_file
+from students.storage.outcome import (
+    EXTRAS,
+    Outcome,
+    read_extra,
+    read_outcomes,
+    weights_file,
+)
 
+AGAIN = "again"
 DECISION = "decision.json"
 RESOLVED = "resolved.json"
 FAILURES = "failures.jsonl"
@@ -73,6 +82,11 @@ class StoredStage:
         return self.folder / "checkpoints"
 
     @property
+    def again(self) -> Path:
+        """Where it is trained again for extra outputs, or was when that was interrupted."""
+        return self.folder / AGAIN
+
+    @property
     def finished(self) -> bool:
         """Whether its outcome is there."""
         return (self.folder / "outcome").is_dir()
@@ -89,6 +103,9 @@ class Store:
 
     home: Path
     _finished: dict[str, dict[str, Outcome]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _extras: dict[StageOutput, Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -136,15 +153,32 @@ class Store:
             self._finished[digest] = read_outcomes(self.folder(digest))
         return self._finished[digest]
 
+    def outcome(self, output: StageOutput) -> Outcome | None:
+        """What is known of one model of a stage, or of one of its extra outputs; none while it is
+        not stored. It, too, is read and hashed once."""
+        model = self.outcomes(output.stage).get(output.name)
+        if model is not None:
+            return model
+        folder = self.folder(output.stage)
+        if output not in self._extras or not (folder / EXTRAS / output.name).is_dir():
+            self._extras.pop(output, None)
+            if (extra := read_extra(folder, output.name)) is None:
+                return None
+            self._extras[output] = extra
+        return self._extras[output]
+
     def delete(self, digest: str) -> None:
         """Deletes all that is stored of a stage, which must not be under way."""
         shutil.rmtree(self.folder(digest), ignore_errors=True)
         self._finished.pop(digest, None)
 
-    def has_result(self, digest: str) -> bool:
-        """Whether there is an outcome, or a decision; unread, so it may be damaged."""
-        folder = self.folder(digest)
-        return (folder / "outcome").is_dir() or (folder / DECISION).exists()
+    def has_result(self, node: Node) -> bool:
+        """Whether there is an outcome with all extra outputs, or a decision; unread, so it may be
+        damaged."""
+        folder = self.folder(node.digest)
+        extras = node.extras if isinstance(node, Stage) else ()
+        whole = all((folder / EXTRAS / name).is_dir() for name in extras)
+        return ((folder / "outcome").is_dir() and whole) or (folder / DECISION).exists()
 
     def decision(self, digest: str) -> Decision | None:
         """What was chosen, of a choice that is decided."""
@@ -152,9 +186,16 @@ class Store:
         return read_or_report(file, lambda each: Decision(**each), "the choice is made again")
 
     def finished(self, stage: Stage) -> Mapping[str, Outcome]:
-        """What is known of each model of ``stage``; of none while one is missing."""
+        """What is known of each model of ``stage``; of none while one is missing, or one of its
+        extra outputs."""
         outcomes = self.outcomes(stage.digest)
-        return outcomes if outcomes.keys() == stage.models.keys() else {}
+        whole = outcomes.keys() == stage.models.keys() and not self.missing_extras(stage)
+        return outcomes if whole else {}
+
+    def missing_extras(self, stage: Stage) -> list[str]:
+        """The extra outputs of ``stage`` that are not stored."""
+        outputs = (StageOutput(stage.digest, name) for name in stage.extras)
+        return [output.name for output in outputs if self.outcome(output) is None]
 
     def weights(self, output: StageOutput) -> Weights:
         """The file of a finished model's weights."""
@@ -179,6 +220,9 @@ class Store:
             return before
         folder = self.folder(digest)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(folder / AGAIN, ignore_errors=True)
+        if not self.outcomes(digest):
+            shutil.rmtree(folder / EXTRAS, ignore_errors=True)
         write_json(folder / "request.json", fingerprint)
         write_json(folder / RESOLVED, {**resolved})
         return resolved

@@ -69,7 +69,7 @@ def to_be_timed(graph: Graph, store: Store) -> Graph:
     parity gate."""
 
     def admitted(ref: TeacherRef) -> TeacherRef:
-        trained = not isinstance(ref.weights, StageOutput) or store.outcomes(ref.weights.stage)
+        trained = not isinstance(ref.weights, StageOutput) or store.outcome(ref.weights)
         return ref if trained else replace(ref, gate="warn")
 
     nodes = tuple(

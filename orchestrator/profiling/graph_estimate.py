@@ -59,7 +59,7 @@ def _expected(bench: Bench, left: Sequence[Stage], timings: Timings) -> Iterator
 
 def _answered(bench: Bench, student: Stage) -> set[str]:
     """The teachers whose answers to the student are all in the real home's bank."""
-    if not all(bench.store.outcomes(need) for need in student.needs):
+    if not all(bench.store.outcome(output) for output in student.references()):
         return set()
     teachers = bench.teachers(student, bench.store)
     return {teacher.ref.name for teacher in teachers if teacher.is_answered}

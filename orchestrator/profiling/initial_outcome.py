@@ -11,7 +11,7 @@ from students.models.network import Network, weights_sha256
 from students.models.profile import costs
 from students.specs import MODEL
 from students.storage.attempts import begin_attempt
-from students.storage.outcome import FinishedModel, Outcome, write_outcome
+from students.storage.outcome import FinishedModel, Outcome, write_extra, write_outcome
 from students.training.build import student_network
 
 
@@ -28,7 +28,10 @@ def provide_outcome(bench: Bench, stage: Stage) -> None:
             outcome = Outcome(weights_sha256(network.model), **vars(costs(network, data.shape)))
             weights = network.model.state_dict() if stage.cohort else {}
             models[name] = FinishedModel(outcome, weights, torch.empty(0, data.classes))
-        write_outcome(folder, begin_attempt(folder), models)
+        attempt = begin_attempt(folder)
+        write_outcome(folder, attempt, models)
+        for name in stage.extras:
+            write_extra(folder, attempt, name, next(iter(models.values())))
 
 
 def _networks(stage: Stage, bench: Bench) -> dict[str, Network]:

@@ -51,7 +51,7 @@ def _copy_records(bench: Bench, teacher: StageTeacher) -> None:
     """Makes the teacher's folder, with how it is run, where the real home has that."""
     teacher.prepare()
     stored = StageTeacher(teacher.stage, teacher.ref, bench.store, bench.transfer_set)
-    if bench.store.outcomes(teacher.ref.output.stage) and stored.folder.is_dir():
+    if bench.store.outcome(teacher.ref.output) and stored.folder.is_dir():
         for file in filter(lambda path: path.is_file(), stored.folder.iterdir()):
             shutil.copy(file, teacher.folder)
 

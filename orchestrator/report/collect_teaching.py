@@ -11,7 +11,7 @@ from orchestrator.execution.stage_teacher import StageTeacher
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
-from orchestrator.planning.stage import StageRole
+from orchestrator.planning.stage import StageRole, TeacherRef
 from orchestrator.results.teaching_report import (
     StepSpeed,
     TeacherRun,
@@ -61,8 +61,10 @@ def collect_teaching(
     counts = {name: count for outcome in outcomes for name, count in outcome.answers.items()}
     return TeachingReport(
         teachers={
-            name: _teacher_run(inferences.get(name), shelf, counts.get(name))
-            for name, shelf in shelves.items()
+            ref.name: _teacher_run(
+                ref, inferences.get(ref.name), shelves[ref.name], counts.get(ref.name)
+            )
+            for ref in stage.teachers
         },
         student=_speed(store, student, results),
         untaught=None if untaught is None else _speed(store, untaught, results),
@@ -87,9 +89,9 @@ def _segments(result: StageResult) -> Segments:
 
 
 def _teacher_run(
-    inference: InferenceConfig | None, shelf: Path, counts: AnswerCounts | None
+    ref: TeacherRef, inference: InferenceConfig | None, shelf: Path, counts: AnswerCounts | None
 ) -> TeacherRun:
-    """One teacher, whose records lie in ``shelf``: they count if they are of this inference."""
+    """Teacher ``ref``, whose records lie in ``shelf``: they count if they are of this inference."""
     answers = {} if counts is None else vars(counts)
     if inference is None:
         return TeacherRun(**answers)
@@ -99,6 +101,7 @@ def _teacher_run(
         run = replace(run, plain_rate=tuning.plain_rate, chosen_rate=tuning.chosen_rate)
     if verdict is not None and verdict.inference == inference:
         kl, same = verdict.fidelity.mean_kl, verdict.fidelity.same_argmax
+        verdict = verdict.of_anchor() if ref.output.is_anchor else verdict
         run = replace(run, kl=kl, same_argmax=same, verdict=str(verdict))
     return run
 

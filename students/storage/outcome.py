@@ -1,5 +1,6 @@
 """The outcome of a finished stage, by model: weights, logits on the validation part, learning
-curve; and logits on the test part, once they are asked for."""
+curve; logits on the test part, once they are asked for; extra outputs, each in a folder of its own,
+so that one can be added to a finished stage while others read it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
 
-from students.durable_files import file_sha256, write_atomically
+from students.durable_files import file_sha256, move_aside, sync, write_atomically
 from students.json_records import json_bytes, read_json, reason_of, report_damage
 from students.knowledge import AnswerCounts
 from students.lazy_imports import Tensor  # whether there is an outcome is asked without torch
@@ -25,6 +26,7 @@ FILE = "outcome.json"
 WEIGHTS = "model.safetensors"
 ANSWERS = "answers.safetensors"
 EVALUATIONS = "evaluations"
+EXTRAS = "extras"
 VALIDATION, TEST = "validation", "test"
 
 
@@ -79,18 +81,47 @@ def write_outcome(stage_folder: Path, attempt: int, models: Mapping[str, Finishe
         StaleAttempt: a later attempt has begun.
         CheckpointError: it cannot be written, as on a full disk.
     """
-    import safetensors.torch
-
-    contents: dict[str, bytes] = {}
-    for name, model in models.items():
-        files = {ANSWERS: safetensors.torch.save(_contiguous({VALIDATION: model.logits}))}
-        if model.weights:
-            files[WEIGHTS] = safetensors.torch.save(_contiguous(model.weights))
-        hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
-        files[FILE] = json_bytes(asdict(model.outcome) | {"files": hashes})
-        contents |= {f"{name}/{file}": content for file, content in files.items()}
+    contents = {
+        f"{name}/{file}": content
+        for name, model in models.items()
+        for file, content in _files(model).items()
+    }
     with commit_folder(stage_folder, attempt, stage_folder / "outcome", contents):
         pass
+
+
+def write_extra(stage_folder: Path, attempt: int, name: str, model: FinishedModel) -> None:
+    """Commits an extra output of a stage under way: a ``model`` as it was during training.
+
+    Raises:
+        StaleAttempt: a later attempt has begun.
+        CheckpointError: it cannot be written, as on a full disk.
+    """
+    folder = stage_folder / EXTRAS
+    folder.mkdir(exist_ok=True)
+    with commit_folder(stage_folder, attempt, folder / name, _files(model)):
+        pass
+
+
+def move_extra(source: Path, stage_folder: Path, name: str) -> None:
+    """Moves an extra output from the stage folder ``source`` to another on the same disk, whole or
+    not at all."""
+    target = stage_folder / EXTRAS / name
+    target.parent.mkdir(exist_ok=True)
+    move_aside(target)  # What is there is damaged.
+    (source / EXTRAS / name).replace(target)
+    sync(target.parent)
+
+
+def _files(model: FinishedModel) -> dict[str, bytes]:
+    """The files that a model is stored in."""
+    import safetensors.torch
+
+    files = {ANSWERS: safetensors.torch.save(_contiguous({VALIDATION: model.logits}))}
+    if model.weights:
+        files[WEIGHTS] = safetensors.torch.save(_contiguous(model.weights))
+    hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    return files | {FILE: json_bytes(asdict(model.outcome) | {"files": hashes})}
 
 
 def read_outcomes(stage_folder: Path) -> dict[str, Outcome]:
@@ -99,23 +130,42 @@ def read_outcomes(stage_folder: Path) -> dict[str, Outcome]:
     folder = stage_folder / "outcome"
     if not folder.exists():
         return {}
+    consequence = "the stage is run again from its last checkpoint"
+    files = list(folder.rglob(FILE))
+    if not files:
+        report_damage(folder, f"it has no {FILE}", consequence)
     outcomes: dict[str, Outcome] = {}
-    place = folder
-    try:
-        for file in folder.rglob(FILE):
-            place = file
-            outcome = _OUTCOME.validate_python(read_json(file))
-            for name, sha256 in outcome.files.items():
-                place = file.with_name(name)
-                if file_sha256(place) != sha256:
-                    raise ValueError("it does not match its checksum")
-            outcomes[MODEL if file.parent == folder else file.parent.name] = outcome
-        if not outcomes:
-            raise ValueError(f"it has no {FILE}")
-    except (OSError, ValueError) as error:
-        report_damage(place, reason_of(error), "the stage is run again from its last checkpoint")
-        return {}
+    for file in files:
+        outcome = _read_outcome(file, consequence)
+        if outcome is None:
+            return {}
+        outcomes[MODEL if file.parent == folder else file.parent.name] = outcome
     return outcomes
+
+
+def read_extra(stage_folder: Path, name: str) -> Outcome | None:
+    """What is known of an extra output of a stage; none where it is not there, or is damaged, which
+    is reported."""
+    file = stage_folder / EXTRAS / name / FILE
+    if not file.parent.exists():
+        return None
+    return _read_outcome(file, "the stage is trained again beside its outcome, which stays")
+
+
+def _read_outcome(file: Path, consequence: str) -> Outcome | None:
+    """What is known of the model that is stored beside ``file``; none where it is damaged, which is
+    reported with its ``consequence``."""
+    place = file
+    try:
+        outcome = _OUTCOME.validate_python(read_json(file))
+        for name, sha256 in outcome.files.items():
+            place = file.with_name(name)
+            if file_sha256(place) != sha256:
+                raise ValueError("it does not match its checksum")
+    except (OSError, ValueError) as error:
+        report_damage(place, reason_of(error), consequence)
+        return None
+    return outcome
 
 
 def weights_file(stage_folder: Path, name: str = MODEL) -> Path:
@@ -159,9 +209,11 @@ def write_logits(stage_folder: Path, name: str, part: str, logits: Tensor) -> No
 
 
 def _folder(stage_folder: Path, name: str) -> Path:
-    """Where the outcome of a model lies; a version before this one had one model to a stage."""
-    folder = stage_folder / "outcome" / name
-    return folder if folder.is_dir() or name != MODEL else folder.parent
+    """Where a model or an extra output lies; a version before this one had one model to a stage."""
+    for folder in (stage_folder / "outcome" / name, stage_folder / EXTRAS / name):
+        if folder.is_dir():
+            return folder
+    return stage_folder / "outcome" / ("" if name == MODEL else name)
 
 
 def _digest(content: bytes) -> str:

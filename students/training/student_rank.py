@@ -26,7 +26,12 @@ from students.knowledge import AnswerCounts, KnowledgeSource
 from students.objectives.objective import build_objective
 from students.specs import Assignment
 from students.storage.checkpoint import CheckpointFolder
-from students.storage.outcome import FinishedModel, learning_curve, write_outcome
+from students.storage.outcome import (
+    FinishedModel,
+    learning_curve,
+    write_extra,
+    write_outcome,
+)
 from students.storage.step_log import StepLogWriter, read_committed
 from students.torch_state import use_threads
 from students.training.build import (
@@ -155,6 +160,8 @@ class StudentRank:
             progress=Progress() if found is None else Progress.from_json(found.progress),
             weighting_stats=stats if spec.tracks_weights else None,
             before_step=planned_faults(spec.path, group.rank),
+            anchors=assignment.extras,
+            on_anchor=partial(self._write_anchor, transfer_set),
             engine=build_engine(setup),  # the last of all, for from now on it has to be closed
         )
 
@@ -167,13 +174,10 @@ class StudentRank:
         seconds: float,
     ) -> None:
         folder, progress = self.assignment.stage_folder, trainer.progress
-        weights = deployed_weights(state)
-        network = student_network(self.assignment.spec, transfer_set, self.assignment.data.folder)
-        network.model.load_state_dict(weights)
-        outcome, logits = evaluate(network, transfer_set)
+        model = self._evaluated(transfer_set, state)
         rows = read_committed(folder, progress.segments)
         outcome = replace(
-            outcome,
+            model.outcome,
             steps=progress.step,
             skipped=progress.skipped,
             seconds=seconds,
@@ -181,8 +185,23 @@ class StudentRank:
             segments=progress.segments,
             answers=answers,
         )
-        finished = {self.assignment.spec.name: FinishedModel(outcome, weights, logits)}
+        finished = {self.assignment.spec.name: replace(model, outcome=outcome)}
         write_outcome(folder, self.assignment.attempt, finished)
+
+    def _write_anchor(self, transfer_set: TransferSet, epochs: int, state: EngineState) -> None:
+        """Stores the model as it is after so many epochs."""
+        assignment = self.assignment
+        if assignment.group.rank == 0:
+            model, name = self._evaluated(transfer_set, state), assignment.extras[epochs]
+            write_extra(assignment.stage_folder, assignment.attempt, name, model)
+
+    def _evaluated(self, transfer_set: TransferSet, state: EngineState) -> FinishedModel:
+        """The deployed model of ``state``, with its logits on the validation part."""
+        weights = deployed_weights(state)
+        network = student_network(self.assignment.spec, transfer_set, self.assignment.data.folder)
+        network.model.load_state_dict(weights)
+        outcome, logits = evaluate(network, transfer_set)
+        return FinishedModel(outcome, weights, logits)
 
 
 def total_counts(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:

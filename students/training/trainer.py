@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from students.engines.engine import Engine, StepResult
+from students.engines.state_tensors import EngineState
 from students.errors import TrainingError
 from students.evaluation.evaluate import validate
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
@@ -71,7 +72,8 @@ class Trainer:
     """Trains one learner to the end of its sampler, as one rank of ``engine.group``.
 
     ``step_log``, and with it every checkpoint, is rank 0's alone. With ``weighting_stats`` the
-    teachers' mean weights are logged after each epoch. ``before_step`` is called with each step.
+    teachers' mean weights are logged after each epoch. ``before_step`` is called with each step,
+    ``on_anchor`` on every rank after each number of epochs in ``anchors``, with the engine's state.
     """
 
     spec: StudentSpec
@@ -85,6 +87,8 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     weighting_stats: WeightingStats | None = None
     before_step: Callable[[int], None] | None = None
+    anchors: Collection[int] = ()
+    on_anchor: Callable[[int, EngineState], None] | None = None
     _gate_freeze: GateFreeze = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +111,7 @@ class Trainer:
                     self.step_log.write_step(step, values)
                 if self.progress.step % self.sampler.steps_per_epoch == 0:
                     yield self._end_epoch()
+                    self._leave_anchor()
                 if self._checkpoint_is_due():
                     yield self._commit(earlier)
                 if time.monotonic() - last_event > SECONDS_BETWEEN_EVENTS:
@@ -253,6 +258,12 @@ class Trainer:
         if self.step_log is not None and values:
             self.step_log.write_epoch(epoch, self.progress.step - 1, values)
         return EpochReport(epoch, self.progress.step, accuracy, nll)
+
+    def _leave_anchor(self) -> None:
+        """Before the checkpoint that follows the epoch: where there is that, the anchor is too."""
+        epochs = self.progress.step // self.sampler.steps_per_epoch
+        if self.on_anchor is not None and epochs in self.anchors:
+            self.on_anchor(epochs, self.engine.state())
 
     def _sum_weights(self) -> None:
         """Adds what all ranks have in their buffers to the epoch's sums."""

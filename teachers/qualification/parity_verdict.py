@@ -108,6 +108,7 @@ def assess(
     confidence = _confidence(answers.plain[:, list(outputs)])
     if found is not None and loaded and not squashed and found.accuracy - confidence > UNSURE:
         doubts.append(unsure(place, found, confidence))
+    implausible = ""
     # One cause is named, the most specific first: a wrong order of classes is near chance too.
     if found is not None and found.order is not None:
         problems.append(other_order(place, found, found.order, outputs))
@@ -116,7 +117,7 @@ def assess(
     elif found is not None and found.too_few:
         doubts.append(too_few(place, found))
     elif found is not None and found.near_chance:
-        problems.append(near_chance(place, found, mapped=classes is not None, loaded=loaded))
+        implausible = near_chance(place, found, mapped=classes is not None, loaded=loaded)
     verdict = Verdict(
         inference,
         temperature,
@@ -127,6 +128,7 @@ def assess(
         tuple(problems),
         doubts=tuple(doubts),
         squashed=squashed,
+        implausible=implausible,
     )
     return compared_again(place, verdict, answers, temperature, top_k)
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -91,8 +91,8 @@ class Verdict:
     a label; ``better_reading`` names another preprocessing under which it would be right much more
     often; ``squashed`` what its outputs are probabilities by. ``problems`` are whole sentences
     (empty: it passes), that of fidelity is ``unfaithful``, since it holds at one temperature and
-    ``top_k`` only, with its cause in a few words. ``doubts`` are warnings, for which no teacher
-    fails.
+    ``top_k`` only, with its cause in a few words. ``implausible`` is that of a teacher near chance.
+    ``doubts`` are warnings, for which no teacher fails.
     """
 
     inference: StoredConfig
@@ -107,11 +107,22 @@ class Verdict:
     top_k: int | None = None
     squashed: Squashed = ""
     unfaithful_cause: str = ""
+    implausible: str = ""
 
     @property
     def passes(self) -> bool:
         """Whether the teacher may teach."""
-        return not self.problems and not self.unfaithful
+        return not self.sentences
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All for which it does not pass."""
+        return (*self.problems, *filter(None, (self.implausible, self.unfaithful)))
+
+    def of_anchor(self) -> Verdict:
+        """The verdict on the same teacher as an anchor, which may be near chance: a route begins
+        there. Whether its answers are faithful matters as much as of any other."""
+        return replace(self, implausible="")
 
     def __str__(self) -> str:
         """In a few words, for a report."""

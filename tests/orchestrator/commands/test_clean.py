@@ -58,6 +58,22 @@ def test_unneeded_stages_checkpoints_of_finished_ones_and_caches_are_removable(h
     assert kept(home) == {}
 
 
+def test_an_interrupted_training_for_extra_outputs_counts_as_checkpoints(home: Path) -> None:
+    again = home / "stages" / NAMED / "again"
+    again.mkdir()
+    (again / "LATEST").write_bytes(b"a" * 100)
+    anchor = home / "stages" / NAMED / "extras" / "anchor.5"
+    anchor.mkdir(parents=True)
+    found = plan_cleaning(home, everything=False).removable
+    [item] = [each for each in found if each.path.name == "again"]
+    assert (item.kind, item.reason) == ("checkpoints", "its first training is finished")
+    [usage] = [each for each in disk_usage(home, found) if each.kind == "checkpoints"]
+    assert (usage.removable, usage.removable_bytes >= 100) == (2, True)
+    delete(home, found, everything=False)
+    assert not again.exists()
+    assert anchor.is_dir()
+
+
 def test_all_means_all_stages(home: Path) -> None:
     stages = {path for kind, path in removable(home, everything=True) if kind == "stages"}
     assert stages == {f"stages/{digest(number)}" for number in range(4)}

@@ -134,7 +134,7 @@ def test_a_choice_is_decided_once_and_its_stages_run(stages: FakeStages, graph: 
     assert len(choice.decide.__self__.asked) == 1, "the second time it was read"  # type: ignore[attr-defined]
     reason = "wide has 0.500 on the validation part"
     assert decisions == [Decision("wide", reason)] * 2
-    assert stages.store.has_result(choice.digest)
+    assert stages.store.has_result(choice)
 
 
 def test_a_choice_is_shown_as_undecided_until_it_is_decided(

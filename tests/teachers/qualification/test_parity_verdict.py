@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -216,10 +217,21 @@ def test_one_answer_to_everything_or_guesses_do_not_pass_where_samples_are_enoug
     unequal = torch.repeat_interleave(torch.arange(2), torch.tensor([95, 5]))
     assert not judged(torch.zeros_like(unequal), unequal, 2).passes
     labels = torch.arange(40) % 2
-    [problem] = judged((torch.arange(40) // 2) % 2, labels, 2).problems
+    [problem] = judged((torch.arange(40) // 2) % 2, labels, 2).sentences
     assert "give it other weights, or set" in problem and "train it longer" not in problem
-    [problem] = judged((torch.arange(40) // 2) % 2, labels, 2, loaded=False).problems
+    [problem] = judged((torch.arange(40) // 2) % 2, labels, 2, loaded=False).sentences
     assert "; train it longer, or set `teachers.deep.gate` to warn" in problem
+
+
+def test_an_anchor_may_be_near_chance_but_not_unfaithful() -> None:
+    labels = torch.arange(40) % 2
+    found = judged((torch.arange(40) // 2) % 2, labels, 2, loaded=False)
+    assert not found.passes
+    assert str(found) == "failed: near chance"
+    assert found.of_anchor().passes
+    assert str(found.of_anchor()) == "passed"
+    assert not replace(found, unfaithful="it is not").of_anchor().passes
+    assert not replace(found, problems=("it is none",)).of_anchor().passes
 
 
 def test_what_was_learned_by_heart_does_not_hide_that_the_rest_is_guessed() -> None:
@@ -235,7 +247,7 @@ def test_what_was_learned_by_heart_does_not_hide_that_the_rest_is_guessed() -> N
 def test_two_swapped_classes_are_named_from_few_samples_of_them(classes: int, each: int) -> None:
     labels = torch.arange(classes).repeat(each)
     answers = torch.where(labels < 2, 1 - labels, labels)
-    [problem] = judged(answers, labels, classes).problems
+    [problem] = judged(answers, labels, classes).sentences
     assert "where its class 0 is 1, 1 is 0; set `teachers.deep.classes` to [1, 0" in problem
     assert not judged(answers, labels, classes, loaded=False).plausibility.order
 
