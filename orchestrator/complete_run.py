@@ -38,7 +38,8 @@ def record_complete(run: FinishedRun, location: TrackerLocation, run_ids: Sequen
 def read_complete(
     loaded: LoadedRecipe, graph: Graph, store: Store, environment: Mapping[str, str]
 ) -> FinishedRun | None:
-    """The run of ``graph``, if all of it is stored, as a run that found nothing to do.
+    """The run of ``graph``, grown by its decisions, if all of it is stored, as a run that found
+    nothing to do.
 
     None where a stage's outcome or a file of the report is missing or damaged, where the recipe
     (also what is in no digest), the data, the version or the tracker has changed since, or where
@@ -55,6 +56,7 @@ def read_complete(
             and run.report.format == FORMAT
             and len(run.reports) == graph.repeats
             and (folder / "recipe.yaml").read_bytes() == dump_yaml(printable(loaded)).encode()
+            and not graph.undecided
             and all(store.finished(stage) for stage in graph.stages)
             and location.has_finished(record["run_ids"])
         )

@@ -56,12 +56,11 @@ class Recipe(Section):
 
     @property
     def taught(self) -> dict[str, StudentConfig]:
-        """The models that others teach, by their places, in order; the student is the last."""
-        entries = {
-            f"schedule.path.{number}": entry.completed(self.student)
-            for number, entry in enumerate(self.schedule.path)
-        }
-        return {**entries, "student": self.student}
+        """The models that others teach, by their places, in order; the student is the last.
+        Candidates for one assistant are all there."""
+        entries = self.schedule.entries.items()
+        before = {place: entry.completed(self.student) for place, entry in entries}
+        return {**before, "student": self.student}
 
     @field_validator("controls")
     @classmethod

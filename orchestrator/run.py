@@ -51,8 +51,8 @@ def run(
         return finished
     store.prepare()
     if graph is not None:
-        stored = {bool(store.finished(stage)) for stage in graph.stages}
-        if stored == {True, False}:
+        stored = [bool(store.finished(stage)) for stage in graph.stages]
+        if any(stored) and (graph.undecided or not all(stored)):
             # The recipe has passed the deep check before: no runtime is started in vain.
             session.begin(graph)
     # Imports torch and more, which takes seconds; a runtime starts meanwhile.
@@ -71,8 +71,10 @@ def session_of(loaded: LoadedRecipe, home: Path) -> Iterator[Session]:
 
 
 def _plan_without_torch(loaded: LoadedRecipe, store: Store, repeats: int) -> Graph | None:
-    """The graph, where it can be made without loading data; whatever is wrong is found later."""
+    """The graph, as far as it is decided, where it can be made without loading data; whatever is
+    wrong is found later."""
     try:
-        return make_plan(loaded.recipe, folder=loaded.folder, cache=store.cache, repeats=repeats)
+        recipe, folder = loaded.recipe, loaded.folder
+        return store.grown(make_plan(recipe, folder=folder, cache=store.cache, repeats=repeats))
     except (OSError, UserError):
         return None

@@ -91,13 +91,16 @@ def _prepare_bank(graph: Graph, session: Session) -> None:
     Raises:
         BankError: it has another format, or cannot be written.
     """
-    left = (stage for stage in graph.stages if not session.store.finished(stage))
+    store, graph = session.store, session.store.grown(graph)
+    # What follows from a choice has the bank of the stages before it.
+    left = (each for each in graph.stages if graph.undecided or not store.finished(each))
     if any(stage.teachers and stage.ensemble.bank != "none" for stage in left):
         prepare_bank(session.store.bank)
 
 
 def _prewarm(session: Session, graph: Graph) -> None:
     store, transfer_set = session.store, session.transfer_set(graph.data)
+    graph = store.grown(graph)
 
     def is_answered(stage: Stage, ref: TeacherRef) -> bool:
         return StageTeacher(stage, ref, store, transfer_set).is_answered

@@ -50,11 +50,15 @@ def _model_alone(value: Any) -> Any:
     return value if is_entry else {"model": value}
 
 
+Entries = tuple[Annotated[Entry, BeforeValidator(_model_alone)], ...]
+
+
 class Offline(Section):
     """The teachers teach the student."""
 
     kind: Literal["offline"] = "offline"
-    path: ClassVar[tuple[Entry, ...]] = ()
+    is_open: ClassVar[bool] = False
+    entries: ClassVar[dict[str, Entry]] = {}
     names: ClassVar[tuple[str, ...]] = ()
     taught_by: ClassVar[str] = "all"
 
@@ -64,15 +68,30 @@ class Assistants(Section):
     arXiv:1902.03393, section 3)."""
 
     kind: Literal["assistants"] = "assistants"
-    path: tuple[Annotated[Entry, BeforeValidator(_model_alone)], ...] = Field(
+    path: Literal["auto"] | Entries = Field(
         (), description="the assistants, the first of which the teachers teach"
     )
+    candidates: Entries = Field((), description="with `path: auto`: one of them is taken")
     taught_by: TaughtBy = "previous"
 
     @property
+    def is_open(self) -> bool:
+        """Whether the assistant is still to be chosen."""
+        return self.path == "auto"
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The intermediate models, or those of which one is taken, by their places."""
+        place, entries = "path", self.path
+        if entries == "auto":
+            place, entries = "candidates", self.candidates
+        return {f"schedule.{place}.{number}": entry for number, entry in enumerate(entries)}
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """The stages before the student's."""
-        return tuple(f"assistants.{number}" for number in range(1, len(self.path) + 1))
+        """The stages before the student's, without candidates."""
+        count = 1 if self.is_open else len(self.path)
+        return tuple(f"assistants.{number}" for number in range(1, count + 1))
 
 
 class BornAgain(Section):
@@ -82,7 +101,8 @@ class BornAgain(Section):
     kind: Literal["born_again"] = "born_again"
     generations: Positive = Field(2, description="the last of them is the student")
     taught_by: TaughtBy = "previous"
-    path: ClassVar[tuple[Entry, ...]] = ()
+    is_open: ClassVar[bool] = False
+    entries: ClassVar[dict[str, Entry]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:

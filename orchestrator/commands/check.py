@@ -13,11 +13,12 @@ from orchestrator.commands.standard_output import work_prints_to_standard_error
 from orchestrator.errors import RecipeProblems
 from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
-from orchestrator.planning.graph import Choice, Node
+from orchestrator.planning.graph import Choice, Graph, Node
 from orchestrator.planning.planner import make_plan, stage_names
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import class_count, missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
+from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.yaml_values import dump_yaml
 from students.config import TrainConfig
 from students.errors import UserError
@@ -187,27 +188,36 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
             }
             for name, teachers in stage_names(loaded.recipe)
         ]
+    graph, rows = store.grown(graph), []
     for node in graph.nodes:
-        if isinstance(node, Choice) and (decision := store.decision(node.digest)):
-            graph = graph.grown(node, decision)
-    return [
-        {
-            "name": node.title,
-            "does": _describe(node, store),
-            "teachers": [] if isinstance(node, Choice) else [ref.name for ref in node.teachers],
-            "digest": node.digest,
-            "stored": store.has_result(node),
-            "reason": "",
-        }
-        for node in graph.nodes
-    ]
+        teachers = [] if isinstance(node, Choice) else [ref.name for ref in node.teachers]
+        stored = store.has_result(node)
+        rows.append(_row(node.title, _describe(node, graph), teachers, node.digest, stored))
+        if node in graph.undecided:
+            does = f"depends on {node.title}"
+            rows += [_row(title, does, [], None, False) for title in node.follows]
+    return rows
 
 
-def _describe(node: Node, store: Store) -> str:
+def _row(
+    name: str, does: str, teachers: list[str], digest: str | None, stored: bool
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "does": does,
+        "teachers": teachers,
+        "digest": digest,
+        "stored": stored,
+        "reason": "",
+    }
+
+
+def _describe(node: Node, graph: Graph) -> str:
     """What a node does, in a few words: ``trains mlp, 15 epochs``."""
     if isinstance(node, Choice):
-        decision = store.decision(node.digest)
-        return "undecided" if decision is None else f"has chosen {decision.chosen}"
+        decision = graph.decisions.get(node.title)
+        options = f": {listed(node.options, 'or')}" if node.options else ""
+        return f"undecided{options}" if decision is None else f"has chosen {decision.chosen}"
     if node.evaluates is not None:
         return f"loads and evaluates {node.evaluates.model.kind}"
     verb = "teaches" if node.teachers else "trains"

@@ -111,12 +111,24 @@ def _untested(data: TransferSet) -> Iterator[str]:
 
 def _sizes(recipe: Recipe, models: Mapping[str, nn.Module]) -> Iterator[str]:
     """Whether the models of a path get smaller towards the student, as they are meant to."""
-    path = [models[place] for place in recipe.taught if place in models]
-    sizes = [sum(each.numel() for each in model.parameters()) for model in path]
-    if recipe.schedule.path and sizes != sorted(set(sizes), reverse=True):
+    sizes = {
+        place: sum(each.numel() for each in models[place].parameters())
+        for place in recipe.taught
+        if place in models
+    }
+    student, entries = sizes.get("student"), recipe.schedule.entries
+    before = {place: size for place, size in sizes.items() if place in entries}
+    if student is None or not before:
+        return
+    # Of several candidates each is the whole path.
+    paths = (
+        [[size] for size in before.values()] if recipe.schedule.is_open else [[*before.values()]]
+    )
+    if any([*path, student] != sorted({*path, student}, reverse=True) for path in paths):
         yield (
-            f"`schedule.path` has models of {', '.join(f'{size:,}' for size in sizes[:-1])} "
-            f"parameters before the student of {sizes[-1]:,}: assistants are meant to shrink."
+            f"`{next(iter(before)).rpartition('.')[0]}` has models of "
+            f"{', '.join(f'{size:,}' for size in before.values())} parameters before the student "
+            f"of {student:,}: assistants are meant to shrink."
         )
 
 
@@ -228,9 +240,10 @@ class _LayerCheck:
     def _place_of(self, teacher: str) -> str:
         """Where the recipe has a teacher's model."""
         schedule = self.recipe.schedule
-        if teacher in schedule.names and schedule.path:
-            return f"schedule.path.{schedule.names.index(teacher)}"
-        return "student" if teacher in schedule.names else f"teachers.{teacher}"
+        if teacher not in schedule.names:
+            return f"teachers.{teacher}"
+        places = list(schedule.entries)
+        return places[schedule.names.index(teacher)] if places else "student"
 
     def _guided(
         self, model: str, where: str, layer: str, hint: HintLayer | None

@@ -6,6 +6,7 @@ A session and its graphs
   progress           Progress bars: one for each running stage, on standard error
   side_by_side       Does the same for several things at the same time
   signals            Turns the signals that end a process into one KeyboardInterrupt
+  stored_predictions  What finished models and ensembles predict; by it choices are decided
 
 A stage
   stage_works        The stages under way, each once, however many graphs want it

@@ -17,6 +17,7 @@ from orchestrator.execution.failure_policy import MOST_FAILURES
 from orchestrator.execution.side_by_side import for_each
 from orchestrator.execution.stage_runner import StageRunner
 from orchestrator.execution.stage_works import StageResult, StageWatcher, StageWork
+from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import DECISION
 from orchestrator.planning.graph import Choice, Decision, Graph, Node
 from orchestrator.planning.stage import Stage
@@ -76,10 +77,12 @@ class Watchers:
 
 @dataclass(frozen=True)
 class GraphResult:
-    """A graph, as far as it has grown, and the results of its stages in its order."""
+    """A graph that has grown to its end, the results of its stages in its order, and the titles of
+    the choices that were ``decided`` now, not before."""
 
     graph: Graph
     results: tuple[StageResult, ...]
+    decided: frozenset[str] = frozenset()
 
 
 class GraphRun:
@@ -119,9 +122,8 @@ class GraphRun:
         except BaseException:
             self._let_go()
             raise
-        return GraphResult(
-            self._graph, tuple(self._done[stage.title] for stage in self._graph.stages)
-        )
+        results = tuple(self._done[stage.title] for stage in self._graph.stages)
+        return GraphResult(self._graph, results, frozenset(self._decided))
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
@@ -153,7 +155,7 @@ class GraphRun:
         done = {result.stage.digest for result in self._done.values()}
         begun = {stage.digest for stage, _ in self._under_way.values()}
         for node in self._graph.nodes:
-            over = node.title in self._done or node.title in self._decided
+            over = node.title in self._done or node.title in self._graph.decisions
             # A stage under another title is read once the first one is done.
             if not over and node.digest not in begun and done.issuperset(node.needs):
                 begun.add(node.digest)
@@ -169,10 +171,10 @@ class GraphRun:
         with store.lock(choice.digest, lambda: None, self._cancelled):
             decision = store.decision(choice.digest)
             if decision is None:
-                file = store.folder(choice.digest) / DECISION
-                decision = choice.decide({need: store.outcomes(need) for need in choice.needs})
-                write_json(file, asdict(decision))
-        self._decided.add(choice.title)
+                transfer_set = self._session.transfer_set(self._graph.data)
+                decision = choice.decide(StoredPredictions(store, transfer_set))
+                write_json(store.folder(choice.digest) / DECISION, asdict(decision))
+                self._decided.add(choice.title)
         self._graph = self._graph.grown(choice, decision)
         self._watcher.on_choice(choice, decision)
 

@@ -74,7 +74,7 @@ def _record(graph: Graph, folder: Path, outcome: Outcome, seconds: float) -> Non
         outcome=outcome,
         seconds=seconds,
         student=None,
-        stages=tuple(StageReport(stage.title, stage.digest, False, 0.0) for stage in graph.stages),
+        stages=tuple(StageReport(node.title, node.digest, False, 0.0) for node in graph.nodes),
         format=FORMAT,
     )
     write_report(folder, report)

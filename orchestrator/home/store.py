@@ -32,7 +32,7 @@ from typing import Any, cast
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.digest import LENGTH
-from orchestrator.planning.graph import Decision, Node
+from orchestrator.planning.graph import Decision, Graph, Node
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved
 from students.json_records import (
@@ -184,6 +184,13 @@ class Store:
         """What was chosen, of a choice that is decided."""
         file = self.folder(digest) / DECISION
         return read_or_report(file, lambda each: Decision(**each), "the choice is made again")
+
+    def grown(self, graph: Graph) -> Graph:
+        """``graph`` with what follows from all decisions that are stored."""
+        for choice in graph.undecided:
+            if (decision := self.decision(choice.digest)) is not None:
+                return self.grown(graph.grown(choice, decision))
+        return graph
 
     def finished(self, stage: Stage) -> Mapping[str, Outcome]:
         """What is known of each model of ``stage``; of none while one is missing, or one of its

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.planning.thread_allocation import count_crowds
@@ -42,13 +41,14 @@ def control_stages(
         yield maker.taught(path, direct, StageRole.CONTROL, tuple(teachers), repeat)
 
 
-def untaught_stage(graph: Graph) -> Stage:
-    """The untaught control of the student of ``graph``, which need not have it."""
-    alone = _without_teachers(graph.stage("student"), UNTAUGHT, Task(weight=1.0))
-    for stage in graph.stages:
+def untaught_stage(stages: Sequence[Stage]) -> Stage:
+    """The untaught control of the first student of ``stages``, which need not have it."""
+    student = next(each for each in stages if each.role is StageRole.STUDENT)
+    alone = _without_teachers(student, UNTAUGHT, Task(weight=1.0))
+    for stage in stages:
         if stage.title == alone.title:
             return stage
-    *_, alone = count_crowds([*graph.stages, alone])
+    *_, alone = count_crowds([*stages, alone])
     return alone
 
 

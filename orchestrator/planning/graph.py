@@ -6,23 +6,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.config import EvaluateConfig, TrackingConfig
 from orchestrator.errors import GraphError
 from orchestrator.planning.digest import digest_of
 from orchestrator.planning.stage import Stage, TeacherRef
 from students.specs import StageOutput
+from students.storage.outcome import Outcome
 from students.transfer_sets.planned_data import PlannedData
 from teachers.config import EnsembleConfig
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was chosen, by its label, and why, in a sentence."""
+    """What was chosen, by its label, and why, in a sentence; ``figures`` are those that decided,
+    by name, as plain data."""
 
     chosen: str
     reason: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Evidence(Protocol):
+    """What a choice is decided from: finished models on the validation part."""
+
+    def outcomes(self, stage: str) -> Mapping[str, Outcome]:
+        """What is known of each model of the stage of that digest."""
+
+    def accuracy(self, output: StageOutput) -> float:
+        """The share of the samples whose class a model predicts, from 0 to 1."""
+
+    def ensemble_accuracy(self, spec: EnsembleSpec) -> float:
+        """The same of the combined answer of teachers, as the report has it."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +46,18 @@ class Choice:
     """A node that is decided from the validation figures of finished stages, and grows the graph.
 
     ``question`` is all that the decision depends on beside the stages that it ``needs`` (their
-    digests), as plain data. ``decide`` is given the outcomes of these by digest; ``grow`` gives the
-    stages that follow from the label that was chosen.
+    digests), as plain data. ``decide`` looks at the models of these; ``grow`` gives the nodes that
+    follow from the label that was chosen, stages with their crowds. The label is one of
+    ``options``; ``follows`` are the titles that are known of what follows, whatever is chosen.
     """
 
     name: str
     question: Mapping[str, Any]
     needs: tuple[str, ...]
-    decide: Callable[[Mapping[str, Any]], Decision] = field(compare=False)
-    grow: Callable[[str], tuple[Stage, ...]] = field(compare=False)
+    decide: Callable[[Evidence], Decision] = field(compare=False)
+    grow: Callable[[str], tuple[Node, ...]] = field(compare=False)
+    options: tuple[str, ...] = field(default=(), compare=False)
+    follows: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -69,7 +88,7 @@ class Graph:
     ``ensembles`` are evaluated from the stored answers of their teachers; ``remarks`` are sentences
     on the recipe; ``samples_seen``: all teachers were trained on all of the student's samples.
     ``tests``: the models are evaluated on the test part too. ``origin`` is the digest of the graph
-    that this one has grown from.
+    that this one has grown from, by ``decisions`` (by the title of their choice).
 
     Raises:
         GraphError: two nodes have one title, a node needs one that is missing or itself, or an
@@ -87,6 +106,7 @@ class Graph:
     samples_seen: bool = False
     tests: bool = True
     origin: str = ""
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         titles = [node.title for node in self.nodes]
@@ -128,6 +148,12 @@ class Graph:
         """The stages that are known."""
         return tuple(node for node in self.nodes if isinstance(node, Stage))
 
+    @property
+    def undecided(self) -> tuple[Choice, ...]:
+        """The choices that have not grown the graph yet."""
+        choices = (node for node in self.nodes if isinstance(node, Choice))
+        return tuple(choice for choice in choices if choice.title not in self.decisions)
+
     @cached_property
     def digest(self) -> str:
         """Identifies the run by what is asked: its name, its nodes, what is evaluated.
@@ -163,8 +189,9 @@ class Graph:
         return replace(self, nodes=(*before, stage))
 
     def grown(self, choice: Choice, decision: Decision) -> Graph:
-        """The graph with the stages that follow from a decision, after its choice."""
+        """The graph with the nodes that follow from a decision, after its choice."""
         new = choice.grow(decision.chosen)
         at = self.nodes.index(choice) + 1
         nodes = (*self.nodes[:at], *new, *self.nodes[at:])
-        return replace(self, nodes=nodes, origin=self.digest)
+        decisions = {**self.decisions, choice.title: decision}
+        return replace(self, nodes=nodes, origin=self.digest, decisions=decisions)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.config import Recipe
-from orchestrator.planning.controls import control_stages
-from orchestrator.planning.graph import EnsembleSpec, Graph
-from orchestrator.planning.schedules.catalog import student_stages
-from orchestrator.planning.stage import Stage, StageRole, TeacherRef
+from orchestrator.planning.graph import EnsembleSpec, Graph, Node
+from orchestrator.planning.recipe_stages import RecipeStages
+from orchestrator.planning.schedules.assistants import CHOICE
+from orchestrator.planning.schedules.catalog import schedule_nodes
+from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.planning.stage_maker import StageMaker
-from orchestrator.planning.thread_allocation import count_crowds
 from orchestrator.recipe.advice import all_have_seen, notes
+from orchestrator.schedule_config import Assistants
 from students.custom_code import file_of
 from students.errors import TransferSetError
 from students.models.config import Weights
@@ -51,17 +52,13 @@ def make_plan(
         identity = identify(recipe.transfer_set, folder=folder, cache=cache)
     models = tuple(_files_of_models(recipe, folder, cache))
     data = PlannedData(recipe.transfer_set, identity, folder, cache, models)
-    maker = StageMaker(recipe, data, hint_shapes or {})
-    teachers = {name: maker.teacher(name) for name in recipe.teachers}
-    refs = tuple(maker.ref(name, stage) for name, stage in teachers.items())
-    students = {
-        stage.title: stage for repeat in range(repeats) for stage in _stages(maker, refs, repeat)
-    }
+    stages = RecipeStages(StageMaker(recipe, data, hint_shapes or {}), repeats)
+    nodes, refs = schedule_nodes(stages), stages.refs
     ensembles = {"ensemble": EnsembleSpec(refs, recipe.ensemble)} if refs else {}
-    ensembles |= _ensembles_of_generations(maker, list(students.values()))
+    ensembles |= _ensembles_of_generations(stages.maker, nodes)
     return Graph(
         name=recipe.name,
-        nodes=tuple(count_crowds([*teachers.values(), *students.values()])),
+        nodes=nodes,
         data=data,
         repeats=repeats,
         ensembles=ensembles,
@@ -72,18 +69,12 @@ def make_plan(
     )
 
 
-def _stages(maker: StageMaker, teachers: Sequence[TeacherRef], repeat: int) -> Iterator[Stage]:
-    """The stages of the schedule for one repeat, then the student's controls."""
-    *before, student = student_stages(maker, teachers, repeat)
-    yield from (*before, student)
-    yield from control_stages(maker, student, teachers)
-
-
 def _ensembles_of_generations(
-    maker: StageMaker, stages: Sequence[Stage]
+    maker: StageMaker, nodes: Sequence[Node]
 ) -> Iterator[tuple[str, EnsembleSpec]]:
     """Of each student that is the last of several generations, by its stage's title, the mean
     prediction of all of them (BANE: Furlanello et al., 2018, section 3)."""
+    stages = [node for node in nodes if isinstance(node, Stage)]
     before = [maker.finished_ref(each) for each in stages if each.role is StageRole.GENERATION]
     for stage in stages:
         if before and stage.role is StageRole.STUDENT:
@@ -102,10 +93,14 @@ def _files_of_models(recipe: Recipe, folder: Path, cache: Path) -> Iterator[Plan
 def stage_names(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
     """The stages of ``recipe``, as far as they are known without its data, each with the names of
     its teachers."""
-    teachers, before = tuple(recipe.teachers), list[str]()
+    schedule, teachers, before = recipe.schedule, tuple(recipe.teachers), list[str]()
     chain: list[tuple[str, tuple[str, ...]]] = []
-    for name in (*recipe.schedule.names, "student"):
-        by_one = before and recipe.schedule.taught_by == "previous"
+    if isinstance(schedule, Assistants) and schedule.is_open:
+        numbers = range(1, len(schedule.candidates) + 1)
+        chain += ((f"assistants.candidates.{number}", teachers) for number in numbers)
+        chain.append((CHOICE, ()))
+    for name in (*schedule.names, "student"):
+        by_one = before and schedule.taught_by == "previous"
         chain.append((name, (before[-1],) if by_one else (*teachers, *before)))
         before.append(name)
     return [

@@ -23,6 +23,7 @@ class StageRole(StrEnum):
 
     TEACHER = "teacher"
     ASSISTANT = "assistant"
+    CANDIDATE = "candidate"
     GENERATION = "generation"
     STUDENT = "student"
     CONTROL = "control"

@@ -28,7 +28,7 @@ def measured_plan(bench: Bench) -> MeasuredPlan:
     timings, parallel = time_graph(bench, left), bench.session.pool.runtime.parallel
     stages = tuple(_expected(bench, left, timings))
     each = [(s, e, _threads(s, e, cores)) for s, e in zip(left, stages, strict=True)]
-    untaught = timings.stages[untaught_stage(graph).name]
+    untaught = timings.stages[untaught_stage(graph.stages).name]
     return MeasuredPlan(
         name=graph.name,
         recipe_digest=graph.digest,

@@ -43,7 +43,7 @@ def time_graph(bench: Bench, left: Sequence[Stage]) -> Timings:
             if stage in left and stage.cohort:
                 timings.time(bench, stage)
             provide_outcome(bench, stage)
-    for stage in (graph.stage("student"), untaught_stage(graph), *left):
+    for stage in (graph.stage("student"), untaught_stage(graph.stages), *left):
         timings.time(bench, stage)
     return timings
 

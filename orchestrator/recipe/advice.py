@@ -55,11 +55,11 @@ def _test_folder(recipe: Recipe) -> Iterator[str]:
 
 
 def _own_model(recipe: Recipe) -> Iterator[str]:
-    for number, entry in enumerate(recipe.schedule.path):
+    for place, entry in recipe.schedule.entries.items():
         if entry.model.identity == recipe.student.model.identity:
             yield (
-                f"`schedule.path.{number}` is the student's own model; for generations of one "
-                "model there is `schedule: born_again`."
+                f"`{place}` is the student's own model; for generations of one model there is "
+                "`schedule: born_again`."
             )
 
 

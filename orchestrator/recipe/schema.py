@@ -41,6 +41,11 @@ class Shape:
         return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
 
     @property
+    def list_form(self) -> Shape | None:
+        """The list, among several forms of a value."""
+        return next((each for each in self.choices if get_origin(each.core) is tuple), None)
+
+    @property
     def kinds(self) -> dict[str, type[Section]]:
         """The sections to choose from by their ``kind``; empty if there is no such choice."""
         sections = [choice.section for choice in self.choices]
@@ -72,6 +77,8 @@ def shape_of(annotation: Any, *bounds: Any) -> Shape:
 
 def inside(shape: Shape, key: str | int) -> Shape | None:
     """What is valid under ``key`` of a mapping or a list."""
+    if shape.list_form is not None:
+        shape = shape.list_form
     origin, arguments = get_origin(shape.core), get_args(shape.core)
     if shape.section is not None:
         field = shape.section.model_fields.get(str(key))

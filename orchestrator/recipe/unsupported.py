@@ -23,7 +23,6 @@ WORDS = {
         ("two_stage", "route", "mutual", "codistillation"),
         "offline, assistants or born_again",
     ),
-    "schedule.path": (("auto",), "a list of models"),
     "ensemble.on_teacher_loss": (("degrade",), "wait or fail"),
     "cluster.mode": (("ray",), "in_process or local"),
 }

@@ -65,6 +65,9 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> LocatedError | N
             continue
         if shape.choices:
             branch = _branch(shape, str(part))
+            of_list = isinstance(error["input"], (list, tuple))
+            if of_list and branch is not shape.list_form is not None:
+                return None
             if branch is not None and (index < last or isinstance(error["input"], dict)):
                 shape, owner = branch, branch.section
                 continue
@@ -90,6 +93,8 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> LocatedError | N
 def _branch(shape: Shape, label: str) -> Shape | None:
     """The section, or the choice of kinds, among the forms of a value which pydantic calls
     ``label``."""
+    if label.startswith("tuple["):
+        return shape.list_form
     for choice in shape.choices:
         if choice.section is not None and choice.section.__name__ == label:
             return choice

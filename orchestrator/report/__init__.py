@@ -10,6 +10,7 @@ Collecting (needs torch)
 
 Showing stored figures
   render_summary     sentences
+  render_choice      candidates, and why one was taken
   render_tables      tables, and a report in the terminal
   render_page        both and the pictures, as ``report.md``
   plots              PNG files (needs matplotlib)

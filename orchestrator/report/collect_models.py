@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.formatting import writable
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import EnsembleSpec, Graph
-from orchestrator.planning.stage import ModelRef, Stage, StageRole, TeacherRef, class_maps
+from orchestrator.planning.stage import ModelRef, Stage, StageRole, TeacherRef
 from orchestrator.results.run_report import (
     ModelReport,
     PartScores,
@@ -25,13 +24,9 @@ from orchestrator.results.run_report import (
 )
 from students.evaluation import metrics
 from students.evaluation.prior_correction import prior_correction
-from students.knowledge import Question
-from students.objectives.softening import soften
 from students.specs import MODEL, StageOutput
-from students.storage.outcome import TEST, VALIDATION, Outcome, read_logits
+from students.storage.outcome import TEST, VALIDATION, Outcome
 from students.transfer_sets.transfer_set import TransferSet
-from teachers.ensemble.ensemble import Ensemble
-from teachers.weighting.constant import Uniform
 
 Classes = tuple[int, ...] | None
 Latency = Mapping[StageOutput, Mapping[str, float]]
@@ -84,7 +79,9 @@ class ModelFigures:
         """The ensemble ``spec`` of ``models``; none where there is none."""
         if spec is None:
             return None
-        validation, test = (self._softened(spec, part, 1.0).log() for part in (VALIDATION, TEST))
+        validation, test = (
+            self._predictions.softened(spec, part, 1.0).log() for part in (VALIDATION, TEST)
+        )
         return ensemble_report(
             name, list(models), self._test_scores(test), self._scores(validation, VALIDATION)
         )
@@ -96,8 +93,10 @@ class ModelFigures:
             return None
         part = VALIDATION if len(self.transfer_set.validation_ids) else TEST
         temperature = self.ensemble.ensemble.temperature
-        soft = self._softened(self.ensemble, part, temperature)
-        mean = metrics.mean_soft_targets(soft, self._targets(part), self.transfer_set.classes)
+        soft = self._predictions.softened(self.ensemble, part, temperature)
+        mean = metrics.mean_soft_targets(
+            soft, self._predictions.targets(part), self.transfer_set.classes
+        )
         names = tuple(map(writable, self.transfer_set.class_names))
         rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
         return SoftTargets(names, temperature, rows)
@@ -106,7 +105,10 @@ class ModelFigures:
         outcome, ref, own, corrected = model.outcome, model.ref, None, None
         if ref.classes is not None and len(ref.classes) < self.transfer_set.classes:
             own = tuple(sorted(ref.classes))
-        validation, test = self._logits(model.output, VALIDATION), self._logits(model.output, TEST)
+        validation, test = (
+            self._predictions.logits(model.output, VALIDATION),
+            self._predictions.logits(model.output, TEST),
+        )
         correct = self.graph.evaluate.prior_correction == "uniform"
         if correct and model.stage.role is not StageRole.TEACHER and len(validation):
             corrected = self._test_scores(test + prior_correction(validation))
@@ -125,38 +127,19 @@ class ModelFigures:
             classes=own,
         )
 
-    def _logits(self, output: StageOutput, part: str) -> Tensor:
-        """A model's logits [n, C] on one part."""
-        logits = read_logits(self.store.folder(output.stage), output.name, part)
-        assert logits is not None, "the run of the graph has seen to it"
-        return logits
+    @cached_property
+    def _predictions(self) -> StoredPredictions:
+        return StoredPredictions(self.store, self.transfer_set)
 
     @cached_property
     def _ensemble(self) -> dict[str, Tensor] | None:
         """The ensemble's log-probabilities [n, C] by part, at temperature 1."""
         if self.ensemble is None:
             return None
-        return {part: self._softened(self.ensemble, part, 1.0).log() for part in (VALIDATION, TEST)}
-
-    def _softened(self, spec: EnsembleSpec, part: str, temperature: float) -> Tensor:
-        """The ensemble's distributions [n, C] on one part."""
-        logits = torch.stack([self._logits(ref.output, part) for ref in spec.teachers]).double()
-        rule = spec.ensemble.weighting
-        ensemble = Ensemble(
-            tuple(ref.name for ref in spec.teachers),
-            self.transfer_set.classes,
-            Uniform() if rule.training_only else rule,
-            class_maps=class_maps(spec.teachers),
-        )
-        whole = ensemble.combine(Question(0, self._ids(part)), logits)
-        return soften(
-            whole.logits,
-            whole.shares,
-            whole.known,
-            whole.present,
-            temperature=temperature,
-            mean=spec.ensemble.mean,
-        )
+        return {
+            part: self._predictions.softened(self.ensemble, part, 1.0).log()
+            for part in (VALIDATION, TEST)
+        }
 
     def _test_scores(self, logits: Tensor, own: Classes = None) -> PartScores:
         scores = self._scores(logits, TEST, own)
@@ -165,7 +148,7 @@ class ModelFigures:
 
     def _scores(self, logits: Tensor, part: str, own: Classes = None) -> PartScores | None:
         """A model's figures on one part, or on its samples of the classes ``own`` only."""
-        targets = self._targets(part)
+        targets = self._predictions.targets(part)
         ensemble = None if self._ensemble is None else self._ensemble[part]
         if own is not None:
             rows = torch.isin(targets, torch.tensor(own))
@@ -181,10 +164,3 @@ class ModelFigures:
             agreement=None if ensemble is None else metrics.agreement(logits, ensemble),
             per_class=tuple(None if math.isnan(share) else share for share in per_class),
         )
-
-    def _targets(self, part: str) -> Tensor:
-        return torch.from_numpy(self.transfer_set.targets[self._ids(part)])
-
-    def _ids(self, part: str) -> npt.NDArray[np.int64]:
-        data = self.transfer_set
-        return data.test_ids if part == TEST else data.validation_ids

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.execution.graph_run import GraphResult
-from orchestrator.execution.stage_works import StageResult
 from orchestrator.formatting import writable
 from orchestrator.home.store import Store
+from orchestrator.planning.graph import Choice, Graph
+from orchestrator.planning.schedules.assistants import CHOICE
 from orchestrator.planning.stage import StageRole
 from orchestrator.report.collect_models import (
     FinishedModel,
@@ -19,6 +20,7 @@ from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.report.collect_teaching import collect_teaching, committed_rows
 from orchestrator.results.run_report import (
     FORMAT,
+    ChoiceReport,
     LearningCurve,
     ModelReport,
     RunReport,
@@ -68,7 +70,8 @@ def collect_run(
         generations_ensemble=figures.ensemble_report(
             "generations", graph.ensembles.get(stage.title), [*generations.values(), taught]
         ),
-        stages=tuple(_stages(results)),
+        choice=_choice(graph, models[StageRole.CANDIDATE]),
+        stages=tuple(_stages(done)),
         curves=tuple(_curves(finished)),
         soft_targets=figures.soft_targets(),
         omitted=tuple(sorted(graph.data.transfer_set.omit)),
@@ -86,15 +89,6 @@ def collect_run(
     )
 
 
-def _stages(results: Sequence[StageResult]) -> Iterator[StageReport]:
-    titles: dict[str, str] = {}
-    for result in results:
-        stage = result.stage
-        needs = tuple(titles[need] for need in stage.needs)
-        yield StageReport(stage.title, stage.digest, result.ran, result.seconds, needs)
-        titles.setdefault(stage.digest, stage.title)
-
-
 def _escapes(names: Sequence[str]) -> Iterator[str]:
     """A sentence on class names that are not shown as they are."""
     escaped = [shown for name in names if (shown := writable(name)) != name]
@@ -105,15 +99,51 @@ def _escapes(names: Sequence[str]) -> Iterator[str]:
         )
 
 
+def _stages(done: GraphResult) -> Iterator[StageReport]:
+    """All stages and choices of the graph, in its order. A stage that was a candidate under another
+    name needs that one, and the choice."""
+    nodes, titles = done.graph.nodes, dict[str, str]()
+    results = {result.stage.title: result for result in done.results}
+    followed = {title: n.title for n in nodes if isinstance(n, Choice) for title in n.follows}
+    for node in nodes:
+        needs = tuple(titles[need] for need in node.needs)
+        if isinstance(node, Choice):
+            yield StageReport(node.title, node.digest, node.title in done.decided, 0.0, needs)
+            continue
+        if node.digest in titles and node.title in followed:
+            needs = (titles[node.digest], followed[node.title])
+        result = results[node.title]
+        yield StageReport(node.title, node.digest, result.ran, result.seconds, needs)
+        titles[node.digest] = node.title
+
+
+def _choice(graph: Graph, candidates: Mapping[str, ModelReport]) -> ChoiceReport | None:
+    """How the assistant was chosen; none where it was not."""
+    if (decision := graph.decisions.get(CHOICE)) is None:
+        return None
+    figures = decision.figures
+    return ChoiceReport(
+        name=CHOICE,
+        chosen=decision.chosen,
+        reason=decision.reason,
+        target=figures["target"],
+        ensemble=figures["ensemble"],
+        untaught=figures["untaught"],
+        accuracy=figures["candidates"],
+        candidates=_by_number(candidates),
+    )
+
+
 def _by_number(models: Mapping[str, ModelReport]) -> dict[str, ModelReport]:
     """Intermediate models by their number in the chain."""
     return {name.rpartition(".")[2]: model for name, model in models.items()}
 
 
 def _curves(finished: tuple[FinishedModel, ...]) -> Iterator[LearningCurve]:
-    """Validation of each student's model after each epoch, where there was any."""
+    """Validation of each student's model after each epoch, where there was any; of candidates
+    that of the chosen one, as an assistant."""
     for model in finished:
-        if model.stage.role is StageRole.TEACHER:
+        if model.stage.role in (StageRole.TEACHER, StageRole.CANDIDATE):
             continue
         points = [
             (point.epoch + 1, point.accuracy, point.nll)

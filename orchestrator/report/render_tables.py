@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.formatting import ABSENT, Grid, print_grid, print_sentences
+from orchestrator.report.render_choice import choice_table
 from orchestrator.report.render_summary import is_optimistic, repeats_sentence, summary
 from orchestrator.results.finished_run import Paired, RepeatReport
 from orchestrator.results.run_report import ModelReport, PartScores, RunReport
@@ -39,6 +40,8 @@ def report_tables(report: RunReport) -> tuple[Grid, ...]:
     if models:
         largest = max((each.parameters for each in report.teachers.values()), default=0)
         tables += [_accuracy(models), _size(models, largest)]
+    if report.choice is not None:
+        tables.append(choice_table(report.choice))
     if report.teaching is not None and report.teaching.teachers:
         tables.append(_inference(report.teaching.teachers))
     if report.teacher_weights is not None:

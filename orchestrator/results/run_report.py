@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from orchestrator.results.teaching_report import TeachingReport, TermReport, WeightingReport
 
-Role = Literal["student", "teacher", "ensemble", "control", "assistant", "generation"]
+Role = Literal["student", "teacher", "ensemble", "control", "assistant", "candidate", "generation"]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
 
 FORMAT = 2
@@ -60,14 +60,32 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class StageReport:
-    """One stage: whether it ran now or was stored, its seconds in this run, and the stages that it
-    ``needs``, by name."""
+    """One stage, or a choice: whether it ran (was decided) now or was stored, its seconds in this
+    run, and the stages that it ``needs``, by name."""
 
     name: str
     digest: str
     ran: bool
     seconds: float
     needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChoiceReport:
+    """The choice of an assistant among ``candidates``, by their numbers.
+
+    ``accuracy`` is theirs on the validation part, ``target`` the mean of the ``ensemble``'s and the
+    ``untaught`` student's, all from 0 to 1; ``reason`` says in words why one was ``chosen``.
+    """
+
+    name: str
+    chosen: str
+    reason: str
+    target: float
+    ensemble: float
+    untaught: float
+    accuracy: Mapping[str, float]
+    candidates: Mapping[str, ModelReport]
 
 
 @dataclass(frozen=True)
@@ -93,12 +111,12 @@ class SoftTargets:
 class RunReport:
     """A run. ``controls`` are those beside ``untaught``; ``assistants`` and ``generations`` are by
     their number, the first one "1", and ``generations_ensemble`` is of all generations and the
-    student; ``omitted`` are the indices of the classes that the student was never shown;
-    ``artifacts`` are paths by name; ``terms`` are those of the student's objective;
-    ``teacher_weights`` is none where they do not depend on the sample; ``remarks`` are sentences on
-    the recipe, ``failures`` on attempts that have failed. ``format`` is 1 for reports of older
-    versions, which do not state it: only the fields that have kept their names are read of
-    these."""
+    student; ``choice`` is how the assistant was chosen, where it was; ``omitted`` are the indices
+    of the classes that the student was never shown; ``artifacts`` are paths by name; ``terms`` are
+    those of the student's objective; ``teacher_weights`` is none where they do not depend on the
+    sample; ``remarks`` are sentences on the recipe, ``failures`` on attempts that have failed.
+    ``format`` is 1 for reports of older versions, which do not state it: only the fields that have
+    kept their names are read of these."""
 
     name: str
     recipe_digest: str
@@ -113,6 +131,7 @@ class RunReport:
     assistants: Mapping[str, ModelReport] = field(default_factory=dict)
     generations: Mapping[str, ModelReport] = field(default_factory=dict)
     generations_ensemble: ModelReport | None = None
+    choice: ChoiceReport | None = None
     stages: tuple[StageReport, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[LearningCurve, ...] = ()

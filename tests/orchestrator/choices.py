@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.graph import Choice, Decision, Evidence, Graph
 from orchestrator.planning.stage import Stage
 from students.objectives.cross_entropy import Task
 from students.objectives.soft_targets import SoftTargets
@@ -20,7 +20,8 @@ class Teacher:
     names: Mapping[str, str]
     asked: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def decide(self, outcomes: Mapping[str, Any]) -> Decision:
+    def decide(self, evidence: Evidence) -> Decision:
+        outcomes = {digest: evidence.outcomes(digest) for digest in self.names}
         self.asked.append(outcomes)
         accuracy = {
             name: outcomes[digest][MODEL].curve[-1].accuracy for digest, name in self.names.items()
@@ -43,4 +44,5 @@ def choose_student(graph: Graph, name: str) -> Choice:
         return (replace(student, name=title, cohort=(spec,), teachers=refs),)
 
     question = {"best": sorted(names.values()), "by": "accuracy"}
-    return Choice(name, question, tuple(names), Teacher(names).decide, grow)
+    decide, options = Teacher(names).decide, tuple(names.values())
+    return Choice(name, question, tuple(names), decide, grow, options, ("a student",))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.planning.schedules.assistants import assistants
+from orchestrator.planning.graph import Node
+from orchestrator.planning.recipe_stages import RecipeStages
+from orchestrator.planning.schedules.assistants import assistants, choose_assistant
 from orchestrator.planning.schedules.born_again import born_again
 from orchestrator.planning.schedules.offline import offline
 from orchestrator.planning.stage import Stage, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
+from orchestrator.schedule_config import Assistants
 
 _SCHEDULES: Mapping[
     str, Callable[[StageMaker, Any, Sequence[TeacherRef], int], Iterator[Stage]]
@@ -18,12 +21,15 @@ _SCHEDULES: Mapping[
     "assistants": assistants,
     "born_again": born_again,
 }
+"""Each gives the stages for one repeat, the student's last; those before it are the same for all
+repeats."""
 
 
-def student_stages(
-    maker: StageMaker, teachers: Sequence[TeacherRef], repeat: int
-) -> Iterator[Stage]:
-    """The stages of the recipe's schedule for one repeat, the student's last. Those before it are
-    the same for all repeats."""
+def schedule_nodes(stages: RecipeStages) -> tuple[Node, ...]:
+    """All nodes of a recipe, in the order of its schedule."""
+    maker, refs = stages.maker, stages.refs
     schedule = maker.recipe.schedule
-    return _SCHEDULES[schedule.kind](maker, schedule, teachers, repeat)
+    if isinstance(schedule, Assistants) and schedule.is_open:
+        return choose_assistant(stages, schedule)
+    of_repeat = _SCHEDULES[schedule.kind]
+    return tuple(stages.whole(lambda repeat: of_repeat(maker, schedule, refs, repeat)))

@@ -2,6 +2,7 @@
 
 catalog       all rules, in the order of the sections
 transfer_set  its parts, augmentation, the samples that a batch can have
+candidates    a path that is chosen among candidates
 teaching      teachers, terms of the objective, controls
 ensemble      temperature, weighting, noise, gating network, bank
 class_maps    the class of each output of a teacher

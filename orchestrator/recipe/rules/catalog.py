@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, problems_from
+from orchestrator.recipe.rules.candidates import candidate_rules
 from orchestrator.recipe.rules.class_maps import class_rules
 from orchestrator.recipe.rules.ensemble import ensemble_rules
 from orchestrator.recipe.rules.teaching import teaching_rules
@@ -21,6 +22,7 @@ from orchestrator.recipe.rules.transfer_set import sample_rules
 RULES: tuple[Callable[[Recipe], Iterator[str]], ...] = (
     *sample_rules,
     *teaching_rules,
+    *candidate_rules,
     *ensemble_rules,
     *class_rules,
     *training_rules,

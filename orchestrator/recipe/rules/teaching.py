@@ -28,9 +28,11 @@ def _nothing_to_learn_from(recipe: Recipe) -> Iterator[str]:
 
 
 def _terms(recipe: Recipe) -> Iterator[str]:
-    places = list(recipe.taught)
+    places, schedule = list(recipe.taught), recipe.schedule
     for place, config in taught(recipe):
-        before = recipe.schedule.names[: None if place == "student" else places.index(place)]
+        before = schedule.names[: None if place == "student" else places.index(place)]
+        # Which model is the assistant is not known, so no layer of it is.
+        before = () if schedule.is_open else before
         for name, term in config.objective.items():
             yield from _term(recipe, f"{place}.objective.{name}", term, (*recipe.teachers, *before))
             if term.active and config.train.micro < term.min_samples:
@@ -158,7 +160,9 @@ def _schedule(recipe: Recipe) -> Iterator[str]:
                 "all the models of the chain teach too; take uniform, or `taught_by: previous`"
             )
     else:
-        before = (None, *schedule.names)
+        before = [None, *schedule.names]
+        if schedule.is_open:  # The teachers teach each candidate.
+            before = [*[None] * len(schedule.entries), *schedule.names]
         same = isinstance(schedule, BornAgain)
         chain = [recipe.student] * len(before) if same else recipe.taught.values()
         for teacher, config in zip(before, chain, strict=True):

@@ -147,7 +147,10 @@ def test_a_choice_is_shown_as_undecided_until_it_is_decided(
         rows = check.plan_rows(small.loaded(tmp_path), stages.store.home)
         return [(row["name"], row["does"], row["stored"]) for row in rows[len(STAGES) :]]
 
-    assert last_rows() == [("which", "undecided", False)]
+    assert last_rows() == [
+        ("which", "undecided: wide or deep", False),
+        ("a student", "depends on which", False),
+    ]
     stages.run(asked, Runner(stages.store))
     assert last_rows() == [
         ("which", "has chosen wide", True),

@@ -81,7 +81,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
-graph = SimpleNamespace(run_name="a@" + "1" * 12, digest="1" * 32, stages=(), name="a")
+graph = SimpleNamespace(run_name="a@" + "1" * 12, digest="1" * 32, nodes=(), name="a")
 with record_running(graph, Store(Path(sys.argv[1]))):
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -136,6 +136,11 @@ TOGETHER: Mapping[str, Mapping[str, Any]] = {
 }
 """Settings that replace another one; each is compared with a section that has both."""
 
+NEEDS: Mapping[str, Mapping[str, Any]] = {
+    "Assistants.candidates": {"path": "auto", "candidates": (Entry(model=Mlp(hidden=(32,))),)}
+}
+"""Settings without which what is below another one is not read, or is not there."""
+
 COMBINED = {"TeacherConfig.train", "TeacherConfig.weights"}
 """One of the two is given; the digest of a stage has all of it, as the sections below show."""
 
@@ -191,6 +196,10 @@ def places(recipe: Recipe, steps: tuple[str | int, ...], section: BaseModel) -> 
         if (*steps, name) == ("teachers", "loaded", "engine"):
             continue  # It is not trained.
         kinds = list(sections_in(field.annotation))
+        there = recipe
+        if needed := NEEDS.get(f"{type(section).__name__}.{name}"):
+            value = needed[name]
+            there = replaced(recipe, steps, type(section)(**{**dict(section), **needed}))
         if TeacherConfig in kinds:
             for teacher, config in value.items():
                 yield from places(recipe, (*steps, name, teacher), config)
@@ -207,7 +216,7 @@ def places(recipe: Recipe, steps: tuple[str | int, ...], section: BaseModel) -> 
                 found: BaseModel = value
             else:
                 found = _present(value, kind) or example(kind, below)
-            yield from places(replaced(recipe, below, found), below, found)
+            yield from places(replaced(there, below, found), below, found)
 
 
 def _present(value: Any, kind: type[BaseModel]) -> BaseModel | None:

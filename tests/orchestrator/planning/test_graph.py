@@ -90,7 +90,7 @@ class Knot(Choice):
 
 
 def knot(under: str, *needs: str) -> Knot:
-    return Knot(f"about {under}", {}, needs, lambda _: Decision("", ""), lambda _: (), under)
+    return Knot(f"about {under}", {}, needs, lambda _: Decision("", ""), lambda _: (), under=under)
 
 
 def test_a_cycle_is_refused_and_shown(graph: Graph) -> None:

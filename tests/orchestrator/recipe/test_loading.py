@@ -168,7 +168,6 @@ def test_bad_value_is_refused_in_one_sentence(
 
 
 UNSUPPORTED = [
-    ("schedule={kind: assistants, path: auto}", "schedule.path"),
     ("schedule=two_stage", "schedule"),
     ("ensemble.on_teacher_loss={kind: degrade, quorum: 2}", "ensemble.on_teacher_loss"),
     ("cluster={mode: ray}", "cluster.mode"),
