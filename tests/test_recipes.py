@@ -34,7 +34,8 @@ def weights_under(root: Path, files: dict[int, str]) -> list[str]:
 
 def test_every_recipe_that_was_promised_is_there() -> None:
     assert set(SHIPPED) >= {
-        "cifar10_faculty", "cifar10_resnets", "digits", "digits_unseen", "mnist_hinton",
+        "cifar10_assistants", "cifar10_faculty", "cifar10_resnets", "digits", "digits_assistants",
+        "digits_unseen", "mnist_hinton",
     }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_a_shipped_recipe_is_accepted_compares_with_untaught_and_is_called_like_
     assert "untaught" in recipe.controls
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_unseen"])
+@pytest.mark.parametrize("name", ["digits", "digits_assistants", "digits_unseen"])
 def test_a_recipe_on_digits_passes_the_deep_check_anywhere(name: str, tmp_path: Path) -> None:
     assert stillhouse.check(load(name), home=tmp_path) == []
 
@@ -90,6 +91,33 @@ def test_hintons_recipe_passes_the_deep_check_on_mnist(data_root: Path, tmp_path
     assert stillhouse.check(loaded, home=tmp_path) == []
     data = data_of(loaded, tmp_path / "cache")
     assert len(data.student_ids) == 55_000, "all but the validation part, of every class"
+
+
+@pytest.mark.parametrize("name", ["cifar10_assistants", "digits_assistants"])
+def test_along_a_path_of_assistants_each_model_is_smaller_and_compared_with_none(name: str) -> None:
+    recipe = load(name).recipe
+    (teacher,) = recipe.teachers.values()
+    models = [teacher.model, *(entry.model for entry in recipe.schedule.path), recipe.student.model]
+    sizes = [sum(model.widths) for model in models]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == len(sizes)
+    assert set(recipe.controls) == {"untaught", "direct"}
+    # Every intermediate model is trained as the student is.
+    assert all(entry.train is None and entry.objective is None for entry in recipe.schedule.path)
+
+
+def test_the_plain_networks_have_the_published_depths_and_are_trained_as_published() -> None:
+    recipe = load("cifar10_assistants").recipe
+    (teacher,) = recipe.teachers.values()
+    models = [teacher.model, *(entry.model for entry in recipe.schedule.path), recipe.student.model]
+    assert [len(model.widths) for model in models] == [10, 8, 6, 4, 2]
+    for train in (teacher.train, recipe.student.train):
+        assert train is not None and train.epochs == 160
+        assert (train.optimizer.momentum, train.optimizer.weight_decay) == (0.9, 1.0e-4)
+
+
+def test_the_plain_networks_pass_the_deep_check(data_root: Path, tmp_path: Path) -> None:
+    loaded = load("cifar10_assistants", f"transfer_set.root={data_root}")
+    assert stillhouse.check(loaded, home=tmp_path) == []
 
 
 def test_in_the_faculty_each_teacher_shows_another_level_and_has_a_vote() -> None:
