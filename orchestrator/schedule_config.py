@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -110,7 +111,51 @@ class BornAgain(Section):
         return tuple(f"generations.{number}" for number in range(1, self.generations))
 
 
+class Route(Section):
+    """The student follows a teacher's training: anchors, the teacher at the end of chosen epochs,
+    teach it one at a time, and each stage starts from the weights of the one before (RCO: Jin et
+    al., 2019, arXiv:1904.09149, section 3). Optimizer and learning-rate schedule begin again in
+    each stage."""
+
+    kind: Literal["route"] = "route"
+    anchors: Positive | None = Field(
+        None, description="how many, evenly over the teacher's epochs; 3 without `epochs`"
+    )
+    epochs: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
+        None, description="those after which the teacher is an anchor, the first one is 1"
+    )
+    teacher: str | None = Field(None, description="needed where there are several")
+    is_open: ClassVar[bool] = False
+    entries: ClassVar[dict[str, Entry]] = {}
+    taught_by: ClassVar[str] = "teachers"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages before the student's."""
+        return tuple(f"route.{number}" for number in range(1, self.count))
+
+    @property
+    def count(self) -> int:
+        """How many anchors there are."""
+        return self.anchors or 3 if self.epochs is None else len(self.epochs)
+
+    def teacher_of(self, names: Iterable[str]) -> str:
+        """Which of the recipe's teachers it is."""
+        return next(iter(names)) if self.teacher is None else self.teacher
+
+    def anchor_epochs(self, trained: int) -> tuple[int, ...]:
+        """After which epochs a teacher that is trained for so many is an anchor; evenly, the last
+        one is the finished teacher."""
+        if self.epochs is not None:
+            return self.epochs
+        # Rounded half up in whole numbers.
+        return tuple(
+            (2 * number * trained + self.count) // (2 * self.count)
+            for number in range(1, self.count + 1)
+        )
+
+
 Schedule = Annotated[
-    Annotated[Offline | Assistants | BornAgain, Field(discriminator="kind")],
+    Annotated[Offline | Assistants | BornAgain | Route, Field(discriminator="kind")],
     BeforeValidator(kind_first),
 ]

@@ -49,6 +49,11 @@ class StageOutput:
         """Whether it is a model as it was at the end of an earlier epoch of its training."""
         return self.name.startswith(_ANCHOR)
 
+    @property
+    def epochs(self) -> int:
+        """Of an anchor, after how many."""
+        return anchor_epoch(self.name)
+
     @classmethod
     def anchor(cls, stage: str, epoch: int) -> StageOutput:
         """What the one model of ``stage`` was after so many epochs."""

@@ -190,7 +190,7 @@ def plan_rows(loaded: LoadedRecipe, home: Path) -> list[dict[str, Any]]:
         ]
     graph, rows = store.grown(graph), []
     for node in graph.nodes:
-        teachers = [] if isinstance(node, Choice) else [ref.name for ref in node.teachers]
+        teachers = [] if isinstance(node, Choice) else [ref.title for ref in node.teachers]
         stored = store.has_result(node)
         rows.append(_row(node.title, _describe(node, graph), teachers, node.digest, stored))
         if node in graph.undecided:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.planning.thread_allocation import count_crowds
+from students.models.config import Weights
 from students.objectives.cross_entropy import Task
+from students.specs import StageOutput
 
 LABEL_SMOOTHING = 0.1
 """The control's smoothing, the usual value (Szegedy et al., 2016)."""
@@ -26,10 +28,10 @@ def control_stages(
         UNTAUGHT: Task(weight=1.0),
         "label_smoothing": Task(weight=1.0, label_smoothing=LABEL_SMOOTHING),
     }
+    spec = maker.student(repeat)
     for name, task in tasks.items():
         if name in controls:
-            yield _without_teachers(student, name, task)
-    spec = maker.student(repeat)
+            yield _without_teachers(student, spec.weights, name, task)
     if "single_teachers" in controls:
         for ref in teachers:
             path = f"controls.single_teachers.{ref.name}"
@@ -44,7 +46,8 @@ def control_stages(
 def untaught_stage(stages: Sequence[Stage]) -> Stage:
     """The untaught control of the first student of ``stages``, which need not have it."""
     student = next(each for each in stages if each.role is StageRole.STUDENT)
-    alone = _without_teachers(student, UNTAUGHT, Task(weight=1.0))
+    weights = _first_weights(stages, student)
+    alone = _without_teachers(student, weights, UNTAUGHT, Task(weight=1.0))
     for stage in stages:
         if stage.title == alone.title:
             return stage
@@ -52,11 +55,30 @@ def untaught_stage(stages: Sequence[Stage]) -> Stage:
     return alone
 
 
-def _without_teachers(student: Stage, name: str, task: Task) -> Stage:
-    """The control ``name``: the ``student``, trained on labels alone."""
+def _first_weights(stages: Sequence[Stage], stage: Stage) -> Weights | StageOutput | None:
+    """What the student of ``stage`` has started from, before all stages in which it was trained."""
+    [spec] = stage.cohort
+    if not isinstance(spec.weights, StageOutput):
+        return spec.weights
+    before = spec.weights.stage
+    return _first_weights(stages, next(each for each in stages if each.digest == before))
+
+
+def _without_teachers(
+    student: Stage, weights: Weights | StageOutput | None, name: str, task: Task
+) -> Stage:
+    """The control ``name``: the ``student``, trained in one stage from ``weights`` on labels
+    alone."""
     path = f"controls.{name}"
     cohort = tuple(
-        replace(spec, path=path, objective={"task": task}, gate=None, tracks_weights=False)
+        replace(
+            spec,
+            path=path,
+            weights=weights,
+            objective={"task": task},
+            gate=None,
+            tracks_weights=False,
+        )
         for spec in student.cohort
     )
     return replace(student, name=path, role=StageRole.CONTROL, cohort=cohort, teachers=())

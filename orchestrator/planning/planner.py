@@ -13,7 +13,7 @@ from orchestrator.planning.schedules.catalog import schedule_nodes
 from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.recipe.advice import all_have_seen, notes
-from orchestrator.schedule_config import Assistants
+from orchestrator.schedule_config import Assistants, Route
 from students.custom_code import file_of
 from students.errors import TransferSetError
 from students.models.config import Weights
@@ -94,6 +94,8 @@ def stage_names(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
     """The stages of ``recipe``, as far as they are known without its data, each with the names of
     its teachers."""
     schedule, teachers, before = recipe.schedule, tuple(recipe.teachers), list[str]()
+    if isinstance(schedule, Route) and teachers:
+        teachers = (schedule.teacher_of(teachers),)
     chain: list[tuple[str, tuple[str, ...]]] = []
     if isinstance(schedule, Assistants) and schedule.is_open:
         numbers = range(1, len(schedule.candidates) + 1)
@@ -102,9 +104,10 @@ def stage_names(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
     for name in (*schedule.names, "student"):
         by_one = before and schedule.taught_by == "previous"
         chain.append((name, (before[-1],) if by_one else (*teachers, *before)))
-        before.append(name)
+        if schedule.taught_by != "teachers":
+            before.append(name)
     return [
-        *((f"teachers.{name}", ()) for name in teachers),
+        *((f"teachers.{name}", ()) for name in recipe.teachers),
         *chain,
         *((f"controls.{control}", ()) for control in recipe.controls),
     ]

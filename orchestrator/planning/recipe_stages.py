@@ -34,7 +34,9 @@ class RecipeStages:
         """All stages, each with its crowd. ``of_repeat`` gives those of the schedule for one
         repeat, the student's last; those that all repeats share count once."""
         stages = {stage.title: stage for stage in self._in_order(of_repeat)}
-        return count_crowds([*self.teachers.values(), *stages.values()])
+        taken = [output for stage in stages.values() for output in stage.references()]
+        teachers = [stage.leaving(taken) for stage in self.teachers.values()]
+        return count_crowds([*teachers, *stages.values()])
 
     def _in_order(self, of_repeat: Callable[[int], Iterable[Stage]]) -> Iterator[Stage]:
         for repeat in range(self.repeats):

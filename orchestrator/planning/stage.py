@@ -13,7 +13,7 @@ from orchestrator.planning import fingerprint
 from orchestrator.planning.digest import digest_of
 from students.config import Resources, Threads
 from students.models.config import Model, Weights
-from students.specs import MODEL, StageOutput, StudentSpec
+from students.specs import MODEL, StageOutput, StudentSpec, anchor_epoch
 from students.transfer_sets.planned_data import PlannedData
 from teachers.config import EnsembleConfig
 
@@ -25,13 +25,15 @@ class StageRole(StrEnum):
     ASSISTANT = "assistant"
     CANDIDATE = "candidate"
     GENERATION = "generation"
+    ROUTE = "route"
     STUDENT = "student"
     CONTROL = "control"
 
     @property
     def is_shared(self) -> bool:
-        """Whether all repeats share the model: all but the students that are compared do."""
-        return self not in (StageRole.STUDENT, StageRole.CONTROL)
+        """Whether all repeats share the model: all but the students that are compared, and what
+        these start from, do."""
+        return self not in (StageRole.STUDENT, StageRole.CONTROL, StageRole.ROUTE)
 
 
 class Crowd(NamedTuple):
@@ -79,6 +81,12 @@ class TeacherRef(ModelRef):
     resources: Resources = field(default_factory=Resources)
     seen_training: bool = False
     crowd: Crowd = field(default_factory=Crowd)
+
+    @property
+    def title(self) -> str:
+        """Its name, and of which epochs it is an anchor."""
+        output = self.output
+        return f"{self.name} after {output.epochs} epochs" if output.is_anchor else self.name
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,11 @@ class Stage:
     def outputs(self) -> tuple[str, ...]:
         """The names of what it leaves: its models, then its extra outputs."""
         return (*self.models, *self.extras)
+
+    def leaving(self, outputs: Iterable[StageOutput]) -> Stage:
+        """The stage with those of ``outputs`` as extras that are its own, and not its models."""
+        names = {output.name for output in outputs if output.stage == self.digest}
+        return replace(self, extras=tuple(sorted(names - self.models.keys(), key=anchor_epoch)))
 
     def references(self) -> Iterator[StageOutput]:
         """What it takes of other stages; of teachers whose weights are a file, their evaluation."""

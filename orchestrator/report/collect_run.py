@@ -70,6 +70,7 @@ def collect_run(
         generations_ensemble=figures.ensemble_report(
             "generations", graph.ensembles.get(stage.title), [*generations.values(), taught]
         ),
+        route=_by_number(models[StageRole.ROUTE]),
         choice=_choice(graph, models[StageRole.CANDIDATE]),
         stages=tuple(_stages(done)),
         curves=tuple(_curves(finished)),

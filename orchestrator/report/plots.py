@@ -36,6 +36,7 @@ _STYLES = {
     "control": (LINES[6], "s", 55),
     "assistant": (LINES[3], "^", 55),
     "generation": (LINES[4], "v", 55),
+    "route": (LINES[5], "d", 55),
 }
 """Colour, marker and size of a model's point by its role."""
 

@@ -71,7 +71,7 @@ def _scores(scores: PartScores) -> tuple[str, ...]:
 
 def model_label(model: ModelReport) -> str:
     """What a model is called in tables and pictures."""
-    if model.role in ("assistant", "generation"):
+    if model.role in ("assistant", "generation", "route"):
         return f"{model.role} {model.name.rpartition('.')[2]}"
     if model.name == "generations":
         return "all generations"

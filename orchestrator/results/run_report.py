@@ -10,7 +10,9 @@ from pydantic import TypeAdapter
 
 from orchestrator.results.teaching_report import TeachingReport, TermReport, WeightingReport
 
-Role = Literal["student", "teacher", "ensemble", "control", "assistant", "candidate", "generation"]
+Role = Literal[
+    "student", "teacher", "ensemble", "control", "assistant", "candidate", "generation", "route"
+]
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
 
 FORMAT = 2
@@ -109,14 +111,15 @@ class SoftTargets:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run. ``controls`` are those beside ``untaught``; ``assistants`` and ``generations`` are by
-    their number, the first one "1", and ``generations_ensemble`` is of all generations and the
-    student; ``choice`` is how the assistant was chosen, where it was; ``omitted`` are the indices
-    of the classes that the student was never shown; ``artifacts`` are paths by name; ``terms`` are
-    those of the student's objective; ``teacher_weights`` is none where they do not depend on the
-    sample; ``remarks`` are sentences on the recipe, ``failures`` on attempts that have failed.
-    ``format`` is 1 for reports of older versions, which do not state it: only the fields that have
-    kept their names are read of these."""
+    """A run. ``controls`` are those beside ``untaught``; ``assistants``, ``generations`` and
+    ``route`` are by their number, the first one "1": a route's are the student after each stage
+    but the last, and ``generations_ensemble`` is of all generations and the student; ``choice`` is
+    how the assistant was chosen, where it was; ``omitted`` are the indices of the classes that the
+    student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the student's
+    objective; ``teacher_weights`` is none where they do not depend on the sample; ``remarks`` are
+    sentences on the recipe, ``failures`` on attempts that have failed. ``format`` is 1 for reports
+    of older versions, which do not state it: only the fields that have kept their names are read of
+    these."""
 
     name: str
     recipe_digest: str
@@ -131,6 +134,7 @@ class RunReport:
     assistants: Mapping[str, ModelReport] = field(default_factory=dict)
     generations: Mapping[str, ModelReport] = field(default_factory=dict)
     generations_ensemble: ModelReport | None = None
+    route: Mapping[str, ModelReport] = field(default_factory=dict)
     choice: ChoiceReport | None = None
     stages: tuple[StageReport, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)
@@ -164,7 +168,7 @@ class RunReport:
     @property
     def chain(self) -> tuple[ModelReport, ...]:
         """The intermediate models between teachers and student, in order."""
-        return (*self.assistants.values(), *self.generations.values())
+        return (*self.assistants.values(), *self.generations.values(), *self.route.values())
 
     def models(self) -> tuple[ModelReport, ...]:
         """All models as tables show them: teachers, ensemble, students, controls."""

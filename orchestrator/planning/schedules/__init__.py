@@ -5,4 +5,5 @@ born_again  The student's own model in generations
 catalog     The table of schedules by their kind
 chain       Models one after another, each taught by the one before or by all before
 offline     The teachers teach the student
+route       The student in stages along a teacher's training
 """

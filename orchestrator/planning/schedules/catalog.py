@@ -10,6 +10,7 @@ from orchestrator.planning.recipe_stages import RecipeStages
 from orchestrator.planning.schedules.assistants import assistants, choose_assistant
 from orchestrator.planning.schedules.born_again import born_again
 from orchestrator.planning.schedules.offline import offline
+from orchestrator.planning.schedules.route import route
 from orchestrator.planning.stage import Stage, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.schedule_config import Assistants
@@ -20,9 +21,10 @@ _SCHEDULES: Mapping[
     "offline": offline,
     "assistants": assistants,
     "born_again": born_again,
+    "route": route,
 }
-"""Each gives the stages for one repeat, the student's last; those before it are the same for all
-repeats."""
+"""Each gives the stages for one repeat, the student's last; those before it that are shared
+(``StageRole``) are the same for all repeats."""
 
 
 def schedule_nodes(stages: RecipeStages) -> tuple[Node, ...]:

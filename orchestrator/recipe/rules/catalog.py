@@ -15,6 +15,7 @@ from orchestrator.errors import Problem, problems_from
 from orchestrator.recipe.rules.candidates import candidate_rules
 from orchestrator.recipe.rules.class_maps import class_rules
 from orchestrator.recipe.rules.ensemble import ensemble_rules
+from orchestrator.recipe.rules.route import route_rules
 from orchestrator.recipe.rules.teaching import teaching_rules
 from orchestrator.recipe.rules.training import training_rules
 from orchestrator.recipe.rules.transfer_set import sample_rules
@@ -23,6 +24,7 @@ RULES: tuple[Callable[[Recipe], Iterator[str]], ...] = (
     *sample_rules,
     *teaching_rules,
     *candidate_rules,
+    *route_rules,
     *ensemble_rules,
     *class_rules,
     *training_rules,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import suggest
 from orchestrator.recipe.rules.training import inactive_epochs, taught
-from orchestrator.schedule_config import BornAgain
+from orchestrator.schedule_config import BornAgain, Route
 from students.config import EngineConfig
 from students.objectives.config import restricted_to
 from students.objectives.term import Term, needs_teachers
@@ -32,7 +32,7 @@ def _terms(recipe: Recipe) -> Iterator[str]:
     for place, config in taught(recipe):
         before = schedule.names[: None if place == "student" else places.index(place)]
         # Which model is the assistant is not known, so no layer of it is.
-        before = () if schedule.is_open else before
+        before = () if schedule.is_open or schedule.taught_by == "teachers" else before
         for name, term in config.objective.items():
             yield from _term(recipe, f"{place}.objective.{name}", term, (*recipe.teachers, *before))
             if term.active and config.train.micro < term.min_samples:
@@ -115,7 +115,8 @@ def _controls(recipe: Recipe) -> Iterator[str]:
                 f"`controls` has '{name}', which is compared with a taught student, but "
                 "`teachers` is empty; take it out or add a teacher"
             )
-    if "direct" in controls and not recipe.schedule.names:
+    by_one = isinstance(recipe.schedule, Route) and len(teachers) > 1
+    if "direct" in controls and not recipe.schedule.names and not by_one:
         yield (
             f"`controls` has 'direct', but `schedule` is '{recipe.schedule.kind}' without "
             "intermediate models, so the teachers teach the student directly; take it out"
@@ -148,7 +149,7 @@ def _alone(recipe: Recipe) -> Iterator[str]:
 def _schedule(recipe: Recipe) -> Iterator[str]:
     """Whether each model of a chain is taught something by those before it."""
     schedule = recipe.schedule
-    if not schedule.names:
+    if not schedule.names or schedule.taught_by == "teachers":
         return
     place = f"schedule.{'generations' if isinstance(schedule, BornAgain) else 'path'}"
     if not recipe.teachers:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from orchestrator.config import Recipe
 from orchestrator.planning.planner import make_plan
-from orchestrator.schedule_config import Assistants, Entry, EntryTrain
+from orchestrator.schedule_config import Assistants, Entry, EntryTrain, Route
 from students.config import EngineConfig
 from students.lr_schedule import StepDecay
 from students.models.config import Weights
@@ -99,6 +99,7 @@ EXAMPLES: Mapping[type, Mapping[str, Any]] = {
         "engine": EngineConfig(),
     },
     Assistants: {"path": (Entry(model=Mlp(hidden=(32,))),)},
+    Route: {"anchors": 2, "teacher": "wide"},
 }
 """What a section needs that has no default."""
 
@@ -124,6 +125,8 @@ OTHERS: Mapping[str, Any] = {
     "TeacherConfig.classes": (3, 5),
     "EngineConfig.deepspeed": {"communication_data_type": "fp16"},
     "Recipe.controls": (),
+    "Route.anchors": 1,
+    "Route.epochs": (1,),
     "Assistants.path": (Entry(model=Mlp(hidden=(24,))),),
     "TransferSet.validation": 0.2,
 }
@@ -133,7 +136,7 @@ TOGETHER: Mapping[str, Mapping[str, Any]] = {
     f"{kind}.{name}": {layers: None, "depth": 3, "width": 8} | {name: other}
     for kind, layers in (("Mlp", "hidden"), ("PlainCnn", "channels"))
     for name, other in (("depth", 2), ("width", 16))
-}
+} | {"Route.teacher": {"teacher": "loaded", "anchors": 1}}
 """Settings that replace another one; each is compared with a section that has both."""
 
 NEEDS: Mapping[str, Mapping[str, Any]] = {

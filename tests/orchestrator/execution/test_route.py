@@ -1,0 +1,85 @@
+"""A route along a teacher's training, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.home.store import Store
+from students.specs import StageOutput
+from tests.running import Finished, copy_of, finished, undisturbed
+
+FIVE = "teachers.wide.train.epochs=5"
+
+
+def route(**options: object) -> str:
+    given = {"teacher": "wide"} | options
+    return f"schedule={{kind: route, {', '.join(f'{k}: {v}' for k, v in given.items())}}}"
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A student of three anchors, the last of which is the finished teacher."""
+    first = undisturbed(tmp_path_factory)
+    home = copy_of(first.home, tmp_path_factory.mktemp("route"))
+    return finished(first.folder, home, FIVE, route(epochs=[1, 3, 5]), "controls=[untaught]")
+
+
+def test_each_stage_starts_from_the_one_before_and_is_reported(followed: Finished) -> None:
+    assert followed.ran() == ["teachers.wide", "route.1", "route.2", "student"], (
+        "untaught is stored"
+    )
+    assert list(followed.object["route"]) == ["1", "2"]
+    first = followed.object["route"]["1"]
+    assert first["role"] == "route"
+    assert first["parameters"] == followed.object["student"]["parameters"]
+    assert set(first["latency_ms"]) == {"1", "64"}
+    report = Path(followed.object["artifacts"]["report.md"]).read_text()
+    assert "route 1" in report
+    assert "route 2" in report
+    assert followed.object["teaching"]["teachers"]["wide"]["verdict"] == "passed"
+
+
+def test_the_untaught_student_starts_where_the_route_does(
+    followed: Finished, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    untaught = undisturbed(tmp_path_factory).object["untaught"]["weights_sha256"]
+    assert followed.object["untaught"]["weights_sha256"] == untaught
+
+
+def test_the_anchors_answers_are_its_own(followed: Finished) -> None:
+    """Three networks have answered, so each has a shelf of its own in the bank."""
+    digest = followed.digests()["teachers.wide"]
+    store = Store(followed.home)
+    outputs = [StageOutput.anchor(digest, 1), StageOutput.anchor(digest, 3), StageOutput(digest)]
+    found = [store.outcome(output) for output in outputs]
+    assert len({outcome.weights_sha256 for outcome in found if outcome is not None}) == 3
+    assert len(shelves(followed.home) - shelves(followed.folder / "home")) == 3
+
+
+def shelves(home: Path) -> set[str]:
+    """The folders of the bank, one for each teacher."""
+    return {folder.name for folder in (home / "bank").iterdir() if folder.is_dir()}
+
+
+def test_another_route_along_the_same_teacher_runs_only_what_is_new(
+    followed: Finished, tmp_path: Path
+) -> None:
+    home = copy_of(followed.home, tmp_path)
+    longer = finished(followed.folder, home, FIVE, route(epochs=[1, 2, 3, 5]), "controls=[]")
+    assert longer.ran() == ["teachers.wide", "route.2", "route.3", "student"]
+    before = followed.object["teachers"]["wide"]["weights_sha256"]
+    assert longer.object["teachers"]["wide"]["weights_sha256"] == before
+    assert (
+        longer.object["route"]["1"]["weights_sha256"]
+        == (followed.object["route"]["1"]["weights_sha256"])
+    )
+    again = finished(followed.folder, home, FIVE, route(epochs=[1, 2, 3, 5]), "controls=[]")
+    assert again.ran() == []
+
+
+def test_every_repeat_has_a_route_of_its_own(followed: Finished, tmp_path: Path) -> None:
+    home = copy_of(followed.home, tmp_path)
+    both = finished(followed.folder, home, FIVE, route(epochs=[1, 5]), "controls=[]", "--repeat=2")
+    assert both.ran() == ["student", "route.1#2", "student#2"]
