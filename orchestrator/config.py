@@ -8,14 +8,18 @@ from pydantic import Field, field_validator
 
 from cluster.config import ClusterConfig, Timeouts
 from cluster.section import Section
-from orchestrator.schedule_config import Offline, Schedule
+from orchestrator.schedule_config import Offline, Schedule, TwoStage
 from students.config import StudentConfig
+from students.objectives.term import Term
 from students.transfer_sets.config import TransferSetConfig
 from teachers.config import EnsembleConfig, TeacherConfig
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Control = Literal["untaught", "single_teachers", "label_smoothing", "direct"]
+
+FIRST_STAGE = "schedule.first"
+"""Where the recipe has the first of two stages."""
 
 
 class EvaluateConfig(Section):
@@ -52,15 +56,29 @@ class Recipe(Section):
     def models(self) -> dict[str, TeacherConfig | StudentConfig]:
         """All models by their places: ``teachers.wide``, ``schedule.path.0``, ``student``."""
         teachers = {f"teachers.{name}": teacher for name, teacher in self.teachers.items()}
-        return {**teachers, **self.taught}
+        taught = {place: each for place, each in self.taught.items() if place != FIRST_STAGE}
+        return {**teachers, **taught}
 
     @property
     def taught(self) -> dict[str, StudentConfig]:
-        """The models that others teach, by their places, in order; the student is the last.
-        Candidates for one assistant are all there."""
-        entries = self.schedule.entries.items()
-        before = {place: entry.completed(self.student) for place, entry in entries}
+        """The models that others teach, by their places, in order; the student is the last. Its
+        first stage, if it has one, is ``schedule.first``; candidates for one assistant are all
+        there."""
+        schedule = self.schedule
+        before = {place: entry.completed(self.student) for place, entry in schedule.entries.items()}
+        if isinstance(schedule, TwoStage):
+            before[FIRST_STAGE] = schedule.first.completed(self.student)
         return {**before, "student": self.student}
+
+    @property
+    def taught_terms(self) -> tuple[Term, ...]:
+        """The terms of all models that others teach."""
+        return tuple(term for config in self.taught.values() for term in config.objective.values())
+
+    @property
+    def uses_teachers(self) -> bool:
+        """Whether an active term needs the teachers' answers."""
+        return any(term.needs_teachers and term.active for term in self.taught_terms)
 
     @field_validator("controls")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from cluster.section import Section, kind_first
 from students.config import EngineConfig, Positive, StudentConfig, TrainConfig
@@ -22,7 +22,9 @@ class EntryTrain(TrainConfig):
     """How an intermediate model is trained."""
 
     seed: Annotated[int, Field(ge=0)] | None = Field(  # type: ignore[assignment]
-        None, description="from the recipe's seed, the model and its teachers, if not said"
+        None,
+        description="if not said, from the recipe's seed, the model and its teachers; a first "
+        "stage has the student's",
     )
 
 
@@ -37,12 +39,24 @@ class Entry(Section):
 
     def completed(self, student: StudentConfig) -> StudentConfig:
         """The model as a student of its own, with what it does not say from ``student``."""
-        return student.model_copy(
-            update={
-                "weights": "none",
-                **{name: given for name, given in dict(self).items() if given is not None},
-            }
-        )
+        return student.model_copy(update={"weights": "none", **_given(self)})
+
+
+class FirstStage(Section):
+    """How the student is trained in the first of two stages; each of these is the student's where
+    it is not given."""
+
+    objective: ObjectiveConfig | None = None
+    train: EntryTrain | None = None
+    engine: EngineConfig | None = None
+
+    def completed(self, student: StudentConfig) -> StudentConfig:
+        """The student as its first stage trains it."""
+        return student.model_copy(update=_given(self))
+
+
+def _given(section: Section) -> dict[str, Any]:
+    return {name: given for name, given in dict(section).items() if given is not None}
 
 
 def _model_alone(value: Any) -> Any:
@@ -62,6 +76,28 @@ class Offline(Section):
     entries: ClassVar[dict[str, Entry]] = {}
     names: ClassVar[tuple[str, ...]] = ()
     taught_by: ClassVar[str] = "all"
+
+
+class TwoStage(Section):
+    """The student in two stages, such as hints first (FitNets: Romero et al., 2015,
+    arXiv:1412.6550, section 2.2); the second starts from the weights of the first."""
+
+    kind: Literal["two_stage"] = "two_stage"
+    first: FirstStage
+    freeze: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="layers that stay as they are in the second stage"
+    )
+    is_open: ClassVar[bool] = False
+    entries: ClassVar[dict[str, Entry]] = {}
+    names: ClassVar[tuple[str, ...]] = ("first_stage",)
+    taught_by: ClassVar[str] = "teachers"
+
+    @field_validator("freeze")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("must name each layer once")
+        return value
 
 
 class Assistants(Section):
@@ -156,6 +192,6 @@ class Route(Section):
 
 
 Schedule = Annotated[
-    Annotated[Offline | Assistants | BornAgain | Route, Field(discriminator="kind")],
+    Annotated[Offline | TwoStage | Assistants | BornAgain | Route, Field(discriminator="kind")],
     BeforeValidator(kind_first),
 ]

@@ -71,7 +71,8 @@ class StudentSpec:
 
     ``temperature`` and ``mean`` are the ensemble's; ``path`` is its place in the recipe. With a
     ``gate`` it weights its teachers itself. ``tracks_weights``: the teachers' weights differ from
-    sample to sample, so their means are logged after each epoch. ``name`` tells it from its peers.
+    sample to sample, so their means are logged after each epoch. ``frozen`` are layers by name that
+    keep the weights it starts from. ``name`` tells it from its peers.
     """
 
     path: str
@@ -86,6 +87,7 @@ class StudentSpec:
     mean: Literal["arithmetic", "geometric"]
     gate: Gating | None = None
     tracks_weights: bool = False
+    frozen: tuple[str, ...] = ()
     name: str = MODEL
 
 

@@ -221,7 +221,11 @@ def _describe(node: Node, graph: Graph) -> str:
     if node.evaluates is not None:
         return f"loads and evaluates {node.evaluates.model.kind}"
     verb = "teaches" if node.teachers else "trains"
-    return ", ".join(f"{verb} {spec.model.kind}, {_epochs_of(spec.train)}" for spec in node.cohort)
+    return ", ".join(
+        f"{verb} {spec.model.kind}, {_epochs_of(spec.train)}"
+        + (f", {counted(len(spec.frozen), 'layer')} frozen" if spec.frozen else "")
+        for spec in node.cohort
+    )
 
 
 def _epochs_of(train: TrainConfig) -> str:

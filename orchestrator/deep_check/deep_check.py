@@ -11,6 +11,7 @@ from torch import nn
 
 from cluster.errors import some_of
 from orchestrator.config import Recipe
+from orchestrator.deep_check.frozen_layers import frozen_problems
 from orchestrator.deep_check.models import check_models
 from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
 from orchestrator.home.store import Store
@@ -26,7 +27,7 @@ from students.errors import UserError
 from students.knowledge import LOGITS
 from students.models.taps import probe_shapes, reduced_shape
 from students.objectives.adapters import can_bridge
-from students.objectives.term import HintLayer, active_terms, needs_teachers
+from students.objectives.term import HintLayer, active_terms
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet, some_classes
 from teachers.bank.budget import bytes_of_one_view
@@ -95,6 +96,7 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     found.add(models.problems)
     found.notes += [*models.notes, *_sizes(recipe, models.skeletons), *_untested(data)]
     found.add(_LayerCheck(recipe, models.skeletons, data.shape, found.hint_shapes).problems())
+    found.add(frozen_problems(recipe, models.skeletons))
     found.add(problems_from(_bank_problems(recipe, data)))
     return found
 
@@ -179,7 +181,7 @@ def _augmentations(recipe: Recipe, data: TransferSet) -> Iterator[str]:
 
 def _bank_problems(recipe: Recipe, data: TransferSet) -> Iterator[str]:
     bank, top_k = recipe.ensemble.bank, recipe.ensemble.top_k
-    if bank == "none" or not recipe.teachers or not needs_teachers(recipe.student.objective):
+    if bank == "none" or not recipe.teachers or not recipe.uses_teachers:
         return
     if top_k is not None and top_k >= data.classes:
         yield beyond_classes(top_k, data.classes)
@@ -213,10 +215,11 @@ class _LayerCheck:
     def problems(self) -> Iterator[Problem]:
         """Each bad layer once, at the place where the recipe names it."""
         weighting = self.recipe.ensemble.weighting
-        for model, config in self.recipe.taught.items():
+        for trained, config in self.recipe.taught.items():
+            model = trained if trained in self.recipe.models else "student"
             # An objective that is not the model's own stands with the student.
             own = config.objective != self.recipe.student.objective
-            section = f"{model if own else 'student'}.objective"
+            section = f"{trained if own else 'student'}.objective"
             for name, term in active_terms(config.objective).items():
                 place = f"{section}.{name}"
                 for inside, hint in term.hint_layers():

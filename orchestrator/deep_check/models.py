@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
-from orchestrator.config import Recipe
+from orchestrator.config import FIRST_STAGE, Recipe
 from orchestrator.errors import Problem, problem_of
 from students.config import StudentConfig
 from students.errors import ModelError, ShapeMismatch, UserError
@@ -57,7 +57,19 @@ def check_models(recipe: Recipe, data: TransferSet, folder: Path) -> CheckedMode
             found.problems.append(problem_of(error, section))
         except UserError as error:
             found.problems.append(problem_of(error, f"{place}.model"))
+    found.problems += _first_stage(recipe, data, folder)
     return found
+
+
+def _first_stage(recipe: Recipe, data: TransferSet, folder: Path) -> Iterator[Problem]:
+    """What the first of two stages adds to the problems of the student: how it is trained."""
+    if (first := recipe.taught.get(FIRST_STAGE)) is None:
+        return
+    try:
+        _probe_model(first, data, folder)
+    except UserError as error:
+        if error.path.startswith("train."):
+            yield problem_of(error, FIRST_STAGE)
 
 
 def _probe_model(

@@ -78,6 +78,7 @@ def _without_teachers(
             objective={"task": task},
             gate=None,
             tracks_weights=False,
+            frozen=(),
         )
         for spec in student.cohort
     )

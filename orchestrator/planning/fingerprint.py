@@ -56,6 +56,8 @@ def fingerprint_of(stage: Stage) -> Plain:
         "samples": _samples(spec, stage.data, by_label=by_label),
         "teachers": [_teacher(ref) for ref in stage.teachers],
     }
+    if spec.frozen:
+        fields["frozen"] = sorted(spec.frozen)
     if stage.teachers:
         names = [ref.name for ref in stage.teachers]
         fields["ensemble"] = _ensemble(stage.ensemble, names, stage.ensemble_seed)

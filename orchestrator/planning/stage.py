@@ -22,6 +22,7 @@ class StageRole(StrEnum):
     """What the models that a stage makes are for."""
 
     TEACHER = "teacher"
+    FIRST_STAGE = "first_stage"
     ASSISTANT = "assistant"
     CANDIDATE = "candidate"
     GENERATION = "generation"
@@ -33,7 +34,8 @@ class StageRole(StrEnum):
     def is_shared(self) -> bool:
         """Whether all repeats share the model: all but the students that are compared, and what
         these start from, do."""
-        return self not in (StageRole.STUDENT, StageRole.CONTROL, StageRole.ROUTE)
+        per_repeat = (StageRole.FIRST_STAGE, StageRole.ROUTE, StageRole.STUDENT, StageRole.CONTROL)
+        return self not in per_repeat
 
 
 class Crowd(NamedTuple):

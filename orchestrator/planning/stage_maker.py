@@ -86,11 +86,13 @@ class StageMaker:
             resources=stage.resources,
         )
 
-    def student(self, repeat: int) -> StudentSpec:
-        """The student, with the seed of one repeat."""
-        student = self.recipe.student
-        train = student.train.model_copy(update={"seed": student.train.seed + repeat})
-        return self._spec("student", student.model_copy(update={"train": train}))
+    def student(self, repeat: int, path: str = "student") -> StudentSpec:
+        """The student, or its first stage at ``path``, with the seed of one repeat."""
+        config = self.recipe.taught[path]
+        # A first stage that has no seed of its own has the student's.
+        seed = self.recipe.student.train.seed if config.train.seed is None else config.train.seed
+        train = config.train.model_copy(update={"seed": seed + repeat})
+        return self._spec(path, config.model_copy(update={"train": train}))
 
     def _spec(self, path: str, config: StudentConfig) -> StudentSpec:
         """A model at ``path`` that is taught."""

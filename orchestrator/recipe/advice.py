@@ -8,7 +8,7 @@ from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.training import objectives
 from orchestrator.recipe.unusual_numbers import unusual_numbers
-from students.objectives.term import learns_from_teachers, needs_teachers
+from students.objectives.term import learns_from_teachers
 from students.transfer_sets.config import ImageFolder
 from teachers.config import TeacherConfig
 
@@ -24,7 +24,7 @@ def notes(recipe: Recipe, classes: int | None = None) -> tuple[str, ...]:
         *unusual_numbers(recipe),
         *_weight_schedules(recipe),
     ]
-    if needs_teachers(recipe.student.objective):
+    if recipe.uses_teachers:
         for notes_on in (_label_smoothing, _correctness, _unlabelled, _noise):
             found += notes_on(recipe)
     return tuple(found)
@@ -64,7 +64,7 @@ def _own_model(recipe: Recipe) -> Iterator[str]:
 
 
 def _without_gradient(recipe: Recipe, classes: int | None) -> Iterator[str]:
-    trained = {place: owner.train for place, owner in recipe.models.items()}
+    trained = {place: owner.train for place, owner in (recipe.models | recipe.taught).items()}
     micro = {f"{place}.train": train.micro for place, train in trained.items() if train}
     for place, terms, epochs, _ in objectives(recipe):
         for name, term in terms.items():

@@ -20,8 +20,8 @@ SETTINGS = (
 
 WORDS = {
     "schedule": (
-        ("two_stage", "mutual", "codistillation"),
-        "offline, assistants, born_again or route",
+        ("mutual", "codistillation"),
+        "offline, two_stage, assistants, born_again or route",
     ),
     "ensemble.on_teacher_loss": (("degrade",), "wait or fail"),
     "cluster.mode": (("ray",), "in_process or local"),

@@ -43,7 +43,7 @@ def unusual_numbers(recipe: Recipe) -> Iterator[str]:
 
 def _temperatures(recipe: Recipe) -> Iterator[str]:
     places = {}
-    if recipe.teachers and any(term.softens for term in recipe.student.objective.values()):
+    if recipe.teachers and any(term.softens for term in recipe.taught_terms):
         places["ensemble.temperature"] = recipe.ensemble.temperature
     for name, term in recipe.student.objective.items():
         if isinstance(term, SofteningTerm) and term.temperature is not None:

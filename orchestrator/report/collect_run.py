@@ -65,6 +65,7 @@ def collect_run(
         teachers=teachers,
         ensemble=figures.ensemble_report("ensemble", figures.ensemble, teachers.values()),
         controls=controls,
+        first_stage=models[StageRole.FIRST_STAGE].get("first_stage"),
         assistants=_by_number(models[StageRole.ASSISTANT]),
         generations=_by_number(generations),
         generations_ensemble=figures.ensemble_report(

@@ -38,7 +38,7 @@ _STYLES = {
     "generation": (LINES[4], "v", 55),
     "route": (LINES[5], "d", 55),
 }
-"""Colour, marker and size of a model's point by its role."""
+"""Colour, marker and size of a model's point by its role; a first stage is no finished student."""
 
 _MOST_CONTRAST = 1e4
 """Probabilities that are smaller than the largest by more have the darkest colour."""
@@ -113,7 +113,7 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...],
         (_explained(SOFT_TARGETS, report.soft_targets), soft_targets_figure, report.soft_targets),
         (_explained(WEIGHTS, report.teacher_weights), weights_figure, report.teacher_weights),
         (TERMS, terms_figure, report.terms if len(report.terms) > 1 else None),
-        (SIZES, sizes_figure, report.models()),
+        (SIZES, sizes_figure, [each for each in report.models() if each.role in _STYLES]),
         (CHAIN, chain_figure, report if report.chain and report.student else None),
         (STAGES, stages_figure, report.stages if any(s.needs for s in report.stages) else ()),
     )

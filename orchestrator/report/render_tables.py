@@ -75,6 +75,8 @@ def model_label(model: ModelReport) -> str:
         return f"{model.role} {model.name.rpartition('.')[2]}"
     if model.name == "generations":
         return "all generations"
+    if model.role == "first_stage":
+        return "first stage"
     return f"teacher {model.name}" if model.role == "teacher" else model.name
 
 

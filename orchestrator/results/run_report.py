@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 from orchestrator.results.teaching_report import TeachingReport, TermReport, WeightingReport
 
 Role = Literal[
-    "student", "teacher", "ensemble", "control", "assistant", "candidate", "generation", "route"
-]
+    "student", "teacher", "ensemble", "control", "first_stage", "assistant", "candidate",
+    "generation", "route",
+]  # fmt: skip
 Outcome = Literal["done", "degraded", "failed", "interrupted"]
 
 FORMAT = 2
@@ -111,11 +112,12 @@ class SoftTargets:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run. ``controls`` are those beside ``untaught``; ``assistants``, ``generations`` and
-    ``route`` are by their number, the first one "1": a route's are the student after each stage
-    but the last, and ``generations_ensemble`` is of all generations and the student; ``choice`` is
-    how the assistant was chosen, where it was; ``omitted`` are the indices of the classes that the
-    student was never shown; ``artifacts`` are paths by name; ``terms`` are those of the student's
+    """A run. ``controls`` are those beside ``untaught``; ``first_stage`` is the student after the
+    first of two stages; ``assistants``, ``generations`` and ``route`` are by their number, the
+    first one "1": a route's are the student after each stage but the last, and
+    ``generations_ensemble`` is of all generations and the student; ``choice`` is how the assistant
+    was chosen, where it was; ``omitted`` are the indices of the classes that the student was never
+    shown; ``artifacts`` are paths by name; ``terms`` are those of the student's
     objective; ``teacher_weights`` is none where they do not depend on the sample; ``remarks`` are
     sentences on the recipe, ``failures`` on attempts that have failed. ``format`` is 1 for reports
     of older versions, which do not state it: only the fields that have kept their names are read of
@@ -131,6 +133,7 @@ class RunReport:
     teachers: Mapping[str, ModelReport] = field(default_factory=dict)
     ensemble: ModelReport | None = None
     controls: Mapping[str, ModelReport] = field(default_factory=dict)
+    first_stage: ModelReport | None = None
     assistants: Mapping[str, ModelReport] = field(default_factory=dict)
     generations: Mapping[str, ModelReport] = field(default_factory=dict)
     generations_ensemble: ModelReport | None = None
@@ -175,6 +178,7 @@ class RunReport:
         models = (
             *self.teachers.values(),
             self.ensemble,
+            self.first_stage,
             *self.chain,
             self.generations_ensemble,
             self.student,

@@ -192,7 +192,10 @@ class Engine(ABC):
         """The full state, on the CPU, on every rank."""
         parameters = trainable(self._learner)
         module = {name: on_cpu(self._partitions.value(p)) for name, p in parameters.items()}
-        module |= {name: on_cpu(tensor) for name, tensor in frozen(self._learner).items()}
+        module |= {
+            name: on_cpu(self._partitions.value(tensor))
+            for name, tensor in frozen(self._learner).items()
+        }
         slots = {
             slot: {n: on_cpu(self._partitions.slot(p, slot)) for n, p in parameters.items()}
             for slot in self._partitions.slots()

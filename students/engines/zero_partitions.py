@@ -53,8 +53,8 @@ class Partitions:
         for parameter in self._pieces:
             parameter.grad = None
 
-    def value(self, parameter: nn.Parameter) -> Tensor:
-        """The whole parameter."""
+    def value(self, parameter: Tensor) -> Tensor:
+        """The whole parameter, trained or not; or a buffer."""
         return parameter.detach()
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
@@ -158,9 +158,18 @@ class _SplitWeights(_Split):
 
     pieces_of = "fp32_partitioned_groups_flat"
 
-    def value(self, parameter: nn.Parameter) -> Tensor:
+    def value(self, parameter: Tensor) -> Tensor:
+        if not parameter.requires_grad:
+            return self._whole(parameter)
         found: Tensor = self._utils.safe_get_full_fp32_param(parameter)
         return found
+
+    def _whole(self, tensor: Tensor) -> Tensor:
+        """A buffer, or a parameter that no optimizer has, so that there is no leading copy."""
+        if not isinstance(tensor, nn.Parameter):
+            return tensor.detach()
+        with self._deepspeed.zero.GatheredParameters([tensor]):
+            return tensor.detach().clone()
 
     def set_value(self, parameter: nn.Parameter, value: Tensor) -> None:
         # The leading pieces, and then those with which the learner computes.

@@ -53,6 +53,7 @@ def build_learner(
         adapted,
         gate=gate,
         channels_last=spec.model.channels_last,
+        frozen=spec.frozen,
     )
 
 

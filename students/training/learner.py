@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,10 @@ class Learner(nn.Module):
     With ``channels_last`` pictures have that memory layout, and all features follow: on the CPU
     a convolution then need not rearrange its inputs and outputs. The model alone decides it, so
     that every engine and every rank computes the same bits; weights stay contiguous everywhere.
+
+    A ``frozen`` layer stays as it is: its parameters get no gradient, so no optimizer has them, and
+    it is in evaluation mode always, so batch normalisation keeps its statistics and nothing is
+    dropped inside it.
     """
 
     def __init__(
@@ -37,9 +42,10 @@ class Learner(nn.Module):
         *,
         gate: Gate | None = None,
         channels_last: bool = False,
+        frozen: Iterable[str] = (),
     ) -> None:
         """``guided``: for each hint term the student's layer and its adapter; ``gate``: computes
-        the teachers' weights, if the student weights them itself.
+        the teachers' weights, if the student weights them itself; ``frozen``: layers by name.
 
         Raises:
             ModelError: a layer that ``model`` does not have.
@@ -56,6 +62,16 @@ class Learner(nn.Module):
         self.gate = gate
         layers = [*self._guided.values(), *([] if gate is None else [gate.layer])]
         self._layers = {layer: find_layer(model, layer) for layer in layers}
+        self._frozen = tuple(find_layer(model, layer) for layer in frozen)
+        for layer in self._frozen:
+            layer.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode of all modules; frozen layers are in evaluation mode in both."""
+        super().train(mode)
+        for layer in self._frozen:
+            layer.eval()
+        return self
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Of views [B, channels, height, width] (uint8): ``logits`` [B, C], under each

@@ -11,6 +11,7 @@ from orchestrator.planning.schedules.assistants import assistants, choose_assist
 from orchestrator.planning.schedules.born_again import born_again
 from orchestrator.planning.schedules.offline import offline
 from orchestrator.planning.schedules.route import route
+from orchestrator.planning.schedules.two_stage import two_stage
 from orchestrator.planning.stage import Stage, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.schedule_config import Assistants
@@ -19,12 +20,13 @@ _SCHEDULES: Mapping[
     str, Callable[[StageMaker, Any, Sequence[TeacherRef], int], Iterator[Stage]]
 ] = {
     "offline": offline,
+    "two_stage": two_stage,
     "assistants": assistants,
     "born_again": born_again,
     "route": route,
 }
 """Each gives the stages for one repeat, the student's last; those before it that are shared
-(``StageRole``) are the same for all repeats."""
+(``StageRole.is_shared``) are the same for all repeats."""
 
 
 def schedule_nodes(stages: RecipeStages) -> tuple[Node, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
-from students.objectives.term import needs_teachers
 from teachers.weighting.specialists import Specialists
 
 _MOST_NAMED = 10
@@ -54,7 +53,7 @@ def class_map_problems(recipe: Recipe, classes: int | None = None) -> Iterator[s
 
 def _unknown(recipe: Recipe, some: dict[str, tuple[int, ...]], classes: int) -> Iterator[str]:
     """Classes that no teacher covers; ``some`` has the teachers that do not cover all."""
-    if not some or len(some) < len(recipe.teachers) or not needs_teachers(recipe.student.objective):
+    if not some or len(some) < len(recipe.teachers) or not recipe.uses_teachers:
         return
     missing = sorted(set(range(classes)).difference(*some.values()))
     if missing:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed, suggest
-from students.objectives.term import active_terms, needs_teachers, taps_of
+from orchestrator.recipe.rules.training import taught
 from teachers.config import BankConfig, EnsembleConfig
 from teachers.weighting.adaptive import Adaptive
 from teachers.weighting.constant import Fixed, Uniform
@@ -18,11 +18,11 @@ _LAST_DIGITS = 1e-6
 
 
 def _section(recipe: Recipe) -> Iterator[str]:
-    ensemble, terms = recipe.ensemble, recipe.student.objective.values()
+    ensemble = recipe.ensemble
     if not recipe.teachers and ensemble != EnsembleConfig():
         yield "`ensemble` has no effect, since `teachers` is empty; take it out or add a teacher"
     changed = recipe.teachers and ensemble.temperature != EnsembleConfig().temperature
-    if changed and not any(term.softens for term in terms):
+    if changed and not any(term.softens for term in recipe.taught_terms):
         yield (
             f"`ensemble.temperature` is {ensemble.temperature:g}, but no term of "
             "`student.objective` softens; take it out or add soft_targets"
@@ -59,7 +59,7 @@ def _weighting(recipe: Recipe) -> Iterator[str]:
 
 def _combined(recipe: Recipe) -> bool:
     """Whether a term uses all teachers' logits; one that compares layers does not."""
-    terms = active_terms(recipe.student.objective).values()
+    terms = (term for term in recipe.taught_terms if term.active)
     return any(term.needs_teachers and not term.hint_layers() for term in terms)
 
 
@@ -113,6 +113,8 @@ def _gate(recipe: Recipe) -> Iterator[str]:
     if not isinstance(weighting, Adaptive):
         return
     for place, config in recipe.taught.items():
+        if place not in recipe.models:
+            continue
         if weighting.layer is None and config.model.feature_layer is None:
             yield (
                 f"`ensemble.weighting.layer` is not set, and for `{place}.model` of kind "
@@ -128,33 +130,38 @@ def _gate(recipe: Recipe) -> Iterator[str]:
 
 
 def _bank(recipe: Recipe) -> Iterator[str]:
-    bank, objective = recipe.ensemble.bank, recipe.student.objective
+    bank = recipe.ensemble.bank
     # Without teachers, the whole section ``ensemble`` is a problem already.
     if not recipe.teachers or bank == BankConfig():
         return
-    if not needs_teachers(objective):
+    if not recipe.uses_teachers:
         yield (
             "`ensemble.bank` has no effect, since no term of `student.objective` uses a teacher; "
             "take it out or add soft_targets"
         )
-    elif bank != "none" and bank.taps and not taps_of(objective):
+    elif bank != "none" and bank.taps and not _reads_layers(recipe):
         yield (
             "`ensemble.bank.taps` has no effect, since no term of `student.objective` uses a "
             "teacher's layer; take it out or add a hint"
         )
 
 
+def _reads_layers(recipe: Recipe) -> bool:
+    return any(term.active and term.hint_layers() for term in recipe.taught_terms)
+
+
 def _top_k(recipe: Recipe) -> Iterator[str]:
     top_k, classes = recipe.ensemble.top_k, recipe.transfer_set.class_count
     if top_k is None:
         return
-    for name, term in recipe.student.objective.items():
-        if term.needs_all_logits and term.active:
-            yield (
-                f"`ensemble.bank.top_k` is {top_k}, so only the mean of the other logits is kept, "
-                f"but `student.objective.{name}` of kind '{term.kind}' needs each of them; take "
-                "one of them out"
-            )
+    for place, config in taught(recipe):
+        for name, term in config.objective.items():
+            if term.needs_all_logits and term.active:
+                yield (
+                    f"`ensemble.bank.top_k` is {top_k}, so only the mean of the other logits is "
+                    f"kept, but `{place}.objective.{name}` of kind '{term.kind}' needs each of "
+                    "them; take one of them out"
+                )
     if classes is not None and top_k >= classes:
         yield beyond_classes(top_k, classes)
 

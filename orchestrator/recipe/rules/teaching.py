@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import suggest
@@ -31,7 +31,7 @@ def _terms(recipe: Recipe) -> Iterator[str]:
     places, schedule = list(recipe.taught), recipe.schedule
     for place, config in taught(recipe):
         before = schedule.names[: None if place == "student" else places.index(place)]
-        # Which model is the assistant is not known, so no layer of it is.
+        # No model before teaches, or which one is the assistant is not known, nor its layers.
         before = () if schedule.is_open or schedule.taught_by == "teachers" else before
         for name, term in config.objective.items():
             yield from _term(recipe, f"{place}.objective.{name}", term, (*recipe.teachers, *before))
@@ -178,9 +178,15 @@ def _schedule(recipe: Recipe) -> Iterator[str]:
 
 
 def _layer_names(recipe: Recipe) -> Iterator[str]:
+    for place, config in taught(recipe):
+        yield from _names_read(f"{place}.objective", config.objective)
+
+
+def _names_read(section: str, objective: Mapping[str, Term]) -> Iterator[str]:
+    """Whether the terms of one objective read their layers under names of their own."""
     readers: dict[str, str] = {}
-    for name, term in recipe.student.objective.items():
-        place = f"student.objective.{name}"
+    for name, term in objective.items():
+        place = f"{section}.{name}"
         if name in _OUTPUTS and term.guided_layers(name):
             yield (
                 f"`{place}` reads a layer under the name '{name}', which the student in training "
@@ -190,8 +196,8 @@ def _layer_names(recipe: Recipe) -> Iterator[str]:
             other = readers.setdefault(output, name)
             if other != name:
                 yield (
-                    f"`{place}` reads a layer under the name '{output}', as "
-                    f"`student.objective.{other}` does; rename one of the terms"
+                    f"`{place}` reads a layer under the name '{output}', as `{section}.{other}` "
+                    "does; rename one of the terms"
                 )
 
 

@@ -22,7 +22,7 @@ def trainings(recipe: Recipe) -> Iterator[tuple[str, TrainConfig, EngineConfig]]
     """Each model that is trained: the place of its section, its training, its engine. One that is
     trained as the student is not listed again."""
     student = recipe.student
-    for place, owner in recipe.models.items():
+    for place, owner in (recipe.models | recipe.taught).items():
         as_student = (owner.train, owner.engine) == (student.train, student.engine)
         if owner.train is not None and (place == "student" or not as_student):
             yield place, owner.train, owner.engine

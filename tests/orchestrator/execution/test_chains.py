@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from orchestrator.home.store import Store
+from students.storage.outcome import weights_file
 from tests.orchestrator.planning.test_schedules import (
     CONTROLS,
     SMALLER,
     SMALLEST,
     generations,
     path,
+    two_stages,
 )
 from tests.running import Finished, copy_of, finished, tags_of, undisturbed
 
@@ -72,6 +77,35 @@ def test_a_longer_path_runs_only_the_rest(chain: Finished, tmp_path: Path) -> No
     first, before = (each.object["assistants"]["1"] for each in (longer, chain))
     assert first["weights_sha256"] == before["weights_sha256"]
     assert first["test"] == before["test"]
+
+
+STUDENT = (
+    "student.model={kind: plain_cnn, channels: [4, 4, 4]}",
+    "student.objective={task: 0.1, soft_targets: 0.9}",
+)
+FIRST_LAYER = "{objective: {near: {kind: hint, teacher: deep, hint: stage1, guided: stage1}}}"
+
+
+def test_the_second_of_two_stages_starts_from_the_first_and_keeps_what_is_frozen(
+    chain: Finished, tmp_path: Path
+) -> None:
+    home = copy_of(chain.home, tmp_path)
+    two = finished(chain.folder, home, two_stages(FIRST_LAYER, "[stage1]"), *STUDENT, CONTROLS)
+    assert two.ran() == ["first_stage", "student", "controls.untaught", "controls.direct"]
+    store, digests = Store(home), two.digests()
+    first, student, direct = (
+        load_file(weights_file(store.folder(digests[name])))
+        for name in ("first_stage", "student", "controls.direct")
+    )
+    same = {name for name in student if torch.equal(student[name], first[name])}
+    assert same == {name for name in student if name.startswith("stage1.")}
+    assert not torch.equal(direct["stage1.conv1.weight"], first["stage1.conv1.weight"])
+    unfrozen = finished(chain.folder, home, two_stages(FIRST_LAYER, "[]"), *STUDENT, CONTROLS)
+    assert unfrozen.ran() == ["student"]
+    assert (two.object["first_stage"]["role"], two.object["assistants"]) == ("first_stage", {})
+    report = Path(two.object["artifacts"]["report.md"]).read_text()
+    assert "first stage" in report
+    assert "could not be drawn" not in report
 
 
 def test_generations_are_reported_with_their_ensemble(

@@ -18,7 +18,14 @@ from pydantic import BaseModel
 
 from orchestrator.config import Recipe
 from orchestrator.planning.planner import make_plan
-from orchestrator.schedule_config import Assistants, Entry, EntryTrain, Route
+from orchestrator.schedule_config import (
+    Assistants,
+    Entry,
+    EntryTrain,
+    FirstStage,
+    Route,
+    TwoStage,
+)
 from students.config import EngineConfig
 from students.lr_schedule import StepDecay
 from students.models.config import Weights
@@ -98,6 +105,11 @@ EXAMPLES: Mapping[type, Mapping[str, Any]] = {
         "objective": {"only": SoftTargets()},
         "engine": EngineConfig(),
     },
+    TwoStage: {
+        "first": FirstStage(
+            objective={"only": SoftTargets()}, train=EntryTrain(), engine=EngineConfig()
+        )
+    },
     Assistants: {"path": (Entry(model=Mlp(hidden=(32,))),)},
     Route: {"anchors": 2, "teacher": "wide"},
 }
@@ -127,6 +139,7 @@ OTHERS: Mapping[str, Any] = {
     "Recipe.controls": (),
     "Route.anchors": 1,
     "Route.epochs": (1,),
+    "TwoStage.freeze": ("hidden.0",),
     "Assistants.path": (Entry(model=Mlp(hidden=(24,))),),
     "TransferSet.validation": 0.2,
 }

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.planning.controls import untaught_stage
 from orchestrator.planning.graph import Graph
+from orchestrator.planning.planner import stage_names
 from orchestrator.planning.stage import StageRole
+from students.specs import StageOutput
 from tests import small
 
 CONTROLS = "controls=[untaught, direct]"
@@ -20,6 +23,14 @@ def path(*entries: str, taught_by: str = "previous") -> str:
 
 def generations(number: int, taught_by: str = "previous") -> str:
     return f"schedule={{kind: born_again, generations: {number}, taught_by: {taught_by}}}"
+
+
+NEAR = "{kind: hint, teacher: wide, hint: hidden.0, guided: hidden.0}"
+HINT_FIRST = f"{{objective: {{near: {NEAR}}}, train: {{epochs: 1, optimizer: {{lr: 0.2}}}}}}"
+
+
+def two_stages(first: str = HINT_FIRST, freeze: str = "[hidden.0]") -> str:
+    return f"schedule={{kind: two_stage, first: {first}, freeze: {freeze}}}"
 
 
 def taught(graph: Graph) -> dict[str, list[str]]:
@@ -115,6 +126,70 @@ def test_generations_are_the_students_model_from_other_initial_weights(tmp_path:
     assert all(spec.model == specs[0].model for spec in specs)
     longer = small.digests(small.planned(tmp_path, generations(4), "controls=[]"))
     assert longer["generations.2"] == graph.stage("generations.2").digest
+
+
+def test_the_student_starts_from_its_first_stage_with_layers_frozen(tmp_path: Path) -> None:
+    graph = small.planned(tmp_path, two_stages(), "controls=[]")
+    assert taught(graph) == {"first_stage": ["wide", "deep"], "student": ["wide", "deep"]}
+    first, student = graph.stage("first_stage"), graph.stage("student")
+    ([before], [after]) = first.cohort, student.cohort
+    assert (list(before.objective), before.train.epochs) == (["near"], 1)
+    assert (before.weights, before.frozen) == (None, ())
+    assert list(after.objective) == ["near", "soft_targets", "task"]
+    assert (after.weights, after.frozen) == (StageOutput(first.digest), ("hidden.0",))
+    assert (before.model, before.seed) == (after.model, after.seed), "the student's own"
+    assert student.needs[-1] == first.digest
+
+
+def test_what_a_first_stage_does_not_say_is_the_students(tmp_path: Path) -> None:
+    graph = small.planned(tmp_path, two_stages("{train: {epochs: 1}}"), "student.train.seed=4")
+    [first], [student] = (graph.stage(name).cohort for name in ("first_stage", "student"))
+    assert first.objective == student.objective
+    assert (first.seed, student.seed) == (4, 4)
+    assert first.train.optimizer != student.train.optimizer, "`train` is given as a whole"
+    graph = small.planned(tmp_path, two_stages("{train: {epochs: 1, seed: 9}}"))
+    assert graph.stage("first_stage").cohort[0].seed == 9
+
+
+def test_each_repeat_has_a_first_stage_of_its_own(tmp_path: Path) -> None:
+    graph = small.planned(tmp_path, two_stages(), "controls=[]", repeats=2)
+    stages = [title for title in small.titles(graph.stages) if "teachers" not in title]
+    assert stages == ["first_stage", "student", "first_stage#2", "student#2"]
+    firsts = [graph.stage("first_stage", repeat) for repeat in (0, 1)]
+    students = [graph.stage("student", repeat) for repeat in (0, 1)]
+    assert [stage.cohort[0].seed for stage in (*firsts, *students)] == [0, 1, 0, 1]
+    assert [stage.needs[-1] for stage in students] == [stage.digest for stage in firsts]
+
+
+def test_only_the_student_depends_on_what_is_frozen(tmp_path: Path) -> None:
+    deep = "student.model.hidden=[16, 16]"
+    none, one, both, reverse = (
+        small.planned(tmp_path, two_stages(freeze=freeze), deep)
+        for freeze in ("[]", "[hidden.0]", "[hidden.0, hidden.1]", "[hidden.1, hidden.0]")
+    )
+    assert "frozen" not in none.stage("student").fingerprint
+    assert small.changed(small.digests(none), small.digests(one)) == {"student"}
+    assert small.changed(small.digests(one), small.digests(both)) == {"student"}
+    assert small.digests(both) == small.digests(reverse)
+
+
+def test_controls_of_two_stages_are_trained_in_one(tmp_path: Path) -> None:
+    controls = "controls=[untaught, label_smoothing, single_teachers%s]"
+    offline = small.digests(small.planned(tmp_path, controls % ""))
+    two = small.planned(tmp_path, two_stages(), controls % ", direct")
+    found = small.digests(two)
+    assert found["controls.direct"] == offline["student"] != found["student"]
+    assert small.changed(offline, found) == {"student"}
+    without = small.planned(tmp_path, two_stages(), "controls=[]")
+    assert untaught_stage(without.stages).digest == offline["controls.untaught"]
+
+
+def test_the_stages_are_named_also_where_their_digests_are_not_known(tmp_path: Path) -> None:
+    recipe = small.loaded(tmp_path, two_stages(), CONTROLS).recipe
+    assert dict(stage_names(recipe))["student"] == ("wide", "deep")
+    assert [name for name, _ in stage_names(recipe)] == [
+        stage.title for stage in small.planned(tmp_path, two_stages(), CONTROLS).stages
+    ]
 
 
 def test_a_stage_of_a_chain_has_the_cores_to_itself(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 from orchestrator.commands.init import TEMPLATE
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
+from orchestrator.recipe.schema import shape_of
 from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.schedule_config import Schedule
 
 EXAMPLE = Path(__file__).parents[3] / "recipes" / "example.yaml"
 NOT_YET = ("search=null",)
@@ -150,6 +152,12 @@ BAD = [
      ["is 'untaught'", "a list"]),
     ("controls=[untaught, untaught]", "controls",
      ["must name each control once"]),
+    ("schedule=two_stage", "schedule.first",
+     ["is missing", "(objective, train, engine)"]),
+    ("schedule={kind: two_stage, first: {}, freeze: [a, b, a]}", "schedule.freeze",
+     ["is [a, b, a]", "must name each layer once", "take the repetition out"]),
+    ("schedule={kind: two_stage, first: {objective: {task: 1}, epochs: 3}}",
+     "schedule.first.epochs", ["not a setting"]),
     ("timeouts.rank=5 minutes", "timeouts.rank",
      ["'5 minutes'", "60s, 10m or 1h"]),
     ("tracking=5", "tracking",
@@ -167,8 +175,27 @@ def test_bad_value_is_refused_in_one_sentence(
     assert "\n" not in found[path]
 
 
+SCHEDULES = shape_of(Schedule).kinds
+OF_OTHERS = [
+    (kind, option, other)
+    for kind, section in SCHEDULES.items()
+    for other, theirs in SCHEDULES.items()
+    for option in theirs.model_fields.keys() - section.model_fields.keys()
+]
+
+
+@pytest.mark.parametrize(("kind", "option", "other"), OF_OTHERS)
+def test_an_option_of_another_schedule_is_refused_with_the_one_that_has_it(
+    tmp_path: Path, kind: str, option: str, other: str
+) -> None:
+    sentence = problems(tmp_path, f"schedule={{kind: {kind}, {option}: 2}}")[f"schedule.{option}"]
+    begin = f"`schedule.{option}` is not a setting of kind '{kind}', but of "
+    assert sentence.startswith(begin)
+    assert other in sentence.removeprefix(begin)
+
+
 UNSUPPORTED = [
-    ("schedule=two_stage", "schedule"),
+    ("schedule={kind: mutual, peers: 3}", "schedule"),
     ("ensemble.on_teacher_loss={kind: degrade, quorum: 2}", "ensemble.on_teacher_loss"),
     ("cluster={mode: ray}", "cluster.mode"),
     ("cluster.address=auto", "cluster.address"),

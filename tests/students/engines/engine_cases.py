@@ -16,6 +16,8 @@ ENGINES = {
     "torch": EngineConfig(kind="torch"),
     **{f"zero_{n}": EngineConfig(kind="deepspeed", zero_stage=n) for n in (0, 1, 2, 3)},
 }
+IN_PIECES = {"zero_optimization": {"stage3_param_persistence_threshold": 0}}
+"""DeepSpeed's setting by which ZeRO-3 partitions small parameters, too."""
 
 
 class Learner(nn.Module):
@@ -87,13 +89,15 @@ def learn(engine, first, last, *, micro_batches=1, poisoned=()):
     return results
 
 
-def built(engine, *, accumulation=1, state=None, group=None, **train):
-    settings = TrainConfig(batch_size=MICRO, **train)
+def built(engine, *, accumulation=1, state=None, group=None, frozen=0, **train):
+    """``frozen``: how many of the first layers of ``net`` are."""
+    settings, learner = TrainConfig(batch_size=MICRO, **train), Learner()
+    learner.net[:frozen].requires_grad_(False).eval()
     return build_engine(
         EngineSetup(
             ENGINES[engine],
             settings,
-            Learner(),
+            learner,
             group=group or Group(),
             accumulation=accumulation,
             state=state,

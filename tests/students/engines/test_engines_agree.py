@@ -23,6 +23,8 @@ from tests.students.engines.engine_cases import (
 
 OPTIMIZERS = {"sgd": Sgd(weight_decay=1e-3), "adamw": AdamW(lr=0.001)}
 STAGES = [name for name in ENGINES if name != "torch"]
+FROZEN = ("torch", "zero_2", "zero_3")
+"""Engines whose two ranks are also given frozen layers."""
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +107,13 @@ def carried_out(rank, ports):
             (end[n].numpy() == value).all() for n, value in seen["end"].items()
         )
         found[engine, name] = seen
+    for engine in FROZEN:
+        group = Group(rank=rank, ranks=2, port=next(ports), timeout_seconds=60)
+        one = built(engine, group=group, frozen=2, optimizer=Sgd(weight_decay=0.1))
+        learn(one, 0, 5, micro_batches=2)
+        one.sync_buffers()
+        found["frozen", engine] = {n: v.numpy() for n, v in one.state().module.items()}
+        one.close()
     return found
 
 
@@ -142,7 +151,7 @@ def taught(engine, name, group):
 @pytest.fixture(scope="module")
 def pair():
     context = multiprocessing.get_context("spawn")
-    ports = free_ports(2 * len(ENGINES) * len(OPTIMIZERS))
+    ports = free_ports(2 * len(ENGINES) * len(OPTIMIZERS) + len(FROZEN))
     results = context.Queue()
     ranks = [
         context.Process(target=one_rank_of_two, args=(rank, ports, results), daemon=True)
@@ -243,6 +252,16 @@ def test_constrain_reaches_all_ranks(pair, engine, name):
     for rank in pair:
         weight = rank[engine, name]["end"]["net.7.weight"]
         assert rank[engine, name]["halved"] == pytest.approx(weight / 2, abs=0)
+
+
+@pytest.mark.parametrize("engine", FROZEN)
+def test_frozen_layers_keep_every_bit_on_two_ranks_their_statistics_too(pair, engine):
+    start = Learner().state_dict()
+    for rank in pair:
+        end = rank["frozen", engine]
+        moved = {name for name, value in end.items() if (value != start[name].numpy()).any()}
+        assert moved.isdisjoint(name for name in start if name.startswith(("net.0.", "net.1.")))
+        assert {"net.4.weight", "net.5.running_mean", "net.7.bias"} <= moved
 
 
 @every_pair

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from students.errors import StaleAttempt
 from students.events import Committed, EpochReport, Resumed, Warned
 from students.knowledge import Batch
+from students.models.in_a_row import PlainCnn
 from students.models.network import weights_sha256
 from students.objectives.born_again import PermutedTargets
 from students.specs import MODEL, Samples, StudentSpec
@@ -32,6 +34,10 @@ SPECS = {
     ),
     "batch_norms_and_adamw": tiny.spec(
         tiny.NORMS, optimizer={"kind": "adamw"}, checkpoint={"every": "epoch", "keep": 1}
+    ),
+    "frozen_batch_norms": replace(
+        tiny.spec(PlainCnn(channels=(3, 3, 4)), optimizer={"kind": "sgd", "weight_decay": 0.01}),
+        frozen=("stage1",),
     ),
 }
 
@@ -73,6 +79,23 @@ def test_a_training_interrupted_at_any_step_ends_with_the_same_student_and_figur
     assert logits is not None
     assert others is not None
     assert torch.equal(logits, others)
+
+
+@pytest.mark.parametrize("until", [None, 5])
+def test_frozen_layers_end_as_they_began_after_a_resume_too(
+    tmp_path: Path, until: int | None
+) -> None:
+    spec, stage = SPECS["frozen_batch_norms"], tmp_path / "stage"
+    if until is not None:
+        tiny.train(stage, spec, until=until)
+    tiny.train(stage, spec)
+    data = load_transfer_set(tiny.DATA, folder=tmp_path, cache=tmp_path / "cache")
+    start = student_network(spec, data, tmp_path).model.state_dict()
+    end = safetensors.torch.load_file(weights_file(stage))
+    stayed = {name for name in start if torch.equal(start[name], end[name])}
+    assert stayed == {name for name in start if name.startswith("stage1.")}
+    assert "stage1.norm1.num_batches_tracked" in stayed
+    assert "stage2.norm1.running_mean" in start.keys() - stayed
 
 
 def test_every_step_and_every_epoch_is_logged_once(undisturbed: Path) -> None:

@@ -14,6 +14,7 @@ HINT = f"student.objective.look={HINT_OF}"
 RELATION = "{kind: relation_distance, teacher: wide, hint: layer3, guided: hidden.0}"
 TRIPLETS = "{kind: triplet_order, layers: {%s: layer3}, guided: hidden.0}"
 GROUPS = "{kind: multi_group_hint, groups: [{teacher: %s, hint: layer3, guided: hidden.0}]}"
+FIRST = "schedule={kind: two_stage, first: {objective: {%s}}}"
 LOADED = ("teachers.wide.train=null", "teachers.wide.weights=file")
 
 
@@ -142,6 +143,14 @@ BROKEN = [
      "schedule", ["uses nothing of 'wide'", "add soft_targets"]),
     (("schedule=route", "teachers=null", "student.objective={task: 1}", "controls=[]"),
      "schedule", ["`teachers` is empty", "add a teacher"]),
+    ((f"{FIRST % 'soft_targets: 1'}", f"student.objective.look={HINT_OF % 'first_stage'}"),
+     "student.objective.look.teacher", ["is 'first_stage'", "not one of `teachers`"]),
+    ((FIRST % "'gate': {kind: hint, teacher: wide, hint: layer3, guided: hidden.0}",),
+     "schedule.first.objective.gate", ["reads a layer under the name 'gate'"]),
+    ((FIRST % "soft_targets: 1}, train: {batch_size: 65, micro_batch_size: 64",),
+     "schedule.first.train.batch_size", ["is 65"]),
+    ((FIRST % "logit_l2: 1", "student.objective={task: 1}", "ensemble.bank.top_k=3"),
+     "ensemble.bank.top_k", ["`schedule.first.objective.logit_l2`", "needs each of them"]),
     (("student.train.batch_size=66", "student.engine.ranks=2"),
      "student.train.batch_size", ["is 66", "`student.engine.ranks` (2)", "micro_batch_size 33"]),
     (("student.train.micro_batch_size=48",),
@@ -212,6 +221,14 @@ FINE: list[tuple[str, ...]] = [
         "student.objective={soft_targets: 1.0}",
         "controls=[direct]",
         "schedule={kind: born_again}",
+    ),
+    # Only the first of two stages uses teachers.
+    (
+        FIRST % "soft_targets: 1",
+        "student.objective={task: 1}",
+        "ensemble.temperature=2",
+        "ensemble.noise={probability: 0.5, sigma: 0.1}",
+        "controls=[untaught, direct]",
     ),
     ("student.objective.task.weight=0",),
     ("student.objective={task: 0, soft_targets: 1}",),
