@@ -57,11 +57,13 @@ def run_graph(
         graph, transfer_set = checked_plan(loaded, store, repeats=repeats)
         session.keep(transfer_set)
         _prepare_bank(graph, session)
-        stack.enter_context(record_running(graph, store))
+        record = stack.enter_context(record_running(graph, store))
+        grown = store.grown(graph)
+        bars.show(grown, {stage.digest for stage in grown.stages if store.finished(stage)})
         location = tracker_location(store.home, graph, environment)
         tracking = RunTracking(graph, store, printable(loaded), location, bars.say)
         try:
-            done = _run(session, graph, Watchers((bars, tracking)))
+            done = _run(session, graph, Watchers((bars, tracking), on_growth=record))
             finished = _report(loaded, session, done, began)
             files = [Path(path) for path in finished.report.artifacts.values()]
             tracking.add_report(finished.report, files)

@@ -2,7 +2,8 @@
 
 A plan is a JSON file, whose path stands in the environment so that every process of a run finds it:
 a list of ``{"role": "student", "rank": 1, "step": 37, "kind": "kill"}``. ``role`` is the student's
-path in the recipe, or ``teacher NAME``; a teacher's steps are the questions that it has answered.
+path in the recipe, or ``teacher NAME``, whose steps are the questions that it has answered, or the
+name of a choice, which is to be decided at step 0 and is decided at step 1.
 Each fault happens once, in whatever process comes to its step first.
 
 =============  =================================================================================

@@ -25,7 +25,7 @@ from orchestrator.cli import main
 from orchestrator.execution.session import Session
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
-from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage
 from orchestrator.recipe.loading import LoadedRecipe
 from students.events import Event
@@ -65,7 +65,7 @@ class RecordingWatcher:
     def on_failure(self, stage: Stage, sentence: str) -> None:
         self.events.append(("failure", stage.title, sentence))
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
         self.events.append(("choice", choice.title, decision))
 
     def on_end(self, result: StageResult) -> None:

@@ -23,7 +23,7 @@ from orchestrator.execution.signals import interruptible
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
-from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage, StageRole
 from students.evaluation.metrics import accuracy, negative_log_likelihood
 from students.events import Event, Warned
@@ -82,7 +82,7 @@ class ProgressMessages:
         if result.ran and result.stage.role is StageRole.TEACHER:
             self.log(f"{result.stage.title}: done in {result.seconds:.1f} s")
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
         """Logs why."""
         self.log(f"{choice.title}: {decision.reason}")
 

@@ -3,7 +3,8 @@
 A session and its graphs
   session            What a process has one of, and the graphs that run on it
   graph_run          Runs one graph, each node when what it needs is done; skips stored ones
-  progress           Progress bars: one for each running stage, on standard error
+  progress           Progress on standard error: the graph, with a bar for each running stage
+  progress_graph     The graph's lines: what is stored, running, waiting, undecided
   side_by_side       Does the same for several things at the same time
   signals            Turns the signals that end a process into one KeyboardInterrupt
   stored_predictions  What finished models and ensembles predict; by it choices are decided

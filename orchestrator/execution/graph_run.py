@@ -23,6 +23,7 @@ from orchestrator.planning.graph import Choice, Decision, Graph, Node
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import resolve
 from students.events import Event
+from students.fault_injection import planned_faults
 from students.json_records import write_json
 from students.storage.outcome import TEST, read_logits
 
@@ -36,16 +37,18 @@ _SECONDS_TO_STOP = 30.0
 class Watcher(StageWatcher, Protocol):
     """Receives what happens to the nodes of a graph, from several threads."""
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:
-        """A choice is decided; the graph has grown."""
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
+        """A choice is decided; ``graph`` has grown by it."""
 
 
 @dataclass(frozen=True)
 class Watchers:
-    """Several watchers as one, all called with everything; ``on_error`` with what they raise."""
+    """Several watchers as one, all called with everything; ``on_error`` with what they raise,
+    ``on_growth`` with what a graph has grown to."""
 
     each: tuple[Watcher, ...]
     on_error: Callable[[BaseException], None] | None = None
+    on_growth: Callable[[Graph], None] | None = None
 
     def on_wait(self, stage: Stage) -> None:  # noqa: D102
         self._tell(lambda watcher: watcher.on_wait(stage))
@@ -62,8 +65,10 @@ class Watchers:
     def on_end(self, result: StageResult) -> None:  # noqa: D102
         self._tell(lambda watcher: watcher.on_end(result))
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:  # noqa: D102
-        self._tell(lambda watcher: watcher.on_choice(choice, decision))
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:  # noqa: D102
+        self._tell(lambda watcher: watcher.on_choice(choice, decision, graph))
+        if self.on_growth is not None:
+            self.on_growth(graph)
 
     def _tell(self, what: Callable[[Watcher], None]) -> None:
         for watcher in self.each:
@@ -167,16 +172,20 @@ class GraphRun:
 
     def _decide(self, choice: Choice) -> None:
         """Decides a choice, unless it was decided before, and grows the graph."""
-        store = self._session.store
+        store, fault = self._session.store, planned_faults(choice.name)
         with store.lock(choice.digest, lambda: None, self._cancelled):
             decision = store.decision(choice.digest)
             if decision is None:
+                if fault is not None:
+                    fault(0)
                 transfer_set = self._session.transfer_set(self._graph.data)
                 decision = choice.decide(StoredPredictions(store, transfer_set))
                 write_json(store.folder(choice.digest) / DECISION, asdict(decision))
                 self._decided.add(choice.title)
+                if fault is not None:
+                    fault(1)
         self._graph = self._graph.grown(choice, decision)
-        self._watcher.on_choice(choice, decision)
+        self._watcher.on_choice(choice, decision, self._graph)
 
     def _test(self) -> None:
         """Evaluates on the test part what was not yet, if the graph asks for that."""

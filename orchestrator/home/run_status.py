@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +29,9 @@ LOCK = ".lock"
 
 
 @contextmanager
-def record_running(graph: Graph, store: Store) -> Iterator[None]:
+def record_running(graph: Graph, store: Store) -> Iterator[Callable[[Graph], None]]:
     """Records the run of ``graph`` as running; on leaving as interrupted, failed, or as reported.
+    Gives what records the stages of the same graph, once it has grown.
 
     Raises:
         OSError: it cannot be recorded.
@@ -44,12 +45,12 @@ def record_running(graph: Graph, store: Store) -> Iterator[None]:
     with lock:
         _record(graph, folder, "interrupted", 0.0)
         try:
-            yield
+            yield lambda grown: _record(grown, folder, "interrupted", time.monotonic() - began)
         except BaseException as error:
             outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             # What the user must see is why the run failed, as a full disk.
             with suppress(OSError):
-                _record(graph, folder, outcome, time.monotonic() - began)
+                _record(store.grown(graph), folder, outcome, time.monotonic() - began)
             raise
 
 

@@ -154,6 +154,13 @@ class Graph:
         choices = (node for node in self.nodes if isinstance(node, Choice))
         return tuple(choice for choice in choices if choice.title not in self.decisions)
 
+    def assumed(self) -> Graph:
+        """The graph as it grows if each open choice falls on its first option."""
+        for choice in self.undecided:
+            first = Decision(choice.options[0], "it is the first of its options")
+            return self.grown(choice, first).assumed()
+        return self
+
     @cached_property
     def digest(self) -> str:
         """Identifies the run by what is asked: its name, its nodes, what is evaluated.

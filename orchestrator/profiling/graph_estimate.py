@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.formatting import counted
 from orchestrator.planning.controls import untaught_stage
+from orchestrator.planning.graph import Choice
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import ranks_of, resolve
 from orchestrator.profiling.bench import Bench
@@ -24,7 +25,10 @@ from teachers.config import BankConfig
 def measured_plan(bench: Bench) -> MeasuredPlan:
     """Times all that a run of the graph consists of, and estimates the run."""
     graph, student, cores = bench.graph, bench.graph.stage("student"), bench.session.cores
-    left = [stage for stage in graph.stages if not bench.store.finished(stage)]
+    # A stage may have two names, as of a candidate and of the assistant.
+    distinct = {stage.digest: stage for stage in reversed(graph.stages)}
+    single = [stage for stage in graph.stages if distinct[stage.digest] is stage]
+    left = [stage for stage in single if not bench.store.finished(stage)]
     timings, parallel = time_graph(bench, left), bench.session.pool.runtime.parallel
     stages = tuple(_expected(bench, left, timings))
     each = [(s, e, _threads(s, e, cores)) for s, e in zip(left, stages, strict=True)]
@@ -40,7 +44,7 @@ def measured_plan(bench: Bench) -> MeasuredPlan:
         bank=_bank(bench, student),
         stages=stages,
         seconds=run_seconds(each, cores, parallel=parallel),
-        assumed=tuple(_assumptions(timings, cores, parallel=parallel)),
+        assumed=(*_assumptions(timings, cores, parallel=parallel), *_open_choices(bench)),
     )
 
 
@@ -94,6 +98,13 @@ def _bank(bench: Bench, student: Stage) -> MeasuredBank | None:
         if answers.shelf is not None
     )
     return MeasuredBank(work.views * sum(of_one_view), bank.budget)
+
+
+def _open_choices(bench: Bench) -> Iterator[str]:
+    decisions = bench.graph.decisions
+    for node in bench.graph.nodes:
+        if isinstance(node, Choice) and bench.store.decision(node.digest) is None:
+            yield f"{node.title} is open: {decisions[node.title].chosen} is taken here."
 
 
 def _assumptions(timings: Timings, cores: int, *, parallel: bool) -> Iterator[str]:

@@ -19,9 +19,11 @@ def provide_outcome(bench: Bench, stage: Stage) -> None:
     """Gives the scratch home the outcome of ``stage``: that of the real home, or of a training that
     was short enough to end, else one of initial weights, without answers."""
     folder, data = bench.scratch.folder(stage.digest), bench.transfer_set
+    if bench.scratch.finished(stage):
+        return
     if bench.store.finished(stage):
         folder.symlink_to(bench.store.folder(stage.digest))
-    elif not bench.scratch.finished(stage):
+    else:
         folder.mkdir(parents=True, exist_ok=True)
         models = {}
         for name, network in _networks(stage, bench).items():

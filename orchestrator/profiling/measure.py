@@ -40,7 +40,8 @@ def measure(
 ) -> MeasuredPlan:
     """Measures what a run of ``graph`` will take, and stores that where the run's report looks.
 
-    Each stage is run on the ``cluster``, for ``seconds`` of steps; ``say`` gets a line about each.
+    What follows from an open choice is that of its first option. Each stage is run on the
+    ``cluster``, for ``seconds`` of steps; ``say`` gets a line about each.
 
     Raises:
         RecipeProblems: a GPU that is not here.
@@ -48,7 +49,7 @@ def measure(
     """
     if without := list(_without_gpus(graph)):
         raise RecipeProblems(without)
-    began = time.monotonic()
+    began, graph = time.monotonic(), store.grown(graph).assumed()
     with interruptible(), scratch_home(store) as home, Session(home, cluster) as session:
         session.keep(transfer_set)
         session.runtime(graph)

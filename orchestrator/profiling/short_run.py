@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import mean
 
 from orchestrator.execution.stage_works import StageResult
-from orchestrator.planning.graph import Choice, Decision
+from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage
 from orchestrator.profiling.bench import Bench
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
@@ -81,7 +81,7 @@ class _Stopwatch:
         if result.ran:
             self.total_seconds = result.seconds
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
         """What was chosen is timed by itself."""
 
 

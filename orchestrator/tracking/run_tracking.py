@@ -68,7 +68,7 @@ class RunTracking:
     def on_failure(self, stage: Stage, sentence: str) -> None:
         """Reports nothing: the run's report has all such sentences."""
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
         """Reports nothing: the stages that follow are reported."""
 
     def add_report(self, report: RunReport, files: Sequence[Path]) -> None:
