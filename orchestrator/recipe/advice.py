@@ -20,6 +20,7 @@ def notes(recipe: Recipe, classes: int | None = None) -> tuple[str, ...]:
     found = [
         *_test_folder(recipe),
         *_own_model(recipe),
+        *_one_candidate(recipe),
         *_without_gradient(recipe, classes),
         *unusual_numbers(recipe),
         *_weight_schedules(recipe),
@@ -61,6 +62,14 @@ def _own_model(recipe: Recipe) -> Iterator[str]:
                 f"`{place}` is the student's own model; for generations of one model there is "
                 "`schedule: born_again`."
             )
+
+
+def _one_candidate(recipe: Recipe) -> Iterator[str]:
+    if recipe.schedule.is_open and len(recipe.schedule.entries) == 1:
+        yield (
+            "`schedule.candidates` has one model, which is taken whatever its accuracy: as "
+            "`schedule.path` it would be the same assistant."
+        )
 
 
 def _without_gradient(recipe: Recipe, classes: int | None) -> Iterator[str]:
