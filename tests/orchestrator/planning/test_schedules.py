@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from orchestrator.planning.planner import stage_names
 from orchestrator.planning.stage import StageRole
 from students.specs import StageOutput
 from tests import small
+from tests.golden.cases import golden
 
 CONTROLS = "controls=[untaught, direct]"
 SMALLER, SMALLEST = "{kind: mlp, hidden: [32]}", "{kind: mlp, hidden: [24]}"
@@ -87,6 +89,34 @@ def test_paths_with_a_common_beginning_share_it_whatever_the_student(tmp_path: P
         short["teachers.wide"],
         short["teachers.deep"],
     }
+
+
+def test_all_paths_over_some_sizes_share_their_stages(tmp_path: Path) -> None:
+    """The eight paths from size 10 to size 2 (Mirzadeh et al., 2020, figure 5)."""
+    case = golden("takd_paths")
+    first, *between, last = case.inputs["sizes"]
+    subsets = (each for n in range(len(between) + 1) for each in combinations(between, n))
+    paths = [[first, *each, last] for each in subsets]
+    assert sorted(paths) == sorted(case.expected["paths"])
+    assert len(paths) == case.expected["count"]
+    alone = ("teachers.deep=null", f"teachers.wide.model.hidden=[{first}]", "controls=[]",
+             "student.objective.near=null", f"student.model.hidden=[{last}]")  # fmt: skip
+    planned = [
+        small.digests(
+            small.planned(tmp_path, path(*(f"{{kind: mlp, hidden: [{s}]}}" for s in sizes)), *alone)
+        )
+        for _, *sizes, _ in paths
+    ]
+    assert sum(map(len, planned)) == 8 + 12 + 8, "teachers, assistants, students"
+    assistants, students = (
+        {each for digests in planned for name, each in digests.items() if name.startswith(kind)}
+        for kind in ("assistants", "student")
+    )
+    assert len(assistants) == 7, "one for each beginning of a path: each way to choose from three"
+    assert len(students) == 8, "each path has its own"
+    assert len({each for digests in planned for each in digests.values()}) == 1 + 7 + 8
+    offline = small.digests(small.planned(tmp_path, *alone))
+    assert planned[paths.index([first, last])] == offline
 
 
 def test_an_entry_may_have_its_own_training_and_is_else_trained_as_the_student(
