@@ -17,7 +17,9 @@ from benchmarks.ensemble_comparison import choices
 from benchmarks.ensemble_comparison.choices import DECAY, Choice
 from benchmarks.ensemble_comparison.regimes import Regime
 
-Family = Literal["no teachers", "one teacher", "combining", "noise", "term", "beside soft targets"]
+Family = Literal[
+    "no teachers", "one teacher", "combining", "noise", "term", "beside soft targets", "schedule"
+]  # fmt: skip
 CHOICES = 3
 UNTAUGHT = "untaught"
 LEARNING_RATE = "student.train.optimizer.lr"
