@@ -197,6 +197,10 @@ class RunReport:
             for figure in ("accuracy", "nll", "ece", "agreement")
             if (value := getattr(getattr(model, part), figure, None)) is not None
         }
+        if self.choice is not None:
+            scores["choice/target"] = self.choice.target
+            for number, accuracy in self.choice.accuracy.items():
+                scores[f"choice/candidates.{number}"] = accuracy
         if self.failures:
             scores["failures"] = float(len(self.failures))
         for part in (self.teaching, self.teacher_weights):

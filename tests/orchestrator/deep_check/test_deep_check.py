@@ -293,6 +293,15 @@ def test_a_path_of_assistants_that_does_not_shrink_is_noted(tmp_path: Path) -> N
     assert note.startswith("`schedule.path` has models of 1,810, 3,610 parameters before")
 
 
+def test_a_candidate_that_is_smaller_than_the_student_is_noted(tmp_path: Path) -> None:
+    def candidates(*hidden: int) -> str:
+        return path_of(*hidden).replace("path:", "path: auto, candidates:")
+
+    assert not any("shrink" in note for note in checked(tmp_path, candidates(24, 48)).notes)
+    [note] = [each for each in checked(tmp_path, candidates(24, 8)).notes if "shrink" in each]
+    assert note.startswith("`schedule.candidates` has models of 1,810, 610 parameters before")
+
+
 def test_a_layer_that_an_assistant_lacks_is_named_with_the_term_that_reads_it(
     tmp_path: Path,
 ) -> None:

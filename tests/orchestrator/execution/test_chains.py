@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from cluster.in_process import InProcessRuntime
+from orchestrator.execution import session
 from orchestrator.home.store import Store
 from students.storage.outcome import weights_file
 from tests.orchestrator.planning.test_schedules import (
@@ -69,14 +72,32 @@ def test_the_page_shows_the_graph_and_the_accuracy_along_the_chain(chain: Finish
     assert {"stages.png", "chain_accuracy.png"} <= set(chain.object["artifacts"])
 
 
-def test_a_longer_path_runs_only_the_rest(chain: Finished, tmp_path: Path) -> None:
-    home = copy_of(chain.home, tmp_path)
+class CountingRuntime(InProcessRuntime):
+    """Counts the roles that live when one is started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.living: list[tuple[str, ...]] = []
+
+    def start(self, *given: Any, **more: Any) -> Any:
+        handle = super().start(*given, **more)
+        alive = (each.name for each in self._handles if each.responds(0))
+        self.living.append(tuple(sorted(alive)))
+        return handle
+
+
+def test_a_longer_path_runs_only_the_rest_with_one_stages_roles_at_a_time(
+    chain: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, runtime = copy_of(chain.home, tmp_path), CountingRuntime()
+    monkeypatch.setattr(session, "build_runtime", lambda *args, **kwargs: runtime)
     longer = finished(chain.folder, home, path(FIRST, SECOND), CONTROLS)
     assert longer.ran() == ["assistants.2", "student"]
     assert list(longer.object["assistants"]) == ["1", "2"]
     first, before = (each.object["assistants"]["1"] for each in (longer, chain))
     assert first["weights_sha256"] == before["weights_sha256"]
     assert first["test"] == before["test"]
+    assert set(map(len, runtime.living)) == {1, 2}, "a rank, and the one teacher that it asks"
 
 
 STUDENT = (
