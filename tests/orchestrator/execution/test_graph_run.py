@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.commands import check
 from orchestrator.execution.stage_runner import Attempt
+from orchestrator.home.store import DECISION
 from orchestrator.planning.graph import Decision, Graph
 from orchestrator.planning.stage import Stage
 from students.specs import MODEL
@@ -135,6 +136,17 @@ def test_a_choice_is_decided_once_and_its_stages_run(stages: FakeStages, graph: 
     reason = "wide has 0.500 on the validation part"
     assert decisions == [Decision("wide", reason)] * 2
     assert stages.store.has_result(choice)
+
+
+def test_a_decision_that_is_damaged_is_made_again(stages: FakeStages, graph: Graph) -> None:
+    choice = choose_student(graph, "which")
+    asked, runner = replace(graph, nodes=(*graph.nodes, choice)), Runner(stages.store)
+    stages.run(asked, runner)
+    (stages.store.folder(choice.digest) / DECISION).write_bytes(b'{"chosen": "wi')
+    assert stages.store.grown(asked) == asked
+    stages.run(asked, runner)
+    assert len(choice.decide.__self__.asked) == 2  # type: ignore[attr-defined]
+    assert small.titles(stages.store.grown(asked).stages) == [*STAGES, "taught by wide"]
 
 
 def test_a_choice_is_shown_as_undecided_until_it_is_decided(

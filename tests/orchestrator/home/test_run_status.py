@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,9 +23,10 @@ from orchestrator.home.cleaning import plan_cleaning
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import record_running, runs_lock
 from orchestrator.home.store import Store
-from orchestrator.planning.graph import Graph
+from orchestrator.planning.graph import Decision, Graph
 from orchestrator.planning.planner import make_plan
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe
+from tests.orchestrator.choices import choose_student
 from tests.orchestrator.stored_homes import add_run, add_stage
 
 ROOT = Path(__file__).parents[3]
@@ -59,6 +61,19 @@ def test_running_run_is_recorded_with_its_stages(graph: Graph, store: Store) -> 
         assert run.folder.name == run.report.title == graph.run_name
         assert [stage.digest for stage in run.report.stages] == [s.digest for s in graph.stages]
     assert not only_run(store).running
+
+
+def test_what_follows_from_a_choice_is_recorded_once_it_is_known(
+    graph: Graph, store: Store
+) -> None:
+    choice = choose_student(graph, "which")
+    asked = replace(graph, nodes=(*graph.nodes, choice))
+    grown = asked.grown(choice, Decision("wide", "it is better"))
+    with record_running(asked, store) as record:
+        assert only_run(store).report.stages[-1].name == "which"
+        record(grown)
+        named = {stage.name: stage.digest for stage in only_run(store).report.stages}
+        assert named["taught by wide"] == grown.stage("taught by wide").digest
 
 
 @pytest.mark.parametrize(
