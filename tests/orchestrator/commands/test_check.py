@@ -198,3 +198,15 @@ def test_every_command_that_uses_a_home_shows_the_option(command: str) -> None:
     message = run(command, "--help").stdout
     assert "--home DIRECTORY" in message
     assert "STILLHOUSE_HOME" in message
+
+
+def test_check_prints_both_stages_of_a_student_and_how_many_layers_are_frozen(
+    tmp_path: Path,
+) -> None:
+    first = "{objective: {soft_targets: 1.0}, train: {epochs: 1}}"
+    schedule = f"schedule={{kind: two_stage, first: {first}, freeze: [hidden.0]}}"
+    rows = plan_rows(small.loaded(tmp_path, schedule), tmp_path / "home")
+    assert {row["name"]: row["does"] for row in rows[2:4]} == {
+        "first_stage": "teaches mlp, 1 epoch",
+        "student": "teaches mlp, 3 epochs, 1 layer frozen",
+    }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cluster.in_process import InProcessRuntime
-from orchestrator.execution import session
+import stillhouse
+from cluster.runtime import Demand, Handle, Place
+from orchestrator.execution.session import Session
 from orchestrator.home.store import Store
 from students.storage.outcome import weights_file
+from students.training.student_rank import StudentRank
+from tests import small
+from tests.orchestrator.execution.fake_stages import ParallelRuntime
 from tests.orchestrator.planning.test_schedules import (
     CONTROLS,
     SMALLER,
@@ -21,7 +28,47 @@ from tests.orchestrator.planning.test_schedules import (
     path,
     two_stages,
 )
-from tests.running import Finished, copy_of, finished, tags_of, undisturbed
+from tests.running import (
+    IN_PROCESS,
+    Finished,
+    RecordingWatcher,
+    copy_of,
+    finished,
+    tags_of,
+    undisturbed,
+)
+
+
+class CountingRuntime(ParallelRuntime):
+    """Counts, whenever a rank starts, the places that are held, by the stage that holds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: set[Place] = set()
+        self.places: dict[Handle[Any], Place] = {}
+        self.at_start: dict[str, Counter[str]] = {}
+
+    def reserve(
+        self, name: str, demands: Sequence[Demand], stopping: threading.Event | None = None
+    ) -> tuple[Place, ...]:
+        taken = super().reserve(name, demands, stopping)
+        self.held.update(taken)
+        return taken
+
+    def release(self, place: Place) -> None:
+        self.held.discard(place)
+
+    def start(self, where: Any, name: str, role: Any, *args: Any, **kwargs: Any) -> Any:
+        handle: Handle[Any] = super().start(where, name, role, *args, **kwargs)
+        self.places[handle] = where
+        if role is StudentRank:
+            self.at_start[name] = Counter(place.name for place in self.held)
+        return handle
+
+    def retire(self, handle: Handle[Any]) -> None:
+        super().retire(handle)
+        self.held.discard(self.places[handle])
+
 
 TRAIN = "{epochs: 20, threads: 1, optimizer: {lr: 0.1}}"
 FIRST, SECOND = (f"{{model: {model}, train: {TRAIN}}}" for model in (SMALLER, SMALLEST))
@@ -72,32 +119,14 @@ def test_the_page_shows_the_graph_and_the_accuracy_along_the_chain(chain: Finish
     assert {"stages.png", "chain_accuracy.png"} <= set(chain.object["artifacts"])
 
 
-class CountingRuntime(InProcessRuntime):
-    """Counts the roles that live when one is started."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.living: list[tuple[str, ...]] = []
-
-    def start(self, *given: Any, **more: Any) -> Any:
-        handle = super().start(*given, **more)
-        alive = (each.name for each in self._handles if each.responds(0))
-        self.living.append(tuple(sorted(alive)))
-        return handle
-
-
-def test_a_longer_path_runs_only_the_rest_with_one_stages_roles_at_a_time(
-    chain: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home, runtime = copy_of(chain.home, tmp_path), CountingRuntime()
-    monkeypatch.setattr(session, "build_runtime", lambda *args, **kwargs: runtime)
+def test_a_longer_path_runs_only_the_rest(chain: Finished, tmp_path: Path) -> None:
+    home = copy_of(chain.home, tmp_path)
     longer = finished(chain.folder, home, path(FIRST, SECOND), CONTROLS)
     assert longer.ran() == ["assistants.2", "student"]
     assert list(longer.object["assistants"]) == ["1", "2"]
     first, before = (each.object["assistants"]["1"] for each in (longer, chain))
     assert first["weights_sha256"] == before["weights_sha256"]
     assert first["test"] == before["test"]
-    assert set(map(len, runtime.living)) == {1, 2}, "a rank, and the one teacher that it asks"
 
 
 STUDENT = (
@@ -127,6 +156,30 @@ def test_the_second_of_two_stages_starts_from_the_first_and_keeps_what_is_frozen
     report = Path(two.object["artifacts"]["report.md"]).read_text()
     assert "first stage" in report
     assert "could not be drawn" not in report
+
+
+def test_a_chain_holds_the_roles_of_one_stage_at_a_time(
+    chain: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a runtime on which stages may work at the same time; no role outlives its stage."""
+    runtime = CountingRuntime()
+    monkeypatch.setattr("orchestrator.execution.session.build_runtime", lambda *_, **__: runtime)
+    home = copy_of(chain.home, tmp_path)
+    by_labels = f"train: {TRAIN}, objective: {{task: 1.0, soft_targets: 0.1}}"
+    models = (SMALLER, SMALLEST, "{kind: mlp, hidden: [20]}")
+    entries = (f"{{model: {model}, {by_labels}}}" for model in models)
+    settings = (path(*entries), "controls=[]", "ensemble.bank=none")
+    loaded = small.loaded(tmp_path, *IN_PROCESS, *settings)
+    with Session(home, loaded.recipe.cluster) as session:
+        graph = stillhouse.plan(loaded, session)
+        session.submit(graph, RecordingWatcher()).result()
+    assert runtime.at_start == {
+        "assistants.1, rank 0": {"assistants.1": 3},
+        "assistants.2, rank 0": {"assistants.2": 2},
+        "assistants.3, rank 0": {"assistants.3": 2},
+        "student, rank 0": {"student": 2},
+    }, "a rank, and the teachers that it asks"
+    assert runtime.held == set()
 
 
 def test_generations_are_reported_with_their_ensemble(
