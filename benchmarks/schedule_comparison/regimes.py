@@ -109,8 +109,8 @@ def _cifar(root: Path) -> ScheduleRegime:
         _student(cnn(16, 16), 12, 0.05),
         parts=("depth",),
         sizes={str(depth): cnn(*pairs[:depth]) for depth in (8, 6, 4)},
-        grid=((4.0, 0.5), (4.0, 0.9), (10.0, 0.9)),
-        decays=(1.0e-4, 1.0e-3, 3.0e-3),
+        grid=((4.0, 0.5), (4.0, 0.9)),
+        decays=(1.0e-4, 3.0e-3),
         shared_assistants=True,
     )  # fmt: skip
 
