@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.formatting import counted
 from orchestrator.planning.graph import Choice, Graph, Node
+from orchestrator.recipe.message_text import listed
 
 
 class Mark(Enum):
@@ -46,7 +47,7 @@ def graph_rows(
         if node.title in running:
             yield NodeRow(Mark.RUNNING, node.title, running[node.title])
         elif isinstance(node, Choice) and node.title not in ended:
-            options = f": {' or '.join(node.options)}" if node.options else ""
+            options = f": {listed(node.options, 'or')}" if node.options else ""
             yield NodeRow(Mark.UNDECIDED, node.title, f"undecided{options}")
             state = f"depends on {node.title}"
             yield from (NodeRow(Mark.WAITING, title, state) for title in node.follows)
@@ -85,7 +86,7 @@ def plan_sentence(graph: Graph, stored: set[str]) -> str:
     sentence = f"{counted(len(graph.stages), 'stage')}: {len(graph.stages) - left} stored, {left} "
     sentence += "to run"
     for choice in graph.undecided:
-        options = f" ({' or '.join(choice.options)})" if choice.options else ""
-        sentence += f"; {choice.title}{options} is undecided"
-        sentence += f", {', '.join(choice.follows)} will follow" if choice.follows else ""
+        options = f" ({listed(choice.options, 'or')})" if choice.options else ""
+        follows = f": then {listed(choice.follows)}" if choice.follows else ""
+        sentence += f"; {choice.title}{options} is undecided{follows}"
     return sentence

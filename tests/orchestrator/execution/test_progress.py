@@ -104,8 +104,8 @@ def test_a_log_has_the_plan_and_a_line_for_each_change(graph: Graph) -> None:
         [choice] = graph.undecided
         bars.on_choice(choice, Decision("2", "it is nearer"), graph)
     assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
-        "5 stages: 1 stored, 4 to run; assistants.choice (1 or 2) is undecided, assistants.1, "
-        "student will follow",
+        "5 stages: 1 stored, 4 to run; assistants.choice (1 or 2) is undecided: then assistants.1 "
+        "and student",
         "teachers.wide: already stored",
         "teachers.deep: starts",
         "teachers.deep: done in 1.2 s",
