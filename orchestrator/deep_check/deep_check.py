@@ -11,7 +11,7 @@ from torch import nn
 
 from cluster.errors import some_of
 from orchestrator.config import Recipe
-from orchestrator.deep_check.frozen_layers import frozen_problems
+from orchestrator.deep_check.frozen_layers import frozen_notes, frozen_problems
 from orchestrator.deep_check.models import check_models
 from orchestrator.errors import Problem, RecipeProblems, problem_of, problems_from
 from orchestrator.home.store import Store
@@ -97,6 +97,8 @@ def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
     found.notes += [*models.notes, *_sizes(recipe, models.skeletons), *_untested(data)]
     found.add(_LayerCheck(recipe, models.skeletons, data.shape, found.hint_shapes).problems())
     found.add(frozen_problems(recipe, models.skeletons))
+    if not found.problems:
+        found.notes += frozen_notes(recipe, models.skeletons["student"], data.shape)
     found.add(problems_from(_bank_problems(recipe, data)))
     return found
 

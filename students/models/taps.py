@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import partial
@@ -152,10 +152,29 @@ def probe_shapes(
         return {name: tuple(recorded[name].shape[1:]) for name in found}
 
 
-def _run_without_weights(model: nn.Module, input_shape: Sequence[int]) -> None:
+def fixed_layers(
+    model: nn.Module, input_shape: Sequence[int], layers: Iterable[str], frozen: Iterable[str]
+) -> set[str]:
+    """Those of ``layers`` whose output depends on no parameter outside the layers ``frozen``.
+
+    Runs as ``probe_shapes`` does, for layers that this has found.
+    """
+    found = {name: find_layer(model, name) for name in layers}
+    inside = tuple(f"{name}." for name in frozen)
+    trained = {name for name, _ in model.named_parameters() if not name.startswith(inside)}
+    with recording(found) as recorded, evaluating(model), torch.enable_grad():
+        _run_without_weights(model, input_shape, trained)
+        return {name for name in found if not recorded[name].requires_grad}
+
+
+def _run_without_weights(
+    model: nn.Module, input_shape: Sequence[int], trained: Container[str] = ()
+) -> None:
+    """Gradients are recorded for the parameters ``trained``, by name."""
+
     def run(device: str) -> None:
         state = {
-            name: torch.zeros_like(value, device=device, requires_grad=False)
+            name: torch.zeros_like(value, device=device, requires_grad=name in trained)
             for name, value in (*model.named_parameters(), *model.named_buffers())
         }
         with torch.device(device):
