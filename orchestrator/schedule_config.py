@@ -154,11 +154,16 @@ class Route(Section):
     each stage."""
 
     kind: Literal["route"] = "route"
-    anchors: Positive | None = Field(
-        None, description="how many, evenly over the teacher's epochs; 3 without `epochs`"
+    anchors: Positive | Literal["greedy"] | None = Field(
+        None,
+        description="how many, evenly over the teacher's epochs; 3 without `epochs`; greedy: each "
+        "is chosen once the student has been taught by the one before",
     )
     epochs: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
         None, description="those after which the teacher is an anchor, the first one is 1"
+    )
+    threshold: Annotated[float, Field(gt=0.0)] = Field(
+        0.3, description="with greedy: how far the student may be from the next anchor, in nats"
     )
     teacher: str | None = Field(None, description="needed where there are several")
     is_open: ClassVar[bool] = False
@@ -167,13 +172,20 @@ class Route(Section):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The stages before the student's."""
+        """The stages before the student's, as far as they are known."""
         return tuple(f"route.{number}" for number in range(1, self.count))
 
     @property
+    def is_greedy(self) -> bool:
+        """Whether the anchors are still to be chosen."""
+        return self.anchors == "greedy" and self.epochs is None
+
+    @property
     def count(self) -> int:
-        """How many anchors there are."""
-        return self.anchors or 3 if self.epochs is None else len(self.epochs)
+        """How many anchors there are; two that are certain, where they are to be chosen."""
+        if self.epochs is not None:
+            return len(self.epochs)
+        return 2 if self.anchors == "greedy" else self.anchors or 3
 
     def teacher_of(self, names: Iterable[str]) -> str:
         """Which of the recipe's teachers it is."""
@@ -182,13 +194,20 @@ class Route(Section):
     def anchor_epochs(self, trained: int) -> tuple[int, ...]:
         """After which epochs a teacher that is trained for so many is an anchor; evenly, the last
         one is the finished teacher."""
-        if self.epochs is not None:
-            return self.epochs
-        # Rounded half up in whole numbers.
-        return tuple(
-            (2 * number * trained + self.count) // (2 * self.count)
-            for number in range(1, self.count + 1)
-        )
+        return _evenly(self.count, trained) if self.epochs is None else self.epochs
+
+    def candidate_epochs(self, trained: int) -> tuple[int, ...]:
+        """Those among which anchors are chosen: all, or 20 of more."""
+        return _evenly(min(_MOST_CANDIDATES, trained), trained)
+
+
+_MOST_CANDIDATES = 20
+"""Each is stored with the teacher."""
+
+
+def _evenly(count: int, last: int) -> tuple[int, ...]:
+    """So many of the numbers up to ``last``, which is the last of them; rounded half up."""
+    return tuple((2 * number * last + count) // (2 * count) for number in range(1, count + 1))
 
 
 Schedule = Annotated[

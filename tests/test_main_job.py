@@ -45,7 +45,7 @@ def test_the_object_has_the_keys_that_the_contract_names(finished: Finished) -> 
     }  # fmt: skip
     beside = {"ensemble", "controls", "curves", "soft_targets", "omitted", "teaching"} | {
         "teacher_weights", "terms", "format", "remarks", "failures", "assistants", "generations",
-        "generations_ensemble",
+        "generations_ensemble", "route", "route_choices",
     }  # fmt: skip
     assert set(finished.object) == contract | beside
     assert (finished.object["name"], finished.object["outcome"]) == ("small", "done")

@@ -18,7 +18,6 @@ from orchestrator.planning.planner import make_plan, stage_names
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import class_count, missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
-from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.yaml_values import dump_yaml
 from students.config import TrainConfig
 from students.errors import UserError
@@ -216,7 +215,7 @@ def _describe(node: Node, graph: Graph) -> str:
     """What a node does, in a few words: ``trains mlp, 15 epochs``."""
     if isinstance(node, Choice):
         decision = graph.decisions.get(node.title)
-        options = f": {listed(node.options, 'or')}" if node.options else ""
+        options = f": {node.range}" if node.options else ""
         return f"undecided{options}" if decision is None else f"has chosen {decision.chosen}"
     if node.evaluates is not None:
         return f"loads and evaluates {node.evaluates.model.kind}"

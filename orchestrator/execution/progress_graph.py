@@ -47,7 +47,7 @@ def graph_rows(
         if node.title in running:
             yield NodeRow(Mark.RUNNING, node.title, running[node.title])
         elif isinstance(node, Choice) and node.title not in ended:
-            options = f": {listed(node.options, 'or')}" if node.options else ""
+            options = f": {node.range}" if node.options else ""
             yield NodeRow(Mark.UNDECIDED, node.title, f"undecided{options}")
             state = f"depends on {node.title}"
             yield from (NodeRow(Mark.WAITING, title, state) for title in node.follows)
@@ -86,7 +86,7 @@ def plan_sentence(graph: Graph, stored: set[str]) -> str:
     sentence = f"{counted(len(graph.stages), 'stage')}: {len(graph.stages) - left} stored, {left} "
     sentence += "to run"
     for choice in graph.undecided:
-        options = f" ({listed(choice.options, 'or')})" if choice.options else ""
+        options = f" ({choice.range})" if choice.options else ""
         follows = f": then {listed(choice.follows)}" if choice.follows else ""
         sentence += f"; {choice.title}{options} is undecided{follows}"
     return sentence

@@ -15,13 +15,15 @@ from torch import Tensor
 
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import EnsembleSpec
-from orchestrator.planning.stage import class_maps
+from orchestrator.planning.stage import TeacherRef, class_maps
 from students.evaluation import metrics
 from students.knowledge import Question
+from students.objectives.soft_targets import divergence
 from students.objectives.softening import soften
 from students.specs import StageOutput
 from students.storage.outcome import TEST, VALIDATION, Outcome, read_logits
 from students.transfer_sets.transfer_set import TransferSet
+from teachers.config import EnsembleConfig
 from teachers.ensemble.ensemble import Ensemble
 from teachers.weighting.constant import Uniform
 
@@ -77,6 +79,13 @@ class StoredPredictions:
     def accuracy(self, output: StageOutput) -> float:
         """A model's accuracy on the validation part, from 0 to 1."""
         return metrics.accuracy(self.logits(output, VALIDATION), self.targets(VALIDATION))
+
+    def divergence(self, teacher: TeacherRef, student: StageOutput) -> float:
+        """The mean KL(teacher || student) in nats on the validation part, at temperature 1."""
+        spec = EnsembleSpec((teacher,), EnsembleConfig())
+        target = self.softened(spec, VALIDATION, 1.0)
+        logits = self.logits(student, VALIDATION).double()
+        return float(divergence(logits, target, temperature=1.0).mean())
 
     def ensemble_accuracy(self, spec: EnsembleSpec) -> float:
         """The accuracy on the validation part of an ensemble's answer at temperature 1."""

@@ -12,10 +12,14 @@ from orchestrator.config import EvaluateConfig, TrackingConfig
 from orchestrator.errors import GraphError
 from orchestrator.planning.digest import digest_of
 from orchestrator.planning.stage import Stage, TeacherRef
+from orchestrator.recipe.message_text import listed
 from students.specs import StageOutput
 from students.storage.outcome import Outcome
 from students.transfer_sets.planned_data import PlannedData
 from teachers.config import EnsembleConfig
+
+_MOST_LISTED = 4
+"""Options of a choice that are shown one by one."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Evidence(Protocol):
 
     def ensemble_accuracy(self, spec: EnsembleSpec) -> float:
         """The same of the combined answer of teachers, as the report has it."""
+
+    def divergence(self, teacher: TeacherRef, student: StageOutput) -> float:
+        """The mean KL(teacher || student) in nats."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,13 @@ class Choice:
     def title(self) -> str:
         """The name; a choice is made once for all repeats."""
         return self.name
+
+    @property
+    def range(self) -> str:
+        """Its options in a few words: ``1 or 2``, ``2 to 15``."""
+        if len(self.options) > _MOST_LISTED:
+            return f"{self.options[0]} to {self.options[-1]}"
+        return listed(self.options, "or")
 
 
 Node = Stage | Choice

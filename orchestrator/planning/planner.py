@@ -10,6 +10,7 @@ from orchestrator.planning.graph import EnsembleSpec, Graph, Node
 from orchestrator.planning.recipe_stages import RecipeStages
 from orchestrator.planning.schedules.assistants import CHOICE
 from orchestrator.planning.schedules.catalog import schedule_nodes
+from orchestrator.planning.schedules.route import CHOICE as ROUTE_CHOICE
 from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.planning.stage_maker import StageMaker
 from orchestrator.recipe.advice import all_have_seen, notes
@@ -102,6 +103,8 @@ def stage_names(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
         chain += ((f"assistants.candidates.{number}", teachers) for number in numbers)
         chain.append((CHOICE, ()))
     for name in (*schedule.names, "student"):
+        if isinstance(schedule, Route) and schedule.is_greedy and name == "student":
+            chain.append((f"{ROUTE_CHOICE}.1", ()))
         by_one = before and schedule.taught_by == "previous"
         chain.append((name, (before[-1],) if by_one else (*teachers, *before)))
         if schedule.taught_by != "teachers":

@@ -86,9 +86,9 @@ class TeacherRef(ModelRef):
 
     @property
     def title(self) -> str:
-        """Its name, and of which epochs it is an anchor."""
+        """Its name, and after which epoch it is an anchor."""
         output = self.output
-        return f"{self.name} after {output.epochs} epochs" if output.is_anchor else self.name
+        return f"{self.name} after epoch {output.epochs}" if output.is_anchor else self.name
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from orchestrator.formatting import writable
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Graph
 from orchestrator.planning.schedules.assistants import CHOICE
+from orchestrator.planning.schedules.route import CHOICE as ROUTE_CHOICE
 from orchestrator.planning.stage import StageRole
 from orchestrator.report.collect_models import (
     FinishedModel,
@@ -20,6 +21,7 @@ from orchestrator.report.collect_objective import term_reports, weighting_report
 from orchestrator.report.collect_teaching import collect_teaching, committed_rows
 from orchestrator.results.run_report import (
     FORMAT,
+    AnchorChoice,
     ChoiceReport,
     LearningCurve,
     ModelReport,
@@ -53,7 +55,7 @@ def collect_run(
     stage, outcome = student.stage, student.outcome
     spec = next(spec for spec in stage.cohort if spec.name == student.output.name)
     rows = committed_rows(store.folder(stage.digest), outcome.segments)
-    epochs = spec.train.last_epoch
+    epochs, names = spec.train.last_epoch, tuple(map(writable, transfer_set.class_names))
     return RunReport(
         name=graph.name,
         recipe_digest=graph.digest,
@@ -72,6 +74,7 @@ def collect_run(
             "generations", graph.ensembles.get(stage.title), [*generations.values(), taught]
         ),
         route=_by_number(models[StageRole.ROUTE]),
+        route_choices=dict(_anchor_choices(graph)),
         choice=_choice(graph, models[StageRole.CANDIDATE]),
         stages=tuple(_stages(done)),
         curves=tuple(_curves(finished)),
@@ -79,10 +82,7 @@ def collect_run(
         omitted=tuple(sorted(graph.data.transfer_set.omit)),
         teaching=collect_teaching(graph, store, transfer_set, own, results),
         teacher_weights=weighting_report(
-            rows,
-            stage.ensemble.weighting,
-            tuple(map(writable, transfer_set.class_names)),
-            samples_seen=graph.samples_seen,
+            rows, stage.ensemble.weighting, names, samples_seen=graph.samples_seen
         ),
         terms=term_reports(rows, spec.objective, max(1, outcome.steps // epochs), epochs),
         remarks=(*graph.remarks, *_escapes(transfer_set.class_names)),
@@ -134,6 +134,23 @@ def _choice(graph: Graph, candidates: Mapping[str, ModelReport]) -> ChoiceReport
         accuracy=figures["candidates"],
         candidates=_by_number(candidates),
     )
+
+
+def _anchor_choices(graph: Graph) -> Iterator[tuple[str, AnchorChoice]]:
+    """How the anchors of a route were chosen, by the number of the stage after which each was."""
+    for title, decision in graph.decisions.items():
+        name, _, number = title.rpartition(".")
+        if name == ROUTE_CHOICE:
+            figures = decision.figures
+            yield (
+                number,
+                AnchorChoice(
+                    int(decision.chosen),
+                    decision.reason,
+                    figures["divergence"],
+                    figures["threshold"],
+                ),
+            )
 
 
 def _by_number(models: Mapping[str, ModelReport]) -> dict[str, ModelReport]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from orchestrator.formatting import ABSENT, Grid
-from orchestrator.results.run_report import ChoiceReport
+from orchestrator.results.run_report import ChoiceReport, RunReport
 
 
 def choice_table(choice: ChoiceReport) -> Grid:
@@ -24,6 +26,15 @@ def choice_table(choice: ChoiceReport) -> Grid:
             )
         )
     return Grid(title, headers, tuple(rows))
+
+
+def anchor_sentences(report: RunReport) -> Iterator[str]:
+    """Which anchor was taken after each stage of a route, and why."""
+    for number, choice in report.route_choices.items():
+        yield (
+            f"After route {number} the next anchor is the teacher after epoch {choice.epochs}, "
+            f"since {choice.reason}."
+        )
 
 
 def choice_sentence(choice: ChoiceReport) -> str:

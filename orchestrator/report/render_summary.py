@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.formatting import format_bytes, format_duration, format_rate
-from orchestrator.report.render_choice import choice_sentence
+from orchestrator.report.render_choice import anchor_sentences, choice_sentence
 from orchestrator.results.finished_run import RepeatReport
 from orchestrator.results.run_report import ModelReport, RunReport
 from orchestrator.results.teaching_report import TeachingReport, WeightingReport, gradient_shares
@@ -30,6 +30,7 @@ def summary(report: RunReport) -> tuple[str, ...]:
         *report.remarks,
         *report.failures,
         *([choice_sentence(report.choice)] if report.choice else ()),
+        *anchor_sentences(report),
         *(_weighting(report.teacher_weights) if report.teacher_weights else ()),
         *_largest_gradient(report),
         *_terms_without_effect(report),

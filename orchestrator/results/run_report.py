@@ -92,6 +92,20 @@ class ChoiceReport:
 
 
 @dataclass(frozen=True)
+class AnchorChoice:
+    """The choice of a route's next anchor: the teacher after so many ``epochs``, and why.
+
+    ``divergence`` is KL(anchor || student) in nats on the validation part by epoch, of all that
+    could be chosen; ``threshold`` is the largest that was allowed.
+    """
+
+    epochs: int
+    reason: str
+    divergence: Mapping[str, float]
+    threshold: float
+
+
+@dataclass(frozen=True)
 class LearningCurve:
     """Validation after each epoch: shares from 0 to 1, and nats."""
 
@@ -138,6 +152,7 @@ class RunReport:
     generations: Mapping[str, ModelReport] = field(default_factory=dict)
     generations_ensemble: ModelReport | None = None
     route: Mapping[str, ModelReport] = field(default_factory=dict)
+    route_choices: Mapping[str, AnchorChoice] = field(default_factory=dict)
     choice: ChoiceReport | None = None
     stages: tuple[StageReport, ...] = ()
     artifacts: Mapping[str, str] = field(default_factory=dict)

@@ -10,11 +10,11 @@ from orchestrator.planning.recipe_stages import RecipeStages
 from orchestrator.planning.schedules.assistants import assistants, choose_assistant
 from orchestrator.planning.schedules.born_again import born_again
 from orchestrator.planning.schedules.offline import offline
-from orchestrator.planning.schedules.route import route
+from orchestrator.planning.schedules.route import greedy_route, route
 from orchestrator.planning.schedules.two_stage import two_stage
 from orchestrator.planning.stage import Stage, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
-from orchestrator.schedule_config import Assistants
+from orchestrator.schedule_config import Assistants, Route
 
 _SCHEDULES: Mapping[
     str, Callable[[StageMaker, Any, Sequence[TeacherRef], int], Iterator[Stage]]
@@ -35,5 +35,7 @@ def schedule_nodes(stages: RecipeStages) -> tuple[Node, ...]:
     schedule = maker.recipe.schedule
     if isinstance(schedule, Assistants) and schedule.is_open:
         return choose_assistant(stages, schedule)
+    if isinstance(schedule, Route) and schedule.is_greedy:
+        return greedy_route(stages, schedule)
     of_repeat = _SCHEDULES[schedule.kind]
     return tuple(stages.whole(lambda repeat: of_repeat(maker, schedule, refs, repeat)))

@@ -21,6 +21,7 @@ def _route(recipe: Recipe) -> Iterator[str]:
             f"`schedule.anchors` is {schedule.anchors}, but `schedule.epochs` say where the "
             "anchors are; give one of the two"
         )
+    yield from _greedy(recipe, schedule)
     if not names:
         yield (
             "`schedule` is 'route', which follows a teacher's training, but `teachers` is empty; "
@@ -38,6 +39,19 @@ def _route(recipe: Recipe) -> Iterator[str]:
         )
     else:
         yield from _along(recipe, schedule, schedule.teacher_of(names))
+
+
+def _greedy(recipe: Recipe, schedule: Route) -> Iterator[str]:
+    if schedule.anchors != "greedy" and schedule.threshold != Route().threshold:
+        yield (
+            f"`schedule.threshold` is {schedule.threshold:g}, which has no effect, since "
+            "`schedule.anchors` is not 'greedy'; take it out"
+        )
+    if schedule.is_greedy and recipe.transfer_set.validation == "none":
+        yield (
+            "`schedule.anchors` is 'greedy', which chooses by answers on the validation part, but "
+            "`transfer_set.validation` is 'none'; give it a share, or a number of anchors"
+        )
 
 
 def _along(recipe: Recipe, schedule: Route, name: str) -> Iterator[str]:
@@ -61,7 +75,7 @@ def _epochs(schedule: Route, place: str, train: TeacherTrain) -> Iterator[str]:
     last = train.last_epoch
     setting = f"`{place}.{'epochs' if train.stop_epoch is None else 'stop_epoch'}` is {last}"
     if schedule.epochs is None:
-        if schedule.count > last:
+        if schedule.count > last and not schedule.is_greedy:
             yield (
                 f"`schedule.anchors` is {schedule.count}, but {setting}, and an anchor is the end "
                 f"of an epoch; make it at most {last}"

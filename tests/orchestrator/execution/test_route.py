@@ -83,3 +83,30 @@ def test_every_repeat_has_a_route_of_its_own(followed: Finished, tmp_path: Path)
     home = copy_of(followed.home, tmp_path)
     both = finished(followed.folder, home, FIVE, route(epochs=[1, 5]), "controls=[]", "--repeat=2")
     assert both.ran() == ["student", "route.1#2", "student#2"]
+
+
+def test_greedy_anchors_are_chosen_once_and_reported(
+    followed: Finished, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = copy_of(followed.home, tmp_path_factory.mktemp("greedy"))
+    greedy = route(anchors="greedy", threshold=0.05)
+    chosen = finished(followed.folder, home, FIVE, greedy, "controls=[untaught]")
+    choices = chosen.object["route_choices"]
+    epochs = [choice["epochs"] for choice in choices.values()]
+    assert list(choices) == [str(number) for number in range(1, len(epochs) + 1)]
+    assert epochs == sorted(set(epochs))
+    assert (epochs[0] > 1, epochs[-1]) == (True, 5)
+    assert list(chosen.object["route"]) == list(choices)
+    assert "teachers.wide" in chosen.ran(), "it lacked some of the candidates"
+    assert "route.1" not in chosen.ran(), "the other route begins with it"
+    assert list(choices["1"]["divergence"]) == ["2", "3", "4", "5"]
+    report = Path(chosen.object["artifacts"]["report.md"]).read_text()
+    assert f"After route 1 the next anchor is the teacher after epoch {epochs[0]}, since" in report
+    explicit = finished(followed.folder, home, FIVE, route(epochs=[1, *epochs]), "controls=[]")
+    assert explicit.ran() == []
+    assert (
+        explicit.object["student"]["weights_sha256"] == (chosen.object["student"]["weights_sha256"])
+    )
+    again = finished(followed.folder, home, FIVE, greedy, "controls=[untaught]")
+    assert again.ran() == []
+    assert again.object["route_choices"] == choices

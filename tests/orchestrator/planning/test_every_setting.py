@@ -70,12 +70,16 @@ IN_THE_IDENTITY_OF_THE_DATA = {
 CHOOSES_STAGES = {"Recipe.controls"}
 """Which stages there are; each has its digest."""
 
+IN_THE_QUESTION_OF_A_CHOICE = {"Route.threshold"}
+"""How something is chosen; ``tests/orchestrator/planning/test_greedy_route.py`` has the claim."""
+
 NOT_IN_A_DIGEST = (
     ONLY_PLACES
     | ONLY_REPORTS
     | DECIDES_WHETHER_A_RUN_GOES_ON
     | IN_THE_IDENTITY_OF_THE_DATA
     | CHOOSES_STAGES
+    | IN_THE_QUESTION_OF_A_CHOICE
 )
 
 LAYERS = {"hint": "hidden.0", "guided": "hidden.0"}
@@ -139,6 +143,7 @@ OTHERS: Mapping[str, Any] = {
     "Recipe.controls": (),
     "Route.anchors": 1,
     "Route.epochs": (1,),
+    "Route.threshold": 2.0,
     "TwoStage.freeze": ("hidden.0",),
     "Assistants.path": (Entry(model=Mlp(hidden=(24,))),),
     "TransferSet.validation": 0.2,

@@ -55,8 +55,8 @@ def test_anchors_increase_and_the_last_is_the_finished_teacher(trained: int) -> 
 def test_each_stage_starts_from_the_one_before_and_has_the_next_anchor(tmp_path: Path) -> None:
     graph = small.planned(tmp_path, SIX, route(teacher="wide"), "controls=[]")
     assert taught(graph) == {
-        "route.1": ["wide after 2 epochs"],
-        "route.2": ["wide after 4 epochs"],
+        "route.1": ["wide after epoch 2"],
+        "route.2": ["wide after epoch 4"],
         "student": ["wide"],
     }
     stages = [graph.stage(name) for name in taught(graph)]
@@ -91,7 +91,7 @@ def test_one_anchor_of_several_teachers_is_the_control_of_that_teacher_alone(
 def test_a_stopped_teachers_route_ends_where_it_does(tmp_path: Path) -> None:
     stop = "teachers.wide.train.stop_epoch=4"
     graph = small.planned(tmp_path, *ALONE, stop, route(anchors=2), "controls=[]")
-    assert taught(graph) == {"route.1": ["wide after 2 epochs"], "student": ["wide"]}
+    assert taught(graph) == {"route.1": ["wide after epoch 2"], "student": ["wide"]}
 
 
 def test_an_anchor_has_another_digest_than_the_finished_teacher(tmp_path: Path) -> None:
