@@ -1,0 +1,185 @@
+"""Explores a space in batches: proposes, judges, has trials evaluated, learns from their scores.
+
+Proposals and decisions follow from finished trials of earlier batches alone, which are taken in the
+order of their numbers. So a study that was killed at any moment, and is run again, has the history
+of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.config import LEARNED
+from search.errors import StudyError, TrialPruned
+from search.pruners import Pruning
+from search.study import StoredStudy
+from search.trials import OVERRIDES, Asked, Known, Result, constraints, finish, propose
+
+_MOST_ALIKE = 3
+"""Failures in a row with one cause that end a study."""
+
+Overrides = Mapping[str, Any]
+Observer = Callable[[int, Mapping[str, float]], None]
+"""Is given the scores after each epoch, the first one 1; raises ``TrialPruned`` to end it."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of a student before it is trained: why it is refused, or what it costs."""
+
+    problems: tuple[str, ...] = ()
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+
+class Objective(Protocol):
+    """What a study asks of whoever trains."""
+
+    def judge(self, overrides: Overrides) -> Judgement:
+        """Judges a student without training it; is called while none is trained."""
+
+    def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
+        """Trains a student and gives its scores; what ``observe`` raises ends it."""
+
+
+class Watcher(Protocol):
+    """Receives what happens in a study; ``on_epoch`` from several threads."""
+
+    def on_begin(self, number: int, overrides: Overrides) -> None:
+        """A trial is under way."""
+
+    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+        """A trial has finished an epoch."""
+
+    def on_finish(self, trial: Known) -> None:
+        """A trial is finished; they come in the order of their numbers."""
+
+
+def explore(
+    asked: Asked, stored: StoredStudy, objective: Objective, watcher: Watcher
+) -> list[Known]:
+    """Runs what is left of a study; gives all its trials.
+
+    Raises:
+        StudyError: three trials in a row have failed with one cause.
+        KeyboardInterrupt: it was interrupted; trials under way go on when it is run again.
+    """
+    known, size = stored.known(), asked.config.parallel
+    for trial in known:
+        watcher.on_finish(trial)
+    while len(known) < asked.config.trials:
+        first = len(known) // size * size
+        numbers = range(first, min(first + size, asked.config.trials))
+        earlier = known[:first]
+        proposals = dict(zip(numbers, propose(asked, earlier, numbers), strict=False))
+        left = {number: each for number, each in proposals.items() if number >= len(known)}
+        if not left:
+            break
+        stored.begin(proposals)
+        for number, result in _Batch(asked, stored, objective, watcher, earlier).run(left):
+            stored.finish(number, result)
+            known.append(finish(asked.config, number, left[number], result))
+            watcher.on_finish(known[-1])
+            _refuse_repeated_failure(known)
+    return known
+
+
+@dataclass(frozen=True)
+class _Batch:
+    asked: Asked
+    stored: StoredStudy
+    objective: Objective
+    watcher: Watcher
+    earlier: list[Known]
+
+    def run(self, proposals: Mapping[int, FrozenTrial]) -> Iterator[tuple[int, Result]]:
+        """The results of the trials, in order; each as soon as those before it have theirs."""
+        judged = {
+            number: self.objective.judge(each.user_attrs[OVERRIDES])
+            for number, each in proposals.items()
+        }
+        refused = {number: self._refusal(each) for number, each in judged.items()}
+        threads = ThreadPoolExecutor(max(1, self.asked.config.parallel), "trial")
+        futures: dict[int, Future[Result]] = {
+            number: threads.submit(self._evaluate, number, each, judged[number].costs)
+            for number, each in proposals.items()
+            if refused[number] is None
+        }
+        try:
+            for number in proposals:
+                yield number, refused[number] or futures[number].result()
+        finally:
+            for future in futures.values():
+                future.cancel()
+            threads.shutdown()
+
+    def _refusal(self, judged: Judgement) -> Result | None:
+        """What comes of a trial that is not worth a second of training; none if it is."""
+        if judged.problems:
+            return Result(TrialState.FAIL, judged.costs, reason="; ".join(judged.problems))
+        broken = [
+            f"{name} {cost:,.6g} is above the limit {cost - excess:,.6g}"
+            for name, excess in constraints(self.asked.config, judged.costs).items()
+            for cost in [judged.costs[name]]
+            if excess > 0
+        ]
+        if broken:
+            # Known to the sampler as pruned and by how much the limit is broken: it learns of that.
+            return Result(TrialState.PRUNED, judged.costs, reason="; ".join(broken))
+        return None
+
+    def _evaluate(self, number: int, proposal: FrozenTrial, costs: Mapping[str, float]) -> Result:
+        asked, overrides = self.asked, proposal.user_attrs[OVERRIDES]
+        pruning = Pruning(asked, self.earlier, number, proposal, costs)
+        curve: dict[int, Mapping[str, float]] = {}
+        single = next(iter(asked.config.scores)) if len(asked.config.scores) == 1 else None
+        ended: list[TrialPruned] = []
+
+        def observe(epoch: int, scores: Mapping[str, float]) -> None:
+            if ended:
+                raise ended[0]
+            if epoch in curve:
+                return
+            curve[epoch] = dict(scores)
+            self.watcher.on_epoch(number, epoch, scores)
+            if single in LEARNED:
+                self.stored.report(number, epoch, scores[single])
+            if (reason := pruning.reason_to_end(epoch, scores)) is not None:
+                ended.append(TrialPruned(reason))
+                raise ended[0]
+
+        self.watcher.on_begin(number, overrides)
+        began = time.monotonic()
+        try:
+            scores = self.objective.evaluate(number, overrides, observe)
+            result = Result(TrialState.COMPLETE, {**costs, **scores}, curve)
+        except TrialPruned as pruned:
+            last = curve[max(curve)]
+            result = Result(TrialState.PRUNED, {**costs, **last}, curve, reason=str(pruned))
+        except Exception as error:  # noqa: BLE001 - it is stored with the trial.
+            result = Result(TrialState.FAIL, costs, curve, reason=_sentence(error))
+        return replace(result, seconds=time.monotonic() - began, rungs=pruning.rungs)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:500]
+
+
+def _refuse_repeated_failure(known: list[Known]) -> None:
+    last = [each.result for each in known[-_MOST_ALIKE:]]
+    if len(last) < _MOST_ALIKE or any(each.state is not TrialState.FAIL for each in last):
+        return
+    # Numbers and names differ from trial to trial; what is left is the cause.
+    causes = {re.sub(r"'[^']*'|[\d.e+-]+", "", each.reason or "") for each in last}
+    if len(causes) == 1:
+        raise StudyError(
+            f"three trials in a row have failed with one cause ({last[-1].reason}); see to it and "
+            "run the same command with --new, which begins anew"
+        )

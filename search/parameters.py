@@ -1,0 +1,183 @@
+"""What is drawn for one place of the recipe: numbers, plain values, choices with labels, lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Params = dict[str, Any]
+"""What Optuna knows of a trial: numbers and labels, by name."""
+
+
+class Draws(Protocol):
+    """What Optuna's trials offer: a value for each name, the same one each time."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """A whole number from ``low`` to ``high``."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number from ``low`` to ``high``."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of the choices."""
+
+
+class Parameter(Protocol):
+    """One place of a space."""
+
+    def draw(self, name: str, trial: Draws) -> Any:
+        """A value of the recipe, from draws whose names begin with ``name``."""
+
+    def find(self, name: str, value: Any) -> Params | None:
+        """The draws that give ``value``; none where nothing gives it."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from ``low`` to ``high``, whole or not."""
+
+    low: float
+    high: float
+    whole: bool
+    log: bool = False
+    step: float | None = None
+
+    def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
+        if self.whole:
+            step = 1 if self.step is None else int(self.step)
+            return trial.suggest_int(name, int(self.low), int(self.high), step=step, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            return None
+        if not self.low <= value <= self.high:
+            return None
+        if self.step is not None:
+            steps = (value - self.low) / self.step
+            if not math.isclose(steps, round(steps), abs_tol=1e-9):
+                return None
+        return {name: value if self.whole else float(value)}
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of some plain values."""
+
+    values: tuple[Any, ...]
+
+    def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
+        return trial.suggest_categorical(name, self.values)
+
+    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
+        for each in self.values:
+            if each == value and isinstance(each, bool) == isinstance(value, bool):
+                return {name: each}
+        return None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values of any kind, each behind a label; they may have parameters inside."""
+
+    labels: Mapping[str, Any]
+
+    def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
+        label = trial.suggest_categorical(name, tuple(self.labels))
+        return draw_inside(self.labels[label], f"{name}[{label}]", trial)
+
+    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
+        for label, template in self.labels.items():
+            inside = find_inside(template, value, f"{name}[{label}]")
+            if inside is not None:
+                return {name: label, **inside}
+        return None
+
+
+@dataclass(frozen=True)
+class List:
+    """From ``shortest`` to ``longest`` values of one kind."""
+
+    of: Parameter
+    shortest: int
+    longest: int
+
+    def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
+        length = trial.suggest_int(f"{name}.length", self.shortest, self.longest)
+        return [self.of.draw(f"{name}.{number}", trial) for number in range(length)]
+
+    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
+        if not isinstance(value, (list, tuple)) or not self.shortest <= len(value) <= self.longest:
+            return None
+        params: Params = {f"{name}.length": len(value)}
+        for number, each in enumerate(value):
+            found = self.of.find(f"{name}.{number}", each)
+            if found is None:
+                return None
+            params |= found
+        return params
+
+
+@dataclass(frozen=True)
+class Complement:
+    """One minus what is drawn for another path."""
+
+    path: str
+
+
+def parameters(value: Any) -> list[Any]:
+    """The parameters inside a value, outermost ones alone."""
+    if isinstance(value, _PARAMETERS):
+        return [value]
+    inside: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list):
+        inside = value
+    return [found for each in inside for found in parameters(each)]
+
+
+def draw_inside(value: Any, name: str, trial: Draws) -> Any:
+    """``value`` with what its parameters draw in their places."""
+    if isinstance(value, _PARAMETERS):
+        return value.draw(name, trial)
+    if isinstance(value, Mapping):
+        return {key: draw_inside(each, f"{name}.{key}", trial) for key, each in value.items()}
+    if isinstance(value, list):
+        return [draw_inside(each, f"{name}.{n}", trial) for n, each in enumerate(value)]
+    return value
+
+
+def find_inside(template: Any, value: Any, name: str) -> Params | None:
+    """The draws with which ``template`` gives ``value``, which may have more keys: defaults."""
+    if isinstance(template, _PARAMETERS):
+        return template.find(name, value)
+    if isinstance(template, str) and isinstance(value, Mapping):
+        return {} if value.get("kind") == template else None  # A short form.
+    pairs: Iterable[tuple[Any, Any, Any]]
+    if isinstance(template, Mapping) and isinstance(value, Mapping):
+        if not template.keys() <= value.keys():
+            return None
+        pairs = ((key, each, value[key]) for key, each in template.items())
+    elif isinstance(template, list) and isinstance(value, (list, tuple)):
+        if len(template) != len(value):
+            return None
+        pairs = ((n, *pair) for n, pair in enumerate(zip(template, value, strict=True)))
+    else:
+        return {} if template == value else None
+    params: Params = {}
+    for key, inner, own in pairs:
+        found = find_inside(inner, own, f"{name}.{key}")
+        if found is None:
+            return None
+        params |= found
+    return params
+
+
+_PARAMETERS = (Number, Categorical, Choice, List)

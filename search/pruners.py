@@ -1,0 +1,112 @@
+"""Whether a trial is worth its remaining epochs, from finished trials of earlier batches alone.
+
+So the decision is the same whatever runs beside it, and when the study is run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.config import Dominated, Hyperband, Median, NoPruner, SearchConfig
+from search.trials import Asked, Known
+
+
+def build_pruner(config: SearchConfig, epochs: int) -> BasePruner | None:
+    """Optuna's pruner of the section, for trials of up to ``epochs``; none where it has none."""
+    match config.pruner:
+        case Hyperband(min_epochs=least, reduction=reduction):
+            return optuna.pruners.HyperbandPruner(least, epochs, reduction)
+        case Median(startup_trials=startup, warmup_epochs=warmup):
+            return optuna.pruners.MedianPruner(startup, warmup)
+        case NoPruner() | Dominated():
+            return None
+
+
+@dataclass
+class Pruning:
+    """Judges one trial of a study after each of its epochs.
+
+    ``known`` are the finished trials of earlier batches, ``number`` is its own, ``costs`` are its
+    scores that do not change.
+    """
+
+    asked: Asked
+    known: Sequence[Known]
+    number: int
+    proposal: FrozenTrial
+    costs: Mapping[str, float]
+    _trial: optuna.Trial | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        config, epochs = self.asked.config, self.asked.epochs
+        pruner = build_pruner(config, epochs)
+        if pruner is None:
+            return
+        direction = next(iter(config.scores.values()))
+        study = optuna.create_study(study_name=self.asked.name, direction=direction, pruner=pruner)
+        study.add_trials([each.frozen for each in self.known])
+        # Hyperband's bracket follows from the number: what is under way beside it counts, no more.
+        beside = self.number - len(self.known)
+        study.add_trials([create_trial(state=TrialState.FAIL) for _ in range(beside)])
+        study.add_trial(self.proposal)
+        own = study.get_trials(deepcopy=False)[-1]
+        self._trial = optuna.Trial(study, own._trial_id)
+
+    def reason_to_end(self, epoch: int, scores: Mapping[str, float]) -> str | None:
+        """Why the trial is to end after ``epoch``, with ``scores`` then; none if it is to go on."""
+        if epoch >= self.asked.epochs:
+            return None
+        if self._trial is not None:
+            name = next(iter(self.asked.config.scores))
+            self._trial.report(scores[name], epoch)
+            if self._trial.should_prune():
+                return f"{self.asked.config.pruner.kind} after epoch {epoch}"
+        elif isinstance(self.asked.config.pruner, Dominated):
+            return self._dominated(self.asked.config.pruner, epoch, scores)
+        return None
+
+    @property
+    def rungs(self) -> dict[str, Any]:
+        """What the pruner has recorded with the trial, for later ones."""
+        if self._trial is None:
+            return {}
+        recorded = self._trial.study.get_trials(deepcopy=False)[-1].system_attrs
+        return {
+            name: value for name, value in recorded.items() if name.startswith("completed_rung")
+        }
+
+    def _dominated(self, rule: Dominated, epoch: int, scores: Mapping[str, float]) -> str | None:
+        if epoch <= rule.warmup_epochs:
+            return None
+        own = self._toward({**self.costs, **scores})
+        better = [
+            each.number
+            for each in self.known
+            if each.result.state is TrialState.COMPLETE
+            and epoch in each.result.curve
+            and _dominates(self._toward({**each.result.scores, **each.result.curve[epoch]}), own)
+        ]
+        if len(better) < rule.by:
+            return None
+        shown = ", ".join(map(str, better[: rule.by]))
+        return (
+            f"dominated after epoch {epoch} by {len(better)} finished trials ({shown} among them)"
+        )
+
+    def _toward(self, scores: Mapping[str, float]) -> list[float]:
+        """The scores that are optimized, signed so that higher is better."""
+        return [
+            scores[name] if direction == "maximize" else -scores[name]
+            for name, direction in self.asked.config.scores.items()
+        ]
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

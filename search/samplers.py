@@ -1,0 +1,67 @@
+"""The table of samplers: each made anew for a batch, with the batch's own seed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from search.config import (
+    BruteForce,
+    Gp,
+    Grid,
+    Nsga2,
+    Random,
+    Sampler,
+    SearchConfig,
+    Tpe,
+)
+from search.parameters import Categorical, Choice, Complement, Number, Parameter
+from search.space import Space
+
+
+def build_sampler(config: SearchConfig, seed: int) -> BaseSampler:
+    """The sampler of the section, which draws by ``seed``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return _build(config.sampler, config, seed)
+
+
+def _build(sampler: Sampler, config: SearchConfig, seed: int) -> BaseSampler:
+    match sampler:
+        case Tpe(startup_trials=startup):
+            return optuna.samplers.TPESampler(n_startup_trials=startup, seed=seed)
+        case Nsga2(population=population):
+            size = population or max(2, math.isqrt(config.trials))
+            return optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
+        case Gp(startup_trials=startup):
+            return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
+        case Random():
+            return optuna.samplers.RandomSampler(seed=seed)
+        case Grid():
+            return optuna.samplers.GridSampler(grid(config.parameters), seed=seed)
+        case BruteForce():
+            return optuna.samplers.BruteForceSampler(seed=seed)
+
+
+def grid(space: Space) -> dict[str, list[Any]]:
+    """All values of each name of a space that has no conditional parts and no floats without a
+    step."""
+    return {path: _values(each) for path, each in space.items() if not isinstance(each, Complement)}
+
+
+def _values(parameter: Parameter) -> list[Any]:
+    match parameter:
+        case Number(low, high, whole, _, step):
+            size = step or (1 if whole else math.inf)
+            count = math.floor((high - low) / size + 1e-9) + 1
+            points = (low + number * size for number in range(count))
+            return [int(point) if whole else float(point) for point in points]
+        case Categorical(values):
+            return list(values)
+        case Choice(labels):
+            return list(labels)
+    raise TypeError(f"a grid has no {type(parameter).__name__}")

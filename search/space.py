@@ -1,0 +1,148 @@
+"""The space of a study: a parameter for each dotted path of the recipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.parameters import (
+    Categorical,
+    Choice,
+    Complement,
+    Draws,
+    List,
+    Number,
+    Parameter,
+    Params,
+    parameters,
+)
+
+Space = Mapping[str, Parameter | Complement]
+
+
+def draw(space: Space, trial: Draws) -> dict[str, Any]:
+    """The overrides of a trial: a value for each path of the space."""
+    drawn = {
+        path: each.draw(path, trial)
+        for path, each in space.items()
+        if not isinstance(each, Complement)
+    }
+    for path, each in space.items():
+        if isinstance(each, Complement):
+            # Rounded: 1 - 0.9 is to be 0.1, as one would write it.
+            drawn[path] = round(1.0 - drawn[each.path], 12)
+    return {path: drawn[path] for path in space}
+
+
+def find(space: Space, values: Mapping[str, Any]) -> tuple[Params, tuple[str, ...]]:
+    """The draws that give ``values``, and the paths for which nothing does."""
+    params: Params = {}
+    missing = []
+    for path, each in space.items():
+        if isinstance(each, Complement):
+            if not math.isclose(1.0 - values[each.path], values[path], abs_tol=1e-9):
+                missing.append(path)
+            continue
+        found = each.find(path, values[path])
+        if found is None:
+            missing.append(path)
+        else:
+            params |= found
+    return params, tuple(missing)
+
+
+def corners(space: Space) -> Iterator[dict[str, Any]]:
+    """The ends of each path's range beside the recipe's own values elsewhere, each choice with
+    both ends of what is inside; then all lowest and all highest together."""
+    for path, each in space.items():
+        if isinstance(each, Complement):
+            continue
+        alone = {path: each} | {
+            other: given
+            for other, given in space.items()
+            if isinstance(given, Complement) and given.path == path
+        }
+        labels = each.labels if isinstance(each, Choice) else [None]
+        seen = []
+        for label in labels:
+            for end in (0, -1):
+                overrides = draw(alone, _End(end, {path: label}))
+                if overrides not in seen:
+                    seen.append(overrides)
+                    yield overrides
+    for end in (0, -1):
+        yield draw(space, _End(end, {}))
+
+
+@dataclass(frozen=True)
+class _End:
+    """Draws the first (0) or last (-1) of everything, and ``labels`` where they are given."""
+
+    end: int
+    labels: Mapping[str, str | None]
+
+    def suggest_int(self, _: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        return low if self.end == 0 else high - (high - low) % step
+
+    def suggest_float(
+        self, _: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return low if self.end == 0 else high
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        label = self.labels.get(name)
+        return choices[self.end] if label is None else label
+
+
+def is_conditional(space: Space) -> bool:
+    """Whether some draws are made only where others have a certain value."""
+    return any(
+        isinstance(each, List)
+        or (isinstance(each, Choice) and any(parameters(v) for v in each.labels.values()))
+        for each in space.values()
+    )
+
+
+def count_points(space: Space) -> int:
+    """How many different draws there are; every float needs a step."""
+    return math.prod(_count(each) for each in space.values() if not isinstance(each, Complement))
+
+
+def _count(value: Any) -> int:
+    """Of a parameter, or of a value with parameters inside."""
+    match value:
+        case Number(low, high, whole, _, step):
+            size = step or (1 if whole else 0)
+            return math.floor((high - low) / size + 1e-9) + 1
+        case Categorical(values):
+            return len(values)
+        case Choice(labels):
+            return sum(map(_count, labels.values()))
+        case List(of, shortest, longest):
+            return sum(_count(of) ** length for length in range(shortest, longest + 1))
+    return math.prod(map(_count, parameters(value)))
+
+
+def numbers(space: Space) -> Iterator[tuple[str, Number]]:
+    """All numbers of the space, also those inside choices and lists, by name."""
+    for path, each in space.items():
+        yield from _numbers(path, each)
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, Number]]:
+    match value:
+        case Number():
+            yield name, value
+        case Choice(labels):
+            for label, inside in labels.items():
+                yield from _numbers(f"{name}[{label}]", inside)
+        case List(of):
+            yield from _numbers(name, of)
+        case Mapping():
+            for key, inside in value.items():
+                yield from _numbers(f"{name}.{key}", inside)
+        case list():
+            for number, inside in enumerate(value):
+                yield from _numbers(f"{name}.{number}", inside)

@@ -1,0 +1,223 @@
+"""A study in its storage: Optuna's own, which its dashboard reads while trials run."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.config import SearchConfig
+from search.errors import StudyError, StudyExists
+from search.space import draw, find
+from search.trials import OVERRIDES, RESULT, Asked, Known, Result, constraints, finish
+
+IDENTITY = "stillhouse.identity"
+"""What a study asks, beside it in its storage."""
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+
+
+def open_storage(url: str) -> optuna.storages.RDBStorage:
+    """The storage at ``url``.
+
+    Raises:
+        StudyError: it cannot be reached or written.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    options: dict[str, Any] = {}
+    if url.startswith("sqlite"):
+        options = {"connect_args": {"timeout": 60}}
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like.
+        # What a driver says may have the password in it, so only the kind of the error is shown.
+        raise StudyError(
+            f"`search.storage` ({redacted(url)}) cannot be opened ({_cause(error)}); see that it "
+            "exists, can be written, and that its driver is installed"
+        ) from None
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"no module '{error.name}'"
+    inner = getattr(error, "orig", None) or error.__cause__ or error
+    return type(inner).__name__
+
+
+def redacted(url: str) -> str:
+    """``url`` without its user and password."""
+    return _CREDENTIALS.sub("***@", url)
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """One study in a storage, which one process writes."""
+
+    study: optuna.Study
+    config: SearchConfig
+    _ids: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Under which it is stored."""
+        return self.study.study_name
+
+    def known(self) -> list[Known]:
+        """The finished trials, in the order of their numbers, up to the first that is not."""
+        found: list[Known] = []
+        for trial in self.study.get_trials(deepcopy=False):
+            if not trial.state.is_finished() or RESULT not in trial.user_attrs:
+                break
+            stored = dict(trial.user_attrs[RESULT])
+            curve = {int(epoch): scores for epoch, scores in stored.pop("curve").items()}
+            result = Result(trial.state, curve=curve, **stored)
+            found.append(finish(self.config, trial.number, trial, result))
+        return found
+
+    def begin(self, proposals: Mapping[int, FrozenTrial]) -> None:
+        """Adds the trials of a batch that it does not have yet, as running."""
+        have = len(self.study.get_trials(deepcopy=False))
+        for number, proposal in proposals.items():
+            if number >= have:
+                self.study.add_trial(proposal)
+        trials = self.study.get_trials(deepcopy=False)
+        self._ids.update((n, trials[n]._trial_id) for n in proposals)
+
+    def report(self, number: int, epoch: int, score: float) -> None:
+        """Adds the one score of a running trial after an epoch; repeated ones change nothing."""
+        live = self._live(number)
+        if epoch not in self.study.get_trials(deepcopy=False)[number].intermediate_values:
+            live.report(score, epoch)
+
+    def finish(self, number: int, result: Result) -> None:
+        """Stores what came of a trial."""
+        live = self._live(number)
+        stored = asdict(result)
+        del stored["state"]
+        live.set_user_attr(RESULT, stored)
+        for name, excess in constraints(self.config, result.scores).items():
+            if name not in live.constraints:
+                live.set_constraint(name, excess)
+        values = None
+        if result.state is TrialState.COMPLETE:
+            values = [result.scores[name] for name in self.config.scores]
+        self.study.tell(number, values, state=result.state)
+
+    def front(self) -> tuple[int, ...]:
+        """The numbers of the trials that keep all limits and that no other dominates; with one
+        score, of the first of the best ones."""
+        best = sorted(trial.number for trial in self.study.best_trials)
+        return tuple(best if len(self.config.scores) > 1 else best[:1])
+
+    def _live(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self.study, self._ids[number])
+
+
+def open_study(
+    storage: optuna.storages.BaseStorage,
+    name: str,
+    config: SearchConfig,
+    identity: Mapping[str, Any],
+    *,
+    new: bool,
+) -> StoredStudy:
+    """The study ``name`` that asks what ``identity`` says, begun if there is none; with ``new``
+    beside one that asks something else, under the next free name: ``name-2`` and so on.
+
+    Raises:
+        StudyExists: there is one of that name that asks something else.
+    """
+    names = {each.study_name: each for each in optuna.get_all_study_summaries(storage=storage)}
+    number, own, taken = 1, name, None
+    while own in names:
+        before = json.loads(names[own].user_attrs.get(IDENTITY, "{}"))
+        if before == _plain(identity):
+            study = optuna.load_study(study_name=own, storage=storage)
+            return StoredStudy(study, config)
+        taken = taken or before
+        number += 1
+        own = f"{name}-{number}"
+    if taken is not None and not new:
+        raise StudyExists(
+            f"study '{name}' asks something else ({_difference(taken, _plain(identity))}); take "
+            "that back, give the recipe another `name`, or begin anew beside it with --new"
+        )
+    study = optuna.create_study(
+        study_name=own, storage=storage, directions=list(config.scores.values())
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(list(config.scores))
+    study.set_user_attr(IDENTITY, json.dumps(_plain(identity)))
+    return StoredStudy(study, config)
+
+
+def _plain(identity: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(identity, sort_keys=True))
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which parts differ, each with both values where they are short."""
+    parts = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            inside = (key for key in sorted({*old, *new}) if old.get(key) != new.get(key))
+            parts += [f"`{name}.{key}`: {_shown(old.get(key))}, now {_shown(new.get(key))}"
+                      for key in inside]  # fmt: skip
+        else:
+            parts.append(f"`{name}`: {_shown(old)}, now {_shown(new)}")
+    return "; ".join(parts)
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is None else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:50]}…"
+
+
+def foreign_trials(
+    storage: optuna.storages.BaseStorage, name: str, asked: Asked
+) -> tuple[FrozenTrial, ...]:
+    """The finished trials of study ``name`` that the space and the scores of ``asked`` allow.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        known = [each.study_name for each in optuna.get_all_study_summaries(storage=storage)]
+        raise StudyError(
+            f"`search.from` is '{name}', which is no study here; there are: "
+            f"{', '.join(known) or 'none'}"
+        ) from None
+    return tuple(_translated(study.get_trials(deepcopy=False), asked))
+
+
+def _translated(trials: Sequence[FrozenTrial], asked: Asked) -> Iterator[FrozenTrial]:
+    space, scores = asked.config.parameters, asked.config.scores
+    for trial in trials:
+        stored, values = trial.user_attrs.get(RESULT), trial.user_attrs.get(OVERRIDES, {})
+        if trial.state is not TrialState.COMPLETE or stored is None:
+            continue
+        if not scores.keys() <= stored["scores"].keys() or not space.keys() <= values.keys():
+            continue
+        params, missing = find(space, values)
+        if missing:
+            continue
+        fixed = optuna.trial.FixedTrial(params)
+        draw(space, fixed)
+        yield create_trial(
+            values=[stored["scores"][name] for name in scores],
+            params=params,
+            distributions=fixed.distributions,
+            constraints=constraints(asked.config, stored["scores"]) or None,
+        )

@@ -1,0 +1,149 @@
+"""Trials as values: what was proposed, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.config import BruteForce, Grid, SearchConfig
+from search.samplers import build_sampler
+from search.space import count_points, draw
+
+Curve = Mapping[int, Mapping[str, float]]
+"""Scores after each epoch, the first one 1."""
+
+OVERRIDES, RESULT = "overrides", "result"
+"""Attributes of a trial in the study's storage."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a trial: its scores by name, its curve, why it was ended or has failed;
+    ``rungs`` are what a pruner has recorded."""
+
+    state: TrialState
+    scores: Mapping[str, float] = field(default_factory=dict)
+    curve: Curve = field(default_factory=dict)
+    seconds: float = 0.0
+    reason: str | None = None
+    rungs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A finished trial: as Optuna takes it, and what came of it."""
+
+    number: int
+    frozen: FrozenTrial
+    result: Result
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """The values of the recipe that it stands for."""
+        return dict(self.frozen.user_attrs[OVERRIDES])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a study asks: its name, its section, the seed of its draws, the epochs of a whole
+    training; the draws of trial 0, where the recipe's ``own`` values lie in the space; and
+    ``foreign`` trials of another study that are known from the start."""
+
+    name: str
+    config: SearchConfig
+    seed: int
+    epochs: int
+    own: Mapping[str, Any] | None = None
+    foreign: tuple[FrozenTrial, ...] = ()
+
+
+def propose(asked: Asked, known: Sequence[Known], numbers: Sequence[int]) -> list[FrozenTrial]:
+    """The trials ``numbers`` of one batch, from ``known`` ones alone: the same each time. Fewer,
+    where the space has no more points."""
+    config = asked.config
+    study = optuna.create_study(
+        study_name=asked.name,
+        directions=list(config.scores.values()),
+        sampler=build_sampler(config, _seed(asked, numbers[0])),
+        pruner=optuna.pruners.NopPruner(),
+    )
+    study.add_trials([*asked.foreign, *(each.frozen for each in known)])
+    space = config.parameters
+    proposals: list[FrozenTrial] = []
+    for number in numbers:
+        if number == 0 and asked.own:
+            study.enqueue_trial(dict(asked.own))
+        if is_exhausted(config, [*(each.frozen for each in known), *proposals]):
+            break
+        trial = study.ask()
+        overrides = draw(space, trial)
+        frozen = study.get_trials(deepcopy=True)[-1]
+        proposals.append(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=frozen.params,
+                distributions=frozen.distributions,
+                system_attrs=frozen.system_attrs,
+                user_attrs={OVERRIDES: overrides},
+            )
+        )
+    return proposals
+
+
+def _seed(asked: Asked, first: int) -> int:
+    """Of the batch that begins with trial ``first``; a grid has one order for all of them."""
+    if isinstance(asked.config.sampler, Grid):
+        return asked.seed
+    digest = hashlib.sha256(f"{asked.seed}:{first}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def finish(config: SearchConfig, number: int, proposal: FrozenTrial, result: Result) -> Known:
+    """A proposal with what came of it, as samplers and pruners take it."""
+    values = None
+    if result.state is TrialState.COMPLETE:
+        values = [result.scores[name] for name in config.scores]
+    limits = constraints(config, result.scores)
+    single = next(iter(config.scores)) if len(config.scores) == 1 else None
+    frozen = create_trial(
+        state=result.state,
+        values=values,
+        params=proposal.params,
+        distributions=proposal.distributions,
+        user_attrs=proposal.user_attrs,
+        system_attrs={**_without_constraints(proposal.system_attrs), **result.rungs},
+        intermediate_values={
+            epoch: scores[single]
+            for epoch, scores in result.curve.items()
+            if single is not None and single in scores
+        },
+        constraints=limits or None,
+    )
+    return Known(number, frozen, result)
+
+
+def _without_constraints(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a trial that comes from a storage; the constraints follow from its scores."""
+    return {k: value for k, value in attributes.items() if not k.startswith("constraints:")}
+
+
+def constraints(config: SearchConfig, scores: Mapping[str, float]) -> dict[str, float]:
+    """By how much each limit is broken; up to 0 it is kept."""
+    return {
+        name: (limit - scores[name]) if name == "accuracy" else (scores[name] - limit)
+        for name, limit in config.limits.items()
+        if name in scores
+    }
+
+
+def is_exhausted(config: SearchConfig, drawn: Sequence[FrozenTrial]) -> bool:
+    """Whether a sampler that takes each point once has taken all."""
+    if not isinstance(config.sampler, (Grid, BruteForce)):
+        return False
+    points = count_points(config.parameters)
+    return len({tuple(sorted(each.params.items())) for each in drawn}) >= points
