@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from cluster.config import ClusterConfig, Timeouts
 from cluster.section import Section
 from orchestrator.schedule_config import Offline, Schedule, TwoStage
+from search.config import SearchConfig
 from students.config import StudentConfig
 from students.objectives.term import Term
 from students.transfer_sets.config import TransferSetConfig
@@ -48,6 +49,7 @@ class Recipe(Section):
     schedule: Schedule = Offline()
     evaluate: EvaluateConfig = EvaluateConfig()
     controls: tuple[Control, ...] = ("untaught",)
+    search: SearchConfig | None = None
     tracking: TrackingConfig = TrackingConfig()
     cluster: ClusterConfig = ClusterConfig()
     timeouts: Timeouts = Timeouts()

@@ -24,7 +24,7 @@ class _Section(BaseModel):
     )
 
 
-def _kind(value: Any) -> Any:
+def kind_first(value: Any) -> Any:
     """The short form of a section: its kind."""
     return {"kind": value} if isinstance(value, str) else value
 
@@ -105,11 +105,11 @@ class Dominated(_Section):
 
 Sampler = Annotated[
     Annotated[Tpe | Nsga2 | Gp | Random | Grid | BruteForce, Field(discriminator="kind")],
-    BeforeValidator(_kind),
+    BeforeValidator(kind_first),
 ]
 Pruner = Annotated[
     Annotated[NoPruner | Hyperband | Median | Dominated, Field(discriminator="kind")],
-    BeforeValidator(_kind),
+    BeforeValidator(kind_first),
 ]
 
 

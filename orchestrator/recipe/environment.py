@@ -3,8 +3,8 @@
 Such a value may be a secret, or differ between machines. So it is allowed only where a value
 says where something is and enters no digest: anywhere under ``tracking``, and as a path of
 files (``transfer_set.root``, ``weights``, ``weights.path``), whose contents enter the digest
-instead. Elsewhere it is a problem. Where a recipe is printed, logged or quoted in a sentence,
-the text ``${env:NAME}`` replaces the value.
+instead, and as the address of a study (``search.storage``). Elsewhere it is a problem. Where a
+recipe is printed, logged or quoted in a sentence, the text ``${env:NAME}`` replaces the value.
 """
 
 from __future__ import annotations
@@ -66,10 +66,12 @@ def _fault(text: str, path: Path, values: Mapping[str, str]) -> str | None:
         return "which names no variable; write it as ${env:NAME}"
     of_model = path[0] in ("student", "teachers")
     weights = of_model and (path[-1] == "weights" or path[-2:] == ("weights", "path"))
-    if not weights and path[0] != "tracking" and path != ("transfer_set", "root"):
+    places = (("transfer_set", "root"), ("search", "storage"))
+    if not weights and path[0] != "tracking" and path not in places:
         return (
-            "but the environment may only say where things are (under `tracking`, in `root` and "
-            "in a path of weights), since no digest includes it; write the value itself"
+            "but the environment may only say where things are (under `tracking`, in `root`, in "
+            "`storage` and in a path of weights), since no digest includes it; write the value "
+            "itself"
         )
     absent = [name for name in names if name not in values]
     if absent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -34,11 +34,13 @@ _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 class LoadedRecipe:
     """A valid recipe. ``folder`` is its file's folder, to which paths are relative;
     ``from_environment`` has the text as written, with ``${env:NAME}``, by path, for each value that
-    came from the environment."""
+    came from the environment; ``source`` are the plain values that it was read from, with these in
+    place."""
 
     recipe: Recipe
     folder: File
     from_environment: Mapping[Path, str] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_recipe(
@@ -59,7 +61,21 @@ def load_recipe(
     if problems or recipe is None:
         name = source.get("name")
         raise RecipeProblems(problems, name if isinstance(name, str) else None)
-    return LoadedRecipe(recipe, file.resolve().parent, resolved.written)
+    return LoadedRecipe(recipe, file.resolve().parent, resolved.written, resolved.data)
+
+
+def with_values(loaded: LoadedRecipe, values: Mapping[str, Any]) -> LoadedRecipe:
+    """The recipe with other values at some dotted paths; None takes out what is there.
+
+    Raises:
+        RecipeProblems: with everything that is wrong with it then.
+    """
+    texts = [f"{path}={json.dumps(value)}" for path, value in values.items()]
+    data, problems = apply_overrides(loaded.source, texts)
+    recipe, more = validate(Resolved(data, loaded.from_environment, {}))
+    if problems or more or recipe is None:
+        raise RecipeProblems([*problems, *more], loaded.recipe.name)
+    return replace(loaded, recipe=recipe, source=data)
 
 
 def printable(loaded: LoadedRecipe) -> dict[str, Any]:
@@ -69,7 +85,7 @@ def printable(loaded: LoadedRecipe) -> dict[str, Any]:
     What came from the environment is shown as ``${env:NAME}``, a password in an address as
     ``***``.
     """
-    plain = loaded.recipe.model_dump(mode="json", exclude_none=True)
+    plain = loaded.recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
     for path, written in loaded.from_environment.items():
         # The short form `weights: file` is a mapping by now.
         full = (*path, "path") if isinstance(value_at(plain, path), dict) else path

@@ -8,9 +8,10 @@ from datetime import timedelta
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cluster.section import LONGEST, Reason, Section
+from cluster.section import LONGEST, Reason
 from orchestrator.config import NAME, Recipe
 from orchestrator.recipe.message_text import Path, listed
 
@@ -36,9 +37,11 @@ class Shape:
     nullable: bool = False
 
     @property
-    def section(self) -> type[Section] | None:
+    def section(self) -> type[BaseModel] | None:
         """The section, if a section is valid here."""
-        return self.core if isinstance(self.core, type) and issubclass(self.core, Section) else None
+        return (
+            self.core if isinstance(self.core, type) and issubclass(self.core, BaseModel) else None
+        )
 
     @property
     def list_form(self) -> Shape | None:
@@ -46,14 +49,19 @@ class Shape:
         return next((each for each in self.choices if get_origin(each.core) is tuple), None)
 
     @property
-    def kinds(self) -> dict[str, type[Section]]:
+    def kinds(self) -> dict[str, type[BaseModel]]:
         """The sections to choose from by their ``kind``; empty if there is no such choice."""
         sections = [choice.section for choice in self.choices]
         named = {kind_of(section): section for section in sections if section is not None}
         return {} if None in named or len(named) < len(self.choices) else named  # type: ignore[return-value]
 
 
-def kind_of(section: type[Section]) -> str | None:
+def fields_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The settings of a section, as a recipe spells them: ``from`` is no name in Python."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
+def kind_of(section: type[BaseModel]) -> str | None:
     """The ``kind`` that selects ``section``, if it is one of several."""
     field = section.model_fields.get("kind")
     if field is None or get_origin(field.annotation) is not Literal:
@@ -81,7 +89,7 @@ def inside(shape: Shape, key: str | int) -> Shape | None:
         shape = shape.list_form
     origin, arguments = get_origin(shape.core), get_args(shape.core)
     if shape.section is not None:
-        field = shape.section.model_fields.get(str(key))
+        field = fields_of(shape.section).get(str(key))
         return shape_of(field.annotation, *field.metadata) if field is not None else None
     if origin is dict:
         return shape_of(arguments[1])
@@ -90,9 +98,14 @@ def inside(shape: Shape, key: str | int) -> Shape | None:
     return None
 
 
-def fixed_default(section: type[Section], name: str) -> Any:
+def key_shape(shape: Shape) -> Shape:
+    """What is valid as a name in a mapping; of anything else its own shape."""
+    return shape_of(get_args(shape.core)[0]) if get_origin(shape.core) is dict else shape
+
+
+def fixed_default(section: type[BaseModel], name: str) -> Any:
     """A setting's default, or None if it has none."""
-    field = section.model_fields.get(name)
+    field = fields_of(section).get(name)
     return None if field is None or field.is_required() else field.get_default()
 
 
@@ -112,7 +125,7 @@ def _fill(value: Any, shape: Shape, default: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     if shape.kinds:
-        if "kind" not in value and isinstance(default, Section):
+        if "kind" not in value and isinstance(default, BaseModel):
             value = {"kind": kind_of(type(default)), **value}
         chosen = shape.kinds.get(str(value.get("kind")))
         if chosen is None:
@@ -134,7 +147,7 @@ def options_of(place: Path, kind: str) -> frozenset[str] | None:
     for key in place:
         shape = inside(shape, key) if shape is not None else None
     chosen = shape.kinds.get(kind) if shape is not None else None
-    return frozenset(chosen.model_fields) if chosen is not None else None
+    return frozenset(fields_of(chosen)) if chosen is not None else None
 
 
 def reason_of(shape: Shape) -> str:
@@ -167,10 +180,11 @@ def requirement(shape: Shape) -> str:
     if origin is tuple:
         return _list_requirement(shape, arguments)
     if shape.section is not None:
-        names = list(shape.section.model_fields)
+        names = list(fields_of(shape.section))
         return f"a mapping of settings ({', '.join(names[:6])}{', ...' if names[6:] else ''})"
     if origin is dict:
-        return "a mapping of names to values"
+        fewest = max((getattr(bound, "min_length", 0) for bound in shape.bounds), default=0)
+        return f"a mapping of names to values{' that is not empty' if fewest else ''}"
     return _plain(shape)
 
 

@@ -11,7 +11,6 @@ from orchestrator.errors import Problem
 from orchestrator.recipe.message_text import Path, dotted, shown
 
 SETTINGS = (
-    "search",
     "teachers.*.host",
     "cluster.address",
     "cluster.wait_for_nodes",

@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.section import Section, kind_first
+from pydantic import BaseModel
+
+from cluster.section import kind_first
 from orchestrator.config import Name
 from orchestrator.recipe.message_text import Path, dotted, listed, nearest, shown, suggest
 from orchestrator.recipe.schema import (
     Shape,
+    fields_of,
     fixed_default,
     inside,
     is_share,
+    key_shape,
     kind_of,
     reason_of,
     requirement,
@@ -35,12 +39,14 @@ class LocatedError:
     kind: str
     value: Any
     shape: Shape
-    owner: type[Section] | None
-    siblings: Mapping[str, type[Section]]
+    owner: type[BaseModel] | None
+    siblings: Mapping[str, type[BaseModel]]
     message: str
 
 
-def locate_errors(errors: Sequence[Mapping[str, Any]], recipe: type[Section]) -> list[LocatedError]:
+def locate_errors(
+    errors: Sequence[Mapping[str, Any]], recipe: type[BaseModel]
+) -> list[LocatedError]:
     """The errors at their places; of several forms tried for one value only the first."""
     found: dict[tuple[Path, bool], LocatedError] = {}
     for error in errors:
@@ -50,14 +56,15 @@ def locate_errors(errors: Sequence[Mapping[str, Any]], recipe: type[Section]) ->
     return list(found.values())
 
 
-def _locate(error: Mapping[str, Any], recipe: type[Section]) -> LocatedError | None:
+def _locate(error: Mapping[str, Any], recipe: type[BaseModel]) -> LocatedError | None:
     """Follows an error's location down the sections, without tags and names of branches; none
     for a form of a value that the value is not meant to have."""
     shape, path, owner = shape_of(recipe), [], None
-    siblings: Mapping[str, type[Section]] = {}
-    last = len(error["loc"]) - 1
+    siblings: Mapping[str, type[BaseModel]] = {}
+    last, keys = len(error["loc"]) - 1, shape
     for index, part in enumerate(error["loc"]):
         if part == "[key]":
+            shape = keys
             break
         if shape.kinds:
             siblings, shape = shape.kinds, shape_of(shape.kinds[str(part)])
@@ -83,7 +90,7 @@ def _locate(error: Mapping[str, Any], recipe: type[Section]) -> LocatedError | N
         deeper = inside(shape, part)
         if deeper is None:
             break
-        shape = deeper
+        keys, shape = key_shape(shape), deeper
     return LocatedError(
         tuple(path), str(error["type"]), error["input"], shape, owner, siblings,
         str(error["msg"]).removeprefix("Value error, "),
@@ -114,6 +121,10 @@ def sentence(error: LocatedError) -> str:
         return _kind(place, error)
     if error.kind == "string_pattern_mismatch" and error.path and error.path[-1] == error.value:
         return f"{place} is not a valid name; give {requirement(shape_of(Name))}"
+    if error.kind == "literal_error" and error.path and error.path[-1] == error.value:
+        return f"{place} is not a valid name; give {requirement(error.shape)}"
+    if error.kind == "value_error" and error.shape.core is Any:
+        return f"{place} is {shown(error.value)}, but {error.message}"
     if error.kind == "value_error" and error.shape.section is not None:
         verb = " " if error.message.startswith("must ") else ": "
         return f"{place}{verb}{error.message}"
@@ -128,10 +139,10 @@ def sentence(error: LocatedError) -> str:
 
 def _unknown(place: str, error: LocatedError) -> str:
     name, owner = str(error.path[-1]), error.owner
-    own = list(owner.model_fields) if owner is not None else []
+    own = list(fields_of(owner)) if owner is not None else []
     kind = kind_of(owner) if owner is not None and error.siblings else None
     of_kind = f" of kind '{kind}'" if kind else ""
-    elsewhere = [other for other, section in error.siblings.items() if name in section.model_fields]
+    elsewhere = [other for other, section in error.siblings.items() if name in fields_of(section)]
     if elsewhere:
         return (
             f"{place} is not a setting{of_kind}, but of {listed(elsewhere)}; "
