@@ -54,15 +54,16 @@ class DeepCheckResult:
 
 
 def checked_plan(
-    loaded: LoadedRecipe, store: Store, *, repeats: int = 1
+    loaded: LoadedRecipe, store: Store, *, repeats: int = 1, data: TransferSet | None = None
 ) -> tuple[Graph, TransferSet]:
     """Checks ``loaded`` deeply and plans it, with ``repeats`` seeds of the student; gives its
-    samples as well.
+    samples as well. ``data`` are samples that are loaded already; if they are the recipe's, they
+    are not loaded again.
 
     Raises:
         RecipeProblems: every problem that the deep check found.
     """
-    found = deep_check(loaded, store.cache)
+    found = deep_check(loaded, store.cache, data)
     data = found.transfer_set
     if found.problems or data is None:
         raise RecipeProblems(found.problems)
@@ -78,11 +79,14 @@ def checked_plan(
     return replace(graph, remarks=(*graph.remarks, *found.notes)), data
 
 
-def deep_check(loaded: LoadedRecipe, cache: Path) -> DeepCheckResult:
+def deep_check(
+    loaded: LoadedRecipe, cache: Path, given: TransferSet | None = None
+) -> DeepCheckResult:
     """Examines all data, models and files that a run of ``loaded`` needs; trains nothing."""
     recipe, found = loaded.recipe, DeepCheckResult(problems_from(missing_files(loaded)))
     try:
-        data = load_transfer_set(recipe.transfer_set, folder=loaded.folder, cache=cache)
+        data = given if given is not None and given.config == recipe.transfer_set else None
+        data = data or load_transfer_set(recipe.transfer_set, folder=loaded.folder, cache=cache)
     except UserError as error:
         found.add([problem_of(error, "transfer_set")])
         return found

@@ -102,6 +102,20 @@ def _step(here: Any, parts: list[str], above: Path) -> tuple[Any, list[str]]:
     return parts[0], parts[1:]
 
 
+def find_value(data: Any, place: str) -> Any:
+    """What ``data`` has at a dotted path; none where it has nothing."""
+    parts = place.split(".")
+    while parts:
+        if not isinstance(data, (Mapping, list)):
+            return None
+        try:
+            key, parts = _step(data, parts, ())
+            data = data[key]
+        except (OverrideProblem, KeyError):
+            return None
+    return data
+
+
 def _expand(value: Any, path: Path) -> Any:
     """The long form of a value inside which an override sets something."""
     if value is None or (value == "none" and path[-1] == "weights"):

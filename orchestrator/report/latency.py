@@ -7,7 +7,9 @@ import platform
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -18,6 +20,7 @@ from orchestrator.planning.digest import digest_of
 from orchestrator.planning.fingerprint import model_fingerprint
 from orchestrator.report.collect_models import FinishedModel, Latency
 from students.json_records import read_or_report, write_json
+from students.models.network import Network
 from students.models.profile import MeasuredLatency, measure_latency
 from students.specs import StageOutput
 from students.torch_state import use_threads
@@ -46,26 +49,35 @@ def latencies(
     of_architectures: dict[str, Mapping[str, float]] = {}
     measured: dict[StageOutput, Mapping[str, float]] = {}
     for model in models:
-        identity = _identity(model, transfer_set)
+        fingerprint = model_fingerprint(model.ref.model, model.stage.data)
+        identity = _identity(fingerprint, model.ref.classes, transfer_set)
         if identity not in of_architectures:
-            file = store.cache / "latency" / f"{identity}.json"
-            of_architectures[identity] = _latency(model, file, store, transfer_set, quiet)
+            build = partial(finished_network, model.ref, model.stage, store, transfer_set)
+            of_architectures[identity] = _latency(build, identity, store, transfer_set, quiet)
         measured[model.output] = of_architectures[identity]
     return measured
 
 
+def latency_of(
+    network: Network, fingerprint: Mapping[str, Any], store: Store, data: TransferSet, quiet: Quiet
+) -> Mapping[str, float]:
+    """The latency of an architecture, whatever its weights, for all classes in order."""
+    return _latency(lambda: network, _identity(fingerprint, None, data), store, data, quiet)
+
+
 def _latency(
-    model: FinishedModel, file: Path, store: Store, transfer_set: TransferSet, quiet: Quiet
+    build: Callable[[], Network], identity: str, store: Store, data: TransferSet, quiet: Quiet
 ) -> Mapping[str, float]:
     """The stored latency, measured again while it is disturbed."""
+    file = store.cache / "latency" / f"{identity}.json"
     parse = TypeAdapter(MeasuredLatency).validate_python
     best = read_or_report(file, parse, "the latency is measured again")
     for _ in range(_MOST_TRIES):
         if best is not None and best.cpu_share >= UNDISTURBED:
             break
-        network = finished_network(model.ref, model.stage, store, transfer_set)
+        network = build()
         with quiet(), use_threads(THREADS):
-            found = measure_latency(network, transfer_set.shape)
+            found = measure_latency(network, data.shape)
         if best is None or found.cpu_share > best.cpu_share:
             best = found
             write_json(file, asdict(best))
@@ -73,12 +85,14 @@ def _latency(
     return best.milliseconds
 
 
-def _identity(model: FinishedModel, transfer_set: TransferSet) -> str:
+def _identity(
+    fingerprint: Mapping[str, Any], classes: tuple[int, ...] | None, transfer_set: TransferSet
+) -> str:
     """What the latency depends on: the network, the size of its inputs, the machine, torch."""
     return digest_of(
         {
-            "model": model_fingerprint(model.ref.model, model.stage.data),
-            "classes": [transfer_set.classes, model.ref.classes],
+            "model": fingerprint,
+            "classes": [transfer_set.classes, classes],
             "shape": list(transfer_set.shape),
             "threads": THREADS,
             "machine": _machine(),

@@ -1,0 +1,196 @@
+"""What a study asks of a session: to judge a student before it is trained, and to train it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.errors import RecipeProblems
+from orchestrator.execution.graph_run import GraphResult
+from orchestrator.execution.session import Session
+from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stored_predictions import StoredPredictions
+from orchestrator.home.store import Store
+from orchestrator.planning.fingerprint import model_fingerprint
+from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.stage import Stage, StageRole
+from orchestrator.planning.trials import trial_recipe
+from orchestrator.recipe.loading import LoadedRecipe
+from orchestrator.report.latency import latency_of
+from search.explore import Judgement, Observer, Overrides
+from students.evaluation import metrics
+from students.events import Committed, EpochReport, Event
+from students.models.build import build_network
+from students.models.profile import costs
+from students.specs import StageOutput
+from students.storage.outcome import VALIDATION, CurvePoint
+from students.storage.step_log import Segments, read_committed
+from students.transfer_sets.transfer_set import TransferSet
+
+
+@dataclass
+class TrialObjective:
+    """Trains the trials of a study in one session: their graphs share stages, teachers, processes.
+
+    ``numbers`` stand where the recipe says auto; ``latency`` says whether it is measured.
+    """
+
+    loaded: LoadedRecipe
+    session: Session
+    data: TransferSet
+    numbers: Mapping[str, Any]
+    latency: bool
+    counts: TrialCounts = field(default_factory=lambda: TrialCounts())
+    _planned: dict[str, Graph] = field(default_factory=dict)
+
+    def recipe(self, overrides: Overrides) -> LoadedRecipe:
+        """The recipe of a trial.
+
+        Raises:
+            RecipeProblems: everything that is wrong with it.
+        """
+        return trial_recipe(self.loaded, overrides, self.numbers)
+
+    def graph(self, overrides: Overrides, *, repeats: int = 1) -> Graph:
+        """The stages of a trial, deeply checked.
+
+        Raises:
+            RecipeProblems: everything that is wrong with it.
+        """
+        store = self.session.store
+        graph, data = checked_plan(self.recipe(overrides), store, repeats=repeats, data=self.data)
+        self.session.keep(data)
+        return graph
+
+    def judge(self, overrides: Overrides) -> Judgement:
+        """What a student costs, or why it cannot be trained; nothing is trained for that."""
+        try:
+            trial = self.recipe(overrides)
+            graph = self.graph(overrides)
+        except RecipeProblems as refused:
+            return Judgement(tuple(problem.message for problem in refused.problems))
+        self._planned[_key(overrides)] = replace(graph, tests=False)
+        model, data = trial.recipe.student.model, self.session.transfer_set(graph.data)
+        network = build_network(model, data, trial.folder, path="student").eval()
+        found: dict[str, float] = dict(vars(costs(network, data.shape)))
+        if self.latency:
+            fingerprint = model_fingerprint(model, graph.data)
+            store, quiet = self.session.store, self.session.quiet
+            found["latency_ms"] = latency_of(network, fingerprint, store, data, quiet)["1"]
+        return Judgement(costs=found)
+
+    def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
+        """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
+        validation part."""
+        graph = self._planned.pop(_key(overrides))
+        watcher = TrialWatcher(self.session.store, observe)
+        future = self.session.submit(graph, watcher)
+        try:
+            done = future.result()
+        finally:
+            future.cancel()
+        self.counts.add(done)
+        student = student_of(done)
+        [(name, _)] = student.outcomes.items()
+        predictions = StoredPredictions(self.session.store, self.session.transfer_set(graph.data))
+        logits = predictions.logits(StageOutput(student.stage.digest, name), VALIDATION)
+        targets = predictions.targets(VALIDATION)
+        return {
+            "accuracy": metrics.accuracy(logits, targets),
+            "nll": metrics.negative_log_likelihood(logits, targets),
+        }
+
+
+def student_of(done: GraphResult, repeat: int = 0) -> StageResult:
+    """The stage of the student of one repeat."""
+    [found] = (
+        result
+        for result in done.results
+        if result.stage.role is StageRole.STUDENT and result.stage.repeat == repeat
+    )
+    return found
+
+
+def _key(overrides: Overrides) -> str:
+    return json.dumps(overrides, sort_keys=True)
+
+
+@dataclass
+class TrialCounts:
+    """What trials have shared: stages that were stored already, answers read and computed."""
+
+    stages_reused: int = 0
+    teacher_forwards_read: int = 0
+    teacher_forwards_computed: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, done: GraphResult) -> None:
+        """Counts a trial that is done."""
+        with self._lock:
+            for result in done.results:
+                if not result.ran:
+                    self.stages_reused += 1
+                    continue
+                for outcome in result.outcomes.values():
+                    for count in outcome.answers.values():
+                        self.teacher_forwards_read += count.read
+                        self.teacher_forwards_computed += count.computed
+
+
+class TrialWatcher:
+    """Passes the student's epochs on, in order, whether they are trained now or were before."""
+
+    def __init__(self, store: Store, observe: Observer) -> None:
+        self._store = store
+        self._observe = observe
+        self._lock = threading.Lock()
+        self._next = 1
+        self._read: Segments = ()
+
+    def on_wait(self, stage: Stage) -> None:
+        """Passes nothing on: another process works on the stage."""
+
+    def on_begin(self, stage: Stage, attempt: int) -> None:
+        """Passes nothing on."""
+
+    def on_failure(self, stage: Stage, sentence: str) -> None:
+        """Passes nothing on: the session tries again."""
+
+    def on_choice(self, choice: Choice, decision: Decision) -> None:
+        """Passes nothing on."""
+
+    def on_event(self, stage: Stage, event: Event) -> None:
+        """Passes on the figures of an epoch; after a commit, those of earlier attempts too."""
+        if stage.role is not StageRole.STUDENT:
+            return
+        if isinstance(event, EpochReport):
+            self._pass_on(event.epoch + 1, event.accuracy, event.nll)
+        elif isinstance(event, Committed):
+            folder = self._store.folder(stage.digest)
+            rows = list(read_committed(folder, event.segments, self._read))
+            self._read = event.segments
+            for row in rows:
+                if row.kind == "epoch":
+                    self._pass_on(row.epoch + 1, row.values["accuracy"], row.values["nll"])
+
+    def on_end(self, result: StageResult) -> None:
+        """Passes on what has not been yet: of a stage that was stored, everything."""
+        if result.stage.role is StageRole.STUDENT:
+            for outcome in result.outcomes.values():
+                for point in outcome.curve:
+                    self._pass_on_point(point)
+
+    def _pass_on_point(self, point: CurvePoint) -> None:
+        self._pass_on(point.epoch + 1, point.accuracy, point.nll)
+
+    def _pass_on(self, epoch: int, accuracy: float | None, nll: float | None) -> None:
+        with self._lock:
+            # One that has a gap before it comes again, after the next commit.
+            if epoch != self._next or accuracy is None or nll is None:
+                return
+            self._next += 1
+            self._observe(epoch, {"accuracy": accuracy, "nll": nll})
