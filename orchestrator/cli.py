@@ -17,6 +17,7 @@ COMMANDS = {
     "init": "Writes a commented recipe to start from.",
     "check": "Checks a recipe and prints its plan; starts nothing.",
     "run": "Runs a recipe, except for what is stored; prints the report.",
+    "search": "Explores a recipe's space; prints the best students.",
     "list": "Lists the runs, and the number of stored stages.",
     "report": "Prints the report of an earlier run.",
     "compare": "Prints several runs side by side.",

@@ -11,6 +11,7 @@ import errno
 
 from cluster.errors import CannotPlace, ClusterError
 from orchestrator.errors import RecipeProblems
+from search.errors import StudyError
 from students.errors import CheckpointError, UserError
 
 INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 1, 2, 130
@@ -27,7 +28,7 @@ def ending_of(error: BaseException) -> tuple[int, str] | None:
     is shown."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "interrupted; the same command resumes from here"
-    if isinstance(error, (RecipeProblems, UserError, CannotPlace)):
+    if isinstance(error, (RecipeProblems, UserError, StudyError, CannotPlace)):
         return USER_ERROR, str(error)
     if isinstance(error, (ClusterError, CheckpointError)):
         return INTERNAL_ERROR, str(error)

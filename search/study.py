@@ -130,6 +130,9 @@ def open_study(
     """The study ``name`` that asks what ``identity`` says, begun if there is none; with ``new``
     beside one that asks something else, under the next free name: ``name-2`` and so on.
 
+    ``identity`` is plain data; its part ``recipe`` (values by dotted path) is shown where something
+    differs, and not compared: what of it counts, ``stages`` says.
+
     Raises:
         StudyExists: there is one of that name that asks something else.
     """
@@ -137,7 +140,7 @@ def open_study(
     number, own, taken = 1, name, None
     while own in names:
         before = json.loads(names[own].user_attrs.get(IDENTITY, "{}"))
-        if before == _plain(identity):
+        if _compared(before) == _compared(_plain(identity)):
             study = optuna.load_study(study_name=own, storage=storage)
             return StoredStudy(study, config)
         taken = taken or before
@@ -162,20 +165,30 @@ def _plain(identity: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(identity, sort_keys=True))
 
 
+def _compared(identity: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in identity.items() if name != "recipe"}
+
+
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Which parts differ, each with both values where they are short."""
-    parts = []
-    for name in sorted({*before, *now}):
-        old, new = before.get(name), now.get(name)
-        if old == new:
-            continue
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            inside = (key for key in sorted({*old, *new}) if old.get(key) != new.get(key))
-            parts += [f"`{name}.{key}`: {_shown(old.get(key))}, now {_shown(new.get(key))}"
-                      for key in inside]  # fmt: skip
-        else:
-            parts.append(f"`{name}`: {_shown(old)}, now {_shown(new)}")
-    return "; ".join(parts)
+    parts: list[str] = []
+    for name in sorted({*before, *now} - {"stages", "recipe"}):
+        parts += _differences(f"search.{name}", before.get(name), now.get(name))
+    if before.get("stages") != now.get("stages"):
+        old, new = before.get("recipe", {}), now.get("recipe", {})
+        for place in sorted({*old, *new}):
+            parts += _differences(place, old.get(place), new.get(place))
+    return "; ".join(parts) or "data or files that it names have changed"
+
+
+def _differences(place: str, old: Any, new: Any) -> Iterator[str]:
+    if old == new:
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from _differences(f"{place}.{key}", old.get(key), new.get(key))
+    else:
+        yield f"`{place}` was {_shown(old)}, and is {_shown(new)}"
 
 
 def _shown(value: Any) -> str:

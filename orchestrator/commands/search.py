@@ -1,0 +1,47 @@
+"""The command ``stillhouse search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from orchestrator.commands.options import home_and_json, print_json, recipe_arguments
+from orchestrator.commands.standard_output import work_prints_to_standard_error
+from orchestrator.errors import RecipeProblems
+from orchestrator.recipe.loading import load_recipe
+from orchestrator.run import session_of
+
+
+@click.command("search")
+@recipe_arguments
+@click.option(
+    "--new",
+    is_flag=True,
+    help="Begin anew beside a study of that name which has another space or recipe.",
+)
+@home_and_json
+def command(
+    recipe: Path, overrides: tuple[str, ...], home: Path, *, new: bool, as_json: bool
+) -> None:
+    """Explores what RECIPE's section `search` names; the same command resumes a killed study."""
+    from orchestrator.studies.run_study import run_study
+
+    name = recipe.stem
+    try:
+        loaded = load_recipe(recipe, overrides)
+        name = loaded.recipe.name
+        with work_prints_to_standard_error(), session_of(loaded, home) as session:
+            report = run_study(loaded, session, new=new, console=Console(stderr=True))
+    except BaseException as error:
+        if as_json:
+            outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            if isinstance(error, RecipeProblems) and error.name is not None:
+                name = error.name
+            print_json(name=name, outcome=outcome, problem=str(error))
+        raise
+    if as_json:
+        print_json(**report.to_json())
+        return
+    click.echo(str(report))
