@@ -6,6 +6,7 @@ cli           the command line
 commands      each command
 exit_codes    how a command ends
 run           reads back what is complete already, else runs a recipe's graph
+studies       searches over recipes: trials in one session, winners on fresh seeds
 run_graph     runs what is not stored, reports, records it at the tracker
 complete_run  records that a run is complete, and reads a complete one back
 tracking      the metrics of a run, sent to MLflow

@@ -1,1 +1,13 @@
-"""Proposes recipes and learns from their scores. Nothing stands here yet."""
+"""Proposes values for a recipe and learns from their scores. Knows no teacher and no student.
+
+config       the section ``search`` of a recipe
+errors       what a study raises
+explore      batches of trials: proposed, checked, evaluated, known
+parameters   what is drawn for one place: numbers, plain values, choices, lists
+pruners      whether a trial is worth its remaining epochs
+read_space   the parameters from plain data
+samplers     the table of samplers
+space        a parameter for each path: draws, corners, points
+study        a study in its storage, which Optuna's dashboard reads
+trials       a trial as a value: proposed, then finished
+"""

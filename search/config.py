@@ -1,4 +1,4 @@
-"""The recipe's section ``search``: what is explored, by what it is judged, for how long."""
+"""The recipe's section ``search``: what is explored, by which scores, for how long."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ class _Section(BaseModel):
     """Values are validated strictly, and unknown keys refused."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
+        extra="forbid",
+        populate_by_name=True,
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        validate_default=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Explores a space in batches: proposes, judges, has trials evaluated, learns from their scores.
+"""Explores a space in batches: proposes, checks, has trials evaluated, learns from their scores.
 
 Proposals and decisions follow from finished trials of earlier batches alone, which are taken in the
 order of their numbers. So a study that was killed at any moment, and is run again, has the history
@@ -31,7 +31,7 @@ Observer = Callable[[int, Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class TrialCheck:
     """What is known of a student before it is trained: why it is refused, or what it costs."""
 
     problems: tuple[str, ...] = ()
@@ -39,10 +39,10 @@ class Judgement:
 
 
 class Objective(Protocol):
-    """What a study asks of whoever trains."""
+    """What a study asks of its caller, which trains."""
 
-    def judge(self, overrides: Overrides) -> Judgement:
-        """Judges a student without training it; is called while none is trained."""
+    def check(self, overrides: Overrides) -> TrialCheck:
+        """Checks a student without training it; is called while none is trained."""
 
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
         """Trains a student and gives its scores; what ``observe`` raises ends it."""
@@ -100,14 +100,14 @@ class _Batch:
 
     def run(self, proposals: Mapping[int, FrozenTrial]) -> Iterator[tuple[int, Result]]:
         """The results of the trials, in order; each as soon as those before it have theirs."""
-        judged = {
-            number: self.objective.judge(each.user_attrs[OVERRIDES])
+        checked = {
+            number: self.objective.check(each.user_attrs[OVERRIDES])
             for number, each in proposals.items()
         }
-        refused = {number: self._refusal(each) for number, each in judged.items()}
+        refused = {number: self._refusal(each) for number, each in checked.items()}
         threads = ThreadPoolExecutor(max(1, self.asked.config.parallel), "trial")
         futures: dict[int, Future[Result]] = {
-            number: threads.submit(self._evaluate, number, each, judged[number].costs)
+            number: threads.submit(self._evaluate, number, each, checked[number].costs)
             for number, each in proposals.items()
             if refused[number] is None
         }
@@ -119,19 +119,19 @@ class _Batch:
                 future.cancel()
             threads.shutdown()
 
-    def _refusal(self, judged: Judgement) -> Result | None:
+    def _refusal(self, checked: TrialCheck) -> Result | None:
         """What comes of a trial that is not worth a second of training; none if it is."""
-        if judged.problems:
-            return Result(TrialState.FAIL, judged.costs, reason="; ".join(judged.problems))
+        if checked.problems:
+            return Result(TrialState.FAIL, checked.costs, reason="; ".join(checked.problems))
         broken = [
             f"{name} {cost:,.6g} is above the limit {cost - excess:,.6g}"
-            for name, excess in constraints(self.asked.config, judged.costs).items()
-            for cost in [judged.costs[name]]
+            for name, excess in constraints(self.asked.config, checked.costs).items()
+            for cost in [checked.costs[name]]
             if excess > 0
         ]
         if broken:
             # Known to the sampler as pruned and by how much the limit is broken: it learns of that.
-            return Result(TrialState.PRUNED, judged.costs, reason="; ".join(broken))
+            return Result(TrialState.PRUNED, checked.costs, reason="; ".join(broken))
         return None
 
     def _evaluate(self, number: int, proposal: FrozenTrial, costs: Mapping[str, float]) -> Result:
@@ -174,12 +174,14 @@ def _sentence(error: Exception) -> str:
 
 def _refuse_repeated_failure(known: list[Known]) -> None:
     last = [each.result for each in known[-_MOST_ALIKE:]]
-    if len(last) < _MOST_ALIKE or any(each.state is not TrialState.FAIL for each in last):
+    # What was refused before it was trained took no time, and says nothing about the next one.
+    failed = [each for each in last if each.state is TrialState.FAIL and each.seconds > 0]
+    if len(failed) < _MOST_ALIKE:
         return
     # Numbers and names differ from trial to trial; what is left is the cause.
-    causes = {re.sub(r"'[^']*'|[\d.e+-]+", "", each.reason or "") for each in last}
+    causes = {re.sub(r"'[^']*'|[\d.e+-]+", "", each.reason or "") for each in failed}
     if len(causes) == 1:
         raise StudyError(
-            f"three trials in a row have failed with one cause ({last[-1].reason}); see to it and "
-            "run the same command with --new, which begins anew"
+            f"three trials in a row have failed with one cause ({failed[-1].reason}); correct that "
+            "and run the same command again, which goes on with the next trial"
         )

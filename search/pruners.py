@@ -30,7 +30,7 @@ def build_pruner(config: SearchConfig, epochs: int) -> BasePruner | None:
 
 @dataclass
 class Pruning:
-    """Judges one trial of a study after each of its epochs.
+    """Decides after each epoch of a trial whether it goes on.
 
     ``known`` are the finished trials of earlier batches, ``number`` is its own, ``costs`` are its
     scores that do not change.

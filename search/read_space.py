@@ -54,7 +54,7 @@ def read_parameter(value: Any) -> Parameter | Complement:
     unknown = options.keys() - _OPTIONS[keyword]
     if unknown:
         known = ", ".join(sorted(_OPTIONS[keyword])) or "nothing"
-        raise ValueError(f"has '{min(unknown)}' beside '{keyword}', which takes {known}")
+        raise ValueError(f"has '{min(unknown)}' beside `{keyword}`, which takes there: {known}")
     match keyword:
         case "int" | "float":
             return _number(keyword, given, options)
@@ -136,7 +136,7 @@ def _pair(name: str, given: Any, *, whole: bool) -> tuple[float, float]:
     is_pair = isinstance(given, (list, tuple)) and len(given) == 2
     if not is_pair or not all(_is_number(each, whole=whole) for each in given):
         kind = "whole numbers" if whole else "numbers"
-        raise ValueError(f"must give `{name}` two {kind}, [low, high]")
+        raise ValueError(f"must give `{name}` as [low, high], two {kind}")
     low, high = given
     if low > high:
         raise ValueError(f"has `{name}` from {low} to {high}; give the lower one first")

@@ -1,4 +1,4 @@
-"""The table of samplers: each made anew for a batch, with the batch's own seed."""
+"""The table of samplers: one is made for each batch, with the batch's own seed."""
 
 from __future__ import annotations
 
@@ -64,4 +64,4 @@ def _values(parameter: Parameter) -> list[Any]:
             return list(values)
         case Choice(labels):
             return list(labels)
-    raise TypeError(f"a grid has no {type(parameter).__name__}")
+    raise TypeError(parameter)

@@ -149,7 +149,7 @@ def open_study(
     if taken is not None and not new:
         raise StudyExists(
             f"study '{name}' asks something else ({_difference(taken, _plain(identity))}); take "
-            "that back, give the recipe another `name`, or begin anew beside it with --new"
+            "that back, give the recipe another `name`, or begin another study beside it with --new"
         )
     study = optuna.create_study(
         study_name=own, storage=storage, directions=list(config.scores.values())

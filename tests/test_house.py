@@ -31,7 +31,7 @@ DIALECT = re.compile(
 """Words for which the field has a standard term."""
 OLD_NAMES = {
     "manner", "Manner", "around", "settle", "settled", "take_away", "going", "noughts",
-    "OURS", "YOURS", "Notes", "Books", "Trial",
+    "OURS", "YOURS", "Notes", "Books",
 }  # fmt: skip
 """Names that were replaced by standard terms, or that meant two things."""
 

@@ -1,6 +1,7 @@
 """The commands, each in a module that is imported when it is used.
 
-init, check, run, list, report, compare, bank, clean   the commands of those names
+init, check, run, search                               the commands of those names
+list, report, compare, bank, clean                     others of those names
 options                                                what several commands share, as --home
-standard_output                                        keeps it for what a command prints itself
+standard_output                                        keeps it for what a command prints
 """

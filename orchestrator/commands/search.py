@@ -19,7 +19,7 @@ from orchestrator.run import session_of
 @click.option(
     "--new",
     is_flag=True,
-    help="Begin anew beside a study of that name which has another space or recipe.",
+    help="Begin another study beside one of that name which has another space or recipe.",
 )
 @home_and_json
 def command(

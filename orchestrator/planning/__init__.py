@@ -10,4 +10,5 @@ schedules          From teachers to a student: one file for each schedule
 stage              A stage as a value: what it makes, by whom it is taught, and all that it needs
 stage_maker        Makes single stages of a recipe
 thread_allocation  Resolves ``threads: auto``: divides the cores among the roles that work at once
+trials             The recipes of a study's trials, and its space
 """

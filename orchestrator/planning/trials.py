@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config import Recipe
@@ -10,7 +11,9 @@ from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.thread_allocation import resolve
 from orchestrator.recipe.loading import LoadedRecipe, printable, with_values
+from orchestrator.recipe.message_text import shown
 from orchestrator.recipe.overrides import find_value
+from search.config import SearchConfig
 from search.space import corners, find
 
 PRECISION = "fp32"
@@ -66,26 +69,44 @@ def numbers_for_auto(graph: Graph, cores: int, parallel: int) -> dict[str, int]:
     return numbers
 
 
-def own_draws(loaded: LoadedRecipe) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The draws of a space that give the recipe's own values, and the paths where nothing does.
+@dataclass(frozen=True)
+class Space:
+    """What a recipe's section ``search`` asks: the recipe's ``name``, ``seed`` and ``epochs`` of
+    the student; the draws that give its ``own`` values, and the paths where nothing does;
+    and the rest of the recipe as plain ``values``."""
+
+    config: SearchConfig
+    name: str
+    seed: int
+    epochs: int
+    own: Mapping[str, Any]
+    outside: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+def read_space(loaded: LoadedRecipe) -> Space:
+    """The space of a recipe.
 
     Raises:
-        RecipeProblems: the recipe has no section ``search``.
+        RecipeProblems: it has none, or one whose corners the recipe's own rules refuse.
     """
-    search = _search(loaded)
+    recipe, config = loaded.recipe, loaded.recipe.search
+    if config is None:
+        raise RecipeProblems.of(
+            "the recipe has no section `search`; add one with `space`, the ranges to explore"
+        )
+    if problems := list(_refused_corners(loaded, config)):
+        raise RecipeProblems(problems, recipe.name)
     plain = printable(loaded)
-    values = {path: find_value(plain, path) for path in search.space}
-    return find(search.parameters, values)
+    own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
+    rest = {name: section for name, section in plain.items() if name != "search"}
+    return Space(config, recipe.name, recipe.seed, recipe.student.train.epochs, own, outside, rest)
 
 
-def space_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
-    """What the recipe's own rules refuse at the corners of the space, each sentence once.
-
-    Raises:
-        RecipeProblems: the recipe has no section ``search``.
-    """
-    search, found = _search(loaded), set[str]()
-    for overrides in corners(search.parameters):
+def _refused_corners(loaded: LoadedRecipe, config: SearchConfig) -> Iterator[Problem]:
+    """What the recipe's own rules refuse at the corners of the space, each sentence once."""
+    found = set[str]()
+    for overrides in corners(config.parameters):
         try:
             trial_recipe(loaded, overrides, {})
         except RecipeProblems as refused:
@@ -96,7 +117,8 @@ def space_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
                 path = _nearest(problem.path, overrides)
                 yield Problem(
                     f"search.space.{path}",
-                    f"`search.space.{path}` allows {overrides[path]!r}, but then {problem.message}",
+                    f"`search.space.{path}` allows {shown(overrides[path])}, but then the rules "
+                    f"refuse that: {problem.message}",
                 )
 
 
@@ -104,11 +126,3 @@ def _nearest(place: str, overrides: Mapping[str, Any]) -> str:
     """The path of an override that a problem at ``place`` is about."""
     inside = [path for path in overrides if f"{place}.".startswith(f"{path}.")]
     return max(inside, key=len, default=next(iter(overrides)))
-
-
-def _search(loaded: LoadedRecipe) -> Any:
-    if loaded.recipe.search is None:
-        raise RecipeProblems.of(
-            "the recipe has no section `search`; add one with `space`, the ranges to explore"
-        )
-    return loaded.recipe.search

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,7 +118,8 @@ def read_study(folder: Path) -> StudyReport:
         OSError: there is none.
         ValueError: it is damaged, or of another version.
     """
-    report = _REPORT.validate_json((folder / STUDY).read_bytes())
-    winners = tuple(replace(w, recipe=str(folder / Path(w.recipe).name)) for w in report.winners)
-    artifacts = {name: str(folder / name) for name in report.artifacts}
-    return replace(report, winners=winners, artifacts=artifacts)
+    stored = json.loads((folder / STUDY).read_bytes())
+    for winner in stored["winners"]:
+        winner["recipe"] = str(folder / Path(winner["recipe"]).name)
+    stored["artifacts"] = {name: str(folder / name) for name in stored["artifacts"]}
+    return _REPORT.validate_json(json.dumps(stored))

@@ -1,4 +1,4 @@
-"""What a study asks of a session: to judge a student before it is trained, and to train it."""
+"""What a study asks of a session: to check a student before it is trained, and to train it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.deep_check.untrained_student import untrained_student
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.session import Session
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import Store
-from orchestrator.planning.fingerprint import model_fingerprint
 from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.planning.trials import trial_recipe
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.latency import latency_of
-from search.explore import Judgement, Observer, Overrides
+from search.explore import Observer, Overrides, TrialCheck
 from students.evaluation import metrics
 from students.events import Committed, EpochReport, Event
-from students.models.build import build_network
 from students.models.profile import costs
 from students.specs import StageOutput
 from students.storage.outcome import VALIDATION, CurvePoint
@@ -47,7 +46,7 @@ class TrialObjective:
     counts: TrialCounts = field(default_factory=lambda: TrialCounts())
     _planned: dict[str, Graph] = field(default_factory=dict)
 
-    def recipe(self, overrides: Overrides) -> LoadedRecipe:
+    def trial(self, overrides: Overrides) -> LoadedRecipe:
         """The recipe of a trial.
 
         Raises:
@@ -62,26 +61,25 @@ class TrialObjective:
             RecipeProblems: everything that is wrong with it.
         """
         store = self.session.store
-        graph, data = checked_plan(self.recipe(overrides), store, repeats=repeats, data=self.data)
+        graph, data = checked_plan(self.trial(overrides), store, repeats=repeats, data=self.data)
         self.session.keep(data)
         return graph
 
-    def judge(self, overrides: Overrides) -> Judgement:
+    def check(self, overrides: Overrides) -> TrialCheck:
         """What a student costs, or why it cannot be trained; nothing is trained for that."""
         try:
-            trial = self.recipe(overrides)
+            trial = self.trial(overrides)
             graph = self.graph(overrides)
         except RecipeProblems as refused:
-            return Judgement(tuple(problem.message for problem in refused.problems))
+            return TrialCheck(tuple(problem.message for problem in refused.problems))
         self._planned[_key(overrides)] = replace(graph, tests=False)
-        model, data = trial.recipe.student.model, self.session.transfer_set(graph.data)
-        network = build_network(model, data, trial.folder, path="student").eval()
+        data = self.session.transfer_set(graph.data)
+        network, fingerprint = untrained_student(trial, graph, data)
         found: dict[str, float] = dict(vars(costs(network, data.shape)))
         if self.latency:
-            fingerprint = model_fingerprint(model, graph.data)
             store, quiet = self.session.store, self.session.quiet
             found["latency_ms"] = latency_of(network, fingerprint, store, data, quiet)["1"]
-        return Judgement(costs=found)
+        return TrialCheck(costs=found)
 
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
         """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
@@ -160,7 +158,7 @@ class TrialWatcher:
     def on_failure(self, stage: Stage, sentence: str) -> None:
         """Passes nothing on: the session tries again."""
 
-    def on_choice(self, choice: Choice, decision: Decision) -> None:
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
         """Passes nothing on."""
 
     def on_event(self, stage: Stage, event: Event) -> None:

@@ -53,7 +53,7 @@ class WinnerTraining:
         own = student_of(done)
         fresh = [student_of(done, repeat) for repeat in range(1, 1 + self.repeats)]
         recipe = self.folder / f"best-{trial.number}.yaml"
-        text = dump_yaml(printable(self.objective.recipe(trial.overrides))).encode()
+        text = dump_yaml(printable(self.objective.trial(trial.overrides))).encode()
         write_atomically(recipe, text)
         if first:
             write_atomically(self.folder / "best.yaml", text)

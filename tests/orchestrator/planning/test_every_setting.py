@@ -26,6 +26,19 @@ from orchestrator.schedule_config import (
     Route,
     TwoStage,
 )
+from search.config import (
+    BruteForce,
+    Dominated,
+    Gp,
+    Grid,
+    Hyperband,
+    Median,
+    NoPruner,
+    Nsga2,
+    Random,
+    SearchConfig,
+    Tpe,
+)
 from students.config import EngineConfig
 from students.lr_schedule import StepDecay
 from students.models.config import Weights
@@ -73,8 +86,19 @@ CHOOSES_STAGES = {"Recipe.controls"}
 IN_THE_QUESTION_OF_A_CHOICE = {"Route.threshold"}
 """How something is chosen; ``tests/orchestrator/planning/test_greedy_route.py`` has the claim."""
 
+OF_A_STUDY = {
+    f"{kind.__name__}.{name}"
+    for kind in (
+        SearchConfig, Tpe, Nsga2, Gp, Random, Grid, BruteForce,
+        NoPruner, Hyperband, Median, Dominated,
+    )
+    for name in kind.model_fields
+}  # fmt: skip
+"""Which trials there are; the values that one draws are in its digests."""
+
 NOT_IN_A_DIGEST = (
-    ONLY_PLACES
+    OF_A_STUDY
+    | ONLY_PLACES
     | ONLY_REPORTS
     | DECIDES_WHETHER_A_RUN_GOES_ON
     | IN_THE_IDENTITY_OF_THE_DATA
@@ -115,11 +139,15 @@ EXAMPLES: Mapping[type, Mapping[str, Any]] = {
         )
     },
     Assistants: {"path": (Entry(model=Mlp(hidden=(32,))),)},
+    SearchConfig: {"space": {"student.train.epochs": {"int": [1, 2]}}},
     Route: {"anchors": 2, "teacher": "wide"},
 }
 """What a section needs that has no default."""
 
 OTHERS: Mapping[str, Any] = {
+    "SearchConfig.scores": {"nll": "minimize"},
+    "SearchConfig.limits": {"parameters": 1000.0},
+    "SearchConfig.space": {"student.train.epochs": {"int": [1, 3]}},
     "Weights.path": "other.pt",
     "Weights.key": "ema",
     "Weights.leave_out": ("fc",),

@@ -13,7 +13,6 @@ from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.schedule_config import Schedule
 
 EXAMPLE = Path(__file__).parents[3] / "recipes" / "example.yaml"
-NOT_YET = ("search=null",)
 
 
 def load(folder: Path, *overrides: str, text: str = TEMPLATE) -> LoadedRecipe:
@@ -29,15 +28,9 @@ def problems(folder: Path, *overrides: str, text: str = TEMPLATE) -> dict[str, s
     return {problem.path: problem.message for problem in found.value.problems}
 
 
-def test_example_is_refused_for_exactly_what_is_not_supported_yet() -> None:
-    with pytest.raises(RecipeProblems) as found:
-        load_recipe(EXAMPLE)
-    assert {problem.path for problem in found.value.problems} == {"search"}
-    assert all("not supported yet" in problem.message for problem in found.value.problems)
-
-
-def test_example_without_these_is_accepted_with_every_value_that_it_says() -> None:
-    recipe = load_recipe(EXAMPLE, NOT_YET).recipe
+def test_example_is_accepted_with_every_value_that_it_says() -> None:
+    recipe = load_recipe(EXAMPLE).recipe
+    assert recipe.search.scores == {"accuracy": "maximize", "parameters": "minimize"}
     assert recipe.student.objective["deep_hint"].kind == "hint"
     assert recipe.teachers["deep"].weights.path == "path/to/weights"
     assert recipe.student.train.optimizer.momentum == 0.9
@@ -56,10 +49,9 @@ def test_template_is_accepted_and_its_lists_become_tuples(tmp_path: Path) -> Non
     assert recipe.controls == ("untaught",)
 
 
-@pytest.mark.parametrize("overrides", [(), NOT_YET])
-def test_printed_recipe_is_the_same_recipe(tmp_path: Path, overrides: tuple[str, ...]) -> None:
-    text = EXAMPLE.read_text() if overrides else TEMPLATE
-    first = load(tmp_path, *overrides, text=text)
+@pytest.mark.parametrize("text", [TEMPLATE, EXAMPLE.read_text()])
+def test_printed_recipe_is_the_same_recipe(tmp_path: Path, text: str) -> None:
+    first = load(tmp_path, text=text)
     again = load(tmp_path, text=dump_yaml(printable(first)))
     assert again.recipe == first.recipe
     assert printable(again) == printable(first)
@@ -221,14 +213,15 @@ def test_all_problems_are_reported_at_once_across_every_step(tmp_path: Path) -> 
         tmp_path,
         "nothing",  # cannot be read
         "name=${env:NAME}",  # not from the environment
-        "search={trials: 3}",  # not supported yet
+        "cluster.mode=ray",  # not supported yet
         "student.train.epochs=-1",  # a wrong value
         "student.train.batch_size=65",  # a rule across sections
         "student.train.micro_batch_size=64",
         "studnt=1",  # an unknown key
     )
     assert set(found) == {
-        "nothing", "name", "search", "student.train.epochs", "student.train.batch_size", "studnt",
+        "nothing", "name", "cluster.mode", "student.train.epochs", "student.train.batch_size",
+        "studnt",
     }  # fmt: skip
 
 

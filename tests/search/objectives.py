@@ -1,0 +1,78 @@
+"""Objectives that train nothing, for tests of how a study explores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from search.config import SearchConfig
+from search.explore import Observer, TrialCheck, explore
+from search.study import open_storage, open_study
+from search.trials import Asked, Known
+
+SPACE = {"x": {"float": [0.0, 1.0]}, "w": {"int": [1, 50], "log": True}}
+EPOCHS = 5
+
+
+def config(**settings: Any) -> SearchConfig:
+    """A section with a space of two numbers."""
+    return SearchConfig.model_validate({"trials": 12, "parallel": 3, "space": SPACE, **settings})
+
+
+@dataclass
+class Quadratic:
+    """Best at x = 0.3; is killed after so many epochs of all trials together, and records what was
+    evaluated."""
+
+    killed_after: int | None = None
+    evaluated: list[int] = field(default_factory=list)
+    epochs: int = 0
+
+    def check(self, overrides: Mapping[str, Any]) -> TrialCheck:
+        return TrialCheck(costs={"parameters": 100.0 * overrides["w"]})
+
+    def evaluate(
+        self, number: int, overrides: Mapping[str, Any], observe: Observer
+    ) -> Mapping[str, float]:
+        self.evaluated.append(number)
+        best = 1.0 - (overrides["x"] - 0.3) ** 2
+        for epoch in range(1, EPOCHS + 1):
+            self.epochs += 1
+            if self.epochs == self.killed_after:
+                raise KeyboardInterrupt
+            observe(epoch, {"accuracy": best * epoch / EPOCHS, "nll": 1.0 / epoch})
+        return {"accuracy": best, "nll": 1.0 / EPOCHS}
+
+
+@dataclass
+class Recorder:
+    """Watches a study."""
+
+    finished: list[Known] = field(default_factory=list)
+
+    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+        pass
+
+    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+        pass
+
+    def on_finish(self, trial: Known) -> None:
+        self.finished.append(trial)
+
+
+def run(file: Path, section: SearchConfig, objective: Any, **asked: Any) -> list[Known]:
+    """Runs what is left of the study in ``file``."""
+    storage = open_storage(f"sqlite:///{file}")
+    stored = open_study(storage, "study", section, {"space": section.space}, new=False)
+    whole = Asked("study", section, 7, EPOCHS, **asked)
+    return explore(whole, stored, objective, Recorder())
+
+
+def history(trials: list[Known]) -> list[Any]:
+    """What an undisturbed study must have in common with one that was killed."""
+    return [
+        (trial.number, trial.frozen.params, trial.frozen.values, trial.result.state.name)
+        for trial in trials
+    ]
