@@ -45,14 +45,14 @@ def test_the_object_has_the_keys_that_the_contract_names(finished: Finished) -> 
     }  # fmt: skip
     beside = {"ensemble", "controls", "curves", "soft_targets", "omitted", "teaching"} | {
         "teacher_weights", "terms", "format", "remarks", "failures", "assistants", "generations",
-        "generations_ensemble", "route", "route_choices",
+        "generations_ensemble", "route", "route_choices", "choice", "first_stage",
     }  # fmt: skip
     assert set(finished.object) == contract | beside
     assert (finished.object["name"], finished.object["outcome"]) == ("small", "done")
     assert finished.object["students"] == {}
     assert set(finished.object["teachers"]) == {"wide", "deep"}
     for stage in finished.object["stages"]:
-        assert set(stage) == {"name", "digest", "ran", "seconds"}
+        assert set(stage) == {"name", "digest", "ran", "seconds", "needs"}
     assert [stage["name"] for stage in finished.object["stages"]] == STAGES
 
 
