@@ -101,6 +101,8 @@ class RunTracking:
         tags = {"stillhouse.repeat": str(stage.repeat), **lineage(self._graph)}
         for ref in stage.teachers:
             tags[f"stillhouse.teacher.{ref.name}"] = ref.stage
+            if ref.output.is_anchor:
+                tags[f"stillhouse.anchor.{ref.name}"] = str(ref.output.epochs)
         for student in stage.cohort:
             if isinstance(student.weights, StageOutput):
                 tags["stillhouse.starts_from"] = student.weights.stage

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from orchestrator.cli import main
 from orchestrator.home.store import Store
 from students.specs import StageOutput
-from tests.running import Finished, copy_of, finished, undisturbed
+from tests.faults import fault, planned
+from tests.running import IN_PROCESS, Finished, copy_of, finished, undisturbed
 
 FIVE = "teachers.wide.train.epochs=5"
 
@@ -110,3 +113,39 @@ def test_greedy_anchors_are_chosen_once_and_reported(
     again = finished(followed.folder, home, FIVE, greedy, "controls=[untaught]")
     assert again.ran() == []
     assert again.object["route_choices"] == choices
+
+
+def test_an_anchor_near_chance_teaches_though_its_teacher_would_not_pass(
+    followed: Finished, tmp_path: Path
+) -> None:
+    """Its learning rate rises from almost nothing, so after one epoch it is hardly trained."""
+    slow = ("teachers.wide.train.epochs=5", "teachers.wide.train.lr_schedule.warmup=4.9")
+    slow += ("teachers.wide.train.optimizer.lr=1e-5", "teachers.deep=null", "controls=[]")
+    home = copy_of(followed.home, tmp_path)
+    early = finished(followed.folder, home, *slow, route(epochs=[1]))
+    assert early.object["teachers"]["wide"]["test"]["accuracy"] < 0.2
+    assert early.object["teaching"]["teachers"]["wide"]["verdict"] == "passed"
+    refused = run(followed.folder, home, *slow, "teachers.wide.train.stop_epoch=1")
+    assert refused.exit_code == 2
+    assert "chance alone gives" in refused.output, "the same weights, as a finished teacher"
+
+
+def test_an_interrupted_route_ends_with_the_same_student(
+    followed: Finished, tmp_path: Path
+) -> None:
+    gone = [followed.digests()[name] for name in ("route.1", "route.2", "student")]
+    home = copy_of(followed.home, tmp_path, without=gone)
+    same = (FIVE, route(epochs=[1, 3, 5]), "controls=[untaught]")
+    with planned(tmp_path, fault("student", 6, "interrupt")):
+        assert run(followed.folder, home, *same).exit_code == 130
+    again = finished(followed.folder, home, *same)
+    assert again.ran() == ["route.1", "route.2", "student"]
+    for name in ("1", "2"):
+        assert again.object["route"][name] == followed.object["route"][name]
+    assert again.object["student"] == followed.object["student"]
+
+
+def run(folder: Path, home: Path, *arguments: str) -> Result:
+    """The command, however it ends."""
+    command = ["--home", str(home), "run", str(folder / "recipe.yaml"), *IN_PROCESS, *arguments]
+    return CliRunner().invoke(main, command)
