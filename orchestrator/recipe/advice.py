@@ -8,6 +8,7 @@ from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed
 from orchestrator.recipe.rules.training import objectives
 from orchestrator.recipe.unusual_numbers import unusual_numbers
+from orchestrator.schedule_config import Route
 from students.objectives.term import learns_from_teachers
 from students.transfer_sets.config import ImageFolder
 from teachers.config import TeacherConfig
@@ -21,6 +22,7 @@ def notes(recipe: Recipe, classes: int | None = None) -> tuple[str, ...]:
         *_test_folder(recipe),
         *_own_model(recipe),
         *_one_candidate(recipe),
+        *_beside_the_route(recipe),
         *_without_gradient(recipe, classes),
         *unusual_numbers(recipe),
         *_weight_schedules(recipe),
@@ -69,6 +71,19 @@ def _one_candidate(recipe: Recipe) -> Iterator[str]:
         yield (
             "`schedule.candidates` has one model, which is taken whatever its accuracy: as "
             "`schedule.path` it would be the same assistant."
+        )
+
+
+def _beside_the_route(recipe: Recipe) -> Iterator[str]:
+    schedule = recipe.schedule
+    if not isinstance(schedule, Route):
+        return
+    followed = schedule.teacher_of(recipe.teachers)
+    if others := [name for name in recipe.teachers if name != followed]:
+        verb = "is" if len(others) == 1 else "are"
+        yield (
+            f"The student follows the training of '{followed}' alone: {listed(others)} {verb} only "
+            "in the ensemble's figures and the controls."
         )
 
 

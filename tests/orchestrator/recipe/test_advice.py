@@ -109,3 +109,10 @@ def test_an_assistant_that_is_the_students_own_model_is_noted(tmp_path: Path) ->
     student = small.loaded(tmp_path).recipe.student.model.model_dump(mode="json")
     path = f"schedule={{kind: assistants, path: [{student}]}}".replace("None", "null")
     assert noted(tmp_path, path).startswith("`schedule.path.0` is the student's own model")
+
+
+def test_teachers_that_have_no_part_in_a_route_are_noted(tmp_path: Path) -> None:
+    along = "schedule={kind: route, teacher: wide, anchors: 2}"
+    said = noted(tmp_path, along)
+    assert said.startswith("The student follows the training of 'wide' alone: deep is only in")
+    assert not noted(tmp_path, along, "teachers.deep=null")
