@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from search.pruners import Pruning
 from search.study import StoredStudy
 from search.trials import OVERRIDES, Asked, Known, Result, constraints, finish, propose
 
+_SECONDS_BETWEEN_LOOKS = 0.2
 _MOST_ALIKE = 3
 """Failures in a row with one cause that end a study."""
 
@@ -32,10 +33,12 @@ Observer = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class TrialCheck:
-    """What is known of a student before it is trained: why it is refused, or what it costs."""
+    """What is known of a student before it is trained: why it is refused, or what it costs; and
+    what else is stored with the trial, as plain data."""
 
     problems: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Objective(Protocol):
@@ -46,6 +49,9 @@ class Objective(Protocol):
 
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
         """Trains a student and gives its scores; what ``observe`` raises ends it."""
+
+    def cancel(self) -> None:
+        """Ends what is evaluated now, which raises ``KeyboardInterrupt`` there."""
 
 
 class Watcher(Protocol):
@@ -107,17 +113,18 @@ class _Batch:
         refused = {number: self._refusal(each) for number, each in checked.items()}
         threads = ThreadPoolExecutor(max(1, self.asked.config.parallel), "trial")
         futures: dict[int, Future[Result]] = {
-            number: threads.submit(self._evaluate, number, each, checked[number].costs)
+            number: threads.submit(self._evaluate, number, each, checked[number])
             for number, each in proposals.items()
             if refused[number] is None
         }
         try:
             for number in proposals:
-                yield number, refused[number] or futures[number].result()
+                yield number, refused[number] or _wait_for(futures[number])
+        except BaseException:  # Also where the study ends before the next one is asked for.
+            self.objective.cancel()
+            raise
         finally:
-            for future in futures.values():
-                future.cancel()
-            threads.shutdown()
+            threads.shutdown(cancel_futures=True)
 
     def _refusal(self, checked: TrialCheck) -> Result | None:
         """What comes of a trial that is not worth a second of training; none if it is."""
@@ -134,8 +141,8 @@ class _Batch:
             return Result(TrialState.PRUNED, checked.costs, reason="; ".join(broken))
         return None
 
-    def _evaluate(self, number: int, proposal: FrozenTrial, costs: Mapping[str, float]) -> Result:
-        asked, overrides = self.asked, proposal.user_attrs[OVERRIDES]
+    def _evaluate(self, number: int, proposal: FrozenTrial, check: TrialCheck) -> Result:
+        asked, overrides, costs = self.asked, proposal.user_attrs[OVERRIDES], check.costs
         pruning = Pruning(asked, self.earlier, number, proposal, costs)
         curve: dict[int, Mapping[str, float]] = {}
         single = next(iter(asked.config.scores)) if len(asked.config.scores) == 1 else None
@@ -164,7 +171,15 @@ class _Batch:
             result = Result(TrialState.PRUNED, {**costs, **last}, curve, reason=str(pruned))
         except Exception as error:  # noqa: BLE001 - it is stored with the trial.
             result = Result(TrialState.FAIL, costs, curve, reason=_sentence(error))
-        return replace(result, seconds=time.monotonic() - began, rungs=pruning.rungs)
+        seconds = time.monotonic() - began
+        return replace(result, seconds=seconds, rungs=pruning.rungs, record=check.record)
+
+
+def _wait_for(future: Future[Result]) -> Result:
+    # In short waits: a signal that another thread receives does not end one without a limit.
+    while not future.done():
+        wait([future], _SECONDS_BETWEEN_LOOKS)
+    return future.result()
 
 
 def _sentence(error: Exception) -> str:

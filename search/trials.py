@@ -24,7 +24,7 @@ OVERRIDES, RESULT = "overrides", "result"
 @dataclass(frozen=True)
 class Result:
     """What came of a trial: its scores by name, its curve, why it was ended or has failed;
-    ``rungs`` are what a pruner has recorded."""
+    ``rungs`` are what a pruner has recorded, ``record`` what its caller has."""
 
     state: TrialState
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -32,6 +32,7 @@ class Result:
     seconds: float = 0.0
     reason: str | None = None
     rungs: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +22,7 @@ from orchestrator.home.process_lock import is_locked
 from orchestrator.home.run_finder import StoredRun, find_runs
 from orchestrator.home.run_status import runs_lock
 from orchestrator.home.store import Store, StoredStage
+from orchestrator.home.study_stages import stages_of_studies
 from orchestrator.planning.digest import LENGTH
 from students.storage.outcome import read_outcomes
 
@@ -81,7 +82,8 @@ class DiskUsage:
 
 def plan_cleaning(home: Path, *, everything: bool) -> CleaningPlan:
     """Finds what of ``home`` can be deleted: the caches, the checkpoints of finished stages, and
-    the stages that no run's report names, or, with ``everything``, all that no run is using.
+    the stages that no run's report names and no study keeps, or, with ``everything``, all that no
+    run and no study is using.
     """
     home = home.resolve()
     runs = find_runs(home)
@@ -91,6 +93,10 @@ def plan_cleaning(home: Path, *, everything: bool) -> CleaningPlan:
         found.append(_link(home / "stages"))
     else:
         named, used = _by_stage(runs.runs), _by_stage(busy)
+        for study in stages_of_studies(home):
+            named |= dict.fromkeys(study.digests, study.title)
+            if study.running:
+                used |= dict.fromkeys(study.digests, study.title)
         for stage in Store(home).stages():
             found += _of_stage(stage, named, used, everything)
     return CleaningPlan(
@@ -121,6 +127,17 @@ def delete(
     for item in gone:
         _delete(_aside(item.path))
     return gone, kept
+
+
+def delete_stages(home: Path, digests: Collection[str]) -> None:
+    """Deletes stages that no run's report names, no study keeps and no process is working on.
+
+    Raises:
+        OSError: one cannot be deleted.
+    """
+    removable = plan_cleaning(home, everything=False).removable
+    mine = [item for item in removable if item.kind == "stages" and item.path.name in digests]
+    delete(home, mine, everything=False)
 
 
 def _by_stage(runs: Sequence[StoredRun]) -> dict[str, str]:

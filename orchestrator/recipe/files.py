@@ -5,15 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from orchestrator.recipe.loading import LoadedRecipe
+from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.recipe.message_text import dotted
+from orchestrator.recipe.overrides import find_value
 from students.custom_code import file_of
 from students.models.config import Weights
 from students.models.weights_format import path_problem
 from students.transfer_sets.config import ImageFolder
 from students.transfer_sets.identity import root_of
 from students.transfer_sets.image_folder import existing, visible
+
+
+def printable_anywhere(loaded: LoadedRecipe) -> dict[str, Any]:
+    """The recipe with all its defaults, as plain values, that means the same files when it lies in
+    another folder."""
+    plain = printable(loaded)
+    settings = [(plain["transfer_set"], "root"), (plain["transfer_set"], "source")]
+    for place in loaded.recipe.models:
+        # Entries of a schedule may be models alone, or take all but their model from the student.
+        model = find_value(plain, f"{place}.model") or {}
+        weights = find_value(plain, f"{place}.weights")
+        settings += [(model, "source"), (weights if isinstance(weights, dict) else {}, "path")]
+    for section, name in settings:
+        text = section.get(name, "")
+        if text and not text.startswith(("~", "/", "${env:")):
+            section[name] = str(loaded.folder / text)
+    return plain
 
 
 def missing_files(loaded: LoadedRecipe) -> Iterator[str]:

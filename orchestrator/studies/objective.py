@@ -12,7 +12,7 @@ from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.deep_check.untrained_student import untrained_student
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.graph_run import GraphResult
-from orchestrator.execution.session import Session
+from orchestrator.execution.session import GraphFuture, Session
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import Store
@@ -45,6 +45,7 @@ class TrialObjective:
     latency: bool
     counts: TrialCounts = field(default_factory=lambda: TrialCounts())
     _planned: dict[str, Graph] = field(default_factory=dict)
+    _under_way: list[GraphFuture] = field(default_factory=list)
 
     def trial(self, overrides: Overrides) -> LoadedRecipe:
         """The recipe of a trial.
@@ -79,7 +80,8 @@ class TrialObjective:
         if self.latency:
             store, quiet = self.session.store, self.session.quiet
             found["latency_ms"] = latency_of(network, fingerprint, store, data, quiet)["1"]
-        return TrialCheck(costs=found)
+        stages = {stage.title: stage.digest for stage in graph.stages}
+        return TrialCheck(costs=found, record={"stages": stages})
 
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
         """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
@@ -87,10 +89,12 @@ class TrialObjective:
         graph = self._planned.pop(_key(overrides))
         watcher = TrialWatcher(self.session.store, observe)
         future = self.session.submit(graph, watcher)
+        self._under_way.append(future)
         try:
             done = future.result()
         finally:
             future.cancel()
+            self._under_way.remove(future)
         self.counts.add(done)
         student = student_of(done)
         [(name, _)] = student.outcomes.items()
@@ -101,6 +105,11 @@ class TrialObjective:
             "accuracy": metrics.accuracy(logits, targets),
             "nll": metrics.negative_log_likelihood(logits, targets),
         }
+
+    def cancel(self) -> None:
+        """Ends the trials that are trained now; they resume from their last checkpoint."""
+        for future in tuple(self._under_way):
+            future.cancel()
 
 
 def student_of(done: GraphResult, repeat: int = 0) -> StageResult:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import filelock
 from rich.console import Console
 
 from orchestrator.deep_check.deep_check import checked_plan
-from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.session import Session
+from orchestrator.home.cleaning import delete_stages
+from orchestrator.home.process_lock import hold_lock
+from orchestrator.home.study_stages import LOCK, keep_stages
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.trials import Space, numbers_for_auto, read_space, trial_recipe
 from orchestrator.recipe.loading import LoadedRecipe
@@ -33,6 +35,8 @@ from orchestrator.tracking.tracker import flatten
 from search.explore import explore
 from search.study import StoredStudy, foreign_trials, open_storage, open_study
 from search.trials import Asked, Known
+
+STUDENT = "student"
 
 
 @dataclass(frozen=True)
@@ -67,23 +71,63 @@ def run_study(
     latency = "latency_ms" in {*space.config.scores, *space.config.limits}
     objective = TrialObjective(loaded, session, data, numbers, latency)
     with ExitStack() as stack:
-        study = stack.enter_context(_open(space, graph, objective, new=new))
+        study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
         progress = stack.enter_context(StudyProgress(console, study.asked))
         try:
             session.begin(graph)
-            known = explore(study.asked, study.stored, study.objective, progress)
-            winners, _ = _train_winners(study, known, progress)
+            watcher = _Keeping(study.folder, progress, {stage.digest for stage in graph.stages})
+            known = explore(study.asked, study.stored, objective, watcher)
+            winners, stages = _train_winners(study, known, progress)
         except BaseException as error:
             outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             write_study(study.folder, _report(study, study.stored.known(), (), outcome, began))
             raise
         report = _report(study, known, winners, "done", began)
         write_study(study.folder, report)
+        _delete_losers(study, known, {stage.digest for stage in graph.stages} | stages)
     return report
 
 
+@dataclass
+class _Keeping:
+    """Passes on what happens in a study, and records the stages that its trials use meanwhile."""
+
+    folder: Path
+    progress: StudyProgress
+    stages: set[str]
+
+    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+        """Passes it on."""
+        self.progress.on_begin(number, overrides)
+
+    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+        """Passes it on."""
+        self.progress.on_epoch(number, epoch, scores)
+
+    def on_finish(self, trial: Known) -> None:
+        """Keeps the trial's stages."""
+        self.stages.update(trial.result.record.get("stages", {}).values())
+        keep_stages(self.folder, self.stages)
+        self.progress.on_finish(trial)
+
+
+def _delete_losers(study: Study, known: Sequence[Known], kept: set[str]) -> None:
+    """Deletes the students of all trials but those of the front, unless something else keeps
+    them."""
+    keep_stages(study.folder, kept)
+    students = {
+        digest
+        for trial in known
+        for title, digest in trial.result.record.get("stages", {}).items()
+        if title == STUDENT
+    }
+    delete_stages(study.objective.session.store.home, students - kept)
+
+
 @contextmanager
-def _open(space: Space, graph: Graph, objective: TrialObjective, *, new: bool) -> Iterator[Study]:
+def _open(
+    space: Space, graph: Graph, objective: TrialObjective, *, new: bool, say: Callable[[str], None]
+) -> Iterator[Study]:
     """Opens the study, which no other process of this home may run meanwhile."""
     config, home = space.config, objective.session.store.home
     storage = open_storage(config.storage or f"sqlite:///{home / 'study.db'}")
@@ -99,7 +143,11 @@ def _open(space: Space, graph: Graph, objective: TrialObjective, *, new: bool) -
         asked = replace(asked, foreign=foreign_trials(storage, config.from_, asked))
     folder = home / "studies" / stored.name
     folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".lock"):
+
+    def on_wait() -> None:
+        say(f"study '{stored.name}': another process is running it; waiting for it")
+
+    with hold_lock(folder / LOCK, threading.Event(), on_wait):
         yield Study(space, asked, stored, folder, objective)
 
 
@@ -116,13 +164,14 @@ def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
 
 def _train_winners(
     study: Study, known: Sequence[Known], progress: StudyProgress
-) -> tuple[tuple[Winner, ...], list[GraphResult]]:
+) -> tuple[tuple[Winner, ...], set[str]]:
+    """The winners, and the digests of their stages."""
     front = [known[number] for number in study.stored.front()]
     training = WinnerTraining(study.objective, study.asked.config.repeats, study.folder)
-    winners, stages = [], []
+    winners, stages = [], set[str]()
     for winner, done in training.winners(front, progress.on_winner):
         winners.append(winner)
-        stages.append(done)
+        stages |= {stage.digest for stage in done.graph.stages}
     return tuple(winners), stages
 
 

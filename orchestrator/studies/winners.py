@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.execution.stored_predictions import StoredPredictions
-from orchestrator.recipe.loading import printable
+from orchestrator.recipe.files import printable_anywhere
 from orchestrator.recipe.yaml_values import dump_yaml
 from orchestrator.report.compare_seeds import spread
 from orchestrator.results.study_report import TestFigures, Winner
@@ -53,7 +53,7 @@ class WinnerTraining:
         own = student_of(done)
         fresh = [student_of(done, repeat) for repeat in range(1, 1 + self.repeats)]
         recipe = self.folder / f"best-{trial.number}.yaml"
-        text = dump_yaml(printable(self.objective.trial(trial.overrides))).encode()
+        text = dump_yaml(printable_anywhere(self.objective.trial(trial.overrides))).encode()
         write_atomically(recipe, text)
         if first:
             write_atomically(self.folder / "best.yaml", text)

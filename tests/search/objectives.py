@@ -33,6 +33,9 @@ class Quadratic:
     def check(self, overrides: Mapping[str, Any]) -> TrialCheck:
         return TrialCheck(costs={"parameters": 100.0 * overrides["w"]})
 
+    def cancel(self) -> None:
+        pass
+
     def evaluate(
         self, number: int, overrides: Mapping[str, Any], observe: Observer
     ) -> Mapping[str, float]:

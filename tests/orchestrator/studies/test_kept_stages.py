@@ -1,0 +1,63 @@
+"""Of a study's stages those of its front stay, and what something else keeps."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrator.execution.session import Session
+from orchestrator.home.cleaning import plan_cleaning
+from orchestrator.home.study_stages import stages_of_studies
+from orchestrator.results.study_report import StudyReport
+from orchestrator.studies.run_study import run_study
+from tests import small
+from tests.running import IN_PROCESS, finished
+
+SEARCH = (
+    "search={trials: 4, repeats: 1, sampler: random, scores: {accuracy: maximize}, "
+    "space: {student.train.optimizer.lr: {float: [0.001, 0.2], log: true}}}"
+)
+NUMBERS = (*IN_PROCESS, "teachers.wide.precision=fp32", "teachers.deep.precision=fp32")
+"""What a trial has where the recipe says auto."""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyReport]:
+    """A study in a home in which a run with the learning rate of trial 0 was before."""
+    folder = tmp_path_factory.mktemp("study")
+    small.written(folder)
+    home = folder / "home"
+    finished(folder, home, *NUMBERS, "controls=[]")
+    loaded = small.loaded(folder, *NUMBERS, SEARCH)
+    with Session(home, loaded.recipe.cluster) as session:
+        report = run_study(loaded, session, new=False, console=Console(file=io.StringIO()))
+    return home, report
+
+
+def test_the_students_of_trials_off_the_front_are_deleted(
+    study: tuple[Path, StudyReport],
+) -> None:
+    home, report = study
+    kept = {path.name for path in (home / "stages").iterdir() if path.is_dir()}
+    (of_study,) = stages_of_studies(home)
+    assert of_study.digests <= kept
+    assert len(report.trials) == 4
+    # Two teachers; the winner on its own seed and on a fresh one; the run's student.
+    assert len(kept) == 2 + 2 + (report.front != (0,))
+
+
+def test_a_student_that_a_run_names_stays(study: tuple[Path, StudyReport]) -> None:
+    home, _ = study
+    assert finished(home.parent, home, *NUMBERS, "controls=[]").ran() == []
+
+
+def test_clean_keeps_what_a_study_keeps(study: tuple[Path, StudyReport]) -> None:
+    home, _ = study
+    (of_study,) = stages_of_studies(home)
+    removable = {item.path.name for item in plan_cleaning(home, everything=False).removable}
+    assert not removable & of_study.digests
+    everything = {item.path.name for item in plan_cleaning(home, everything=True).removable}
+    assert of_study.digests <= everything, "--all asks for it"
