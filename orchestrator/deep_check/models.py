@@ -19,6 +19,10 @@ from students.models.weights import WeightsSummary, check_weights_header
 from students.transfer_sets.transfer_set import TransferSet
 from teachers.config import TeacherConfig
 
+_PROBED: dict[tuple[object, ...], nn.Module] = {}
+"""Skeletons that have passed, which nothing changes: a study's trials have teachers in common."""
+_MOST_PROBED = 64
+
 
 @dataclass
 class CheckedModels:
@@ -75,13 +79,22 @@ def _first_stage(recipe: Recipe, data: TransferSet, folder: Path) -> Iterator[Pr
 def _probe_model(
     owner: TeacherConfig | StudentConfig, data: TransferSet, folder: Path
 ) -> nn.Module:
-    model = probe(
-        owner.model,
-        input_shape=data.shape,
-        classes=_outputs(owner, data.classes),
-        folder=folder,
-        trained_on=None if owner.train is None else owner.train.micro,
-    )
+    classes = _outputs(owner, data.classes)
+    trained_on = None if owner.train is None else owner.train.micro
+    key = (owner.model.model_dump_json(), data.shape, classes, trained_on)
+    model = _PROBED.get(key)
+    if model is None:
+        model = probe(
+            owner.model,
+            input_shape=data.shape,
+            classes=classes,
+            folder=folder,
+            trained_on=trained_on,
+        )
+        if owner.model.custom_source is None:  # What a file of code builds may change.
+            _PROBED[key] = model
+        if len(_PROBED) > _MOST_PROBED:
+            del _PROBED[next(iter(_PROBED))]
     Preprocess(owner.model.preprocessing, mean=data.mean, std=data.std)
     return model
 

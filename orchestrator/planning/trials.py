@@ -13,6 +13,7 @@ from orchestrator.planning.thread_allocation import resolve
 from orchestrator.recipe.loading import LoadedRecipe, printable, with_values
 from orchestrator.recipe.message_text import shown
 from orchestrator.recipe.overrides import find_value
+from orchestrator.schedule_config import Entry, FirstStage, TwoStage
 from search.config import SearchConfig
 from search.space import corners, find
 
@@ -48,7 +49,10 @@ def _autos(recipe: Recipe, numbers: Mapping[str, Any]) -> Iterator[tuple[str, An
             yield f"teachers.{name}.precision", PRECISION
         if teacher.train is not None and teacher.train.threads == "auto":
             yield f"teachers.{name}.train.threads", own
-    for place, entry in recipe.schedule.entries.items():
+    entries: dict[str, Entry | FirstStage] = dict(recipe.schedule.entries)
+    if isinstance(recipe.schedule, TwoStage):
+        entries["schedule.first"] = recipe.schedule.first
+    for place, entry in entries.items():
         if entry.train is not None and entry.train.threads == "auto":
             yield f"{place}.train.threads", own
     if recipe.student.train.threads == "auto":

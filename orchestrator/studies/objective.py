@@ -55,14 +55,14 @@ class TrialObjective:
         """
         return trial_recipe(self.loaded, overrides, self.numbers)
 
-    def graph(self, overrides: Overrides, *, repeats: int = 1) -> Graph:
-        """The stages of a trial, deeply checked.
+    def graph(self, trial: LoadedRecipe, *, repeats: int = 1) -> Graph:
+        """The stages of a trial's recipe, deeply checked.
 
         Raises:
             RecipeProblems: everything that is wrong with it.
         """
         store = self.session.store
-        graph, data = checked_plan(self.trial(overrides), store, repeats=repeats, data=self.data)
+        graph, data = checked_plan(trial, store, repeats=repeats, data=self.data)
         self.session.keep(data)
         return graph
 
@@ -70,7 +70,7 @@ class TrialObjective:
         """What a student costs, or why it cannot be trained; nothing is trained for that."""
         try:
             trial = self.trial(overrides)
-            graph = self.graph(overrides)
+            graph = self.graph(trial)
         except RecipeProblems as refused:
             return TrialCheck(tuple(problem.message for problem in refused.problems))
         self._planned[_key(overrides)] = replace(graph, tests=False)
@@ -86,7 +86,7 @@ class TrialObjective:
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
         """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
         validation part."""
-        graph = self._planned.pop(_key(overrides))
+        graph = self.take_plan(overrides)
         watcher = TrialWatcher(self.session.store, observe)
         future = self.session.submit(graph, watcher)
         self._under_way.append(future)
@@ -105,6 +105,10 @@ class TrialObjective:
             "accuracy": metrics.accuracy(logits, targets),
             "nll": metrics.negative_log_likelihood(logits, targets),
         }
+
+    def take_plan(self, overrides: Overrides) -> Graph:
+        """The graph of a trial that was checked, once."""
+        return self._planned.pop(_key(overrides))
 
     def cancel(self) -> None:
         """Ends the trials that are trained now; they resume from their last checkpoint."""

@@ -36,7 +36,9 @@ class WinnerTraining:
         """Each winner of ``front``, as soon as it is trained, with its stages."""
         session = self.objective.session
         graphs = {
-            trial.number: self.objective.graph(trial.overrides, repeats=1 + self.repeats)
+            trial.number: self.objective.graph(
+                self.objective.trial(trial.overrides), repeats=1 + self.repeats
+            )
             for trial in front
         }
         futures = {number: session.submit(graph) for number, graph in graphs.items()}

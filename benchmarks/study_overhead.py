@@ -1,0 +1,104 @@
+"""Measures what a trial costs beside its training, as the number of trials grows.
+
+    python -m benchmarks.study_overhead [--trials 500] [--parallel 2]
+
+A study of the digits recipe in which nothing is trained: each trial is proposed by TPE from all
+finished ones, checked, planned and stored, and its scores follow from what was drawn. Printed are
+the median seconds of a trial and the driver's memory after each tenth of the study.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import stillhouse
+from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.planning.trials import numbers_for_auto, read_space, trial_recipe
+from orchestrator.studies.objective import TrialObjective
+from search.explore import Observer, Overrides, explore
+from search.study import open_storage, open_study
+from search.trials import Asked, Known
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "digits.yaml"
+SPACE = (
+    "{student.train.optimizer.lr: {float: [0.001, 0.2], log: true}, "
+    "ensemble.temperature: {float: [1.0, 20.0], log: true}, "
+    "student.objective.soft_targets.weight: {float: [0.0, 1.0]}, "
+    "schedule: {choice: {direct: offline, "
+    "by_one: {kind: assistants, path: [{kind: mlp, hidden: [{int: [32, 128]}]}]}}}}"
+)
+PARTS = 10
+
+
+class Stub(TrialObjective):
+    """Trains nothing."""
+
+    def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
+        """Scores that follow from what was drawn."""
+        self.take_plan(overrides)
+        weight = overrides["student.objective.soft_targets.weight"]
+        return {"accuracy": 1.0 - (weight - 0.7) ** 2, "nll": 0.1 + weight}
+
+
+class Meter:
+    """Notes when each trial is finished, and the memory of this process then."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.bytes: list[int] = []
+        self._last = time.perf_counter()
+
+    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+        """Notes nothing."""
+
+    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+        """Notes nothing."""
+
+    def on_finish(self, trial: Known) -> None:
+        """Notes the seconds since the last trial."""
+        now = time.perf_counter()
+        self.seconds.append(now - self._last)
+        self.bytes.append(psutil.Process().memory_info().rss)
+        self._last = now
+
+
+def main() -> None:
+    """Prints a line for each tenth of the study."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--parallel", type=int, default=2)
+    options = parser.parse_args()
+    search = f"{{trials: {options.trials}, parallel: {options.parallel}, space: {SPACE}}}"
+    loaded = stillhouse.load_recipe(RECIPE, ["cluster.mode=in_process", f"search={search}"])
+    space, meter = read_space(loaded), Meter()
+    with tempfile.TemporaryDirectory() as home, stillhouse.Session(home) as session:
+        session.store.prepare()
+        graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
+        session.keep(data)
+        numbers = numbers_for_auto(graph, session.cores, options.parallel)
+        objective = Stub(loaded, session, data, numbers, latency=False)
+        storage = open_storage(f"sqlite:///{home}/study.db")
+        stored = open_study(storage, space.name, space.config, {}, new=False)
+        asked = Asked(stored.name, space.config, space.seed, space.epochs, own=space.own)
+        explore(asked, stored, objective, meter)
+    print(f"{'trials':>10} {'seconds/trial':>14} {'memory, MB':>11}")
+    part = max(1, options.trials // PARTS)
+    for first in range(0, options.trials, part):
+        here = slice(first, first + part)
+        seconds = statistics.fmean(meter.seconds[here])
+        print(
+            f"{first:>4}-{first + part - 1:<5} {seconds:>14.3f} "
+            f"{meter.bytes[here][-1] / 1e6:>11.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
