@@ -65,6 +65,9 @@ def read_parameter(value: Any) -> Parameter | Complement:
                 raise ValueError(
                     "has lists or sections in `categorical`; write `choice` with labels"
                 )
+            for place, each in enumerate(given):
+                if any(each == other for other in given[:place]):
+                    raise ValueError(f"has {each!r} twice in `categorical`; take one out")
             return Categorical(tuple(given))
         case "choice":
             if not isinstance(given, Mapping) or not given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,10 @@ def find(space: Space, values: Mapping[str, Any]) -> tuple[Params, tuple[str, ..
     return params, tuple(missing)
 
 
-def corners(space: Space) -> Iterator[dict[str, Any]]:
-    """The ends of each path's range beside the recipe's own values elsewhere, each choice with
-    both ends of what is inside; then all lowest and all highest together."""
+def corners(space: Space) -> dict[str, list[dict[str, Any]]]:
+    """By path, the ends of its range beside the recipe's own values elsewhere, each choice with
+    both ends of what is inside; then, under "", all lowest and all highest together."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for path, each in space.items():
         if isinstance(each, Complement):
             continue
@@ -65,15 +66,18 @@ def corners(space: Space) -> Iterator[dict[str, Any]]:
             if isinstance(given, Complement) and given.path == path
         }
         labels = each.labels if isinstance(each, Choice) else [None]
-        seen = []
-        for label in labels:
-            for end in (0, -1):
-                overrides = draw(alone, _End(end, {path: label}))
-                if overrides not in seen:
-                    seen.append(overrides)
-                    yield overrides
-    for end in (0, -1):
-        yield draw(space, _End(end, {}))
+        ends = [_End(end, {path: label}) for label in labels for end in (0, -1)]
+        found[path] = _different(draw(alone, end) for end in ends)
+    found[""] = _different(draw(space, _End(end, {})) for end in (0, -1))
+    return found
+
+
+def _different(drawn: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for each in drawn:
+        if each not in found:
+            found.append(each)
+    return found
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ class _End:
     def suggest_float(
         self, _: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        return low if self.end == 0 else high
+        if self.end == 0 or step is None:
+            return low if self.end == 0 else high
+        return low + math.floor((high - low) / step + 1e-9) * step
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         label = self.labels.get(name)

@@ -99,34 +99,36 @@ def read_space(loaded: LoadedRecipe) -> Space:
         raise RecipeProblems.of(
             "the recipe has no section `search`; add one with `space`, the ranges to explore"
         )
-    if problems := list(_refused_corners(loaded, config)):
+    trials, problems = _corners(loaded, config)
+    if problems:
         raise RecipeProblems(problems, recipe.name)
+    epochs = max(each.student.train.epochs for each in [recipe, *trials])
     plain = printable(loaded)
     own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
     rest = {name: section for name, section in plain.items() if name != "search"}
-    return Space(config, recipe.name, recipe.seed, recipe.student.train.epochs, own, outside, rest)
+    return Space(config, recipe.name, recipe.seed, epochs, own, outside, rest)
 
 
-def _refused_corners(loaded: LoadedRecipe, config: SearchConfig) -> Iterator[Problem]:
-    """What the recipe's own rules refuse at the corners of the space, each sentence once."""
-    found = set[str]()
-    for overrides in corners(config.parameters):
-        try:
-            trial_recipe(loaded, overrides, {})
-        except RecipeProblems as refused:
-            for problem in refused.problems:
-                if problem.message in found:
-                    continue
-                found.add(problem.message)
-                path = _nearest(problem.path, overrides)
-                yield Problem(
-                    f"search.space.{path}",
-                    f"`search.space.{path}` allows {shown(overrides[path])}, but then the rules "
-                    f"refuse that: {problem.message}",
-                )
-
-
-def _nearest(place: str, overrides: Mapping[str, Any]) -> str:
-    """The path of an override that a problem at ``place`` is about."""
-    inside = [path for path in overrides if f"{place}.".startswith(f"{path}.")]
-    return max(inside, key=len, default=next(iter(overrides)))
+def _corners(loaded: LoadedRecipe, config: SearchConfig) -> tuple[list[Recipe], list[Problem]]:
+    """The recipes at the corners of the space, and what the recipe's own rules refuse there, each
+    sentence once."""
+    recipes: list[Recipe] = []
+    problems: dict[str, Problem] = {}
+    for path, drawn in corners(config.parameters).items():
+        refused: dict[str, list[Mapping[str, Any]]] = {}
+        for overrides in drawn:
+            try:
+                recipes.append(trial_recipe(loaded, overrides, {}).recipe)
+            except RecipeProblems as error:
+                for message in {problem.message for problem in error.problems}:
+                    refused.setdefault(message, []).append(overrides)
+        for message, where in refused.items():
+            place = f"search.space.{path}" if path else "search.space"
+            if path and len(where) == len(drawn) > 1:
+                why = "is refused whatever is drawn for it: "
+            elif path:
+                why = f"allows {shown(where[0][path])}, but then the rules refuse that: "
+            else:
+                why = f"allows {shown(where[0])} together, but then the rules refuse that: "
+            problems.setdefault(message, Problem(place, f"`{place}` {why}{message}"))
+    return recipes, list(problems.values())

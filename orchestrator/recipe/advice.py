@@ -24,6 +24,7 @@ def notes(recipe: Recipe, classes: int | None = None) -> tuple[str, ...]:
         *_one_candidate(recipe),
         *_beside_the_route(recipe),
         *_without_gradient(recipe, classes),
+        *_search(recipe),
         *unusual_numbers(recipe),
         *_weight_schedules(recipe),
     ]
@@ -55,6 +56,21 @@ def _test_folder(recipe: Recipe) -> Iterator[str]:
             "on which nothing is chosen; the validation part is taken from "
             f"'{data.train_folder}'."
         )
+
+
+def _search(recipe: Recipe) -> Iterator[str]:
+    if recipe.search is None:
+        return
+    yield (
+        "`search` is what `stillhouse search` explores; `stillhouse run` takes the recipe's own "
+        "values."
+    )
+    for name, direction in recipe.search.scores.items():
+        if direction != ("maximize" if name == "accuracy" else "minimize"):
+            yield (
+                f"`search.scores.{name}` is '{direction}': the study looks for the worst students "
+                "by it."
+            )
 
 
 def _own_model(recipe: Recipe) -> Iterator[str]:

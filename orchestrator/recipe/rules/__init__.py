@@ -8,4 +8,5 @@ route         whose training a route follows, and where its anchors are
 ensemble      temperature, weighting, noise, gating network, bank
 class_maps    the class of each output of a teacher
 training      weights over the epochs, batches, learning rates, optimizers, engines
+search        samplers, pruners and limits of a study, and its space
 """

@@ -16,6 +16,7 @@ from orchestrator.recipe.rules.candidates import candidate_rules
 from orchestrator.recipe.rules.class_maps import class_rules
 from orchestrator.recipe.rules.ensemble import ensemble_rules
 from orchestrator.recipe.rules.route import route_rules
+from orchestrator.recipe.rules.search import search_rules
 from orchestrator.recipe.rules.teaching import teaching_rules
 from orchestrator.recipe.rules.training import training_rules
 from orchestrator.recipe.rules.transfer_set import sample_rules
@@ -28,6 +29,7 @@ RULES: tuple[Callable[[Recipe], Iterator[str]], ...] = (
     *ensemble_rules,
     *class_rules,
     *training_rules,
+    *search_rules,
 )
 
 

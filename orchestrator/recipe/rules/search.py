@@ -1,0 +1,122 @@
+"""Rules about the section ``search``: whether its parts fit each other and the recipe.
+
+What the rules of other sections say about the ends of its ranges, ``planning/trials.py`` asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from orchestrator.config import Recipe
+from orchestrator.recipe.message_text import listed, suggest
+from orchestrator.recipe.overrides import find_value
+from search.config import LEARNED, BruteForce, Dominated, Grid, NoPruner, SearchConfig
+from search.parameters import Choice, Complement, Number
+from search.space import Space, is_conditional, numbers
+
+
+def _search(recipe: Recipe) -> Iterator[str]:
+    if recipe.search is None:
+        return
+    if recipe.transfer_set.validation == "none":
+        yield (
+            "`search.scores` are of the validation part, but `transfer_set.validation` is 'none'; "
+            "give it a share"
+        )
+    space = recipe.search.parameters
+    for rule in (_complements, _nested):
+        yield from rule(space)
+    checks: tuple[Callable[[SearchConfig], Iterator[str]], ...] = (_sampler, _pruner, _limits)
+    for check in checks:
+        yield from check(recipe.search)
+
+
+def _complements(space: Space) -> Iterator[str]:
+    """A complement stands for one minus a number, which must be a share."""
+    shares = [
+        path
+        for path, each in space.items()
+        if isinstance(each, Number) and not each.whole and 0 <= each.low and each.high <= 1
+    ]
+    for path, each in space.items():
+        if not isinstance(each, Complement) or each.path in shares:
+            continue
+        there = "draws none; give it such a range"
+        if each.path not in space:
+            there = f"is not there; {suggest(each.path, shares)}"
+        yield (
+            f"`search.space.{path}` is one minus a number from 0 to 1, but "
+            f"`search.space.{each.path}` {there}"
+        )
+
+
+def _nested(space: Space) -> Iterator[str]:
+    """A path inside another one would be drawn twice, or set where nothing is."""
+    for path in space:
+        for outer in space:
+            if not path.startswith(f"{outer}."):
+                continue
+            place, parameter = path[len(outer) + 1 :], space[outer]
+            without = [
+                label
+                for label, value in (
+                    parameter.labels.items() if isinstance(parameter, Choice) else ()
+                )
+                if find_value(value, place) is None
+            ]
+            why = "which draws all of it"
+            if without:
+                why = f"whose value {listed(f'`{each}`' for each in without)} has no such place"
+            yield (
+                f"`search.space.{path}` lies inside `search.space.{outer}`, {why}; write the "
+                "parameter inside the values that have it"
+            )
+
+
+def _sampler(config: SearchConfig) -> Iterator[str]:
+    if not isinstance(config.sampler, (Grid, BruteForce)):
+        return
+    kind, space = config.sampler.kind, config.parameters
+    for name, number in numbers(space):
+        if not number.whole and number.step is None:
+            yield (
+                f"`search.space.{name}` is a float without `step`, but `search.sampler` is "
+                f"'{kind}', which takes every point; give it a step, or choose another sampler"
+            )
+    if isinstance(config.sampler, Grid) and is_conditional(space):
+        path = next(path for path, each in space.items() if is_conditional({path: each}))
+        yield (
+            f"`search.space.{path}` has parts that are drawn only sometimes, which "
+            "`search.sampler` 'grid' has no place for; choose 'brute_force'"
+        )
+
+
+def _pruner(config: SearchConfig) -> Iterator[str]:
+    pruner = config.pruner
+    if isinstance(pruner, NoPruner):
+        return
+    if not isinstance(pruner, Dominated) and len(config.scores) > 1:
+        yield (
+            f"`search.pruner` is '{pruner.kind}', which compares one score, but `search.scores` "
+            f"has {len(config.scores)} ({listed(config.scores)}); choose 'dominated', or one score"
+        )
+    elif not set(config.scores) & set(LEARNED):
+        yield (
+            f"`search.pruner` is '{pruner.kind}', which has no effect, since `search.scores` "
+            f"({listed(config.scores)}) do not change while a student is trained; take it out"
+        )
+
+
+def _limits(config: SearchConfig) -> Iterator[str]:
+    for name, limit in config.limits.items():
+        if name == "accuracy" and not 0 <= limit <= 1:
+            remedy = f"for {limit:g} % write {limit / 100:g}" if 1 < limit <= 100 else "correct it"
+            yield f"`search.limits.accuracy` is {limit:g}, but is a share from 0 to 1; {remedy}"
+        elif name != "accuracy" and limit <= 0:
+            yield (
+                f"`search.limits.{name}` is {limit:g}, which no student keeps to; raise it or "
+                "take it out"
+            )
+
+
+search_rules = (_search,)
