@@ -13,3 +13,7 @@ class StudyExists(StudyError):
 
 class TrialPruned(Exception):
     """The trial is not worth its remaining epochs; the sentence says why."""
+
+
+class TrialFailed(Exception):
+    """The trial cannot be trained to its end; the sentence says why."""

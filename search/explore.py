@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config import LEARNED
-from search.errors import StudyError, TrialPruned
+from search.errors import StudyError, TrialFailed, TrialPruned
 from search.pruners import Pruning
 from search.study import StoredStudy
 from search.trials import OVERRIDES, Asked, Known, Result, constraints, finish, propose
@@ -33,12 +33,14 @@ Observer = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class TrialCheck:
-    """What is known of a student before it is trained: why it is refused, or what it costs; and
-    what else is stored with the trial, as plain data."""
+    """What is known of a student before it is trained: why it is refused, or what it costs and for
+    how many ``epochs`` it is trained (none where that is not known yet); and what else is stored
+    with the trial, as plain data."""
 
     problems: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
 
 
 class Objective(Protocol):
@@ -48,7 +50,12 @@ class Objective(Protocol):
         """Checks a student without training it; is called while none is trained."""
 
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
-        """Trains a student and gives its scores; what ``observe`` raises ends it."""
+        """Trains a student and gives its scores; what ``observe`` raises ends it.
+
+        Raises:
+            TrialFailed: it cannot be trained to its end.
+            Exception: anything else ends the study.
+        """
 
     def cancel(self) -> None:
         """Ends what is evaluated now, which raises ``KeyboardInterrupt`` there."""
@@ -143,7 +150,8 @@ class _Batch:
 
     def _evaluate(self, number: int, proposal: FrozenTrial, check: TrialCheck) -> Result:
         asked, overrides, costs = self.asked, proposal.user_attrs[OVERRIDES], check.costs
-        pruning = Pruning(asked, self.earlier, number, proposal, costs)
+        last = check.epochs or asked.epochs
+        pruning = Pruning(asked, self.earlier, number, proposal, costs, last)
         curve: dict[int, Mapping[str, float]] = {}
         single = next(iter(asked.config.scores)) if len(asked.config.scores) == 1 else None
         ended: list[TrialPruned] = []
@@ -167,10 +175,10 @@ class _Batch:
             scores = self.objective.evaluate(number, overrides, observe)
             result = Result(TrialState.COMPLETE, {**costs, **scores}, curve)
         except TrialPruned as pruned:
-            last = curve[max(curve)]
-            result = Result(TrialState.PRUNED, {**costs, **last}, curve, reason=str(pruned))
-        except Exception as error:  # noqa: BLE001 - it is stored with the trial.
-            result = Result(TrialState.FAIL, costs, curve, reason=_sentence(error))
+            scores = curve[max(curve)]
+            result = Result(TrialState.PRUNED, {**costs, **scores}, curve, reason=str(pruned))
+        except TrialFailed as failed:
+            result = Result(TrialState.FAIL, costs, curve, reason=str(failed))
         seconds = time.monotonic() - began
         return replace(result, seconds=seconds, rungs=pruning.rungs, record=check.record)
 
@@ -180,11 +188,6 @@ def _wait_for(future: Future[Result]) -> Result:
     while not future.done():
         wait([future], _SECONDS_BETWEEN_LOOKS)
     return future.result()
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:500]
 
 
 def _refuse_repeated_failure(known: list[Known]) -> None:

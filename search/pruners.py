@@ -33,7 +33,7 @@ class Pruning:
     """Decides after each epoch of a trial whether it goes on.
 
     ``known`` are the finished trials of earlier batches, ``number`` is its own, ``costs`` are its
-    scores that do not change.
+    scores that do not change, and ``epochs`` are those of its training.
     """
 
     asked: Asked
@@ -41,11 +41,12 @@ class Pruning:
     number: int
     proposal: FrozenTrial
     costs: Mapping[str, float]
+    epochs: int
     _trial: optuna.Trial | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        config, epochs = self.asked.config, self.asked.epochs
-        pruner = build_pruner(config, epochs)
+        config = self.asked.config
+        pruner = build_pruner(config, self.asked.epochs)
         if pruner is None:
             return
         direction = next(iter(config.scores.values()))
@@ -60,7 +61,7 @@ class Pruning:
 
     def reason_to_end(self, epoch: int, scores: Mapping[str, float]) -> str | None:
         """Why the trial is to end after ``epoch``, with ``scores`` then; none if it is to go on."""
-        if epoch >= self.asked.epochs:
+        if epoch >= self.epochs:
             return None
         if self._trial is not None:
             name = next(iter(self.asked.config.scores))

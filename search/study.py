@@ -6,19 +6,21 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import SearchConfig
 from search.errors import StudyError, StudyExists
 from search.space import draw, find
 from search.trials import OVERRIDES, RESULT, Asked, Known, Result, constraints, finish
 
-IDENTITY = "stillhouse.identity"
-"""What a study asks, beside it in its storage."""
+IDENTITY, FOREIGN = "stillhouse.identity", "stillhouse.foreign"
+"""What a study asks, and which trials of another it knows; beside it in its storage."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
@@ -40,6 +42,22 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
         raise StudyError(
             f"`search.storage` ({redacted(url)}) cannot be opened ({_cause(error)}); see that it "
             "exists, can be written, and that its driver is installed"
+        ) from None
+
+
+@contextmanager
+def used_storage() -> Iterator[None]:
+    """While open, what a storage raises is one sentence.
+
+    Raises:
+        StudyError: it cannot be reached or written any more.
+    """
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        raise StudyError(
+            f"`search.storage` has failed ({_cause(error)}); see that it can be reached and "
+            "written, and run the same command again, which goes on from there"
         ) from None
 
 
@@ -68,6 +86,7 @@ class StoredStudy:
         """Under which it is stored."""
         return self.study.study_name
 
+    @used_storage()
     def known(self) -> list[Known]:
         """The finished trials, in the order of their numbers, up to the first that is not."""
         found: list[Known] = []
@@ -80,6 +99,7 @@ class StoredStudy:
             found.append(finish(self.config, trial.number, trial, result))
         return found
 
+    @used_storage()
     def begin(self, proposals: Mapping[int, FrozenTrial]) -> None:
         """Adds the trials of a batch that it does not have yet, as running."""
         have = len(self.study.get_trials(deepcopy=False))
@@ -89,12 +109,14 @@ class StoredStudy:
         trials = self.study.get_trials(deepcopy=False)
         self._ids.update((n, trials[n]._trial_id) for n in proposals)
 
+    @used_storage()
     def report(self, number: int, epoch: int, score: float) -> None:
         """Adds the one score of a running trial after an epoch; repeated ones change nothing."""
         live = self._live(number)
         if epoch not in self.study.get_trials(deepcopy=False)[number].intermediate_values:
             live.report(score, epoch)
 
+    @used_storage()
     def finish(self, number: int, result: Result) -> None:
         """Stores what came of a trial."""
         live = self._live(number)
@@ -109,6 +131,7 @@ class StoredStudy:
             values = [result.scores[name] for name in self.config.scores]
         self.study.tell(number, values, state=result.state)
 
+    @used_storage()
     def front(self) -> tuple[int, ...]:
         """The numbers of the trials that keep all limits and that no other dominates; with one
         score, of the first of the best ones."""
@@ -119,6 +142,7 @@ class StoredStudy:
         return optuna.Trial(self.study, self._ids[number])
 
 
+@used_storage()
 def open_study(
     storage: optuna.storages.BaseStorage,
     name: str,
@@ -135,8 +159,14 @@ def open_study(
 
     Raises:
         StudyExists: there is one of that name that asks something else.
+        StudyError: there is no study `search.from`.
     """
     names = {each.study_name: each for each in optuna.get_all_study_summaries(storage=storage)}
+    if config.from_ is not None and config.from_ not in names:
+        raise StudyError(
+            f"`search.from` is '{config.from_}', which is no study here; there are: "
+            f"{', '.join(names) or 'none'}"
+        )
     number, own, taken = 1, name, None
     while own in names:
         before = json.loads(names[own].user_attrs.get(IDENTITY, "{}"))
@@ -196,23 +226,21 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:50]}…"
 
 
-def foreign_trials(
-    storage: optuna.storages.BaseStorage, name: str, asked: Asked
-) -> tuple[FrozenTrial, ...]:
-    """The finished trials of study ``name`` that the space and the scores of ``asked`` allow.
+@used_storage()
+def foreign_trials(stored: StoredStudy, name: str, asked: Asked) -> tuple[FrozenTrial, ...]:
+    """The finished trials of study ``name`` that the space and the scores of ``asked`` allow; of
+    those that were finished when ``stored`` began, so that its history is the same each time.
 
     Raises:
         StudyError: there is no such study.
     """
-    try:
-        study = optuna.load_study(study_name=name, storage=storage)
-    except KeyError:
-        known = [each.study_name for each in optuna.get_all_study_summaries(storage=storage)]
-        raise StudyError(
-            f"`search.from` is '{name}', which is no study here; there are: "
-            f"{', '.join(known) or 'none'}"
-        ) from None
-    return tuple(_translated(study.get_trials(deepcopy=False), asked))
+    study = optuna.load_study(study_name=name, storage=stored.study._storage)
+    numbers = stored.study.user_attrs.get(FOREIGN)
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    if numbers is None:
+        numbers = [trial.number for trial in trials]
+        stored.study.set_user_attr(FOREIGN, numbers)
+    return tuple(_translated([each for each in trials if each.number in numbers], asked))
 
 
 def _translated(trials: Sequence[FrozenTrial], asked: Asked) -> Iterator[FrozenTrial]:

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.config import Recipe
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.planning.graph import Graph
-from orchestrator.planning.thread_allocation import resolve
+from orchestrator.planning.thread_allocation import ranks_of, resolve
 from orchestrator.recipe.loading import LoadedRecipe, printable, with_values
 from orchestrator.recipe.message_text import shown
 from orchestrator.recipe.overrides import find_value
@@ -37,6 +37,11 @@ def trial_recipe(
     trial = with_values(loaded, values)
     more = {place: numbers.get(place, default) for place, default in _autos(trial.recipe, numbers)}
     return with_values(trial, more) if more else trial
+
+
+def epochs_of(trial: LoadedRecipe) -> int:
+    """For how many epochs the student of a trial is trained."""
+    return trial.recipe.student.train.epochs
 
 
 def _autos(recipe: Recipe, numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -71,6 +76,12 @@ def numbers_for_auto(graph: Graph, cores: int, parallel: int) -> dict[str, int]:
             numbers.setdefault(f"teachers.{name}.threads", threads)
     numbers.setdefault("student.train.threads", max(1, cores // max(2, parallel)))
     return numbers
+
+
+def gpus_of_student(graph: Graph) -> float:
+    """How many GPUs the student's ranks ask for together, for as long as a trial is trained."""
+    asked = (ranks_of(each) * each.resources.gpus for each in graph.stages if each.teachers)
+    return max(asked, default=0.0)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cluster.errors import first_line
 from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.deep_check.untrained_student import untrained_student
-from orchestrator.errors import RecipeProblems
+from orchestrator.errors import RecipeProblems, SessionError
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.session import GraphFuture, Session
 from orchestrator.execution.stage_works import StageResult
@@ -18,10 +20,12 @@ from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage, StageRole
-from orchestrator.planning.trials import trial_recipe
+from orchestrator.planning.trials import epochs_of, trial_recipe
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.latency import latency_of
+from search.errors import StudyError, TrialFailed, TrialPruned
 from search.explore import Observer, Overrides, TrialCheck
+from students.errors import CheckpointError
 from students.evaluation import metrics
 from students.events import Committed, EpochReport, Event
 from students.models.profile import costs
@@ -29,6 +33,9 @@ from students.specs import StageOutput
 from students.storage.outcome import VALIDATION, CurvePoint
 from students.storage.step_log import Segments, read_committed
 from students.transfer_sets.transfer_set import TransferSet
+
+_ENDS_STUDY = (OSError, CheckpointError, SessionError, StudyError)
+"""What is of the machine, and would happen to the next trial too."""
 
 
 @dataclass
@@ -44,8 +51,10 @@ class TrialObjective:
     numbers: Mapping[str, Any]
     latency: bool
     counts: TrialCounts = field(default_factory=lambda: TrialCounts())
-    _planned: dict[str, Graph] = field(default_factory=dict)
+    _planned: dict[str, list[Graph]] = field(default_factory=dict)
     _under_way: list[GraphFuture] = field(default_factory=list)
+    _cancelled: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def trial(self, overrides: Overrides) -> LoadedRecipe:
         """The recipe of a trial.
@@ -73,7 +82,7 @@ class TrialObjective:
             graph = self.graph(trial)
         except RecipeProblems as refused:
             return TrialCheck(tuple(problem.message for problem in refused.problems))
-        self._planned[_key(overrides)] = replace(graph, tests=False)
+        self._planned.setdefault(_key(overrides), []).append(replace(graph, tests=False))
         data = self.session.transfer_set(graph.data)
         network, fingerprint = untrained_student(trial, graph, data)
         found: dict[str, float] = dict(vars(costs(network, data.shape)))
@@ -81,17 +90,29 @@ class TrialObjective:
             store, quiet = self.session.store, self.session.quiet
             found["latency_ms"] = latency_of(network, fingerprint, store, data, quiet)["1"]
         stages = {stage.title: stage.digest for stage in graph.stages}
-        return TrialCheck(costs=found, record={"stages": stages})
+        return TrialCheck(costs=found, record={"stages": stages}, epochs=epochs_of(trial))
 
     def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
         """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
-        validation part."""
+        validation part.
+
+        Raises:
+            TrialFailed: it cannot be trained, or not to answers that are numbers.
+            TrialPruned: ``observe`` has ended it.
+        """
         graph = self.take_plan(overrides)
         watcher = TrialWatcher(self.session.store, observe)
-        future = self.session.submit(graph, watcher)
-        self._under_way.append(future)
+        with self._lock:
+            if self._cancelled:
+                raise KeyboardInterrupt
+            future = self.session.submit(graph, watcher)
+            self._under_way.append(future)
         try:
             done = future.result()
+        except (TrialPruned, *_ENDS_STUDY):
+            raise
+        except Exception as error:
+            raise TrialFailed(first_line(error)) from error
         finally:
             future.cancel()
             self._under_way.remove(future)
@@ -101,18 +122,28 @@ class TrialObjective:
         predictions = StoredPredictions(self.session.store, self.session.transfer_set(graph.data))
         logits = predictions.logits(StageOutput(student.stage.digest, name), VALIDATION)
         targets = predictions.targets(VALIDATION)
-        return {
+        scores = {
             "accuracy": metrics.accuracy(logits, targets),
             "nll": metrics.negative_log_likelihood(logits, targets),
         }
+        if not all(map(math.isfinite, scores.values())):
+            raise TrialFailed("the student's answers on the validation part are not finite")
+        return scores
 
     def take_plan(self, overrides: Overrides) -> Graph:
         """The graph of a trial that was checked, once."""
-        return self._planned.pop(_key(overrides))
+        with self._lock:
+            plans = self._planned[_key(overrides)]  # More than one of trials that are equal.
+            if len(plans) == 1:
+                del self._planned[_key(overrides)]
+            return plans.pop()
 
     def cancel(self) -> None:
         """Ends the trials that are trained now; they resume from their last checkpoint."""
-        for future in tuple(self._under_way):
+        with self._lock:
+            self._cancelled = True
+            under_way = tuple(self._under_way)
+        for future in under_way:
             future.cancel()
 
 

@@ -10,15 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.execution.session import Session
 from orchestrator.home.cleaning import delete_stages
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.home.study_stages import LOCK, keep_stages
 from orchestrator.planning.graph import Graph
-from orchestrator.planning.trials import Space, numbers_for_auto, read_space, trial_recipe
+from orchestrator.planning.trials import (
+    Space,
+    gpus_of_student,
+    numbers_for_auto,
+    read_space,
+    trial_recipe,
+)
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.results.study_report import (
     Outcome,
@@ -67,6 +75,7 @@ def run_study(
     session.store.prepare()
     graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
     session.keep(data)
+    _refuse_more_than_all_gpus(graph, space)
     numbers = numbers_for_auto(graph, session.cores, space.config.parallel)
     latency = "latency_ms" in {*space.config.scores, *space.config.limits}
     objective = TrialObjective(loaded, session, data, numbers, latency)
@@ -124,6 +133,18 @@ def _delete_losers(study: Study, known: Sequence[Known], kept: set[str]) -> None
     delete_stages(study.objective.session.store.home, students - kept)
 
 
+def _refuse_more_than_all_gpus(graph: Graph, space: Space) -> None:
+    had, each = torch.cuda.device_count(), gpus_of_student(graph)
+    parallel = space.config.parallel
+    if each <= had < each * parallel:
+        message = (
+            f"`search.parallel` is {parallel}, which needs {each * parallel:g} GPUs, since "
+            f"`student.resources.gpus` asks for {each:g}, but this machine has {had}; make it at "
+            f"most {int(had / each)}"
+        )
+        raise RecipeProblems([Problem("search.parallel", message)], space.name)
+
+
 @contextmanager
 def _open(
     space: Space, graph: Graph, objective: TrialObjective, *, new: bool, say: Callable[[str], None]
@@ -140,7 +161,7 @@ def _open(
         own=None if space.outside else space.own,
     )
     if config.from_ is not None:
-        asked = replace(asked, foreign=foreign_trials(storage, config.from_, asked))
+        asked = replace(asked, foreign=foreign_trials(stored, config.from_, asked))
     folder = home / "studies" / stored.name
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 import pytest
 
-from search.errors import StudyError
+from search.errors import StudyError, TrialFailed
 from search.explore import Observer, TrialCheck
 from tests.search.objectives import Quadratic, config, history, run
 
@@ -98,7 +98,7 @@ class Failing(Quadratic):
         self, number: int, overrides: Mapping[str, Any], observe: Observer
     ) -> Mapping[str, float]:
         if number in self.fails:
-            raise RuntimeError(f"the loss of trial {number} is not finite at step {7 * number}")
+            raise TrialFailed(f"the loss of trial {number} is not finite at step {7 * number}")
         return super().evaluate(number, overrides, observe)
 
 

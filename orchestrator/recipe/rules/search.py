@@ -14,6 +14,10 @@ from search.config import LEARNED, BruteForce, Dominated, Grid, NoPruner, Search
 from search.parameters import Choice, Complement, Number
 from search.space import Space, is_conditional, numbers
 
+_EXPLORED = ("teachers", "ensemble", "student", "schedule")
+_OF_SAMPLES = ("augment", "views", "fraction", "labelled")
+"""What trials may differ in, the latter of ``transfer_set``."""
+
 
 def _search(recipe: Recipe) -> Iterator[str]:
     if recipe.search is None:
@@ -24,11 +28,25 @@ def _search(recipe: Recipe) -> Iterator[str]:
             "give it a share"
         )
     space = recipe.search.parameters
-    for rule in (_complements, _nested):
+    for rule in (_unexplored, _complements, _nested):
         yield from rule(space)
     checks: tuple[Callable[[SearchConfig], Iterator[str]], ...] = (_sampler, _pruner, _limits)
     for check in checks:
         yield from check(recipe.search)
+
+
+def _unexplored(space: Space) -> Iterator[str]:
+    """Students are compared on one validation part, with one seed, on one machine."""
+    for path in space:
+        section, _, rest = path.partition(".")
+        if section not in Recipe.model_fields or section in _EXPLORED:
+            continue
+        if section != "transfer_set" or rest.split(".")[0] not in _OF_SAMPLES:
+            yield (
+                f"`search.space.{path}` is nothing that trials may differ in, since they are "
+                f"compared with all else equal; take it out (they may differ in "
+                f"{listed(_EXPLORED)}, and in {listed(_OF_SAMPLES)} of transfer_set)"
+            )
 
 
 def _complements(space: Space) -> Iterator[str]:
@@ -36,7 +54,7 @@ def _complements(space: Space) -> Iterator[str]:
     shares = [
         path
         for path, each in space.items()
-        if isinstance(each, Number) and not each.whole and 0 <= each.low and each.high <= 1
+        if isinstance(each, Number) and not each.whole and each.low >= 0 and each.high <= 1
     ]
     for path, each in space.items():
         if not isinstance(each, Complement) or each.path in shares:
