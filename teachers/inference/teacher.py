@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from students.knowledge import LOGITS, Answer, Tap
 from students.models.network import Network
 from students.models.taps import find_layer, recording, reduced
 from students.torch_state import use_threads
+from teachers.inference.aligned import AlignedProducts
 from teachers.inference.answer_encoding import encode, out_of_range, raise_if_not_numbers
 from teachers.inference.inference_config import InferenceConfig
 from teachers.inference.runnable import Runnable
@@ -72,7 +74,9 @@ class Teacher:
         tapped = self._runnable.network_for([tap.layer for tap in taps])
         low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
-        with use_threads(self.inference.threads), torch.inference_mode(), bf16:
+        # What is compiled has loops of its own; the check of its answers has the last word.
+        aligned = nullcontext() if self.inference.compiled else AlignedProducts()
+        with use_threads(self.inference.threads), torch.inference_mode(), bf16, aligned:
             columns = self._record(tapped, padded, taps) if taps else {}
             if run is not tapped or not taps:
                 columns[LOGITS] = run(padded)

@@ -28,6 +28,7 @@ PICTURES = torch.randint(
 )
 NETS: dict[str, tuple[Model, tuple[Tap, ...]]] = {
     "mlp": (Mlp(hidden=(256, 256), dropout=0.2), (Tap("hidden.0"),)),
+    "unaligned": (Mlp(hidden=(78, 41)), (Tap("hidden.0"),)),
     "cnn": (PlainCnn(channels=(16, 16, 32, 32)), ()),
     "resnet": (ResNetCifar(depth=8), (Tap("layer3"), Tap("layer2", "pool"))),
 }
