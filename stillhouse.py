@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.graph import Graph
     from orchestrator.recipe.loading import LoadedRecipe
     from orchestrator.results.finished_run import FinishedRun
+    from orchestrator.results.study_report import StudyReport
 
 __all__ = [
     "LoadedRecipe",
@@ -35,6 +36,7 @@ __all__ = [
     "main",
     "plan",
     "run",
+    "search",
 ]
 
 _EXPORTED = {
@@ -130,6 +132,38 @@ def run(
         return run_recipe(
             recipe, used, repeats=repeats, console=Console(stderr=True), environment=os.environ
         )
+
+
+def search(
+    recipe: LoadedRecipe,
+    *,
+    home: str | Path = HOME,
+    session: Session | None = None,
+    new: bool = False,
+) -> StudyReport:
+    """Explores what the recipe's section ``search`` names, or what is left of it: trains trials,
+    trains the winners again on fresh seeds, and gives the report of the study.
+
+    Progress is shown on standard error. Call it under ``if __name__ == "__main__":``, as any
+    program that starts processes. ``session`` keeps processes and data ready between studies and
+    runs. ``new`` begins another study beside one of that name which asks something else.
+
+    Raises:
+        RecipeProblems: the recipe's problems, or those of its space.
+        StudyError: the study cannot be opened, or its trials fail with one cause.
+        UserError, ClusterError: training cannot go on, or a role was lost.
+        KeyboardInterrupt: it was interrupted; the same call continues.
+    """
+    from contextlib import nullcontext
+
+    from rich.console import Console
+
+    from orchestrator.run import session_of
+    from orchestrator.studies.run_study import run_study
+
+    own = session_of(recipe, Path(home).absolute()) if session is None else nullcontext(session)
+    with own as used:
+        return run_study(recipe, used, new=new, console=Console(stderr=True))
 
 
 def plan(recipe: LoadedRecipe, session: Session, *, repeats: int = 1) -> Graph:

@@ -3,6 +3,7 @@
 config       the section ``search`` of a recipe
 errors       what a study raises
 explore      batches of trials: proposed, checked, evaluated, known
+figures      Optuna's own figures of a study, as files
 parameters   what is drawn for one place: numbers, plain values, choices, lists
 pruners      whether a trial is worth its remaining epochs
 read_space   the parameters from plain data

@@ -33,6 +33,7 @@ NO_SENTENCES = {
     "orchestrator/recipe/schema.py": "the rules behind `but must be`",
     "orchestrator/report/": "the report",
     "orchestrator/tracking/home_database.py": "SQL",
+    "search/figures.py": "captions of the report",
     "students/objectives/weight_schedule.py": "what a schedule is called",
     "teachers/qualification/autotune.py": "the reasons in the report's table of inference",
 }

@@ -11,6 +11,7 @@ from orchestrator.commands.options import home_and_json, print_json, recipe_argu
 from orchestrator.commands.standard_output import work_prints_to_standard_error
 from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.loading import load_recipe
+from orchestrator.report.render_study import print_study
 from orchestrator.run import session_of
 
 
@@ -44,4 +45,5 @@ def command(
     if as_json:
         print_json(**report.to_json())
         return
-    click.echo(str(report))
+    print_study(report)
+    click.echo(f"Page, pictures and recipes: {home / 'studies' / report.study}")

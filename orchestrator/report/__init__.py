@@ -12,10 +12,14 @@ Showing stored figures
   render_summary     sentences
   render_choice      candidates, and why one was taken
   render_tables      tables, and a report in the terminal
+  render_study       tables and sentences of a study
+  study_values       its scores, and what was drawn, in words
+  render_study_page  both and the pictures, as ``study.md``
   render_page        both and the pictures, as ``report.md``
   plots              PNG files (needs matplotlib)
   plot_chain         accuracy along a chain of models
   plot_stages        the graph of stages, with times
+  plot_study         a study: its front, or its history
   plot_elements      panels, lines, heat maps, axes, legends of which these are made
   plot_labels        what stands for a class in them
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...],
         OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    all_pictures: tuple[tuple[Picture, Callable[[Any], Figure], Any], ...] = (
+    all_pictures: tuple[Drawing, ...] = (
         (CURVES, curves_figure, [curve for curve in report.curves if curve.epochs]),
         (_explained(SOFT_TARGETS, report.soft_targets), soft_targets_figure, report.soft_targets),
         (_explained(WEIGHTS, report.teacher_weights), weights_figure, report.teacher_weights),
@@ -117,8 +117,19 @@ def draw_pictures(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...],
         (CHAIN, chain_figure, report if report.chain and report.student else None),
         (STAGES, stages_figure, report.stages if any(s.needs for s in report.stages) else ()),
     )
+    return save_pictures(all_pictures, folder)
+
+
+Drawing = tuple[Picture, Callable[[Any], Figure], Any]
+"""A picture, what draws it, and its figures."""
+
+
+def save_pictures(
+    drawings: Iterable[Drawing], folder: Path
+) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    """Draws what there are figures for; see ``draw_pictures``."""
     drawn, failed = [], []
-    for picture, draw, figures in all_pictures:
+    for picture, draw, figures in drawings:
         if not figures:
             continue
         try:

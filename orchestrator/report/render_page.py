@@ -61,17 +61,17 @@ def _draw(report: RunReport, folder: Path) -> tuple[tuple[Picture, ...], tuple[s
 def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport | None) -> str:
     """The page's markdown; the pictures' files lie beside it."""
     parts = [
-        f"# {_escaped(report.name)}",
+        f"# {escaped_markdown(report.name)}",
         f"Recipe `{report.recipe_digest}`: {report.outcome} in {report.seconds:.1f} s.",
         *map(grid_markdown, report_tables(report)),
-        *map(_escaped, summary(report)),
+        *map(escaped_markdown, summary(report)),
     ]
     if repeats is not None:
-        parts += [grid_markdown(repeats_table(repeats)), _escaped(repeats_sentence(repeats))]
-    parts += [
-        f"## {picture.title}\n\n![{picture.title}]({picture.file})\n\n*{_escaped(picture.caption)}*"
-        for picture in pictures
-    ]
+        parts += [
+            grid_markdown(repeats_table(repeats)),
+            escaped_markdown(repeats_sentence(repeats)),
+        ]
+    parts += map(picture_markdown, pictures)
     stages = tuple(
         (stage.name, "ran" if stage.ran else "stored", f"{stage.seconds:.1f}", stage.digest[:12])
         for stage in report.stages
@@ -82,13 +82,20 @@ def _page(report: RunReport, pictures: Sequence[Picture], repeats: RepeatReport 
     return "\n\n".join(parts) + "\n"
 
 
+def picture_markdown(picture: Picture) -> str:
+    """A picture in markdown, between its title and its caption; its file lies beside the page."""
+    shown = f"![{picture.title}]({picture.file})"
+    return f"## {picture.title}\n\n{shown}\n\n*{escaped_markdown(picture.caption)}*"
+
+
 def grid_markdown(grid: Grid) -> str:
     """A table in markdown, below its title; figures stand to the right."""
     rule = ["---"] * grid.words + ["---:"] * (len(grid.headers) - grid.words)
     lines = [grid.headers, rule, *grid.rows]
-    rows = "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
-    return f"## {_escaped(grid.title)}\n\n{rows}"
+    rows = "\n".join(f"| {' | '.join(map(escaped_markdown, line))} |" for line in lines)
+    return f"## {escaped_markdown(grid.title)}\n\n{rows}"
 
 
-def _escaped(text: str) -> str:
+def escaped_markdown(text: str) -> str:
+    """``text`` with an escape before what markdown would take as markup."""
     return re.sub(r"[\\|*_<$`\[]", r"\\\g<0>", text)

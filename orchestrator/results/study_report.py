@@ -1,13 +1,12 @@
 """A study's report: its trials, its front, its winners on fresh seeds.
 
-HOME/studies/STUDY/study.json     the report, as ``search --json`` prints it
+HOME/studies/STUDY/study.json     the report, as ``search --json`` prints it, with its checksum
 HOME/studies/STUDY/stages.json    the digests of the stages that the study keeps
 HOME/studies/STUDY/best-N.yaml    the recipe of trial N, one of the winners; best.yaml is the first
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +14,21 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from orchestrator.results.finished_run import Spread
-from orchestrator.results.run_report import ModelReport
-from students.durable_files import write_atomically
+from orchestrator.results.run_report import ModelReport, PartScores
+from students.json_records import read_json, write_json
 
 STUDY = "study.json"
 STAGES = "stages.json"
 
+COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
+"""States of a trial: trained to its end, ended before, failed."""
+
 Outcome = Literal["done", "failed", "interrupted"]
+
+
+def recipe_file(number: int) -> str:
+    """The name of the file with the recipe of a winner, by its trial's number."""
+    return f"best-{number}.yaml"
 
 
 @dataclass(frozen=True)
@@ -40,25 +46,30 @@ class TrialReport:
 
 
 @dataclass(frozen=True)
-class TestFigures:
-    """A winner on the test part: over its fresh seeds, ``accuracy`` and ``nll``; and ``own``, the
-    accuracy of the student with the trial's own seed."""
+class SeedScores:
+    """A score over fresh seeds: mean, sample standard deviation (none for one seed), and its
+    ``values`` in the order of the seeds."""
 
-    accuracy: Spread
-    nll: Spread
-    own: float
+    mean: float
+    sd: float | None
+    values: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Winner:
-    """A trial of the front, trained again on fresh seeds: ``repeats`` are its scores over these;
-    ``recipe`` is the path of a recipe that trains the student of ``weights_sha256``."""
+    """A trial of the front, trained again on fresh seeds.
+
+    ``scores`` are the trial's, ``test`` is the same student's on the test part; ``repeats`` and
+    ``test_repeats`` are accuracy and nll over the fresh seeds, on the validation and on the test
+    part. ``recipe`` is the path of a recipe that trains the student of ``weights_sha256``.
+    """
 
     trial: int
     overrides: Mapping[str, Any]
     scores: Mapping[str, float]
-    repeats: Mapping[str, Spread]
-    test: TestFigures | None
+    repeats: Mapping[str, SeedScores]
+    test: PartScores
+    test_repeats: Mapping[str, SeedScores]
     weights_sha256: str
     recipe: str
 
@@ -75,15 +86,17 @@ class Shared:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """A study. ``name`` is the recipe's, ``study`` the name in its storage; ``scores`` and
-    ``limits`` are what was asked; ``front`` are numbers of trials; ``references`` are models that
-    its students are compared with: teachers, the ensemble, the recipe's own untaught student."""
+    """A study. ``name`` is the recipe's, ``study`` the name in its storage; ``scores``, ``limits``
+    and ``asked``, a number of trials, are what was asked; ``front`` are numbers of trials;
+    ``references`` are models that its students are compared with: teachers, the ensemble, and the
+    untaught student of the recipe's own values; ``remarks`` are sentences."""
 
     name: str
     study: str
     outcome: Outcome
     seconds: float
     scores: Mapping[str, str]
+    asked: int
     limits: Mapping[str, float] = field(default_factory=dict)
     trials: tuple[TrialReport, ...] = ()
     front: tuple[int, ...] = ()
@@ -101,14 +114,27 @@ class StudyReport:
         """The trial of that number."""
         return next(trial for trial in self.trials if trial.number == number)
 
+    @property
+    def best_first(self) -> list[TrialReport]:
+        """The complete trials that keep all limits, the best by the first score first."""
+        name, direction = next(iter(self.scores.items()))
+        complete = [trial for trial in self.trials if trial.state == COMPLETE and self.keeps(trial)]
+        return sorted(complete, key=lambda t: t.scores[name], reverse=direction == "maximize")
+
+    def keeps(self, trial: TrialReport) -> bool:
+        """Whether a trial keeps all limits."""
+        return all(
+            trial.scores[name] >= limit if name == "accuracy" else trial.scores[name] <= limit
+            for name, limit in self.limits.items()
+        )
+
 
 _REPORT = TypeAdapter(StudyReport)
 
 
 def write_study(folder: Path, report: StudyReport) -> None:
     """Stores a report in the study's ``folder``."""
-    text = json.dumps(report.to_json(), indent=1) + "\n"
-    write_atomically(folder / STUDY, text.encode())
+    write_json(folder / STUDY, report.to_json())
 
 
 def read_study(folder: Path) -> StudyReport:
@@ -118,8 +144,8 @@ def read_study(folder: Path) -> StudyReport:
         OSError: there is none.
         ValueError: it is damaged, or of another version.
     """
-    stored = json.loads((folder / STUDY).read_bytes())
+    stored = read_json(folder / STUDY)
     for winner in stored["winners"]:
         winner["recipe"] = str(folder / Path(winner["recipe"]).name)
     stored["artifacts"] = {name: str(folder / name) for name in stored["artifacts"]}
-    return _REPORT.validate_json(json.dumps(stored))
+    return _REPORT.validate_python(stored)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from cluster.errors import first_line
@@ -42,7 +43,9 @@ _ENDS_STUDY = (OSError, CheckpointError, SessionError, StudyError)
 class TrialObjective:
     """Trains the trials of a study in one session: their graphs share stages, teachers, processes.
 
-    ``numbers`` stand where the recipe says auto; ``latency`` says whether it is measured.
+    ``numbers`` stand where the recipe says auto; ``latency`` says whether it is measured;
+    ``on_stage`` is called with a trial's number and the title of a stage before its student's that
+    begins; ``on_results`` with its stages that are done, when it ends.
     """
 
     loaded: LoadedRecipe
@@ -50,7 +53,8 @@ class TrialObjective:
     data: TransferSet
     numbers: Mapping[str, Any]
     latency: bool
-    counts: TrialCounts = field(default_factory=lambda: TrialCounts())
+    on_stage: Callable[[int, str], None] = lambda number, title: None
+    on_results: Callable[[int, Sequence[StageResult]], None] = lambda number, results: None
     _planned: dict[str, list[Graph]] = field(default_factory=dict)
     _under_way: list[GraphFuture] = field(default_factory=list)
     _cancelled: bool = False
@@ -101,7 +105,7 @@ class TrialObjective:
             TrialPruned: ``observe`` has ended it.
         """
         graph = self.take_plan(overrides)
-        watcher = TrialWatcher(self.session.store, observe)
+        watcher = TrialWatcher(self.session.store, observe, partial(self.on_stage, number))
         with self._lock:
             if self._cancelled:
                 raise KeyboardInterrupt
@@ -109,14 +113,18 @@ class TrialObjective:
             self._under_way.append(future)
         try:
             done = future.result()
-        except (TrialPruned, *_ENDS_STUDY):
+        except TrialPruned:
+            self.on_results(number, watcher.results)
+            raise
+        except _ENDS_STUDY:
             raise
         except Exception as error:
+            self.on_results(number, watcher.results)
             raise TrialFailed(first_line(error)) from error
         finally:
             future.cancel()
             self._under_way.remove(future)
-        self.counts.add(done)
+        self.on_results(number, watcher.results)
         student = student_of(done)
         [(name, _)] = student.outcomes.items()
         predictions = StoredPredictions(self.session.store, self.session.transfer_set(graph.data))
@@ -161,43 +169,26 @@ def _key(overrides: Overrides) -> str:
     return json.dumps(overrides, sort_keys=True)
 
 
-@dataclass
-class TrialCounts:
-    """What trials have shared: stages that were stored already, answers read and computed."""
-
-    stages_reused: int = 0
-    teacher_forwards_read: int = 0
-    teacher_forwards_computed: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, done: GraphResult) -> None:
-        """Counts a trial that is done."""
-        with self._lock:
-            for result in done.results:
-                if not result.ran:
-                    self.stages_reused += 1
-                    continue
-                for outcome in result.outcomes.values():
-                    for count in outcome.answers.values():
-                        self.teacher_forwards_read += count.read
-                        self.teacher_forwards_computed += count.computed
-
-
 class TrialWatcher:
     """Passes the student's epochs on, in order, whether they are trained now or were before."""
 
-    def __init__(self, store: Store, observe: Observer) -> None:
+    def __init__(self, store: Store, observe: Observer, on_stage: Callable[[str], None]) -> None:
         self._store = store
+        self._on_stage = on_stage
         self._observe = observe
         self._lock = threading.Lock()
         self._next = 1
         self._read: Segments = ()
+        self.results: list[StageResult] = []
+        """The stages that are done."""
 
     def on_wait(self, stage: Stage) -> None:
         """Passes nothing on: another process works on the stage."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        """Passes nothing on."""
+        """Passes on that a stage before the student's begins."""
+        if stage.role is not StageRole.STUDENT:
+            self._on_stage(stage.title)
 
     def on_failure(self, stage: Stage, sentence: str) -> None:
         """Passes nothing on: the session tries again."""
@@ -221,6 +212,7 @@ class TrialWatcher:
 
     def on_end(self, result: StageResult) -> None:
         """Passes on what has not been yet: of a stage that was stored, everything."""
+        self.results.append(result)
         if result.stage.role is StageRole.STUDENT:
             for outcome in result.outcomes.values():
                 for point in outcome.curve:

@@ -28,35 +28,18 @@ from orchestrator.planning.trials import (
     trial_recipe,
 )
 from orchestrator.recipe.loading import LoadedRecipe
-from orchestrator.results.study_report import (
-    Outcome,
-    Shared,
-    StudyReport,
-    TrialReport,
-    Winner,
-    write_study,
-)
+from orchestrator.results.study_report import StudyReport, Winner
 from orchestrator.studies.objective import TrialObjective
+from orchestrator.studies.report_study import StudyReporting
+from orchestrator.studies.study import Study, StudyWatchers
 from orchestrator.studies.study_progress import StudyProgress
 from orchestrator.studies.winners import WinnerTraining
 from orchestrator.tracking.tracker import flatten
 from search.explore import explore
-from search.study import StoredStudy, foreign_trials, open_storage, open_study
+from search.study import foreign_trials, open_storage, open_study
 from search.trials import Asked, Known
 
 STUDENT = "student"
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study that is ready to run: what it asks, where it is stored, its folder, what trains its
-    trials."""
-
-    space: Space
-    asked: Asked
-    stored: StoredStudy
-    folder: Path
-    objective: TrialObjective
 
 
 def run_study(
@@ -82,42 +65,39 @@ def run_study(
     with ExitStack() as stack:
         study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
         progress = stack.enter_context(StudyProgress(console, study.asked))
+        reporting = StudyReporting(study, began)
+        objective.on_stage, objective.on_results = progress.on_stage, reporting.records.add
+        stages = {stage.digest for stage in graph.stages}
+        watchers = StudyWatchers((_Keeping(study.folder, set(stages)), progress, reporting))
         try:
             session.begin(graph)
-            watcher = _Keeping(study.folder, progress, {stage.digest for stage in graph.stages})
-            known = explore(study.asked, study.stored, objective, watcher)
-            winners, stages = _train_winners(study, known, progress)
+            known = explore(study.asked, study.stored, objective, watchers)
+            winners, of_winners = _train_winners(study, known, progress)
+            report = reporting.finish(known, winners)
         except BaseException as error:
-            outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            write_study(study.folder, _report(study, study.stored.known(), (), outcome, began))
+            reporting.fail(error)
             raise
-        report = _report(study, known, winners, "done", began)
-        write_study(study.folder, report)
-        _delete_losers(study, known, {stage.digest for stage in graph.stages} | stages)
+        _delete_losers(study, known, stages | of_winners | reporting.stages)
     return report
 
 
 @dataclass
 class _Keeping:
-    """Passes on what happens in a study, and records the stages that its trials use meanwhile."""
+    """Records the stages that a study's trials use while it runs."""
 
     folder: Path
-    progress: StudyProgress
     stages: set[str]
 
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
-        """Passes it on."""
-        self.progress.on_begin(number, overrides)
+        """Records nothing."""
 
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
-        """Passes it on."""
-        self.progress.on_epoch(number, epoch, scores)
+        """Records nothing."""
 
     def on_finish(self, trial: Known) -> None:
         """Keeps the trial's stages."""
         self.stages.update(trial.result.record.get("stages", {}).values())
         keep_stages(self.folder, self.stages)
-        self.progress.on_finish(trial)
 
 
 def _delete_losers(study: Study, known: Sequence[Known], kept: set[str]) -> None:
@@ -194,39 +174,3 @@ def _train_winners(
         winners.append(winner)
         stages |= {stage.digest for stage in done.graph.stages}
     return tuple(winners), stages
-
-
-def _report(
-    study: Study,
-    known: Sequence[Known],
-    winners: tuple[Winner, ...],
-    outcome: Outcome,
-    began: float,
-) -> StudyReport:
-    config, counts = study.asked.config, study.objective.counts
-    return StudyReport(
-        name=study.space.name,
-        study=study.stored.name,
-        outcome=outcome,
-        seconds=time.monotonic() - began,
-        scores={str(name): each for name, each in config.scores.items()},
-        limits={str(name): each for name, each in config.limits.items()},
-        trials=tuple(
-            TrialReport(
-                trial.number,
-                trial.result.state.name,
-                trial.frozen.params,
-                trial.overrides,
-                trial.result.scores,
-                trial.result.seconds,
-                trial.result.reason,
-            )
-            for trial in known
-        ),
-        front=study.stored.front(),
-        winners=winners,
-        shared=Shared(
-            counts.teacher_forwards_computed, counts.teacher_forwards_read, counts.stages_reused
-        ),
-        artifacts={"study.json": str(study.folder / "study.json")},
-    )

@@ -1,4 +1,4 @@
-"""Shows a study while it runs: the trials under way, and the best ones so far."""
+"""Shows a study while it runs: the best trials so far, and a bar for each that is under way."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
+from orchestrator.formatting import counted
+from orchestrator.report.study_values import (
+    SCORE_NAMES,
+    drawn_text,
+    format_score,
+    score_text,
+    short_names,
+)
 from search.trials import Asked, Known
 
-_ROWS = 12
+_ROWS = 10
 """Finished trials that are shown at most."""
+_BAR = 20
 
 
 class StudyProgress:
@@ -23,92 +34,106 @@ class StudyProgress:
         self._console = console
         self._asked = asked
         self._finished: list[Known] = []
-        self._running: dict[int, str] = {}
+        self._running: dict[int, tuple[int, str]] = {}
+        self._winners: list[int] = []
         self._lock = threading.Lock()
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._screen = Live(console=console, get_renderable=self._render, refresh_per_second=4)
 
     def __enter__(self) -> StudyProgress:
-        if self._live is not None:
-            self._live.start()
+        if self._console.is_terminal:
+            self._screen.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        if self._console.is_terminal:
+            self._screen.stop()
+
+    def say(self, line: str) -> None:
+        """Prints a line, above the table."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         """A trial is under way."""
-        with self._lock:
-            self._running[number] = "starting"
-        self._show()
+        self._set(number, 0, "starts")
+
+    def on_stage(self, number: int, title: str) -> None:
+        """Shows which stage of a trial begins: a teacher's, an assistant's."""
+        self._set(number, 0, f"stage {title}")
 
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Shows how far a trial is."""
-        share = f"epoch {epoch} of {self._asked.epochs}, validation {scores['accuracy']:.1%}"
-        with self._lock:
-            self._running[number] = share
-        self._show()
+        accuracy = f"validation {scores['accuracy']:.1%}"
+        self._set(number, epoch, f"epoch {epoch} of {self._asked.epochs}, {accuracy}")
 
     def on_finish(self, trial: Known) -> None:
         """Shows what came of a trial."""
         with self._lock:
             self._running.pop(trial.number, None)
             self._finished.append(trial)
-        if self._live is None:
-            total = self._asked.config.trials
-            self._console.print(
-                f"trial {trial.number + 1} of {total}: {describe(trial)}",
-                highlight=False, markup=False, soft_wrap=True,
-            )  # fmt: skip
-        self._show()
+        if not self._console.is_terminal:
+            done = f"{len(self._finished)} of {self._asked.config.trials}"
+            self.say(f"trial {trial.number} ({done}): {describe(trial)}")
 
     def on_winner(self, trial: Known) -> None:
         """Shows that a winner is trained on all its seeds."""
-        self._console.print(
-            f"winner {trial.number}: trained on fresh seeds", highlight=False, soft_wrap=True
+        with self._lock:
+            self._winners.append(trial.number)
+        if not self._console.is_terminal:
+            self.say(f"winner {trial.number}: trained on fresh seeds")
+
+    def _set(self, number: int, epoch: int, state: str) -> None:
+        with self._lock:
+            self._running[number] = epoch, state
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            running, winners = dict(self._running), list(self._winners)
+            finished = list(self._finished)
+        return Group(
+            Text(self._headline(finished, winners)), self._best(finished), self._bars(running)
         )
 
-    def _show(self) -> None:
-        if self._live is None:
-            return
-        with self._lock:
-            table = Table(box=None, pad_edge=False)
-            for header in ("trial", "state", *self._asked.config.scores, "drawn"):
-                table.add_column(header, overflow="fold")
-            for trial in self._best():
-                shown = [format_score(n, trial.result.scores[n]) for n in self._asked.config.scores]
-                table.add_row(str(trial.number), "", *shown, describe_params(trial.frozen.params))
-            for number, state in sorted(self._running.items()):
-                table.add_row(str(number), state)
-        self._live.update(table, refresh=True)
+    def _headline(self, finished: list[Known], winners: list[int]) -> str:
+        states = [each.result.state.name for each in finished]
+        parts = [f"{len(finished)} of {counted(self._asked.config.trials, 'trial')}"]
+        for state, word in (("PRUNED", "pruned"), ("FAIL", "failed")):
+            if count := states.count(state):
+                parts.append(f"{count} {word}")
+        if winners:
+            parts.append(f"winners trained on fresh seeds: {', '.join(map(str, winners))}")
+        return f"{self._asked.name}: {', '.join(parts)}"
 
-    def _best(self) -> list[Known]:
-        """The complete ones, the best by the first score first."""
+    def _best(self, finished: list[Known]) -> RenderableType:
+        """The complete trials, the best by the first score first."""
         name, direction = next(iter(self._asked.config.scores.items()))
-        complete = [each for each in self._finished if each.result.state.name == "COMPLETE"]
+        complete = [each for each in finished if each.result.state.name == "COMPLETE"]
         complete.sort(key=lambda each: each.result.scores[name], reverse=direction == "maximize")
-        return complete[:_ROWS]
+        if not complete:
+            return ""
+        short = short_names(each for trial in finished for each in trial.frozen.params)
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("trial", justify="right")
+        for score in self._asked.config.scores:
+            table.add_column(SCORE_NAMES[score], justify="right", no_wrap=True)
+        table.add_column("drawn", overflow="ellipsis", no_wrap=True)
+        for trial in complete[:_ROWS]:
+            shown = [format_score(s, trial.result.scores[s]) for s in self._asked.config.scores]
+            drawn = drawn_text(trial.frozen.params, short)
+            table.add_row(str(trial.number), *shown, Text(drawn))
+        return table
+
+    def _bars(self, running: Mapping[int, tuple[int, str]]) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for number, (epoch, state) in sorted(running.items()):
+            bar = ProgressBar(total=self._asked.epochs, completed=epoch, width=_BAR)
+            table.add_row(f"trial {number}", bar, Text(state))
+        return table
 
 
 def describe(trial: Known) -> str:
     """What came of a trial, in a line."""
-    scores = ", ".join(f"{n} {format_score(n, value)}" for n, value in trial.result.scores.items())
+    scores = ", ".join(score_text(name, value) for name, value in trial.result.scores.items())
     state = {"COMPLETE": "", "PRUNED": "pruned; ", "FAIL": "failed; "}[trial.result.state.name]
     reason = "" if trial.result.reason is None else f" ({trial.result.reason})"
-    return f"{state}{scores}{reason}; {describe_params(trial.frozen.params)}"
-
-
-def describe_params(params: Mapping[str, Any]) -> str:
-    """What was drawn, each by the end of its path."""
-    return ", ".join(
-        f"{name.rpartition('.')[2]} {value:.3g}" if isinstance(value, float)
-        else f"{name.rpartition('.')[2]} {value}"
-        for name, value in params.items()
-    )  # fmt: skip
-
-
-def format_score(name: str, value: float) -> str:
-    """A score in its own unit: accuracy in percent."""
-    if name == "accuracy":
-        return f"{100 * value:.2f} %"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+    drawn = drawn_text(trial.frozen.params, short_names(trial.frozen.params))
+    return f"{state}{scores}{reason}; {drawn}"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.stage_works import StageResult
-from orchestrator.execution.stored_predictions import StoredPredictions
+from orchestrator.planning.stage import StageRole
 from orchestrator.recipe.files import printable_anywhere
 from orchestrator.recipe.yaml_values import dump_yaml
+from orchestrator.report.collect_models import ModelFigures, finished_models
 from orchestrator.report.compare_seeds import spread
-from orchestrator.results.study_report import TestFigures, Winner
+from orchestrator.results.run_report import PartScores
+from orchestrator.results.study_report import SeedScores, Winner, recipe_file
 from orchestrator.studies.objective import TrialObjective, student_of
 from search.trials import Known
 from students.durable_files import write_atomically
-from students.evaluation import metrics
-from students.specs import StageOutput
 from students.storage.outcome import TEST, VALIDATION
 
 
@@ -53,45 +53,47 @@ class WinnerTraining:
 
     def _winner(self, trial: Known, done: GraphResult, *, first: bool) -> Winner:
         own = student_of(done)
-        fresh = [student_of(done, repeat) for repeat in range(1, 1 + self.repeats)]
-        recipe = self.folder / f"best-{trial.number}.yaml"
+        recipe = self.folder / recipe_file(trial.number)
         text = dump_yaml(printable_anywhere(self.objective.trial(trial.overrides))).encode()
         write_atomically(recipe, text)
         if first:
             write_atomically(self.folder / "best.yaml", text)
         [outcome] = own.outcomes.values()
-        figures = {
-            part: [self._figures(each, done, part) for each in (own, *fresh)]
-            for part in (VALIDATION, TEST)
-        }
-        repeats, test = {}, None
-        if fresh:
-            repeats = {
-                name: spread([each[name] for each in figures[VALIDATION][1:]])
-                for name in ("accuracy", "nll")
-            }
-            of_test = {
-                name: spread([each[name] for each in figures[TEST][1:]])
-                for name in ("accuracy", "nll")
-            }
-            test = TestFigures(own=figures[TEST][0]["accuracy"], **of_test)
+        own_scores, *fresh = (
+            self._scores(student_of(done, repeat), done) for repeat in range(1 + self.repeats)
+        )
         return Winner(
             trial=trial.number,
             overrides=trial.overrides,
             scores=trial.result.scores,
-            repeats=repeats,
-            test=test,
+            repeats=_over_seeds([scores[VALIDATION] for scores in fresh]),
+            test=own_scores[TEST],
+            test_repeats=_over_seeds([scores[TEST] for scores in fresh]),
             weights_sha256=outcome.weights_sha256,
             recipe=str(recipe),
         )
 
-    def _figures(self, student: StageResult, done: GraphResult, part: str) -> Mapping[str, float]:
-        session = self.objective.session
-        predictions = StoredPredictions(session.store, session.transfer_set(done.graph.data))
-        [name] = student.outcomes
-        logits = predictions.logits(StageOutput(student.stage.digest, name), part)
-        targets = predictions.targets(part)
-        return {
-            "accuracy": metrics.accuracy(logits, targets),
-            "nll": metrics.negative_log_likelihood(logits, targets),
-        }
+    def _scores(self, student: StageResult, done: GraphResult) -> Mapping[str, PartScores]:
+        """The scores of a student by part."""
+        session, graph = self.objective.session, done.graph
+        figures = ModelFigures(
+            graph,
+            session.store,
+            session.transfer_set(graph.data),
+            tuple(finished_models([student])),
+            {},
+            graph.ensembles.get("ensemble"),
+        )
+        [model] = figures.models()[StageRole.STUDENT].values()
+        assert model.validation is not None, "a study chooses by it"
+        return {VALIDATION: model.validation, TEST: model.test}
+
+
+def _over_seeds(scores: Sequence[PartScores]) -> Mapping[str, SeedScores]:
+    """Accuracy and nll over fresh seeds; empty where there are none."""
+    found = {}
+    for name in ("accuracy", "nll") if scores else ():
+        values = tuple(getattr(each, name) for each in scores)
+        whole = spread(values)
+        found[name] = SeedScores(whole.mean, whole.deviation, values)
+    return found

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from orchestrator.home.store import StoredStage
 from orchestrator.results.run_report import RunReport, StageReport
+from orchestrator.results.study_report import write_study
 from tests.orchestrator.report_samples import report
+from tests.orchestrator.study_samples import study
 
 DIGEST = "0123456789abcdef" * 2
 
@@ -38,6 +40,15 @@ def add_run(
     file.write_text(json.dumps(made.to_json()))
     os.utime(file, (1_790_000_000 - 60 * age,) * 2)
     return made
+
+
+def add_study(home: Path, name: str, *, age: int = 0, **more: object) -> Path:
+    """Stores a study's report, written ``age`` minutes before some morning; gives its folder."""
+    folder = home / "studies" / name
+    folder.mkdir(parents=True)
+    write_study(folder, study(study=name, **more))
+    os.utime(folder / "study.json", (1_790_000_000 - 60 * age,) * 2)
+    return folder
 
 
 def add_stage(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported, stillhouse
 from tests.orchestrator.report_samples import model
-from tests.orchestrator.stored_homes import add_run, add_stage, digest
+from tests.orchestrator.stored_homes import add_run, add_stage, add_study, digest
 
 
 @pytest.fixture
@@ -75,8 +75,41 @@ def test_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "absent").exists()
 
 
+def test_studies_are_listed_apart_the_newest_first(home: Path) -> None:
+    add_study(home, "digits", age=8, outcome="interrupted", asked=20)
+    add_study(home, "digits-2")
+    assert "digits-2" not in stillhouse(home, "list").stdout
+    result = stillhouse(home, "list", "--studies")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [line.split("  ") for line in result.stdout.splitlines() if "of" in line]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert [cells[0][0], *cells[0][2:]] == [
+        "digits-2", "done", "5 of 5", "accuracy 95.00 %, 3,000 parameters"
+    ]  # fmt: skip
+    assert cells[1][2:4] == ["interrupted", "5 of 20"]
+
+
+def test_studies_as_json_have_their_best_trials_scores(home: Path) -> None:
+    folder = add_study(home, "digits-2")
+    (add_study(home, "broken") / "study.json").write_text("not JSON")
+    with (folder / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        printed = json.loads(stillhouse(home, "list", "--studies", "--json").stdout)
+    [study] = printed["studies"]
+    assert (study["study"], study["name"], study["running"]) == ("digits-2", "digits", True)
+    assert (study["trials"], study["asked"], study["front"]) == (5, 5, [0, 2])
+    assert study["best"] == {"accuracy": 0.95, "parameters": 3000.0}
+    assert [Path(each).name for each in printed["unreadable"]] == ["broken"]
+
+
+def test_a_home_without_studies_says_so(home: Path) -> None:
+    assert "has no study" in stillhouse(home, "list", "--studies").stdout
+
+
 @pytest.mark.parametrize(
-    "arguments", [("list",), ("report", "latest"), ("compare", "digits", "early")], ids=" ".join
+    "arguments",
+    [("list",), ("list", "--studies"), ("report", "latest"), ("compare", "digits", "early")],
+    ids=" ".join,
 )
 def test_looking_back_imports_no_framework_and_is_sooner_than_torch(
     home: Path, arguments: tuple[str, ...]

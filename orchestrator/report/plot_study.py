@@ -1,0 +1,132 @@
+"""Draws a study's pictures: its trials by two scores, or by one in their order, with references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from orchestrator.report.plot_elements import LINES, add_legend, label_axes, panels
+from orchestrator.report.plots import Drawing, Picture
+from orchestrator.report.render_study import main_score, reference_score
+from orchestrator.report.study_values import SCORE_NAMES, score_title
+from orchestrator.results.run_report import ModelReport
+from orchestrator.results.study_report import StudyReport, TrialReport
+
+FRONT = Picture(
+    "front.png",
+    "Pareto front",
+    "Each point is a trial on the validation part; stars are the front, of which no other trial is "
+    "better in all scores. Bars: a winner on fresh seeds, mean and standard deviation. Untaught "
+    "is the student of the recipe's own values without teachers.",
+)
+HISTORY = Picture(
+    "history.png",
+    "Scores in the order of the trials",
+    "Each point is a trial on the validation part, the line the best one so far. The bar at the "
+    "right is the winner on fresh seeds, mean and standard deviation.",
+)
+_WIDE_RANGE = 8.0
+_COLOURS = {"teacher": LINES[1], "ensemble": LINES[2], "control": LINES[6]}
+_MARKERS = {"teacher": "o", "ensemble": "D", "control": "s"}
+
+
+def study_drawings(report: StudyReport) -> tuple[Drawing, ...]:
+    """The picture of all trials, where any is complete."""
+    if len(report.scores) > 1:
+        return ((FRONT, front_figure, report if report.front else None),)
+    return ((HISTORY, history_figure, report if report.best_first else None),)
+
+
+def front_figure(report: StudyReport) -> Figure:
+    """The first learned score against another one."""
+    up = main_score(report)
+    across = next(name for name in report.scores if name != up)
+    figure, (axes,) = panels(FRONT.title, 7.5, height=5.0)
+    front = set(report.front)
+    others = [trial for trial in report.best_first if trial.number not in front]
+    best = sorted((report.trial(n) for n in front), key=lambda trial: trial.scores[across])
+    _draw_points(axes, others, across, up, marker="o", color="#B0B0B0", s=26, label="trial")
+    axes.plot(
+        [trial.scores[across] for trial in best], [_shown(up, t.scores[up]) for t in best],
+        color="#EDAB85", linewidth=1.0,
+    )  # fmt: skip
+    _draw_points(axes, best, across, up, marker="*", color=LINES[0], s=110, label="front")
+    for trial in best:
+        place = (trial.scores[across], _shown(up, trial.scores[up]))
+        axes.annotate(str(trial.number), place, xytext=(6, 5), textcoords="offset points",
+                      fontsize=8, color=LINES[0])  # fmt: skip
+    for winner in report.winners:
+        if up in winner.repeats:
+            _draw_seeds(axes, winner.scores[across], report, winner.trial, up)
+    _draw_reference_points(axes, report.references, across, up)
+    low, high = axes.dataLim.intervalx
+    if low > 0 and high / low > _WIDE_RANGE:
+        axes.set_xscale("log")
+    axes.margins(x=0.1, y=0.08)
+    label_axes(axes, SCORE_NAMES[across], score_title(up))
+    add_legend(figure, axes)
+    return figure
+
+
+def history_figure(report: StudyReport) -> Figure:
+    """The one score of each complete trial, and the best so far; references as levels."""
+    [(name, direction)] = report.scores.items()
+    figure, (axes,) = panels(HISTORY.title, 7.5, height=4.6)
+    trials = sorted(report.best_first, key=lambda trial: trial.number)
+    numbers = [trial.number for trial in trials]
+    values = [_shown(name, trial.scores[name]) for trial in trials]
+    best, pick = [values[0]], max if direction == "maximize" else min
+    for value in values[1:]:
+        best.append(pick(best[-1], value))
+    axes.scatter(numbers, values, s=26, color="#B0B0B0", label="trial", zorder=3)
+    axes.step(numbers, best, where="post", color=LINES[0], linewidth=1.4, label="best so far")
+    for winner in report.winners:
+        if name in winner.repeats:
+            _draw_seeds(axes, max(numbers) + 1, report, winner.trial, name)
+    for label, model in report.references.items():
+        if (level := reference_score(model, name)) is not None:
+            axes.axhline(
+                _shown(name, level), color=_COLOURS[model.role], linestyle="--", linewidth=1.1,
+                label=label,
+            )  # fmt: skip
+    label_axes(axes, "trial", score_title(name))
+    add_legend(figure, axes)
+    return figure
+
+
+def _shown(name: str, value: float) -> float:
+    return 100 * value if name == "accuracy" else value
+
+
+def _draw_points(
+    axes: Axes, trials: Sequence[TrialReport], across: str, up: str, **style: object
+) -> None:
+    if trials:
+        places = [(trial.scores[across], _shown(up, trial.scores[up])) for trial in trials]
+        axes.scatter(*zip(*places, strict=True), zorder=3, **style)  # type: ignore[arg-type]
+
+
+def _draw_seeds(axes: Axes, across: float, report: StudyReport, trial: int, name: str) -> None:
+    """A winner over its fresh seeds: mean and standard deviation."""
+    [scores] = (winner.repeats[name] for winner in report.winners if winner.trial == trial)
+    axes.errorbar(
+        across, _shown(name, scores.mean), yerr=_shown(name, scores.sd or 0.0), color="#222222",
+        marker="_", markersize=9, linewidth=1.2, capsize=3, label="winner, fresh seeds", zorder=4,
+    )  # fmt: skip
+
+
+def _draw_reference_points(
+    axes: Axes, models: Mapping[str, ModelReport], across: str, up: str
+) -> None:
+    for name, model in models.items():
+        x, value = reference_score(model, across), reference_score(model, up)
+        if x is None or value is None:
+            continue
+        colour, y = _COLOURS[model.role], _shown(up, value)
+        axes.scatter(x, y, s=50, color=colour, marker=_MARKERS[model.role],
+                     label="untaught" if model.role == "control" else model.role,
+                     zorder=3)  # fmt: skip
+        axes.annotate(name, (x, y), xytext=(7, -3), textcoords="offset points", fontsize=8,
+                      color=colour)  # fmt: skip

@@ -1,0 +1,56 @@
+"""Models that the students of a study are compared with, from one graph of the recipe's values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.planning.controls import UNTAUGHT
+from orchestrator.planning.graph import Graph
+from orchestrator.planning.stage import Stage, StageRole
+from orchestrator.recipe.loading import with_values
+from orchestrator.report.collect_models import ModelFigures, finished_models
+from orchestrator.report.latency import latencies
+from orchestrator.results.run_report import ModelReport
+from orchestrator.studies.objective import TrialObjective
+
+
+def reference_models(objective: TrialObjective, graph: Graph) -> Mapping[str, ModelReport]:
+    """The models of a ``reference_graph`` and the teachers' ensemble, by name; what of them is not
+    stored is trained."""
+    session = objective.session
+    future = session.submit(graph)
+    try:
+        done = future.result()
+    finally:
+        future.cancel()
+    data, finished = session.transfer_set(graph.data), tuple(finished_models(done.results))
+    latency = latencies(finished, session.store, data, session.quiet) if objective.latency else {}
+    spec = graph.ensembles.get("ensemble")
+    figures = ModelFigures(graph, session.store, data, finished, latency, spec)
+    models = figures.models()
+    teachers = models[StageRole.TEACHER]
+    ensemble = figures.ensemble_report("ensemble", spec, teachers.values())
+    return {
+        **teachers,
+        **({} if ensemble is None else {"ensemble": ensemble}),
+        **models[StageRole.CONTROL],
+    }
+
+
+def reference_graph(objective: TrialObjective) -> Graph:
+    """The teachers, and the untaught student of the recipe's own values.
+
+    Raises:
+        RecipeProblems: the recipe does not allow an untaught student, as where there are no labels.
+    """
+    own = with_values(objective.trial({}), {"controls": [UNTAUGHT]})
+    graph, _ = checked_plan(own, objective.session.store, data=objective.data)
+    return replace(graph, nodes=tuple(_references(graph)), remarks=())
+
+
+def _references(graph: Graph) -> Iterator[Stage]:
+    for stage in graph.stages:
+        if stage.role in (StageRole.TEACHER, StageRole.CONTROL):
+            yield stage

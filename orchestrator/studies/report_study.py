@@ -1,0 +1,138 @@
+"""Reports a study: while it runs, and with winners, references, page and pictures when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from orchestrator.errors import RecipeProblems
+from orchestrator.recipe.message_text import listed
+from orchestrator.report.render_study import main_score
+from orchestrator.report.render_study_page import Pictures, write_study_page
+from orchestrator.report.study_values import score_title, short_names
+from orchestrator.results.run_report import ModelReport
+from orchestrator.results.study_report import (
+    Outcome,
+    StudyReport,
+    TrialReport,
+    Winner,
+    write_study,
+)
+from orchestrator.studies.references import reference_graph, reference_models
+from orchestrator.studies.study import Study
+from orchestrator.studies.trial_records import TrialRecords
+from search.errors import StudyError
+from search.trials import Known
+
+_SECONDS_BETWEEN_WRITES = 5.0
+
+
+class StudyReporting:
+    """Writes the report of ``study``, which ``began`` on the monotonic clock.
+
+    While it runs the report says ``interrupted``, so that a study which is killed is listed too.
+    """
+
+    def __init__(self, study: Study, began: float) -> None:
+        self._study = study
+        self._began = began
+        self._known: list[Known] = []
+        self._written = -_SECONDS_BETWEEN_WRITES
+        self.records = TrialRecords(study.folder)
+        self.stages: set[str] = set()
+        """Digests of the references' stages."""
+
+    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+        """Writes the trials that are known so far, unless it was done moments ago."""
+        now = time.monotonic()
+        if now > self._written + _SECONDS_BETWEEN_WRITES:
+            self._written = now
+            write_study(self._study.folder, self._report(self._known, "interrupted"))
+
+    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+        """Writes nothing."""
+
+    def on_finish(self, trial: Known) -> None:
+        """Keeps a trial for the next writing."""
+        self._known.append(trial)
+
+    def fail(self, error: BaseException) -> None:
+        """Writes the report of a study that ``error`` has ended."""
+        outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
+            write_study(self._study.folder, self._report(self._known, outcome))
+
+    def finish(self, known: Sequence[Known], winners: tuple[Winner, ...]) -> StudyReport:
+        """Evaluates the references; writes report, page and pictures; gives the report."""
+        references: Mapping[str, ModelReport] = {}
+        remarks = list(self._remarks(known))
+        try:
+            graph = reference_graph(self._study.objective)
+            references = reference_models(self._study.objective, graph)
+            self.stages = {stage.digest for stage in graph.stages}
+        except RecipeProblems as refused:
+            reasons = "; ".join(problem.message for problem in refused.problems)
+            remarks.append(f"There are no references to compare with: {reasons}.")
+        report = self._report(
+            known, "done", winners=winners, references=references, remarks=tuple(remarks)
+        )
+        return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
+
+    def _report(self, known: Sequence[Known], outcome: Outcome, **more: Any) -> StudyReport:
+        study, config = self._study, self._study.asked.config
+        return StudyReport(
+            name=study.space.name,
+            study=study.stored.name,
+            outcome=outcome,
+            seconds=time.monotonic() - self._began,
+            scores={str(name): each for name, each in config.scores.items()},
+            asked=config.trials,
+            limits={str(name): each for name, each in config.limits.items()},
+            trials=tuple(map(_trial, known)),
+            front=study.stored.front(),
+            shared=self.records.shared(trial.number for trial in known),
+            artifacts={"study.json": str(study.folder / "study.json")},
+            **more,
+        )
+
+    def _remarks(self, known: Sequence[Known]) -> Iterator[str]:
+        study, config = self._study, self._study.asked.config
+        if study.space.outside:
+            paths = listed(f"`{path}`" for path in study.space.outside)
+            yield (
+                f"Trial 0 has not the recipe's own values: those of {paths} lie outside the space."
+            )
+        if config.from_ is not None:
+            count = len(study.asked.foreign)
+            yield f"Known from the start: {count} trials of study '{config.from_}'."
+        if len(known) < config.trials:
+            yield f"The space has no more than {len(known)} points, and all were tried."
+
+    def _draw(self, report: StudyReport, known: Sequence[Known]) -> Pictures:
+        # Pictures take seconds to import.
+        from orchestrator.report.plot_study import study_drawings
+        from orchestrator.report.plots import Picture, save_pictures
+        from search.figures import Drawn, draw_figures
+
+        folder, config = self._study.folder, self._study.asked.config
+        own, failed = save_pictures(study_drawings(report), folder)
+        names = short_names(name for trial in report.trials for name in trial.params)
+        score = next(each for each in config.scores if each == main_score(report))
+        of = Drawn(score, score_title(score), 100.0 if score == "accuracy" else 1.0)
+        figures, more = draw_figures(known, config, names, of, folder)
+        pictures = (Picture(each.file, each.title, each.caption) for each in figures)
+        return (*own, *pictures), (*failed, *more)
+
+
+def _trial(trial: Known) -> TrialReport:
+    return TrialReport(
+        trial.number,
+        trial.result.state.name,
+        trial.frozen.params,
+        trial.overrides,
+        trial.result.scores,
+        trial.result.seconds,
+        trial.result.reason,
+    )

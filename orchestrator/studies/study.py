@@ -1,0 +1,44 @@
+"""A study that is ready to run, and who watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.planning.trials import Space
+from orchestrator.studies.objective import TrialObjective
+from search.explore import Watcher
+from search.study import StoredStudy
+from search.trials import Asked, Known
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study asks, where it is stored, its folder, what trains its trials."""
+
+    space: Space
+    asked: Asked
+    stored: StoredStudy
+    folder: Path
+    objective: TrialObjective
+
+
+@dataclass(frozen=True)
+class StudyWatchers:
+    """Several watchers as one, all called with everything."""
+
+    each: tuple[Watcher, ...]
+
+    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:  # noqa: D102
+        for watcher in self.each:
+            watcher.on_begin(number, overrides)
+
+    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:  # noqa: D102
+        for watcher in self.each:
+            watcher.on_epoch(number, epoch, scores)
+
+    def on_finish(self, trial: Known) -> None:  # noqa: D102
+        for watcher in self.each:
+            watcher.on_finish(trial)

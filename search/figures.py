@@ -1,0 +1,188 @@
+"""Optuna's own figures of a study, as PNG files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState, create_trial
+
+from search.config import Score, SearchConfig
+from search.trials import Known
+
+_LEAST = 2
+"""Complete trials that a figure needs."""
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """A figure's file, its title, and a caption that says how to read it."""
+
+    file: str
+    title: str
+    caption: str
+
+
+IMPORTANCES = StudyFigure(
+    "importances.png",
+    "Importance of what was drawn",
+    "The share of the score's variance over the trials that follows from each value (Optuna's "
+    "default estimate); with few trials it is rough.",
+)
+OPTIMIZATION = StudyFigure(
+    "optimization_history.png",
+    "Optimization history",
+    "The score of each trial in order.",
+)
+COORDINATES = StudyFigure(
+    "parallel_coordinates.png",
+    "Parallel coordinates",
+    "One line a trial, through its score at the left and each value that was drawn; values that "
+    "only some trials have are left out.",
+)
+SLICE = StudyFigure(
+    "slice.png",
+    "Score by each value that was drawn",
+    "One panel a value; darker points are later trials.",
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The score that figures show: its name among those asked, its ``title`` on axes, and its
+    ``factor`` there."""
+
+    score: Score
+    title: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is drawn: a study in memory of that score alone, whose parameters have short names; and
+    those that all complete trials have."""
+
+    study: optuna.Study
+    title: str
+    common: list[str]
+
+
+def draw_figures(
+    known: Sequence[Known], config: SearchConfig, names: Mapping[str, str], of: Drawn, folder: Path
+) -> tuple[tuple[StudyFigure, ...], tuple[str, ...]]:
+    """Draws the figures of ``known`` trials into ``folder``; gives them, and a sentence on each
+    that could not be drawn. ``names`` says what each parameter is called.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    shown = _shown(known, config, names, of)
+    if sum(each.state is TrialState.COMPLETE for each in shown.study.trials) < _LEAST:
+        return (), ()
+    drawn, failed = [], []
+    for figure, draw in _DRAWINGS:
+        if figure is OPTIMIZATION and len(config.scores) == 1:
+            continue  # The caller's own one has references.
+        try:
+            with _optunas_style() as pyplot:
+                axes = draw(shown)
+                whole = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
+                _thin_ticks(whole)
+                # Without the version of the software, so that the same figure is the same file.
+                without = {"Software": None}
+                whole.savefig(folder / figure.file, dpi=110, bbox_inches="tight", metadata=without)
+                pyplot.close(whole)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is reported, and costs the study nothing else
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            failed.append(f"The picture '{figure.file}' could not be drawn ({reason}).")
+        else:
+            drawn.append(figure)
+    return tuple(drawn), tuple(failed)
+
+
+def _shown(
+    known: Sequence[Known], config: SearchConfig, names: Mapping[str, str], of: Drawn
+) -> _Shown:
+    study = optuna.create_study(direction=config.scores[of.score])
+    for each in known:
+        value = of.factor * each.result.scores[of.score] if _is_complete(each) else None
+        study.add_trial(
+            create_trial(
+                state=each.frozen.state,
+                value=value,
+                params={names[name]: value for name, value in each.frozen.params.items()},
+                distributions={names[n]: each for n, each in each.frozen.distributions.items()},
+            )
+        )
+    complete = [each.frozen.params for each in known if _is_complete(each)]
+    common = [own for name, own in names.items() if all(name in params for params in complete)]
+    return _Shown(study, of.title, common)
+
+
+def _is_complete(trial: Known) -> bool:
+    return trial.result.state is TrialState.COMPLETE
+
+
+def _thin_ticks(figure: Any) -> None:
+    """Gives logarithmic axes few ticks, in plain numbers."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.set_minor_locator(NullLocator())
+                axis.set_major_formatter("{x:g}")
+
+
+@contextmanager
+def _optunas_style() -> Iterator[Any]:
+    """Pyplot without a display; what Optuna sets for all figures is taken back."""
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    before = mpl.get_backend()
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pyplot.switch_backend("agg")
+        try:
+            yield pyplot
+        finally:
+            pyplot.switch_backend(before)
+
+
+def _importances(shown: _Shown) -> Any:
+    return optuna.visualization.matplotlib.plot_param_importances(
+        shown.study, target_name=shown.title
+    )
+
+
+def _history(shown: _Shown) -> Any:
+    return optuna.visualization.matplotlib.plot_optimization_history(
+        shown.study, target_name=shown.title
+    )
+
+
+def _coordinates(shown: _Shown) -> Any:
+    return optuna.visualization.matplotlib.plot_parallel_coordinate(
+        shown.study, params=shown.common, target_name=shown.title
+    )
+
+
+def _slice(shown: _Shown) -> Any:
+    return optuna.visualization.matplotlib.plot_slice(shown.study, target_name=shown.title)
+
+
+_DRAWINGS = (
+    (IMPORTANCES, _importances),
+    (OPTIMIZATION, _history),
+    (COORDINATES, _coordinates),
+    (SLICE, _slice),
+)

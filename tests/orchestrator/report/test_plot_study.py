@@ -1,0 +1,34 @@
+"""A study's pictures show its trials, its winners on fresh seeds, and the references."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.report.plot_study import front_figure, history_figure, study_drawings
+from orchestrator.report.plots import save_pictures
+from tests.orchestrator.study_samples import study, study_of_accuracy
+
+
+def test_the_front_shows_trials_winners_and_references() -> None:
+    [axes] = front_figure(study()).axes
+    labels = set(axes.get_legend_handles_labels()[1])
+    assert labels == {
+        "trial", "front", "winner, fresh seeds", "teacher", "ensemble", "untaught"
+    }  # fmt: skip
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters", "validation accuracy, %")
+    assert axes.get_xscale() == "log"
+
+
+def test_the_history_shows_the_best_so_far_and_levels_of_references() -> None:
+    [axes] = history_figure(study_of_accuracy()).axes
+    best, *_ = (line for line in axes.lines if line.get_label() == "best so far")
+    assert [round(y, 6) for y in best.get_ydata()] == [90.0, 95.0, 95.0]
+    assert {"wide", "ensemble", "untaught"} <= set(axes.get_legend_handles_labels()[1])
+
+
+def test_a_study_has_the_picture_that_fits_its_scores(tmp_path: Path) -> None:
+    for report, file in ((study(), "front.png"), (study_of_accuracy(), "history.png")):
+        drawn, failed = save_pictures(study_drawings(report), tmp_path)
+        assert ([each.file for each in drawn], failed) == ([file], ())
+        assert (tmp_path / file).stat().st_size > 10_000
+    assert save_pictures(study_drawings(study(front=(), trials=())), tmp_path) == ((), ())

@@ -1,0 +1,87 @@
+"""What a study gives back: winners on fresh seeds, references, what was shared, its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import stillhouse
+from orchestrator.results.study_report import read_study
+from search.config import LEARNED
+from tests.orchestrator.command_line import stillhouse as command
+from tests.orchestrator.studies.conftest import SmallStudy
+
+
+def test_trial_0_has_the_recipes_own_values_and_all_have_scores(done: SmallStudy) -> None:
+    report = done.report
+    assert (report.outcome, len(report.trials), report.asked) == ("done", 5, 5)
+    assert report.trials[0].overrides["student.model.hidden"] == [16]
+    for trial in report.trials:
+        assert {"accuracy", "nll", "parameters", "macs", "bytes"} <= trial.scores.keys()
+
+
+def test_winners_are_trained_on_fresh_seeds_and_only_then_tested(done: SmallStudy) -> None:
+    report = done.report
+    assert [winner.trial for winner in report.winners] == list(report.front)
+    for winner in report.winners:
+        assert winner.scores == report.trial(winner.trial).scores
+        for scores in (winner.repeats, winner.test_repeats):
+            assert scores.keys() == set(LEARNED)
+            values = scores["accuracy"].values
+            assert len(values) == 2
+            assert scores["accuracy"].mean == pytest.approx(sum(values) / 2)
+        assert Path(winner.recipe).exists()
+
+
+def test_references_are_the_teachers_the_ensemble_and_the_untaught(done: SmallStudy) -> None:
+    references = done.report.references
+    assert list(references) == ["wide", "deep", "ensemble", "untaught"]
+    own = done.report.trials[0]
+    assert references["untaught"].parameters == own.scores["parameters"]
+
+
+def test_trials_share_teachers_and_their_answers(done: SmallStudy) -> None:
+    shared = done.report.shared
+    # Two teachers in five trials are trained once.
+    assert shared.stages_reused == 8
+    assert 0 < shared.teacher_forwards_computed < shared.teacher_forwards_read
+
+
+def test_page_figures_and_recipes_lie_in_the_studys_folder(done: SmallStudy) -> None:
+    files = {"study.md", "study.json", "best.yaml", "front.png", "parallel_coordinates.png"}
+    assert files <= done.report.artifacts.keys()
+    assert all(Path(path).exists() for path in done.report.artifacts.values())
+    assert read_study(done.folder) == done.report
+
+
+def test_the_same_study_again_trains_nothing_and_gives_the_same(done: SmallStudy) -> None:
+    result = command(done.home, "search", str(done.recipe), "--json")
+    assert result.exit_code == 0, result.stderr
+    again, before = json.loads(result.stdout), done.report.to_json()
+    for name in ("trials", "front", "winners", "shared", "references", "artifacts", "remarks"):
+        assert again[name] == before[name], name
+
+
+def test_the_terminal_shows_front_winners_and_paths(done: SmallStudy) -> None:
+    result = command(done.home, "search", str(done.recipe))
+    assert "Pareto front (validation part)" in result.stdout
+    assert "over 2 fresh seeds" in result.stdout
+    assert str(done.folder) in result.stdout
+    assert "trial 4 (5 of 5): " in result.stderr
+    assert "Trial 0" not in result.stdout
+    listed = command(done.home, "list", "--studies").stdout
+    assert "5 of 5" in listed
+    assert "has no run" in command(done.home, "list").stdout
+
+
+def test_own_values_outside_the_space_are_a_remark(done: SmallStudy) -> None:
+    loaded = stillhouse.load_recipe(
+        done.recipe,
+        ["ensemble.temperature=1.0", "search.trials=1", "search.repeats=0", "name=outside"],
+    )
+    report = stillhouse.search(loaded, home=done.home)
+    [remark] = report.remarks
+    assert "those of `ensemble.temperature` lie outside the space" in remark
+    assert [winner.repeats for winner in report.winners] == [{}]
