@@ -45,8 +45,9 @@ def test_the_students_of_trials_off_the_front_are_deleted(
     (of_study,) = stages_of_studies(home)
     assert of_study.digests <= kept
     assert len(report.trials) == 4
-    # Two teachers; the winner on its own seed and on a fresh one; the run's student.
-    assert len(kept) == 2 + 2 + (report.front != (0,))
+    # Two teachers and the untaught student; the winner on its own seed and on a fresh one; the
+    # run's student.
+    assert len(kept) == 3 + 2 + (report.front != (0,))
 
 
 def test_a_student_that_a_run_names_stays(study: tuple[Path, StudyReport]) -> None:
