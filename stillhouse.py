@@ -163,7 +163,9 @@ def search(
 
     own = session_of(recipe, Path(home).absolute()) if session is None else nullcontext(session)
     with own as used:
-        return run_study(recipe, used, new=new, console=Console(stderr=True))
+        return run_study(
+            recipe, used, new=new, console=Console(stderr=True), environment=os.environ
+        )
 
 
 def plan(recipe: LoadedRecipe, session: Session, *, repeats: int = 1) -> Graph:

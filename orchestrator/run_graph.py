@@ -28,15 +28,17 @@ from orchestrator.report.collect_run import collect_run
 from orchestrator.report.latency import latencies
 from orchestrator.results.finished_run import FinishedRun
 from orchestrator.tracking.mlflow_tracker import tracker_location
-from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, RunTracking
+from orchestrator.tracking.run_tracking import (
+    SECONDS_TO_SEND,
+    SECONDS_TO_SEND_WHEN_BROKEN_OFF,
+    RunTracking,
+)
 from orchestrator.tracking.tracker import Status
 from students.durable_files import write_atomically
 from teachers.bank.shelf import prepare_bank
 
 if TYPE_CHECKING:
     from orchestrator.recipe.loading import LoadedRecipe
-
-SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
 
 def run_graph(

@@ -36,7 +36,8 @@ OLD_NAMES = {
 """Names that were replaced by standard terms, or that meant two things."""
 
 READERS_OF_THE_ENVIRONMENT = {
-    "stillhouse", "orchestrator.commands.run", "orchestrator.recipe.environment",
+    "stillhouse", "orchestrator.commands.run", "orchestrator.commands.search",
+    "orchestrator.recipe.environment",
     "orchestrator.tracking.mlflow_tracker", "students.engines.deepspeed_engine",
     "students.engines.process_group", "cluster.ray.session", "teachers.inference.runnable",
     "students.fault_injection",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -34,7 +35,9 @@ def command(
         loaded = load_recipe(recipe, overrides)
         name = loaded.recipe.name
         with work_prints_to_standard_error(), session_of(loaded, home) as session:
-            report = run_study(loaded, session, new=new, console=Console(stderr=True))
+            report = run_study(
+                loaded, session, new=new, console=Console(stderr=True), environment=os.environ
+            )
     except BaseException as error:
         if as_json:
             outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -114,6 +114,21 @@ class StudyReport:
         """The trial of that number."""
         return next(trial for trial in self.trials if trial.number == number)
 
+    def tracked_scores(self) -> dict[str, float]:
+        """The figures that a tracker records of the study: what was shared; and, under ``best``,
+        those of the first winner, whose recipe is ``best.yaml`` too."""
+        scores = {f"shared/{name}": float(count) for name, count in vars(self.shared).items()}
+        for winner in self.winners[:1]:
+            scores |= {f"best/{name}": value for name, value in winner.scores.items()}
+            parts = {"validation": winner.repeats, "test": winner.test_repeats}
+            scores |= {
+                f"best/fresh_seeds/{part}/{name}": each.mean
+                for part, of in parts.items()
+                for name, each in of.items()
+            }
+            scores["best/test/accuracy"] = winner.test.accuracy
+        return scores
+
     @property
     def best_first(self) -> list[TrialReport]:
         """The complete trials that keep all limits, the best by the first score first."""

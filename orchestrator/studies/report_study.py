@@ -18,6 +18,7 @@ from orchestrator.results.study_report import (
     StudyReport,
     TrialReport,
     Winner,
+    read_study,
     write_study,
 )
 from orchestrator.studies.references import reference_graph, reference_models
@@ -57,6 +58,23 @@ class StudyReporting:
     def on_finish(self, trial: Known) -> None:
         """Keeps a trial for the next writing."""
         self._known.append(trial)
+
+    def read_complete(self) -> StudyReport | None:
+        """The report that is stored, if it is of all that is asked."""
+        study, config = self._study, self._study.asked.config
+        try:
+            report = read_study(study.folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        seeds = {len(each.values) for winner in report.winners for each in winner.repeats.values()}
+        is_whole = (
+            (report.outcome, report.asked) == ("done", config.trials)
+            and len(report.trials) == len(study.stored.known())
+            and report.front == study.stored.front()
+            and seeds <= {config.repeats}
+            and all(bool(winner.repeats) == bool(config.repeats) for winner in report.winners)
+        )
+        return report if is_whole else None
 
     def fail(self, error: BaseException) -> None:
         """Writes the report of a study that ``error`` has ended."""

@@ -19,6 +19,7 @@ from orchestrator.execution.session import Session
 from orchestrator.home.cleaning import delete_stages
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.home.study_stages import LOCK, keep_stages
+from orchestrator.planning.digest import digest_of
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.trials import (
     Space,
@@ -27,14 +28,17 @@ from orchestrator.planning.trials import (
     read_space,
     trial_recipe,
 )
-from orchestrator.recipe.loading import LoadedRecipe
+from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.results.study_report import StudyReport, Winner
-from orchestrator.studies.objective import TrialObjective
+from orchestrator.studies.objective import TrialObjective, student_of
 from orchestrator.studies.report_study import StudyReporting
 from orchestrator.studies.study import Study, StudyWatchers
 from orchestrator.studies.study_progress import StudyProgress
 from orchestrator.studies.winners import WinnerTraining
-from orchestrator.tracking.tracker import flatten
+from orchestrator.tracking.mlflow_tracker import tracker_location
+from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, SECONDS_TO_SEND_WHEN_BROKEN_OFF
+from orchestrator.tracking.study_tracking import StudyTracking
+from orchestrator.tracking.tracker import Status, flatten
 from search.explore import explore
 from search.study import foreign_trials, open_storage, open_study
 from search.trials import Asked, Known
@@ -43,11 +47,17 @@ STUDENT = "student"
 
 
 def run_study(
-    loaded: LoadedRecipe, session: Session, *, new: bool, console: Console
+    loaded: LoadedRecipe,
+    session: Session,
+    *,
+    new: bool,
+    console: Console,
+    environment: Mapping[str, str] = {},
 ) -> StudyReport:
     """Runs what is left of the study of ``loaded`` in ``session``, and records it.
 
     ``new``: a study of that name which asks something else stays, and another one begins.
+    ``environment``: where a tracker's address is looked for, if the recipe gives none.
 
     Raises:
         RecipeProblems: everything that is wrong with the recipe or its space.
@@ -66,19 +76,47 @@ def run_study(
         study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
         progress = stack.enter_context(StudyProgress(console, study.asked))
         reporting = StudyReporting(study, began)
+        tracking = _tracking(study, loaded, graph, environment, progress.say)
+        if tracking.is_complete and (stored := reporting.read_complete()) is not None:
+            progress.say(f"study '{study.stored.name}': stored already")
+            return stored
         objective.on_stage, objective.on_results = progress.on_stage, reporting.records.add
-        stages = {stage.digest for stage in graph.stages}
-        watchers = StudyWatchers((_Keeping(study.folder, set(stages)), progress, reporting))
+        keeping = _Keeping(study.folder, {stage.digest for stage in graph.stages})
         try:
             session.begin(graph)
+            watchers = StudyWatchers((keeping, progress, reporting, tracking))
             known = explore(study.asked, study.stored, objective, watchers)
-            winners, of_winners = _train_winners(study, known, progress)
+            winners, stages = _train_winners(study, known, progress, tracking)
             report = reporting.finish(known, winners)
         except BaseException as error:
             reporting.fail(error)
+            status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
-        _delete_losers(study, known, stages | of_winners | reporting.stages)
+        kept = stages | reporting.stages | {stage.digest for stage in graph.stages}
+        _delete_losers(study, known, kept)
+        tracking.add_report(report)
+        tracking.close("FINISHED", SECONDS_TO_SEND)
     return report
+
+
+def _tracking(
+    study: Study,
+    loaded: LoadedRecipe,
+    graph: Graph,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+) -> StudyTracking:
+    identity = {k: value for k, value in _identity(study.space, graph).items() if k != "recipe"}
+    return StudyTracking(
+        study.stored.name,
+        digest_of(identity),
+        graph,
+        printable(loaded),
+        study.folder,
+        tracker_location(study.objective.session.store.home, graph, environment),
+        say,
+    )
 
 
 @dataclass
@@ -164,13 +202,16 @@ def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
 
 
 def _train_winners(
-    study: Study, known: Sequence[Known], progress: StudyProgress
+    study: Study, known: Sequence[Known], progress: StudyProgress, tracking: StudyTracking
 ) -> tuple[tuple[Winner, ...], set[str]]:
     """The winners, and the digests of their stages."""
     front = [known[number] for number in study.stored.front()]
     training = WinnerTraining(study.objective, study.asked.config.repeats, study.folder)
-    winners, stages = [], set[str]()
+    winners, stages = list[Winner](), set[str]()
     for winner, done in training.winners(front, progress.on_winner):
+        if not winners:
+            store, data = study.objective.session.store, study.objective.data
+            tracking.add_student(student_of(done), store, data)
         winners.append(winner)
         stages |= {stage.digest for stage in done.graph.stages}
     return tuple(winners), stages

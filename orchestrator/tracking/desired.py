@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageProgress:
-    """A stage under its run at the tracker: ``segments`` of its step log are committed."""
+    """A stage under its run at the tracker: ``segments`` of the step log in its ``folder`` are
+    committed. A study's trial has ``scores`` instead, and no folder."""
 
     spec: RunSpec
-    folder: Path
+    folder: Path | None
     segments: Segments = ()
     status: Status = "RUNNING"
+    scores: tuple[Metric, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return self.spec.name if self.folder is None else f"stage '{self.spec.name}'"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from students.transfer_sets.transfer_set import TransferSet
 
 SECONDS_TO_SEND = 60.0
 """How long the end of a run waits for the tracker; what is left goes with the next run."""
+SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
 
 class RunTracking:
@@ -78,10 +79,7 @@ class RunTracking:
 
     def add_student(self, result: StageResult, transfer_set: TransferSet) -> None:
         """Stores the student for use elsewhere."""
-        example = torch.stack([transfer_set.inputs[0], transfer_set.inputs[1]])
-        for name, ref in result.stage.models.items():
-            network = finished_network(ref, result.stage, self._store, transfer_set)
-            self._writer.set_student(network, example, result.outcomes[name].weights_sha256)
+        send_student(self._writer, result, self._store, transfer_set)
 
     def close(self, status: Status, seconds: float) -> list[str]:
         """Reports how the run ended and sends what is left, within ``seconds``.
@@ -110,6 +108,16 @@ class RunTracking:
         spec = RunSpec(stage.title, identity, flatten(stage.fingerprint), tags)
         folder = self._store.folder(stage.digest)
         self._writer.set_stage(StageProgress(spec, folder, segments, status))
+
+
+def send_student(
+    writer: TrackingWriter, result: StageResult, store: Store, transfer_set: TransferSet
+) -> None:
+    """Has the ``writer`` store the student of a stage."""
+    example = torch.stack([transfer_set.inputs[0], transfer_set.inputs[1]])
+    for name, ref in result.stage.models.items():
+        network = finished_network(ref, result.stage, store, transfer_set)
+        writer.set_student(network, example, result.outcomes[name].weights_sha256)
 
 
 def lineage(graph: Graph) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -55,6 +56,12 @@ class OpenRun:
     run_id: str
     cursor: Cursor = Cursor()
     status: Status = "RUNNING"
+
+
+def score_metrics(scores: Mapping[str, float], step: int) -> tuple[Metric, ...]:
+    """Figures as metrics of now."""
+    now = time.time_ns() // 1_000_000
+    return tuple(Metric(key(name), value, step, now) for name, value in scores.items())
 
 
 def flatten(recipe: Mapping[str, object], prefix: str = "") -> dict[str, str]:

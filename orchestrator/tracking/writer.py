@@ -21,14 +21,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking.desired import Desired, StageProgress
-from orchestrator.tracking.tracker import Cursor, Metric, RunSpec, Status, key, redact
+from orchestrator.tracking.sent import Sent, SentStage
+from orchestrator.tracking.tracker import (
+    Cursor,
+    Metric,
+    RunSpec,
+    Status,
+    redact,
+    score_metrics,
+)
 from orchestrator.tracking.windows import MOST_METRICS, CommittedMetrics, Windows
 from students.errors import CheckpointError, UserError
 from students.json_records import warn_once
@@ -44,28 +52,6 @@ SECONDS_WHILE_FAILING = 5.0
 _REASON_LENGTH = 300
 _SCORES = "the scores"
 _END = "the run's end"
-
-
-@dataclass
-class _SentStage:
-    """What was sent of one stage since the tracker was last asked."""
-
-    run_id: str
-    status: Status
-    metrics: CommittedMetrics
-
-
-@dataclass
-class _Sent:
-    """What was sent of the whole run since the tracker was last asked.
-
-    ``versions``: which version of each thing the tracker has, by the thing's name in messages.
-    """
-
-    tracker: MlflowTracker
-    run_id: str
-    versions: dict[str, object]
-    stages: dict[str, _SentStage] = field(default_factory=dict)
 
 
 class TrackingWriter:
@@ -92,7 +78,7 @@ class TrackingWriter:
         self._pause = pause
         self._failing_since: float | None = None
         self._desired = Desired()
-        self._sent: _Sent | None = None
+        self._sent: Sent | None = None
         self._changed = Condition()
         self._fresh = True
         self._draining = False
@@ -120,10 +106,9 @@ class TrackingWriter:
         """Stores files with the recipe's run."""
         self._change(lambda was: replace(was, files=(*was.files, *paths)))
 
-    def set_scores(self, scores: Mapping[str, float]) -> None:
-        """Stores the run's last figures as metrics of the recipe's run, once."""
-        now = time.time_ns() // 1_000_000
-        metrics = tuple(Metric(key(name), value, 0, now) for name, value in scores.items())
+    def set_scores(self, scores: Mapping[str, float], step: int = 0) -> None:
+        """Stores the run's last figures as metrics of the recipe's run, once for each ``step``."""
+        metrics = score_metrics(scores, step)
         self._change(lambda was: replace(was, scores=metrics))
 
     def set_student(self, network: nn.Module, example: Tensor, weights_sha256: str) -> None:
@@ -242,40 +227,44 @@ class TrackingWriter:
             self._sent = None
         return unsent
 
-    def _open_run(self) -> _Sent:
+    def _open_run(self) -> Sent:
         tracker = self._connect()
         run = tracker.open(self._run, None)
-        return _Sent(tracker, run.run_id, {_END: run.status, _SCORES: run.cursor.step > 0})
+        return Sent(tracker, run.run_id, {_END: run.status, _SCORES: run.cursor.step})
 
     def _steps(
-        self, sent: _Sent, desired: Desired, *, over: bool
+        self, sent: Sent, desired: Desired, *, over: bool
     ) -> Iterator[tuple[str, object, Callable[[], None]]]:
         """The name of each thing to be sent, its version, and what sends it."""
         tracker, run_id = sent.tracker, sent.run_id
         for stage in desired.stages.values():
-            yield f"stage '{stage.spec.name}'", stage, partial(self._send_stage, sent, stage)
+            yield stage.label, stage, partial(self._send_stage, sent, stage)
         for path in desired.files:
             yield f"file '{path.name}'", path, partial(tracker.log_artifact, run_id, path)
-        if desired.scores:
-            yield _SCORES, True, partial(self._send_scores, sent, desired.scores)
+        if scores := desired.scores:
+            yield _SCORES, scores[0].step + 1, partial(self._send_scores, sent, scores)
         if over and (student := desired.student) is not None:
             yield "the student", student[-1], partial(tracker.log_student, run_id, *student)
         yield _END, desired.status, partial(tracker.set_status, run_id, desired.status)
 
-    def _send_scores(self, sent: _Sent, scores: Sequence[Metric]) -> None:
+    def _send_scores(self, sent: Sent, scores: Sequence[Metric]) -> None:
+        after = Cursor(step=scores[0].step + 1)
         for start in range(0, len(scores), MOST_METRICS):
-            sent.tracker.log(sent.run_id, scores[start : start + MOST_METRICS], Cursor(step=1))
+            sent.tracker.log(sent.run_id, scores[start : start + MOST_METRICS], after)
 
-    def _send_stage(self, sent: _Sent, stage: StageProgress) -> None:
+    def _send_stage(self, sent: Sent, stage: StageProgress) -> None:
         name = stage.spec.name
         own = sent.stages.get(name)
-        if own is None or not own.metrics.can_continue(stage.segments):
+        if own is None or not own.can_continue(stage.segments):
             run = sent.tracker.open(stage.spec, sent.run_id)
-            metrics = CommittedMetrics(stage.folder, Windows(self._every, run.cursor))
-            own = sent.stages[name] = _SentStage(run.run_id, run.status, metrics)
+            if stage.scores and run.cursor.step == 0:
+                sent.tracker.log(run.run_id, stage.scores, Cursor(step=1))
+            windows = Windows(self._every, run.cursor)
+            metrics = None if stage.folder is None else CommittedMetrics(stage.folder, windows)
+            own = sent.stages[name] = SentStage(run.run_id, run.status, metrics)
         finished = stage.status == "FINISHED"
         try:
-            for batch, cursor in own.metrics.read(stage.segments, finished=finished):
+            for batch, cursor in own.read(stage.segments, finished=finished):
                 sent.tracker.log(own.run_id, batch, cursor)
         except CheckpointError as error:
             # No later attempt can read it either.

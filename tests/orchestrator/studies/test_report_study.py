@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,7 +71,11 @@ def test_the_terminal_shows_front_winners_and_paths(done: SmallStudy) -> None:
     assert "Pareto front (validation part)" in result.stdout
     assert "over 2 fresh seeds" in result.stdout
     assert str(done.folder) in result.stdout
-    assert "trial 4 (5 of 5): " in result.stderr
+    assert result.stderr == "study 'searched': stored already\n"
+    (done.folder / "tracked.json").unlink()
+    again = command(done.home, "search", str(done.recipe))
+    assert again.stdout.splitlines()[1:] == result.stdout.splitlines()[1:]
+    assert "trial 4 (5 of 5): " in again.stderr
     assert "Trial 0" not in result.stdout
     listed = command(done.home, "list", "--studies").stdout
     assert "5 of 5" in listed
@@ -85,3 +91,24 @@ def test_own_values_outside_the_space_are_a_remark(done: SmallStudy) -> None:
     [remark] = report.remarks
     assert "those of `ensemble.temperature` lie outside the space" in remark
     assert [winner.repeats for winner in report.winners] == [{}]
+
+
+def test_mlflow_has_the_study_its_trials_and_its_files_once(done: SmallStudy) -> None:
+    for _ in range(2):
+        (done.folder / "tracked.json").unlink()
+        assert command(done.home, "search", str(done.recipe)).exit_code == 0
+    with closing(sqlite3.connect(done.home / "mlflow.db")) as database:
+        [(study, status)] = database.execute(
+            "SELECT run_uuid, status FROM runs WHERE name = 'searched'"
+        )
+        trials = database.execute(
+            "SELECT name, status FROM runs JOIN tags USING (run_uuid) "
+            "WHERE key = 'mlflow.parentRunId' AND value = ? ORDER BY name",
+            [study],
+        ).fetchall()
+        points = database.execute("SELECT run_uuid, key, step FROM metrics").fetchall()
+    assert status == "FINISHED"
+    assert trials == [(f"trial {number}", "FINISHED") for number in range(5)]
+    assert len(points) == len(set(points))
+    logged = {path.name for path in (done.home / "mlartifacts").rglob("*")}
+    assert {"study.md", "study.json", "best.yaml", "front.png", "MLmodel"} <= logged
