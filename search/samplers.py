@@ -35,8 +35,9 @@ def _build(sampler: Sampler, config: SearchConfig, seed: int) -> BaseSampler:
         case Tpe(startup_trials=startup):
             return optuna.samplers.TPESampler(n_startup_trials=startup, seed=seed)
         case Nsga2(population=population):
-            size = population or max(2, math.isqrt(config.trials))
-            return optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
+            return optuna.samplers.NSGAIISampler(
+                population_size=population or default_population(config), seed=seed
+            )
         case Gp(startup_trials=startup):
             return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
         case Random():
@@ -45,6 +46,11 @@ def _build(sampler: Sampler, config: SearchConfig, seed: int) -> BaseSampler:
             return optuna.samplers.GridSampler(grid(config.parameters), seed=seed)
         case BruteForce():
             return optuna.samplers.BruteForceSampler(seed=seed)
+
+
+def default_population(config: SearchConfig) -> int:
+    """The trials of a generation of NSGA-II: as many as there are generations."""
+    return max(2, math.isqrt(config.trials))
 
 
 def grid(space: Space) -> dict[str, list[Any]]:

@@ -19,8 +19,8 @@ from search.errors import StudyError, StudyExists
 from search.space import draw, find
 from search.trials import OVERRIDES, RESULT, Asked, Known, Result, constraints, finish
 
-IDENTITY, FOREIGN = "stillhouse.identity", "stillhouse.foreign"
-"""What a study asks, and which trials of another it knows; beside it in its storage."""
+IDENTITY = "stillhouse.identity"
+"""What a study asks, beside it in its storage."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
@@ -100,6 +100,14 @@ class StoredStudy:
         return found
 
     @used_storage()
+    def keep(self, name: str, value: Any) -> Any:
+        """What the study was begun with under ``name``: ``value``, plain data, if it is new."""
+        key = f"stillhouse.{name}"
+        if key not in self.study.user_attrs:
+            self.study.set_user_attr(key, value)
+        return self.study.user_attrs[key]
+
+    @used_storage()
     def begin(self, proposals: Mapping[int, FrozenTrial]) -> None:
         """Adds the trials of a batch that it does not have yet, as running."""
         have = len(self.study.get_trials(deepcopy=False))
@@ -169,6 +177,9 @@ def open_study(
         )
     number, own, taken = 1, name, None
     while own in names:
+        if IDENTITY not in names[own].user_attrs and names[own].n_trials == 0:
+            optuna.delete_study(study_name=own, storage=storage)  # Killed while it was begun.
+            break
         before = json.loads(names[own].user_attrs.get(IDENTITY, "{}"))
         if _compared(before) == _compared(_plain(identity)):
             study = optuna.load_study(study_name=own, storage=storage)
@@ -235,11 +246,8 @@ def foreign_trials(stored: StoredStudy, name: str, asked: Asked) -> tuple[Frozen
         StudyError: there is no such study.
     """
     study = optuna.load_study(study_name=name, storage=stored.study._storage)
-    numbers = stored.study.user_attrs.get(FOREIGN)
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    if numbers is None:
-        numbers = [trial.number for trial in trials]
-        stored.study.set_user_attr(FOREIGN, numbers)
+    numbers = stored.keep("foreign", [trial.number for trial in trials])
     return tuple(_translated([each for each in trials if each.number in numbers], asked))
 
 

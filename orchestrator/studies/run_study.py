@@ -39,7 +39,9 @@ from orchestrator.tracking.mlflow_tracker import tracker_location
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, SECONDS_TO_SEND_WHEN_BROKEN_OFF
 from orchestrator.tracking.study_tracking import StudyTracking
 from orchestrator.tracking.tracker import Status, flatten
+from search.config import Nsga2
 from search.explore import explore
+from search.samplers import default_population
 from search.study import foreign_trials, open_storage, open_study
 from search.trials import Asked, Known
 
@@ -171,6 +173,8 @@ def _open(
     config, home = space.config, objective.session.store.home
     storage = open_storage(config.storage or f"sqlite:///{home / 'study.db'}")
     stored = open_study(storage, space.name, config, _identity(space, graph), new=new)
+    # Another machine, which goes on with the study, may have other cores.
+    objective.numbers = stored.keep("numbers", dict(objective.numbers))
     asked = Asked(
         name=stored.name,
         config=config,
@@ -191,12 +195,15 @@ def _open(
 
 
 def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
-    """What the history of a study follows from; how many trials there are is not part of it."""
+    """What the history of a study follows from; how many trials there are is part of it only where
+    the population follows from that."""
     section = space.config.model_dump(mode="json", by_alias=True)
     asked = {
         name: section[name]
         for name in ("space", "scores", "limits", "sampler", "pruner", "parallel", "from")
     }
+    if isinstance(space.config.sampler, Nsga2) and space.config.sampler.population is None:
+        asked["sampler"] = {**asked["sampler"], "population": default_population(space.config)}
     recipe = flatten(space.values)
     return {**asked, "seed": space.seed, "stages": graph.digest, "recipe": recipe}
 
