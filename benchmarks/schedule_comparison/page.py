@@ -22,10 +22,11 @@ Written by `{command}` on {machine}.
 
 For every arm of a regime the same number of settings is tried: temperatures and weights of the
 term with the teacher (the labels have the rest of 1), and as many weight decays for the untaught
-student. Intermediate models are trained as the student is, with the setting that is tried. The
-setting with the best validation accuracy after the last epoch, on seeds that are not compared, is
-trained with {seeds} seeds; the test part is never used to choose. All arms of a regime have the
-same teacher.
+student; the weight decay of all taught models is 0.0001. Intermediate models are trained as the
+student is, with the setting that is tried. The setting with the best validation accuracy after the
+last epoch, on seeds that are not compared, is trained with {seeds} seeds; the test part is never
+used to choose. All arms of a regime have the same one teacher, so the intervals do not contain its
+variation; intermediate models are trained again for each seed unless stated otherwise.
 
 * Accuracies are mean ± standard deviation over the seeds, in %.
 * *Difference* is that in test accuracy from the arm in *against*, in points, paired by seed, with
@@ -37,7 +38,7 @@ same teacher.
 HEAD = ("arm", "chosen on validation", "validation %", "test %", "against", "difference", "p")
 SHARED = (
     "Intermediate models are the same for all seeds here, so the intervals do not contain their "
-    "variation."
+    "variation either."
 )
 
 
