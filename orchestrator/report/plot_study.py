@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from orchestrator.report.plot_elements import LINES, add_legend, label_axes, panels
 from orchestrator.report.plots import Drawing, Picture
@@ -84,13 +85,14 @@ def history_figure(report: StudyReport) -> Figure:
     axes.step(numbers, best, where="post", color=LINES[0], linewidth=1.4, label="best so far")
     for winner in report.winners:
         if name in winner.repeats:
-            _draw_seeds(axes, max(numbers) + 1, report, winner.trial, name)
+            _draw_seeds(axes, len(report.trials), report, winner.trial, name)
     for label, model in report.references.items():
         if (level := reference_score(model, name)) is not None:
             axes.axhline(
                 _shown(name, level), color=_COLOURS[model.role], linestyle="--", linewidth=1.1,
-                label=label,
+                label=f"teacher {label}" if model.role == "teacher" else label,
             )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "trial", score_title(name))
     add_legend(figure, axes)
     return figure

@@ -45,6 +45,8 @@ class StudyProgress:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        # Of a study that is done the report shows more.
+        self._screen.transient = raised[0] is None
         if self._console.is_terminal:
             self._screen.stop()
 
@@ -99,8 +101,9 @@ class StudyProgress:
         for state, word in (("PRUNED", "pruned"), ("FAIL", "failed")):
             if count := states.count(state):
                 parts.append(f"{count} {word}")
-        if winners:
-            parts.append(f"winners trained on fresh seeds: {', '.join(map(str, winners))}")
+        if len(finished) == self._asked.config.trials:
+            done = ", ".join(map(str, winners)) or "none yet"
+            parts.append(f"winners trained on fresh seeds: {done}")
         return f"{self._asked.name}: {', '.join(parts)}"
 
     def _best(self, finished: list[Known]) -> RenderableType:

@@ -23,7 +23,7 @@ def test_the_history_shows_the_best_so_far_and_levels_of_references() -> None:
     [axes] = history_figure(study_of_accuracy()).axes
     best, *_ = (line for line in axes.lines if line.get_label() == "best so far")
     assert [round(y, 6) for y in best.get_ydata()] == [90.0, 95.0, 95.0]
-    assert {"wide", "ensemble", "untaught"} <= set(axes.get_legend_handles_labels()[1])
+    assert {"teacher wide", "ensemble", "untaught"} <= set(axes.get_legend_handles_labels()[1])
 
 
 def test_a_study_has_the_picture_that_fits_its_scores(tmp_path: Path) -> None:
