@@ -88,8 +88,9 @@ class Shared:
 class StudyReport:
     """A study. ``name`` is the recipe's, ``study`` the name in its storage; ``scores``, ``limits``
     and ``asked``, a number of trials, are what was asked; ``front`` are numbers of trials;
-    ``references`` are models that its students are compared with: teachers, the ensemble, and the
-    untaught student of the recipe's own values; ``remarks`` are sentences."""
+    ``winners`` come with the best by the first score first; ``references`` are models that these
+    are compared with: teachers, the ensemble, and the untaught student of the recipe's own values;
+    ``remarks`` are sentences."""
 
     name: str
     study: str

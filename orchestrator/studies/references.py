@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.deep_check.deep_check import checked_plan
+from orchestrator.errors import RecipeProblems
 from orchestrator.planning.controls import UNTAUGHT
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, StageRole
@@ -39,15 +40,17 @@ def reference_models(objective: TrialObjective, graph: Graph) -> Mapping[str, Mo
     }
 
 
-def reference_graph(objective: TrialObjective) -> Graph:
-    """The teachers, and the untaught student of the recipe's own values.
-
-    Raises:
-        RecipeProblems: the recipe does not allow an untaught student, as where there are no labels.
-    """
-    own = with_values(objective.trial({}), {"controls": [UNTAUGHT]})
+def reference_graph(objective: TrialObjective) -> tuple[Graph, tuple[str, ...]]:
+    """The teachers, and the untaught student of the recipe's own values; with a sentence that says
+    why, where the recipe does not allow that one."""
+    own, missing = objective.trial({}), tuple[str, ...]()
+    try:
+        own = with_values(own, {"controls": [UNTAUGHT]})
+    except RecipeProblems as refused:
+        reasons = "; ".join(each.message.partition("; ")[0] for each in refused.problems)
+        missing = (f"There is no untaught student to compare with: {reasons}.",)
     graph, _ = checked_plan(own, objective.session.store, data=objective.data)
-    return replace(graph, nodes=tuple(_references(graph)), remarks=())
+    return replace(graph, nodes=tuple(_references(graph)), remarks=()), missing
 
 
 def _references(graph: Graph) -> Iterator[Stage]:

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from orchestrator.errors import RecipeProblems
 from orchestrator.recipe.message_text import listed
 from orchestrator.report.render_study import main_score
 from orchestrator.report.render_study_page import Pictures, write_study_page
 from orchestrator.report.study_values import score_title, short_names
-from orchestrator.results.run_report import ModelReport
 from orchestrator.results.study_report import (
     Outcome,
     StudyReport,
@@ -84,17 +82,15 @@ class StudyReporting:
 
     def finish(self, known: Sequence[Known], winners: tuple[Winner, ...]) -> StudyReport:
         """Evaluates the references; writes report, page and pictures; gives the report."""
-        references: Mapping[str, ModelReport] = {}
-        remarks = list(self._remarks(known))
-        try:
-            graph = reference_graph(self._study.objective)
-            references = reference_models(self._study.objective, graph)
-            self.stages = {stage.digest for stage in graph.stages}
-        except RecipeProblems as refused:
-            reasons = "; ".join(problem.message for problem in refused.problems)
-            remarks.append(f"There are no references to compare with: {reasons}.")
+        graph, missing = reference_graph(self._study.objective)
+        self.stages = {stage.digest for stage in graph.stages}
         report = self._report(
-            known, "done", winners=winners, references=references, remarks=tuple(remarks)
+            known,
+            "done",
+            winners=winners,
+            shared=self.records.shared(trial.number for trial in known),
+            references=reference_models(self._study.objective, graph),
+            remarks=(*self._remarks(known), *missing),
         )
         return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
 
@@ -110,7 +106,6 @@ class StudyReporting:
             limits={str(name): each for name, each in config.limits.items()},
             trials=tuple(map(_trial, known)),
             front=study.stored.front(),
-            shared=self.records.shared(trial.number for trial in known),
             artifacts={"study.json": str(study.folder / "study.json")},
             **more,
         )

@@ -211,8 +211,10 @@ def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
 def _train_winners(
     study: Study, known: Sequence[Known], progress: StudyProgress, tracking: StudyTracking
 ) -> tuple[tuple[Winner, ...], set[str]]:
-    """The winners, and the digests of their stages."""
+    """The winners, the best by the first score first, and the digests of their stages."""
     front = [known[number] for number in study.stored.front()]
+    name, direction = next(iter(study.asked.config.scores.items()))
+    front.sort(key=lambda trial: trial.result.scores[name], reverse=direction == "maximize")
     training = WinnerTraining(study.objective, study.asked.config.repeats, study.folder)
     winners, stages = list[Winner](), set[str]()
     for winner, done in training.winners(front, progress.on_winner):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import stillhouse
-from orchestrator.results.study_report import read_study
+from orchestrator.results.study_report import read_study, recipe_file
 from search.config import LEARNED
 from tests.orchestrator.command_line import stillhouse as command
 from tests.orchestrator.studies.conftest import SmallStudy
@@ -26,7 +26,13 @@ def test_trial_0_has_the_recipes_own_values_and_all_have_scores(done: SmallStudy
 
 def test_winners_are_trained_on_fresh_seeds_and_only_then_tested(done: SmallStudy) -> None:
     report = done.report
-    assert [winner.trial for winner in report.winners] == list(report.front)
+    assert sorted(winner.trial for winner in report.winners) == list(report.front)
+    accuracies = [winner.scores["accuracy"] for winner in report.winners]
+    assert accuracies == sorted(accuracies, reverse=True)
+    best, first = (
+        done.folder / name for name in ("best.yaml", recipe_file(report.winners[0].trial))
+    )
+    assert best.read_bytes() == first.read_bytes()
     for winner in report.winners:
         assert winner.scores == report.trial(winner.trial).scores
         for scores in (winner.repeats, winner.test_repeats):
@@ -80,6 +86,17 @@ def test_the_terminal_shows_front_winners_and_paths(done: SmallStudy) -> None:
     listed = command(done.home, "list", "--studies").stdout
     assert "5 of 5" in listed
     assert "has no run" in command(done.home, "list").stdout
+
+
+def test_a_recipe_without_labels_has_no_untaught_reference(done: SmallStudy) -> None:
+    space = "search.space={ensemble.temperature: {float: [2.0, 8.0]}}"
+    changes = ["name=unlabelled", "search.trials=1", "search.repeats=0", "controls=[]", space]
+    unlabelled = ["transfer_set.labelled=0", "student.objective={soft_targets: 1.0}"]
+    loaded = stillhouse.load_recipe(done.recipe, [*changes, *unlabelled])
+    report = stillhouse.search(loaded, home=done.home)
+    assert list(report.references) == ["wide", "deep", "ensemble"]
+    [remark] = report.remarks
+    assert remark.startswith("There is no untaught student to compare with: `controls` has")
 
 
 def test_own_values_outside_the_space_are_a_remark(done: SmallStudy) -> None:
