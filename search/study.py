@@ -86,6 +86,11 @@ class StoredStudy:
         """Under which it is stored."""
         return self.study.study_name
 
+    @property
+    def has_trials(self) -> bool:
+        """Whether any trial is stored, be it under way."""
+        return bool(self.study.get_trials(deepcopy=False))
+
     @used_storage()
     def known(self) -> list[Known]:
         """The finished trials, in the order of their numbers, up to the first that is not."""

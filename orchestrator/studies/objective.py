@@ -44,8 +44,8 @@ class TrialObjective:
     """Trains the trials of a study in one session: their graphs share stages, teachers, processes.
 
     ``numbers`` stand where the recipe says auto; ``latency`` says whether it is measured;
-    ``on_stage`` is called with a trial's number and the title of a stage before its student's that
-    begins; ``on_results`` with its stages that are done, when it ends.
+    ``on_stage`` are called with a trial's number and a stage of it that begins; ``on_results`` with
+    its stages that are done, when it ends.
     """
 
     loaded: LoadedRecipe
@@ -53,7 +53,7 @@ class TrialObjective:
     data: TransferSet
     numbers: Mapping[str, Any]
     latency: bool
-    on_stage: Callable[[int, str], None] = lambda number, title: None
+    on_stage: tuple[Callable[[int, Stage], None], ...] = ()
     on_results: Callable[[int, Sequence[StageResult]], None] = lambda number, results: None
     _planned: dict[str, list[Graph]] = field(default_factory=dict)
     _under_way: list[GraphFuture] = field(default_factory=list)
@@ -105,7 +105,7 @@ class TrialObjective:
             TrialPruned: ``observe`` has ended it.
         """
         graph = self.take_plan(overrides)
-        watcher = TrialWatcher(self.session.store, observe, partial(self.on_stage, number))
+        watcher = TrialWatcher(self.session.store, observe, partial(self._begin, number))
         with self._lock:
             if self._cancelled:
                 raise KeyboardInterrupt
@@ -137,6 +137,10 @@ class TrialObjective:
         if not all(map(math.isfinite, scores.values())):
             raise TrialFailed("the student's answers on the validation part are not finite")
         return scores
+
+    def _begin(self, number: int, stage: Stage) -> None:
+        for each in self.on_stage:
+            each(number, stage)
 
     def take_plan(self, overrides: Overrides) -> Graph:
         """The graph of a trial that was checked, once."""
@@ -172,7 +176,7 @@ def _key(overrides: Overrides) -> str:
 class TrialWatcher:
     """Passes the student's epochs on, in order, whether they are trained now or were before."""
 
-    def __init__(self, store: Store, observe: Observer, on_stage: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, observe: Observer, on_stage: Callable[[Stage], None]) -> None:
         self._store = store
         self._on_stage = on_stage
         self._observe = observe
@@ -186,9 +190,8 @@ class TrialWatcher:
         """Passes nothing on: another process works on the stage."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
-        """Passes on that a stage before the student's begins."""
-        if stage.role is not StageRole.STUDENT:
-            self._on_stage(stage.title)
+        """Passes it on."""
+        self._on_stage(stage)
 
     def on_failure(self, stage: Stage, sentence: str) -> None:
         """Passes nothing on: the session tries again."""

@@ -40,6 +40,8 @@ class StudyReporting:
         self._known: list[Known] = []
         self._written = -_SECONDS_BETWEEN_WRITES
         self.records = TrialRecords(study.folder)
+        if not study.stored.has_trials:  # Those there are of a study that was deleted.
+            self.records.clear()
         self.stages: set[str] = set()
         """Digests of the references' stages."""
 

@@ -82,7 +82,8 @@ def run_study(
         if tracking.is_complete and (stored := reporting.read_complete()) is not None:
             progress.say(f"study '{study.stored.name}': stored already")
             return stored
-        objective.on_stage, objective.on_results = progress.on_stage, reporting.records.add
+        objective.on_results = reporting.records.add
+        objective.on_stage = progress.on_stage, reporting.records.begin
         keeping = _Keeping(study.folder, {stage.digest for stage in graph.stages})
         try:
             session.begin(graph)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.formatting import counted
+from orchestrator.planning.stage import Stage
 from orchestrator.report.study_values import (
     SCORE_NAMES,
     drawn_text,
@@ -58,9 +59,9 @@ class StudyProgress:
         """A trial is under way."""
         self._set(number, 0, "starts")
 
-    def on_stage(self, number: int, title: str) -> None:
-        """Shows which stage of a trial begins: a teacher's, an assistant's."""
-        self._set(number, 0, f"stage {title}")
+    def on_stage(self, number: int, stage: Stage) -> None:
+        """Shows which stage of a trial begins: a teacher's, an assistant's, the student's."""
+        self._set(number, 0, f"stage {stage.title}")
 
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Shows how far a trial is."""

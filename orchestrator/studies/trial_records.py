@@ -1,28 +1,29 @@
 """Records the stages of each trial, from which follows what trials have shared.
 
-HOME/studies/STUDY/trials/N.json   of trial N, written when it ends
+HOME/studies/STUDY/trials/N.json         of trial N, written when it ends
+HOME/studies/STUDY/trials/begun/DIGEST   a stage has begun that a trial needs: it was not stored
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.execution.stage_works import StageResult
+from orchestrator.planning.stage import Stage
 from orchestrator.results.study_report import Shared
 from students.json_records import read_or_report, write_json
 
 
 @dataclass(frozen=True)
 class TrialStage:
-    """A stage of a trial that is done: whether it was trained for that trial, and how many answers
-    of teachers, counted by sample, were ``computed`` for it; the others were ``read``."""
+    """A stage of a trial that is done: how many answers of teachers, counted by sample, were
+    ``computed`` for it (in its last attempt); the others were ``read``."""
 
-    title: str
     digest: str
-    ran: bool
     read: int
     computed: int
 
@@ -40,6 +41,16 @@ class TrialRecords:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, {"stages": [asdict(_of_stage(each)) for each in results]})
 
+    def clear(self) -> None:
+        """Deletes all records."""
+        shutil.rmtree(self._trials, ignore_errors=True)
+
+    def begin(self, number: int, stage: Stage) -> None:
+        """Records that a stage is trained for a trial, now or when that goes on after a kill."""
+        folder = self._trials / "begun"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / stage.digest).touch()
+
     def _read(self, number: int) -> tuple[TrialStage, ...]:
         """Empty where it was refused before it was trained."""
         consequence = "what its trial shared is not counted"
@@ -48,25 +59,29 @@ class TrialRecords:
     def shared(self, numbers: Iterable[int]) -> Shared:
         """What trials have had in common; of those under way at the same time, one has trained
         what both wanted."""
-        trained, reused, read, computed = set[str](), 0, 0, 0
+        known, reused, read, computed = set[str](), 0, 0, 0
         for number in numbers:
             for stage in self._read(number):
-                if not stage.ran or stage.digest in trained:
+                if stage.digest in known or not (self._trials / "begun" / stage.digest).exists():
                     reused += 1
                     continue
-                trained.add(stage.digest)
+                known.add(stage.digest)
                 read, computed = read + stage.read, computed + stage.computed
         return Shared(computed, read, reused)
 
     def _file(self, number: int) -> Path:
-        return self.folder / "trials" / f"{number}.json"
+        return self._trials / f"{number}.json"
+
+    @property
+    def _trials(self) -> Path:
+        return self.folder / "trials"
 
 
 def _of_stage(result: StageResult) -> TrialStage:
     counts = [each for outcome in result.outcomes.values() for each in outcome.answers.values()]
     computed = sum(count.computed for count in counts)
     read = sum(count.read + count.asked for count in counts) - computed
-    return TrialStage(result.stage.title, result.stage.digest, result.ran, read, computed)
+    return TrialStage(result.stage.digest, read, computed)
 
 
 def _parse(stored: dict[str, Any]) -> tuple[TrialStage, ...]:

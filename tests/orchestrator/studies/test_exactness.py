@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.results.study_report import read_study
 from tests.faults import fault, planned
 from tests.orchestrator.studies import tiny
 from tests.running import Command, copy_of
@@ -41,6 +44,19 @@ def test_interrupted_at_three_steps_it_goes_on_with_the_same_trials(
     report = tiny.run(tmp_path, pruned())
     assert tiny.history(tmp_path) == tiny.history(undisturbed)
     assert [trial.number for trial in report.trials] == list(range(8))
+    whole = read_study(undisturbed / "home/studies/tiny")
+    assert report.shared.stages_reused == whole.shared.stages_reused
+    runs, points = tracked(tmp_path)
+    assert runs == tracked(undisturbed)[0] == ["tiny", *(f"trial {n}" for n in range(8))]
+    assert len(points) == len(set(points)), "no metric was sent twice"
+
+
+def tracked(folder: Path) -> tuple[list[str], list[Any]]:
+    """The names of all runs in MLflow, and run, key and step of each metric."""
+    with closing(sqlite3.connect(folder / "home" / "mlflow.db")) as database:
+        runs = database.execute("SELECT name FROM runs ORDER BY name").fetchall()
+        points = database.execute("SELECT run_uuid, key, step FROM metrics").fetchall()
+    return [name for (name,) in runs], points
 
 
 def test_some_trials_were_pruned(undisturbed: Path) -> None:

@@ -28,7 +28,6 @@ def shown(trials: list[Known], *, terminal: bool) -> tuple[str, str]:
         for trial in trials:
             progress.on_finish(trial)
         progress.on_begin(3, {})
-        progress.on_stage(3, "teachers.wide")
         progress.on_epoch(3, 2, {"accuracy": 0.875, "nll": 0.5})
         console.print(progress._render())
         under_way = stream.getvalue()
