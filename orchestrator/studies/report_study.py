@@ -38,26 +38,28 @@ class StudyReporting:
         self._study = study
         self._began = began
         self._known: list[Known] = []
-        self._written = -_SECONDS_BETWEEN_WRITES
+        self._written = began
         self.records = TrialRecords(study.folder)
         if not study.stored.has_trials:  # Those there are of a study that was deleted.
             self.records.clear()
         self.stages: set[str] = set()
         """Digests of the references' stages."""
 
+    def begin(self) -> None:
+        """Writes the trials that were finished before."""
+        self._write(self._study.stored.known(), "interrupted")
+
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
-        """Writes the trials that are known so far, unless it was done moments ago."""
-        now = time.monotonic()
-        if now > self._written + _SECONDS_BETWEEN_WRITES:
-            self._written = now
-            write_study(self._study.folder, self._report(self._known, "interrupted"))
+        """Writes nothing."""
 
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Writes nothing."""
 
     def on_finish(self, trial: Known) -> None:
-        """Keeps a trial for the next writing."""
+        """Writes the trials that are finished, unless it was done moments ago."""
         self._known.append(trial)
+        if time.monotonic() > self._written + _SECONDS_BETWEEN_WRITES:
+            self._write(self._known, "interrupted")
 
     def read_complete(self) -> StudyReport | None:
         """The report that is stored, if it is of all that is asked."""
@@ -80,7 +82,7 @@ class StudyReporting:
         """Writes the report of a study that ``error`` has ended."""
         outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
-            write_study(self._study.folder, self._report(self._known, outcome))
+            self._write(self._known, outcome)
 
     def finish(self, known: Sequence[Known], winners: tuple[Winner, ...]) -> StudyReport:
         """Evaluates the references; writes report, page and pictures; gives the report."""
@@ -95,6 +97,10 @@ class StudyReporting:
             remarks=(*self._remarks(known), *missing),
         )
         return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
+
+    def _write(self, known: Sequence[Known], outcome: Outcome) -> None:
+        write_study(self._study.folder, self._report(known, outcome))
+        self._written = time.monotonic()
 
     def _report(self, known: Sequence[Known], outcome: Outcome, **more: Any) -> StudyReport:
         study, config = self._study, self._study.asked.config

@@ -87,6 +87,7 @@ def run_study(
         keeping = _Keeping(study.folder, {stage.digest for stage in graph.stages})
         try:
             session.begin(graph)
+            reporting.begin()
             watchers = StudyWatchers((keeping, progress, reporting, tracking))
             known = explore(study.asked, study.stored, objective, watchers)
             winners, stages = _train_winners(study, known, progress, tracking)

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.results.study_report import read_study
 from tests.faults import fault, planned
+from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.studies import tiny
 from tests.running import Command, copy_of
 
@@ -112,3 +113,24 @@ def test_killed_three_times_at_random_it_is_the_same(
     with Command(*arguments, folder=tmp_path) as command:
         assert command.ends(120) == 0, command.said()
     assert tiny.history(tmp_path) == tiny.history(undisturbed)
+
+
+def test_interrupted_it_gives_the_trials_that_were_finished(tmp_path: Path) -> None:
+    file = tiny.written(tmp_path, tiny.recipe(trials=4))
+    whole = stillhouse(tmp_path / "home", "search", str(file), "search.trials=2", "--json")
+    assert json.loads(whole.stdout)["outcome"] == "done"
+    with planned(tmp_path, fault("student", 1, "interrupt")):
+        result = stillhouse(tmp_path / "home", "search", str(file), "--json")
+    printed = json.loads(result.stdout)
+    assert result.exit_code == 130
+    assert (printed["name"], printed["study"], printed["outcome"]) == (
+        "tiny",
+        "tiny",
+        "interrupted",
+    )
+    numbers = [trial["number"] for trial in printed["trials"]]
+    assert numbers in ([0, 1], [0, 1, 2])
+    listed = json.loads(stillhouse(tmp_path / "home", "list", "--studies", "--json").stdout)
+    [study] = listed["studies"]
+    assert (study["outcome"], study["asked"]) == ("interrupted", 4)
+    assert study["trials"] == len(numbers)
