@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.planning.trials import trial_recipe
+from orchestrator.recipe.loading import load_recipe
 from orchestrator.results.study_report import read_study
 from tests.faults import fault, planned
 from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.studies import tiny
-from tests.running import Command, copy_of
+from tests.running import Command, copy_of, run_stages
 
 PARETO = {"accuracy": "maximize", "parameters": "minimize"}
 
@@ -66,10 +68,11 @@ def test_some_trials_were_pruned(undisturbed: Path) -> None:
 
 
 def test_in_a_home_that_has_all_stages_it_is_the_same(tmp_path: Path, undisturbed: Path) -> None:
-    """Also where students are stored that were trained to their end: they are pruned at the same
-    epoch."""
-    tiny.run(tmp_path, tiny.recipe(scores=PARETO, trials=8))
-    (tmp_path / "home" / "study.db").unlink()
+    """Also where students are stored whole that are pruned: they end at the same epoch."""
+    loaded = load_recipe(tiny.written(tmp_path, pruned()))
+    for trial in tiny.stored(undisturbed):
+        recipe = trial_recipe(loaded, trial.user_attrs["overrides"], tiny.numbers(undisturbed))
+        run_stages(recipe, tmp_path / "home")
     report = tiny.run(tmp_path, pruned())
     assert tiny.history(tmp_path) == tiny.history(undisturbed)
     assert report.shared.teacher_forwards_computed == 0

@@ -73,6 +73,13 @@ def run(folder: Path, data: Mapping[str, Any], *overrides: str, new: bool = Fals
         return run_study(loaded, session, new=new, console=Console(file=io.StringIO()))
 
 
+def numbers(folder: Path, name: str = NAME) -> dict[str, int]:
+    """What stands where the recipe says auto, in a study in ``folder``/home."""
+    study = optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/home/study.db")
+    found: dict[str, int] = study.user_attrs["stillhouse.numbers"]
+    return found
+
+
 def stored(folder: Path, name: str = NAME) -> list[optuna.trial.FrozenTrial]:
     """The trials of a study in ``folder``/home."""
     study = optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/home/study.db")
