@@ -40,7 +40,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 # The tools of the tests and checks.
 $(TOOLS): $(INSTALLED)
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --editable '.[dev,postgres]'
 	@$(COMPILE)
 	@touch $@
 

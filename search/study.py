@@ -45,6 +45,12 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
         ) from None
 
 
+def close_storage(storage: optuna.storages.RDBStorage) -> None:
+    """Closes the connections of a storage."""
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 @contextmanager
 def used_storage() -> Iterator[None]:
     """While open, what a storage raises is one sentence.

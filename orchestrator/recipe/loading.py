@@ -19,7 +19,7 @@ from orchestrator.config import Recipe
 from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.recipe.environment import Resolved, hide, resolve_environment, value_at
 from orchestrator.recipe.message_text import Path, dotted
-from orchestrator.recipe.overrides import apply_overrides
+from orchestrator.recipe.overrides import apply_overrides, find_value
 from orchestrator.recipe.rules.catalog import check_rules
 from orchestrator.recipe.schema import with_default_kinds
 from orchestrator.recipe.unsupported import split_unsupported, without
@@ -72,10 +72,15 @@ def with_values(loaded: LoadedRecipe, values: Mapping[str, Any]) -> LoadedRecipe
     """
     texts = [f"{path}={json.dumps(value)}" for path, value in values.items()]
     data, problems = apply_overrides(loaded.source, texts)
-    recipe, more = validate(Resolved(data, loaded.from_environment, {}))
+    written = {
+        path: text
+        for path, text in loaded.from_environment.items()
+        if find_value(data, dotted(path)) == value_at(loaded.source, path)
+    }
+    recipe, more = validate(Resolved(data, written, {}))
     if problems or more or recipe is None:
         raise RecipeProblems([*problems, *more], loaded.recipe.name)
-    return replace(loaded, recipe=recipe, source=data)
+    return replace(loaded, recipe=recipe, source=data, from_environment=written)
 
 
 def printable(loaded: LoadedRecipe) -> dict[str, Any]:

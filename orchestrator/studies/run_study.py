@@ -42,7 +42,7 @@ from orchestrator.tracking.tracker import Status, flatten
 from search.config import Nsga2
 from search.explore import explore
 from search.samplers import default_population
-from search.study import foreign_trials, open_storage, open_study
+from search.study import close_storage, foreign_trials, open_storage, open_study
 from search.trials import Asked, Known
 
 STUDENT = "student"
@@ -192,8 +192,11 @@ def _open(
     def on_wait() -> None:
         say(f"study '{stored.name}': another process is running it; waiting for it")
 
-    with hold_lock(folder / LOCK, threading.Event(), on_wait):
-        yield Study(space, asked, stored, folder, objective)
+    try:
+        with hold_lock(folder / LOCK, threading.Event(), on_wait):
+            yield Study(space, asked, stored, folder, objective)
+    finally:
+        close_storage(storage)
 
 
 def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
