@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import stillhouse
 from orchestrator.results.study_report import read_study, recipe_file
 from search.config import LEARNED
+from search.errors import StudyExists
 from tests.orchestrator.command_line import stillhouse as command
 from tests.orchestrator.studies.conftest import SmallStudy
 
@@ -129,3 +131,16 @@ def test_mlflow_has_the_study_its_trials_and_its_files_once(done: SmallStudy) ->
     assert len(points) == len(set(points))
     logged = {path.name for path in (done.home / "mlartifacts").rglob("*")}
     assert {"study.md", "study.json", "best.yaml", "front.png", "MLmodel"} <= logged
+
+
+def test_a_study_in_a_session_of_its_caller_is_the_same(done: SmallStudy) -> None:
+    loaded = stillhouse.load_recipe(done.recipe)
+    with stillhouse.Session(done.home, loaded.recipe.cluster) as session:
+        again = stillhouse.search(loaded, session=session)
+        assert replace(again, seconds=done.report.seconds) == done.report
+        beside = stillhouse.load_recipe(
+            done.recipe, ["search.sampler=random", "search.trials=1", "search.repeats=0"]
+        )
+        with pytest.raises(StudyExists, match=r"search\.sampler"):
+            stillhouse.search(beside, session=session)
+        assert stillhouse.search(beside, session=session, new=True).study == "searched-2"
