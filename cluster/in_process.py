@@ -61,7 +61,10 @@ class InProcessRuntime:
 
     def retire(self, handle: Handle[Any]) -> None:
         """Drops the role permanently. May be called twice."""
-        self._own(handle).drop("it was retired", for_good=True)
+        owned = self._own(handle)
+        owned.drop("it was retired", for_good=True)
+        if owned in self._handles:
+            self._handles.remove(owned)
 
     def kill(self, handle: Handle[Any]) -> None:
         """Drops the role as a crash would; ``revive`` builds it again."""
