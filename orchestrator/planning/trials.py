@@ -78,12 +78,6 @@ def numbers_for_auto(graph: Graph, cores: int, parallel: int) -> dict[str, int]:
     return numbers
 
 
-def gpus_of_student(graph: Graph) -> float:
-    """How many GPUs the student's ranks ask for together, for as long as a trial is trained."""
-    asked = (ranks_of(each) * each.resources.gpus for each in graph.stages if each.teachers)
-    return max(asked, default=0.0)
-
-
 @dataclass(frozen=True)
 class Space:
     """What a recipe's section ``search`` asks: the recipe's ``name``, ``seed`` and ``epochs`` of
@@ -118,6 +112,24 @@ def read_space(loaded: LoadedRecipe) -> Space:
     own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
     rest = {name: section for name, section in plain.items() if name != "search"}
     return Space(config, recipe.name, recipe.seed, epochs, own, outside, rest)
+
+
+def refuse_more_than_all_gpus(graph: Graph, space: Space, had: int) -> None:
+    """Checks that a machine of ``had`` GPUs, if it is enough for one trial, is so for a batch.
+
+    Raises:
+        RecipeProblems: they do not.
+    """
+    parallel = space.config.parallel
+    asked = (ranks_of(each) * each.resources.gpus for each in graph.stages if each.teachers)
+    student = max(asked, default=0.0)
+    if student <= had < student * parallel:
+        message = (
+            f"`search.parallel` is {parallel}, which needs {student * parallel:g} GPUs, since "
+            f"`student.resources.gpus` asks for {student:g}, but this machine has {had}; make it "
+            f"at most {int(had / student)}"
+        )
+        raise RecipeProblems([Problem("search.parallel", message)], space.name)
 
 
 def _corners(loaded: LoadedRecipe, config: SearchConfig) -> tuple[list[Recipe], list[Problem]]:

@@ -14,7 +14,6 @@ import torch
 from rich.console import Console
 
 from orchestrator.deep_check.deep_check import checked_plan
-from orchestrator.errors import Problem, RecipeProblems
 from orchestrator.execution.session import Session
 from orchestrator.home.cleaning import delete_stages
 from orchestrator.home.process_lock import hold_lock
@@ -23,9 +22,9 @@ from orchestrator.planning.digest import digest_of
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.trials import (
     Space,
-    gpus_of_student,
     numbers_for_auto,
     read_space,
+    refuse_more_than_all_gpus,
     trial_recipe,
 )
 from orchestrator.recipe.loading import LoadedRecipe, printable
@@ -70,7 +69,7 @@ def run_study(
     session.store.prepare()
     graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
     session.keep(data)
-    _refuse_more_than_all_gpus(graph, space)
+    refuse_more_than_all_gpus(graph, space, torch.cuda.device_count())
     numbers = numbers_for_auto(graph, session.cores, space.config.parallel)
     latency = "latency_ms" in {*space.config.scores, *space.config.limits}
     objective = TrialObjective(loaded, session, data, numbers, latency)
@@ -153,18 +152,6 @@ def _delete_losers(study: Study, known: Sequence[Known], kept: set[str]) -> None
         if title == STUDENT
     }
     delete_stages(study.objective.session.store.home, students - kept)
-
-
-def _refuse_more_than_all_gpus(graph: Graph, space: Space) -> None:
-    had, each = torch.cuda.device_count(), gpus_of_student(graph)
-    parallel = space.config.parallel
-    if each <= had < each * parallel:
-        message = (
-            f"`search.parallel` is {parallel}, which needs {each * parallel:g} GPUs, since "
-            f"`student.resources.gpus` asks for {each:g}, but this machine has {had}; make it at "
-            f"most {int(had / each)}"
-        )
-        raise RecipeProblems([Problem("search.parallel", message)], space.name)
 
 
 @contextmanager

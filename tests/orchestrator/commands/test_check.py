@@ -16,7 +16,7 @@ from orchestrator.exit_codes import ending_of
 from orchestrator.recipe.loading import LoadedRecipe
 from students.errors import CheckpointError, WeightsError
 from tests import small
-from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported
+from tests.orchestrator.command_line import answers_sooner_than_torch_is_imported, stillhouse
 
 
 @pytest.fixture
@@ -210,3 +210,23 @@ def test_check_prints_both_stages_of_a_student_and_how_many_layers_are_frozen(
         "first_stage": "teaches mlp, 1 epoch",
         "student": "teaches mlp, 3 epochs, 1 layer frozen",
     }
+
+
+def test_a_space_is_checked_at_its_corners(tmp_path: Path) -> None:
+    space = {
+        "student.train.epochs": {"int": [0, 3]},
+        "student.train.epoch": {"int": [1, 3]},
+    }
+    file = small.written(tmp_path, {**small.recipe(), "search": {"space": space}})
+    result = stillhouse(tmp_path / "home", "check", str(file))
+    assert result.exit_code == 2
+    first, second = result.stderr.splitlines()
+    assert first.startswith("`search.space.student.train.epochs` allows 0, but then the rules ")
+    assert second == (
+        "`search.space.student.train.epoch` is refused whatever is drawn for it: "
+        "`student.train.epoch` is not a setting; did you mean `epochs`?"
+    )
+    answer = json.loads(stillhouse(tmp_path / "home", "check", str(file), "--json").stdout)
+    assert [each["path"] for each in answer["problems"]] == [
+        f"search.space.{path}" for path in space
+    ]

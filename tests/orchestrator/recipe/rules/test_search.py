@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import RecipeProblems
-from orchestrator.planning.trials import read_space
+from orchestrator.planning.trials import read_space, refuse_more_than_all_gpus
 from orchestrator.recipe.advice import notes
 from tests import small
 
@@ -140,3 +140,17 @@ def test_notes_say_who_reads_the_section_and_which_direction_is_odd(tmp_path: Pa
     assert "`search` is what `stillhouse search` explores" in said[0]
     assert said[1].startswith("`search.scores.accuracy` is 'minimize': ")
     assert sum("`search" in each for each in said) == 2
+
+
+def test_more_trials_at_a_time_than_there_are_gpus_are_refused(tmp_path: Path) -> None:
+    data = recipe(parallel=4)
+    settings = ("student.resources.gpus=0.5", "student.objective.near=null")
+    space = read_space(small.loaded(tmp_path, *settings, data=data))
+    graph = small.planned(tmp_path, *settings, data=data)
+    refuse_more_than_all_gpus(graph, space, 2)
+    with pytest.raises(RecipeProblems) as refused:
+        refuse_more_than_all_gpus(graph, space, 1)
+    assert str(refused.value) == (
+        "`search.parallel` is 4, which needs 2 GPUs, since `student.resources.gpus` asks for 0.5, "
+        "but this machine has 1; make it at most 2"
+    )
