@@ -20,7 +20,8 @@ FRONT = Picture(
     "Pareto front",
     "Each point is a trial on the validation part; stars are the front, of which no other trial is "
     "better in all scores. Bars: a winner on fresh seeds, mean and standard deviation. Untaught "
-    "is the student of the recipe's own values without teachers.",
+    "is the student of the recipe's own values without teachers. Trials far below all else are left "
+    "out.",
 )
 HISTORY = Picture(
     "history.png",
@@ -29,6 +30,8 @@ HISTORY = Picture(
     "right is the winner on fresh seeds, mean and standard deviation.",
 )
 _WIDE_RANGE = 8.0
+_MOST_BEYOND = 0.7
+"""Trials that are worse than all else by more of its range are left out of the picture."""
 _COLOURS = {"teacher": LINES[1], "ensemble": LINES[2], "control": LINES[6]}
 _MARKERS = {"teacher": "o", "ensemble": "D", "control": "s"}
 
@@ -48,7 +51,6 @@ def front_figure(report: StudyReport) -> Figure:
     front = set(report.front)
     others = [trial for trial in report.best_first if trial.number not in front]
     best = sorted((report.trial(n) for n in front), key=lambda trial: trial.scores[across])
-    _draw_points(axes, others, across, up, marker="o", color="#B0B0B0", s=26, label="trial")
     axes.plot(
         [trial.scores[across] for trial in best], [_shown(up, t.scores[up]) for t in best],
         color="#EDAB85", linewidth=1.0,
@@ -62,13 +64,25 @@ def front_figure(report: StudyReport) -> Figure:
         if up in winner.repeats:
             _draw_seeds(axes, winner.scores[across], report, winner.trial, up)
     _draw_reference_points(axes, report.references, across, up)
+    least, most = axes.dataLim.intervaly
+    _draw_points(axes, others, across, up, marker="o", color="#B0B0B0", s=26, label="trial")
     low, high = axes.dataLim.intervalx
     if low > 0 and high / low > _WIDE_RANGE:
         axes.set_xscale("log")
     axes.margins(x=0.1, y=0.08)
+    _cut_far_trials(axes, least, most, higher_is_better=report.scores[up] == "maximize")
     label_axes(axes, SCORE_NAMES[across], score_title(up))
     add_legend(figure, axes)
     return figure
+
+
+def _cut_far_trials(axes: Axes, low: float, high: float, *, higher_is_better: bool) -> None:
+    """Leaves out trials that are much worse than what lies from ``low`` to ``high``."""
+    reach, (least, most) = _MOST_BEYOND * (high - low), axes.dataLim.intervaly
+    if reach > 0 and higher_is_better and least < low - reach:
+        axes.set_ylim(bottom=low - reach)
+    elif reach > 0 and not higher_is_better and most > high + reach:
+        axes.set_ylim(top=high + reach)
 
 
 def history_figure(report: StudyReport) -> Figure:
@@ -122,7 +136,8 @@ def _draw_seeds(axes: Axes, across: float, report: StudyReport, trial: int, name
 def _draw_reference_points(
     axes: Axes, models: Mapping[str, ModelReport], across: str, up: str
 ) -> None:
-    for name, model in models.items():
+    by_score = sorted(models.items(), key=lambda each: -(reference_score(each[1], up) or 0.0))
+    for number, (name, model) in enumerate(by_score):
         x, value = reference_score(model, across), reference_score(model, up)
         if x is None or value is None:
             continue
@@ -130,5 +145,6 @@ def _draw_reference_points(
         axes.scatter(x, y, s=50, color=colour, marker=_MARKERS[model.role],
                      label="untaught" if model.role == "control" else model.role,
                      zorder=3)  # fmt: skip
-        axes.annotate(name, (x, y), xytext=(7, -3), textcoords="offset points", fontsize=8,
+        beside = (7, -11 if number % 2 else 3)
+        axes.annotate(name, (x, y), xytext=beside, textcoords="offset points", fontsize=8,
                       color=colour)  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestrator.report.plot_study import front_figure, history_figure, study_drawings
 from orchestrator.report.plots import save_pictures
-from tests.orchestrator.study_samples import study, study_of_accuracy
+from tests.orchestrator.study_samples import TRIALS, study, study_of_accuracy, trial
 
 
 def test_the_front_shows_trials_winners_and_references() -> None:
@@ -17,6 +17,13 @@ def test_the_front_shows_trials_winners_and_references() -> None:
     }  # fmt: skip
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters", "validation accuracy, %")
     assert axes.get_xscale() == "log"
+
+
+def test_a_trial_far_below_does_not_flatten_the_front() -> None:
+    trials = (*TRIALS, trial(5, 0.10, 700))
+    for report, lowest in ((study(), 79.9), (study(trials=trials), 70.0)):
+        [axes] = front_figure(report).axes
+        assert lowest - 10 < axes.get_ylim()[0] < lowest
 
 
 def test_the_history_shows_the_best_so_far_and_levels_of_references() -> None:
