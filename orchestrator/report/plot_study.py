@@ -20,8 +20,8 @@ FRONT = Picture(
     "Pareto front",
     "Each point is a trial on the validation part; stars are the front, of which no other trial is "
     "better in all scores. Bars: a winner on fresh seeds, mean and standard deviation. Untaught "
-    "is the student of the recipe's own values without teachers. Trials far below all else are left "
-    "out.",
+    "is the student of the recipe's own values without teachers. Trials that are much worse are "
+    "left out.",
 )
 HISTORY = Picture(
     "history.png",
