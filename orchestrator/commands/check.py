@@ -61,7 +61,7 @@ def command(
         loaded = load_recipe(recipe, overrides)
         classes = class_count(loaded)
         if loaded.recipe.search is not None:
-            read_space(loaded)
+            found = read_space(loaded).notes
         if deep:
             from orchestrator.deep_check.deep_check import deep_check
 
@@ -69,7 +69,7 @@ def command(
                 checked = deep_check(loaded, home / "cache")
             if checked.problems:
                 raise RecipeProblems(checked.problems)
-            found = tuple(checked.notes)
+            found += tuple(checked.notes)
             if checked.transfer_set is not None:
                 classes = checked.transfer_set.classes
         if measured:

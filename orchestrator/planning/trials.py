@@ -92,6 +92,15 @@ class Space:
     outside: tuple[str, ...]
     values: Mapping[str, Any]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its author should consider."""
+        return tuple(
+            f"`search.space.{path}` does not give the recipe's own value, so that the study does "
+            "not begin with the recipe as it is."
+            for path in self.outside
+        )
+
 
 def read_space(loaded: LoadedRecipe) -> Space:
     """The space of a recipe.

@@ -154,3 +154,9 @@ def test_more_trials_at_a_time_than_there_are_gpus_are_refused(tmp_path: Path) -
         "`search.parallel` is 4, which needs 2 GPUs, since `student.resources.gpus` asks for 0.5, "
         "but this machine has 1; make it at most 2"
     )
+
+
+def test_a_path_that_does_not_give_the_recipes_own_value_is_noted(tmp_path: Path) -> None:
+    space = {WEIGHT: SHARE, "student.train.epochs": {"int": [5, 9]}}
+    [note] = read_space(small.loaded(tmp_path, data=recipe(space))).notes
+    assert note.startswith("`search.space.student.train.epochs` does not give the recipe's own")
