@@ -172,7 +172,7 @@ OF_OTHERS = [
     (kind, option, other)
     for kind, section in SCHEDULES.items()
     for other, theirs in SCHEDULES.items()
-    for option in theirs.model_fields.keys() - section.model_fields.keys()
+    for option in sorted(theirs.model_fields.keys() - section.model_fields.keys())
 ]
 
 
