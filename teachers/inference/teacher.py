@@ -75,7 +75,7 @@ class Teacher:
         low = self.inference.precision == "bf16"
         bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
         # What is compiled has loops of its own; the check of its answers has the last word.
-        aligned = nullcontext() if self.inference.compiled else AlignedProducts()
+        aligned = nullcontext() if self.inference.compiled else AlignedProducts()  # type: ignore[no-untyped-call]
         with use_threads(self.inference.threads), torch.inference_mode(), bf16, aligned:
             columns = self._record(tapped, padded, taps) if taps else {}
             if run is not tapped or not taps:

@@ -85,6 +85,15 @@ def test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it(
     holds()
 
 
+def test_that_holds_with_the_linear_layer_that_deepspeed_puts_in_place_of_torchs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from deepspeed.runtime.zero.linear import zero3_linear_wrap
+
+    monkeypatch.setattr(nn.functional, "linear", zero3_linear_wrap)
+    test_an_answers_bits_depend_neither_on_the_batch_nor_on_the_place_in_it("unaligned", "fp32")
+
+
 @pytest.mark.parametrize("count", [1, PLAIN_BATCH - 1, PLAIN_BATCH, PLAIN_BATCH + 1])
 def test_every_forward_pass_has_one_shape_and_padding_is_not_returned(count: int) -> None:
     asked, shapes = teacher("resnet"), []
