@@ -198,6 +198,7 @@ def test_a_recipe_that_is_not_there_or_is_none(tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_ends_the_run_and_leaves_its_last_commit(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -86,6 +86,7 @@ def test_noise_and_draws_are_the_same_with_and_without_a_bank(folder: Path, tmp_
     assert live.outcomes[MODEL].weights_sha256 == kept.outcomes[MODEL].weights_sha256
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_bits_as_one_process(
     folder: Path, local_runtime: LocalRuntime, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_each_seed_has_assistants_of_its_own_and_all_have_one_teacher(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_arm_is_tuned_trained_and_stored_and_its_mean_of_generations_scored(
     small: ScheduleRegime, tmp_path: Path
 ) -> None:

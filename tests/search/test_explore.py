@@ -23,8 +23,8 @@ BOTH = {"accuracy": "maximize", "parameters": "minimize"}
         ("tpe", "hyperband", ACCURACY),
         ("tpe", "dominated", BOTH),
         ("nsga2", "none", BOTH),
-        ("random", "median", ACCURACY),
-        ({"kind": "gp", "startup_trials": 6}, "none", ACCURACY),
+        pytest.param("random", "median", ACCURACY, marks=pytest.mark.slow),
+        pytest.param({"kind": "gp", "startup_trials": 6}, "none", ACCURACY, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_study_has_the_history_of_an_undisturbed_one(

@@ -136,6 +136,7 @@ STUDENT = (
 FIRST_LAYER = "{objective: {near: {kind: hint, teacher: deep, hint: stage1, guided: stage1}}}"
 
 
+@pytest.mark.slow
 def test_the_second_of_two_stages_starts_from_the_first_and_keeps_what_is_frozen(
     chain: Finished, tmp_path: Path
 ) -> None:

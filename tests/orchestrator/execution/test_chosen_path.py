@@ -87,6 +87,7 @@ def test_the_path_that_was_chosen_is_stored_under_the_same_digests(
     assert given.object["choice"] is None
 
 
+@pytest.mark.slow
 def test_more_repeats_run_only_their_students(chosen: Finished, tmp_path: Path) -> None:
     home = copy_of(chosen.home, tmp_path)
     more = finished(chosen.folder, home, BOTH, "--repeat", "2")

@@ -88,6 +88,7 @@ def test_every_repeat_has_a_route_of_its_own(followed: Finished, tmp_path: Path)
     assert both.ran() == ["student", "route.1#2", "student#2"]
 
 
+@pytest.mark.slow
 def test_greedy_anchors_are_chosen_once_and_reported(
     followed: Finished, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -21,6 +21,8 @@ from tests.orchestrator.command_line import stillhouse
 from tests.orchestrator.studies import tiny
 from tests.running import Command, copy_of, run_stages
 
+pytestmark = pytest.mark.slow
+
 PARETO = {"accuracy": "maximize", "parameters": "minimize"}
 
 

@@ -16,6 +16,8 @@ from orchestrator.studies.run_study import run_study
 from tests import small
 from tests.running import IN_PROCESS, finished
 
+pytestmark = pytest.mark.slow
+
 SEARCH = (
     "search={trials: 4, repeats: 1, sampler: random, scores: {accuracy: maximize}, "
     "space: {student.train.optimizer.lr: {float: [0.001, 0.2], log: true}}}"

@@ -21,6 +21,8 @@ from tests.faults import fault, plan_in
 from tests.orchestrator.studies import tiny
 from tests.running import Command
 
+pytestmark = pytest.mark.slow
+
 LR = "student.train.optimizer.lr"
 
 

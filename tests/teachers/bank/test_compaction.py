@@ -162,6 +162,7 @@ def test_teacher_that_is_not_deterministic_is_logged_and_its_first_answer_stays(
     assert intact_ids(shelf) == set(some(20).tolist())
 
 
+@pytest.mark.slow
 def test_sealer_that_dies_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     events = {"open", "os.rename", "os.remove", "fcntl.flock", "os.listdir", "os.scandir"}
     for moment in itertools.count(1):

@@ -126,7 +126,7 @@ def test_random_weights_are_near_chance(verdict_under) -> None:  # type: ignore[
             if hasattr(each, "reset_parameters"):
                 each.reset_parameters()
 
-    [problem] = verdict_under(RIGHT, forget).problems
+    [problem] = verdict_under(RIGHT, forget).sentences
     assert "where chance alone gives" in problem
     assert "`teachers.deep.gate` to warn" in problem
 
