@@ -63,6 +63,7 @@ def test_recipes_with_the_examples_are_read_without_torch(extended: Path) -> Non
     assert python(extended, "-c", program) == "two_convolutions task total_variation\n"
 
 
+@pytest.mark.slow
 def test_a_student_is_trained_with_the_examples(extended: Path) -> None:
     main = "from orchestrator.cli import main; main()"
     command = ["run", "recipe.yaml", "--home=home", "--json"]

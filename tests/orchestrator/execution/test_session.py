@@ -59,6 +59,7 @@ class AtCommit(RecordingWatcher):
             self.committed.set()
 
 
+@pytest.mark.slow
 def test_two_graphs_train_a_shared_teacher_once_and_ask_it_once(
     session: Session, tmp_path: Path
 ) -> None:
