@@ -83,7 +83,7 @@ def propose(asked: Asked, known: Sequence[Known], numbers: Sequence[int]) -> lis
             break
         trial = study.ask()
         overrides = draw(space, trial)
-        frozen = study.get_trials(deepcopy=True)[-1]
+        frozen = study.get_trials(deepcopy=False)[-1]
         proposals.append(
             create_trial(
                 state=TrialState.RUNNING,
