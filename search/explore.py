@@ -34,13 +34,14 @@ Observer = Callable[[int, Mapping[str, float]], None]
 @dataclass(frozen=True)
 class TrialCheck:
     """What is known of a student before it is trained: why it is refused, or what it costs and for
-    how many ``epochs`` it is trained (none where that is not known yet); and what else is stored
-    with the trial, as plain data."""
+    how many ``epochs`` it is trained (none where that is not known yet); what else is stored with
+    the trial, as plain data; and a ``plan`` that its training is given back."""
 
     problems: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
+    plan: Any = None
 
 
 class Objective(Protocol):
@@ -49,8 +50,11 @@ class Objective(Protocol):
     def check(self, overrides: Overrides) -> TrialCheck:
         """Checks a student without training it; is called while none is trained."""
 
-    def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
-        """Trains a student and gives its scores; what ``observe`` raises ends it.
+    def evaluate(
+        self, number: int, overrides: Overrides, observe: Observer, plan: Any
+    ) -> Mapping[str, float]:
+        """Trains a student and gives its scores; what ``observe`` raises ends it. ``plan`` is that
+        of its check.
 
         Raises:
             TrialFailed: it cannot be trained to its end.
@@ -172,7 +176,7 @@ class _Batch:
         self.watcher.on_begin(number, overrides)
         began = time.monotonic()
         try:
-            scores = self.objective.evaluate(number, overrides, observe)
+            scores = self.objective.evaluate(number, overrides, observe, check.plan)
             result = Result(TrialState.COMPLETE, {**costs, **scores}, curve)
         except TrialPruned as pruned:
             scores = curve[max(curve)]

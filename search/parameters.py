@@ -48,6 +48,12 @@ class Number:
     log: bool = False
     step: float | None = None
 
+    @property
+    def count(self) -> int:
+        """How many values it may have; one that is not whole needs a step."""
+        size = self.step or (1 if self.whole else math.inf)
+        return math.floor((self.high - self.low) / size + 1e-9) + 1
+
     def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
         if self.whole:
             step = 1 if self.step is None else int(self.step)

@@ -61,10 +61,8 @@ def grid(space: Space) -> dict[str, list[Any]]:
 
 def _values(parameter: Parameter) -> list[Any]:
     match parameter:
-        case Number(low, high, whole, _, step):
-            size = step or (1 if whole else math.inf)
-            count = math.floor((high - low) / size + 1e-9) + 1
-            points = (low + number * size for number in range(count))
+        case Number(low, _, whole, _, step):
+            points = (low + number * (step or 1) for number in range(parameter.count))
             return [int(point) if whole else float(point) for point in points]
         case Categorical(values):
             return list(values)

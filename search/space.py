@@ -119,9 +119,8 @@ def count_points(space: Space) -> int:
 def _count(value: Any) -> int:
     """Of a parameter, or of a value with parameters inside."""
     match value:
-        case Number(low, high, whole, _, step):
-            size = step or (1 if whole else 0)
-            return math.floor((high - low) / size + 1e-9) + 1
+        case Number():
+            return value.count
         case Categorical(values):
             return len(values)
         case Choice(labels):

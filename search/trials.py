@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import optuna
@@ -79,7 +80,7 @@ def propose(asked: Asked, known: Sequence[Known], numbers: Sequence[int]) -> lis
     for number in numbers:
         if number == 0 and asked.own:
             study.enqueue_trial(dict(asked.own))
-        if is_exhausted(config, [*(each.frozen for each in known), *proposals]):
+        if is_exhausted(config, chain((each.frozen for each in known), proposals)):
             break
         trial = study.ask()
         overrides = draw(space, trial)
@@ -116,7 +117,8 @@ def finish(config: SearchConfig, number: int, proposal: FrozenTrial, result: Res
         values=values,
         params=proposal.params,
         distributions=proposal.distributions,
-        user_attrs=proposal.user_attrs,
+        # Not what a storage has beside it: a study in memory copies all of it.
+        user_attrs={OVERRIDES: proposal.user_attrs[OVERRIDES]},
         system_attrs={**_without_constraints(proposal.system_attrs), **result.rungs},
         intermediate_values={
             epoch: scores[single]
@@ -142,7 +144,7 @@ def constraints(config: SearchConfig, scores: Mapping[str, float]) -> dict[str, 
     }
 
 
-def is_exhausted(config: SearchConfig, drawn: Sequence[FrozenTrial]) -> bool:
+def is_exhausted(config: SearchConfig, drawn: Iterable[FrozenTrial]) -> bool:
     """Whether a sampler that takes each point once has taken all."""
     if not isinstance(config.sampler, (Grid, BruteForce)):
         return False

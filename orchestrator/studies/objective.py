@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,7 @@ from students.evaluation import metrics
 from students.events import Committed, EpochReport, Event
 from students.models.profile import costs
 from students.specs import StageOutput
-from students.storage.outcome import VALIDATION, CurvePoint
+from students.storage.outcome import VALIDATION
 from students.storage.step_log import Segments, read_committed
 from students.transfer_sets.transfer_set import TransferSet
 
@@ -55,7 +54,6 @@ class TrialObjective:
     latency: bool
     on_stage: tuple[Callable[[int, Stage], None], ...] = ()
     on_results: Callable[[int, Sequence[StageResult]], None] = lambda number, results: None
-    _planned: dict[str, list[Graph]] = field(default_factory=dict)
     _under_way: list[GraphFuture] = field(default_factory=list)
     _cancelled: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -86,7 +84,6 @@ class TrialObjective:
             graph = self.graph(trial)
         except RecipeProblems as refused:
             return TrialCheck(tuple(problem.message for problem in refused.problems))
-        self._planned.setdefault(_key(overrides), []).append(replace(graph, tests=False))
         data = self.session.transfer_set(graph.data)
         network, fingerprint = untrained_student(trial, graph, data)
         found: dict[str, float] = dict(vars(costs(network, data.shape)))
@@ -94,9 +91,16 @@ class TrialObjective:
             store, quiet = self.session.store, self.session.quiet
             found["latency_ms"] = latency_of(network, fingerprint, store, data, quiet)["1"]
         stages = {stage.title: stage.digest for stage in graph.stages}
-        return TrialCheck(costs=found, record={"stages": stages}, epochs=epochs_of(trial))
+        return TrialCheck(
+            costs=found,
+            record={"stages": stages},
+            epochs=epochs_of(trial),
+            plan=replace(graph, tests=False),
+        )
 
-    def evaluate(self, number: int, overrides: Overrides, observe: Observer) -> Mapping[str, float]:
+    def evaluate(
+        self, number: int, overrides: Overrides, observe: Observer, plan: Graph
+    ) -> Mapping[str, float]:
         """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
         validation part.
 
@@ -104,12 +108,11 @@ class TrialObjective:
             TrialFailed: it cannot be trained, or not to answers that are numbers.
             TrialPruned: ``observe`` has ended it.
         """
-        graph = self.take_plan(overrides)
         watcher = TrialWatcher(self.session.store, observe, partial(self._begin, number))
         with self._lock:
             if self._cancelled:
                 raise KeyboardInterrupt
-            future = self.session.submit(graph, watcher)
+            future = self.session.submit(plan, watcher)
             self._under_way.append(future)
         try:
             done = future.result()
@@ -127,7 +130,7 @@ class TrialObjective:
         self.on_results(number, watcher.results)
         student = student_of(done)
         [(name, _)] = student.outcomes.items()
-        predictions = StoredPredictions(self.session.store, self.session.transfer_set(graph.data))
+        predictions = StoredPredictions(self.session.store, self.session.transfer_set(plan.data))
         logits = predictions.logits(StageOutput(student.stage.digest, name), VALIDATION)
         targets = predictions.targets(VALIDATION)
         scores = {
@@ -141,14 +144,6 @@ class TrialObjective:
     def _begin(self, number: int, stage: Stage) -> None:
         for each in self.on_stage:
             each(number, stage)
-
-    def take_plan(self, overrides: Overrides) -> Graph:
-        """The graph of a trial that was checked, once."""
-        with self._lock:
-            plans = self._planned[_key(overrides)]  # More than one of trials that are equal.
-            if len(plans) == 1:
-                del self._planned[_key(overrides)]
-            return plans.pop()
 
     def cancel(self) -> None:
         """Ends the trials that are trained now; they resume from their last checkpoint."""
@@ -167,10 +162,6 @@ def student_of(done: GraphResult, repeat: int = 0) -> StageResult:
         if result.stage.role is StageRole.STUDENT and result.stage.repeat == repeat
     )
     return found
-
-
-def _key(overrides: Overrides) -> str:
-    return json.dumps(overrides, sort_keys=True)
 
 
 class TrialWatcher:
@@ -219,10 +210,7 @@ class TrialWatcher:
         if result.stage.role is StageRole.STUDENT:
             for outcome in result.outcomes.values():
                 for point in outcome.curve:
-                    self._pass_on_point(point)
-
-    def _pass_on_point(self, point: CurvePoint) -> None:
-        self._pass_on(point.epoch + 1, point.accuracy, point.nll)
+                    self._pass_on(point.epoch + 1, point.accuracy, point.nll)
 
     def _pass_on(self, epoch: int, accuracy: float | None, nll: float | None) -> None:
         with self._lock:

@@ -37,7 +37,7 @@ class Quadratic:
         pass
 
     def evaluate(
-        self, number: int, overrides: Mapping[str, Any], observe: Observer
+        self, number: int, overrides: Mapping[str, Any], observe: Observer, plan: Any
     ) -> Mapping[str, float]:
         self.evaluated.append(number)
         best = 1.0 - (overrides["x"] - 0.3) ** 2

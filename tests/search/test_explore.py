@@ -95,11 +95,11 @@ class Failing(Quadratic):
     fails: frozenset[int] = frozenset()
 
     def evaluate(
-        self, number: int, overrides: Mapping[str, Any], observe: Observer
+        self, number: int, overrides: Mapping[str, Any], observe: Observer, plan: Any
     ) -> Mapping[str, float]:
         if number in self.fails:
             raise TrialFailed(f"the loss of trial {number} is not finite at step {7 * number}")
-        return super().evaluate(number, overrides, observe)
+        return super().evaluate(number, overrides, observe, plan)
 
 
 def test_a_trial_that_fails_has_its_reason_and_the_study_goes_on(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_all_figures_are_drawn_and_settings_of_figures_stay(tmp_path: Path) -> N
 
 def test_a_figure_that_cannot_be_drawn_is_a_sentence(tmp_path: Path) -> None:
     class Constant(Quadratic):
-        def evaluate(self, number, overrides, observe):  # type: ignore[no-untyped-def]
+        def evaluate(self, number, overrides, observe, plan):  # type: ignore[no-untyped-def]
             return {"accuracy": 0.5, "nll": 1.0}
 
     trials = run(tmp_path / "study.db", config(trials=2), Constant())

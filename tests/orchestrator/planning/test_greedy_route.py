@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.planning.graph import Decision, EnsembleSpec, Graph
+from orchestrator.planning.graph import Decision, Graph
 from orchestrator.planning.stage import TeacherRef
 from orchestrator.planning.thread_allocation import resolve
 from orchestrator.schedule_config import Route
 from students.specs import StageOutput
-from students.storage.outcome import Outcome
 from tests import small
 from tests.orchestrator.planning.test_route import ALONE, SIX, route, taught
 
@@ -107,15 +106,6 @@ class Figures:
 
     divergences: Mapping[int, float]
     last: int
-
-    def outcomes(self, stage: str) -> Mapping[str, Outcome]:
-        raise NotImplementedError
-
-    def accuracy(self, output: StageOutput) -> float:
-        raise NotImplementedError
-
-    def ensemble_accuracy(self, spec: EnsembleSpec) -> float:
-        raise NotImplementedError
 
     def divergence(self, teacher: TeacherRef, student: StageOutput) -> float:
         output = teacher.output
