@@ -26,7 +26,7 @@ from orchestrator.planning.trials import numbers_for_auto, read_space, trial_rec
 from orchestrator.studies.objective import TrialObjective
 from search.explore import Observer, Overrides, explore
 from search.study import open_storage, open_study
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "digits.yaml"
 SPACE = (
@@ -64,7 +64,7 @@ class Meter:
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Notes nothing."""
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         """Notes the seconds since the last trial."""
         now = time.perf_counter()
         self.seconds.append(now - self._last)
@@ -89,8 +89,8 @@ def main() -> None:
         objective = Stub(loaded, session, data, numbers, latency=False)
         storage = open_storage(f"sqlite:///{home}/study.db")
         stored = open_study(storage, space.name, space.config, {}, new=False)
-        asked = Asked(stored.name, space.config, space.seed, space.epochs, own=space.own)
-        explore(asked, stored, objective, meter)
+        spec = StudySpec(stored.name, space.config, space.seed, space.epochs, own=space.own)
+        explore(spec, stored, objective, meter)
     print(f"{'trials':>10} {'seconds/trial':>14} {'memory, MB':>11}")
     part = max(1, options.trials // PARTS)
     for first in range(0, options.trials, part):

@@ -20,7 +20,7 @@ from search.config import LEARNED
 from search.errors import StudyError, TrialFailed, TrialPruned
 from search.pruners import Pruning
 from search.study import StoredStudy
-from search.trials import OVERRIDES, Asked, Known, Result, constraints, finish, propose
+from search.trials import OVERRIDES, FinishedTrial, Result, StudySpec, constraints, finish, propose
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _MOST_ALIKE = 3
@@ -74,34 +74,34 @@ class Watcher(Protocol):
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """A trial has finished an epoch."""
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         """A trial is finished; they come in the order of their numbers."""
 
 
 def explore(
-    asked: Asked, stored: StoredStudy, objective: Objective, watcher: Watcher
-) -> list[Known]:
+    spec: StudySpec, stored: StoredStudy, objective: Objective, watcher: Watcher
+) -> list[FinishedTrial]:
     """Runs what is left of a study; gives all its trials.
 
     Raises:
         StudyError: three trials in a row have failed with one cause.
         KeyboardInterrupt: it was interrupted; trials under way go on when it is run again.
     """
-    known, size = stored.known(), asked.config.parallel
+    known, size = stored.known(), spec.config.parallel
     for trial in known:
         watcher.on_finish(trial)
-    while len(known) < asked.config.trials:
+    while len(known) < spec.config.trials:
         first = len(known) // size * size
-        numbers = range(first, min(first + size, asked.config.trials))
+        numbers = range(first, min(first + size, spec.config.trials))
         earlier = known[:first]
-        proposals = dict(zip(numbers, propose(asked, earlier, numbers), strict=False))
+        proposals = dict(zip(numbers, propose(spec, earlier, numbers), strict=False))
         left = {number: each for number, each in proposals.items() if number >= len(known)}
         if not left:
             break
         stored.begin(proposals)
-        for number, result in _Batch(asked, stored, objective, watcher, earlier).run(left):
+        for number, result in _Batch(spec, stored, objective, watcher, earlier).run(left):
             stored.finish(number, result)
-            known.append(finish(asked.config, number, left[number], result))
+            known.append(finish(spec.config, number, left[number], result))
             watcher.on_finish(known[-1])
             _refuse_repeated_failure(known)
     return known
@@ -109,11 +109,11 @@ def explore(
 
 @dataclass(frozen=True)
 class _Batch:
-    asked: Asked
+    spec: StudySpec
     stored: StoredStudy
     objective: Objective
     watcher: Watcher
-    earlier: list[Known]
+    earlier: list[FinishedTrial]
 
     def run(self, proposals: Mapping[int, FrozenTrial]) -> Iterator[tuple[int, Result]]:
         """The results of the trials, in order; each as soon as those before it have theirs."""
@@ -122,7 +122,7 @@ class _Batch:
             for number, each in proposals.items()
         }
         refused = {number: self._refusal(each) for number, each in checked.items()}
-        threads = ThreadPoolExecutor(max(1, self.asked.config.parallel), "trial")
+        threads = ThreadPoolExecutor(max(1, self.spec.config.parallel), "trial")
         futures: dict[int, Future[Result]] = {
             number: threads.submit(self._evaluate, number, each, checked[number])
             for number, each in proposals.items()
@@ -143,7 +143,7 @@ class _Batch:
             return Result(TrialState.FAIL, checked.costs, reason="; ".join(checked.problems))
         broken = [
             f"{name} {cost:,.6g} is above the limit {cost - excess:,.6g}"
-            for name, excess in constraints(self.asked.config, checked.costs).items()
+            for name, excess in constraints(self.spec.config, checked.costs).items()
             for cost in [checked.costs[name]]
             if excess > 0
         ]
@@ -153,11 +153,11 @@ class _Batch:
         return None
 
     def _evaluate(self, number: int, proposal: FrozenTrial, check: TrialCheck) -> Result:
-        asked, overrides, costs = self.asked, proposal.user_attrs[OVERRIDES], check.costs
-        last = check.epochs or asked.epochs
-        pruning = Pruning(asked, self.earlier, number, proposal, costs, last)
+        spec, overrides, costs = self.spec, proposal.user_attrs[OVERRIDES], check.costs
+        last = check.epochs or spec.epochs
+        pruning = Pruning(spec, self.earlier, number, proposal, costs, last)
         curve: dict[int, Mapping[str, float]] = {}
-        single = next(iter(asked.config.scores)) if len(asked.config.scores) == 1 else None
+        single = next(iter(spec.config.scores)) if len(spec.config.scores) == 1 else None
         ended: list[TrialPruned] = []
 
         def observe(epoch: int, scores: Mapping[str, float]) -> None:
@@ -194,7 +194,7 @@ def _wait_for(future: Future[Result]) -> Result:
     return future.result()
 
 
-def _refuse_repeated_failure(known: list[Known]) -> None:
+def _refuse_repeated_failure(known: list[FinishedTrial]) -> None:
     last = [each.result for each in known[-_MOST_ALIKE:]]
     # What was refused before it was trained took no time, and says nothing about the next one.
     failed = [each for each in last if each.state is TrialState.FAIL and each.seconds > 0]

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 
 from search.config import Score, SearchConfig
-from search.trials import Known
+from search.trials import FinishedTrial
 
 _LEAST = 2
 """Complete trials that a figure needs."""
@@ -54,7 +54,7 @@ SLICE = StudyFigure(
 
 @dataclass(frozen=True)
 class Drawn:
-    """The score that figures show: its name among those asked, its ``title`` on axes, and its
+    """The score that figures show: its name among those asked for, its ``title`` on axes, and its
     ``factor`` there."""
 
     score: Score
@@ -73,7 +73,11 @@ class _Shown:
 
 
 def draw_figures(
-    known: Sequence[Known], config: SearchConfig, names: Mapping[str, str], of: Drawn, folder: Path
+    known: Sequence[FinishedTrial],
+    config: SearchConfig,
+    names: Mapping[str, str],
+    of: Drawn,
+    folder: Path,
 ) -> tuple[tuple[StudyFigure, ...], tuple[str, ...]]:
     """Draws the figures of ``known`` trials into ``folder``; gives them, and a sentence on each
     that could not be drawn. ``names`` says what each parameter is called.
@@ -108,7 +112,7 @@ def draw_figures(
 
 
 def _shown(
-    known: Sequence[Known], config: SearchConfig, names: Mapping[str, str], of: Drawn
+    known: Sequence[FinishedTrial], config: SearchConfig, names: Mapping[str, str], of: Drawn
 ) -> _Shown:
     study = optuna.create_study(direction=config.scores[of.score])
     for each in known:
@@ -126,7 +130,7 @@ def _shown(
     return _Shown(study, of.title, common)
 
 
-def _is_complete(trial: Known) -> bool:
+def _is_complete(trial: FinishedTrial) -> bool:
     return trial.result.state is TrialState.COMPLETE
 
 

@@ -14,7 +14,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config import Dominated, Hyperband, Median, NoPruner, SearchConfig
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 
 
 def build_pruner(config: SearchConfig, epochs: int) -> BasePruner | None:
@@ -36,8 +36,8 @@ class Pruning:
     scores that do not change, and ``epochs`` are those of its training.
     """
 
-    asked: Asked
-    known: Sequence[Known]
+    spec: StudySpec
+    known: Sequence[FinishedTrial]
     number: int
     proposal: FrozenTrial
     costs: Mapping[str, float]
@@ -45,12 +45,12 @@ class Pruning:
     _trial: optuna.Trial | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        config = self.asked.config
-        pruner = build_pruner(config, self.asked.epochs)
+        config = self.spec.config
+        pruner = build_pruner(config, self.spec.epochs)
         if pruner is None:
             return
         direction = next(iter(config.scores.values()))
-        study = optuna.create_study(study_name=self.asked.name, direction=direction, pruner=pruner)
+        study = optuna.create_study(study_name=self.spec.name, direction=direction, pruner=pruner)
         study.add_trials([each.frozen for each in self.known])
         # Hyperband's bracket follows from the number: what is under way beside it counts, no more.
         beside = self.number - len(self.known)
@@ -64,12 +64,12 @@ class Pruning:
         if epoch >= self.epochs:
             return None
         if self._trial is not None:
-            name = next(iter(self.asked.config.scores))
+            name = next(iter(self.spec.config.scores))
             self._trial.report(scores[name], epoch)
             if self._trial.should_prune():
-                return f"{self.asked.config.pruner.kind} after epoch {epoch}"
-        elif isinstance(self.asked.config.pruner, Dominated):
-            return self._dominated(self.asked.config.pruner, epoch, scores)
+                return f"{self.spec.config.pruner.kind} after epoch {epoch}"
+        elif isinstance(self.spec.config.pruner, Dominated):
+            return self._dominated(self.spec.config.pruner, epoch, scores)
         return None
 
     @property
@@ -104,7 +104,7 @@ class Pruning:
         """The scores that are optimized, signed so that higher is better."""
         return [
             scores[name] if direction == "maximize" else -scores[name]
-            for name, direction in self.asked.config.scores.items()
+            for name, direction in self.spec.config.scores.items()
         ]
 
 

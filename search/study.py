@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.config import SearchConfig
 from search.errors import StudyError, StudyExists
 from search.space import draw, find
-from search.trials import OVERRIDES, RESULT, Asked, Known, Result, constraints, finish
+from search.trials import OVERRIDES, RESULT, FinishedTrial, Result, StudySpec, constraints, finish
 
 IDENTITY = "stillhouse.identity"
 """What a study asks, beside it in its storage."""
@@ -98,9 +98,9 @@ class StoredStudy:
         return bool(self.study.get_trials(deepcopy=False))
 
     @used_storage()
-    def known(self) -> list[Known]:
+    def known(self) -> list[FinishedTrial]:
         """The finished trials, in the order of their numbers, up to the first that is not."""
-        found: list[Known] = []
+        found: list[FinishedTrial] = []
         for trial in self.study.get_trials(deepcopy=False):
             if not trial.state.is_finished() or RESULT not in trial.user_attrs:
                 break
@@ -249,8 +249,8 @@ def _shown(value: Any) -> str:
 
 
 @used_storage()
-def foreign_trials(stored: StoredStudy, name: str, asked: Asked) -> tuple[FrozenTrial, ...]:
-    """The finished trials of study ``name`` that the space and the scores of ``asked`` allow; of
+def foreign_trials(stored: StoredStudy, name: str, spec: StudySpec) -> tuple[FrozenTrial, ...]:
+    """The finished trials of study ``name`` that the space and the scores of ``spec`` allow; of
     those that were finished when ``stored`` began, so that its history is the same each time.
 
     Raises:
@@ -259,11 +259,11 @@ def foreign_trials(stored: StoredStudy, name: str, asked: Asked) -> tuple[Frozen
     study = optuna.load_study(study_name=name, storage=stored.study._storage)
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     numbers = stored.keep("foreign", [trial.number for trial in trials])
-    return tuple(_translated([each for each in trials if each.number in numbers], asked))
+    return tuple(_translated([each for each in trials if each.number in numbers], spec))
 
 
-def _translated(trials: Sequence[FrozenTrial], asked: Asked) -> Iterator[FrozenTrial]:
-    space, scores = asked.config.parameters, asked.config.scores
+def _translated(trials: Sequence[FrozenTrial], spec: StudySpec) -> Iterator[FrozenTrial]:
+    space, scores = spec.config.parameters, spec.config.scores
     for trial in trials:
         stored, values = trial.user_attrs.get(RESULT), trial.user_attrs.get(OVERRIDES, {})
         if trial.state is not TrialState.COMPLETE or stored is None:
@@ -279,5 +279,5 @@ def _translated(trials: Sequence[FrozenTrial], asked: Asked) -> Iterator[FrozenT
             values=[stored["scores"][name] for name in scores],
             params=params,
             distributions=fixed.distributions,
-            constraints=constraints(asked.config, stored["scores"]) or None,
+            constraints=constraints(spec.config, stored["scores"]) or None,
         )

@@ -37,7 +37,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Known:
+class FinishedTrial:
     """A finished trial: as Optuna takes it, and what came of it."""
 
     number: int
@@ -51,7 +51,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StudySpec:
     """What a study asks: its name, its section, the seed of its draws, the epochs of a whole
     training; the draws of trial 0, where the recipe's ``own`` values lie in the space; and
     ``foreign`` trials of another study that are known from the start."""
@@ -64,22 +64,24 @@ class Asked:
     foreign: tuple[FrozenTrial, ...] = ()
 
 
-def propose(asked: Asked, known: Sequence[Known], numbers: Sequence[int]) -> list[FrozenTrial]:
+def propose(
+    spec: StudySpec, known: Sequence[FinishedTrial], numbers: Sequence[int]
+) -> list[FrozenTrial]:
     """The trials ``numbers`` of one batch, from ``known`` ones alone: the same each time. Fewer,
     where the space has no more points."""
-    config = asked.config
+    config = spec.config
     study = optuna.create_study(
-        study_name=asked.name,
+        study_name=spec.name,
         directions=list(config.scores.values()),
-        sampler=build_sampler(config, _seed(asked, numbers[0])),
+        sampler=build_sampler(config, _seed(spec, numbers[0])),
         pruner=optuna.pruners.NopPruner(),
     )
-    study.add_trials([*asked.foreign, *(each.frozen for each in known)])
+    study.add_trials([*spec.foreign, *(each.frozen for each in known)])
     space = config.parameters
     proposals: list[FrozenTrial] = []
     for number in numbers:
-        if number == 0 and asked.own:
-            study.enqueue_trial(dict(asked.own))
+        if number == 0 and spec.own:
+            study.enqueue_trial(dict(spec.own))
         if is_exhausted(config, chain((each.frozen for each in known), proposals)):
             break
         trial = study.ask()
@@ -97,15 +99,17 @@ def propose(asked: Asked, known: Sequence[Known], numbers: Sequence[int]) -> lis
     return proposals
 
 
-def _seed(asked: Asked, first: int) -> int:
+def _seed(spec: StudySpec, first: int) -> int:
     """Of the batch that begins with trial ``first``; a grid has one order for all of them."""
-    if isinstance(asked.config.sampler, Grid):
-        return asked.seed
-    digest = hashlib.sha256(f"{asked.seed}:{first}".encode()).digest()
+    if isinstance(spec.config.sampler, Grid):
+        return spec.seed
+    digest = hashlib.sha256(f"{spec.seed}:{first}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
 
-def finish(config: SearchConfig, number: int, proposal: FrozenTrial, result: Result) -> Known:
+def finish(
+    config: SearchConfig, number: int, proposal: FrozenTrial, result: Result
+) -> FinishedTrial:
     """A proposal with what came of it, as samplers and pruners take it."""
     values = None
     if result.state is TrialState.COMPLETE:
@@ -127,7 +131,7 @@ def finish(config: SearchConfig, number: int, proposal: FrozenTrial, result: Res
         },
         constraints=limits or None,
     )
-    return Known(number, frozen, result)
+    return FinishedTrial(number, frozen, result)
 
 
 def _without_constraints(attributes: Mapping[str, Any]) -> dict[str, Any]:

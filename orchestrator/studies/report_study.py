@@ -23,7 +23,7 @@ from orchestrator.studies.references import reference_graph, reference_models
 from orchestrator.studies.study import Study
 from orchestrator.studies.trial_records import TrialRecords
 from search.errors import StudyError
-from search.trials import Known
+from search.trials import FinishedTrial
 
 _SECONDS_BETWEEN_WRITES = 5.0
 
@@ -37,7 +37,7 @@ class StudyReporting:
     def __init__(self, study: Study, began: float) -> None:
         self._study = study
         self._began = began
-        self._known: list[Known] = []
+        self._known: list[FinishedTrial] = []
         self._written = began
         self.records = TrialRecords(study.folder)
         if not study.stored.has_trials:  # Those there are of a study that was deleted.
@@ -55,7 +55,7 @@ class StudyReporting:
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Writes nothing."""
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         """Writes the trials that are finished, unless it was done moments ago."""
         self._known.append(trial)
         if time.monotonic() > self._written + _SECONDS_BETWEEN_WRITES:
@@ -63,7 +63,7 @@ class StudyReporting:
 
     def read_complete(self) -> StudyReport | None:
         """The report that is stored, if it is of all that is asked."""
-        study, config = self._study, self._study.asked.config
+        study, config = self._study, self._study.spec.config
         try:
             report = read_study(study.folder)
         except (OSError, ValueError, KeyError, TypeError):
@@ -84,7 +84,7 @@ class StudyReporting:
         with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
             self._write(self._known, outcome)
 
-    def finish(self, known: Sequence[Known], winners: tuple[Winner, ...]) -> StudyReport:
+    def finish(self, known: Sequence[FinishedTrial], winners: tuple[Winner, ...]) -> StudyReport:
         """Evaluates the references; writes report, page and pictures; gives the report."""
         graph, missing = reference_graph(self._study.objective)
         self.stages = {stage.digest for stage in graph.stages}
@@ -98,12 +98,12 @@ class StudyReporting:
         )
         return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
 
-    def _write(self, known: Sequence[Known], outcome: Outcome) -> None:
+    def _write(self, known: Sequence[FinishedTrial], outcome: Outcome) -> None:
         write_study(self._study.folder, self._report(known, outcome))
         self._written = time.monotonic()
 
-    def _report(self, known: Sequence[Known], outcome: Outcome, **more: Any) -> StudyReport:
-        study, config = self._study, self._study.asked.config
+    def _report(self, known: Sequence[FinishedTrial], outcome: Outcome, **more: Any) -> StudyReport:
+        study, config = self._study, self._study.spec.config
         return StudyReport(
             name=study.space.name,
             study=study.stored.name,
@@ -118,26 +118,26 @@ class StudyReporting:
             **more,
         )
 
-    def _remarks(self, known: Sequence[Known]) -> Iterator[str]:
-        study, config = self._study, self._study.asked.config
+    def _remarks(self, known: Sequence[FinishedTrial]) -> Iterator[str]:
+        study, config = self._study, self._study.spec.config
         if study.space.outside:
             paths = listed(f"`{path}`" for path in study.space.outside)
             yield (
                 f"Trial 0 has not the recipe's own values: those of {paths} lie outside the space."
             )
         if config.from_ is not None:
-            count = len(study.asked.foreign)
+            count = len(study.spec.foreign)
             yield f"Known from the start: {count} trials of study '{config.from_}'."
         if len(known) < config.trials:
             yield f"The space has no more than {len(known)} points, and all were tried."
 
-    def _draw(self, report: StudyReport, known: Sequence[Known]) -> Pictures:
+    def _draw(self, report: StudyReport, known: Sequence[FinishedTrial]) -> Pictures:
         # Pictures take seconds to import.
         from orchestrator.report.plot_study import study_drawings
         from orchestrator.report.plots import Picture, save_pictures
         from search.figures import Drawn, draw_figures
 
-        folder, config = self._study.folder, self._study.asked.config
+        folder, config = self._study.folder, self._study.spec.config
         own, failed = save_pictures(study_drawings(report), folder)
         names = short_names(name for trial in report.trials for name in trial.params)
         score = next(each for each in config.scores if each == main_score(report))
@@ -147,7 +147,7 @@ class StudyReporting:
         return (*own, *pictures), (*failed, *more)
 
 
-def _trial(trial: Known) -> TrialReport:
+def _trial(trial: FinishedTrial) -> TrialReport:
     return TrialReport(
         trial.number,
         trial.result.state.name,

@@ -42,7 +42,7 @@ from search.config import Nsga2
 from search.explore import explore
 from search.samplers import default_population
 from search.study import close_storage, foreign_trials, open_storage, open_study
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 
 STUDENT = "student"
 
@@ -75,7 +75,7 @@ def run_study(
     objective = TrialObjective(loaded, session, data, numbers, latency)
     with ExitStack() as stack:
         study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
-        progress = stack.enter_context(StudyProgress(console, study.asked))
+        progress = stack.enter_context(StudyProgress(console, study.spec))
         reporting = StudyReporting(study, began)
         tracking = _tracking(study, loaded, graph, environment, progress.say)
         if tracking.is_complete and (stored := reporting.read_complete()) is not None:
@@ -83,12 +83,12 @@ def run_study(
             return stored
         objective.on_results = reporting.records.add
         objective.on_stage = progress.on_stage, reporting.records.begin
-        keeping = _Keeping(study.folder, {stage.digest for stage in graph.stages})
+        recorder = _StageRecorder(study.folder, {stage.digest for stage in graph.stages})
         try:
             session.begin(graph)
             reporting.begin()
-            watchers = StudyWatchers((keeping, progress, reporting, tracking))
-            known = explore(study.asked, study.stored, objective, watchers)
+            watchers = StudyWatchers((recorder, progress, reporting, tracking))
+            known = explore(study.spec, study.stored, objective, watchers)
             winners, stages = _train_winners(study, known, progress, tracking)
             report = reporting.finish(known, winners)
         except BaseException as error:
@@ -97,7 +97,7 @@ def run_study(
             tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
         kept = stages | reporting.stages | {stage.digest for stage in graph.stages}
-        _delete_losers(study, known, kept)
+        _delete_students_off_front(study, known, kept)
         tracking.add_report(report)
         tracking.close("FINISHED", SECONDS_TO_SEND)
     return report
@@ -123,7 +123,7 @@ def _tracking(
 
 
 @dataclass
-class _Keeping:
+class _StageRecorder:
     """Records the stages that a study's trials use while it runs."""
 
     folder: Path
@@ -135,13 +135,15 @@ class _Keeping:
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Records nothing."""
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         """Keeps the trial's stages."""
         self.stages.update(trial.result.record.get("stages", {}).values())
         keep_stages(self.folder, self.stages)
 
 
-def _delete_losers(study: Study, known: Sequence[Known], kept: set[str]) -> None:
+def _delete_students_off_front(
+    study: Study, known: Sequence[FinishedTrial], kept: set[str]
+) -> None:
     """Deletes the students of all trials but those of the front, unless something else keeps
     them."""
     keep_stages(study.folder, kept)
@@ -164,7 +166,7 @@ def _open(
     stored = open_study(storage, space.name, config, _identity(space, graph), new=new)
     # Another machine, which goes on with the study, may have other cores.
     objective.numbers = stored.keep("numbers", dict(objective.numbers))
-    asked = Asked(
+    spec = StudySpec(
         name=stored.name,
         config=config,
         seed=space.seed,
@@ -172,7 +174,7 @@ def _open(
         own=None if space.outside else space.own,
     )
     if config.from_ is not None:
-        asked = replace(asked, foreign=foreign_trials(stored, config.from_, asked))
+        spec = replace(spec, foreign=foreign_trials(stored, config.from_, spec))
     folder = home / "studies" / stored.name
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -181,7 +183,7 @@ def _open(
 
     try:
         with hold_lock(folder / LOCK, threading.Event(), on_wait):
-            yield Study(space, asked, stored, folder, objective)
+            yield Study(space, spec, stored, folder, objective)
     finally:
         close_storage(storage)
 
@@ -189,25 +191,22 @@ def _open(
 def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
     """What the history of a study follows from; how many trials there are is part of it only where
     the population follows from that."""
-    section = space.config.model_dump(mode="json", by_alias=True)
-    asked = {
-        name: section[name]
-        for name in ("space", "scores", "limits", "sampler", "pruner", "parallel", "from")
-    }
+    named = {"space", "scores", "limits", "sampler", "pruner", "parallel", "from_"}
+    section = space.config.model_dump(mode="json", by_alias=True, include=named)
     if isinstance(space.config.sampler, Nsga2) and space.config.sampler.population is None:
-        asked["sampler"] = {**asked["sampler"], "population": default_population(space.config)}
+        section["sampler"] = {**section["sampler"], "population": default_population(space.config)}
     recipe = flatten(space.values)
-    return {**asked, "seed": space.seed, "stages": graph.digest, "recipe": recipe}
+    return {**section, "seed": space.seed, "stages": graph.digest, "recipe": recipe}
 
 
 def _train_winners(
-    study: Study, known: Sequence[Known], progress: StudyProgress, tracking: StudyTracking
+    study: Study, known: Sequence[FinishedTrial], progress: StudyProgress, tracking: StudyTracking
 ) -> tuple[tuple[Winner, ...], set[str]]:
     """The winners, the best by the first score first, and the digests of their stages."""
     front = [known[number] for number in study.stored.front()]
-    name, direction = next(iter(study.asked.config.scores.items()))
+    name, direction = next(iter(study.spec.config.scores.items()))
     front.sort(key=lambda trial: trial.result.scores[name], reverse=direction == "maximize")
-    training = WinnerTraining(study.objective, study.asked.config.repeats, study.folder)
+    training = WinnerTraining(study.objective, study.spec.config.repeats, study.folder)
     winners, stages = list[Winner](), set[str]()
     for winner, done in training.winners(front, progress.on_winner):
         if not winners:

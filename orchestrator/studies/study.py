@@ -11,7 +11,7 @@ from orchestrator.planning.trials import Space
 from orchestrator.studies.objective import TrialObjective
 from search.explore import Watcher
 from search.study import StoredStudy
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Study:
     """What a study asks, where it is stored, its folder, what trains its trials."""
 
     space: Space
-    asked: Asked
+    spec: StudySpec
     stored: StoredStudy
     folder: Path
     objective: TrialObjective
@@ -39,6 +39,6 @@ class StudyWatchers:
         for watcher in self.each:
             watcher.on_epoch(number, epoch, scores)
 
-    def on_finish(self, trial: Known) -> None:  # noqa: D102
+    def on_finish(self, trial: FinishedTrial) -> None:  # noqa: D102
         for watcher in self.each:
             watcher.on_finish(trial)

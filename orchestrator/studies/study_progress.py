@@ -21,7 +21,7 @@ from orchestrator.report.study_values import (
     score_text,
     short_names,
 )
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 
 _ROWS = 10
 """Finished trials that are shown at most."""
@@ -31,10 +31,10 @@ _BAR = 20
 class StudyProgress:
     """A live table on a terminal; elsewhere a line for each trial that is finished."""
 
-    def __init__(self, console: Console, asked: Asked) -> None:
+    def __init__(self, console: Console, spec: StudySpec) -> None:
         self._console = console
-        self._asked = asked
-        self._finished: list[Known] = []
+        self._spec = spec
+        self._finished: list[FinishedTrial] = []
         self._running: dict[int, tuple[int, str]] = {}
         self._winners: list[int] = []
         self._lock = threading.Lock()
@@ -66,18 +66,18 @@ class StudyProgress:
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Shows how far a trial is."""
         accuracy = f"validation {scores['accuracy']:.1%}"
-        self._set(number, epoch, f"epoch {epoch} of {self._asked.epochs}, {accuracy}")
+        self._set(number, epoch, f"epoch {epoch} of {self._spec.epochs}, {accuracy}")
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         """Shows what came of a trial."""
         with self._lock:
             self._running.pop(trial.number, None)
             self._finished.append(trial)
         if not self._console.is_terminal:
-            done = f"{len(self._finished)} of {self._asked.config.trials}"
+            done = f"{len(self._finished)} of {self._spec.config.trials}"
             self.say(f"trial {trial.number} ({done}): {describe(trial)}")
 
-    def on_winner(self, trial: Known) -> None:
+    def on_winner(self, trial: FinishedTrial) -> None:
         """Shows that a winner is trained on all its seeds."""
         with self._lock:
             self._winners.append(trial.number)
@@ -96,20 +96,20 @@ class StudyProgress:
             Text(self._headline(finished, winners)), self._best(finished), self._bars(running)
         )
 
-    def _headline(self, finished: list[Known], winners: list[int]) -> str:
+    def _headline(self, finished: list[FinishedTrial], winners: list[int]) -> str:
         states = [each.result.state.name for each in finished]
-        parts = [f"{len(finished)} of {counted(self._asked.config.trials, 'trial')}"]
+        parts = [f"{len(finished)} of {counted(self._spec.config.trials, 'trial')}"]
         for state, word in (("PRUNED", "pruned"), ("FAIL", "failed")):
             if count := states.count(state):
                 parts.append(f"{count} {word}")
-        if len(finished) == self._asked.config.trials:
+        if len(finished) == self._spec.config.trials:
             done = ", ".join(map(str, winners)) or "none yet"
             parts.append(f"winners trained on fresh seeds: {done}")
-        return f"{self._asked.name}: {', '.join(parts)}"
+        return f"{self._spec.name}: {', '.join(parts)}"
 
-    def _best(self, finished: list[Known]) -> RenderableType:
+    def _best(self, finished: list[FinishedTrial]) -> RenderableType:
         """The complete trials, the best by the first score first."""
-        name, direction = next(iter(self._asked.config.scores.items()))
+        name, direction = next(iter(self._spec.config.scores.items()))
         complete = [each for each in finished if each.result.state.name == "COMPLETE"]
         complete.sort(key=lambda each: each.result.scores[name], reverse=direction == "maximize")
         if not complete:
@@ -117,11 +117,11 @@ class StudyProgress:
         short = short_names(each for trial in finished for each in trial.frozen.params)
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("trial", justify="right")
-        for score in self._asked.config.scores:
+        for score in self._spec.config.scores:
             table.add_column(SCORE_NAMES[score], justify="right", no_wrap=True)
         table.add_column("drawn", overflow="ellipsis", no_wrap=True)
         for trial in complete[:_ROWS]:
-            shown = [format_score(s, trial.result.scores[s]) for s in self._asked.config.scores]
+            shown = [format_score(s, trial.result.scores[s]) for s in self._spec.config.scores]
             drawn = drawn_text(trial.frozen.params, short)
             table.add_row(str(trial.number), *shown, Text(drawn))
         return table
@@ -129,12 +129,12 @@ class StudyProgress:
     def _bars(self, running: Mapping[int, tuple[int, str]]) -> RenderableType:
         table = Table.grid(padding=(0, 1))
         for number, (epoch, state) in sorted(running.items()):
-            bar = ProgressBar(total=self._asked.epochs, completed=epoch, width=_BAR)
+            bar = ProgressBar(total=self._spec.epochs, completed=epoch, width=_BAR)
             table.add_row(f"trial {number}", bar, Text(state))
         return table
 
 
-def describe(trial: Known) -> str:
+def describe(trial: FinishedTrial) -> str:
     """What came of a trial, in a line."""
     scores = ", ".join(score_text(name, value) for name, value in trial.result.scores.items())
     state = {"COMPLETE": "", "PRUNED": "pruned; ", "FAIL": "failed; "}[trial.result.state.name]

@@ -16,7 +16,7 @@ from orchestrator.report.compare_seeds import spread
 from orchestrator.results.run_report import PartScores
 from orchestrator.results.study_report import SeedScores, Winner, recipe_file
 from orchestrator.studies.objective import TrialObjective, student_of
-from search.trials import Known
+from search.trials import FinishedTrial
 from students.durable_files import write_atomically
 from students.storage.outcome import TEST, VALIDATION
 
@@ -31,7 +31,7 @@ class WinnerTraining:
     folder: Path
 
     def winners(
-        self, front: list[Known], on_done: Callable[[Known], None]
+        self, front: list[FinishedTrial], on_done: Callable[[FinishedTrial], None]
     ) -> Iterator[tuple[Winner, GraphResult]]:
         """Each winner of ``front``, as soon as it is trained, with its stages."""
         session = self.objective.session
@@ -51,7 +51,7 @@ class WinnerTraining:
             for future in futures.values():
                 future.cancel()
 
-    def _winner(self, trial: Known, done: GraphResult, *, first: bool) -> Winner:
+    def _winner(self, trial: FinishedTrial, done: GraphResult, *, first: bool) -> Winner:
         own = student_of(done)
         recipe = self.folder / recipe_file(trial.number)
         text = dump_yaml(printable_anywhere(self.objective.trial(trial.overrides))).encode()

@@ -22,7 +22,7 @@ from orchestrator.tracking.tracker import (
     score_metrics,
 )
 from orchestrator.tracking.writer import TrackingWriter
-from search.trials import Known
+from search.trials import FinishedTrial
 from students.durable_files import file_sha256
 from students.json_records import read_json, write_json
 from students.transfer_sets.transfer_set import TransferSet
@@ -66,7 +66,7 @@ class StudyTracking:
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         """Reports nothing: the study's storage has each epoch."""
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         """Reports a trial: what was drawn, its scores, its state, its stages by digest."""
         result = trial.result
         tags = {"stillhouse.state": result.state.name, **self._lineage}

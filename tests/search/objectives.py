@@ -10,7 +10,7 @@ from typing import Any
 from search.config import SearchConfig
 from search.explore import Observer, TrialCheck, explore
 from search.study import open_storage, open_study
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 
 SPACE = {"x": {"float": [0.0, 1.0]}, "w": {"int": [1, 50], "log": True}}
 EPOCHS = 5
@@ -53,7 +53,7 @@ class Quadratic:
 class Recorder:
     """Watches a study."""
 
-    finished: list[Known] = field(default_factory=list)
+    finished: list[FinishedTrial] = field(default_factory=list)
 
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         pass
@@ -61,19 +61,19 @@ class Recorder:
     def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
         pass
 
-    def on_finish(self, trial: Known) -> None:
+    def on_finish(self, trial: FinishedTrial) -> None:
         self.finished.append(trial)
 
 
-def run(file: Path, section: SearchConfig, objective: Any, **asked: Any) -> list[Known]:
+def run(file: Path, section: SearchConfig, objective: Any, **asked: Any) -> list[FinishedTrial]:
     """Runs what is left of the study in ``file``."""
     storage = open_storage(f"sqlite:///{file}")
     stored = open_study(storage, "study", section, {"space": section.space}, new=False)
-    whole = Asked("study", section, 7, EPOCHS, **asked)
+    whole = StudySpec("study", section, 7, EPOCHS, **asked)
     return explore(whole, stored, objective, Recorder())
 
 
-def history(trials: list[Known]) -> list[Any]:
+def history(trials: list[FinishedTrial]) -> list[Any]:
     """What an undisturbed study must have in common with one that was killed."""
     return [
         (trial.number, trial.frozen.params, trial.frozen.values, trial.result.state.name)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState, create_trial
 
 from search.config import SearchConfig
 from search.pruners import Pruning
-from search.trials import Asked, Known, Result, finish, propose
+from search.trials import FinishedTrial, Result, StudySpec, finish, propose
 from tests.search.objectives import EPOCHS, Quadratic, config, run
 
 BOTH = {"accuracy": "maximize", "parameters": "minimize"}
@@ -19,7 +19,7 @@ BOTH = {"accuracy": "maximize", "parameters": "minimize"}
 
 def known(
     section: SearchConfig, number: int, accuracies: list[float], parameters: float = 100.0
-) -> Known:
+) -> FinishedTrial:
     curve = {epoch: {"accuracy": a, "nll": 1.0} for epoch, a in enumerate(accuracies, 1)}
     scores = {"accuracy": accuracies[-1], "nll": 1.0, "parameters": parameters}
     proposal = create_trial(state=TrialState.RUNNING, user_attrs={"overrides": {}})
@@ -27,11 +27,11 @@ def known(
 
 
 def pruning(
-    section: SearchConfig, finished: list[Known], epochs: int = EPOCHS, **costs: float
+    section: SearchConfig, finished: list[FinishedTrial], epochs: int = EPOCHS, **costs: float
 ) -> Pruning:
-    asked, number = Asked("study", section, 7, EPOCHS), len(finished)
-    [proposal] = propose(asked, finished, [number])
-    return Pruning(asked, finished, number, proposal, costs, epochs)
+    spec, number = StudySpec("study", section, 7, EPOCHS), len(finished)
+    [proposal] = propose(spec, finished, [number])
+    return Pruning(spec, finished, number, proposal, costs, epochs)
 
 
 def after(accuracy: float) -> Mapping[str, float]:

@@ -18,7 +18,7 @@ from search.study import (
     open_study,
     redacted,
 )
-from search.trials import Asked
+from search.trials import StudySpec
 from tests.search.objectives import EPOCHS, SPACE, Quadratic, config, run
 
 IDENTITY = {"space": SPACE, "seed": 7, "stages": "abc", "recipe": {"student.train.epochs": 3}}
@@ -76,12 +76,12 @@ def test_trials_of_another_study_are_taken_where_the_space_allows(tmp_path: Path
     run(file, config(), Quadratic())
     section = config(**{"from": "study"}, space={"x": {"float": [0.0, 0.5]}, "w": SPACE["w"]})
     stored = open_study(open_storage(f"sqlite:///{file}"), "next", section, {}, new=False)
-    asked = Asked("next", section, 7, EPOCHS)
-    taken = foreign_trials(stored, "study", asked)
+    spec = StudySpec("next", section, 7, EPOCHS)
+    taken = foreign_trials(stored, "study", spec)
     assert 0 < len(taken) < 12
     assert all(trial.params["x"] <= 0.5 for trial in taken)
     run(file, config(trials=20), Quadratic())
-    again = foreign_trials(stored, "study", asked)
+    again = foreign_trials(stored, "study", spec)
     assert [trial.params for trial in again] == [trial.params for trial in taken]
 
 

@@ -9,22 +9,22 @@ import pytest
 from rich.console import Console
 
 from orchestrator.studies.study_progress import StudyProgress
-from search.trials import Asked, Known
+from search.trials import FinishedTrial, StudySpec
 from tests.search.objectives import EPOCHS, Quadratic, config, run
 
 
 @pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> list[Known]:
+def trials(tmp_path_factory: pytest.TempPathFactory) -> list[FinishedTrial]:
     folder: Path = tmp_path_factory.mktemp("study")
     return run(folder / "study.db", config(trials=3), Quadratic())
 
 
-def shown(trials: list[Known], *, terminal: bool) -> tuple[str, str]:
+def shown(trials: list[FinishedTrial], *, terminal: bool) -> tuple[str, str]:
     """What is shown while a fourth trial is under way; and when the study is done."""
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=100, height=40)
-    asked = Asked("digits-2", config(trials=4), 7, EPOCHS)
-    with StudyProgress(console, asked) as progress:
+    spec = StudySpec("digits-2", config(trials=4), 7, EPOCHS)
+    with StudyProgress(console, spec) as progress:
         for trial in trials:
             progress.on_finish(trial)
         progress.on_begin(3, {})
@@ -36,7 +36,7 @@ def shown(trials: list[Known], *, terminal: bool) -> tuple[str, str]:
 
 
 def test_a_terminal_shows_the_best_first_and_a_bar_for_what_is_under_way(
-    trials: list[Known],
+    trials: list[FinishedTrial],
 ) -> None:
     under_way, _ = shown(trials, terminal=True)
     assert "digits-2: 3 of 4 trials" in under_way
@@ -46,7 +46,7 @@ def test_a_terminal_shows_the_best_first_and_a_bar_for_what_is_under_way(
     assert "epoch 2 of 5, validation 87.5%" in under_way
 
 
-def test_elsewhere_each_trial_is_a_line(trials: list[Known]) -> None:
+def test_elsewhere_each_trial_is_a_line(trials: list[FinishedTrial]) -> None:
     _, whole = shown(trials, terminal=False)
     assert "trial 0 (1 of 4): " in whole
     assert "trial 2 (3 of 4): " in whole

@@ -12,7 +12,7 @@ from orchestrator.planning.graph import Graph
 from orchestrator.tracking import study_tracking
 from orchestrator.tracking.mlflow_tracker import TrackerLocation
 from orchestrator.tracking.study_tracking import StudyTracking
-from search.trials import OVERRIDES, Known, Result
+from search.trials import OVERRIDES, FinishedTrial, Result
 from tests import small
 from tests.orchestrator.study_samples import study
 from tests.orchestrator.tracking.memory_tracker import MemoryTracker
@@ -21,7 +21,7 @@ SECONDS = 20.0
 OVERRIDES_OF_1 = {"student.model.hidden": [8], "schedule": {"kind": "assistants", "path": []}}
 
 
-def finished(number: int, state: TrialState = TrialState.COMPLETE, **more: Any) -> Known:
+def finished(number: int, state: TrialState = TrialState.COMPLETE, **more: Any) -> FinishedTrial:
     scores = {"accuracy": 0.5 + number / 100, "parameters": 100.0}
     record = {"stages": {"teachers.wide": "a" * 32, "student": f"{number}" * 32}}
     result = Result(state, scores, seconds=2.0, record=record, **more)
@@ -30,7 +30,7 @@ def finished(number: int, state: TrialState = TrialState.COMPLETE, **more: Any) 
         value=1.0 if state is TrialState.COMPLETE else None,
         user_attrs={OVERRIDES: OVERRIDES_OF_1},
     )
-    return Known(number, frozen, result)
+    return FinishedTrial(number, frozen, result)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def tracking(folder: Path, graph: Graph, said: list[str]) -> StudyTracking:
     return StudyTracking("digits-2", "f" * 32, graph, recipe, folder, location, said.append)
 
 
-def run(folder: Path, graph: Graph, *trials: Known) -> list[str]:
+def run(folder: Path, graph: Graph, *trials: FinishedTrial) -> list[str]:
     """A whole study of ``trials``; what it said."""
     said: list[str] = []
     whole = tracking(folder, graph, said)
