@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LIBRARIES = (
     "PIL", "click", "deepspeed", "filelock", "jaxtyping", "matplotlib", "mlflow", "numpy", "optuna",
-    "psutil", "pydantic", "ray", "rich", "safetensors", "scipy", "sklearn", "torch", "torchvision",
-    "yaml",
+    "psutil", "pydantic", "ray", "rich", "safetensors", "scipy", "sklearn", "sqlalchemy", "torch",
+    "torchvision", "yaml",
 )  # fmt: skip
 """What our packages import of others; each of them is a folder, none a single file."""
 
