@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from cluster.in_process import InProcessRuntime
     from cluster.ray.local_runtime import LocalRuntime
+    from cluster.runtime import Runtime
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +29,23 @@ def local_runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun
     runtime = LocalRuntime(16, home=tmp_path_factory.mktemp("home"))
     yield runtime
     runtime.close()
+
+
+@pytest.fixture
+def in_process_runtime() -> Iterator[InProcessRuntime]:
+    """Roles in the testing process itself."""
+    from cluster.in_process import InProcessRuntime
+
+    runtime = InProcessRuntime()
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture(params=["in_process", "local"])
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    """Every runtime, for what all of them promise."""
+    each: Runtime = request.getfixturevalue(f"{request.param}_runtime")
+    return each
 
 
 @pytest.fixture(scope="session")

@@ -9,21 +9,10 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError, RoleLost
-from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from tests.cluster.roles import Counter, Unlucky
 
 Start = Callable[..., Handle[Counter]]
-
-
-@pytest.fixture(params=["in_process", "local"])
-def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
-    if request.param == "local":
-        yield request.getfixturevalue("local_runtime")
-        return
-    in_process = InProcessRuntime()
-    yield in_process
-    in_process.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,14 +114,7 @@ class Gate:
 
 
 @pytest.fixture
-def runtime() -> Iterator[InProcessRuntime]:
-    made = InProcessRuntime()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]):  # type: ignore[no-untyped-def]
+def gate(tmp_path: Path, in_process_runtime: InProcessRuntime, taught: dict[str, Tensor]):  # type: ignore[no-untyped-def]
     def made(weights: dict[str, Tensor] = taught, **teacher: Any) -> Gate:
         safetensors.torch.save_file(weights, tmp_path / WEIGHTS)
         safetensors.torch.save_file(taught, tmp_path / ALL)
@@ -134,7 +127,9 @@ def gate(tmp_path: Path, runtime: InProcessRuntime, taught: dict[str, Tensor]): 
             write_outcome(folder, begin_attempt(folder), {MODEL: model})
         gate = Gate(graph, store, data, None)  # type: ignore[arg-type]
         gate.teacher().prepare()
-        gate.handle = runtime.start(Demand(), "teacher wide", TeacherHost, gate.teacher().spec(1))
+        gate.handle = in_process_runtime.start(
+            Demand(), "teacher wide", TeacherHost, gate.teacher().spec(1)
+        )
         return gate
 
     return made

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from cluster.in_process import InProcessRuntime
@@ -39,13 +37,6 @@ class BrokenTeacher(FakeTeacher):
         return super().answer(asked)
 
 
-@pytest.fixture
-def runtime() -> Iterator[InProcessRuntime]:
-    runtime = InProcessRuntime()
-    yield runtime
-    runtime.close()
-
-
 def taught(runtime: InProcessRuntime, teacher: BrokenTeacher, on_loss: Wait | Fail) -> list[int]:
     """The numbers of the questions that were answered."""
     handle = runtime.start(Demand(), "a", lambda: teacher)
@@ -58,10 +49,10 @@ def taught(runtime: InProcessRuntime, teacher: BrokenTeacher, on_loss: Wait | Fa
 
 
 def test_the_teacher_is_reloaded_and_asked_again_from_the_students_cursor(
-    runtime: InProcessRuntime, caplog: pytest.LogCaptureFixture
+    in_process_runtime: InProcessRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
     teacher = BrokenTeacher(reloads=2)
-    assert taught(runtime, teacher, Wait()) == [0, 1, 2, 3, 4, 5]
+    assert taught(in_process_runtime, teacher, Wait()) == [0, 1, 2, 3, 4, 5]
     assert teacher.reloaded == 2
     assert [record.getMessage() for record in caplog.records] == [
         f"restarting teacher 'a' ({turn} of {MAX_RESTARTS}): {SENTENCE}" for turn in (1, 2)
@@ -70,10 +61,10 @@ def test_the_teacher_is_reloaded_and_asked_again_from_the_students_cursor(
 
 @pytest.mark.parametrize(("on_loss", "reloaded"), [(Wait(), MAX_RESTARTS), (Fail(), 0)])
 def test_the_run_ends_with_the_sentence_where_that_does_not_help_or_is_not_wanted(
-    runtime: InProcessRuntime, on_loss: Wait | Fail, reloaded: int
+    in_process_runtime: InProcessRuntime, on_loss: Wait | Fail, reloaded: int
 ) -> None:
     teacher = BrokenTeacher(reloads=MAX_RESTARTS + 1)
     with pytest.raises(InvalidAnswer) as caught:
-        taught(runtime, teacher, on_loss)
+        taught(in_process_runtime, teacher, on_loss)
     assert str(caught.value) == SENTENCE
     assert teacher.reloaded == reloaded

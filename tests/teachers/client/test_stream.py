@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from cluster.in_process import InProcessRuntime
 from cluster.runtime import Demand, Handle, Runtime
 from teachers.client.answer_source import LOOK_AHEAD
 from teachers.client.stream import WINDOW, StreamedKnowledge
@@ -22,16 +21,6 @@ from teachers.weighting.constant import Uniform
 from tests.teachers.fakes import ASKED, CLASSES, FakeTeacher, expected, question, views
 
 MakeSource = Callable[..., StreamedKnowledge]
-
-
-@pytest.fixture(params=["in_process", "local"])
-def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
-    if request.param == "local":
-        yield request.getfixturevalue("local_runtime")
-        return
-    in_process = InProcessRuntime()
-    yield in_process
-    in_process.close()
 
 
 @pytest.fixture
