@@ -30,7 +30,7 @@ IN_ONE_PROCESS = ClusterConfig(mode="in_process")
 WHOLE = 16
 """As many logical CPUs as the session is given."""
 ALONE = ("controls=[]", "teachers.deep=null", "student.objective.near=null")
-LONG = (*ALONE, "student.train.epochs=200")
+LONG = (*ALONE, "student.train.epochs=80")
 
 
 @pytest.fixture(scope="module")
