@@ -256,28 +256,28 @@ def _luck(report: StudyReport) -> Iterator[str]:
 
 
 def _best(report: StudyReport) -> Iterator[str]:
-    """The most accurate winner on the test part, against the references."""
+    """The most accurate winner on the validation part, on the test part against the references."""
     if not report.winners:
         return
-    winner = max(report.winners, key=_test_accuracy)
+    winner = max(report.winners, key=_validation_accuracy)
     costs = [score_text(n, winner.scores[n]) for n in report.scores if n not in LEARNED]
     some = f" ({', '.join(costs)})" if costs else ""
-    seeds = " on fresh seeds" if winner.test_repeats else ""
+    seeds = " over fresh seeds" if winner.repeats else ""
     against = [
         f"{name} {100 * model.test.accuracy:.2f} %"
         for name, model in report.references.items()
         if model.role in ("ensemble", "control")
     ]
     ends = f"; {', '.join(against)}" if against else ""
+    test = winner.test_repeats["accuracy"].mean if winner.test_repeats else winner.test.accuracy
     yield (
-        f"Highest test accuracy{seeds}: trial {winner.trial}{some}, "
-        f"{100 * _test_accuracy(winner):.2f} %{ends}."
+        f"Highest validation accuracy{seeds}: trial {winner.trial}{some}; test accuracy: "
+        f"{100 * test:.2f} %{ends}."
     )
 
 
-def _test_accuracy(winner: Winner) -> float:
-    repeats = winner.test_repeats
-    return repeats["accuracy"].mean if repeats else winner.test.accuracy
+def _validation_accuracy(winner: Winner) -> float:
+    return winner.repeats["accuracy"].mean if winner.repeats else winner.scores["accuracy"]
 
 
 def _sharing(report: StudyReport) -> Iterator[str]:

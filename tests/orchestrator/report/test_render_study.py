@@ -13,7 +13,7 @@ from orchestrator.report.render_study import (
     study_summary,
     study_tables,
 )
-from orchestrator.results.study_report import StudyReport
+from orchestrator.results.study_report import SeedScores, StudyReport
 from tests.orchestrator.study_samples import TRIALS, study, study_of_accuracy, winner
 
 
@@ -53,9 +53,17 @@ def test_winners_without_fresh_seeds_show_the_trials_own() -> None:
 def test_sentences_say_what_was_luck_what_was_shared_and_what_is_remarkable() -> None:
     shown = " ".join(study_summary(study(remarks=("The space has 5 points.",))))
     assert "is 2.00 points worse than on the seed of the trials: of 3 complete trials" in shown
-    assert "Highest test accuracy on fresh seeds: trial 2 (3,000 parameters), 93.00 %" in shown
+    assert "Highest validation accuracy over fresh seeds: trial 2 (3,000 parameters)" in shown
     assert "9 stages reused; of 4,120 teacher answers 120 were computed" in shown
     assert shown.endswith("The space has 5 points.")
+
+
+def test_the_winner_that_is_named_is_not_chosen_by_the_test_part() -> None:
+    report = study()
+    worse, better = report.winners
+    lucky = replace(worse, test_repeats={"accuracy": SeedScores(0.99, 0.0, (0.99,))})
+    shown = " ".join(study_summary(replace(report, winners=(lucky, better))))
+    assert f"over fresh seeds: trial {better.trial} (" in shown
 
 
 def test_a_study_without_a_complete_trial_says_so() -> None:
