@@ -61,7 +61,7 @@ class Meter:
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         """Notes nothing."""
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         """Notes nothing."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
@@ -86,10 +86,10 @@ def main() -> None:
         graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
         session.keep(data)
         numbers = numbers_for_auto(graph, session.cores, options.parallel)
-        objective = Stub(loaded, session, data, numbers, latency=False)
+        objective = Stub(loaded, space.config, session, data, numbers, latency=False)
         storage = open_storage(f"sqlite:///{home}/study.db")
         stored = open_study(storage, space.name, space.config, {}, new=False)
-        spec = StudySpec(stored.name, space.config, space.seed, space.epochs, own=space.own)
+        spec = StudySpec(stored.name, space.config, space.seed, space.steps, own=space.own)
         explore(spec, stored, objective, meter)
     print(f"{'trials':>10} {'seconds/trial':>14} {'memory, MB':>11}")
     part = max(1, options.trials // PARTS)

@@ -108,12 +108,24 @@ class Dominated(_Section):
     warmup_epochs: Annotated[int, Field(ge=0)] = Field(1, description="of each trial")
 
 
+class Wilcoxon(_Section):
+    """Trains each trial's student on several seeds in turn, and ends a trial that is worse than the
+    best one by the signed-rank test over the seeds that it has so far (Wilcoxon, 1945)."""
+
+    kind: Literal["wilcoxon"] = "wilcoxon"
+    seeds: Annotated[int, Field(ge=3)] = Field(5, description="of each trial")
+    p: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="a trial with a lower p-value is ended"
+    )
+    startup_seeds: Annotated[int, Field(ge=0)] = Field(2, description="of each trial")
+
+
 Sampler = Annotated[
     Annotated[Tpe | Nsga2 | Gp | Random | Grid | BruteForce, Field(discriminator="kind")],
     BeforeValidator(kind_first),
 ]
 Pruner = Annotated[
-    Annotated[NoPruner | Hyperband | Median | Dominated, Field(discriminator="kind")],
+    Annotated[NoPruner | Hyperband | Median | Dominated | Wilcoxon, Field(discriminator="kind")],
     BeforeValidator(kind_first),
 ]
 
@@ -149,3 +161,13 @@ class SearchConfig(_Section):
     def parameters(self) -> Space:
         """The parameters of the space, by path."""
         return read_space(self.space)
+
+    @property
+    def seeds(self) -> int:
+        """On how many seeds a trial trains its student; its learned scores are the means."""
+        return self.pruner.seeds if isinstance(self.pruner, Wilcoxon) else 1
+
+    @property
+    def step(self) -> Literal["epoch", "seed"]:
+        """What a step of a trial is: after each one a pruner decides whether the trial goes on."""
+        return "seed" if isinstance(self.pruner, Wilcoxon) else "epoch"

@@ -12,7 +12,7 @@ class StudyExists(StudyError):
 
 
 class TrialPruned(Exception):
-    """The trial is not worth its remaining epochs; the sentence says why."""
+    """The trial is not worth its remaining steps; the sentence says why."""
 
 
 class TrialFailed(Exception):

@@ -18,10 +18,18 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.config import LEARNED
 from search.errors import StudyError, TrialFailed, TrialPruned
-from search.proposals import Proposer
 from search.pruners import Pruning
 from search.study import StoredStudy
-from search.trials import OVERRIDES, FinishedTrial, Result, StudySpec, constraints, finish
+from search.trials import (
+    OVERRIDES,
+    FinishedTrial,
+    Result,
+    StudySpec,
+    constraints,
+    finish,
+    mean_scores,
+    propose,
+)
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _MOST_ALIKE = 3
@@ -29,19 +37,19 @@ _MOST_ALIKE = 3
 
 Overrides = Mapping[str, Any]
 Observer = Callable[[int, Mapping[str, float]], None]
-"""Is given the scores after each epoch, the first one 1; raises ``TrialPruned`` to end it."""
+"""Is given the scores after each step, the first one 1; raises ``TrialPruned`` to end it."""
 
 
 @dataclass(frozen=True)
 class TrialCheck:
     """What is known of a student before it is trained: why it is refused, or what it costs and for
-    how many ``epochs`` it is trained (none where that is not known yet); what else is stored with
+    how many ``steps`` it is trained (none where that is not known yet); what else is stored with
     the trial, as plain data; and a ``plan`` that its training is given back."""
 
     problems: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int | None = None
+    steps: int | None = None
     plan: Any = None
 
 
@@ -67,13 +75,13 @@ class Objective(Protocol):
 
 
 class Watcher(Protocol):
-    """Receives what happens in a study; ``on_epoch`` from several threads."""
+    """Receives what happens in a study; ``on_step`` from several threads."""
 
     def on_begin(self, number: int, overrides: Overrides) -> None:
         """A trial is under way."""
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
-        """A trial has finished an epoch."""
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
+        """A trial has finished a step: an epoch or a seed."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """A trial is finished; they come in the order of their numbers."""
@@ -88,14 +96,14 @@ def explore(
         StudyError: three trials in a row have failed with one cause.
         KeyboardInterrupt: it was interrupted; trials under way go on when it is run again.
     """
-    known, size, proposer = stored.known(), spec.config.parallel, Proposer(spec)
+    known, size = stored.known(), spec.config.parallel
     for trial in known:
         watcher.on_finish(trial)
     while len(known) < spec.config.trials:
         first = len(known) // size * size
         numbers = range(first, min(first + size, spec.config.trials))
         earlier = known[:first]
-        proposals = dict(zip(numbers, proposer.propose(earlier, numbers), strict=False))
+        proposals = dict(zip(numbers, propose(spec, earlier, numbers), strict=False))
         left = {number: each for number, each in proposals.items() if number >= len(known)}
         if not left:
             break
@@ -125,7 +133,12 @@ class _Batch:
         refused = {number: self._refusal(each) for number, each in checked.items()}
         threads = ThreadPoolExecutor(max(1, self.spec.config.parallel), "trial")
         futures: dict[int, Future[Result]] = {
-            number: threads.submit(self._evaluate, number, each, checked[number])
+            number: threads.submit(
+                self._evaluate,
+                number,
+                checked[number],
+                self._pruning(number, each, checked[number]),
+            )
             for number, each in proposals.items()
             if refused[number] is None
         }
@@ -137,6 +150,11 @@ class _Batch:
             raise
         finally:
             threads.shutdown(cancel_futures=True)
+
+    def _pruning(self, number: int, proposal: FrozenTrial, check: TrialCheck) -> Pruning:
+        # Not in the trial's thread: that Optuna's warnings are ignored meanwhile holds for all.
+        steps = check.steps or self.spec.steps
+        return Pruning(self.spec, self.earlier, number, proposal, check.costs, steps)
 
     def _refusal(self, checked: TrialCheck) -> Result | None:
         """What comes of a trial that is not worth a second of training; none if it is."""
@@ -153,24 +171,22 @@ class _Batch:
             return Result(TrialState.PRUNED, checked.costs, reason="; ".join(broken))
         return None
 
-    def _evaluate(self, number: int, proposal: FrozenTrial, check: TrialCheck) -> Result:
-        spec, overrides, costs = self.spec, proposal.user_attrs[OVERRIDES], check.costs
-        last = check.epochs or spec.epochs
-        pruning = Pruning(spec, self.earlier, number, proposal, costs, last)
+    def _evaluate(self, number: int, check: TrialCheck, pruning: Pruning) -> Result:
+        spec, overrides, costs = self.spec, pruning.proposal.user_attrs[OVERRIDES], check.costs
         curve: dict[int, Mapping[str, float]] = {}
         single = next(iter(spec.config.scores)) if len(spec.config.scores) == 1 else None
         ended: list[TrialPruned] = []
 
-        def observe(epoch: int, scores: Mapping[str, float]) -> None:
+        def observe(step: int, scores: Mapping[str, float]) -> None:
             if ended:
                 raise ended[0]
-            if epoch in curve:
+            if step in curve:
                 return
-            curve[epoch] = dict(scores)
-            self.watcher.on_epoch(number, epoch, scores)
+            curve[step] = dict(scores)
+            self.watcher.on_step(number, step, scores)
             if single in LEARNED:
-                self.stored.report(number, epoch, scores[single])
-            if (reason := pruning.reason_to_end(epoch, scores)) is not None:
+                self.stored.report(number, step, scores[single])
+            if (reason := pruning.reason_to_end(step, scores)) is not None:
                 ended.append(TrialPruned(reason))
                 raise ended[0]
 
@@ -180,7 +196,9 @@ class _Batch:
             scores = self.objective.evaluate(number, overrides, observe, check.plan)
             result = Result(TrialState.COMPLETE, {**costs, **scores}, curve)
         except TrialPruned as pruned:
-            scores = curve[max(curve)]
+            scores = (
+                curve[max(curve)] if spec.config.step == "epoch" else mean_scores(curve.values())
+            )
             result = Result(TrialState.PRUNED, {**costs, **scores}, curve, reason=str(pruned))
         except TrialFailed as failed:
             result = Result(TrialState.FAIL, costs, curve, reason=str(failed))

@@ -1,10 +1,11 @@
-"""Whether a trial is worth its remaining epochs, from finished trials of earlier batches alone.
+"""Whether a trial is worth its remaining steps, from finished trials of earlier batches alone.
 
 So the decision is the same whatever runs beside it, and when the study is run again.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,27 +14,31 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.config import Dominated, Hyperband, Median, NoPruner, SearchConfig
+from search.config import Dominated, Hyperband, Median, NoPruner, SearchConfig, Wilcoxon
 from search.trials import FinishedTrial, StudySpec
 
 
-def build_pruner(config: SearchConfig, epochs: int) -> BasePruner | None:
-    """Optuna's pruner of the section, for trials of up to ``epochs``; none where it has none."""
+def build_pruner(config: SearchConfig, steps: int) -> BasePruner | None:
+    """Optuna's pruner of the section, for trials of up to ``steps``; none where it has none."""
     match config.pruner:
         case Hyperband(min_epochs=least, reduction=reduction):
-            return optuna.pruners.HyperbandPruner(least, epochs, reduction)
+            return optuna.pruners.HyperbandPruner(least, steps, reduction)
         case Median(startup_trials=startup, warmup_epochs=warmup):
             return optuna.pruners.MedianPruner(startup, warmup)
+        case Wilcoxon(p=p, startup_seeds=startup):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return optuna.pruners.WilcoxonPruner(p_threshold=p, n_startup_steps=startup)
         case NoPruner() | Dominated():
             return None
 
 
 @dataclass
 class Pruning:
-    """Decides after each epoch of a trial whether it goes on.
+    """Decides after each step of a trial whether it goes on.
 
     ``known`` are the finished trials of earlier batches, ``number`` is its own, ``costs`` are its
-    scores that do not change, and ``epochs`` are those of its training.
+    scores that do not change, and ``steps`` are those of its training.
     """
 
     spec: StudySpec
@@ -41,12 +46,12 @@ class Pruning:
     number: int
     proposal: FrozenTrial
     costs: Mapping[str, float]
-    epochs: int
+    steps: int
     _trial: optuna.Trial | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         config = self.spec.config
-        pruner = build_pruner(config, self.spec.epochs)
+        pruner = build_pruner(config, self.spec.steps)
         if pruner is None:
             return
         direction = next(iter(config.scores.values()))
@@ -59,17 +64,17 @@ class Pruning:
         own = study.get_trials(deepcopy=False)[-1]
         self._trial = optuna.Trial(study, own._trial_id)
 
-    def reason_to_end(self, epoch: int, scores: Mapping[str, float]) -> str | None:
-        """Why the trial is to end after ``epoch``, with ``scores`` then; none if it is to go on."""
-        if epoch >= self.epochs:
+    def reason_to_end(self, step: int, scores: Mapping[str, float]) -> str | None:
+        """Why the trial is to end after ``step``, with ``scores`` then; none if it is to go on."""
+        if step >= self.steps:
             return None
         if self._trial is not None:
             name = next(iter(self.spec.config.scores))
-            self._trial.report(scores[name], epoch)
+            self._trial.report(scores[name], step)
             if self._trial.should_prune():
-                return f"{self.spec.config.pruner.kind} after epoch {epoch}"
+                return f"{self.spec.config.pruner.kind} after {self.spec.config.step} {step}"
         elif isinstance(self.spec.config.pruner, Dominated):
-            return self._dominated(self.spec.config.pruner, epoch, scores)
+            return self._dominated(self.spec.config.pruner, step, scores)
         return None
 
     @property

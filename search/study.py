@@ -105,7 +105,7 @@ class StoredStudy:
             if not trial.state.is_finished() or RESULT not in trial.user_attrs:
                 break
             stored = dict(trial.user_attrs[RESULT])
-            curve = {int(epoch): scores for epoch, scores in stored.pop("curve").items()}
+            curve = {int(step): scores for step, scores in stored.pop("curve").items()}
             result = Result(trial.state, curve=curve, **stored)
             found.append(finish(self.config, trial.number, trial, result))
         return found
@@ -129,11 +129,11 @@ class StoredStudy:
         self._ids.update((n, trials[n]._trial_id) for n in proposals)
 
     @used_storage()
-    def report(self, number: int, epoch: int, score: float) -> None:
-        """Adds the one score of a running trial after an epoch; repeated ones change nothing."""
+    def report(self, number: int, step: int, score: float) -> None:
+        """Adds the one score of a running trial after a step; repeated ones change nothing."""
         live = self._live(number)
-        if epoch not in self.study.get_trials(deepcopy=False)[number].intermediate_values:
-            live.report(score, epoch)
+        if step not in self.study.get_trials(deepcopy=False)[number].intermediate_values:
+            live.report(score, step)
 
     @used_storage()
     def finish(self, number: int, result: Result) -> None:

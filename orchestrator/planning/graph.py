@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
@@ -209,6 +209,10 @@ class Graph:
                 before.insert(0, node)
         return replace(self, nodes=(*before, stage))
 
+    def first_repeats(self, count: int) -> Graph:
+        """What ``count`` repeats need, the first ones."""
+        return replace(self, nodes=tuple(_of_repeats(self.nodes, count)), repeats=count)
+
     def grown(self, choice: Choice, decision: Decision) -> Graph:
         """The graph with the nodes that follow from a decision, after its choice."""
         new = choice.grow(decision.chosen)
@@ -216,3 +220,16 @@ class Graph:
         nodes = (*self.nodes[:at], *new, *self.nodes[at:])
         decisions = {**self.decisions, choice.title: decision}
         return replace(self, nodes=nodes, origin=self.digest, decisions=decisions)
+
+
+def _of_repeats(nodes: Iterable[Node], count: int) -> Iterator[Node]:
+    """The nodes of the first ``count`` repeats, also of those that a choice grows."""
+    for node in nodes:
+        if isinstance(node, Choice):
+            yield replace(node, grow=partial(_grow_repeats, node, count))
+        elif node.repeat < count:
+            yield node
+
+
+def _grow_repeats(choice: Choice, count: int, label: str) -> tuple[Node, ...]:
+    return tuple(_of_repeats(choice.grow(label), count))

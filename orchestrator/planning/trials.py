@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +39,15 @@ def trial_recipe(
     return with_values(trial, more) if more else trial
 
 
-def epochs_of(trial: LoadedRecipe) -> int:
-    """For how many epochs the student of a trial is trained."""
-    return trial.recipe.student.train.epochs
+def steps_of(trial: LoadedRecipe, config: SearchConfig) -> int:
+    """How many steps a trial has: its student's epochs, or its seeds."""
+    return _most_steps(config, [trial.recipe])
+
+
+def _most_steps(config: SearchConfig, trials: Iterable[Recipe]) -> int:
+    if config.step == "seed":
+        return config.seeds
+    return max(each.student.train.epochs for each in trials)
 
 
 def _autos(recipe: Recipe, numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -80,14 +86,14 @@ def numbers_for_auto(graph: Graph, cores: int, parallel: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Space:
-    """What a recipe's section ``search`` asks: the recipe's ``name``, ``seed`` and ``epochs`` of
-    the student; the draws that give its ``own`` values, and the paths where nothing does;
+    """What a recipe's section ``search`` asks: the recipe's ``name`` and ``seed``, the most
+    ``steps`` of a trial; the draws that give its ``own`` values, and the paths where nothing does;
     and the rest of the recipe as plain ``values``."""
 
     config: SearchConfig
     name: str
     seed: int
-    epochs: int
+    steps: int
     own: Mapping[str, Any]
     outside: tuple[str, ...]
     values: Mapping[str, Any]
@@ -116,11 +122,10 @@ def read_space(loaded: LoadedRecipe) -> Space:
     trials, problems = _corners(loaded, config)
     if problems:
         raise RecipeProblems(problems, recipe.name)
-    epochs = max(each.student.train.epochs for each in [recipe, *trials])
-    plain = printable(loaded)
+    steps, plain = _most_steps(config, [recipe, *trials]), printable(loaded)
     own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
     rest = {name: section for name, section in plain.items() if name != "search"}
-    return Space(config, recipe.name, recipe.seed, epochs, own, outside, rest)
+    return Space(config, recipe.name, recipe.seed, steps, own, outside, rest)
 
 
 def refuse_more_than_all_gpus(graph: Graph, space: Space, had: int) -> None:

@@ -74,7 +74,8 @@ def study_tables(report: StudyReport) -> tuple[Grid, ...]:
         tables.append(trials_table(report, _front(report), "Pareto front (validation part)"))
     elif report.best_first:
         best = report.best_first[:_LEADERS]
-        tables.append(trials_table(report, best, "Leaderboard (validation part)"))
+        means = f", mean over {report.seeds} seeds" if report.seeds > 1 else ""
+        tables.append(trials_table(report, best, f"Leaderboard (validation part{means})"))
     if report.winners:
         tables.append(_winners(report))
     if report.references:
@@ -133,6 +134,8 @@ def _winners(report: StudyReport) -> Grid:
     names, costs = _learned_scores(report), [n for n in report.scores if n not in LEARNED]
     seeds = _seeds(report)
     title = "Winners (trained again on the trial's seed alone)"
+    if report.seeds > 1:
+        title = "Winners (not trained on fresh seeds; test part: the student of the first seed)"
     if seeds:
         title = f"Winners (mean ± standard deviation over {counted(seeds, 'fresh seed')})"
     headers = ["trial", *(SCORE_NAMES[name] for name in costs)]
@@ -236,7 +239,7 @@ def _without_winners(report: StudyReport) -> Iterator[str]:
 
 
 def _luck(report: StudyReport) -> Iterator[str]:
-    """The winners' shrinkage: the best of many trials on one seed is partly luck."""
+    """The winners' shrinkage: the best of many trials on the same seeds is partly luck."""
     if not _seeds(report):
         return
     name, complete = _learned_scores(report)[0], len(report.best_first)
@@ -245,13 +248,14 @@ def _luck(report: StudyReport) -> Iterator[str]:
     whose = "The winner's" if len(report.winners) == 1 else "The winners' mean"
     figure = "validation accuracy" if name == "accuracy" else "validation NLL"
     amount = f"{100 * abs(mean):.2f}" if name == "accuracy" else f"{abs(mean):.4f}"
+    own, count = ("seed", "one seed") if report.seeds == 1 else ("seeds", f"{report.seeds} seeds")
     sentence = f"{whose} {figure} on fresh seeds is {amount} {unit}"
     if mean <= 0:
-        yield f"{sentence} better than on the seed of the trials."
+        yield f"{sentence} better than on the {own} of the trials."
         return
     yield (
-        f"{sentence} worse than on the seed of the trials: of {complete} complete trials on one "
-        "seed, the best is partly luck. Take the figures on fresh seeds."
+        f"{sentence} worse than on the {own} of the trials: of {complete} complete trials on "
+        f"{count}, the best is partly luck. Take the figures on fresh seeds."
     )
 
 
@@ -263,6 +267,7 @@ def _best(report: StudyReport) -> Iterator[str]:
     costs = [score_text(n, winner.scores[n]) for n in report.scores if n not in LEARNED]
     some = f" ({', '.join(costs)})" if costs else ""
     seeds = " over fresh seeds" if winner.repeats else ""
+    first = " of the first seed" if report.seeds > 1 and not winner.repeats else ""
     against = [
         f"{name} {100 * model.test.accuracy:.2f} %"
         for name, model in report.references.items()
@@ -271,7 +276,7 @@ def _best(report: StudyReport) -> Iterator[str]:
     ends = f"; {', '.join(against)}" if against else ""
     test = winner.test_repeats["accuracy"].mean if winner.test_repeats else winner.test.accuracy
     yield (
-        f"Highest validation accuracy{seeds}: trial {winner.trial}{some}; test accuracy: "
+        f"Highest validation accuracy{seeds}: trial {winner.trial}{some}; test accuracy{first}: "
         f"{100 * test:.2f} %{ends}."
     )
 

@@ -34,7 +34,8 @@ def recipe_file(number: int) -> str:
 @dataclass(frozen=True)
 class TrialReport:
     """One trial. ``params`` are what was drawn, with labels; ``overrides`` the values of the recipe
-    that follow. ``scores`` are of the validation part, or of the architecture."""
+    that follow. ``scores`` are of the validation part (the means, if the trial has several
+    seeds), or of the architecture."""
 
     number: int
     state: str
@@ -59,9 +60,10 @@ class SeedScores:
 class Winner:
     """A trial of the front, trained again on fresh seeds.
 
-    ``scores`` are the trial's, ``test`` is the same student's on the test part; ``repeats`` and
-    ``test_repeats`` are accuracy and nll over the fresh seeds, on the validation and on the test
-    part. ``recipe`` is the path of a recipe that trains the student of ``weights_sha256``.
+    ``scores`` are the trial's, ``test`` is its student's, that of its first seed, on the test part;
+    ``repeats`` and ``test_repeats`` are accuracy and nll over the fresh seeds, on the validation
+    and on the test part. ``recipe`` is the path of a recipe that trains the student of
+    ``weights_sha256``.
     """
 
     trial: int
@@ -86,11 +88,11 @@ class Shared:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """A study. ``name`` is the recipe's, ``study`` the name in its storage; ``scores``, ``limits``
-    and ``asked``, a number of trials, are what was asked; ``front`` are numbers of trials;
-    ``winners`` come with the best by the first score first; ``references`` are models that these
-    are compared with: teachers, the ensemble, and the untaught student of the recipe's own values;
-    ``remarks`` are sentences."""
+    """A study. ``name`` is the recipe's, ``study`` the name in its storage; ``scores``, ``limits``,
+    ``asked``, a number of trials, and the ``seeds`` of each are what was asked; ``front`` are
+    numbers of trials; ``winners`` come with the best by the first score first; ``references`` are
+    models that these are compared with: teachers, the ensemble, and the untaught student of the
+    recipe's own values; ``remarks`` are sentences."""
 
     name: str
     study: str
@@ -98,6 +100,7 @@ class StudyReport:
     seconds: float
     scores: Mapping[str, str]
     asked: int
+    seeds: int = 1
     limits: Mapping[str, float] = field(default_factory=dict)
     trials: tuple[TrialReport, ...] = ()
     front: tuple[int, ...] = ()

@@ -20,11 +20,13 @@ from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage, StageRole
-from orchestrator.planning.trials import epochs_of, trial_recipe
+from orchestrator.planning.trials import steps_of, trial_recipe
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.latency import latency_of
+from search.config import SearchConfig
 from search.errors import StudyError, TrialFailed, TrialPruned
 from search.explore import Observer, Overrides, TrialCheck
+from search.trials import mean_scores
 from students.errors import CheckpointError
 from students.evaluation import metrics
 from students.events import Committed, EpochReport, Event
@@ -42,12 +44,13 @@ _ENDS_STUDY = (OSError, CheckpointError, SessionError, StudyError)
 class TrialObjective:
     """Trains the trials of a study in one session: their graphs share stages, teachers, processes.
 
-    ``numbers`` stand where the recipe says auto; ``latency`` says whether it is measured;
-    ``on_stage`` are called with a trial's number and a stage of it that begins; ``on_results`` with
-    its stages that are done, when it ends.
+    ``config`` is the study's section; ``numbers`` stand where the recipe says auto; ``latency``
+    says whether it is measured; ``on_stage`` are called with a trial's number and a stage of it
+    that begins; ``on_results`` with its stages that are done, when it ends.
     """
 
     loaded: LoadedRecipe
+    config: SearchConfig
     session: Session
     data: TransferSet
     numbers: Mapping[str, Any]
@@ -81,7 +84,7 @@ class TrialObjective:
         """What a student costs, or why it cannot be trained; nothing is trained for that."""
         try:
             trial = self.trial(overrides)
-            graph = self.graph(trial)
+            graph = self.graph(trial, repeats=self.config.seeds)
         except RecipeProblems as refused:
             return TrialCheck(tuple(problem.message for problem in refused.problems))
         data = self.session.transfer_set(graph.data)
@@ -94,7 +97,7 @@ class TrialObjective:
         return TrialCheck(
             costs=found,
             record={"stages": stages},
-            epochs=epochs_of(trial),
+            steps=steps_of(trial, self.config),
             plan=replace(graph, tests=False),
         )
 
@@ -102,35 +105,49 @@ class TrialObjective:
         self, number: int, overrides: Overrides, observe: Observer, plan: Graph
     ) -> Mapping[str, float]:
         """Trains a student; gives its accuracy and its negative log-likelihood (nats) on the
-        validation part.
+        validation part; the means, where a trial has several seeds, which are trained in turn.
 
         Raises:
             TrialFailed: it cannot be trained, or not to answers that are numbers.
             TrialPruned: ``observe`` has ended it.
         """
-        watcher = TrialWatcher(self.session.store, observe, partial(self._begin, number))
+        by_seed, found = self.config.step == "seed", list[Mapping[str, float]]()
+        followed = None if by_seed else StageRole.STUDENT
+        on_stage = partial(self._begin, number)
+        watcher = TrialWatcher(self.session.store, followed, observe, on_stage)
+        try:
+            for seed in range(1, self.config.seeds + 1):
+                done = self._train(plan.first_repeats(seed), watcher)
+                found.append(self._scores(student_of(done, seed - 1), plan))
+                if by_seed:
+                    observe(seed, found[-1])
+        except (TrialPruned, TrialFailed):
+            self.on_results(number, tuple(watcher.results.values()))
+            raise
+        self.on_results(number, tuple(watcher.results.values()))
+        return mean_scores(found)
+
+    def _train(self, graph: Graph, watcher: TrialWatcher) -> GraphResult:
+        """Runs a graph; of several seeds those before the last are stored."""
         with self._lock:
             if self._cancelled:
                 raise KeyboardInterrupt
-            future = self.session.submit(plan, watcher)
+            future = self.session.submit(graph, watcher)
             self._under_way.append(future)
         try:
-            done = future.result()
-        except TrialPruned:
-            self.on_results(number, watcher.results)
-            raise
-        except _ENDS_STUDY:
+            return future.result()
+        except (TrialPruned, *_ENDS_STUDY):
             raise
         except Exception as error:
-            self.on_results(number, watcher.results)
             raise TrialFailed(first_line(error)) from error
         finally:
             future.cancel()
             self._under_way.remove(future)
-        self.on_results(number, watcher.results)
-        student = student_of(done)
+
+    def _scores(self, student: StageResult, graph: Graph) -> Mapping[str, float]:
+        """The scores of one student."""
         [(name, _)] = student.outcomes.items()
-        predictions = StoredPredictions(self.session.store, self.session.transfer_set(plan.data))
+        predictions = StoredPredictions(self.session.store, self.session.transfer_set(graph.data))
         logits = predictions.logits(StageOutput(student.stage.digest, name), VALIDATION)
         targets = predictions.targets(VALIDATION)
         scores = {
@@ -165,17 +182,25 @@ def student_of(done: GraphResult, repeat: int = 0) -> StageResult:
 
 
 class TrialWatcher:
-    """Passes the student's epochs on, in order, whether they are trained now or were before."""
+    """Passes the epochs of the stage whose role is ``followed`` on, in order, whether they are
+    trained now or were before; of all stages that they begin, and what they give."""
 
-    def __init__(self, store: Store, observe: Observer, on_stage: Callable[[Stage], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        followed: StageRole | None,
+        observe: Observer,
+        on_stage: Callable[[Stage], None],
+    ) -> None:
         self._store = store
+        self._followed = followed
         self._on_stage = on_stage
         self._observe = observe
         self._lock = threading.Lock()
         self._next = 1
         self._read: Segments = ()
-        self.results: list[StageResult] = []
-        """The stages that are done."""
+        self.results: dict[str, StageResult] = {}
+        """The stages that are done, by title."""
 
     def on_wait(self, stage: Stage) -> None:
         """Passes nothing on: another process works on the stage."""
@@ -192,7 +217,7 @@ class TrialWatcher:
 
     def on_event(self, stage: Stage, event: Event) -> None:
         """Passes on the figures of an epoch; after a commit, those of earlier attempts too."""
-        if stage.role is not StageRole.STUDENT:
+        if stage.role is not self._followed:
             return
         if isinstance(event, EpochReport):
             self._pass_on(event.epoch + 1, event.accuracy, event.nll)
@@ -206,8 +231,8 @@ class TrialWatcher:
 
     def on_end(self, result: StageResult) -> None:
         """Passes on what has not been yet: of a stage that was stored, everything."""
-        self.results.append(result)
-        if result.stage.role is StageRole.STUDENT:
+        self.results.setdefault(result.stage.title, result)
+        if result.stage.role is self._followed:
             for outcome in result.outcomes.values():
                 for point in outcome.curve:
                     self._pass_on(point.epoch + 1, point.accuracy, point.nll)

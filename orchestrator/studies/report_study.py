@@ -52,7 +52,7 @@ class StudyReporting:
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         """Writes nothing."""
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         """Writes nothing."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
@@ -111,6 +111,7 @@ class StudyReporting:
             seconds=time.monotonic() - self._began,
             scores={str(name): each for name, each in config.scores.items()},
             asked=config.trials,
+            seeds=config.seeds,
             limits={str(name): each for name, each in config.limits.items()},
             trials=tuple(map(_trial, known)),
             front=study.stored.front(),

@@ -72,7 +72,7 @@ def run_study(
     refuse_more_than_all_gpus(graph, space, torch.cuda.device_count())
     numbers = numbers_for_auto(graph, session.cores, space.config.parallel)
     latency = "latency_ms" in {*space.config.scores, *space.config.limits}
-    objective = TrialObjective(loaded, session, data, numbers, latency)
+    objective = TrialObjective(loaded, space.config, session, data, numbers, latency)
     with ExitStack() as stack:
         study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
         progress = stack.enter_context(StudyProgress(console, study.spec))
@@ -132,7 +132,7 @@ class _StageRecorder:
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         """Records nothing."""
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         """Records nothing."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
@@ -151,7 +151,7 @@ def _delete_students_off_front(
         digest
         for trial in known
         for title, digest in trial.result.record.get("stages", {}).items()
-        if title == STUDENT
+        if title.partition("#")[0] == STUDENT
     }
     delete_stages(study.objective.session.store.home, students - kept)
 
@@ -170,7 +170,7 @@ def _open(
         name=stored.name,
         config=config,
         seed=space.seed,
-        epochs=space.epochs,
+        steps=space.steps,
         own=None if space.outside else space.own,
     )
     if config.from_ is not None:

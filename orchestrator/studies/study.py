@@ -35,9 +35,9 @@ class StudyWatchers:
         for watcher in self.each:
             watcher.on_begin(number, overrides)
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:  # noqa: D102
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:  # noqa: D102
         for watcher in self.each:
-            watcher.on_epoch(number, epoch, scores)
+            watcher.on_step(number, step, scores)
 
     def on_finish(self, trial: FinishedTrial) -> None:  # noqa: D102
         for watcher in self.each:

@@ -61,12 +61,14 @@ class StudyProgress:
 
     def on_stage(self, number: int, stage: Stage) -> None:
         """Shows which stage of a trial begins: a teacher's, an assistant's, the student's."""
-        self._set(number, 0, f"stage {stage.title}")
+        self._set(number, None, f"stage {stage.title}")
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         """Shows how far a trial is."""
         accuracy = f"validation {scores['accuracy']:.1%}"
-        self._set(number, epoch, f"epoch {epoch} of {self._spec.epochs}, {accuracy}")
+        self._set(
+            number, step, f"{self._spec.config.step} {step} of {self._spec.steps}, {accuracy}"
+        )
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Shows what came of a trial."""
@@ -84,9 +86,11 @@ class StudyProgress:
         if not self._console.is_terminal:
             self.say(f"winner {trial.number}: trained on fresh seeds")
 
-    def _set(self, number: int, epoch: int, state: str) -> None:
+    def _set(self, number: int, step: int | None, state: str) -> None:
+        """``step`` is the last one that is finished; none if that has not changed."""
         with self._lock:
-            self._running[number] = epoch, state
+            before, _ = self._running.get(number, (0, ""))
+            self._running[number] = before if step is None else step, state
 
     def _render(self) -> RenderableType:
         with self._lock:
@@ -128,8 +132,8 @@ class StudyProgress:
 
     def _bars(self, running: Mapping[int, tuple[int, str]]) -> RenderableType:
         table = Table.grid(padding=(0, 1))
-        for number, (epoch, state) in sorted(running.items()):
-            bar = ProgressBar(total=self._spec.epochs, completed=epoch, width=_BAR)
+        for number, (step, state) in sorted(running.items()):
+            bar = ProgressBar(total=self._spec.steps, completed=step, width=_BAR)
             table.add_row(f"trial {number}", bar, Text(state))
         return table
 

@@ -23,8 +23,8 @@ from students.storage.outcome import TEST, VALIDATION
 
 @dataclass(frozen=True)
 class WinnerTraining:
-    """Trains winners with ``repeats`` fresh seeds beside the trial's own; writes their recipes into
-    ``folder``."""
+    """Trains winners with ``repeats`` fresh seeds, which follow those of the trial; writes their
+    recipes into ``folder``."""
 
     objective: TrialObjective
     repeats: int
@@ -37,7 +37,7 @@ class WinnerTraining:
         session = self.objective.session
         graphs = {
             trial.number: self.objective.graph(
-                self.objective.trial(trial.overrides), repeats=1 + self.repeats
+                self.objective.trial(trial.overrides), repeats=self._seeds.stop
             )
             for trial in front
         }
@@ -51,23 +51,27 @@ class WinnerTraining:
             for future in futures.values():
                 future.cancel()
 
+    @property
+    def _seeds(self) -> range:
+        """The fresh ones, as repeats."""
+        own = self.objective.config.seeds
+        return range(own, own + self.repeats)
+
     def _winner(self, trial: FinishedTrial, done: GraphResult, *, first: bool) -> Winner:
         own = student_of(done)
+        fresh = [self._scores(student_of(done, repeat), done) for repeat in self._seeds]
         recipe = self.folder / recipe_file(trial.number)
         text = dump_yaml(printable_anywhere(self.objective.trial(trial.overrides))).encode()
         write_atomically(recipe, text)
         if first:
             write_atomically(self.folder / "best.yaml", text)
         [outcome] = own.outcomes.values()
-        own_scores, *fresh = (
-            self._scores(student_of(done, repeat), done) for repeat in range(1 + self.repeats)
-        )
         return Winner(
             trial=trial.number,
             overrides=trial.overrides,
             scores=trial.result.scores,
             repeats=_over_seeds([scores[VALIDATION] for scores in fresh]),
-            test=own_scores[TEST],
+            test=self._scores(own, done)[TEST],
             test_repeats=_over_seeds([scores[TEST] for scores in fresh]),
             weights_sha256=outcome.weights_sha256,
             recipe=str(recipe),

@@ -63,8 +63,8 @@ class StudyTracking:
         """Connects, which takes seconds: there will be something to report."""
         self._writer.start()
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
-        """Reports nothing: the study's storage has each epoch."""
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
+        """Reports nothing: the study's storage has each step."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Reports a trial: what was drawn, its scores, its state, its stages by digest."""

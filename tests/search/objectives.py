@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from search.config import SearchConfig
 from search.explore import Observer, TrialCheck, explore
 from search.study import open_storage, open_study
-from search.trials import FinishedTrial, StudySpec
+from search.trials import FinishedTrial, StudySpec, mean_scores
 
 SPACE = {"x": {"float": [0.0, 1.0]}, "w": {"int": [1, 50], "log": True}}
 EPOCHS = 5
@@ -49,6 +50,31 @@ class Quadratic:
         return {"accuracy": best, "nll": 1.0 / EPOCHS}
 
 
+class OnSeeds(Quadratic):
+    """The same on several seeds, which all trials share; the score is the mean over them."""
+
+    seeds = 8
+
+    def check(self, overrides: Mapping[str, Any]) -> TrialCheck:
+        return replace(super().check(overrides), steps=self.seeds)
+
+    def evaluate(
+        self, number: int, overrides: Mapping[str, Any], observe: Observer, plan: Any
+    ) -> Mapping[str, float]:
+        found = []
+        for seed in range(1, self.seeds + 1):
+            self.epochs += 1
+            if self.epochs == self.killed_after:
+                raise KeyboardInterrupt
+            found.append(self.score(overrides["x"], seed))
+            observe(seed, found[-1])
+        return mean_scores(found)
+
+    @staticmethod
+    def score(x: float, seed: int) -> Mapping[str, float]:
+        return {"accuracy": 1.0 - (x - 0.3) ** 2 + 0.2 * math.sin(37 * x + 9 * seed), "nll": 1.0}
+
+
 @dataclass
 class Recorder:
     """Watches a study."""
@@ -58,7 +84,7 @@ class Recorder:
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         pass
 
-    def on_epoch(self, number: int, epoch: int, scores: Mapping[str, float]) -> None:
+    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         pass
 
     def on_finish(self, trial: FinishedTrial) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -11,11 +12,11 @@ import pytest
 
 from search.errors import StudyError, TrialFailed
 from search.explore import Observer, TrialCheck
-from search.space import find
-from tests.search.objectives import Quadratic, config, history, run
+from tests.search.objectives import OnSeeds, Quadratic, config, history, run
 
 ACCURACY = {"accuracy": "maximize"}
 BOTH = {"accuracy": "maximize", "parameters": "minimize"}
+WILCOXON = {"kind": "wilcoxon", "seeds": 8}
 
 
 @pytest.mark.parametrize(
@@ -24,21 +25,36 @@ BOTH = {"accuracy": "maximize", "parameters": "minimize"}
         ("tpe", "hyperband", ACCURACY),
         ("tpe", "dominated", BOTH),
         ("nsga2", "none", BOTH),
+        pytest.param("tpe", WILCOXON, ACCURACY, marks=pytest.mark.slow),
         pytest.param("random", "median", ACCURACY, marks=pytest.mark.slow),
         pytest.param({"kind": "gp", "startup_trials": 6}, "none", ACCURACY, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_study_has_the_history_of_an_undisturbed_one(
-    tmp_path: Path, sampler: Any, pruner: str, scores: dict[str, str]
+    tmp_path: Path, sampler: Any, pruner: Any, scores: dict[str, str]
 ) -> None:
     section = config(sampler=sampler, pruner=pruner, scores=scores, limits={"parameters": 4000.0})
-    undisturbed = run(tmp_path / "whole.db", section, Quadratic())
+    objective = OnSeeds if section.step == "seed" else Quadratic
+    undisturbed = run(tmp_path / "whole.db", section, objective())
     for killed_after in (3, 11, 8):
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "killed.db", section, Quadratic(killed_after))
-    killed = run(tmp_path / "killed.db", section, Quadratic())
+            run(tmp_path / "killed.db", section, objective(killed_after))
+    killed = run(tmp_path / "killed.db", section, objective())
     assert history(killed) == history(undisturbed)
     assert len(killed) == 12
+
+
+@pytest.mark.slow
+def test_of_a_trial_that_ends_between_two_seeds_the_score_is_their_mean(tmp_path: Path) -> None:
+    section = config(pruner=WILCOXON, scores=ACCURACY)
+    trials = run(tmp_path / "study.db", section, OnSeeds())
+    pruned = [trial.result for trial in trials if trial.result.state.name == "PRUNED"]
+    assert pruned
+    for each in pruned:
+        assert list(each.curve) == list(range(1, len(each.curve) + 1))
+        assert each.reason == f"wilcoxon after seed {len(each.curve)}"
+        mean = fmean(scores["accuracy"] for scores in each.curve.values())
+        assert each.scores["accuracy"] == mean
 
 
 def test_a_finished_study_evaluates_nothing_and_a_longer_one_only_the_rest(tmp_path: Path) -> None:
@@ -81,21 +97,13 @@ def test_a_limit_that_only_training_shows_is_a_constraint(tmp_path: Path) -> Non
         assert excess == pytest.approx(0.9 - trial.result.scores["accuracy"])
 
 
-@pytest.mark.parametrize("parallel", [1, 2])
 @pytest.mark.parametrize("sampler", ["grid", "brute_force"])
-def test_each_point_is_taken_once_the_recipes_own_first(
-    tmp_path: Path, sampler: str, parallel: int
-) -> None:
-    space = {"x": {"float": [0.0, 0.4], "step": 0.1}, "w": {"int": [1, 2]}}
-    section = config(trials=40, sampler=sampler, space=space, parallel=parallel)
-    own, _ = find(section.parameters, {"x": 0.1 + 0.2, "w": 2})
-    file = tmp_path / "study.db"
-    with pytest.raises(KeyboardInterrupt):
-        run(file, section, Quadratic(killed_after=19), own=own)
-    trials = run(file, section, Quadratic(), own=own)
-    assert trials[0].frozen.params == {"x": 0.3, "w": 2}
-    points = sorted((trial.frozen.params["x"], trial.frozen.params["w"]) for trial in trials)
-    assert points == [(x, w) for x in (0.0, 0.1, 0.2, 0.3, 0.4) for w in (1, 2)]
+def test_a_space_that_is_exhausted_ends_the_study(tmp_path: Path, sampler: str) -> None:
+    space = {"x": {"float": [0.0, 1.0], "step": 0.25}, "w": {"int": [1, 3]}}
+    trials = run(
+        tmp_path / "study.db", config(trials=40, sampler=sampler, space=space), Quadratic()
+    )
+    assert len(trials) == len({str(trial.frozen.params) for trial in trials}) == 15
 
 
 class Failing(Quadratic):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
 from search.config import SearchConfig
-from search.proposals import Proposer
 from search.pruners import Pruning
-from search.trials import FinishedTrial, Result, StudySpec, finish
-from tests.search.objectives import EPOCHS, Quadratic, config, run
+from search.trials import FinishedTrial, Result, StudySpec, finish, mean_scores, propose
+from tests.search.objectives import EPOCHS, OnSeeds, Quadratic, config, run
 
 BOTH = {"accuracy": "maximize", "parameters": "minimize"}
 
@@ -28,11 +29,11 @@ def known(
 
 
 def pruning(
-    section: SearchConfig, finished: list[FinishedTrial], epochs: int = EPOCHS, **costs: float
+    section: SearchConfig, finished: list[FinishedTrial], steps: int = EPOCHS, **costs: float
 ) -> Pruning:
     spec, number = StudySpec("study", section, 7, EPOCHS), len(finished)
-    [proposal] = Proposer(spec).propose(finished, [number])
-    return Pruning(spec, finished, number, proposal, costs, epochs)
+    [proposal] = propose(spec, finished, [number])
+    return Pruning(spec, finished, number, proposal, costs, steps)
 
 
 def after(accuracy: float) -> Mapping[str, float]:
@@ -71,7 +72,7 @@ def test_after_its_own_last_epoch_nothing_ends_it() -> None:
     """Also where a trial has fewer epochs than others."""
     section = dominated(by=1)
     before = [known(section, 0, [0.1, 0.5, 0.6, 0.7, 0.8])]
-    shorter = pruning(section, before, epochs=3, parameters=200.0)
+    shorter = pruning(section, before, steps=3, parameters=200.0)
     assert shorter.reason_to_end(3, after(0.0)) is None
     longer = pruning(section, before, parameters=200.0)
     assert longer.reason_to_end(3, after(0.0)) is not None
@@ -91,6 +92,43 @@ def test_the_decision_is_the_same_when_it_is_made_again(pruner: str) -> None:
     assert first[-1] is None
     if pruner == "median":
         assert first[0] == "median after epoch 1"
+
+
+def test_wilcoxon_ends_the_trials_that_a_plain_study_of_optuna_ends() -> None:
+    seeds, trials = range(1, OnSeeds.seeds + 1), 15
+    rule = {"kind": "wilcoxon", "seeds": len(seeds), "startup_seeds": 5}
+    section = config(pruner=rule, scores={"accuracy": "maximize"})
+    spec, finished = StudySpec("study", section, 7, len(seeds)), list[FinishedTrial]()
+    values = [
+        [OnSeeds.score(7 * n % trials / trials, seed) for seed in seeds] for n in range(trials)
+    ]
+    for number, scores in enumerate(values):
+        proposal = create_trial(state=TrialState.RUNNING, user_attrs={"overrides": {}})
+        own = Pruning(spec, finished, number, proposal, {}, len(seeds))
+        reasons = [own.reason_to_end(seed, scores[seed - 1]) for seed in seeds]
+        last = next((seed for seed in seeds if reasons[seed - 1]), len(seeds))
+        state = TrialState.COMPLETE if reasons == [None] * len(seeds) else TrialState.PRUNED
+        assert state is TrialState.COMPLETE or reasons[last - 1] == f"wilcoxon after seed {last}"
+        curve = dict(zip(seeds, scores[:last], strict=False))
+        result = Result(state, mean_scores(curve.values()), curve)
+        finished.append(finish(section, number, proposal, result))
+
+    def evaluate(trial: optuna.Trial) -> float:
+        found = [scores["accuracy"] for scores in values[trial.number]]
+        for seed in seeds:
+            trial.report(found[seed - 1], seed)
+            if seed < len(seeds) and trial.should_prune():
+                raise optuna.TrialPruned
+        return fmean(found)
+
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        pruner = optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=5)
+    plain = optuna.create_study(direction="maximize", pruner=pruner)
+    plain.optimize(evaluate, trials)
+    assert [(each.result.state, each.frozen.intermediate_values) for each in finished] == [
+        (each.state, each.intermediate_values) for each in plain.trials
+    ]
+    assert {len(each.result.curve) for each in finished} >= {5, 6, 8}
 
 
 def test_hyperband_ends_trials_by_the_rungs_of_earlier_ones(tmp_path: Path) -> None:

@@ -5,12 +5,21 @@ What the rules of other sections say about the ends of its ranges, ``planning/tr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed, suggest
 from orchestrator.recipe.overrides import find_value
-from search.config import LEARNED, BruteForce, Dominated, Grid, NoPruner, SearchConfig
+from search.config import (
+    LEARNED,
+    BruteForce,
+    Dominated,
+    Grid,
+    NoPruner,
+    SearchConfig,
+    Wilcoxon,
+)
 from search.parameters import Choice, Complement, Number
 from search.space import Space, is_conditional, numbers
 
@@ -122,6 +131,27 @@ def _pruner(config: SearchConfig) -> Iterator[str]:
         yield (
             f"`search.pruner` is '{pruner.kind}', which has no effect, since `search.scores` "
             f"({listed(config.scores)}) do not change while a student is trained; take it out"
+        )
+    elif isinstance(pruner, Wilcoxon):
+        yield from _seeds(pruner)
+
+
+def _seeds(pruner: Wilcoxon) -> Iterator[str]:
+    """A trial may be ended before its last seed."""
+    last = pruner.seeds - 1
+    if pruner.startup_seeds > last:
+        yield (
+            f"`search.pruner.startup_seeds` is {pruner.startup_seeds}, but a trial has "
+            f"{pruner.seeds} seeds, so that none is ended before its last one; make it at most "
+            f"{last}, or raise `search.pruner.seeds`"
+        )
+    # Over n seeds, on all of which the trial is worse, the one-sided p-value is 2^-n.
+    elif 0.5**last >= pruner.p:
+        least = math.floor(-math.log2(pruner.p)) + 1
+        yield (
+            f"`search.pruner.p` is {pruner.p:g}, but over the first {last} of "
+            f"{pruner.seeds} seeds no p-value is below {0.5**last:g}, so that no trial is ended "
+            f"before its last one; make `search.pruner.seeds` at least {least + 1}, or raise `p`"
         )
 
 

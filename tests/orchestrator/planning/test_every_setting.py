@@ -38,6 +38,7 @@ from search.config import (
     Random,
     SearchConfig,
     Tpe,
+    Wilcoxon,
 )
 from students.config import EngineConfig
 from students.lr_schedule import StepDecay
@@ -90,7 +91,7 @@ OF_A_STUDY = {
     f"{kind.__name__}.{name}"
     for kind in (
         SearchConfig, Tpe, Nsga2, Gp, Random, Grid, BruteForce,
-        NoPruner, Hyperband, Median, Dominated,
+        NoPruner, Hyperband, Median, Dominated, Wilcoxon,
     )
     for name in kind.model_fields
 }  # fmt: skip

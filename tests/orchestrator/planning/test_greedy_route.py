@@ -77,6 +77,16 @@ def test_the_first_repeat_decides_for_all(tmp_path: Path) -> None:
         assert chosen.up_to(stage).stages[-1] is stage
 
 
+def test_the_first_of_several_repeats_grow_like_so_many(tmp_path: Path) -> None:
+    two, three = (
+        small.planned(tmp_path, *ALONE, GREEDY, "controls=[]", repeats=repeats)
+        for repeats in (2, 3)
+    )
+    assert small.titles(three.first_repeats(2).nodes) == small.titles(two.nodes)
+    first, asked = grown(three.first_repeats(2), 3, 6), grown(two, 3, 6)
+    assert small.digests(first) == small.digests(asked)
+
+
 def test_another_threshold_is_another_question(tmp_path: Path) -> None:
     digest = small.planned(tmp_path, *ALONE, GREEDY).undecided[0].digest
     for other in (

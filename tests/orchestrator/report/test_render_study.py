@@ -50,6 +50,18 @@ def test_winners_without_fresh_seeds_show_the_trials_own() -> None:
     assert "luck" not in " ".join(study_summary(alone))
 
 
+def test_scores_over_several_seeds_are_called_means() -> None:
+    several = replace(study_of_accuracy(), seeds=5)
+    board, winners, *_ = study_tables(several)
+    assert board.title == "Leaderboard (validation part, mean over 5 seeds)"
+    assert winners.title.endswith("over 3 fresh seeds)")
+    said = " ".join(study_summary(several))
+    assert "worse than on the seeds of the trials: of 3 complete trials on 5 seeds, the " in said
+    alone = replace(several, winners=(winner(TRIALS[2]),))
+    assert study_tables(alone)[1].title.endswith("test part: the student of the first seed)")
+    assert "; test accuracy of the first seed: " in " ".join(study_summary(alone))
+
+
 def test_sentences_say_what_was_luck_what_was_shared_and_what_is_remarkable() -> None:
     shown = " ".join(study_summary(study(remarks=("The space has 5 points.",))))
     assert "is 2.00 points worse than on the seed of the trials: of 3 complete trials" in shown

@@ -28,7 +28,7 @@ def shown(trials: list[FinishedTrial], *, terminal: bool) -> tuple[str, str]:
         for trial in trials:
             progress.on_finish(trial)
         progress.on_begin(3, {})
-        progress.on_epoch(3, 2, {"accuracy": 0.875, "nll": 0.5})
+        progress.on_step(3, 2, {"accuracy": 0.875, "nll": 0.5})
         console.print(progress._render())
         under_way = stream.getvalue()
         progress.on_winner(trials[0])
@@ -44,6 +44,15 @@ def test_a_terminal_shows_the_best_first_and_a_bar_for_what_is_under_way(
     table = under_way[under_way.rindex("accuracy, %") :].splitlines()
     assert table[1].split()[0].endswith(str(best.number))
     assert "epoch 2 of 5, validation 87.5%" in under_way
+
+
+def test_a_step_of_a_trial_on_several_seeds_is_a_seed() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    section = config(pruner={"kind": "wilcoxon"}, scores={"accuracy": "maximize"})
+    progress = StudyProgress(console, StudySpec("digits", section, 7, section.seeds))
+    progress.on_step(3, 2, {"accuracy": 0.875, "nll": 0.5})
+    console.print(progress._render())
+    assert "seed 2 of 5, validation 87.5%" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_elsewhere_each_trial_is_a_line(trials: list[FinishedTrial]) -> None:

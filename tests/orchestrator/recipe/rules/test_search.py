@@ -89,6 +89,18 @@ def test_a_space_of_all_kinds_is_valid(tmp_path: Path) -> None:
         (None, {"pruner": "median", "scores": {"accuracy": "maximize", "macs": "minimize"}},
          "search.pruner",
          "is 'median', which compares one score, but `search.scores` has 2 (accuracy and macs); "),
+        (None, {"pruner": "wilcoxon", "scores": {"accuracy": "maximize", "macs": "minimize"}},
+         "search.pruner", "is 'wilcoxon', which compares one score, but `search.scores` has 2 "),
+        (None, {"pruner": {"kind": "wilcoxon", "seeds": 2}}, "search.pruner.seeds",
+         "is 2, but must be a whole number of at least 3"),
+        (None, {"pruner": {"kind": "wilcoxon", "p": 1.0}}, "search.pruner.p",
+         "is 1.0, but must be a number greater than 0 and less than 1"),
+        (None, {"pruner": {"kind": "wilcoxon", "startup_seeds": 5}}, "search.pruner.startup_seeds",
+         "is 5, but a trial has 5 seeds, so that none is ended before its last one; make it at "
+         "most 4, or raise `search.pruner.seeds`"),
+        (None, {"pruner": {"kind": "wilcoxon", "seeds": 4}}, "search.pruner.p",
+         "is 0.1, but over the first 3 of 4 seeds no p-value is below 0.125, so that no trial is "
+         "ended before its last one; make `search.pruner.seeds` at least 5, or raise `p`"),
         (None, {"pruner": "dominated", "scores": {"bytes": "minimize", "macs": "minimize"}},
          "search.pruner", "has no effect, since `search.scores` (bytes and macs) do not change"),
         (None, {"limits": {"accuracy": 90.0}}, "search.limits.accuracy",
