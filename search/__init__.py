@@ -5,10 +5,11 @@ errors       what a study raises
 explore      batches of trials: proposed, checked, evaluated, known
 figures      Optuna's own figures of a study, as files
 parameters   what is drawn for one place: numbers, plain values, choices, lists
+proposals    proposes trials from finished ones of earlier batches
 pruners      whether a trial is worth its remaining steps
 read_space   the parameters from plain data
 samplers     the table of samplers
 space        a parameter for each path: draws, corners, points
 study        a study in its storage, which Optuna's dashboard reads
-trials       a trial as a value: proposed, then finished
+trials       a trial as a value: what came of what was proposed
 """

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.config import LEARNED
 from search.errors import StudyError, TrialFailed, TrialPruned
+from search.proposals import Proposer
 from search.pruners import Pruning
 from search.study import StoredStudy
 from search.trials import (
@@ -28,7 +29,6 @@ from search.trials import (
     constraints,
     finish,
     mean_scores,
-    propose,
 )
 
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -96,14 +96,14 @@ def explore(
         StudyError: three trials in a row have failed with one cause.
         KeyboardInterrupt: it was interrupted; trials under way go on when it is run again.
     """
-    known, size = stored.known(), spec.config.parallel
+    known, size, proposer = stored.known(), spec.config.parallel, Proposer(spec)
     for trial in known:
         watcher.on_finish(trial)
     while len(known) < spec.config.trials:
         first = len(known) // size * size
         numbers = range(first, min(first + size, spec.config.trials))
         earlier = known[:first]
-        proposals = dict(zip(numbers, propose(spec, earlier, numbers), strict=False))
+        proposals = dict(zip(numbers, proposer.propose(earlier, numbers), strict=False))
         left = {number: each for number, each in proposals.items() if number >= len(known)}
         if not left:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 Params = dict[str, Any]
@@ -54,6 +55,12 @@ class Number:
         size = self.step or (1 if self.whole else math.inf)
         return math.floor((self.high - self.low) / size + 1e-9) + 1
 
+    def value(self, number: int) -> int | float:
+        """The value of that number, the lowest one 0; exact in decimals: 0.3, not three times
+        0.1."""
+        found = Decimal(str(self.low)) + number * Decimal(str(self.step or 1))
+        return int(found) if self.whole else float(found)
+
     def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
         if self.whole:
             step = 1 if self.step is None else int(self.step)
@@ -69,6 +76,7 @@ class Number:
             steps = (value - self.low) / self.step
             if not math.isclose(steps, round(steps), abs_tol=1e-9):
                 return None
+            value = self.value(round(steps))
         return {name: value if self.whole else float(value)}
 
 

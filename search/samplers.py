@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 import warnings
+from itertools import product
 from typing import Any
 
 import optuna
@@ -40,10 +42,8 @@ def _build(sampler: Sampler, config: SearchConfig, seed: int) -> BaseSampler:
             )
         case Gp(startup_trials=startup):
             return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
-        case Random():
+        case Random() | Grid():  # The points of a grid are given, not sampled.
             return optuna.samplers.RandomSampler(seed=seed)
-        case Grid():
-            return optuna.samplers.GridSampler(grid(config.parameters), seed=seed)
         case BruteForce():
             return optuna.samplers.BruteForceSampler(seed=seed)
 
@@ -53,17 +53,21 @@ def default_population(config: SearchConfig) -> int:
     return max(2, math.isqrt(config.trials))
 
 
-def grid(space: Space) -> dict[str, list[Any]]:
-    """All values of each name of a space that has no conditional parts and no floats without a
-    step."""
-    return {path: _values(each) for path, each in space.items() if not isinstance(each, Complement)}
+def grid_points(space: Space, seed: int) -> list[dict[str, Any]]:
+    """All draws of a space that has no conditional parts and no floats without a step, in an order
+    that follows from ``seed``."""
+    values = {
+        path: _values(each) for path, each in space.items() if not isinstance(each, Complement)
+    }
+    points = [dict(zip(values, each, strict=True)) for each in product(*values.values())]
+    random.Random(seed).shuffle(points)
+    return points
 
 
 def _values(parameter: Parameter) -> list[Any]:
     match parameter:
-        case Number(low, _, whole, _, step):
-            points = (low + number * (step or 1) for number in range(parameter.count))
-            return [int(point) if whole else float(point) for point in points]
+        case Number():
+            return [parameter.value(number) for number in range(parameter.count)]
         case Categorical(values):
             return list(values)
         case Choice(labels):

@@ -1,20 +1,15 @@
-"""Trials as values: what was proposed, and what came of it."""
+"""Trials as values: what came of what was proposed."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from statistics import fmean
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.config import BruteForce, Grid, SearchConfig
-from search.samplers import build_sampler
-from search.space import count_points, draw
+from search.config import SearchConfig
 
 Curve = Mapping[int, Mapping[str, float]]
 """Scores after each step of a trial, the first one 1: after an epoch; or of a seed alone, where a
@@ -66,49 +61,6 @@ class StudySpec:
     foreign: tuple[FrozenTrial, ...] = ()
 
 
-def propose(
-    spec: StudySpec, known: Sequence[FinishedTrial], numbers: Sequence[int]
-) -> list[FrozenTrial]:
-    """The trials ``numbers`` of one batch, from ``known`` ones alone: the same each time. Fewer,
-    where the space has no more points."""
-    config = spec.config
-    study = optuna.create_study(
-        study_name=spec.name,
-        directions=list(config.scores.values()),
-        sampler=build_sampler(config, _seed(spec, numbers[0])),
-        pruner=optuna.pruners.NopPruner(),
-    )
-    study.add_trials([*spec.foreign, *(each.frozen for each in known)])
-    space = config.parameters
-    proposals: list[FrozenTrial] = []
-    for number in numbers:
-        if number == 0 and spec.own:
-            study.enqueue_trial(dict(spec.own))
-        if is_exhausted(config, chain((each.frozen for each in known), proposals)):
-            break
-        trial = study.ask()
-        overrides = draw(space, trial)
-        frozen = study.get_trials(deepcopy=False)[-1]
-        proposals.append(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=frozen.params,
-                distributions=frozen.distributions,
-                system_attrs=frozen.system_attrs,
-                user_attrs={OVERRIDES: overrides},
-            )
-        )
-    return proposals
-
-
-def _seed(spec: StudySpec, first: int) -> int:
-    """Of the batch that begins with trial ``first``; a grid has one order for all of them."""
-    if isinstance(spec.config.sampler, Grid):
-        return spec.seed
-    digest = hashlib.sha256(f"{spec.seed}:{first}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
 def finish(
     config: SearchConfig, number: int, proposal: FrozenTrial, result: Result
 ) -> FinishedTrial:
@@ -154,11 +106,3 @@ def constraints(config: SearchConfig, scores: Mapping[str, float]) -> dict[str, 
         for name, limit in config.limits.items()
         if name in scores
     }
-
-
-def is_exhausted(config: SearchConfig, drawn: Iterable[FrozenTrial]) -> bool:
-    """Whether a sampler that takes each point once has taken all."""
-    if not isinstance(config.sampler, (Grid, BruteForce)):
-        return False
-    points = count_points(config.parameters)
-    return len({tuple(sorted(each.params.items())) for each in drawn}) >= points

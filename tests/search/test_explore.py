@@ -12,6 +12,7 @@ import pytest
 
 from search.errors import StudyError, TrialFailed
 from search.explore import Observer, TrialCheck
+from search.space import find
 from tests.search.objectives import OnSeeds, Quadratic, config, history, run
 
 ACCURACY = {"accuracy": "maximize"}
@@ -97,13 +98,21 @@ def test_a_limit_that_only_training_shows_is_a_constraint(tmp_path: Path) -> Non
         assert excess == pytest.approx(0.9 - trial.result.scores["accuracy"])
 
 
+@pytest.mark.parametrize("parallel", [1, 2])
 @pytest.mark.parametrize("sampler", ["grid", "brute_force"])
-def test_a_space_that_is_exhausted_ends_the_study(tmp_path: Path, sampler: str) -> None:
-    space = {"x": {"float": [0.0, 1.0], "step": 0.25}, "w": {"int": [1, 3]}}
-    trials = run(
-        tmp_path / "study.db", config(trials=40, sampler=sampler, space=space), Quadratic()
-    )
-    assert len(trials) == len({str(trial.frozen.params) for trial in trials}) == 15
+def test_each_point_is_taken_once_the_recipes_own_first(
+    tmp_path: Path, sampler: str, parallel: int
+) -> None:
+    space = {"x": {"float": [0.0, 0.4], "step": 0.1}, "w": {"int": [1, 2]}}
+    section = config(trials=40, sampler=sampler, space=space, parallel=parallel)
+    own, _ = find(section.parameters, {"x": 0.1 + 0.2, "w": 2})
+    file = tmp_path / "study.db"
+    with pytest.raises(KeyboardInterrupt):
+        run(file, section, Quadratic(killed_after=19), own=own)
+    trials = run(file, section, Quadratic(), own=own)
+    assert trials[0].frozen.params == {"x": 0.3, "w": 2}
+    points = sorted((trial.frozen.params["x"], trial.frozen.params["w"]) for trial in trials)
+    assert points == [(x, w) for x in (0.0, 0.1, 0.2, 0.3, 0.4) for w in (1, 2)]
 
 
 class Failing(Quadratic):

@@ -12,8 +12,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from search.config import SearchConfig
+from search.proposals import Proposer
 from search.pruners import Pruning
-from search.trials import FinishedTrial, Result, StudySpec, finish, mean_scores, propose
+from search.trials import FinishedTrial, Result, StudySpec, finish, mean_scores
 from tests.search.objectives import EPOCHS, OnSeeds, Quadratic, config, run
 
 BOTH = {"accuracy": "maximize", "parameters": "minimize"}
@@ -32,7 +33,7 @@ def pruning(
     section: SearchConfig, finished: list[FinishedTrial], steps: int = EPOCHS, **costs: float
 ) -> Pruning:
     spec, number = StudySpec("study", section, 7, EPOCHS), len(finished)
-    [proposal] = propose(spec, finished, [number])
+    [proposal] = Proposer(spec).propose(finished, [number])
     return Pruning(spec, finished, number, proposal, costs, steps)
 
 

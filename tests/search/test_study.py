@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from search.errors import StudyError, StudyExists
-from search.samplers import build_sampler, grid
+from search.samplers import build_sampler, grid_points
 from search.study import (
     StoredStudy,
     close_storage,
@@ -105,13 +105,20 @@ def test_a_lost_storage_is_one_sentence(tmp_path: Path) -> None:
         stored.keep("numbers", {})
 
 
-@pytest.mark.parametrize("kind", ["tpe", "nsga2", "gp", "random", "grid", "brute_force"])
+@pytest.mark.parametrize("kind", ["tpe", "nsga2", "gp", "random", "brute_force"])
 def test_each_sampler_is_built_by_its_name(kind: str) -> None:
-    space = {"x": {"float": [0.0, 1.0], "step": 0.5}, "c": {"choice": {"a": 1, "b": [2]}}}
-    section = config(sampler=kind, space=space, trials=20)
-    name = type(build_sampler(section, 1)).__name__.removesuffix("Sampler").lower()
+    name = type(build_sampler(config(sampler=kind), 1)).__name__.removesuffix("Sampler").lower()
     assert name.startswith(kind.replace("_", "").removesuffix("2").replace("nsga", "nsgaii"))
-    assert grid(section.parameters) == {"x": [0.0, 0.5, 1.0], "c": ["a", "b"]}
+
+
+def test_a_grid_has_each_point_once_in_an_order_by_the_seed() -> None:
+    space = {"x": {"float": [0.0, 0.3], "step": 0.1}, "c": {"choice": {"a": 1, "b": [2]}}}
+    points = grid_points(config(space=space).parameters, 1)
+    assert sorted((p["c"], p["x"]) for p in points) == [
+        (c, x) for c in "ab" for x in (0.0, 0.1, 0.2, 0.3)
+    ]
+    assert points == grid_points(config(space=space).parameters, 1)
+    assert points != grid_points(config(space=space).parameters, 2)
 
 
 def test_the_population_follows_from_the_number_of_trials() -> None:
