@@ -1,15 +1,17 @@
 """Measures what a trial costs beside its training, as the number of trials grows.
 
-    python -m benchmarks.study_overhead [--trials 500] [--parallel 2]
+    python -m benchmarks.study_overhead [--trials 500] [--parallel 2] [--samplers tpe random]
 
-A study of the digits recipe in which nothing is trained: each trial is proposed by TPE from all
-finished ones, checked, planned and stored, and its scores follow from what was drawn. Printed are
-the median seconds of a trial and the driver's memory after each tenth of the study.
+A study of the digits recipe in which nothing is trained: each trial is proposed, checked, planned,
+stored and reported, and its scores follow from what was drawn. Printed are, for each tenth of the
+study, the seconds of a trial, those in which this process computed, and its memory afterwards. With
+random draws nothing is learned from finished trials, so the difference is the sampler's.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import statistics
 import tempfile
 import time
@@ -18,12 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from rich.console import Console
 
 import stillhouse
 from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.trials import numbers_for_auto, read_space, trial_recipe
 from orchestrator.studies.objective import TrialObjective
+from orchestrator.studies.report_study import StudyReporting
+from orchestrator.studies.run_study import StageRecorder
+from orchestrator.studies.study import Study, StudyWatchers
+from orchestrator.studies.study_progress import StudyProgress
 from search.explore import Observer, Overrides, explore
 from search.study import open_storage, open_study
 from search.trials import FinishedTrial, StudySpec
@@ -55,8 +62,9 @@ class Meter:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.computed: list[float] = []
         self.bytes: list[int] = []
-        self._last = time.perf_counter()
+        self._last = time.perf_counter(), time.process_time()
 
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         """Notes nothing."""
@@ -66,39 +74,57 @@ class Meter:
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Notes the seconds since the last trial."""
-        now = time.perf_counter()
-        self.seconds.append(now - self._last)
+        now = time.perf_counter(), time.process_time()
+        self.seconds.append(now[0] - self._last[0])
+        self.computed.append(now[1] - self._last[1])
         self.bytes.append(psutil.Process().memory_info().rss)
         self._last = now
 
 
 def main() -> None:
-    """Prints a line for each tenth of the study."""
+    """Prints a table for each sampler."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--parallel", type=int, default=2)
+    parser.add_argument("--samplers", nargs="+", default=["tpe", "random"])
     options = parser.parse_args()
-    search = f"{{trials: {options.trials}, parallel: {options.parallel}, space: {SPACE}}}"
+    for sampler in options.samplers:
+        _print_table(sampler, _measure(sampler, options.trials, options.parallel))
+
+
+def _measure(sampler: str, trials: int, parallel: int) -> Meter:
+    scores = "{accuracy: maximize, nll: minimize}"
+    search = (
+        f"{{trials: {trials}, parallel: {parallel}, sampler: {sampler}, scores: {scores}, "
+        f"space: {SPACE}}}"
+    )
     loaded = stillhouse.load_recipe(RECIPE, ["cluster.mode=in_process", f"search={search}"])
     space, meter = read_space(loaded), Meter()
     with tempfile.TemporaryDirectory() as home, stillhouse.Session(home) as session:
         session.store.prepare()
         graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
         session.keep(data)
-        numbers = numbers_for_auto(graph, session.cores, options.parallel)
+        numbers = numbers_for_auto(graph, session.cores, parallel)
         objective = Stub(loaded, space.config, session, data, numbers, latency=False)
         storage = open_storage(f"sqlite:///{home}/study.db")
         stored = open_study(storage, space.name, space.config, {}, new=False)
         spec = StudySpec(stored.name, space.config, space.seed, space.steps, own=space.own)
-        explore(spec, stored, objective, meter)
-    print(f"{'trials':>10} {'seconds/trial':>14} {'memory, MB':>11}")
-    part = max(1, options.trials // PARTS)
-    for first in range(0, options.trials, part):
+        study = Study(space, spec, stored, Path(home), objective)
+        progress = StudyProgress(Console(file=io.StringIO()), spec)
+        reporting = StudyReporting(study, time.monotonic())
+        recorder = StageRecorder(study.folder, set())
+        explore(spec, stored, objective, StudyWatchers((recorder, progress, reporting, meter)))
+    return meter
+
+
+def _print_table(sampler: str, meter: Meter) -> None:
+    print(f"{sampler:>10} {'seconds/trial':>14} {'computing':>10} {'memory, MB':>11}")
+    part = max(1, len(meter.seconds) // PARTS)
+    for first in range(0, len(meter.seconds), part):
         here = slice(first, first + part)
-        seconds = statistics.fmean(meter.seconds[here])
         print(
-            f"{first:>4}-{first + part - 1:<5} {seconds:>14.3f} "
-            f"{meter.bytes[here][-1] / 1e6:>11.0f}"
+            f"{first:>4}-{first + part - 1:<5} {statistics.fmean(meter.seconds[here]):>14.3f} "
+            f"{statistics.fmean(meter.computed[here]):>10.3f} {meter.bytes[here][-1] / 1e6:>11.0f}"
         )
 
 

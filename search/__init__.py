@@ -4,6 +4,7 @@ config       the section ``search`` of a recipe
 errors       what a study raises
 explore      batches of trials: proposed, checked, evaluated, known
 figures      Optuna's own figures of a study, as files
+front        the trials that keep all limits and that no other one dominates
 parameters   what is drawn for one place: numbers, plain values, choices, lists
 proposals    proposes trials from finished ones of earlier batches
 pruners      whether a trial is worth its remaining steps

@@ -15,6 +15,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config import Dominated, Hyperband, Median, NoPruner, SearchConfig, Wilcoxon
+from search.front import dominates
 from search.trials import FinishedTrial, StudySpec
 
 
@@ -96,7 +97,7 @@ class Pruning:
             for each in self.known
             if each.result.state is TrialState.COMPLETE
             and epoch in each.result.curve
-            and _dominates(self._toward({**each.result.scores, **each.result.curve[epoch]}), own)
+            and dominates(self._toward({**each.result.scores, **each.result.curve[epoch]}), own)
         ]
         if len(better) < rule.by:
             return None
@@ -111,8 +112,3 @@ class Pruning:
             scores[name] if direction == "maximize" else -scores[name]
             for name, direction in self.spec.config.scores.items()
         ]
-
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    pairs = list(zip(one, other, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

@@ -150,13 +150,6 @@ class StoredStudy:
             values = [result.scores[name] for name in self.config.scores]
         self.study.tell(number, values, state=result.state)
 
-    @used_storage()
-    def front(self) -> tuple[int, ...]:
-        """The numbers of the trials that keep all limits and that no other dominates; with one
-        score, of the first of the best ones."""
-        best = sorted(trial.number for trial in self.study.best_trials)
-        return tuple(best if len(self.config.scores) > 1 else best[:1])
-
     def _live(self, number: int) -> optuna.Trial:
         return optuna.Trial(self.study, self._ids[number])
 

@@ -23,6 +23,7 @@ from orchestrator.studies.references import reference_graph, reference_models
 from orchestrator.studies.study import Study
 from orchestrator.studies.trial_records import TrialRecords
 from search.errors import StudyError
+from search.front import extend_front, front_of
 from search.trials import FinishedTrial
 
 _SECONDS_BETWEEN_WRITES = 5.0
@@ -38,6 +39,7 @@ class StudyReporting:
         self._study = study
         self._began = began
         self._known: list[FinishedTrial] = []
+        self._front: list[FinishedTrial] = []
         self._written = began
         self.records = TrialRecords(study.folder)
         if not study.stored.has_trials:  # Those there are of a study that was deleted.
@@ -47,7 +49,8 @@ class StudyReporting:
 
     def begin(self) -> None:
         """Writes the trials that were finished before."""
-        self._write(self._study.stored.known(), "interrupted")
+        known = self._study.stored.known()
+        self._write(known, front_of(self._study.spec.config, known), "interrupted")
 
     def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
         """Writes nothing."""
@@ -58,8 +61,9 @@ class StudyReporting:
     def on_finish(self, trial: FinishedTrial) -> None:
         """Writes the trials that are finished, unless it was done moments ago."""
         self._known.append(trial)
+        self._front = extend_front(self._study.spec.config, self._front, trial)
         if time.monotonic() > self._written + _SECONDS_BETWEEN_WRITES:
-            self._write(self._known, "interrupted")
+            self._write(self._known, self._front, "interrupted")
 
     def read_complete(self) -> StudyReport | None:
         """The report that is stored, if it is of all that is asked."""
@@ -69,10 +73,11 @@ class StudyReporting:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         seeds = {len(each.values) for winner in report.winners for each in winner.repeats.values()}
+        known = study.stored.known()
         is_whole = (
             (report.outcome, report.asked) == ("done", config.trials)
-            and len(report.trials) == len(study.stored.known())
-            and report.front == study.stored.front()
+            and len(report.trials) == len(known)
+            and report.front == tuple(trial.number for trial in front_of(config, known))
             and seeds <= {config.repeats}
             and all(bool(winner.repeats) == bool(config.repeats) for winner in report.winners)
         )
@@ -82,7 +87,7 @@ class StudyReporting:
         """Writes the report of a study that ``error`` has ended."""
         outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
-            self._write(self._known, outcome)
+            self._write(self._known, self._front, outcome)
 
     def finish(self, known: Sequence[FinishedTrial], winners: tuple[Winner, ...]) -> StudyReport:
         """Evaluates the references; writes report, page and pictures; gives the report."""
@@ -90,6 +95,7 @@ class StudyReporting:
         self.stages = {stage.digest for stage in graph.stages}
         report = self._report(
             known,
+            self._front,
             "done",
             winners=winners,
             shared=self.records.shared(trial.number for trial in known),
@@ -98,11 +104,19 @@ class StudyReporting:
         )
         return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
 
-    def _write(self, known: Sequence[FinishedTrial], outcome: Outcome) -> None:
-        write_study(self._study.folder, self._report(known, outcome))
+    def _write(
+        self, known: Sequence[FinishedTrial], front: Sequence[FinishedTrial], outcome: Outcome
+    ) -> None:
+        write_study(self._study.folder, self._report(known, front, outcome))
         self._written = time.monotonic()
 
-    def _report(self, known: Sequence[FinishedTrial], outcome: Outcome, **more: Any) -> StudyReport:
+    def _report(
+        self,
+        known: Sequence[FinishedTrial],
+        front: Sequence[FinishedTrial],
+        outcome: Outcome,
+        **more: Any,
+    ) -> StudyReport:
         study, config = self._study, self._study.spec.config
         return StudyReport(
             name=study.space.name,
@@ -114,7 +128,7 @@ class StudyReporting:
             seeds=config.seeds,
             limits={str(name): each for name, each in config.limits.items()},
             trials=tuple(map(_trial, known)),
-            front=study.stored.front(),
+            front=tuple(trial.number for trial in front),
             artifacts={"study.json": str(study.folder / "study.json")},
             **more,
         )

@@ -40,6 +40,7 @@ from orchestrator.tracking.study_tracking import StudyTracking
 from orchestrator.tracking.tracker import Status, flatten
 from search.config import Nsga2
 from search.explore import explore
+from search.front import front_of
 from search.samplers import default_population
 from search.study import close_storage, foreign_trials, open_storage, open_study
 from search.trials import FinishedTrial, StudySpec
@@ -83,7 +84,7 @@ def run_study(
             return stored
         objective.on_results = reporting.records.add
         objective.on_stage = progress.on_stage, reporting.records.begin
-        recorder = _StageRecorder(study.folder, {stage.digest for stage in graph.stages})
+        recorder = StageRecorder(study.folder, {stage.digest for stage in graph.stages})
         try:
             session.begin(graph)
             reporting.begin()
@@ -123,7 +124,7 @@ def _tracking(
 
 
 @dataclass
-class _StageRecorder:
+class StageRecorder:
     """Records the stages that a study's trials use while it runs."""
 
     folder: Path
@@ -203,7 +204,7 @@ def _train_winners(
     study: Study, known: Sequence[FinishedTrial], progress: StudyProgress, tracking: StudyTracking
 ) -> tuple[tuple[Winner, ...], set[str]]:
     """The winners, the best by the first score first, and the digests of their stages."""
-    front = [known[number] for number in study.stored.front()]
+    front = front_of(study.spec.config, known)
     name, direction = next(iter(study.spec.config.scores.items()))
     front.sort(key=lambda trial: trial.result.scores[name], reverse=direction == "maximize")
     training = WinnerTraining(study.objective, study.spec.config.repeats, study.folder)

@@ -1,0 +1,44 @@
+"""The front of a study: the trials that keep all limits and that no other one dominates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial, reduce
+
+from optuna.trial import TrialState
+
+from search.config import SearchConfig
+from search.trials import FinishedTrial
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether ``one`` is nowhere lower than ``other`` and somewhere higher."""
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+
+def front_of(config: SearchConfig, known: Iterable[FinishedTrial]) -> list[FinishedTrial]:
+    """The front of ``known`` trials, in the order of their numbers; with one score, the first of
+    the best ones."""
+    return reduce(partial(extend_front, config), known, [])
+
+
+def extend_front(
+    config: SearchConfig, front: list[FinishedTrial], trial: FinishedTrial
+) -> list[FinishedTrial]:
+    """The front when ``trial`` is finished, after all of ``front``."""
+    if trial.result.state is not TrialState.COMPLETE:
+        return front
+    if any(excess > 0 for excess in trial.frozen.constraints.values()):
+        return front
+    own, before = _signed(config, trial), [_signed(config, each) for each in front]
+    if any(dominates(each, own) or (each == own and len(own) == 1) for each in before):
+        return front
+    kept = [each for each, values in zip(front, before, strict=True) if not dominates(own, values)]
+    return [*kept, trial]
+
+
+def _signed(config: SearchConfig, trial: FinishedTrial) -> list[float]:
+    """The scores, signed so that higher is better."""
+    pairs = zip(trial.frozen.values, config.scores.values(), strict=True)
+    return [value if direction == "maximize" else -value for value, direction in pairs]
