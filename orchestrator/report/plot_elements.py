@@ -74,7 +74,7 @@ def finish_lines(axes: Axes, up: str, *, may_be_logarithmic: bool = False) -> No
 def add_legend(figure: Figure, axes: Axes) -> None:
     """Names what ``axes`` shows, each once, below all panels, where it covers nothing."""
     named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    columns = min(5, len(named))
+    columns = min(4, len(named))
     figure.legend(
         named.values(), named, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
     )

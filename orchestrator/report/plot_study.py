@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.formatting import counted
 from orchestrator.report.plot_elements import LINES, add_legend, label_axes, panels
 from orchestrator.report.plots import Drawing, Picture
 from orchestrator.report.render_study import main_score, reference_score
@@ -20,18 +22,20 @@ FRONT = Picture(
     "Pareto front",
     "Each point is a trial on the validation part; stars are the front, of which no other trial is "
     "better in all scores. Bars: a winner on fresh seeds, mean and standard deviation. Untaught "
-    "is the student of the recipe's own values without teachers. Trials that are much worse are "
-    "left out.",
+    "is the student of the recipe's own values without teachers. Triangles at the border: trials "
+    "that are so much worse that they lie outside the picture.",
 )
 HISTORY = Picture(
     "history.png",
     "Scores in the order of the trials",
     "Each point is a trial on the validation part, the line the best one so far. The bar at the "
-    "right is the winner on fresh seeds, mean and standard deviation.",
+    "right is the winner on fresh seeds, mean and standard deviation. Triangles at the border: "
+    "trials that are so much worse that they lie outside the picture.",
 )
 _WIDE_RANGE = 8.0
 _MOST_BEYOND = 0.7
-"""Trials that are worse than all else by more of its range are left out of the picture."""
+"""Trials that are worse than all else, and than the better half of them, by more of the range of
+these lie outside the picture."""
 _COLOURS = {"teacher": LINES[1], "ensemble": LINES[2], "control": LINES[6]}
 _MARKERS = {"teacher": "o", "ensemble": "D", "control": "s"}
 
@@ -64,25 +68,46 @@ def front_figure(report: StudyReport) -> Figure:
         if up in winner.repeats:
             _draw_seeds(axes, winner.scores[across], report, winner.trial, up)
     _draw_reference_points(axes, report.references, across, up)
-    least, most = axes.dataLim.intervaly
-    _draw_points(axes, others, across, up, marker="o", color="#B0B0B0", s=26, label="trial")
+    axes.margins(x=0.1, y=0.08)
+    places = [(trial.scores[across], _shown(up, trial.scores[up])) for trial in others]
+    values = [_shown(up, trial.scores[up]) for trial in report.best_first]
+    _draw_trials(axes, places, values, higher_is_better=report.scores[up] == "maximize")
     low, high = axes.dataLim.intervalx
     if low > 0 and high / low > _WIDE_RANGE:
         axes.set_xscale("log")
-    axes.margins(x=0.1, y=0.08)
-    _cut_far_trials(axes, least, most, higher_is_better=report.scores[up] == "maximize")
     label_axes(axes, SCORE_NAMES[across], score_title(up))
     add_legend(figure, axes)
     return figure
 
 
-def _cut_far_trials(axes: Axes, low: float, high: float, *, higher_is_better: bool) -> None:
-    """Leaves out trials that are much worse than what lies from ``low`` to ``high``."""
-    reach, (least, most) = _MOST_BEYOND * (high - low), axes.dataLim.intervaly
-    if reach > 0 and higher_is_better and least < low - reach:
-        axes.set_ylim(bottom=low - reach)
-    elif reach > 0 and not higher_is_better and most > high + reach:
-        axes.set_ylim(top=high + reach)
+def _draw_trials(
+    axes: Axes,
+    places: Sequence[tuple[float, float]],
+    values: Sequence[float],
+    *,
+    higher_is_better: bool,
+) -> None:
+    """Draws trials beside what is drawn already; those that are much worse at the border.
+    ``values`` are those of all trials."""
+    ordered = sorted(values, reverse=higher_is_better)
+    levels = [*axes.dataLim.intervaly, *ordered[: math.ceil(len(ordered) / 2)]]
+    levels = [level for level in levels if math.isfinite(level)]  # Those of nothing are not.
+    if not levels:
+        return
+    reach = _MOST_BEYOND * (max(levels) - min(levels))
+    edge = min(levels) - reach if higher_is_better else max(levels) + reach
+    inside = [(x, y) for x, y in places if (y >= edge if higher_is_better else y <= edge)]
+    outside = [x for x, y in places if (y < edge if higher_is_better else y > edge)]
+    if inside:
+        across, up = zip(*inside, strict=True)
+        axes.scatter(across, up, marker="o", color="#B0B0B0", s=26, label="trial", zorder=3)
+    if outside:
+        way, marker = ("below", "v") if higher_is_better else ("above", "^")
+        axes.scatter(
+            outside, [edge] * len(outside), marker=marker, s=30, color="#808080",
+            label=f"{counted(len(outside), 'trial')} {way} the picture", zorder=4, clip_on=False,
+        )  # fmt: skip
+        axes.set_ylim(**{"bottom" if higher_is_better else "top": edge})
 
 
 def history_figure(report: StudyReport) -> Figure:
@@ -95,8 +120,6 @@ def history_figure(report: StudyReport) -> Figure:
     best, pick = [values[0]], max if direction == "maximize" else min
     for value in values[1:]:
         best.append(pick(best[-1], value))
-    axes.scatter(numbers, values, s=26, color="#B0B0B0", label="trial", zorder=3)
-    axes.step(numbers, best, where="post", color=LINES[0], linewidth=1.4, label="best so far")
     for winner in report.winners:
         if name in winner.repeats:
             _draw_seeds(axes, len(report.trials), report, winner.trial, name)
@@ -106,6 +129,9 @@ def history_figure(report: StudyReport) -> Figure:
                 _shown(name, level), color=_COLOURS[model.role], linestyle="--", linewidth=1.1,
                 label=f"teacher {label}" if model.role == "teacher" else label,
             )  # fmt: skip
+    places = list(zip(numbers, values, strict=True))
+    _draw_trials(axes, places, values, higher_is_better=direction == "maximize")
+    axes.step(numbers, best, where="post", color=LINES[0], linewidth=1.4, label="best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "trial", score_title(name))
     add_legend(figure, axes)

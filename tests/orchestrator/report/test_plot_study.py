@@ -19,11 +19,20 @@ def test_the_front_shows_trials_winners_and_references() -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_a_trial_far_below_does_not_flatten_the_front() -> None:
-    trials = (*TRIALS, trial(5, 0.10, 700))
-    for report in (study(), study(trials=trials)):
-        [axes] = front_figure(report).axes
-        assert 70.0 < axes.get_ylim()[0] < 80.0
+def test_a_trial_far_below_stands_at_the_border_and_is_counted() -> None:
+    outlier, word = trial(5, 0.10, 700), "1 trial below the picture"
+    figures = (
+        front_figure(study(trials=(*TRIALS, outlier))),
+        history_figure(study_of_accuracy(trials=(*TRIALS, outlier))),
+    )
+    for figure in figures:
+        [axes] = figure.axes
+        border = axes.get_ylim()[0]
+        assert 60.0 < border < 85.0
+        [points] = (each for each in axes.collections if each.get_label() == word)
+        assert [y for _, y in points.get_offsets()] == [border]
+    [axes] = front_figure(study()).axes
+    assert not any("below" in label for label in axes.get_legend_handles_labels()[1])
 
 
 def test_the_history_shows_the_best_so_far_and_levels_of_references() -> None:
