@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 from rich.console import Console
@@ -66,7 +65,7 @@ class Meter:
         self.bytes: list[int] = []
         self._last = time.perf_counter(), time.process_time()
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def on_begin(self, number: int, steps: int) -> None:
         """Notes nothing."""
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:

@@ -77,8 +77,8 @@ class Objective(Protocol):
 class Watcher(Protocol):
     """Receives what happens in a study; ``on_step`` from several threads."""
 
-    def on_begin(self, number: int, overrides: Overrides) -> None:
-        """A trial is under way."""
+    def on_begin(self, number: int, steps: int) -> None:
+        """A trial of up to so many steps is under way."""
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         """A trial has finished a step: an epoch or a seed."""
@@ -190,7 +190,7 @@ class _Batch:
                 ended.append(TrialPruned(reason))
                 raise ended[0]
 
-        self.watcher.on_begin(number, overrides)
+        self.watcher.on_begin(number, pruning.steps)
         began = time.monotonic()
         try:
             scores = self.objective.evaluate(number, overrides, observe, check.plan)

@@ -112,9 +112,13 @@ class TrialObjective:
             TrialPruned: ``observe`` has ended it.
         """
         by_seed, found = self.config.step == "seed", list[Mapping[str, float]]()
-        followed = None if by_seed else StageRole.STUDENT
-        on_stage = partial(self._begin, number)
-        watcher = TrialWatcher(self.session.store, followed, observe, on_stage)
+        done_stages = dict[str, StageResult]()
+        watcher = StudentWatcher(
+            self.session.store,
+            partial(self._begin, number),
+            lambda result: done_stages.setdefault(result.stage.title, result),
+            None if by_seed else observe,
+        )
         try:
             for seed in range(1, self.config.seeds + 1):
                 done = self._train(plan.first_repeats(seed), watcher)
@@ -122,12 +126,12 @@ class TrialObjective:
                 if by_seed:
                     observe(seed, found[-1])
         except (TrialPruned, TrialFailed):
-            self.on_results(number, tuple(watcher.results.values()))
+            self.on_results(number, tuple(done_stages.values()))
             raise
-        self.on_results(number, tuple(watcher.results.values()))
+        self.on_results(number, tuple(done_stages.values()))
         return mean_scores(found)
 
-    def _train(self, graph: Graph, watcher: TrialWatcher) -> GraphResult:
+    def _train(self, graph: Graph, watcher: StudentWatcher) -> GraphResult:
         """Runs a graph; of several seeds those before the last are stored."""
         with self._lock:
             if self._cancelled:
@@ -181,26 +185,24 @@ def student_of(done: GraphResult, repeat: int = 0) -> StageResult:
     return found
 
 
-class TrialWatcher:
-    """Passes the epochs of the stage whose role is ``followed`` on, in order, whether they are
-    trained now or were before; of all stages that they begin, and what they give."""
+class StudentWatcher:
+    """Passes on that stages begin and what they give; to ``observe``, if it is given, the epochs of
+    the student, in order, whether they are trained now or were before."""
 
     def __init__(
         self,
         store: Store,
-        followed: StageRole | None,
-        observe: Observer,
-        on_stage: Callable[[Stage], None],
+        on_stage: Callable[[Stage], object],
+        on_result: Callable[[StageResult], object],
+        observe: Observer | None = None,
     ) -> None:
         self._store = store
-        self._followed = followed
         self._on_stage = on_stage
+        self._on_result = on_result
         self._observe = observe
         self._lock = threading.Lock()
         self._next = 1
         self._read: Segments = ()
-        self.results: dict[str, StageResult] = {}
-        """The stages that are done, by title."""
 
     def on_wait(self, stage: Stage) -> None:
         """Passes nothing on: another process works on the stage."""
@@ -217,7 +219,7 @@ class TrialWatcher:
 
     def on_event(self, stage: Stage, event: Event) -> None:
         """Passes on the figures of an epoch; after a commit, those of earlier attempts too."""
-        if stage.role is not self._followed:
+        if stage.role is not StageRole.STUDENT or self._observe is None:
             return
         if isinstance(event, EpochReport):
             self._pass_on(event.epoch + 1, event.accuracy, event.nll)
@@ -231,8 +233,8 @@ class TrialWatcher:
 
     def on_end(self, result: StageResult) -> None:
         """Passes on what has not been yet: of a stage that was stored, everything."""
-        self.results.setdefault(result.stage.title, result)
-        if result.stage.role is self._followed:
+        self._on_result(result)
+        if result.stage.role is StageRole.STUDENT:
             for outcome in result.outcomes.values():
                 for point in outcome.curve:
                     self._pass_on(point.epoch + 1, point.accuracy, point.nll)
@@ -240,7 +242,7 @@ class TrialWatcher:
     def _pass_on(self, epoch: int, accuracy: float | None, nll: float | None) -> None:
         with self._lock:
             # One that has a gap before it comes again, after the next commit.
-            if epoch != self._next or accuracy is None or nll is None:
+            if self._observe is None or epoch != self._next or accuracy is None or nll is None:
                 return
             self._next += 1
             self._observe(epoch, {"accuracy": accuracy, "nll": nll})

@@ -52,7 +52,7 @@ class StudyReporting:
         known = self._study.stored.known()
         self._write(known, front_of(self._study.spec.config, known), "interrupted")
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def on_begin(self, number: int, steps: int) -> None:
         """Writes nothing."""
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:

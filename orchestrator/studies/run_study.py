@@ -130,7 +130,7 @@ class StageRecorder:
     folder: Path
     stages: set[str]
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def on_begin(self, number: int, steps: int) -> None:
         """Records nothing."""
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
@@ -209,7 +209,7 @@ def _train_winners(
     front.sort(key=lambda trial: trial.result.scores[name], reverse=direction == "maximize")
     training = WinnerTraining(study.objective, study.spec.config.repeats, study.folder)
     winners, stages = list[Winner](), set[str]()
-    for winner, done in training.winners(front, progress.on_winner):
+    for winner, done in training.winners(front, progress.on_seed, progress.on_winner):
         if not winners:
             store, data = study.objective.session.store, study.objective.data
             tracking.add_student(student_of(done), store, data)

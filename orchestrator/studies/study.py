@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.planning.trials import Space
 from orchestrator.studies.objective import TrialObjective
@@ -31,9 +30,9 @@ class StudyWatchers:
 
     each: tuple[Watcher, ...]
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:  # noqa: D102
+    def on_begin(self, number: int, steps: int) -> None:  # noqa: D102
         for watcher in self.each:
-            watcher.on_begin(number, overrides)
+            watcher.on_begin(number, steps)
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:  # noqa: D102
         for watcher in self.each:

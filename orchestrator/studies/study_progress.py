@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.formatting import counted
 from orchestrator.planning.stage import Stage
 from orchestrator.report.study_values import (
     SCORE_NAMES,
@@ -21,11 +28,11 @@ from orchestrator.report.study_values import (
     score_text,
     short_names,
 )
+from search.front import extend_front
 from search.trials import FinishedTrial, StudySpec
 
 _ROWS = 10
 """Finished trials that are shown at most."""
-_BAR = 20
 
 
 class StudyProgress:
@@ -35,8 +42,19 @@ class StudyProgress:
         self._console = console
         self._spec = spec
         self._finished: list[FinishedTrial] = []
-        self._running: dict[int, tuple[int, str]] = {}
-        self._winners: list[int] = []
+        self._front: list[FinishedTrial] = []
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[of]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._trials = self._bars.add_task("study", total=spec.config.trials, of="trials", note="")
+        self._tasks: dict[int, TaskID] = {}
         self._lock = threading.Lock()
         self._screen = Live(console=console, get_renderable=self._render, refresh_per_second=4)
 
@@ -55,86 +73,88 @@ class StudyProgress:
         """Prints a line, above the table."""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def on_begin(self, number: int, steps: int) -> None:
         """A trial is under way."""
-        self._set(number, 0, "starts")
+        self._begin(number, f"trial {number}", steps, f"{self._spec.config.step}s")
 
     def on_stage(self, number: int, stage: Stage) -> None:
         """Shows which stage of a trial begins: a teacher's, an assistant's, the student's."""
-        self._set(number, None, f"stage {stage.title}")
+        self._update(number, note=f"stage {stage.title}")
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
         """Shows how far a trial is."""
-        accuracy = f"validation {scores['accuracy']:.1%}"
-        self._set(
-            number, step, f"{self._spec.config.step} {step} of {self._spec.steps}, {accuracy}"
-        )
+        self._update(number, completed=step, note=f"validation {scores['accuracy']:.1%}")
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Shows what came of a trial."""
+        self._end(trial.number)
         with self._lock:
-            self._running.pop(trial.number, None)
             self._finished.append(trial)
+            self._front = extend_front(self._spec.config, self._front, trial)
+        self._bars.update(self._trials, completed=len(self._finished), note=self._states())
         if not self._console.is_terminal:
             done = f"{len(self._finished)} of {self._spec.config.trials}"
             self.say(f"trial {trial.number} ({done}): {describe(trial)}")
 
-    def on_winner(self, trial: FinishedTrial) -> None:
-        """Shows that a winner is trained on all its seeds."""
-        with self._lock:
-            self._winners.append(trial.number)
-        if not self._console.is_terminal:
-            self.say(f"winner {trial.number}: trained on fresh seeds")
+    def on_seed(self, number: int, done: int, of: int) -> None:
+        """Shows on how many seeds a winner is trained."""
+        if number not in self._tasks:
+            self._begin(number, f"winner {number}", of, "seeds")
+        self._update(number, completed=done, note="")
 
-    def _set(self, number: int, step: int | None, state: str) -> None:
-        """``step`` is the last one that is finished; none if that has not changed."""
-        with self._lock:
-            before, _ = self._running.get(number, (0, ""))
-            self._running[number] = before if step is None else step, state
+    def on_winner(self, number: int) -> None:
+        """Shows that a winner is trained on all its seeds."""
+        self._end(number)
+        if not self._console.is_terminal:
+            self.say(f"winner {number}: trained on fresh seeds")
+
+    def _begin(self, number: int, name: str, total: int, of: str) -> None:
+        self._tasks[number] = self._bars.add_task(name, total=total, of=of, note="starts")
+
+    def _update(self, number: int, **fields: Any) -> None:
+        # A stage that began as its trial was ended comes too late.
+        if (task := self._tasks.get(number)) is not None:
+            self._bars.update(task, **fields)
+
+    def _end(self, number: int) -> None:
+        if (task := self._tasks.pop(number, None)) is not None:
+            self._bars.remove_task(task)
+
+    def _states(self) -> str:
+        states = [each.result.state.name for each in self._finished]
+        words = {"PRUNED": "pruned", "FAIL": "failed"}
+        return ", ".join(f"{states.count(s)} {word}" for s, word in words.items() if s in states)
 
     def _render(self) -> RenderableType:
         with self._lock:
-            running, winners = dict(self._running), list(self._winners)
-            finished = list(self._finished)
-        return Group(
-            Text(self._headline(finished, winners)), self._best(finished), self._bars(running)
+            finished, front = list(self._finished), list(self._front)
+        return Group(Text(self._spec.name), self._best(finished, front), self._bars)
+
+    def _best(
+        self, finished: Sequence[FinishedTrial], front: Sequence[FinishedTrial]
+    ) -> RenderableType:
+        """The best trials by one score, or the front of several; the best by the first come
+        first."""
+        scores = self._spec.config.scores
+        name, direction = next(iter(scores.items()))
+        whole = [each for each in finished if each.result.state.name == "COMPLETE"]
+        best = sorted(
+            front if len(scores) > 1 else whole,
+            key=lambda each: each.result.scores[name],
+            reverse=direction == "maximize",
         )
-
-    def _headline(self, finished: list[FinishedTrial], winners: list[int]) -> str:
-        states = [each.result.state.name for each in finished]
-        parts = [f"{len(finished)} of {counted(self._spec.config.trials, 'trial')}"]
-        for state, word in (("PRUNED", "pruned"), ("FAIL", "failed")):
-            if count := states.count(state):
-                parts.append(f"{count} {word}")
-        if len(finished) == self._spec.config.trials:
-            done = ", ".join(map(str, winners)) or "none yet"
-            parts.append(f"winners trained on fresh seeds: {done}")
-        return f"{self._spec.name}: {', '.join(parts)}"
-
-    def _best(self, finished: list[FinishedTrial]) -> RenderableType:
-        """The complete trials, the best by the first score first."""
-        name, direction = next(iter(self._spec.config.scores.items()))
-        complete = [each for each in finished if each.result.state.name == "COMPLETE"]
-        complete.sort(key=lambda each: each.result.scores[name], reverse=direction == "maximize")
-        if not complete:
+        if not best:
             return ""
         short = short_names(each for trial in finished for each in trial.frozen.params)
         table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("trial", justify="right")
-        for score in self._spec.config.scores:
+        table.add_column("front" if len(scores) > 1 else "trial", justify="right")
+        for score in scores:
             table.add_column(SCORE_NAMES[score], justify="right", no_wrap=True)
         table.add_column("drawn", overflow="ellipsis", no_wrap=True)
-        for trial in complete[:_ROWS]:
-            shown = [format_score(s, trial.result.scores[s]) for s in self._spec.config.scores]
+        for trial in best[:_ROWS]:
+            shown = [format_score(each, trial.result.scores[each]) for each in scores]
             drawn = drawn_text(trial.frozen.params, short)
             table.add_row(str(trial.number), *shown, Text(drawn))
-        return table
-
-    def _bars(self, running: Mapping[int, tuple[int, str]]) -> RenderableType:
-        table = Table.grid(padding=(0, 1))
-        for number, (step, state) in sorted(running.items()):
-            bar = ProgressBar(total=self._spec.steps, completed=step, width=_BAR)
-            table.add_row(f"trial {number}", bar, Text(state))
         return table
 
 

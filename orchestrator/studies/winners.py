@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrator.execution.graph_run import GraphResult
@@ -15,7 +16,7 @@ from orchestrator.report.collect_models import ModelFigures, finished_models
 from orchestrator.report.compare_seeds import spread
 from orchestrator.results.run_report import PartScores
 from orchestrator.results.study_report import SeedScores, Winner, recipe_file
-from orchestrator.studies.objective import TrialObjective, student_of
+from orchestrator.studies.objective import StudentWatcher, TrialObjective, student_of
 from search.trials import FinishedTrial
 from students.durable_files import write_atomically
 from students.storage.outcome import TEST, VALIDATION
@@ -31,9 +32,14 @@ class WinnerTraining:
     folder: Path
 
     def winners(
-        self, front: list[FinishedTrial], on_done: Callable[[FinishedTrial], None]
+        self,
+        front: list[FinishedTrial],
+        on_seed: Callable[[int, int, int], None],
+        on_done: Callable[[int], None],
     ) -> Iterator[tuple[Winner, GraphResult]]:
-        """Each winner of ``front``, as soon as it is trained, with its stages."""
+        """Each winner of ``front``, as soon as it is trained, with its stages. ``on_seed`` is
+        called with its number, how many of its seeds are trained, and how many it has; ``on_done``
+        with its number, when it was received."""
         session = self.objective.session
         graphs = {
             trial.number: self.objective.graph(
@@ -41,12 +47,15 @@ class WinnerTraining:
             )
             for trial in front
         }
-        futures = {number: session.submit(graph) for number, graph in graphs.items()}
+        futures = {
+            number: session.submit(graph, self._watcher(partial(on_seed, number)))
+            for number, graph in graphs.items()
+        }
         try:
             for place, trial in enumerate(front):
                 done = futures[trial.number].result()
                 yield self._winner(trial, done, first=place == 0), done
-                on_done(trial)
+                on_done(trial.number)
         finally:
             for future in futures.values():
                 future.cancel()
@@ -56,6 +65,16 @@ class WinnerTraining:
         """The fresh ones, as repeats."""
         own = self.objective.config.seeds
         return range(own, own + self.repeats)
+
+    def _watcher(self, on_seed: Callable[[int, int], None]) -> StudentWatcher:
+        trained = set[str]()
+
+        def count(result: StageResult | None = None) -> None:
+            if result is not None and result.stage.role is StageRole.STUDENT:
+                trained.add(result.stage.digest)
+            on_seed(len(trained), self._seeds.stop)
+
+        return StudentWatcher(self.objective.session.store, lambda stage: count(), count)
 
     def _winner(self, trial: FinishedTrial, done: GraphResult, *, first: bool) -> Winner:
         own = student_of(done)

@@ -59,7 +59,7 @@ class StudyTracking:
         every = graph.tracking.every
         self._writer = TrackingWriter(lambda: MlflowTracker(location), run, every, say=say)
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def on_begin(self, number: int, steps: int) -> None:
         """Connects, which takes seconds: there will be something to report."""
         self._writer.start()
 

@@ -81,7 +81,7 @@ class Recorder:
 
     finished: list[FinishedTrial] = field(default_factory=list)
 
-    def on_begin(self, number: int, overrides: Mapping[str, Any]) -> None:
+    def on_begin(self, number: int, steps: int) -> None:
         pass
 
     def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from orchestrator.studies.study_progress import StudyProgress
+from search.front import front_of
 from search.trials import FinishedTrial, StudySpec
 from tests.search.objectives import EPOCHS, Quadratic, config, run
 
@@ -27,32 +30,52 @@ def shown(trials: list[FinishedTrial], *, terminal: bool) -> tuple[str, str]:
     with StudyProgress(console, spec) as progress:
         for trial in trials:
             progress.on_finish(trial)
-        progress.on_begin(3, {})
+        progress.on_begin(3, EPOCHS)
         progress.on_step(3, 2, {"accuracy": 0.875, "nll": 0.5})
         console.print(progress._render())
         under_way = stream.getvalue()
-        progress.on_winner(trials[0])
-    return under_way, stream.getvalue()
+        progress.on_seed(0, 2, 6)
+        console.print(progress._render())
+        progress.on_winner(0)
+    return Text.from_ansi(under_way).plain, Text.from_ansi(stream.getvalue()).plain
 
 
 def test_a_terminal_shows_the_best_first_and_a_bar_for_what_is_under_way(
     trials: list[FinishedTrial],
 ) -> None:
-    under_way, _ = shown(trials, terminal=True)
-    assert "digits-2: 3 of 4 trials" in under_way
+    under_way, whole = shown(trials, terminal=True)
+    assert re.search(r"study .*3/4 +trials", under_way)
     best = max(trials, key=lambda trial: trial.result.scores["accuracy"])
     table = under_way[under_way.rindex("accuracy, %") :].splitlines()
     assert table[1].split()[0].endswith(str(best.number))
-    assert "epoch 2 of 5, validation 87.5%" in under_way
+    assert re.search(r"trial 3 .*2/5 +epochs .*validation 87.5%", under_way)
+    assert re.search(r"winner 0 .*2/6 +seeds", whole)
 
 
 def test_a_step_of_a_trial_on_several_seeds_is_a_seed() -> None:
     console = Console(file=io.StringIO(), width=100)
     section = config(pruner={"kind": "wilcoxon"}, scores={"accuracy": "maximize"})
     progress = StudyProgress(console, StudySpec("digits", section, 7, section.seeds))
+    progress.on_begin(3, section.seeds)
     progress.on_step(3, 2, {"accuracy": 0.875, "nll": 0.5})
     console.print(progress._render())
-    assert "seed 2 of 5, validation 87.5%" in console.file.getvalue()  # type: ignore[attr-defined]
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"trial 3 .*2/5 +seeds", shown)
+
+
+def test_of_several_scores_the_front_is_shown(tmp_path: Path) -> None:
+    section = config(trials=6, scores={"accuracy": "maximize", "parameters": "minimize"})
+    known = run(tmp_path / "study.db", section, Quadratic())
+    console = Console(file=io.StringIO(), width=100)
+    progress = StudyProgress(console, StudySpec("digits", section, 7, EPOCHS))
+    for trial in known:
+        progress.on_finish(trial)
+    rendered = io.StringIO()
+    Console(file=rendered, width=100).print(progress._render())
+    _, _, *rows = rendered.getvalue().splitlines()
+    numbers = {int(row.split()[0]) for row in rows if row.split()[0].isdigit()}
+    assert numbers == {trial.number for trial in front_of(section, known)}
+    assert len(numbers) < len(known)
 
 
 def test_elsewhere_each_trial_is_a_line(trials: list[FinishedTrial]) -> None:

@@ -98,7 +98,7 @@ def test_a_study_that_runs_again_is_sent_once(
     tmp_path: Path, graph: Graph, tracker: MemoryTracker
 ) -> None:
     killed = tracking(tmp_path, graph, [])
-    killed.on_begin(0, {})
+    killed.on_begin(0, 2)
     killed.on_finish(TRIALS[0])
     killed.close("KILLED", SECONDS)
     assert tracker.statuses[tracker.run_of("digits-2")] == "KILLED"
