@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cluster.errors import RoleLost, RoleSilent
@@ -46,15 +45,9 @@ class StageAttempts:
             self._train()
 
     def _train(self) -> None:
-        work = self._work
-        teachers = self._teachers()
-        shelves = {teacher.folder for teacher in teachers if teacher.will_store}
-        with ExitStack() as held:
-            if held.enter_context(self._works.storing(shelves, work.stopping)):
-                teachers = self._teachers()
-            held.enter_context(self._works.slot(work.stopping))
-            while not self._attempt(teachers):
-                teachers = self._teachers()
+        with self._works.slot(self._work.stopping):
+            while not self._attempt(self._teachers()):
+                pass
 
     def _teachers(self) -> list[StageTeacher]:
         """The stage's teachers, of which nothing was looked up yet."""

@@ -25,7 +25,7 @@ from teachers.bank.columns import Column
 from teachers.bank.reader import is_filled
 from teachers.bank.shelf import BANK_FORMAT, Shelf, identity_of, prepare_shelf, shelf_digest
 from teachers.errors import BankError
-from teachers.inference.inference_config import InferenceConfig, plain
+from teachers.inference.inference_config import InferenceConfig
 from teachers.qualification.parity_verdict import compared_again
 from teachers.qualification.records import Verdict, read_probe_answers, read_record
 from teachers.serving.answer_spec import AnswerSpec
@@ -142,12 +142,6 @@ class StageTeacher:
             and self._has_all(self.answers(self.config))
             and self.is_admitted(self.config)
         )
-
-    @cached_property
-    def will_store(self) -> bool:
-        """Whether the stage will store answers of it."""
-        answers = self.answers(self.config or plain(1))
-        return answers.complete_shelf is not None and not self.is_answered
 
     def is_admitted(self, inference: InferenceConfig) -> bool:
         """Whether it has passed the parity gate, run as ``inference``, or failed with a warning.

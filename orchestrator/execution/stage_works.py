@@ -5,8 +5,6 @@ who                    waits for                        who frees it
 =====================  ===============================  ====================================
 a stage's thread       another process that has the     its end; ``stopping``
                        stage
-a stage's thread       stages that store answers of     their ends; ``stopping``
-                       the same teachers
 a stage's thread       one of the session's slots       the end of another stage; ``stopping``
 ``held``               all slots                        the ends of the stages under way
 =====================  ===============================  ====================================
@@ -22,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.execution.stage_attempts import StageAttempts
@@ -133,7 +130,6 @@ class StageWorks:
         self._lock = threading.Lock()
         self._changed = threading.Condition()
         self._slots = self._free = slots
-        self._storing: set[Path] = set()
 
     def join(self, stage: Stage, watcher: StageWatcher) -> StageWork:
         """The work on ``stage``, which is begun if it is not under way with all its extra outputs;
@@ -188,27 +184,6 @@ class StageWorks:
         """
         with self._taken(lambda: self._free > 0, 1, stopping):
             yield
-
-    @contextmanager
-    def storing(self, shelves: set[Path], stopping: threading.Event) -> Iterator[bool]:
-        """While open, no other stage stores answers on ``shelves``: it would compute the same ones.
-        Gives whether it had to wait, so that they have changed.
-
-        Raises:
-            KeyboardInterrupt: ``stopping`` was set while it waited.
-        """
-        waited = False
-        with self._changed:
-            while not self._storing.isdisjoint(shelves):
-                waited = True
-                self._wait(stopping)
-            self._storing |= shelves
-        try:
-            yield waited
-        finally:
-            with self._changed:
-                self._storing -= shelves
-                self._changed.notify_all()
 
     @contextmanager
     def _taken(

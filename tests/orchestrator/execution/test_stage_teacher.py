@@ -223,7 +223,6 @@ def test_queries_create_no_folder_and_no_file(tmp_path: Path) -> None:
         teacher = made.teacher(name)
         assert teacher.config is None
         assert not teacher.is_answered
-        assert teacher.will_store is (name == "deep"), "taps of wide are not stored"
         assert not teacher.is_admitted(plain(1))
         assert teacher.taps is teacher.taps
         assert teacher.answers(plain(1)) and teacher.spec(1) and teacher.samples_to_answer()
