@@ -17,6 +17,7 @@ from orchestrator.recipe.loading import load_recipe
 from orchestrator.studies.run_study import run_study
 from search.errors import StudyError
 from students.fault_injection import VARIABLE
+from students.storage.attempts import current_attempt
 from tests.faults import fault, plan_in
 from tests.orchestrator.studies import tiny
 from tests.running import Command
@@ -72,8 +73,8 @@ def test_equal_trials_are_one_student(tmp_path: Path) -> None:
     report = tiny.run(tmp_path, tiny.recipe(space, sampler="random", trials=4))
     assert {trial.state for trial in report.trials} == {"COMPLETE"}
     assert len({trial.scores["nll"] for trial in report.trials}) == 1
-    attempts = [*(tmp_path / "home" / "stages").glob("*/attempt*")]
-    assert len({str(each.parent) for each in attempts}) == len(attempts)
+    stages = [each for each in (tmp_path / "home" / "stages").iterdir() if each.is_dir()]
+    assert {current_attempt(stage) for stage in stages} == {1}
 
 
 def test_the_recipe_of_a_winner_with_an_assistant_gives_the_same_student(tmp_path: Path) -> None:
