@@ -21,7 +21,8 @@ from students.json_records import read_or_report, write_json
 @dataclass(frozen=True)
 class TrialStage:
     """A stage of a trial that is done: how many answers of teachers, counted by sample, were
-    ``computed`` for it (in its last attempt); the others were ``read``."""
+    ``computed`` for it; the others were ``read``. Steps that a killed attempt made after its last
+    checkpoint count as they were made again."""
 
     digest: str
     read: int

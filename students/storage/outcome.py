@@ -45,7 +45,8 @@ class CurvePoint:
 class Outcome:
     """What is known of a finished model. ``macs`` and ``bytes`` are those of one sample's
     forward pass and of the deployed weights; ``segments`` name the committed step log;
-    ``answers`` count, by teacher, where the answers of the last attempt came from."""
+    ``answers`` count, by teacher, where the answers of all its steps came from; those of steps that
+    a killed attempt made after its last checkpoint are not in it."""
 
     weights_sha256: str
     parameters: int

@@ -1,14 +1,16 @@
-"""Which questions a student asks its teachers in which epoch; and its source without teachers."""
+"""Which questions a student asks its teachers in which epoch, and how many were answered; its
+source without teachers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
 
+from students.engines.engine import Engine
 from students.knowledge import AnswerCounts, Knowledge, Question, Tap
 from students.objectives.objective import Objective
 from students.objectives.term import learns_from_teachers, taps_of
@@ -76,3 +78,19 @@ def empty_knowledge(samples: int, classes: int) -> Knowledge:
         weights=torch.empty(0, samples),
         taps={},
     )
+
+
+def total_answers(
+    earlier: Mapping[str, Sequence[int]], counts: Mapping[str, AnswerCounts], engine: Engine
+) -> dict[str, tuple[int, int, int]]:
+    """The numbers of ``AnswerCounts`` by teacher: those of this attempt's ``counts``, summed over
+    all ranks, and of ``earlier`` ones; collective."""
+    if not counts:
+        return {}
+    own = torch.tensor([[each.read, each.asked, each.computed] for each in counts.values()])
+    sums = engine.sum(own.double()).long().tolist()
+    found = {}
+    for name, (read, asked, computed) in zip(counts, sums, strict=True):
+        before = earlier.get(name, (0, 0, 0))
+        found[name] = (before[0] + read, before[1] + asked, before[2] + computed)
+    return found

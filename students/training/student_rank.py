@@ -8,7 +8,7 @@ import sysconfig
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ import torch
 
 from students.custom_code import custom_code_errors
 from students.engines.catalog import build_engine
-from students.engines.engine import Engine, EngineSetup
+from students.engines.engine import EngineSetup
 from students.engines.state_tensors import EngineState
 from students.evaluation.evaluate import evaluate
 from students.events import Event, Warned
@@ -105,13 +105,12 @@ class StudentRank:
         try:
             with trainer.step_log or nullcontext():
                 yield from trainer.train()
-            answers = total_counts(self.knowledge_source.counts(), trainer.engine)
             final = trainer.engine.state()
         finally:
             trainer.engine.close()
         if trainer.step_log is not None:
             seconds = time.monotonic() - began
-            self._write_outcome(transfer_set, final, trainer, answers, seconds)
+            self._write_outcome(transfer_set, final, trainer, seconds)
 
     def _trainer(self, transfer_set: TransferSet) -> Trainer:
         """The trainer, which goes on from the last committed checkpoint; close its engine."""
@@ -170,7 +169,6 @@ class StudentRank:
         transfer_set: TransferSet,
         state: EngineState,
         trainer: Trainer,
-        answers: Mapping[str, AnswerCounts],
         seconds: float,
     ) -> None:
         folder, progress = self.assignment.stage_folder, trainer.progress
@@ -183,7 +181,7 @@ class StudentRank:
             seconds=seconds,
             curve=learning_curve(rows, trainer.sampler.steps_per_epoch),
             segments=progress.segments,
-            answers=answers,
+            answers={name: AnswerCounts(*each) for name, each in progress.answers.items()},
         )
         finished = {self.assignment.spec.name: replace(model, outcome=outcome)}
         write_outcome(folder, self.assignment.attempt, finished)
@@ -202,12 +200,3 @@ class StudentRank:
         network.model.load_state_dict(weights)
         outcome, logits = evaluate(network, transfer_set)
         return FinishedModel(outcome, weights, logits)
-
-
-def total_counts(counts: Mapping[str, AnswerCounts], engine: Engine) -> dict[str, AnswerCounts]:
-    """The counts of this attempt, by teacher, summed over all ranks; collective."""
-    if not counts:
-        return {}
-    own = torch.tensor([[each.read, each.asked, each.computed] for each in counts.values()])
-    sums = engine.sum(own.double()).long().tolist()
-    return {name: AnswerCounts(*each) for name, each in zip(counts, sums, strict=True)}

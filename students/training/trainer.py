@@ -39,7 +39,7 @@ from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import StepLogWriter, extend_segments
 from students.torch_state import seed_generators
 from students.training.parameter_constraints import GateFreeze, max_norm
-from students.training.questions import empty_knowledge, questions_of
+from students.training.questions import empty_knowledge, questions_of, total_answers
 from students.training.weighting_stats import WeightingStats
 from students.transfer_sets.sampler import BatchSampler, MicroBatch
 from students.transfer_sets.transfer_set import TransferSet
@@ -52,7 +52,8 @@ SECONDS_BETWEEN_EVENTS = 1.0
 class Progress:
     """How far training has come: what a checkpoint holds beside the engine's state.
 
-    ``weighting_sums`` are this epoch's sums, over all ranks, of the teachers' weights.
+    ``weighting_sums`` are this epoch's sums, over all ranks, of the teachers' weights; ``answers``
+    has the numbers of ``AnswerCounts`` by teacher, for all steps up to the last checkpoint.
     """
 
     step: int = 0
@@ -60,6 +61,7 @@ class Progress:
     skipped_in_a_row: int = 0
     segments: tuple[tuple[int, int], ...] = ()
     weighting_sums: tuple[float, ...] = ()
+    answers: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Progress:
@@ -102,7 +104,7 @@ class Trainer:
             TrainingError: gradients were not finite ten times in a row.
         """
         yield Resumed(self.progress.step, self.sampler.total_steps, self.sampler.epochs)
-        earlier, last_event = self.progress.segments, time.monotonic()
+        earlier, last_event = replace(self.progress), time.monotonic()
         questions = questions_of(self.objective, self._my_micro_batches())
         with self.knowledge_source.ask(questions) as knowledge:
             for step, micro_batches in groupby(self._my_micro_batches(), lambda each: each.step):
@@ -279,13 +281,17 @@ class Trainer:
         done = self.progress.step
         return done % period == 0 or done == self.sampler.total_steps
 
-    def _commit(self, earlier: tuple[tuple[int, int], ...]) -> Committed:
-        """Commits a checkpoint; ``earlier`` is the history from before this attempt."""
+    def _commit(self, earlier: Progress) -> Committed:
+        """Commits a checkpoint; ``earlier`` is the progress from before this attempt."""
         self.engine.sync_buffers()
         self._sum_weights()
+        counts = self.knowledge_source.counts()
+        self.progress.answers = total_answers(earlier.answers, counts, self.engine)
         state = self.engine.state()
         if self.step_log is not None:
             offset = self.step_log.commit_point()
-            self.progress.segments = extend_segments(earlier, self.step_log.attempt, offset)
+            self.progress.segments = extend_segments(
+                earlier.segments, self.step_log.attempt, offset
+            )
             self.checkpoints.commit(state, vars(self.progress), step=self.progress.step)
         return Committed(self.progress.step, self.progress.segments)

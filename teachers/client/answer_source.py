@@ -39,7 +39,8 @@ class TeacherEndpoint:
 
     ``replicas`` may be empty where all answers are stored; ``timeout`` bounds, in seconds, the
     wait for one answer. By the index of each replica, ``restarts`` counts those, and ``slowest``
-    has the longest wait, in seconds, for an answer that it got.
+    has the longest wait, in seconds, for an answer that it got; ``counts`` are those of
+    ``AnswerCounts``.
     """
 
     name: str
@@ -49,6 +50,7 @@ class TeacherEndpoint:
     answers: AnswerSpec
     restarts: Counter[int] = field(default_factory=Counter)
     slowest: dict[int, float] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def stream(self, questions: Sequence[Question], replica: int = 0) -> ReplicaStream:
         """One replica's answers to ``questions``.
@@ -142,14 +144,13 @@ class AnswerStream:
     """A teacher's answers to a window of ``questions`` about one view and the same taps, in order.
 
     Questions whose answers are all sealed as the window begins are read here; the others go to
-    the teacher's replicas in turn. ``counts`` are those of ``AnswerCounts``.
+    the teacher's replicas in turn.
 
     Raises:
         AnswersGone: something is not stored, and the teacher was not started.
     """
 
     def __init__(self, endpoint: TeacherEndpoint, questions: Sequence[Question]) -> None:
-        self.counts: Counter[str] = Counter()
         self._endpoint = endpoint
         self._questions = iter(questions)
         self._stored = _stored_view(endpoint, questions[0])
@@ -193,12 +194,12 @@ class AnswerStream:
             # Found only now: the one question is asked alone.
             with closing(self._endpoint.stream([question])) as alone:
                 return self._counted(alone.next())
-        self.counts["read"] += len(question.sample_ids)
+        self._endpoint.counts["read"] += len(question.sample_ids)
         return answer
 
     def _counted(self, answer: Answer) -> Answer:
-        self.counts["asked"] += len(answer.logits)
-        self.counts["computed"] += answer.computed
+        self._endpoint.counts["asked"] += len(answer.logits)
+        self._endpoint.counts["computed"] += answer.computed
         if answer.warning:
             log.warning("%s", answer.warning)
         return answer

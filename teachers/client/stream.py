@@ -18,7 +18,6 @@ streams from each teacher at one time, and a third for a question that it has to
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -51,7 +50,6 @@ class StreamedKnowledge:
     timeout: float
     on_loss: Wait | Fail
     answers: Mapping[str, AnswerSpec]
-    _counts: dict[str, Counter[str]] = field(default_factory=dict, init=False, repr=False)
     _endpoints: dict[str, TeacherEndpoint] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
@@ -65,9 +63,12 @@ class StreamedKnowledge:
                 self._close(window)
 
     def counts(self) -> Mapping[str, AnswerCounts]:
-        """The samples read, asked and computed in windows that are closed, by teacher."""
+        """The samples read, asked and computed for the knowledge given so far, by teacher."""
         return {
-            name: AnswerCounts(**self._counts.get(name, Counter())) for name in self.ensemble.names
+            name: AnswerCounts(**self._endpoints[name].counts)
+            if name in self._endpoints
+            else AnswerCounts()
+            for name in self.ensemble.names
         }
 
     def _knowledge(
@@ -102,9 +103,8 @@ class StreamedKnowledge:
         return self._endpoints[name]
 
     def _close(self, window: _Window) -> None:
-        for name, stream in zip(self.ensemble.names, window.streams, strict=False):
+        for stream in window.streams:
             stream.close()
-            self._counts.setdefault(name, Counter()).update(stream.counts)
 
 
 @dataclass(frozen=True)
