@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.errors import RecipeProblems
+from orchestrator.execution.session import GraphFuture
 from orchestrator.planning.controls import UNTAUGHT
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, StageRole
@@ -17,30 +19,46 @@ from orchestrator.results.run_report import ModelReport
 from orchestrator.studies.objective import TrialObjective
 
 
-def reference_models(objective: TrialObjective, graph: Graph) -> Mapping[str, ModelReport]:
-    """The models of a ``reference_graph`` and the teachers' ensemble, by name; what of them is not
-    stored is trained."""
-    session = objective.session
-    future = session.submit(graph)
+@dataclass(frozen=True)
+class References:
+    """The stages of the ``graph``, which ``future`` is the run of; ``missing`` are sentences that
+    say why a model is not there."""
+
+    objective: TrialObjective
+    graph: Graph
+    missing: tuple[str, ...]
+    future: GraphFuture
+
+    def models(self) -> Mapping[str, ModelReport]:
+        """The models and the teachers' ensemble, by name, when they are trained."""
+        session, graph, measured = self.objective.session, self.graph, self.objective.latency
+        finished = tuple(finished_models(self.future.result().results))
+        data = session.transfer_set(graph.data)
+        latency = latencies(finished, session.store, data, session.quiet) if measured else {}
+        spec = graph.ensembles.get("ensemble")
+        figures = ModelFigures(graph, session.store, data, finished, latency, spec)
+        models = figures.models()
+        teachers = models[StageRole.TEACHER]
+        ensemble = figures.ensemble_report("ensemble", spec, teachers.values())
+        return {
+            **teachers,
+            **({} if ensemble is None else {"ensemble": ensemble}),
+            **models[StageRole.CONTROL],
+        }
+
+
+@contextmanager
+def train_references(objective: TrialObjective) -> Iterator[References]:
+    """While open, what of the references is not stored is trained, beside anything else."""
+    graph, missing = _graph(objective)
+    future = objective.session.submit(graph)
     try:
-        done = future.result()
+        yield References(objective, graph, missing, future)
     finally:
         future.cancel()
-    data, finished = session.transfer_set(graph.data), tuple(finished_models(done.results))
-    latency = latencies(finished, session.store, data, session.quiet) if objective.latency else {}
-    spec = graph.ensembles.get("ensemble")
-    figures = ModelFigures(graph, session.store, data, finished, latency, spec)
-    models = figures.models()
-    teachers = models[StageRole.TEACHER]
-    ensemble = figures.ensemble_report("ensemble", spec, teachers.values())
-    return {
-        **teachers,
-        **({} if ensemble is None else {"ensemble": ensemble}),
-        **models[StageRole.CONTROL],
-    }
 
 
-def reference_graph(objective: TrialObjective) -> tuple[Graph, tuple[str, ...]]:
+def _graph(objective: TrialObjective) -> tuple[Graph, tuple[str, ...]]:
     """The teachers, and the untaught student of the recipe's own values; with a sentence that says
     why, where the recipe does not allow that one."""
     own, missing = objective.trial({}), tuple[str, ...]()

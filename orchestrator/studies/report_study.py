@@ -19,7 +19,7 @@ from orchestrator.results.study_report import (
     read_study,
     write_study,
 )
-from orchestrator.studies.references import reference_graph, reference_models
+from orchestrator.studies.references import References
 from orchestrator.studies.study import Study
 from orchestrator.studies.trial_records import TrialRecords
 from search.errors import StudyError
@@ -44,8 +44,6 @@ class StudyReporting:
         self.records = TrialRecords(study.folder)
         if not study.stored.has_trials:  # Those there are of a study that was deleted.
             self.records.clear()
-        self.stages: set[str] = set()
-        """Digests of the references' stages."""
 
     def begin(self) -> None:
         """Writes the trials that were finished before."""
@@ -89,18 +87,21 @@ class StudyReporting:
         with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
             self._write(self._known, self._front, outcome)
 
-    def finish(self, known: Sequence[FinishedTrial], winners: tuple[Winner, ...]) -> StudyReport:
-        """Evaluates the references; writes report, page and pictures; gives the report."""
-        graph, missing = reference_graph(self._study.objective)
-        self.stages = {stage.digest for stage in graph.stages}
+    def finish(
+        self,
+        known: Sequence[FinishedTrial],
+        winners: tuple[Winner, ...],
+        references: References,
+    ) -> StudyReport:
+        """Writes report, page and pictures; gives the report."""
         report = self._report(
             known,
             self._front,
             "done",
             winners=winners,
             shared=self.records.shared(trial.number for trial in known),
-            references=reference_models(self._study.objective, graph),
-            remarks=(*self._remarks(known), *missing),
+            references=references.models(),
+            remarks=(*self._remarks(known), *references.missing),
         )
         return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
 

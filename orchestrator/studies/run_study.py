@@ -30,6 +30,7 @@ from orchestrator.planning.trials import (
 from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.results.study_report import StudyReport, Winner
 from orchestrator.studies.objective import TrialObjective, student_of
+from orchestrator.studies.references import train_references
 from orchestrator.studies.report_study import StudyReporting
 from orchestrator.studies.study import Study, StudyWatchers
 from orchestrator.studies.study_progress import StudyProgress
@@ -84,24 +85,29 @@ def run_study(
             return stored
         objective.on_results = reporting.records.add
         objective.on_stage = progress.on_stage, reporting.records.begin
-        recorder = StageRecorder(study.folder, {stage.digest for stage in graph.stages})
+        recorder = StageRecorder(study.folder, _digests(graph))
         try:
             session.begin(graph)
             reporting.begin()
             watchers = StudyWatchers((recorder, progress, reporting, tracking))
             known = explore(study.spec, study.stored, objective, watchers)
-            winners, stages = _train_winners(study, known, progress, tracking)
-            report = reporting.finish(known, winners)
+            with train_references(objective) as references:
+                winners, stages = _train_winners(study, known, progress, tracking)
+                report = reporting.finish(known, winners, references)
         except BaseException as error:
             reporting.fail(error)
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
-        kept = stages | reporting.stages | {stage.digest for stage in graph.stages}
+        kept = stages | _digests(references.graph) | _digests(graph)
         _delete_students_off_front(study, known, kept)
         tracking.add_report(report)
         tracking.close("FINISHED", SECONDS_TO_SEND)
     return report
+
+
+def _digests(graph: Graph) -> set[str]:
+    return {stage.digest for stage in graph.stages}
 
 
 def _tracking(
@@ -214,5 +220,5 @@ def _train_winners(
             store, data = study.objective.session.store, study.objective.data
             tracking.add_student(student_of(done), store, data)
         winners.append(winner)
-        stages |= {stage.digest for stage in done.graph.stages}
+        stages |= _digests(done.graph)
     return tuple(winners), stages
