@@ -111,7 +111,7 @@ def _measure(sampler: str, trials: int, parallel: int) -> Meter:
         study = Study(space, spec, stored, Path(home), objective)
         progress = StudyProgress(Console(file=io.StringIO()), spec)
         reporting = StudyReporting(study, time.monotonic())
-        recorder = StageRecorder(study.folder, set())
+        recorder = StageRecorder(reporting.records, set())
         explore(spec, stored, objective, StudyWatchers((recorder, progress, reporting, meter)))
     return meter
 

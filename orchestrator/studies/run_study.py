@@ -20,6 +20,7 @@ from orchestrator.home.process_lock import hold_lock
 from orchestrator.home.study_stages import LOCK, keep_stages
 from orchestrator.planning.digest import digest_of
 from orchestrator.planning.graph import Graph
+from orchestrator.planning.stage import StageRole
 from orchestrator.planning.trials import (
     Space,
     numbers_for_auto,
@@ -34,6 +35,7 @@ from orchestrator.studies.references import train_references
 from orchestrator.studies.report_study import StudyReporting
 from orchestrator.studies.study import Study, StudyWatchers
 from orchestrator.studies.study_progress import StudyProgress
+from orchestrator.studies.trial_records import TrialRecords
 from orchestrator.studies.winners import WinnerTraining
 from orchestrator.tracking.mlflow_tracker import tracker_location
 from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, SECONDS_TO_SEND_WHEN_BROKEN_OFF
@@ -45,8 +47,6 @@ from search.front import front_of
 from search.samplers import default_population
 from search.study import close_storage, foreign_trials, open_storage, open_study
 from search.trials import FinishedTrial, StudySpec
-
-STUDENT = "student"
 
 
 def run_study(
@@ -85,7 +85,7 @@ def run_study(
             return stored
         objective.on_results = reporting.records.add
         objective.on_stage = progress.on_stage, reporting.records.begin
-        recorder = StageRecorder(study.folder, _digests(graph))
+        recorder = StageRecorder(reporting.records, _digests(graph))
         try:
             session.begin(graph)
             reporting.begin()
@@ -100,7 +100,7 @@ def run_study(
             tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
         kept = stages | _digests(references.graph) | _digests(graph)
-        _delete_students_off_front(study, known, kept)
+        _delete_students_off_front(session.store.home, reporting.records, kept)
         tracking.add_report(report)
         tracking.close("FINISHED", SECONDS_TO_SEND)
     return report
@@ -131,9 +131,9 @@ def _tracking(
 
 @dataclass
 class StageRecorder:
-    """Records the stages that a study's trials use while it runs."""
+    """Keeps the ``stages`` that a study's trials use while it runs."""
 
-    folder: Path
+    records: TrialRecords
     stages: set[str]
 
     def on_begin(self, number: int, steps: int) -> None:
@@ -145,22 +145,15 @@ class StageRecorder:
     def on_finish(self, trial: FinishedTrial) -> None:
         """Keeps the trial's stages."""
         self.stages.update(trial.result.record.get("stages", {}).values())
-        keep_stages(self.folder, self.stages)
+        self.stages |= self.records.stages(trial.number)
+        keep_stages(self.records.folder, self.stages)
 
 
-def _delete_students_off_front(
-    study: Study, known: Sequence[FinishedTrial], kept: set[str]
-) -> None:
+def _delete_students_off_front(home: Path, records: TrialRecords, kept: set[str]) -> None:
     """Deletes the students of all trials but those of the front, unless something else keeps
     them."""
-    keep_stages(study.folder, kept)
-    students = {
-        digest
-        for trial in known
-        for title, digest in trial.result.record.get("stages", {}).items()
-        if title.partition("#")[0] == STUDENT
-    }
-    delete_stages(study.objective.session.store.home, students - kept)
+    keep_stages(records.folder, kept)
+    delete_stages(home, records.trained(StageRole.STUDENT) - kept)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Records the stages of each trial, from which follows what trials have shared.
 
-HOME/studies/STUDY/trials/N.json         of trial N, written when it ends
-HOME/studies/STUDY/trials/begun/DIGEST   a stage has begun that a trial needs: it was not stored
+HOME/studies/STUDY/trials/N.json              of trial N, written when it ends
+HOME/studies/STUDY/trials/begun/ROLE/DIGEST   a trial's stage has begun: it was not stored
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.execution.stage_works import StageResult
-from orchestrator.planning.stage import Stage
+from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.results.study_report import Shared
 from students.json_records import read_or_report, write_json
 
@@ -48,9 +48,17 @@ class TrialRecords:
 
     def begin(self, number: int, stage: Stage) -> None:
         """Records that a stage is trained for a trial, now or when that goes on after a kill."""
-        folder = self._trials / "begun"
+        folder = self._begun(stage.role)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / stage.digest).touch()
+
+    def stages(self, number: int) -> set[str]:
+        """The digests of a trial's stages that are done, also of those that a choice has added."""
+        return {stage.digest for stage in self._read(number)}
+
+    def trained(self, role: StageRole) -> set[str]:
+        """The digests of the stages that were trained for trials, be it in part."""
+        return {file.name for file in self._begun(role).glob("*")}
 
     def _read(self, number: int) -> tuple[TrialStage, ...]:
         """Empty where it was refused before it was trained."""
@@ -61,14 +69,18 @@ class TrialRecords:
         """What trials have had in common; of those under way at the same time, one has trained
         what both wanted."""
         known, reused, read, computed = set[str](), 0, 0, 0
+        trained = set[str]().union(*map(self.trained, StageRole))
         for number in numbers:
             for stage in self._read(number):
-                if stage.digest in known or not (self._trials / "begun" / stage.digest).exists():
+                if stage.digest in known or stage.digest not in trained:
                     reused += 1
                     continue
                 known.add(stage.digest)
                 read, computed = read + stage.read, computed + stage.computed
         return Shared(computed, read, reused)
+
+    def _begun(self, role: StageRole) -> Path:
+        return self._trials / "begun" / role.name.lower()
 
     def _file(self, number: int) -> Path:
         return self._trials / f"{number}.json"

@@ -11,9 +11,12 @@ from rich.console import Console
 from orchestrator.execution.session import Session
 from orchestrator.home.cleaning import plan_cleaning
 from orchestrator.home.study_stages import stages_of_studies
+from orchestrator.planning.stage import StageRole
 from orchestrator.results.study_report import StudyReport
 from orchestrator.studies.run_study import run_study
+from orchestrator.studies.trial_records import TrialRecords
 from tests import small
+from tests.orchestrator.studies import tiny
 from tests.running import IN_PROCESS, finished
 
 pytestmark = pytest.mark.slow
@@ -50,6 +53,18 @@ def test_the_students_of_trials_off_the_front_are_deleted(
     # Two teachers and the untaught student; the winner on its own seed and on a fresh one; the
     # run's student.
     assert len(kept) == 3 + 2 + (report.front != (0,))
+
+
+def test_a_student_that_follows_from_a_choice_is_deleted_too(tmp_path: Path) -> None:
+    candidates = [{"kind": "mlp", "hidden": [width]} for width in (12, 24)]
+    rates = {"student.train.optimizer.lr": {"categorical": [0.1, 1e-5]}}
+    recipe = tiny.recipe(rates, sampler="grid", trials=2, repeats=0)
+    schedule = {"kind": "assistants", "path": "auto", "candidates": candidates}
+    report = tiny.run(tmp_path, {**recipe, "schedule": schedule})
+    trained = TrialRecords(tmp_path / "home/studies/tiny").trained(StageRole.STUDENT)
+    left = {path.name for path in (tmp_path / "home/stages").iterdir()}
+    assert len(trained) == 2
+    assert len(trained & left) == len(report.winners) == 1
 
 
 def test_a_student_that_a_run_names_stays(study: tuple[Path, StudyReport]) -> None:

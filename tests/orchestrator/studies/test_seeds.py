@@ -13,6 +13,7 @@ from orchestrator.execution.session import Session
 from orchestrator.planning.stage import StageRole
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.results.study_report import StudyReport
+from orchestrator.studies.trial_records import TrialRecords
 from search.trials import RESULT
 from students.specs import MODEL
 from tests.orchestrator.studies import tiny
@@ -56,7 +57,7 @@ def test_a_trial_that_is_ended_has_trained_on_no_later_seed(
     _, stored = tiny.stored(folder)
     result = stored.user_attrs[RESULT]
     stages = result["record"]["stages"]
-    begun = {path.name for path in (folder / "home/studies/tiny/trials/begun").iterdir()}
+    begun = TrialRecords(folder / "home/studies/tiny").trained(StageRole.STUDENT)
     students = {title: digest for title, digest in stages.items() if title.startswith("student")}
     assert [title for title, digest in students.items() if digest in begun] == [
         "student", "student#2", "student#3", "student#4",
@@ -106,7 +107,7 @@ def test_killed_between_two_seeds_it_is_the_same(
     # A teacher, an assistant, five seeds of a trial, four of the next.
     for stages in (4, 6, 9):
         with Command(*arguments, folder=tmp_path) as command:
-            command.waits_for(lambda n=stages: len([*begun.glob("*")]) >= n, 60)  # type: ignore[misc]
+            command.waits_for(lambda n=stages: len([*begun.glob("*/*")]) >= n, 60)  # type: ignore[misc]
             command.process.kill()
     with Command(*arguments, folder=tmp_path) as command:
         assert command.ends(120) == 0, command.said()
