@@ -119,11 +119,12 @@ def lines(
             f"{auto.count(name):>6d}{search.count(name):>8d}"
         )
     yield f"chosen, choice by choice: auto {', '.join(auto)}; search {', '.join(search)}"
-    best = max(by_size, key=lambda name: fmean(by_size[name]))
+    best = max(map(str, SIZES), key=lambda name: fmean(by_size[name]))
+    hindsight = f"best size in hindsight ({best})"
     ways = {
         "auto": [fmean(each[name] for name in auto) for each in tests],
         "search": [fmean(each[name] for name in search) for each in tests],
-        f"best in hindsight ({best})": by_size[best],
+        hindsight: by_size[best],
         "direct": by_size[DIRECT],
     }
     for name, values in ways.items():
@@ -136,11 +137,12 @@ def lines(
             f"{one} - {other}: {gain.mean:+.2f} points (95 % CI {gain.low:+.2f} to "
             f"{gain.high:+.2f}), better on {gain.wins} of {gain.count} seeds; p by Holm {p:.3f}"
         )
-    for name in ("auto", "search"):
-        gain = paired(ways[f"best in hindsight ({best})"], ways[name])
+    yield "these favour the size in hindsight, which was chosen by the same figures, uncorrected:"
+    for name in ("auto", "search", "direct"):
+        gain = paired(by_size[best], ways[name])
         yield (
-            f"best in hindsight - {name}: {gain.mean:+.2f} points (95 % CI {gain.low:+.2f} to "
-            f"{gain.high:+.2f}); too large, since the best was chosen by these figures"
+            f"{hindsight} - {name}: {gain.mean:+.2f} points (95 % CI {gain.low:+.2f} to "
+            f"{gain.high:+.2f})"
         )
 
 

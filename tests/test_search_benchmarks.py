@@ -11,7 +11,8 @@ from orchestrator.planning.planner import make_plan
 from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.planning.trials import read_space
 from orchestrator.recipe.loading import LoadedRecipe
-from search.trials import StudySpec, propose
+from search.proposals import Proposer
+from search.trials import StudySpec
 
 
 def teachers(loaded: LoadedRecipe, cache: Path) -> set[str]:
@@ -27,8 +28,8 @@ def stage(loaded: LoadedRecipe, cache: Path, name: str) -> Stage:
 
 def draws(loaded: LoadedRecipe) -> list[dict[str, object]]:
     space = read_space(loaded)
-    spec = StudySpec(space.name, space.config, space.seed, space.epochs, own=space.own)
-    return [each.params for each in propose(spec, [], range(2, 4))]
+    spec = StudySpec(space.name, space.config, space.seed, 1, own=space.own)
+    return [each.params for each in Proposer(spec).propose([], range(2, 4))]
 
 
 def test_studies_have_seeds_of_their_own_and_one_set_of_teachers(tmp_path: Path) -> None:
@@ -82,5 +83,5 @@ def test_a_way_to_choose_has_the_mean_of_what_it_has_chosen() -> None:
     text = list(search_assistant.lines(["64", "64"], ["32", DIRECT], tests))
     assert "auto: 92.00 %" in text
     assert "search: 92.00 %" in text
-    assert "best in hindsight (32): 93.00 %" in text
+    assert "best size in hindsight (32): 93.00 %" in text
     assert any(line.startswith("auto - direct: +1.00") for line in text)
