@@ -106,7 +106,7 @@ class StudyProgress:
         """Shows that a winner is trained on all its seeds."""
         self._end(number)
         if not self._console.is_terminal:
-            self.say(f"winner {number}: trained on fresh seeds")
+            self.say(f"winner {number}: trained on all its seeds")
 
     def _begin(self, number: int, name: str, total: int, of: str) -> None:
         self._tasks[number] = self._bars.add_task(name, total=total, of=of, note="starts")

@@ -82,4 +82,4 @@ def test_elsewhere_each_trial_is_a_line(trials: list[FinishedTrial]) -> None:
     _, whole = shown(trials, terminal=False)
     assert "trial 0 (1 of 4): " in whole
     assert "trial 2 (3 of 4): " in whole
-    assert "winner 0: trained on fresh seeds" in whole
+    assert "winner 0: trained on all its seeds" in whole
