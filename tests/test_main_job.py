@@ -124,6 +124,7 @@ def test_a_ray_and_deepspeed_give_the_same_bits_as_one_process_and_torch(
     assert student.answers["wide"] == AnswerCounts(asked=asked, computed=asked)
 
 
+@pytest.mark.slow
 def test_two_ranks_are_taught_the_same_as_one(
     local_runtime: LocalRuntime, finished: Finished, tmp_path: Path
 ) -> None:

@@ -186,6 +186,7 @@ def assert_stopped_within_seconds(ended: Ended) -> None:
     assert "Traceback" not in ended.said
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(interrupted: Ended) -> None:
     assert_stopped_within_seconds(interrupted)
     assert f"student: resumes at step {interrupted.before} of {STEPS}" in interrupted.said
@@ -193,11 +194,13 @@ def test_ctrl_c_stops_a_run_that_resumed_the_killed_one(interrupted: Ended) -> N
     assert interrupted.before < interrupted.after == interrupted.manifest < STEPS
 
 
+@pytest.mark.slow
 def test_sigterm_stops_a_run_whose_roles_are_just_being_started(terminated: Ended) -> None:
     assert_stopped_within_seconds(terminated)
     assert terminated.after >= terminated.before
 
 
+@pytest.mark.slow
 def test_the_student_is_that_of_the_uninterrupted_run(
     chain: Chain, resumed: Finished, uninterrupted: tuple[Path, Outcome]
 ) -> None:
@@ -210,6 +213,7 @@ def test_the_student_is_that_of_the_uninterrupted_run(
     assert {1, 2, 4} <= set(parts) <= {1, 2, 3, 4}, "all but perhaps the third did a part"
 
 
+@pytest.mark.slow
 def test_each_metric_is_in_mlflow_once(
     chain: Chain, resumed: Finished, uninterrupted: tuple[Path, Outcome]
 ) -> None:

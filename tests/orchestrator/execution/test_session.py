@@ -199,6 +199,7 @@ def test_a_process_has_one_session_for_a_home(tmp_path: Path) -> None:
         assert later is not one
 
 
+@pytest.mark.slow
 def test_two_runs_from_two_threads_share_what_they_have_in_common(tmp_path: Path) -> None:
     recipes = [
         small.loaded(tmp_path, *IN_PROCESS, *ALONE, f"student.train.seed={seed}") for seed in (0, 1)

@@ -89,6 +89,7 @@ def _found_in(home: Path) -> list[Path]:
     return [path for path in files if PASSWORD.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_study_in_postgresql_is_the_same_and_its_password_is_found_nowhere(
     tmp_path: Path, postgresql: str
 ) -> None:
