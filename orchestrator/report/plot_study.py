@@ -60,10 +60,13 @@ def front_figure(report: StudyReport) -> Figure:
         color="#EDAB85", linewidth=1.0,
     )  # fmt: skip
     _draw_points(axes, best, across, up, marker="*", color=LINES[0], s=110, label="front")
+    numbers: dict[tuple[float, float], list[str]] = {}
     for trial in best:
         place = (trial.scores[across], _shown(up, trial.scores[up]))
-        axes.annotate(str(trial.number), place, xytext=(6, 5), textcoords="offset points",
-                      fontsize=8, color=LINES[0])  # fmt: skip
+        numbers.setdefault(place, []).append(str(trial.number))
+    for place, equal in numbers.items():  # To the left, where trials are fewer.
+        axes.annotate(", ".join(equal), place, xytext=(-6, 4), textcoords="offset points",
+                      ha="right", fontsize=8, color=LINES[0])  # fmt: skip
     for winner in report.winners:
         if up in winner.repeats:
             _draw_seeds(axes, winner.scores[across], report, winner.trial, up)
