@@ -84,6 +84,7 @@ def test_two_graphs_train_a_shared_teacher_once_and_ask_it_once(
     assert not futures[0].cancel(), "it had ended"
 
 
+@pytest.mark.slow
 def test_a_cancelled_graph_leaves_no_role_and_harms_no_other(
     session: Session, tmp_path: Path
 ) -> None:
