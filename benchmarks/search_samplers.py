@@ -134,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=["tpe", RANDOM])
     parser.add_argument("--home", type=Path)
     options = parser.parse_args(arguments)
+    if options.studies < 2:
+        parser.error("--studies must be at least 2: differences are paired over them")
     found: dict[str, list[Found]] = {name: [] for name in options.samplers}
     seconds, teachers = 0.0, set[frozenset[str]]()
     with tempfile.TemporaryDirectory() as work:

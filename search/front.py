@@ -17,6 +17,12 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
 
+def is_eligible(trial: FinishedTrial) -> bool:
+    """Whether a trial is complete and keeps all limits."""
+    complete = trial.result.state is TrialState.COMPLETE
+    return complete and all(excess <= 0 for excess in trial.frozen.constraints.values())
+
+
 def front_of(config: SearchConfig, known: Iterable[FinishedTrial]) -> list[FinishedTrial]:
     """The front of ``known`` trials, in the order of their numbers; with one score, the first of
     the best ones."""
@@ -27,9 +33,7 @@ def extend_front(
     config: SearchConfig, front: list[FinishedTrial], trial: FinishedTrial
 ) -> list[FinishedTrial]:
     """The front when ``trial`` is finished, after all of ``front``."""
-    if trial.result.state is not TrialState.COMPLETE:
-        return front
-    if any(excess > 0 for excess in trial.frozen.constraints.values()):
+    if not is_eligible(trial):
         return front
     own, before = _signed(config, trial), [_signed(config, each) for each in front]
     if any(dominates(each, own) or (each == own and len(own) == 1) for each in before):

@@ -28,7 +28,7 @@ from orchestrator.report.study_values import (
     score_text,
     short_names,
 )
-from search.front import extend_front
+from search.front import extend_front, is_eligible
 from search.trials import FinishedTrial, StudySpec
 
 _ROWS = 10
@@ -133,13 +133,13 @@ class StudyProgress:
     def _best(
         self, finished: Sequence[FinishedTrial], front: Sequence[FinishedTrial]
     ) -> RenderableType:
-        """The best trials by one score, or the front of several; the best by the first come
-        first."""
+        """The best trials by one score that keep all limits, or the front of several; the best by
+        the first score come first."""
         scores = self._spec.config.scores
         name, direction = next(iter(scores.items()))
-        whole = [each for each in finished if each.result.state.name == "COMPLETE"]
+        eligible = [each for each in finished if is_eligible(each)]
         best = sorted(
-            front if len(scores) > 1 else whole,
+            front if len(scores) > 1 else eligible,
             key=lambda each: each.result.scores[name],
             reverse=direction == "maximize",
         )

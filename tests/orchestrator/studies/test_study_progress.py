@@ -63,6 +63,20 @@ def test_a_step_of_a_trial_on_several_seeds_is_a_seed() -> None:
     assert re.search(r"trial 3 .*2/5 +seeds", shown)
 
 
+def test_what_breaks_a_limit_is_not_among_the_best(tmp_path: Path) -> None:
+    section = config(trials=6, scores={"accuracy": "maximize"}, limits={"accuracy": 0.9})
+    known = run(tmp_path / "study.db", section, Quadratic())
+    progress = StudyProgress(Console(file=io.StringIO()), StudySpec("digits", section, 7, EPOCHS))
+    for trial in known:
+        progress.on_finish(trial)
+    rendered = io.StringIO()
+    Console(file=rendered, width=100).print(progress._render())
+    rows = [row.split() for row in rendered.getvalue().splitlines()]
+    numbers = {int(row[0]) for row in rows if row and row[0].isdigit()}
+    assert numbers == {each.number for each in known if each.result.scores["accuracy"] >= 0.9}
+    assert 0 < len(numbers) < len(known)
+
+
 def test_of_several_scores_the_front_is_shown(tmp_path: Path) -> None:
     section = config(trials=6, scores={"accuracy": "maximize", "parameters": "minimize"})
     known = run(tmp_path / "study.db", section, Quadratic())
