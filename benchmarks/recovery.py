@@ -51,7 +51,7 @@ def kills(teacher: str) -> dict[str, dict[str, object]]:
 
 
 def one_round(command: Command, stage: Path, teacher: str) -> Iterator[tuple[str, float]]:
-    """Trains the student of ``stage`` anew; the seconds after each kill."""
+    """Trains the student of ``stage`` again; the seconds after each kill."""
     shutil.rmtree(stage)
     faults = kills(teacher)
     with tempfile.TemporaryDirectory() as folder:

@@ -33,7 +33,7 @@ FAULTS: list[dict[str, Any]] = [
 """In the order in which they happen. A teacher ends with the attempt that asks it, so it is stopped
 long before a rank is killed: it has answered two ranks 80 times then, for 40 steps at most."""
 SECONDS = 400
-"""Each stopped role is found within 15 s, and begun anew in some seconds, on a busy machine."""
+"""Each stopped role is found within 15 s, and started again in some seconds, on a busy machine."""
 
 
 @dataclass(frozen=True)
