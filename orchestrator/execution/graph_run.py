@@ -174,7 +174,7 @@ class GraphRun:
         """Decides a choice, unless it was decided before, and grows the graph."""
         store, fault = self._session.store, planned_faults(choice.name)
         with store.lock(choice.digest, lambda: None, self._cancelled):
-            decision = store.decision(choice.digest)
+            decision = store.decision(choice)
             if decision is None:
                 if fault is not None:
                     fault(0)

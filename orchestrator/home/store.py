@@ -32,7 +32,7 @@ from typing import Any, cast
 from orchestrator.errors import RecipeProblems
 from orchestrator.home.process_lock import hold_lock
 from orchestrator.planning.digest import LENGTH
-from orchestrator.planning.graph import Decision, Graph, Node
+from orchestrator.planning.graph import Choice, Decision, Graph, Node
 from orchestrator.planning.stage import Stage
 from orchestrator.planning.thread_allocation import Resolved
 from students.json_records import (
@@ -180,15 +180,21 @@ class Store:
         whole = all((folder / EXTRAS / name).is_dir() for name in extras)
         return ((folder / "outcome").is_dir() and whole) or (folder / DECISION).exists()
 
-    def decision(self, digest: str) -> Decision | None:
-        """What was chosen, of a choice that is decided."""
-        file = self.folder(digest) / DECISION
-        return read_or_report(file, lambda each: Decision(**each), "the choice is made again")
+    def decision(self, choice: Choice) -> Decision | None:
+        """What was chosen; none while ``choice`` is not decided."""
+
+        def parse(stored: dict[str, Any]) -> Decision:
+            if stored["chosen"] not in choice.options:
+                raise ValueError(f"it chooses none of {choice.range}")
+            return Decision(**stored)
+
+        file = self.folder(choice.digest) / DECISION
+        return read_or_report(file, parse, "the choice is made again")
 
     def grown(self, graph: Graph) -> Graph:
         """``graph`` with what follows from all decisions that are stored."""
         for choice in graph.undecided:
-            if (decision := self.decision(choice.digest)) is not None:
+            if (decision := self.decision(choice)) is not None:
                 return self.grown(graph.grown(choice, decision))
         return graph
 

@@ -103,7 +103,7 @@ def _bank(bench: Bench, student: Stage) -> MeasuredBank | None:
 def _open_choices(bench: Bench) -> Iterator[str]:
     decisions = bench.graph.decisions
     for node in bench.graph.nodes:
-        if isinstance(node, Choice) and bench.store.decision(node.digest) is None:
+        if isinstance(node, Choice) and bench.store.decision(node) is None:
             yield f"{node.title} is open: {decisions[node.title].chosen} is taken here."
 
 

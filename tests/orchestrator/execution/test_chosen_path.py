@@ -132,9 +132,10 @@ def test_a_kill_before_and_after_the_decision_changes_nothing(
     killed(tmp_path, recipe, home, plan, BOTH)
     store = Store(home)
     assert all(store.outcomes(chosen.digests()[name]) for name in CANDIDATES)
-    assert store.decision(choice) is None
+    decision = store.folder(choice) / DECISION
+    assert not decision.exists()
     killed(tmp_path, recipe, home, plan, BOTH)
-    assert store.decision(choice) is not None
+    assert decision.exists()
     assert not store.folder(student).exists()
     resumed = finished(chosen.folder, home, BOTH)
     assert resumed.ran() == ["student"]

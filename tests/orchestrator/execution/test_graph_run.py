@@ -138,12 +138,27 @@ def test_a_choice_is_decided_once_and_its_stages_run(stages: FakeStages, graph: 
     assert stages.store.has_result(choice)
 
 
-def test_a_decision_that_is_damaged_is_made_again(stages: FakeStages, graph: Graph) -> None:
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (b'{"chosen": "wi', "it is not JSON"),
+        (b'{"chosen": "narrow", "reason": "it was best"}', "it chooses none of wide or deep"),
+    ],
+    ids=["cut", "no_option"],
+)
+def test_a_decision_that_is_damaged_is_made_again(
+    stages: FakeStages,
+    graph: Graph,
+    caplog: pytest.LogCaptureFixture,
+    stored: bytes,
+    reason: str,
+) -> None:
     choice = choose_student(graph, "which")
     asked, runner = replace(graph, nodes=(*graph.nodes, choice)), Runner(stages.store)
     stages.run(asked, runner)
-    (stages.store.folder(choice.digest) / DECISION).write_bytes(b'{"chosen": "wi')
+    (stages.store.folder(choice.digest) / DECISION).write_bytes(stored)
     assert stages.store.grown(asked) == asked
+    assert f"is damaged ({reason}); the choice is made again" in caplog.text
     stages.run(asked, runner)
     assert len(choice.decide.__self__.asked) == 2  # type: ignore[attr-defined]
     assert small.titles(stages.store.grown(asked).stages) == [*STAGES, "taught by wide"]
