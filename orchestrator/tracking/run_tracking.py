@@ -43,6 +43,8 @@ class RunTracking:
         self._graph = graph
         self._store = store
         self._say = say
+        self._titles: dict[str, str] = {}
+        """The first title of each stage, by digest: a chosen candidate has another one later."""
         identity = ("stillhouse.recipe", graph.digest)
         run = RunSpec(graph.name, identity, flatten(recipe), lineage(graph))
         every = graph.tracking.every
@@ -104,8 +106,9 @@ class RunTracking:
         for student in stage.cohort:
             if isinstance(student.weights, StageOutput):
                 tags["stillhouse.starts_from"] = student.weights.stage
-        identity = ("stillhouse.stage", f"{stage.digest}:{stage.title}")
-        spec = RunSpec(stage.title, identity, flatten(stage.fingerprint), tags)
+        title = self._titles.setdefault(stage.digest, stage.title)
+        identity = ("stillhouse.stage", f"{stage.digest}:{title}")
+        spec = RunSpec(title, identity, flatten(stage.fingerprint), tags)
         folder = self._store.folder(stage.digest)
         self._writer.set_stage(StageProgress(spec, folder, segments, status))
 

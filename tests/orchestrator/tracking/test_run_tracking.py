@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,18 @@ def test_a_run_that_is_interrupted_before_its_first_commit_does_not_connect(
     run.tracking.on_begin(run.graph.stage("student"), 1)
     assert run.close("KILLED") == []
     assert (tracker.runs, run.said) == ({}, [])
+
+
+def test_a_stage_under_two_titles_has_one_run(tmp_path: Path, tracker: MemoryTracker) -> None:
+    run = TrackedRun(tmp_path, tracker)
+    segments = run.commits("student", 1, range(4))
+    run.ends("student", segments)
+    chosen = replace(run.graph.stage("student"), name="assistants.1")
+    outcomes = {MODEL: Outcome("sha", 1, 1, 1, segments=tuple(segments))}
+    run.tracking.on_end(StageResult(chosen, outcomes, ran=False, seconds=0.0))
+    assert len(run.close("FINISHED")) == 2
+    assert {spec.name for spec in tracker.runs.values()} == {"small", "student"}
+    assert run.losses("student") == [(1, 0.5), (3, 2.5)]
 
 
 def test_a_stage_has_its_lineage_as_tags(tmp_path: Path, tracker: MemoryTracker) -> None:
