@@ -79,7 +79,9 @@ def run_study(
         study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
         progress = stack.enter_context(StudyProgress(console, study.spec))
         reporting = StudyReporting(study, began)
-        tracking = _tracking(study, loaded, graph, environment, progress.say)
+        tracking = _tracking(
+            study, loaded, graph, environment, progress.say, reporting.records.stages
+        )
         if tracking.is_complete and (stored := reporting.read_complete()) is not None:
             progress.say(f"study '{study.stored.name}': stored already")
             return stored
@@ -116,6 +118,7 @@ def _tracking(
     graph: Graph,
     environment: Mapping[str, str],
     say: Callable[[str], None],
+    stages: Callable[[int], Mapping[str, str]],
 ) -> StudyTracking:
     identity = {k: value for k, value in _identity(study.space, graph).items() if k != "recipe"}
     return StudyTracking(
@@ -126,6 +129,7 @@ def _tracking(
         study.folder,
         tracker_location(study.objective.session.store.home, graph, environment),
         say,
+        stages,
     )
 
 
@@ -145,7 +149,7 @@ class StageRecorder:
     def on_finish(self, trial: FinishedTrial) -> None:
         """Keeps the trial's stages."""
         self.stages.update(trial.result.record.get("stages", {}).values())
-        self.stages |= self.records.stages(trial.number)
+        self.stages.update(self.records.stages(trial.number).values())
         keep_stages(self.records.folder, self.stages)
 
 

@@ -7,7 +7,7 @@ HOME/studies/STUDY/trials/begun/ROLE/DIGEST   a trial's stage has begun: it was 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from students.json_records import read_or_report, write_json
 class TrialStage:
     """A stage of a trial that is done: how many answers of teachers, counted by sample, were
     ``computed`` for it; the others were ``read``. Steps that a killed attempt made after its last
-    checkpoint count as they were made again."""
+    checkpoint count as they were made again. Records of earlier versions have no ``title``."""
 
     digest: str
     read: int
     computed: int
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ class TrialRecords:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / stage.digest).touch()
 
-    def stages(self, number: int) -> set[str]:
-        """The digests of a trial's stages that are done, also of those that a choice has added."""
-        return {stage.digest for stage in self._read(number)}
+    def stages(self, number: int) -> Mapping[str, str]:
+        """The digests of a trial's stages that are done, also of those that a choice has added, by
+        title."""
+        return {stage.title or stage.digest: stage.digest for stage in self._read(number)}
 
     def trained(self, role: StageRole) -> set[str]:
         """The digests of the stages that were trained for trials, be it in part."""
@@ -94,7 +96,7 @@ def _of_stage(result: StageResult) -> TrialStage:
     counts = [each for outcome in result.outcomes.values() for each in outcome.answers.values()]
     computed = sum(count.computed for count in counts)
     read = sum(count.read + count.asked for count in counts) - computed
-    return TrialStage(result.stage.digest, read, computed)
+    return TrialStage(result.stage.digest, read, computed, result.stage.title)
 
 
 def _parse(stored: dict[str, Any]) -> tuple[TrialStage, ...]:

@@ -36,7 +36,8 @@ class StudyTracking:
     """Watches a study for the tracker. Nothing here waits, except ``close``.
 
     ``name`` and ``identity`` (a digest of what is asked) are the study's, ``graph`` is that of its
-    recipe's own values, ``recipe`` its plain values, ``folder`` where its report is.
+    recipe's own values, ``recipe`` its plain values, ``folder`` where its report is. ``stages``
+    gives the digests of a trial's stages that are done, by title.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class StudyTracking:
         folder: Path,
         location: TrackerLocation,
         say: Callable[[str], None],
+        stages: Callable[[int], Mapping[str, str]],
     ) -> None:
+        self._stages = stages
         self._identity = f"{identity}:{name}"
         self._lineage = lineage(graph)
         self._folder = folder
@@ -72,7 +75,9 @@ class StudyTracking:
         tags = {"stillhouse.state": result.state.name, **self._lineage}
         if result.reason is not None:
             tags["stillhouse.reason"] = result.reason
-        for title, digest in result.record.get("stages", {}).items():
+        # What a choice has added was not known when the trial was planned.
+        stages = {**result.record.get("stages", {}), **self._stages(trial.number)}
+        for title, digest in stages.items():
             tags[f"stillhouse.stage.{title}"] = digest
         identity = ("stillhouse.trial", f"{self._identity}:{trial.number}")
         spec = RunSpec(f"trial {trial.number}", identity, flatten(trial.overrides), tags)

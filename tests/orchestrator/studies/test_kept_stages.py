@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -55,16 +56,46 @@ def test_the_students_of_trials_off_the_front_are_deleted(
     assert len(kept) == 3 + 2 + (report.front != (0,))
 
 
-def test_a_student_that_follows_from_a_choice_is_deleted_too(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyReport]:
+    """A study of two trials, each of which chooses its assistant."""
+    folder = tmp_path_factory.mktemp("chosen")
     candidates = [{"kind": "mlp", "hidden": [width]} for width in (12, 24)]
-    rates = {"student.train.optimizer.lr": {"categorical": [0.1, 1e-5]}}
+    rates = {"student.train.optimizer.lr": {"categorical": [0.1, 0.05]}}
     recipe = tiny.recipe(rates, sampler="grid", trials=2, repeats=0)
     schedule = {"kind": "assistants", "path": "auto", "candidates": candidates}
-    report = tiny.run(tmp_path, {**recipe, "schedule": schedule})
-    trained = TrialRecords(tmp_path / "home/studies/tiny").trained(StageRole.STUDENT)
-    left = {path.name for path in (tmp_path / "home/stages").iterdir()}
+    return folder / "home", tiny.run(folder, {**recipe, "schedule": schedule})
+
+
+def test_a_student_that_follows_from_a_choice_is_deleted_too(
+    chosen: tuple[Path, StudyReport],
+) -> None:
+    home, report = chosen
+    trained = TrialRecords(home / "studies/tiny").trained(StageRole.STUDENT)
+    left = {path.name for path in (home / "stages").iterdir()}
     assert len(trained) == 2
     assert len(trained & left) == len(report.winners) == 1
+
+
+def test_the_lineage_of_a_trial_names_the_assistant_that_was_chosen(
+    chosen: tuple[Path, StudyReport],
+) -> None:
+    home, report = chosen
+    for trial in report.trials:
+        stages = TrialRecords(home / "studies/tiny").stages(trial.number)
+        candidates = {stages[f"assistants.candidates.{number}"] for number in (1, 2)}
+        assert stages["assistants.1"] in candidates
+        assert stages["student"] not in candidates
+        with sqlite3.connect(home / "mlflow.db") as database:
+            tags = dict(
+                database.execute(
+                    "SELECT t.key, t.value FROM tags t JOIN runs r ON r.run_uuid = t.run_uuid "
+                    "WHERE r.name = ?",
+                    (f"trial {trial.number}",),
+                )
+            )
+        for title in ("assistants.1", "student"):
+            assert tags[f"stillhouse.stage.{title}"] == stages[title]
 
 
 def test_a_student_that_a_run_names_stays(study: tuple[Path, StudyReport]) -> None:

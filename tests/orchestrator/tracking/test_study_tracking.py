@@ -18,6 +18,8 @@ from tests.orchestrator.study_samples import study
 from tests.orchestrator.tracking.memory_tracker import MemoryTracker
 
 SECONDS = 20.0
+CHOSEN = "assistants.1"
+"""A stage of trial 1 that a choice has added."""
 OVERRIDES_OF_1 = {"student.model.hidden": [8], "schedule": {"kind": "assistants", "path": []}}
 
 
@@ -48,7 +50,16 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 def tracking(folder: Path, graph: Graph, said: list[str]) -> StudyTracking:
     location = TrackerLocation("http://ann:secret@host", "small")
     recipe = {"name": "digits", "search": {"trials": 3}}
-    return StudyTracking("digits-2", "f" * 32, graph, recipe, folder, location, said.append)
+    return StudyTracking(
+        "digits-2",
+        "f" * 32,
+        graph,
+        recipe,
+        folder,
+        location,
+        said.append,
+        lambda number: {CHOSEN: "c" * 32} if number == 1 else {},
+    )
 
 
 def run(folder: Path, graph: Graph, *trials: FinishedTrial) -> list[str]:
@@ -84,6 +95,8 @@ def test_each_trial_is_a_run_below_the_studys(
     assert spec.tags["stillhouse.reason"] == "dominated after epoch 2"
     assert spec.tags["stillhouse.stage.teachers.wide"] == "a" * 32
     assert spec.tags["stillhouse.stage.student"] == "1" * 32
+    assert spec.tags[f"stillhouse.stage.{CHOSEN}"] == "c" * 32
+    assert f"stillhouse.stage.{CHOSEN}" not in tracker.runs[tracker.run_of("trial 0")].tags
     assert [tracker.statuses[tracker.run_of(f"trial {n}")] for n in range(3)] == [
         "FINISHED", "FINISHED", "FAILED"
     ]  # fmt: skip
