@@ -73,7 +73,7 @@ class TrialRecords:
         known, reused, read, computed = set[str](), 0, 0, 0
         trained = set[str]().union(*map(self.trained, StageRole))
         for number in numbers:
-            for stage in self._read(number):
+            for stage in {each.digest: each for each in self._read(number)}.values():
                 if stage.digest in known or stage.digest not in trained:
                     reused += 1
                     continue

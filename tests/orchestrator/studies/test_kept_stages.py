@@ -98,6 +98,13 @@ def test_the_lineage_of_a_trial_names_the_assistant_that_was_chosen(
             assert tags[f"stillhouse.stage.{title}"] == stages[title]
 
 
+def test_a_candidate_that_is_chosen_is_not_counted_as_reused(
+    chosen: tuple[Path, StudyReport],
+) -> None:
+    _, report = chosen
+    assert report.shared.stages_reused == 1, "the second trial's teacher"
+
+
 def test_a_student_that_a_run_names_stays(study: tuple[Path, StudyReport]) -> None:
     home, _ = study
     assert finished(home.parent, home, *NUMBERS, "controls=[]").ran() == []
