@@ -76,7 +76,7 @@ def collect_run(
         route=_by_number(models[StageRole.ROUTE]),
         route_choices=dict(_anchor_choices(graph)),
         choice=_choice(graph, models[StageRole.CANDIDATE]),
-        stages=tuple(_stages(done)),
+        stages=tuple(stage_reports(done)),
         curves=tuple(_curves(finished)),
         soft_targets=figures.soft_targets(),
         omitted=tuple(sorted(graph.data.transfer_set.omit)),
@@ -101,19 +101,28 @@ def _escapes(names: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _stages(done: GraphResult) -> Iterator[StageReport]:
-    """All stages and choices of the graph, in its order. A stage that was a candidate under another
-    name needs that one, and the choice."""
+def stage_reports(done: GraphResult) -> Iterator[StageReport]:
+    """All stages and choices of the graph, in its order. What a choice has added needs that choice,
+    unless through something else that it has added; a stage that was a candidate under another name
+    needs that one instead of its teachers."""
     nodes, titles = done.graph.nodes, dict[str, str]()
     results = {result.stage.title: result for result in done.results}
-    followed = {title: n.title for n in nodes if isinstance(n, Choice) for title in n.follows}
+    added = {
+        each.title: node.title
+        for node in nodes
+        if isinstance(node, Choice)
+        for each in node.grow(done.graph.decisions[node.title].chosen)
+    }
     for node in nodes:
         needs = tuple(titles[need] for need in node.needs)
+        if node.title in added:
+            if node.digest in titles:
+                needs = (titles[node.digest],)
+            if added[node.title] not in map(added.get, needs):
+                needs = (*needs, added[node.title])
         if isinstance(node, Choice):
             yield StageReport(node.title, node.digest, node.title in done.decided, 0.0, needs)
             continue
-        if node.digest in titles and node.title in followed:
-            needs = (titles[node.digest], followed[node.title])
         result = results[node.title]
         yield StageReport(node.title, node.digest, result.ran, result.seconds, needs)
         titles[node.digest] = node.title

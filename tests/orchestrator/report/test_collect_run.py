@@ -13,7 +13,8 @@ import torch
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.home.store import Store
-from orchestrator.report.collect_run import collect_run
+from orchestrator.planning.graph import Graph
+from orchestrator.report.collect_run import collect_run, stage_reports
 from orchestrator.report.render_summary import summary
 from orchestrator.report.render_tables import report_tables
 from orchestrator.results.run_report import RunReport
@@ -32,6 +33,9 @@ from students.storage.outcome import (
 from students.transfer_sets.catalog import load_transfer_set
 from students.transfer_sets.transfer_set import TransferSet
 from tests import small
+from tests.orchestrator.planning.test_chosen_path import BOTH
+from tests.orchestrator.planning.test_greedy_route import GREEDY, grown
+from tests.orchestrator.planning.test_route import ALONE
 
 CURVE = (
     CurvePoint(0, 4, 2.0, 0.5, 1.5),
@@ -288,3 +292,23 @@ def test_a_repeat_is_reported_beside_the_same_teachers(tmp_path: Path) -> None:
     assert second.controls["label_smoothing"].weights_sha256 == "sha of controls.label_smoothing#2"
     assert second.teachers == first.teachers
     assert len(second.stages) == len(first.stages) == 2 + 2 * 3
+
+
+def needs_of(graph: Graph) -> dict[str, tuple[str, ...]]:
+    results = tuple(StageResult(stage, {}, ran=False, seconds=0.0) for stage in graph.stages)
+    return {each.name: each.needs for each in stage_reports(GraphResult(graph, results))}
+
+
+def test_what_a_choice_has_added_needs_it(tmp_path: Path) -> None:
+    needs = needs_of(grown(small.planned(tmp_path, *ALONE, GREEDY, "controls=[]"), 3, 6))
+    teacher, first, second = "teachers.wide", "route.choice.1", "route.choice.2"
+    assert needs["route.1"] == (teacher,)
+    assert needs["route.2"] == (teacher, "route.1", first)
+    assert needs[second] == (teacher, "route.2"), "through the stage that the first one has added"
+    assert needs["student"] == (teacher, "route.2", second)
+
+
+def test_an_assistant_that_was_chosen_needs_its_candidate_and_the_choice(tmp_path: Path) -> None:
+    needs = needs_of(grown(small.planned(tmp_path, BOTH), 2))
+    assert needs["assistants.1"] == ("assistants.candidates.2", "assistants.choice")
+    assert needs["student"] == ("assistants.1",)
