@@ -73,8 +73,8 @@ class ProgressBars:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def on_wait(self, stage: Stage) -> None:
-        """Prints that another process has the stage."""
-        self.say(f"{stage.title}: another process is running this stage; waiting for it")
+        """Prints that the stage is under way elsewhere."""
+        self.say(f"{stage.title}: another run is working on this stage; waiting for it")
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Shows a bar for the stage."""

@@ -3,8 +3,8 @@
 =====================  ===============================  ====================================
 who                    waits for                        who frees it
 =====================  ===============================  ====================================
-a stage's thread       another process that has the     its end; ``stopping``
-                       stage
+a stage's thread       another process, session or      its end; ``stopping``
+                       graph that has the stage
 a stage's thread       one of the session's slots       the end of another stage; ``stopping``
 ``held``               all slots                        the ends of the stages under way
 =====================  ===============================  ====================================
@@ -49,7 +49,8 @@ class StageWatcher(Protocol):
     """Receives what happens to stages, from several threads."""
 
     def on_wait(self, stage: Stage) -> None:
-        """Another process works on the same stage."""
+        """The stage is under way elsewhere: in another process or session, or with other extra
+        outputs for another graph."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Work on the stage begins or resumes."""
@@ -86,7 +87,7 @@ class StageWork:
         self.watchers.append((stage, watcher))
 
     def on_wait(self) -> None:
-        """Another process works on the stage."""
+        """The stage is under way elsewhere."""
         self._tell(lambda stage, watcher: watcher.on_wait(stage))
 
     def on_begin(self, attempt: int) -> None:

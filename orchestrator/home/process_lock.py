@@ -17,7 +17,7 @@ SECONDS_BETWEEN_TRIES = 0.5
 def hold_lock(
     path: Path, stopping: Event, on_wait: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Holds the lock at ``path``; calls ``on_wait`` once if another process has it.
+    """Holds the lock at ``path``; calls ``on_wait`` once if it is held already.
 
     Waits until the holder releases it or ends, or until ``stopping`` is set.
 

@@ -205,7 +205,7 @@ class StudentWatcher:
         self._read: Segments = ()
 
     def on_wait(self, stage: Stage) -> None:
-        """Passes nothing on: another process works on the stage."""
+        """Passes nothing on: the stage is under way elsewhere."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Passes it on."""

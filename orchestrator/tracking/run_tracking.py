@@ -51,7 +51,7 @@ class RunTracking:
         self._writer = TrackingWriter(lambda: MlflowTracker(location), run, every, say=say)
 
     def on_wait(self, stage: Stage) -> None:
-        """Reports nothing: the process that works on the stage does."""
+        """Reports nothing: the run that works on the stage does."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Reports that the stage is under way, once something else is sent."""

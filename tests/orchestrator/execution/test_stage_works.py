@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from orchestrator.execution.progress import ProgressBars
 from orchestrator.execution.stage_runner import Attempt
+from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage
 from students.events import Resumed
 from students.specs import MODEL
@@ -104,6 +109,31 @@ def test_two_graphs_share_a_stage_and_each_knows_it_by_its_own_title(
     assert sorted(runner.ran) == ["student", "teachers.deep", "teachers.wide"]
     for watcher in watchers:
         assert sorted(watcher.titles("end")) == sorted(runner.ran)
+
+
+def test_a_graph_that_wants_other_anchors_waits_for_another_run(
+    stages: FakeStages, tmp_path: Path
+) -> None:
+    """Both are of one session, so it is no other process that has the teacher."""
+    wide = small.planned(tmp_path).stage("teachers.wide")
+    first, second = (
+        Graph(name, (replace(wide, extras=(name,)),), wide.data, tests=False)
+        for name in ("anchor.1", "anchor.2")
+    )
+    begun, shown = threading.Event(), StringIO()
+
+    def wait(stage: Stage, attempt: Attempt) -> None:
+        begun.set()
+        assert attempt.stopping.wait(10)
+        raise KeyboardInterrupt
+
+    with stages.session(Runner(stages.store, wait)) as session:
+        session.submit(first, RecordingWatcher())
+        assert begun.wait(10)
+        session.submit(second, ProgressBars(Console(file=shown, width=200)))
+        assert until(lambda: bool(shown.getvalue()), 10)
+    said = "teachers.wide: another run is working on this stage; waiting for it\n"
+    assert shown.getvalue().startswith(said)
 
 
 def test_a_graph_that_is_cancelled_harms_no_other_and_stops_what_it_alone_wants(
