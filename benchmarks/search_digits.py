@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--home", type=Path)
     options = parser.parse_args(arguments)
+    if options.seeds < 2:
+        parser.error("--seeds must be at least 2: differences are paired over them")
     study = stillhouse.load_recipe(RECIPES / "search_digits.yaml")
     with tempfile.TemporaryDirectory() as work:
         home = (options.home or Path(work)).absolute()

@@ -136,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.studies < 2:
         parser.error("--studies must be at least 2: differences are paired over them")
+    if RANDOM not in options.samplers:
+        parser.error(f"--samplers must name '{RANDOM}': the others are compared with it")
     found: dict[str, list[Found]] = {name: [] for name in options.samplers}
     seconds, teachers = 0.0, set[frozenset[str]]()
     with tempfile.TemporaryDirectory() as work:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import search_assistant, search_samplers
+import pytest
+
+from benchmarks import search_assistant, search_digits, search_samplers
 from benchmarks.search_assistant import DIRECT, SCHEDULES
 from benchmarks.search_samplers import RANDOM, SAMPLERS, Found
 from orchestrator.planning.planner import make_plan
@@ -60,6 +63,28 @@ def test_the_samplers_are_compared_study_by_study() -> None:
     assert text[2].split() == ["tpe", "95.00", "95.00", "95.00", "96.00"]
     assert "equal in 3" in next(line for line in text if line.startswith("    tpe, best"))
     assert "+1.00 (95 % CI -1.48 to +3.48), better in 2 of 3, equal in 1" in text[-2]
+
+
+@pytest.mark.parametrize(
+    ("main", "option", "value", "rule"),
+    [
+        (search_samplers.main, "--studies", "1", "must be at least 2"),
+        (search_samplers.main, "--samplers", "tpe", "must name 'random'"),
+        (search_assistant.main, "--seeds", "1", "must be at least 2"),
+        (search_digits.main, "--seeds", "1", "must be at least 2"),
+    ],
+)
+def test_what_leaves_nothing_to_compare_is_refused_before_it_begins(
+    main: Callable[[list[str]], None],
+    option: str,
+    value: str,
+    rule: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([option, value])
+    assert ended.value.code == 2
+    assert f"error: {option} {rule}" in capsys.readouterr().err
 
 
 def test_every_size_is_a_candidate_of_auto_and_has_an_assistant_for_each_seed(
