@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -135,6 +136,17 @@ def _readable(value: Any) -> Any:
     return value
 
 
+def constraints(
+    limits: Mapping[Score, float] | Mapping[str, float], scores: Mapping[str, float]
+) -> dict[str, float]:
+    """By how much each of the ``limits`` is broken; up to 0 it is kept."""
+    return {
+        name: (limit - scores[name]) if name == "accuracy" else (scores[name] - limit)
+        for name, limit in limits.items()
+        if name in scores
+    }
+
+
 class SearchConfig(_Section):
     """What a study explores. Only the validation part decides."""
 
@@ -156,6 +168,18 @@ class SearchConfig(_Section):
     from_: str | None = Field(
         None, alias="from", description="a study whose finished trials are known from the start"
     )
+
+    @property
+    def single_score(self) -> Score | None:
+        """The score, if only one was asked for."""
+        return next(iter(self.scores)) if len(self.scores) == 1 else None
+
+    def signed(self, scores: Mapping[str, float]) -> list[float]:
+        """The scores that are optimized, with the sign that makes the higher one the better."""
+        return [
+            scores[name] if direction == "maximize" else -scores[name]
+            for name, direction in self.scores.items()
+        ]
 
     @property
     def parameters(self) -> Space:

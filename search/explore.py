@@ -16,20 +16,12 @@ from typing import Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.config import LEARNED
+from search.config import LEARNED, constraints
 from search.errors import StudyError, TrialFailed, TrialPruned
 from search.proposals import Proposer
 from search.pruners import Pruning
 from search.study import StoredStudy
-from search.trials import (
-    OVERRIDES,
-    FinishedTrial,
-    Result,
-    StudySpec,
-    constraints,
-    finish,
-    mean_scores,
-)
+from search.trials import OVERRIDES, FinishedTrial, Result, StudySpec, finish, mean_scores
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _MOST_ALIKE = 3
@@ -74,8 +66,9 @@ class Objective(Protocol):
         """Ends what is evaluated now, which raises ``KeyboardInterrupt`` there."""
 
 
-class Watcher(Protocol):
-    """Receives what happens in a study; ``on_step`` from several threads."""
+class Watcher:
+    """Receives what happens in a study, ``on_begin`` and ``on_step`` from several threads; what it
+    does not override, it ignores."""
 
     def on_begin(self, number: int, steps: int) -> None:
         """A trial of up to so many steps is under way."""
@@ -131,7 +124,7 @@ class _Batch:
             for number, each in proposals.items()
         }
         refused = {number: self._refusal(each) for number, each in checked.items()}
-        threads = ThreadPoolExecutor(max(1, self.spec.config.parallel), "trial")
+        threads = ThreadPoolExecutor(self.spec.config.parallel, "trial")
         futures: dict[int, Future[Result]] = {
             number: threads.submit(
                 self._evaluate,
@@ -160,11 +153,12 @@ class _Batch:
         """What comes of a trial that is not worth a second of training; none if it is."""
         if checked.problems:
             return Result(TrialState.FAIL, checked.costs, reason="; ".join(checked.problems))
+        limits = self.spec.config.limits
+        excess = constraints(limits, checked.costs)
         broken = [
-            f"{name} {cost:,.6g} is above the limit {cost - excess:,.6g}"
-            for name, excess in constraints(self.spec.config, checked.costs).items()
-            for cost in [checked.costs[name]]
-            if excess > 0
+            f"{name} {checked.costs[name]:,.6g} is above the limit {limit:,.6g}"
+            for name, limit in limits.items()
+            if excess.get(name, 0.0) > 0
         ]
         if broken:
             # Known to the sampler as pruned and by how much the limit is broken: it learns of that.
@@ -174,7 +168,7 @@ class _Batch:
     def _evaluate(self, number: int, check: TrialCheck, pruning: Pruning) -> Result:
         spec, overrides, costs = self.spec, pruning.proposal.user_attrs[OVERRIDES], check.costs
         curve: dict[int, Mapping[str, float]] = {}
-        single = next(iter(spec.config.scores)) if len(spec.config.scores) == 1 else None
+        single = spec.config.single_score
         ended: list[TrialPruned] = []
 
         def observe(step: int, scores: Mapping[str, float]) -> None:

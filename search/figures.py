@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,6 @@ class Drawn:
     factor: float = 1.0
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What is drawn: a study in memory of that score alone, whose parameters have short names; and
-    those that all complete trials have."""
-
-    study: optuna.Study
-    title: str
-    common: list[str]
-
-
 def draw_figures(
     known: Sequence[FinishedTrial],
     config: SearchConfig,
@@ -85,16 +76,14 @@ def draw_figures(
     Raises:
         OSError: a file cannot be written.
     """
-    shown = _shown(known, config, names, of)
-    if sum(each.state is TrialState.COMPLETE for each in shown.study.trials) < _LEAST:
+    study = _study_of(known, config, names, of)
+    if sum(each.state is TrialState.COMPLETE for each in study.trials) < _LEAST:
         return (), ()
     drawn, failed = [], []
-    for figure, draw in _DRAWINGS:
-        if figure is OPTIMIZATION and len(config.scores) == 1:
-            continue  # The caller's own one has references.
+    for figure, draw in _drawings(study, config).items():
         try:
             with _optunas_style() as pyplot:
-                axes = draw(shown)
+                axes = draw(study, target_name=of.title)
                 whole = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
                 _thin_ticks(whole)
                 # Without the version of the software, so that the same figure is the same file.
@@ -111,27 +100,38 @@ def draw_figures(
     return tuple(drawn), tuple(failed)
 
 
-def _shown(
+def _drawings(study: optuna.Study, config: SearchConfig) -> dict[StudyFigure, Callable[..., Any]]:
+    """What draws each figure."""
+    plots = optuna.visualization.matplotlib
+    complete = [each.params for each in study.trials if each.state is TrialState.COMPLETE]
+    common = [name for name in complete[0] if all(name in params for params in complete)]
+    drawings: dict[StudyFigure, Callable[..., Any]] = {
+        IMPORTANCES: plots.plot_param_importances,
+        OPTIMIZATION: plots.plot_optimization_history,
+        COORDINATES: partial(plots.plot_parallel_coordinate, params=common),
+        SLICE: plots.plot_slice,
+    }
+    if len(config.scores) == 1:
+        del drawings[OPTIMIZATION]  # The caller's own one has references.
+    return drawings
+
+
+def _study_of(
     known: Sequence[FinishedTrial], config: SearchConfig, names: Mapping[str, str], of: Drawn
-) -> _Shown:
+) -> optuna.Study:
+    """A study in memory of that score alone, whose parameters have short names."""
     study = optuna.create_study(direction=config.scores[of.score])
     for each in known:
-        value = of.factor * each.result.scores[of.score] if _is_complete(each) else None
+        is_complete = each.result.state is TrialState.COMPLETE
         study.add_trial(
             create_trial(
-                state=each.frozen.state,
-                value=value,
+                state=each.result.state,
+                value=of.factor * each.result.scores[of.score] if is_complete else None,
                 params={names[name]: value for name, value in each.frozen.params.items()},
                 distributions={names[n]: each for n, each in each.frozen.distributions.items()},
             )
         )
-    complete = [each.frozen.params for each in known if _is_complete(each)]
-    common = [own for name, own in names.items() if all(name in params for params in complete)]
-    return _Shown(study, of.title, common)
-
-
-def _is_complete(trial: FinishedTrial) -> bool:
-    return trial.result.state is TrialState.COMPLETE
+    return study
 
 
 def _thin_ticks(figure: Any) -> None:
@@ -160,33 +160,3 @@ def _optunas_style() -> Iterator[Any]:
             yield pyplot
         finally:
             pyplot.switch_backend(before)
-
-
-def _importances(shown: _Shown) -> Any:
-    return optuna.visualization.matplotlib.plot_param_importances(
-        shown.study, target_name=shown.title
-    )
-
-
-def _history(shown: _Shown) -> Any:
-    return optuna.visualization.matplotlib.plot_optimization_history(
-        shown.study, target_name=shown.title
-    )
-
-
-def _coordinates(shown: _Shown) -> Any:
-    return optuna.visualization.matplotlib.plot_parallel_coordinate(
-        shown.study, params=shown.common, target_name=shown.title
-    )
-
-
-def _slice(shown: _Shown) -> Any:
-    return optuna.visualization.matplotlib.plot_slice(shown.study, target_name=shown.title)
-
-
-_DRAWINGS = (
-    (IMPORTANCES, _importances),
-    (OPTIMIZATION, _history),
-    (COORDINATES, _coordinates),
-    (SLICE, _slice),
-)

@@ -35,14 +35,14 @@ def extend_front(
     """The front when ``trial`` is finished, after all of ``front``."""
     if not is_eligible(trial):
         return front
-    own, before = _signed(config, trial), [_signed(config, each) for each in front]
+    own = config.signed(trial.result.scores)
+    before = [config.signed(each.result.scores) for each in front]
     if any(dominates(each, own) or (each == own and len(own) == 1) for each in before):
         return front
     kept = [each for each, values in zip(front, before, strict=True) if not dominates(own, values)]
     return [*kept, trial]
 
 
-def _signed(config: SearchConfig, trial: FinishedTrial) -> list[float]:
-    """The scores, signed so that higher is better."""
-    pairs = zip(trial.frozen.values, config.scores.values(), strict=True)
-    return [value if direction == "maximize" else -value for value, direction in pairs]
+def best_first(config: SearchConfig, trials: Iterable[FinishedTrial]) -> list[FinishedTrial]:
+    """Complete trials, the best by the first score first."""
+    return sorted(trials, key=lambda each: config.signed(each.result.scores)[0], reverse=True)

@@ -34,7 +34,6 @@ class Proposer:
         self._asked: dict[int, int] = {}
         """The ids of trials that are proposed, by number, until they are finished."""
         self._finished = 0
-        self._points = {_point(each) for each in spec.foreign}
         self._grid = _grid(spec) if isinstance(spec.config.sampler, Grid) else ()
 
     def propose(self, known: Sequence[FinishedTrial], numbers: Sequence[int]) -> list[FrozenTrial]:
@@ -56,7 +55,6 @@ class Proposer:
             overrides = draw(config.parameters, trial)
             self._asked[number] = trial._trial_id
             frozen = self._storage.get_trial(trial._trial_id)
-            self._points.add(_point(frozen))
             proposals.append(
                 create_trial(
                     state=TrialState.RUNNING,
@@ -71,7 +69,6 @@ class Proposer:
     def _add(self, trial: FinishedTrial) -> None:
         """Adds what came of a trial; only one that another process has proposed is copied."""
         asked, frozen = self._asked.pop(trial.number, None), trial.frozen
-        self._points.add(_point(frozen))
         if asked is None:
             self._study.add_trial(frozen)
             return
@@ -104,12 +101,10 @@ class Proposer:
         if isinstance(self._spec.config.sampler, Grid):
             return number >= len(self._grid)
         if isinstance(self._spec.config.sampler, BruteForce):
-            return len(self._points) >= count_points(self._spec.config.parameters)
+            trials = self._study.get_trials(deepcopy=False)
+            taken = {tuple(sorted(each.params.items())) for each in trials}
+            return len(taken) >= count_points(self._spec.config.parameters)
         return False
-
-
-def _point(trial: FrozenTrial) -> tuple[Any, ...]:
-    return tuple(sorted(trial.params.items()))
 
 
 def _grid(spec: StudySpec) -> Sequence[Mapping[str, Any]]:

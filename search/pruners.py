@@ -91,13 +91,14 @@ class Pruning:
     def _dominated(self, rule: Dominated, epoch: int, scores: Mapping[str, float]) -> str | None:
         if epoch <= rule.warmup_epochs:
             return None
-        own = self._toward({**self.costs, **scores})
+        signed = self.spec.config.signed
+        own = signed({**self.costs, **scores})
         better = [
             each.number
             for each in self.known
             if each.result.state is TrialState.COMPLETE
             and epoch in each.result.curve
-            and dominates(self._toward({**each.result.scores, **each.result.curve[epoch]}), own)
+            and dominates(signed({**each.result.scores, **each.result.curve[epoch]}), own)
         ]
         if len(better) < rule.by:
             return None
@@ -105,10 +106,3 @@ class Pruning:
         return (
             f"dominated after epoch {epoch} by {len(better)} finished trials ({shown} among them)"
         )
-
-    def _toward(self, scores: Mapping[str, float]) -> list[float]:
-        """The scores that are optimized, signed so that higher is better."""
-        return [
-            scores[name] if direction == "maximize" else -scores[name]
-            for name, direction in self.spec.config.scores.items()
-        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,10 +14,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.config import SearchConfig
+from search.config import SearchConfig, constraints
 from search.errors import StudyError, StudyExists
 from search.space import draw, find
-from search.trials import OVERRIDES, RESULT, FinishedTrial, Result, StudySpec, constraints, finish
+from search.trials import OVERRIDES, RESULT, FinishedTrial, Result, StudySpec, finish
 
 IDENTITY = "stillhouse.identity"
 """What a study asks, beside it in its storage."""
@@ -142,13 +142,10 @@ class StoredStudy:
         stored = asdict(result)
         del stored["state"]
         live.set_user_attr(RESULT, stored)
-        for name, excess in constraints(self.config, result.scores).items():
+        for name, excess in constraints(self.config.limits, result.scores).items():
             if name not in live.constraints:
                 live.set_constraint(name, excess)
-        values = None
-        if result.state is TrialState.COMPLETE:
-            values = [result.scores[name] for name in self.config.scores]
-        self.study.tell(number, values, state=result.state)
+        self.study.tell(number, result.values(self.config), state=result.state)
 
     def _live(self, number: int) -> optuna.Trial:
         return optuna.Trial(self.study, self._ids[number])
@@ -251,17 +248,17 @@ def foreign_trials(stored: StoredStudy, name: str, spec: StudySpec) -> tuple[Fro
     """
     study = optuna.load_study(study_name=name, storage=stored.study._storage)
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    numbers = stored.keep("foreign", [trial.number for trial in trials])
-    return tuple(_translated([each for each in trials if each.number in numbers], spec))
+    numbers = set(stored.keep("foreign", [trial.number for trial in trials]))
+    return tuple(_translated((each for each in trials if each.number in numbers), spec))
 
 
-def _translated(trials: Sequence[FrozenTrial], spec: StudySpec) -> Iterator[FrozenTrial]:
+def _translated(trials: Iterable[FrozenTrial], spec: StudySpec) -> Iterator[FrozenTrial]:
     space, scores = spec.config.parameters, spec.config.scores
     for trial in trials:
         stored, values = trial.user_attrs.get(RESULT), trial.user_attrs.get(OVERRIDES, {})
-        if trial.state is not TrialState.COMPLETE or stored is None:
+        if stored is None or not scores.keys() <= stored["scores"].keys():
             continue
-        if not scores.keys() <= stored["scores"].keys() or not space.keys() <= values.keys():
+        if not space.keys() <= values.keys():
             continue
         params, missing = find(space, values)
         if missing:
@@ -272,5 +269,5 @@ def _translated(trials: Sequence[FrozenTrial], spec: StudySpec) -> Iterator[Froz
             values=[stored["scores"][name] for name in scores],
             params=params,
             distributions=fixed.distributions,
-            constraints=constraints(spec.config, stored["scores"]) or None,
+            constraints=constraints(spec.config.limits, stored["scores"]) or None,
         )

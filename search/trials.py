@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.config import SearchConfig
+from search.config import SearchConfig, constraints
 
 Curve = Mapping[int, Mapping[str, float]]
 """Scores after each step of a trial, the first one 1: after an epoch; or of a seed alone, where a
@@ -31,6 +31,12 @@ class Result:
     reason: str | None = None
     rungs: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    def values(self, config: SearchConfig) -> list[float] | None:
+        """What is optimized, as Optuna takes it; none of a trial that is not complete."""
+        if self.state is not TrialState.COMPLETE:
+            return None
+        return [self.scores[name] for name in config.scores]
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,10 @@ def finish(
     config: SearchConfig, number: int, proposal: FrozenTrial, result: Result
 ) -> FinishedTrial:
     """A proposal with what came of it, as samplers and pruners take it."""
-    values = None
-    if result.state is TrialState.COMPLETE:
-        values = [result.scores[name] for name in config.scores]
-    limits = constraints(config, result.scores)
-    single = next(iter(config.scores)) if len(config.scores) == 1 else None
+    single = config.single_score
     frozen = create_trial(
         state=result.state,
-        values=values,
+        values=result.values(config),
         params=proposal.params,
         distributions=proposal.distributions,
         # Not what a storage has beside it: a study in memory copies all of it.
@@ -83,7 +85,7 @@ def finish(
             for step, scores in result.curve.items()
             if single is not None and single in scores
         },
-        constraints=limits or None,
+        constraints=constraints(config.limits, result.scores) or None,
     )
     return FinishedTrial(number, frozen, result)
 
@@ -97,12 +99,3 @@ def mean_scores(seeds: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def _without_constraints(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a trial that comes from a storage; the constraints follow from its scores."""
     return {k: value for k, value in attributes.items() if not k.startswith("constraints:")}
-
-
-def constraints(config: SearchConfig, scores: Mapping[str, float]) -> dict[str, float]:
-    """By how much each limit is broken; up to 0 it is kept."""
-    return {
-        name: (limit - scores[name]) if name == "accuracy" else (scores[name] - limit)
-        for name, limit in config.limits.items()
-        if name in scores
-    }
