@@ -30,7 +30,7 @@ from orchestrator.studies.report_study import StudyReporting
 from orchestrator.studies.run_study import StageRecorder
 from orchestrator.studies.study import Study, StudyWatchers
 from orchestrator.studies.study_progress import StudyProgress
-from search.explore import Observer, Overrides, explore
+from search.explore import Observer, Overrides, StudyWatcher, explore
 from search.study import open_storage, open_study
 from search.trials import FinishedTrial, StudySpec
 
@@ -56,7 +56,7 @@ class Stub(TrialObjective):
         return {"accuracy": 1.0 - (weight - 0.7) ** 2, "nll": 0.1 + weight}
 
 
-class Meter:
+class Meter(StudyWatcher):
     """Notes when each trial is finished, and the memory of this process then."""
 
     def __init__(self) -> None:
@@ -64,12 +64,6 @@ class Meter:
         self.computed: list[float] = []
         self.bytes: list[int] = []
         self._last = time.perf_counter(), time.process_time()
-
-    def on_begin(self, number: int, steps: int) -> None:
-        """Notes nothing."""
-
-    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
-        """Notes nothing."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Notes the seconds since the last trial."""

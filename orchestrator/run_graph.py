@@ -13,11 +13,12 @@ from rich.console import Console
 
 from orchestrator.complete_run import record_complete
 from orchestrator.deep_check.deep_check import checked_plan
-from orchestrator.execution.graph_run import GraphResult, Watcher, Watchers
+from orchestrator.execution.graph_run import GraphResult, Watchers
 from orchestrator.execution.prewarm import prewarm
 from orchestrator.execution.progress import ProgressBars
 from orchestrator.execution.session import Session
 from orchestrator.execution.stage_teacher import StageTeacher
+from orchestrator.execution.stage_works import Watcher
 from orchestrator.home.run_status import record_running
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, TeacherRef

@@ -66,7 +66,7 @@ class Objective(Protocol):
         """Ends what is evaluated now, which raises ``KeyboardInterrupt`` there."""
 
 
-class Watcher:
+class StudyWatcher:
     """Receives what happens in a study, ``on_begin`` and ``on_step`` from several threads; what it
     does not override, it ignores."""
 
@@ -81,7 +81,7 @@ class Watcher:
 
 
 def explore(
-    spec: StudySpec, stored: StoredStudy, objective: Objective, watcher: Watcher
+    spec: StudySpec, stored: StoredStudy, objective: Objective, watcher: StudyWatcher
 ) -> list[FinishedTrial]:
     """Runs what is left of a study; gives all its trials.
 
@@ -114,7 +114,7 @@ class _Batch:
     spec: StudySpec
     stored: StoredStudy
     objective: Objective
-    watcher: Watcher
+    watcher: StudyWatcher
     earlier: list[FinishedTrial]
 
     def run(self, proposals: Mapping[int, FrozenTrial]) -> Iterator[tuple[int, Result]]:

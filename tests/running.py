@@ -23,7 +23,7 @@ from click.testing import CliRunner
 import stillhouse
 from orchestrator.cli import main
 from orchestrator.execution.session import Session
-from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stage_works import StageResult, Watcher
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage
@@ -48,7 +48,7 @@ EACH_STEP = "tracking.every=1"
 
 
 @dataclass
-class RecordingWatcher:
+class RecordingWatcher(Watcher):
     """Records (what happened, stage's title, detail)."""
 
     events: list[tuple[str, str, Any]] = field(default_factory=list)

@@ -20,7 +20,7 @@ from benchmarks.ensemble_comparison.regimes import Regime
 from cluster.config import ClusterConfig
 from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.execution.signals import interruptible
-from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stage_works import StageResult, Watcher
 from orchestrator.home.run_status import record_running
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Decision, Graph
@@ -54,7 +54,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class ProgressMessages:
+class ProgressMessages(Watcher):
     """Logs what matters about stages: waiting, teachers, warnings."""
 
     log: Callable[[str], None]

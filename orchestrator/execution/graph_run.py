@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cluster.errors import RoleLost, RoleSilent
 from orchestrator.execution.failure_policy import MOST_FAILURES
 from orchestrator.execution.side_by_side import for_each
 from orchestrator.execution.stage_runner import StageRunner
-from orchestrator.execution.stage_works import StageResult, StageWatcher, StageWork
+from orchestrator.execution.stage_works import StageResult, StageWork, Watcher
 from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import DECISION
 from orchestrator.planning.graph import Choice, Decision, Graph, Node
@@ -34,15 +34,8 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_STOP = 30.0
 
 
-class Watcher(StageWatcher, Protocol):
-    """Receives what happens to the nodes of a graph, from several threads."""
-
-    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
-        """A choice is decided; ``graph`` has grown by it."""
-
-
 @dataclass(frozen=True)
-class Watchers:
+class Watchers(Watcher):
     """Several watchers as one, all called with everything; ``on_error`` with what they raise,
     ``on_growth`` with what a graph has grown to."""
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from orchestrator.execution.progress_graph import graph_rows, graph_table, plan_sentence
-from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stage_works import StageResult, Watcher
 from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage
 from students.events import Advanced, Committed, EpochReport, Event, Resumed, Warned
@@ -28,7 +28,7 @@ _LINES_LEFT = 4
 """Lines of a terminal that are not filled with the graph."""
 
 
-class ProgressBars:
+class ProgressBars(Watcher):
     """Shows how far stages are; without a terminal, one line at the start and end of each."""
 
     def __init__(self, console: Console) -> None:

@@ -35,8 +35,8 @@ from students.transfer_sets.config import TransferSetConfig
 from students.transfer_sets.planned_data import PlannedData
 
 if TYPE_CHECKING:
-    from orchestrator.execution.graph_run import GraphResult, Watcher
-    from orchestrator.execution.stage_works import StageWorks
+    from orchestrator.execution.graph_run import GraphResult
+    from orchestrator.execution.stage_works import StageWorks, Watcher
     from orchestrator.execution.teacher_pool import TeacherPool
     from students.transfer_sets.transfer_set import TransferSet
 
@@ -171,13 +171,14 @@ class Session:
         Raises:
             SessionError: the session is closed.
         """
-        from orchestrator.execution.graph_run import GraphRun, Watchers
+        from orchestrator.execution.graph_run import GraphRun
+        from orchestrator.execution.stage_works import Watcher
 
         future = GraphFuture()
 
         def work() -> None:
             try:
-                result = GraphRun(self, graph, watcher or Watchers(()), future.cancelled).run()
+                result = GraphRun(self, graph, watcher or Watcher(), future.cancelled).run()
             except BaseException as error:  # noqa: BLE001 - its future raises it.
                 future._future.set_exception(error)
             else:

@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from orchestrator.execution.stage_attempts import StageAttempts
+from orchestrator.planning.graph import Choice, Decision, Graph
 from orchestrator.planning.stage import Stage
 from students.errors import CheckpointError
 from students.events import Committed, Event, Resumed
@@ -45,8 +46,9 @@ class StageResult:
     seconds: float
 
 
-class StageWatcher(Protocol):
-    """Receives what happens to stages, from several threads."""
+class Watcher:
+    """Receives what happens to the nodes of a graph, from several threads; what it does not
+    override, it ignores."""
 
     def on_wait(self, stage: Stage) -> None:
         """The stage is under way elsewhere: in another process or session, or with other extra
@@ -64,6 +66,9 @@ class StageWatcher(Protocol):
     def on_end(self, result: StageResult) -> None:
         """The stage's outcome is stored."""
 
+    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
+        """A choice is decided; ``graph`` has grown by it."""
+
 
 @dataclass
 class StageWork:
@@ -71,14 +76,14 @@ class StageWork:
     may differ."""
 
     stage: Stage
-    watchers: list[tuple[Stage, StageWatcher]] = field(default_factory=list)
+    watchers: list[tuple[Stage, Watcher]] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     future: Future[StageResult] = field(default_factory=Future)
     begun: int = 0
     resumed: Resumed | None = None
     step: int = 0
 
-    def watch(self, stage: Stage, watcher: StageWatcher) -> None:
+    def watch(self, stage: Stage, watcher: Watcher) -> None:
         """Adds a watcher, and calls it with what it has missed."""
         if self.begun:
             watcher.on_begin(stage, self.begun)
@@ -117,7 +122,7 @@ class StageWork:
         """An attempt has failed."""
         self._tell(lambda stage, watcher: watcher.on_failure(stage, sentence))
 
-    def _tell(self, what: Callable[[Stage, StageWatcher], None]) -> None:
+    def _tell(self, what: Callable[[Stage, Watcher], None]) -> None:
         for stage, watcher in tuple(self.watchers):
             what(stage, watcher)
 
@@ -132,7 +137,7 @@ class StageWorks:
         self._changed = threading.Condition()
         self._slots = self._free = slots
 
-    def join(self, stage: Stage, watcher: StageWatcher) -> StageWork:
+    def join(self, stage: Stage, watcher: Watcher) -> StageWork:
         """The work on ``stage``, which is begun if it is not under way with all its extra outputs;
         of two works on one stage the second waits for the first."""
         with self._lock:
@@ -157,7 +162,7 @@ class StageWorks:
                 work.watch(stage, watcher)
             return work
 
-    def leave(self, work: StageWork, watcher: StageWatcher) -> None:
+    def leave(self, work: StageWork, watcher: Watcher) -> None:
         """Lets go of ``work``, which stops if no other graph wants it."""
         with self._lock:
             work.watchers = [each for each in work.watchers if each[1] is not watcher]

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
 
-from orchestrator.execution.stage_works import StageResult
-from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.execution.stage_works import StageResult, Watcher
 from orchestrator.planning.stage import Stage
 from orchestrator.profiling.bench import Bench
 from students.events import Advanced, Committed, EpochReport, Event, Resumed
@@ -47,7 +46,7 @@ class _TimeIsUp(BaseException):
 
 
 @dataclass
-class _Stopwatch:
+class _Stopwatch(Watcher):
     """A watcher that stops the stage after ``seconds`` of steps, or after ``most_steps``."""
 
     seconds: float
@@ -57,9 +56,6 @@ class _Stopwatch:
     first_step: float = 0.0
     steps_per_epoch: int = 1
     total_seconds: float | None = None
-
-    def on_wait(self, stage: Stage) -> None:
-        """Nothing else works in a scratch home."""
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         self.attempt, self.started = attempt, time.monotonic()
@@ -74,15 +70,9 @@ class _Stopwatch:
                 if enough or (step >= FEWEST_STEPS and now - self.first_step >= self.seconds):
                     raise _TimeIsUp
 
-    def on_failure(self, stage: Stage, sentence: str) -> None:
-        """The next attempt is timed."""
-
     def on_end(self, result: StageResult) -> None:
         if result.ran:
             self.total_seconds = result.seconds
-
-    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
-        """What was chosen is timed by itself."""
 
 
 def time_stage(

@@ -15,10 +15,10 @@ from orchestrator.deep_check.untrained_student import untrained_student
 from orchestrator.errors import RecipeProblems, SessionError
 from orchestrator.execution.graph_run import GraphResult
 from orchestrator.execution.session import GraphFuture, Session
-from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stage_works import StageResult, Watcher
 from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import Store
-from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, StageRole
 from orchestrator.planning.trials import steps_of, trial_recipe
 from orchestrator.recipe.loading import LoadedRecipe
@@ -185,7 +185,7 @@ def student_of(done: GraphResult, repeat: int = 0) -> StageResult:
     return found
 
 
-class StudentWatcher:
+class StudentWatcher(Watcher):
     """Passes on that stages begin and what they give; to ``observe``, if it is given, the epochs of
     the student, in order, whether they are trained now or were before."""
 
@@ -204,18 +204,9 @@ class StudentWatcher:
         self._next = 1
         self._read: Segments = ()
 
-    def on_wait(self, stage: Stage) -> None:
-        """Passes nothing on: the stage is under way elsewhere."""
-
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Passes it on."""
         self._on_stage(stage)
-
-    def on_failure(self, stage: Stage, sentence: str) -> None:
-        """Passes nothing on: the session tries again."""
-
-    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
-        """Passes nothing on."""
 
     def on_event(self, stage: Stage, event: Event) -> None:
         """Passes on the figures of an epoch; after a commit, those of earlier attempts too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,13 +23,14 @@ from orchestrator.studies.references import References
 from orchestrator.studies.study import Study
 from orchestrator.studies.trial_records import TrialRecords
 from search.errors import StudyError
+from search.explore import StudyWatcher
 from search.front import extend_front, front_of
 from search.trials import FinishedTrial
 
 _SECONDS_BETWEEN_WRITES = 5.0
 
 
-class StudyReporting:
+class StudyReporting(StudyWatcher):
     """Writes the report of ``study``, which ``began`` on the monotonic clock.
 
     While it runs the report says ``interrupted``, so that a study which is killed is listed too.
@@ -49,12 +50,6 @@ class StudyReporting:
         """Writes the trials that were finished before."""
         known = self._study.stored.known()
         self._write(known, front_of(self._study.spec.config, known), "interrupted")
-
-    def on_begin(self, number: int, steps: int) -> None:
-        """Writes nothing."""
-
-    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
-        """Writes nothing."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Writes the trials that are finished, unless it was done moments ago."""

@@ -42,8 +42,8 @@ from orchestrator.tracking.run_tracking import SECONDS_TO_SEND, SECONDS_TO_SEND_
 from orchestrator.tracking.study_tracking import StudyTracking
 from orchestrator.tracking.tracker import Status, flatten
 from search.config import Nsga2
-from search.explore import explore
-from search.front import front_of
+from search.explore import StudyWatcher, explore
+from search.front import best_first, front_of
 from search.samplers import default_population
 from search.study import close_storage, foreign_trials, open_storage, open_study
 from search.trials import FinishedTrial, StudySpec
@@ -134,17 +134,11 @@ def _tracking(
 
 
 @dataclass
-class StageRecorder:
+class StageRecorder(StudyWatcher):
     """Keeps the ``stages`` that a study's trials use while it runs."""
 
     records: TrialRecords
     stages: set[str]
-
-    def on_begin(self, number: int, steps: int) -> None:
-        """Records nothing."""
-
-    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
-        """Records nothing."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Keeps the trial's stages."""
@@ -207,10 +201,9 @@ def _train_winners(
     study: Study, known: Sequence[FinishedTrial], progress: StudyProgress, tracking: StudyTracking
 ) -> tuple[tuple[Winner, ...], set[str]]:
     """The winners, the best by the first score first, and the digests of their stages."""
-    front = front_of(study.spec.config, known)
-    name, direction = next(iter(study.spec.config.scores.items()))
-    front.sort(key=lambda trial: trial.result.scores[name], reverse=direction == "maximize")
-    training = WinnerTraining(study.objective, study.spec.config.repeats, study.folder)
+    config = study.spec.config
+    front = best_first(config, front_of(config, known))
+    training = WinnerTraining(study.objective, config.repeats, study.folder)
     winners, stages = list[Winner](), set[str]()
     for winner, done in training.winners(front, progress.on_seed, progress.on_winner):
         if not winners:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.planning.trials import Space
 from orchestrator.studies.objective import TrialObjective
-from search.explore import Watcher
+from search.explore import StudyWatcher
 from search.study import StoredStudy
 from search.trials import FinishedTrial, StudySpec
 
@@ -25,10 +25,10 @@ class Study:
 
 
 @dataclass(frozen=True)
-class StudyWatchers:
+class StudyWatchers(StudyWatcher):
     """Several watchers as one, all called with everything."""
 
-    each: tuple[Watcher, ...]
+    each: tuple[StudyWatcher, ...]
 
     def on_begin(self, number: int, steps: int) -> None:  # noqa: D102
         for watcher in self.each:

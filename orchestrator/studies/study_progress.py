@@ -28,14 +28,15 @@ from orchestrator.report.study_values import (
     score_text,
     short_names,
 )
-from search.front import extend_front, is_eligible
+from search.explore import StudyWatcher
+from search.front import best_first, extend_front, is_eligible
 from search.trials import FinishedTrial, StudySpec
 
 _ROWS = 10
 """Finished trials that are shown at most."""
 
 
-class StudyProgress:
+class StudyProgress(StudyWatcher):
     """A live table on a terminal; elsewhere a line for each trial that is finished."""
 
     def __init__(self, console: Console, spec: StudySpec) -> None:
@@ -136,13 +137,8 @@ class StudyProgress:
         """The best trials by one score that keep all limits, or the front of several; the best by
         the first score come first."""
         scores = self._spec.config.scores
-        name, direction = next(iter(scores.items()))
-        eligible = [each for each in finished if is_eligible(each)]
-        best = sorted(
-            front if len(scores) > 1 else eligible,
-            key=lambda each: each.result.scores[name],
-            reverse=direction == "maximize",
-        )
+        shown = front if len(scores) > 1 else filter(is_eligible, finished)
+        best = best_first(self._spec.config, shown)
         if not best:
             return ""
         short = short_names(each for trial in finished for each in trial.frozen.params)
@@ -152,9 +148,9 @@ class StudyProgress:
             table.add_column(SCORE_NAMES[score], justify="right", no_wrap=True)
         table.add_column("drawn", overflow="ellipsis", no_wrap=True)
         for trial in best[:_ROWS]:
-            shown = [format_score(each, trial.result.scores[each]) for each in scores]
+            values = [format_score(each, trial.result.scores[each]) for each in scores]
             drawn = drawn_text(trial.frozen.params, short)
-            table.add_row(str(trial.number), *shown, Text(drawn))
+            table.add_row(str(trial.number), *values, Text(drawn))
         return table
 
 

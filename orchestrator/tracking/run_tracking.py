@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from orchestrator.execution.finished_network import finished_network
-from orchestrator.execution.stage_works import StageResult
+from orchestrator.execution.stage_works import StageResult, Watcher
 from orchestrator.home.store import Store
 from orchestrator.planning.fingerprint import STAGE_FORMAT
-from orchestrator.planning.graph import Choice, Decision, Graph
+from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage
 from orchestrator.results.run_report import RunReport
 from orchestrator.tracking.desired import StageProgress
@@ -29,7 +29,7 @@ SECONDS_TO_SEND = 60.0
 SECONDS_TO_SEND_WHEN_BROKEN_OFF = 3.0
 
 
-class RunTracking:
+class RunTracking(Watcher):
     """Watches a run for the tracker. Nothing here waits, except ``close``."""
 
     def __init__(
@@ -50,9 +50,6 @@ class RunTracking:
         every = graph.tracking.every
         self._writer = TrackingWriter(lambda: MlflowTracker(location), run, every, say=say)
 
-    def on_wait(self, stage: Stage) -> None:
-        """Reports nothing: the run that works on the stage does."""
-
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Reports that the stage is under way, once something else is sent."""
         self._report(stage, (), "RUNNING")
@@ -67,12 +64,6 @@ class RunTracking:
         """Reports the whole of the stage's history."""
         for outcome in result.outcomes.values():
             self._report(result.stage, outcome.segments, "FINISHED")
-
-    def on_failure(self, stage: Stage, sentence: str) -> None:
-        """Reports nothing: the run's report has all such sentences."""
-
-    def on_choice(self, choice: Choice, decision: Decision, graph: Graph) -> None:
-        """Reports nothing: the stages that follow are reported."""
 
     def add_report(self, report: RunReport, files: Sequence[Path]) -> None:
         """Stores the run's last figures and the pages and pictures that show them."""

@@ -22,6 +22,7 @@ from orchestrator.tracking.tracker import (
     score_metrics,
 )
 from orchestrator.tracking.writer import TrackingWriter
+from search.explore import StudyWatcher
 from search.trials import FinishedTrial
 from students.durable_files import file_sha256
 from students.json_records import read_json, write_json
@@ -32,8 +33,9 @@ _RECORD = "tracked.json"
 _SECONDS = "seconds"
 
 
-class StudyTracking:
-    """Watches a study for the tracker. Nothing here waits, except ``close``.
+class StudyTracking(StudyWatcher):
+    """Watches a study for the tracker, to which no step is sent: the study's storage has each.
+    Nothing here waits, except ``close``.
 
     ``name`` and ``identity`` (a digest of what is asked) are the study's, ``graph`` is that of its
     recipe's own values, ``recipe`` its plain values, ``folder`` where its report is. ``stages``
@@ -65,9 +67,6 @@ class StudyTracking:
     def on_begin(self, number: int, steps: int) -> None:
         """Connects, which takes seconds: there will be something to report."""
         self._writer.start()
-
-    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
-        """Reports nothing: the study's storage has each step."""
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Reports a trial: what was drawn, its scores, its state, its stages by digest."""

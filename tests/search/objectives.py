@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config import SearchConfig
-from search.explore import Observer, TrialCheck, explore
+from search.explore import Observer, StudyWatcher, TrialCheck, explore
 from search.study import open_storage, open_study
 from search.trials import FinishedTrial, StudySpec, mean_scores
 
@@ -75,28 +75,12 @@ class OnSeeds(Quadratic):
         return {"accuracy": 1.0 - (x - 0.3) ** 2 + 0.2 * math.sin(37 * x + 9 * seed), "nll": 1.0}
 
 
-@dataclass
-class Recorder:
-    """Watches a study."""
-
-    finished: list[FinishedTrial] = field(default_factory=list)
-
-    def on_begin(self, number: int, steps: int) -> None:
-        pass
-
-    def on_step(self, number: int, step: int, scores: Mapping[str, float]) -> None:
-        pass
-
-    def on_finish(self, trial: FinishedTrial) -> None:
-        self.finished.append(trial)
-
-
 def run(file: Path, section: SearchConfig, objective: Any, **asked: Any) -> list[FinishedTrial]:
     """Runs what is left of the study in ``file``."""
     storage = open_storage(f"sqlite:///{file}")
     stored = open_study(storage, "study", section, {"space": section.space}, new=False)
     whole = StudySpec("study", section, 7, EPOCHS, **asked)
-    return explore(whole, stored, objective, Recorder())
+    return explore(whole, stored, objective, StudyWatcher())
 
 
 def history(trials: list[FinishedTrial]) -> list[Any]:
