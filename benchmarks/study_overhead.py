@@ -22,9 +22,8 @@ import psutil
 from rich.console import Console
 
 import stillhouse
-from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.planning.graph import Graph
-from orchestrator.planning.trials import numbers_for_auto, read_space, trial_recipe
+from orchestrator.planning.trials import read_search
 from orchestrator.studies.objective import TrialObjective
 from orchestrator.studies.report_study import StudyReporting
 from orchestrator.studies.run_study import StageRecorder
@@ -92,17 +91,13 @@ def _measure(sampler: str, trials: int, parallel: int) -> Meter:
         f"space: {SPACE}}}"
     )
     loaded = stillhouse.load_recipe(RECIPE, ["cluster.mode=in_process", f"search={search}"])
-    space, meter = read_space(loaded), Meter()
+    asked, meter = read_search(loaded), Meter()
     with tempfile.TemporaryDirectory() as home, stillhouse.Session(home) as session:
-        session.store.prepare()
-        graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
-        session.keep(data)
-        numbers = numbers_for_auto(graph, session.cores, parallel)
-        objective = Stub(loaded, space.config, session, data, numbers, latency=False)
+        objective, _ = Stub.prepare(loaded, asked.config, session)
         storage = open_storage(f"sqlite:///{home}/study.db")
-        stored = open_study(storage, space.name, space.config, {}, new=False)
-        spec = StudySpec(stored.name, space.config, space.seed, space.steps, own=space.own)
-        study = Study(space, spec, stored, Path(home), objective)
+        stored = open_study(storage, asked.name, asked.config, {}, new=False)
+        spec = StudySpec(stored.name, asked.config, asked.seed, asked.steps, own=asked.own)
+        study = Study(asked, spec, stored, Path(home), objective)
         progress = StudyProgress(Console(file=io.StringIO()), spec)
         reporting = StudyReporting(study, time.monotonic())
         recorder = StageRecorder(reporting.records, set())

@@ -12,7 +12,7 @@ from benchmarks.search_assistant import DIRECT, SCHEDULES
 from benchmarks.search_samplers import RANDOM, SAMPLERS, Found
 from orchestrator.planning.planner import make_plan
 from orchestrator.planning.stage import Stage, StageRole
-from orchestrator.planning.trials import read_space
+from orchestrator.planning.trials import read_search
 from orchestrator.recipe.loading import LoadedRecipe
 from search.proposals import Proposer
 from search.trials import StudySpec
@@ -30,7 +30,7 @@ def stage(loaded: LoadedRecipe, cache: Path, name: str) -> Stage:
 
 
 def draws(loaded: LoadedRecipe) -> list[dict[str, object]]:
-    space = read_space(loaded)
+    space = read_search(loaded)
     spec = StudySpec(space.name, space.config, space.seed, 1, own=space.own)
     return [each.params for each in Proposer(spec).propose([], range(2, 4))]
 

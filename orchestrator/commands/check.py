@@ -15,7 +15,7 @@ from orchestrator.formatting import Grid, counted, print_grid
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Choice, Graph, Node
 from orchestrator.planning.planner import make_plan, stage_names
-from orchestrator.planning.trials import read_space
+from orchestrator.planning.trials import read_search
 from orchestrator.recipe.advice import notes
 from orchestrator.recipe.files import class_count, missing_files
 from orchestrator.recipe.loading import LoadedRecipe, load_recipe, printable
@@ -61,7 +61,7 @@ def command(
         loaded = load_recipe(recipe, overrides)
         classes = class_count(loaded)
         if loaded.recipe.search is not None:
-            found = read_space(loaded).notes
+            found = read_search(loaded).notes
         if deep:
             from orchestrator.deep_check.deep_check import deep_check
 

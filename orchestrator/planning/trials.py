@@ -39,12 +39,8 @@ def trial_recipe(
     return with_values(trial, more) if more else trial
 
 
-def steps_of(trial: LoadedRecipe, config: SearchConfig) -> int:
-    """How many steps a trial has: its student's epochs, or its seeds."""
-    return _most_steps(config, [trial.recipe])
-
-
-def _most_steps(config: SearchConfig, trials: Iterable[Recipe]) -> int:
+def most_steps(config: SearchConfig, trials: Iterable[Recipe]) -> int:
+    """How many steps the longest of some trials has: its student's epochs, or its seeds."""
     if config.step == "seed":
         return config.seeds
     return max(each.student.train.epochs for each in trials)
@@ -85,7 +81,7 @@ def numbers_for_auto(graph: Graph, cores: int, parallel: int) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Space:
+class RecipeSearch:
     """What a recipe's section ``search`` asks: the recipe's ``name`` and ``seed``, the most
     ``steps`` of a trial; the draws that give its ``own`` values, and the paths where nothing does;
     and the rest of the recipe as plain ``values``."""
@@ -108,11 +104,11 @@ class Space:
         )
 
 
-def read_space(loaded: LoadedRecipe) -> Space:
-    """The space of a recipe.
+def read_search(loaded: LoadedRecipe) -> RecipeSearch:
+    """What a recipe's section ``search`` asks.
 
     Raises:
-        RecipeProblems: it has none, or one whose corners the recipe's own rules refuse.
+        RecipeProblems: it has none, or the recipe's own rules refuse corners of its space.
     """
     recipe, config = loaded.recipe, loaded.recipe.search
     if config is None:
@@ -122,19 +118,19 @@ def read_space(loaded: LoadedRecipe) -> Space:
     trials, problems = _corners(loaded, config)
     if problems:
         raise RecipeProblems(problems, recipe.name)
-    steps, plain = _most_steps(config, [recipe, *trials]), printable(loaded)
+    steps, plain = most_steps(config, [recipe, *trials]), printable(loaded)
     own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
     rest = {name: section for name, section in plain.items() if name != "search"}
-    return Space(config, recipe.name, recipe.seed, steps, own, outside, rest)
+    return RecipeSearch(config, recipe.name, recipe.seed, steps, own, outside, rest)
 
 
-def refuse_more_than_all_gpus(graph: Graph, space: Space, had: int) -> None:
+def refuse_more_than_all_gpus(graph: Graph, search: RecipeSearch, had: int) -> None:
     """Checks that a machine of ``had`` GPUs, if it is enough for one trial, is so for a batch.
 
     Raises:
         RecipeProblems: they do not.
     """
-    parallel = space.config.parallel
+    parallel = search.config.parallel
     asked = (ranks_of(each) * each.resources.gpus for each in graph.stages if each.teachers)
     student = max(asked, default=0.0)
     if student <= had < student * parallel:
@@ -143,7 +139,7 @@ def refuse_more_than_all_gpus(graph: Graph, space: Space, had: int) -> None:
             f"`student.resources.gpus` asks for {student:g}, but this machine has {had}; make it "
             f"at most {int(had / student)}"
         )
-        raise RecipeProblems([Problem("search.parallel", message)], space.name)
+        raise RecipeProblems([Problem("search.parallel", message)], search.name)
 
 
 def _corners(loaded: LoadedRecipe, config: SearchConfig) -> tuple[list[Recipe], list[Problem]]:

@@ -15,7 +15,7 @@ from orchestrator.report.plots import Drawing, Picture
 from orchestrator.report.render_study import main_score, reference_score
 from orchestrator.report.study_values import SCORE_NAMES, score_title
 from orchestrator.results.run_report import ModelReport
-from orchestrator.results.study_report import StudyReport, TrialReport
+from orchestrator.results.study_report import StudyReport, Winner
 
 FRONT = Picture(
     "front.png",
@@ -52,27 +52,24 @@ def front_figure(report: StudyReport) -> Figure:
     up = main_score(report)
     across = next(name for name in report.scores if name != up)
     figure, (axes,) = panels(FRONT.title, 7.5, height=5.0)
-    front = set(report.front)
-    others = [trial for trial in report.best_first if trial.number not in front]
-    best = sorted((report.trial(n) for n in front), key=lambda trial: trial.scores[across])
-    axes.plot(
-        [trial.scores[across] for trial in best], [_shown(up, t.scores[up]) for t in best],
-        color="#EDAB85", linewidth=1.0,
-    )  # fmt: skip
-    _draw_points(axes, best, across, up, marker="*", color=LINES[0], s=110, label="front")
-    numbers: dict[tuple[float, float], list[str]] = {}
-    for trial in best:
+    places: list[tuple[float, float]] = []
+    numbers: dict[tuple[float, float], list[str]] = {}  # Of the front, by place.
+    for trial in sorted(report.best_first, key=lambda each: each.scores[across]):
         place = (trial.scores[across], _shown(up, trial.scores[up]))
-        numbers.setdefault(place, []).append(str(trial.number))
+        if trial.number in report.front:
+            numbers.setdefault(place, []).append(str(trial.number))
+        else:
+            places.append(place)
+    xs, ys = zip(*numbers, strict=True)
+    axes.plot(xs, ys, color="#EDAB85", linewidth=1.0)
+    axes.scatter(xs, ys, marker="*", color=LINES[0], s=110, label="front", zorder=3)
     for place, equal in numbers.items():  # To the left, where trials are fewer.
         axes.annotate(", ".join(equal), place, xytext=(-6, 4), textcoords="offset points",
                       ha="right", fontsize=8, color=LINES[0])  # fmt: skip
     for winner in report.winners:
-        if up in winner.repeats:
-            _draw_seeds(axes, winner.scores[across], report, winner.trial, up)
+        _draw_seeds(axes, winner.scores[across], winner, up)
     _draw_reference_points(axes, report.references, across, up)
     axes.margins(x=0.1, y=0.08)
-    places = [(trial.scores[across], _shown(up, trial.scores[up])) for trial in others]
     values = [_shown(up, trial.scores[up]) for trial in report.best_first]
     _draw_trials(axes, places, values, higher_is_better=report.scores[up] == "maximize")
     low, high = axes.dataLim.intervalx
@@ -124,8 +121,7 @@ def history_figure(report: StudyReport) -> Figure:
     for value in values[1:]:
         best.append(pick(best[-1], value))
     for winner in report.winners:
-        if name in winner.repeats:
-            _draw_seeds(axes, len(report.trials), report, winner.trial, name)
+        _draw_seeds(axes, len(report.trials), winner, name)
     for label, model in report.references.items():
         if (level := reference_score(model, name)) is not None:
             axes.axhline(
@@ -145,17 +141,10 @@ def _shown(name: str, value: float) -> float:
     return 100 * value if name == "accuracy" else value
 
 
-def _draw_points(
-    axes: Axes, trials: Sequence[TrialReport], across: str, up: str, **style: object
-) -> None:
-    if trials:
-        places = [(trial.scores[across], _shown(up, trial.scores[up])) for trial in trials]
-        axes.scatter(*zip(*places, strict=True), zorder=3, **style)  # type: ignore[arg-type]
-
-
-def _draw_seeds(axes: Axes, across: float, report: StudyReport, trial: int, name: str) -> None:
-    """A winner over its fresh seeds: mean and standard deviation."""
-    [scores] = (winner.repeats[name] for winner in report.winners if winner.trial == trial)
+def _draw_seeds(axes: Axes, across: float, winner: Winner, name: str) -> None:
+    """A winner over its fresh seeds, if it has any: mean and standard deviation."""
+    if (scores := winner.repeats.get(name)) is None:
+        return
     axes.errorbar(
         across, _shown(name, scores.mean), yerr=_shown(name, scores.sd or 0.0), color="#222222",
         marker="_", markersize=9, linewidth=1.2, capsize=3, label="winner, fresh seeds", zorder=4,

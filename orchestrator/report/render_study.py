@@ -13,7 +13,6 @@ from orchestrator.formatting import (
     print_sentences,
 )
 from orchestrator.report.study_values import (
-    LEARNED,
     SCORE_NAMES,
     drawn_text,
     format_score,
@@ -32,6 +31,7 @@ from orchestrator.results.study_report import (
     Winner,
     recipe_file,
 )
+from search.config import LEARNED
 
 _LEADERS = 10
 """Trials on a leaderboard."""

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from search.config import LEARNED
+
 _PARTS = re.compile(r"[^.\[\]]+")
 
 SCORE_NAMES = {
@@ -18,9 +20,7 @@ SCORE_NAMES = {
 }
 """What scores are called in headers and on axes."""
 
-
-LEARNED = ("accuracy", "nll")
-"""Scores that only training shows, of the validation part; the others are the architecture's."""
+_COUNTS = ("parameters", "macs", "bytes")
 
 
 def score_title(name: str) -> str:
@@ -34,7 +34,7 @@ def format_score(name: str, value: float | None) -> str:
         return "-"
     if name == "accuracy":
         return f"{100 * value:.2f}"
-    if name in ("parameters", "macs", "bytes"):
+    if name in _COUNTS:
         return f"{value:,.0f}"
     return f"{value:.4f}" if name == "nll" else f"{value:.3g}"
 
@@ -44,7 +44,7 @@ def score_text(name: str, value: float) -> str:
     number = format_score(name, value)
     if name == "accuracy":
         return f"accuracy {number} %"
-    if name in ("parameters", "macs", "bytes"):
+    if name in _COUNTS:
         return f"{number} {SCORE_NAMES[name]}"
     return f"NLL {number}" if name == "nll" else f"latency {number} ms"
 

@@ -1,7 +1,6 @@
 """A study's report: its trials, its front, its winners on fresh seeds.
 
 HOME/studies/STUDY/study.json     the report, as ``search --json`` prints it, with its checksum
-HOME/studies/STUDY/stages.json    the digests of the stages that the study keeps
 HOME/studies/STUDY/best-N.yaml    the recipe of trial N, one of the winners; best.yaml is the first
 """
 
@@ -15,10 +14,10 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from orchestrator.results.run_report import ModelReport, PartScores
+from search.config import constraints
 from students.json_records import read_json, write_json
 
 STUDY = "study.json"
-STAGES = "stages.json"
 
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 """States of a trial: trained to its end, ended before, failed."""
@@ -142,10 +141,7 @@ class StudyReport:
 
     def keeps(self, trial: TrialReport) -> bool:
         """Whether a trial keeps all limits."""
-        return all(
-            trial.scores[name] >= limit if name == "accuracy" else trial.scores[name] <= limit
-            for name, limit in self.limits.items()
-        )
+        return all(excess <= 0 for excess in constraints(self.limits, trial.scores).values())
 
 
 _REPORT = TypeAdapter(StudyReport)

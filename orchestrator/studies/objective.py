@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from cluster.errors import first_line
 from orchestrator.deep_check.deep_check import checked_plan
@@ -20,7 +20,7 @@ from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.home.store import Store
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import Stage, StageRole
-from orchestrator.planning.trials import steps_of, trial_recipe
+from orchestrator.planning.trials import most_steps, numbers_for_auto, trial_recipe
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.latency import latency_of
 from search.config import SearchConfig
@@ -44,9 +44,9 @@ _ENDS_STUDY = (OSError, CheckpointError, SessionError, StudyError)
 class TrialObjective:
     """Trains the trials of a study in one session: their graphs share stages, teachers, processes.
 
-    ``config`` is the study's section; ``numbers`` stand where the recipe says auto; ``latency``
-    says whether it is measured; ``on_stage`` are called with a trial's number and a stage of it
-    that begins; ``on_results`` with its stages that are done, when it ends.
+    ``config`` is the study's section; ``numbers`` stand where the recipe says auto; ``on_stage``
+    are called with a trial's number and a stage of it that begins; ``on_results`` with its stages
+    that are done, when it ends.
     """
 
     loaded: LoadedRecipe
@@ -54,12 +54,31 @@ class TrialObjective:
     session: Session
     data: TransferSet
     numbers: Mapping[str, Any]
-    latency: bool
     on_stage: tuple[Callable[[int, Stage], None], ...] = ()
     on_results: Callable[[int, Sequence[StageResult]], None] = lambda number, results: None
     _under_way: list[GraphFuture] = field(default_factory=list)
     _cancelled: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def prepare(
+        cls, loaded: LoadedRecipe, config: SearchConfig, session: Session
+    ) -> tuple[Self, Graph]:
+        """What trains the trials of ``loaded``; and the graph of its own values, deeply checked.
+
+        Raises:
+            RecipeProblems: everything that is wrong with these.
+        """
+        session.store.prepare()
+        graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
+        session.keep(data)
+        numbers = numbers_for_auto(graph, session.cores, config.parallel)
+        return cls(loaded, config, session, data, numbers), graph
+
+    @property
+    def measures_latency(self) -> bool:
+        """Whether a student's latency is a score or has a limit."""
+        return "latency_ms" in {*self.config.scores, *self.config.limits}
 
     def trial(self, overrides: Overrides) -> LoadedRecipe:
         """The recipe of a trial.
@@ -90,14 +109,13 @@ class TrialObjective:
         data = self.session.transfer_set(graph.data)
         network, fingerprint = untrained_student(trial, graph, data)
         found: dict[str, float] = dict(vars(costs(network, data.shape)))
-        if self.latency:
+        if self.measures_latency:
             store, quiet = self.session.store, self.session.quiet
             found["latency_ms"] = latency_of(network, fingerprint, store, data, quiet)["1"]
-        stages = {stage.title: stage.digest for stage in graph.stages}
         return TrialCheck(
             costs=found,
-            record={"stages": stages},
-            steps=steps_of(trial, self.config),
+            record={"stages": {stage.title: stage.digest for stage in graph.stages}},
+            steps=most_steps(self.config, [trial.recipe]),
             plan=replace(graph, tests=False),
         )
 
@@ -150,7 +168,7 @@ class TrialObjective:
 
     def _scores(self, student: StageResult, graph: Graph) -> Mapping[str, float]:
         """The scores of one student."""
-        [(name, _)] = student.outcomes.items()
+        [name] = student.outcomes
         predictions = StoredPredictions(self.session.store, self.session.transfer_set(graph.data))
         logits = predictions.logits(StageOutput(student.stage.digest, name), VALIDATION)
         targets = predictions.targets(VALIDATION)

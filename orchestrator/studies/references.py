@@ -11,7 +11,7 @@ from orchestrator.errors import RecipeProblems
 from orchestrator.execution.session import GraphFuture
 from orchestrator.planning.controls import UNTAUGHT
 from orchestrator.planning.graph import Graph
-from orchestrator.planning.stage import Stage, StageRole
+from orchestrator.planning.stage import StageRole
 from orchestrator.recipe.loading import with_values
 from orchestrator.report.collect_models import ModelFigures, finished_models
 from orchestrator.report.latency import latencies
@@ -31,7 +31,8 @@ class References:
 
     def models(self) -> Mapping[str, ModelReport]:
         """The models and the teachers' ensemble, by name, when they are trained."""
-        session, graph, measured = self.objective.session, self.graph, self.objective.latency
+        session, graph = self.objective.session, self.graph
+        measured = self.objective.measures_latency
         finished = tuple(finished_models(self.future.result().results))
         data = session.transfer_set(graph.data)
         latency = latencies(finished, session.store, data, session.quiet) if measured else {}
@@ -68,10 +69,6 @@ def _graph(objective: TrialObjective) -> tuple[Graph, tuple[str, ...]]:
         reasons = "; ".join(each.message.partition("; ")[0] for each in refused.problems)
         missing = (f"There is no untaught student to compare with: {reasons}.",)
     graph, _ = checked_plan(own, objective.session.store, data=objective.data)
-    return replace(graph, nodes=tuple(_references(graph)), remarks=()), missing
-
-
-def _references(graph: Graph) -> Iterator[Stage]:
-    for stage in graph.stages:
-        if stage.role in (StageRole.TEACHER, StageRole.CONTROL):
-            yield stage
+    roles = (StageRole.TEACHER, StageRole.CONTROL)
+    nodes = tuple(stage for stage in graph.stages if stage.role in roles)
+    return replace(graph, nodes=nodes, remarks=()), missing

@@ -82,23 +82,18 @@ class StudyReporting(StudyWatcher):
         with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
             self._write(self._known, self._front, outcome)
 
-    def finish(
-        self,
-        known: Sequence[FinishedTrial],
-        winners: tuple[Winner, ...],
-        references: References,
-    ) -> StudyReport:
+    def finish(self, winners: tuple[Winner, ...], references: References) -> StudyReport:
         """Writes report, page and pictures; gives the report."""
         report = self._report(
-            known,
+            self._known,
             self._front,
             "done",
             winners=winners,
-            shared=self.records.shared(trial.number for trial in known),
+            shared=self.records.shared(trial.number for trial in self._known),
             references=references.models(),
-            remarks=(*self._remarks(known), *references.missing),
+            remarks=(*self._remarks(), *references.missing),
         )
-        return write_study_page(self._study.folder, report, lambda r: self._draw(r, known))
+        return write_study_page(self._study.folder, report, self._draw)
 
     def _write(
         self, known: Sequence[FinishedTrial], front: Sequence[FinishedTrial], outcome: Outcome
@@ -115,7 +110,7 @@ class StudyReporting(StudyWatcher):
     ) -> StudyReport:
         study, config = self._study, self._study.spec.config
         return StudyReport(
-            name=study.space.name,
+            name=study.search.name,
             study=study.stored.name,
             outcome=outcome,
             seconds=time.monotonic() - self._began,
@@ -129,20 +124,20 @@ class StudyReporting(StudyWatcher):
             **more,
         )
 
-    def _remarks(self, known: Sequence[FinishedTrial]) -> Iterator[str]:
+    def _remarks(self) -> Iterator[str]:
         study, config = self._study, self._study.spec.config
-        if study.space.outside:
-            paths = listed(f"`{path}`" for path in study.space.outside)
+        if study.search.outside:
+            paths = listed(f"`{path}`" for path in study.search.outside)
             yield (
                 f"Trial 0 has not the recipe's own values: those of {paths} lie outside the space."
             )
         if config.from_ is not None:
             count = len(study.spec.foreign)
             yield f"Known from the start: {count} trials of study '{config.from_}'."
-        if len(known) < config.trials:
-            yield f"The space has no more than {len(known)} points, and all were tried."
+        if (count := len(self._known)) < config.trials:
+            yield f"The space has no more than {count} points, and all were tried."
 
-    def _draw(self, report: StudyReport, known: Sequence[FinishedTrial]) -> Pictures:
+    def _draw(self, report: StudyReport) -> Pictures:
         # Pictures take seconds to import.
         from orchestrator.report.plot_study import study_drawings
         from orchestrator.report.plots import Picture, save_pictures
@@ -153,7 +148,7 @@ class StudyReporting(StudyWatcher):
         names = short_names(name for trial in report.trials for name in trial.params)
         score = next(each for each in config.scores if each == main_score(report))
         of = Drawn(score, score_title(score), 100.0 if score == "accuracy" else 1.0)
-        figures, more = draw_figures(known, config, names, of, folder)
+        figures, more = draw_figures(self._known, config, names, of, folder)
         pictures = (Picture(each.file, each.title, each.caption) for each in figures)
         return (*own, *pictures), (*failed, *more)
 

@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.execution.session import Session
 from orchestrator.home.cleaning import delete_stages
 from orchestrator.home.process_lock import hold_lock
@@ -21,13 +19,7 @@ from orchestrator.home.study_stages import LOCK, keep_stages
 from orchestrator.planning.digest import digest_of
 from orchestrator.planning.graph import Graph
 from orchestrator.planning.stage import StageRole
-from orchestrator.planning.trials import (
-    Space,
-    numbers_for_auto,
-    read_space,
-    refuse_more_than_all_gpus,
-    trial_recipe,
-)
+from orchestrator.planning.trials import RecipeSearch, read_search, refuse_more_than_all_gpus
 from orchestrator.recipe.loading import LoadedRecipe, printable
 from orchestrator.results.study_report import StudyReport, Winner
 from orchestrator.studies.objective import TrialObjective, student_of
@@ -67,16 +59,11 @@ def run_study(
         StudyError: the study cannot be opened, or its trials fail with one cause.
         KeyboardInterrupt: it was interrupted; the same call goes on.
     """
-    began, space = time.monotonic(), read_space(loaded)
-    session.store.prepare()
-    graph, data = checked_plan(trial_recipe(loaded, {}, {}), session.store)
-    session.keep(data)
-    refuse_more_than_all_gpus(graph, space, torch.cuda.device_count())
-    numbers = numbers_for_auto(graph, session.cores, space.config.parallel)
-    latency = "latency_ms" in {*space.config.scores, *space.config.limits}
-    objective = TrialObjective(loaded, space.config, session, data, numbers, latency)
+    began, search = time.monotonic(), read_search(loaded)
+    objective, graph = TrialObjective.prepare(loaded, search.config, session)
+    refuse_more_than_all_gpus(graph, search, torch.cuda.device_count())
     with ExitStack() as stack:
-        study = stack.enter_context(_open(space, graph, objective, new=new, say=console.print))
+        study = stack.enter_context(_open(search, graph, objective, new=new, say=console.print))
         progress = stack.enter_context(StudyProgress(console, study.spec))
         reporting = StudyReporting(study, began)
         tracking = _tracking(
@@ -95,14 +82,16 @@ def run_study(
             known = explore(study.spec, study.stored, objective, watchers)
             with train_references(objective) as references:
                 winners, stages = _train_winners(study, known, progress, tracking)
-                report = reporting.finish(known, winners, references)
+                report = reporting.finish(winners, references)
         except BaseException as error:
             reporting.fail(error)
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
+        # Of trials off the front no student stays, unless something else keeps it.
         kept = stages | _digests(references.graph) | _digests(graph)
-        _delete_students_off_front(session.store.home, reporting.records, kept)
+        keep_stages(study.folder, kept)
+        delete_stages(session.store.home, reporting.records.trained(StageRole.STUDENT) - kept)
         tracking.add_report(report)
         tracking.close("FINISHED", SECONDS_TO_SEND)
     return report
@@ -120,10 +109,9 @@ def _tracking(
     say: Callable[[str], None],
     stages: Callable[[int], Mapping[str, str]],
 ) -> StudyTracking:
-    identity = {k: value for k, value in _identity(study.space, graph).items() if k != "recipe"}
     return StudyTracking(
         study.stored.name,
-        digest_of(identity),
+        digest_of(_identity(study.search, graph)),
         graph,
         printable(loaded),
         study.folder,
@@ -147,29 +135,28 @@ class StageRecorder(StudyWatcher):
         keep_stages(self.records.folder, self.stages)
 
 
-def _delete_students_off_front(home: Path, records: TrialRecords, kept: set[str]) -> None:
-    """Deletes the students of all trials but those of the front, unless something else keeps
-    them."""
-    keep_stages(records.folder, kept)
-    delete_stages(home, records.trained(StageRole.STUDENT) - kept)
-
-
 @contextmanager
 def _open(
-    space: Space, graph: Graph, objective: TrialObjective, *, new: bool, say: Callable[[str], None]
+    search: RecipeSearch,
+    graph: Graph,
+    objective: TrialObjective,
+    *,
+    new: bool,
+    say: Callable[[str], None],
 ) -> Iterator[Study]:
     """Opens the study, which no other process of this home may run meanwhile."""
-    config, home = space.config, objective.session.store.home
+    config, home = search.config, objective.session.store.home
     storage = open_storage(config.storage or f"sqlite:///{home / 'study.db'}")
-    stored = open_study(storage, space.name, config, _identity(space, graph), new=new)
+    identity = {**_identity(search, graph), "recipe": flatten(search.values)}
+    stored = open_study(storage, search.name, config, identity, new=new)
     # Another machine, which goes on with the study, may have other cores.
     objective.numbers = stored.keep("numbers", dict(objective.numbers))
     spec = StudySpec(
         name=stored.name,
         config=config,
-        seed=space.seed,
-        steps=space.steps,
-        own=None if space.outside else space.own,
+        seed=search.seed,
+        steps=search.steps,
+        own=None if search.outside else search.own,
     )
     if config.from_ is not None:
         spec = replace(spec, foreign=foreign_trials(stored, config.from_, spec))
@@ -181,20 +168,19 @@ def _open(
 
     try:
         with hold_lock(folder / LOCK, threading.Event(), on_wait):
-            yield Study(space, spec, stored, folder, objective)
+            yield Study(search, spec, stored, folder, objective)
     finally:
         close_storage(storage)
 
 
-def _identity(space: Space, graph: Graph) -> Mapping[str, Any]:
+def _identity(search: RecipeSearch, graph: Graph) -> dict[str, Any]:
     """What the history of a study follows from; how many trials there are is part of it only where
     the population follows from that."""
     named = {"space", "scores", "limits", "sampler", "pruner", "parallel", "from_"}
-    section = space.config.model_dump(mode="json", by_alias=True, include=named)
-    if isinstance(space.config.sampler, Nsga2) and space.config.sampler.population is None:
-        section["sampler"] = {**section["sampler"], "population": default_population(space.config)}
-    recipe = flatten(space.values)
-    return {**section, "seed": space.seed, "stages": graph.digest, "recipe": recipe}
+    section = search.config.model_dump(mode="json", by_alias=True, include=named)
+    if isinstance(search.config.sampler, Nsga2) and search.config.sampler.population is None:
+        section["sampler"]["population"] = default_population(search.config)
+    return {**section, "seed": search.seed, "stages": graph.digest}
 
 
 def _train_winners(

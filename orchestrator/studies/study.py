@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.planning.trials import Space
+from orchestrator.planning.trials import RecipeSearch
 from orchestrator.studies.objective import TrialObjective
 from search.explore import StudyWatcher
 from search.study import StoredStudy
@@ -17,7 +17,7 @@ from search.trials import FinishedTrial, StudySpec
 class Study:
     """What a study asks, where it is stored, its folder, what trains its trials."""
 
-    space: Space
+    search: RecipeSearch
     spec: StudySpec
     stored: StoredStudy
     folder: Path

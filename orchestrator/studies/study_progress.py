@@ -110,16 +110,19 @@ class StudyProgress(StudyWatcher):
             self.say(f"winner {number}: trained on all its seeds")
 
     def _begin(self, number: int, name: str, total: int, of: str) -> None:
-        self._tasks[number] = self._bars.add_task(name, total=total, of=of, note="starts")
+        with self._lock:
+            self._tasks[number] = self._bars.add_task(name, total=total, of=of, note="starts")
 
     def _update(self, number: int, **fields: Any) -> None:
-        # A stage that began as its trial was ended comes too late.
-        if (task := self._tasks.get(number)) is not None:
-            self._bars.update(task, **fields)
+        with self._lock:
+            # A stage that began as its trial was ended comes too late.
+            if (task := self._tasks.get(number)) is not None:
+                self._bars.update(task, **fields)
 
     def _end(self, number: int) -> None:
-        if (task := self._tasks.pop(number, None)) is not None:
-            self._bars.remove_task(task)
+        with self._lock:
+            if (task := self._tasks.pop(number, None)) is not None:
+                self._bars.remove_task(task)
 
     def _states(self) -> str:
         states = [each.result.state.name for each in self._finished]

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.execution.session import Session
 from orchestrator.execution.stage_works import StageResult
 from orchestrator.planning.stage import Stage
-from orchestrator.planning.trials import numbers_for_auto, read_space, trial_recipe
+from orchestrator.planning.trials import read_search
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.studies.objective import TrialObjective
 from search.errors import TrialPruned
@@ -73,13 +72,9 @@ def trials(folder: Path) -> Iterator[Trials]:
     assistant = {"model": {"kind": "mlp", "hidden": [32]}, "train": {"epochs": EPOCHS}}
     data["schedule"] = {"kind": "assistants", "path": [assistant]}
     loaded = load_recipe(tiny.written(folder, data))
-    space = read_space(loaded)
+    config = read_search(loaded).config
     with Session(folder / "home", loaded.recipe.cluster) as session:
-        session.store.prepare()
-        graph, transfer_set = checked_plan(trial_recipe(loaded, {}, {}), session.store)
-        session.keep(transfer_set)
-        numbers = numbers_for_auto(graph, session.cores, 2)
-        objective = TrialObjective(loaded, space.config, session, transfer_set, numbers, False)
+        objective, _ = TrialObjective.prepare(loaded, config, session)
         found = Trials(objective)
         objective.on_stage, objective.on_results = (found.on_stage,), found.on_results
         yield found

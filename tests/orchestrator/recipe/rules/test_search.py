@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import RecipeProblems
-from orchestrator.planning.trials import read_space, refuse_more_than_all_gpus
+from orchestrator.planning.trials import read_search, refuse_more_than_all_gpus
 from orchestrator.recipe.advice import notes
 from tests import small
 
@@ -29,7 +29,7 @@ def problems(
     folder: Path, space: dict[str, Any] | None = None, *overrides: str, **section: Any
 ) -> dict[str, str]:
     try:
-        read_space(small.loaded(folder, *overrides, data=recipe(space, **section)))
+        read_search(small.loaded(folder, *overrides, data=recipe(space, **section)))
     except RecipeProblems as found:
         return {problem.path: problem.message for problem in found.problems}
     return {}
@@ -143,7 +143,7 @@ def test_a_study_needs_a_validation_part_and_a_section(tmp_path: Path) -> None:
         "`transfer_set.validation` is 'none'; give it a share"
     }
     with pytest.raises(RecipeProblems, match="has no section `search`; add one with `space`"):
-        read_space(small.loaded(tmp_path))
+        read_search(small.loaded(tmp_path))
 
 
 def test_notes_say_who_reads_the_section_and_which_direction_is_odd(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_notes_say_who_reads_the_section_and_which_direction_is_odd(tmp_path: Pa
 def test_more_trials_at_a_time_than_there_are_gpus_are_refused(tmp_path: Path) -> None:
     data = recipe(parallel=4)
     settings = ("student.resources.gpus=0.5", "student.objective.near=null")
-    space = read_space(small.loaded(tmp_path, *settings, data=data))
+    space = read_search(small.loaded(tmp_path, *settings, data=data))
     graph = small.planned(tmp_path, *settings, data=data)
     refuse_more_than_all_gpus(graph, space, 2)
     with pytest.raises(RecipeProblems) as refused:
@@ -170,5 +170,5 @@ def test_more_trials_at_a_time_than_there_are_gpus_are_refused(tmp_path: Path) -
 
 def test_a_path_that_does_not_give_the_recipes_own_value_is_noted(tmp_path: Path) -> None:
     space = {WEIGHT: SHARE, "student.train.epochs": {"int": [5, 9]}}
-    [note] = read_space(small.loaded(tmp_path, data=recipe(space))).notes
+    [note] = read_search(small.loaded(tmp_path, data=recipe(space))).notes
     assert note.startswith("`search.space.student.train.epochs` does not give the recipe's own")
