@@ -56,7 +56,7 @@ class StudyProgress(StudyWatcher):
         )
         self._trials = self._bars.add_task("study", total=spec.config.trials, of="trials", note="")
         self._tasks: dict[int, TaskID] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._screen = Live(console=console, get_renderable=self._render, refresh_per_second=4)
 
     def __enter__(self) -> StudyProgress:
@@ -99,9 +99,10 @@ class StudyProgress(StudyWatcher):
 
     def on_seed(self, number: int, done: int, of: int) -> None:
         """Shows on how many seeds a winner is trained."""
-        if number not in self._tasks:
-            self._begin(number, f"winner {number}", of, "seeds")
-        self._update(number, completed=done, note="")
+        with self._lock:
+            if number not in self._tasks:
+                self._begin(number, f"winner {number}", of, "seeds")
+            self._update(number, completed=done, note="")
 
     def on_winner(self, number: int) -> None:
         """Shows that a winner is trained on all its seeds."""
