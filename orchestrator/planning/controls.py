@@ -40,7 +40,7 @@ def control_stages(
     if "direct" in controls:
         path = "controls.direct"
         direct = replace(spec, path=path)
-        yield maker.taught(path, direct, StageRole.CONTROL, tuple(teachers), repeat)
+        yield maker.taught(path, direct, StageRole.CONTROL, teachers, repeat)
 
 
 def untaught_stage(stages: Sequence[Stage]) -> Stage:

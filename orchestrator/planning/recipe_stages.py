@@ -40,6 +40,6 @@ class RecipeStages:
 
     def _in_order(self, of_repeat: Callable[[int], Iterable[Stage]]) -> Iterator[Stage]:
         for repeat in range(self.repeats):
-            *before, student = of_repeat(repeat)
-            yield from (*before, student)
-            yield from control_stages(self.maker, student, self.refs)
+            of_schedule = [*of_repeat(repeat)]
+            yield from of_schedule
+            yield from control_stages(self.maker, of_schedule[-1], self.refs)

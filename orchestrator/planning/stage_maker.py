@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.config import Recipe
@@ -127,7 +127,7 @@ class StageMaker:
         name: str,
         spec: StudentSpec,
         role: StageRole,
-        teachers: tuple[TeacherRef, ...],
+        teachers: Sequence[TeacherRef],
         repeat: int = 0,
     ) -> Stage:
         """The stage in which ``teachers`` together teach ``spec``, by the recipe's ensemble."""
@@ -147,11 +147,11 @@ class StageMaker:
         name: str,
         spec: StudentSpec,
         role: StageRole,
-        teachers: tuple[TeacherRef, ...],
+        teachers: Sequence[TeacherRef],
         ensemble: EnsembleConfig,
         repeat: int,
     ) -> Stage:
-        teachers = teachers if needs_teachers(spec.objective) else ()
+        teachers = tuple(teachers) if needs_teachers(spec.objective) else ()
         if teachers:
             spec, ensemble = _with_gate(spec, ensemble)
         return replace(

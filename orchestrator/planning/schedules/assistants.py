@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from orchestrator.planning.controls import untaught_stage
 from orchestrator.planning.graph import Choice, Decision, EnsembleSpec, Evidence, Node
@@ -25,18 +26,7 @@ def assistants(
 ) -> Iterator[Stage]:
     """``assistants.1`` and so on, then the student."""
     links = dict(zip(schedule.names, schedule.entries, strict=True))
-    return _along(maker, schedule, links, teachers, repeat)
-
-
-def _along(
-    maker: StageMaker,
-    schedule: Assistants,
-    links: Mapping[str, str],
-    teachers: Sequence[TeacherRef],
-    repeat: int,
-) -> Iterator[Stage]:
-    by_all = schedule.taught_by == "all"
-    return chain_stages(maker, teachers, links, StageRole.ASSISTANT, by_all=by_all, repeat=repeat)
+    return chain_stages(maker, schedule, links, StageRole.ASSISTANT, teachers, repeat)
 
 
 def choose_assistant(stages: RecipeStages, schedule: Assistants) -> tuple[Node, ...]:
@@ -47,28 +37,24 @@ def choose_assistant(stages: RecipeStages, schedule: Assistants) -> tuple[Node, 
     they have its digests and compute on its threads.
     """
     [name] = schedule.names
+    maker, refs, role = stages.maker, stages.refs, StageRole.ASSISTANT
     paths = {
-        str(number): stages.whole(
-            lambda repeat, links={name: place}: _along(  # type: ignore[misc]
-                stages.maker, schedule, links, stages.refs, repeat
-            )
-        )
+        str(number): stages.whole(partial(chain_stages, maker, schedule, {name: place}, role, refs))
         for number, place in enumerate(schedule.entries, 1)
     }
     candidates = {
         label: replace(stage, name=f"assistants.candidates.{label}", role=StageRole.CANDIDATE)
         for label, path in paths.items()
         for stage in path
-        if stage.role is StageRole.ASSISTANT
+        if stage.role is role
     }
     some = paths["1"]
     untaught = untaught_stage(some)
-    rule = _Nearest(candidates, untaught, EnsembleSpec(stages.refs, stages.maker.recipe.ensemble))
+    rule = _Nearest(candidates, untaught, EnsembleSpec(refs, maker.recipe.ensemble))
     before = (*some[: len(stages.teachers)], *candidates.values(), untaught)
 
     def grow(label: str) -> tuple[Stage, ...]:
-        following = (StageRole.ASSISTANT, StageRole.STUDENT)
-        return tuple(stage for stage in paths[label] if stage.role in following)
+        return tuple(each for each in paths[label] if each.role in (role, StageRole.STUDENT))
 
     choice = Choice(
         name=CHOICE,

@@ -15,5 +15,4 @@ def born_again(
 ) -> Iterator[Stage]:
     """``generations.1`` and so on, each from new initial weights; the last one is the student."""
     links = dict.fromkeys(schedule.names, "student")
-    by_all = schedule.taught_by == "all"
-    return chain_stages(maker, teachers, links, StageRole.GENERATION, by_all=by_all, repeat=repeat)
+    return chain_stages(maker, schedule, links, StageRole.GENERATION, teachers, repeat)

@@ -6,34 +6,34 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.planning.stage import Stage, StageRole, TeacherRef
 from orchestrator.planning.stage_maker import StageMaker
+from orchestrator.schedule_config import Assistants, BornAgain, Offline
 from students.specs import StudentSpec
 
 
 def chain_stages(
     maker: StageMaker,
-    teachers: Sequence[TeacherRef],
+    schedule: Offline | Assistants | BornAgain,
     links: Mapping[str, str],
-    role: StageRole,
-    *,
-    by_all: bool,
+    link_role: StageRole,
+    teachers: Sequence[TeacherRef],
     repeat: int,
 ) -> Iterator[Stage]:
     """The stages of ``links``, the first of which ``teachers`` teach, then the student's.
 
     ``links`` are the places of intermediate models in the recipe, by the names of their stages.
-    Each is taught by the one before alone, or with ``by_all`` by all before and the
+    Each is taught by the one before alone; or, where the schedule says so, by all before and the
     teachers, which are weighted by the ensemble's rule.
     """
-    before: list[TeacherRef] = []
+    by, alone = tuple(teachers), False
 
     def taught(name: str, spec: StudentSpec, role: StageRole, repeat: int) -> Stage:
-        if before and not by_all:
-            return maker.taught_by_one(name, spec, role, before[-1], repeat)
-        return maker.taught(name, spec, role, (*teachers, *before), repeat)
+        if alone:
+            return maker.taught_by_one(name, spec, role, by[0], repeat)
+        return maker.taught(name, spec, role, by, repeat)
 
     for name, path in links.items():
-        by = before[-1:] if before and not by_all else [*teachers, *before]
-        stage = taught(name, maker.intermediate(path, by), role, 0)
+        stage = taught(name, maker.intermediate(path, by), link_role, 0)
         yield stage
-        before.append(maker.finished_ref(stage))
+        link = maker.finished_ref(stage)
+        by, alone = ((*by, link), False) if schedule.taught_by == "all" else ((link,), True)
     yield taught("student", maker.student(repeat), StageRole.STUDENT, repeat)

@@ -11,7 +11,7 @@ from orchestrator.schedule_config import Offline
 
 
 def offline(
-    maker: StageMaker, _: Offline, teachers: Sequence[TeacherRef], repeat: int
+    maker: StageMaker, schedule: Offline, teachers: Sequence[TeacherRef], repeat: int
 ) -> Iterator[Stage]:
     """One stage: a chain without intermediate models."""
-    return chain_stages(maker, teachers, {}, StageRole.STUDENT, by_all=True, repeat=repeat)
+    return chain_stages(maker, schedule, {}, StageRole.STUDENT, teachers, repeat)

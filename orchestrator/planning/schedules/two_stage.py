@@ -17,13 +17,8 @@ def two_stage(
 ) -> Iterator[Stage]:
     """``first_stage``, then the student, which starts from its weights and keeps the frozen
     layers; the teachers teach both."""
-    first = maker.taught(
-        "first_stage",
-        maker.student(repeat, FIRST_STAGE),
-        StageRole.FIRST_STAGE,
-        tuple(teachers),
-        repeat,
-    )
+    beginning = maker.student(repeat, FIRST_STAGE)
+    first = maker.taught("first_stage", beginning, StageRole.FIRST_STAGE, teachers, repeat)
     yield first
     spec = replace(maker.student(repeat), weights=StageOutput(first.digest), frozen=schedule.freeze)
-    yield maker.taught("student", spec, StageRole.STUDENT, tuple(teachers), repeat)
+    yield maker.taught("student", spec, StageRole.STUDENT, teachers, repeat)

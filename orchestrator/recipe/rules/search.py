@@ -6,20 +6,13 @@ What the rules of other sections say about the ends of its ranges, ``planning/tr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 
 from orchestrator.config import Recipe
 from orchestrator.recipe.message_text import listed, suggest
 from orchestrator.recipe.overrides import find_value
-from search.config import (
-    LEARNED,
-    BruteForce,
-    Dominated,
-    Grid,
-    NoPruner,
-    SearchConfig,
-    Wilcoxon,
-)
+from search.config import LEARNED, BruteForce, Dominated, Grid, NoPruner, SearchConfig, Wilcoxon
 from search.parameters import Choice, Complement, Number
 from search.space import Space, is_conditional, numbers
 
@@ -37,11 +30,8 @@ def _search(recipe: Recipe) -> Iterator[str]:
             "give it a share"
         )
     space = recipe.search.parameters
-    for rule in (_unexplored, _complements, _nested):
-        yield from rule(space)
-    checks: tuple[Callable[[SearchConfig], Iterator[str]], ...] = (_sampler, _pruner, _limits)
-    for check in checks:
-        yield from check(recipe.search)
+    yield from chain(_unexplored(space), _complements(space), _nested(space))
+    yield from chain(_sampler(recipe.search), _pruner(recipe.search), _limits(recipe.search))
 
 
 def _unexplored(space: Space) -> Iterator[str]:
@@ -83,14 +73,9 @@ def _nested(space: Space) -> Iterator[str]:
         for outer in space:
             if not path.startswith(f"{outer}."):
                 continue
-            place, parameter = path[len(outer) + 1 :], space[outer]
-            without = [
-                label
-                for label, value in (
-                    parameter.labels.items() if isinstance(parameter, Choice) else ()
-                )
-                if find_value(value, place) is None
-            ]
+            place, parameter = path.removeprefix(f"{outer}."), space[outer]
+            labels = parameter.labels if isinstance(parameter, Choice) else {}
+            without = [label for label, each in labels.items() if find_value(each, place) is None]
             why = "which draws all of it"
             if without:
                 why = f"whose value {listed(f'`{each}`' for each in without)} has no such place"
