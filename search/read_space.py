@@ -59,16 +59,7 @@ def read_parameter(value: Any) -> Parameter | Complement:
         case "int" | "float":
             return _number(keyword, given, options)
         case "categorical":
-            if not isinstance(given, (list, tuple)) or not given:
-                raise ValueError("must give `categorical` a list of plain values")
-            if not all(isinstance(each, _PLAIN) for each in given):
-                raise ValueError(
-                    "has lists or sections in `categorical`; write `choice` with labels"
-                )
-            for place, each in enumerate(given):
-                if any(each == other for other in given[:place]):
-                    raise ValueError(f"has {each!r} twice in `categorical`; take one out")
-            return Categorical(tuple(given))
+            return _categorical(given)
         case "choice":
             if not isinstance(given, Mapping) or not given:
                 raise ValueError(
@@ -118,6 +109,17 @@ def _number(keyword: str, given: Any, options: Mapping[str, Any]) -> Number:
     if log and step is not None:
         raise ValueError("has both `log` and `step`; leave one out")
     return Number(low, high, whole, log, step)
+
+
+def _categorical(given: Any) -> Categorical:
+    if not isinstance(given, (list, tuple)) or not given:
+        raise ValueError("must give `categorical` a list of plain values")
+    if not all(isinstance(each, _PLAIN) for each in given):
+        raise ValueError("has lists or sections in `categorical`; write `choice` with labels")
+    for place, each in enumerate(given):
+        if any(each == other for other in given[:place]):
+            raise ValueError(f"has {each!r} twice in `categorical`; take one out")
+    return Categorical(tuple(given))
 
 
 def _list(given: Any, options: Mapping[str, Any]) -> List:

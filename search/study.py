@@ -176,35 +176,34 @@ def open_study(
             f"`search.from` is '{config.from_}', which is no study here; there are: "
             f"{', '.join(names) or 'none'}"
         )
-    number, own, taken = 1, name, None
+    asked, own = json.dumps(identity, sort_keys=True), name
+    now, others = json.loads(asked), list[dict[str, Any]]()
     while own in names:
         if IDENTITY not in names[own].user_attrs and names[own].n_trials == 0:
             optuna.delete_study(study_name=own, storage=storage)  # Killed while it was begun.
             break
-        before = json.loads(names[own].user_attrs.get(IDENTITY, "{}"))
-        if _compared(before) == _compared(_plain(identity)):
-            study = optuna.load_study(study_name=own, storage=storage)
-            return StoredStudy(study, config)
-        taken = taken or before
-        number += 1
-        own = f"{name}-{number}"
-    if taken is not None and not new:
+        others.append(json.loads(names[own].user_attrs.get(IDENTITY, "{}")))
+        if _compared(others[-1]) == _compared(now):
+            return StoredStudy(optuna.load_study(study_name=own, storage=storage), config)
+        own = f"{name}-{len(others) + 1}"
+    if others and not new:
         raise StudyExists(
-            f"study '{name}' asks something else ({_difference(taken, _plain(identity))}); take "
-            "that back, give the recipe another `name`, or begin another study beside it with --new"
+            f"study '{name}' asks something else ({_difference(others[0], now)}); take that back, "
+            "give the recipe another `name`, or begin another study beside it with --new"
         )
-    study = optuna.create_study(
-        study_name=own, storage=storage, directions=list(config.scores.values())
-    )
+    return _begin_study(storage, own, config, asked)
+
+
+def _begin_study(
+    storage: optuna.storages.BaseStorage, name: str, config: SearchConfig, identity: str
+) -> StoredStudy:
+    directions = list(config.scores.values())
+    study = optuna.create_study(study_name=name, storage=storage, directions=directions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(list(config.scores))
-    study.set_user_attr(IDENTITY, json.dumps(_plain(identity)))
+    study.set_user_attr(IDENTITY, identity)
     return StoredStudy(study, config)
-
-
-def _plain(identity: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(identity, sort_keys=True))
 
 
 def _compared(identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,9 +62,10 @@ def run_study(
     began, search = time.monotonic(), read_search(loaded)
     objective, graph = TrialObjective.prepare(loaded, search.config, session)
     refuse_more_than_all_gpus(graph, search, torch.cuda.device_count())
-    with ExitStack() as stack:
-        study = stack.enter_context(_open(search, graph, objective, new=new, say=console.print))
-        progress = stack.enter_context(StudyProgress(console, study.spec))
+    with (
+        _open(search, graph, objective, new=new, say=console.print) as study,
+        StudyProgress(console, study.spec) as progress,
+    ):
         reporting = StudyReporting(study, began)
         tracking = _tracking(
             study, loaded, graph, environment, progress.say, reporting.records.stages
@@ -74,27 +75,39 @@ def run_study(
             return stored
         objective.on_results = reporting.records.add
         objective.on_stage = progress.on_stage, reporting.records.begin
-        recorder = StageRecorder(reporting.records, _digests(graph))
         try:
             session.begin(graph)
-            reporting.begin()
-            watchers = StudyWatchers((recorder, progress, reporting, tracking))
-            known = explore(study.spec, study.stored, objective, watchers)
-            with train_references(objective) as references:
-                winners, stages = _train_winners(study, known, progress, tracking)
-                report = reporting.finish(winners, references)
+            report, kept = _explore(study, _digests(graph), progress, reporting, tracking)
         except BaseException as error:
             reporting.fail(error)
             status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
             tracking.close(status, SECONDS_TO_SEND_WHEN_BROKEN_OFF)
             raise
         # Of trials off the front no student stays, unless something else keeps it.
-        kept = stages | _digests(references.graph) | _digests(graph)
         keep_stages(study.folder, kept)
         delete_stages(session.store.home, reporting.records.trained(StageRole.STUDENT) - kept)
         tracking.add_report(report)
         tracking.close("FINISHED", SECONDS_TO_SEND)
     return report
+
+
+def _explore(
+    study: Study,
+    own: set[str],
+    progress: StudyProgress,
+    reporting: StudyReporting,
+    tracking: StudyTracking,
+) -> tuple[StudyReport, set[str]]:
+    """The report of the study, and the digests of the stages that it keeps, its recipe's ``own``
+    among them."""
+    reporting.begin()
+    recorder = StageRecorder(reporting.records, set(own))
+    watchers = StudyWatchers((recorder, progress, reporting, tracking))
+    known = explore(study.spec, study.stored, study.objective, watchers)
+    with train_references(study.objective) as references:
+        winners, stages = _train_winners(study, known, progress, tracking)
+        report = reporting.finish(winners, references)
+    return report, own | stages | _digests(references.graph)
 
 
 def _digests(graph: Graph) -> set[str]:
