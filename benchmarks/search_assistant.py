@@ -23,8 +23,7 @@ from statistics import fmean
 
 import stillhouse
 from benchmarks.schedule_comparison.holm import corrected, p_value
-from benchmarks.search_digits import FIRST_SEED, RECIPES
-from benchmarks.seeds import in_one_process
+from benchmarks.search_digits import FIRST_SEED, seeded
 from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.compare_seeds import paired, spread
@@ -33,7 +32,6 @@ from students.evaluation import metrics
 from students.specs import StageOutput
 from students.storage.outcome import TEST
 
-RECIPE = RECIPES / "search_digits.yaml"
 SIZES = (24, 32, 48, 64, 96, 128, 192)
 """Hidden units of the assistant; the student has 16, the largest teacher 256 twice."""
 DIRECT = "none"
@@ -52,18 +50,9 @@ AUTO = {"kind": "assistants", "path": "auto", "candidates": [_mlp(size) for size
 
 
 def recipe_of(seed: int, name: str, **sections: object) -> LoadedRecipe:
-    """The recipe with other ``sections``. Assistants and student follow from ``seed``, but not the
-    teachers."""
-    teachers = stillhouse.load_recipe(RECIPE).recipe.teachers
-    overrides = [
-        f"name={name}_{seed}",
-        f"seed={seed}",
-        f"student.train.seed={seed}",
-        *(f"teachers.{each}.train.seed=0" for each in teachers),
-        "controls=[]",
-        *(f"{place}={json.dumps(section)}" for place, section in sections.items()),
-    ]
-    return in_one_process(RECIPE, overrides)
+    """The recipe with other ``sections``, with a seed of assistants and student."""
+    overrides = [f"{place}={json.dumps(section)}" for place, section in sections.items()]
+    return seeded(f"{name}_{seed}", seed, seed, "controls=[]", *overrides)
 
 
 def taken_by_auto(seed: int, session: stillhouse.Session) -> str:

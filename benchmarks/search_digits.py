@@ -16,12 +16,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import stillhouse
+from benchmarks.seeds import in_one_process
+from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.compare_seeds import paired, spread
 from orchestrator.results.study_report import StudyReport, Winner
 
 RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPE = RECIPES / "search_digits.yaml"
 FIRST_SEED = 1000
 """Far from those of the study."""
+
+
+def seeded(name: str, seed: int, student_seed: int, *overrides: str) -> LoadedRecipe:
+    """The recipe, in this process. What draws at random follows from the seeds, but not the
+    teachers."""
+    teachers = stillhouse.load_recipe(RECIPE).recipe.teachers
+    seeds = [f"seed={seed}", f"student.train.seed={student_seed}"]
+    seeds += [f"teachers.{each}.train.seed=0" for each in teachers]
+    return in_one_process(RECIPE, [f"name={name}", *seeds, *overrides])
 
 
 def accuracies(recipe: Path, seeds: int, session: stillhouse.Session) -> list[float]:
@@ -46,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.seeds < 2:
         parser.error("--seeds must be at least 2: differences are paired over them")
-    study = stillhouse.load_recipe(RECIPES / "search_digits.yaml")
+    study = stillhouse.load_recipe(RECIPE)
     with tempfile.TemporaryDirectory() as work:
         home = (options.home or Path(work)).absolute()
         with stillhouse.Session(home, study.recipe.cluster) as session:

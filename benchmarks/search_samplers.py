@@ -22,14 +22,12 @@ from statistics import fmean
 
 import stillhouse
 from benchmarks.schedule_comparison.holm import corrected, p_value
-from benchmarks.search_digits import RECIPES
-from benchmarks.seeds import in_one_process
+from benchmarks.search_digits import seeded
 from orchestrator.planning.stage import StageRole
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.compare_seeds import paired, spread
 from orchestrator.results.study_report import COMPLETE, StudyReport
 
-RECIPE = RECIPES / "search_digits.yaml"
 RANDOM = "random"
 SAMPLERS = {
     "tpe": "tpe",
@@ -58,18 +56,10 @@ class Found:
 
 
 def recipe_of(sampler: str, seed: int) -> LoadedRecipe:
-    """The recipe of one study. What draws at random follows from ``seed``, but not the teachers."""
-    teachers = stillhouse.load_recipe(RECIPE).recipe.teachers
+    """The recipe of one study."""
     name = "".join(letter if letter.isalnum() else "_" for letter in sampler)
-    overrides = [
-        f"name={name}_{seed}",
-        f"search.sampler={SAMPLERS[sampler]}",
-        "search.scores={accuracy: maximize}",
-        f"seed={seed}",
-        f"student.train.seed={SEEDS_APART * seed}",
-        *(f"teachers.{each}.train.seed=0" for each in teachers),
-    ]
-    return in_one_process(RECIPE, overrides)
+    section = f"search.sampler={SAMPLERS[sampler]}", "search.scores={accuracy: maximize}"
+    return seeded(f"{name}_{seed}", seed, SEEDS_APART * seed, *section)
 
 
 def teachers_of(loaded: LoadedRecipe, session: stillhouse.Session) -> frozenset[str]:
