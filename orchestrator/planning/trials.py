@@ -39,11 +39,11 @@ def trial_recipe(
     return with_values(trial, more) if more else trial
 
 
-def most_steps(config: SearchConfig, trials: Iterable[Recipe]) -> int:
+def most_steps(config: SearchConfig, trials: Iterable[LoadedRecipe]) -> int:
     """How many steps the longest of some trials has: its student's epochs, or its seeds."""
     if config.step == "seed":
         return config.seeds
-    return max(each.student.train.epochs for each in trials)
+    return max(each.recipe.student.train.epochs for each in trials)
 
 
 def _autos(recipe: Recipe, numbers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -118,7 +118,7 @@ def read_search(loaded: LoadedRecipe) -> RecipeSearch:
     trials, problems = _corners(loaded, config)
     if problems:
         raise RecipeProblems(problems, recipe.name)
-    steps, plain = most_steps(config, [recipe, *trials]), printable(loaded)
+    steps, plain = most_steps(config, [loaded, *trials]), printable(loaded)
     own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
     rest = {name: section for name, section in plain.items() if name != "search"}
     return RecipeSearch(config, recipe.name, recipe.seed, steps, own, outside, rest)
@@ -142,16 +142,18 @@ def refuse_more_than_all_gpus(graph: Graph, search: RecipeSearch, had: int) -> N
         raise RecipeProblems([Problem("search.parallel", message)], search.name)
 
 
-def _corners(loaded: LoadedRecipe, config: SearchConfig) -> tuple[list[Recipe], list[Problem]]:
+def _corners(
+    loaded: LoadedRecipe, config: SearchConfig
+) -> tuple[list[LoadedRecipe], list[Problem]]:
     """The recipes at the corners of the space, and what the recipe's own rules refuse there, each
     sentence once."""
-    recipes: list[Recipe] = []
+    recipes: list[LoadedRecipe] = []
     problems: dict[str, Problem] = {}
     for path, drawn in corners(config.parameters).items():
         refused: dict[str, list[Mapping[str, Any]]] = {}
         for overrides in drawn:
             try:
-                recipes.append(trial_recipe(loaded, overrides, {}).recipe)
+                recipes.append(trial_recipe(loaded, overrides, {}))
             except RecipeProblems as error:
                 for message in {problem.message for problem in error.problems}:
                     refused.setdefault(message, []).append(overrides)

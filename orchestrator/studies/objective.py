@@ -115,7 +115,7 @@ class TrialObjective:
         return TrialCheck(
             costs=found,
             record={"stages": {stage.title: stage.digest for stage in graph.stages}},
-            steps=most_steps(self.config, [trial.recipe]),
+            steps=most_steps(self.config, [trial]),
             plan=replace(graph, tests=False),
         )
 
