@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -68,7 +70,7 @@ class Proposer:
 
     def _add(self, trial: FinishedTrial) -> None:
         """Adds what came of a trial; only one that another process has proposed is copied."""
-        asked, frozen = self._asked.pop(trial.number, None), trial.frozen
+        asked, frozen = self._asked.pop(trial.number, None), self._as_sampled(trial.frozen)
         if asked is None:
             self._study.add_trial(frozen)
             return
@@ -78,6 +80,16 @@ class Proposer:
             self._storage.set_trial_system_attr(asked, name, attribute)
         # Not by `tell`, which gives a pruned trial a value that a copied one has not.
         self._storage.set_trial_state_values(asked, frozen.state, frozen.values)
+
+    def _as_sampled(self, trial: FrozenTrial) -> FrozenTrial:
+        """Of several seeds the mean so far, at the last one: by its last step TPE ranks a trial
+        that was pruned."""
+        values = trial.intermediate_values
+        if self._spec.config.step == "epoch" or not values:
+            return trial
+        sampled = copy(trial)
+        sampled.intermediate_values = {max(values): fmean(values.values())}
+        return sampled
 
     def _forget(self) -> None:
         """Takes back what a sampler has kept with the study, which a new one has not."""

@@ -67,3 +67,27 @@ def test_a_process_that_goes_on_proposes_what_a_new_one_would(
         batch = going_on.propose(known, numbers)
         assert plain(batch) == plain(Proposer(spec).propose(known, numbers))
         known += [finished(section, *pair) for pair in zip(numbers, batch, strict=False)]
+
+
+def test_trials_that_were_pruned_after_some_seeds_are_ranked_by_their_means() -> None:
+    """What the last seed alone says, and in which order the seeds were, changes no proposal."""
+    rule = {"kind": "wilcoxon", "seeds": 5}
+    section = config(sampler={"kind": "tpe", "startup_trials": 4}, scores=ACCURACY, pruner=rule)
+    spec = StudySpec("study", section, 7, 5)
+
+    def proposed(*order: int, going_on: bool) -> list[Any]:
+        proposer, known = Proposer(spec), list[FinishedTrial]()
+        for first in range(0, TRIALS, BATCH):
+            numbers = range(first, first + BATCH)
+            batch = (proposer if going_on else Proposer(spec)).propose(known, numbers)
+            for number, each in zip(numbers, batch, strict=True):
+                # Those that are best on the mean are worst on the third seed.
+                of_seeds = [1.0, each.params["x"], -2.0 * each.params["x"]]
+                curve = {step: {"accuracy": of_seeds[at]} for step, at in enumerate(order, 1)}
+                result = Result(TrialState.PRUNED, curve[3], curve)
+                known.append(finish(section, number, each, result))
+        return [each.frozen.params for each in known]
+
+    same = proposed(0, 1, 2, going_on=True)
+    assert proposed(1, 2, 0, going_on=True) == same
+    assert proposed(0, 1, 2, going_on=False) == same
