@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 from typing import Any, Protocol
 
 Params = dict[str, Any]
@@ -35,8 +36,9 @@ class Parameter(Protocol):
     def draw(self, name: str, trial: Draws) -> Any:
         """A value of the recipe, from draws whose names begin with ``name``."""
 
-    def find(self, name: str, value: Any) -> Params | None:
-        """The draws that give ``value``; none where nothing gives it."""
+    def find(self, name: str, value: Any) -> Iterator[Params]:
+        """The draws that may give ``value``, which may be spelled in full: a kind for its short
+        form, more keys."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,17 @@ class Number:
             return trial.suggest_int(name, int(self.low), int(self.high), step=step, log=self.log)
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 
-    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
+    def find(self, name: str, value: Any) -> Iterator[Params]:  # noqa: D102
         if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
-            return None
+            return
         if not self.low <= value <= self.high:
-            return None
+            return
         if self.step is not None:
             steps = (value - self.low) / self.step
             if not math.isclose(steps, round(steps), abs_tol=1e-9):
-                return None
+                return
             value = self.value(round(steps))
-        return {name: value if self.whole else float(value)}
+        yield {name: value if self.whole else float(value)}
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,8 @@ class Categorical:
     def draw(self, name: str, trial: Draws) -> Any:  # noqa: D102
         return trial.suggest_categorical(name, self.values)
 
-    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
-        for each in self.values:
-            if each == value and isinstance(each, bool) == isinstance(value, bool):
-                return {name: each}
-        return None
+    def find(self, name: str, value: Any) -> Iterator[Params]:  # noqa: D102
+        yield from ({name: each} for each in self.values if _is_plainly(each, value))
 
 
 @dataclass(frozen=True)
@@ -106,12 +105,10 @@ class Choice:
         label = trial.suggest_categorical(name, tuple(self.labels))
         return draw_inside(self.labels[label], f"{name}[{label}]", trial)
 
-    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
+    def find(self, name: str, value: Any) -> Iterator[Params]:  # noqa: D102
         for label, template in self.labels.items():
-            inside = find_inside(template, value, f"{name}[{label}]")
-            if inside is not None:
-                return {name: label, **inside}
-        return None
+            for inside in find_inside(template, value, f"{name}[{label}]"):
+                yield {name: label, **inside}
 
 
 @dataclass(frozen=True)
@@ -126,16 +123,10 @@ class List:
         length = trial.suggest_int(f"{name}.length", self.shortest, self.longest)
         return [self.of.draw(f"{name}.{number}", trial) for number in range(length)]
 
-    def find(self, name: str, value: Any) -> Params | None:  # noqa: D102
-        if not isinstance(value, (list, tuple)) or not self.shortest <= len(value) <= self.longest:
-            return None
-        params: Params = {f"{name}.length": len(value)}
-        for number, each in enumerate(value):
-            found = self.of.find(f"{name}.{number}", each)
-            if found is None:
-                return None
-            params |= found
-        return params
+    def find(self, name: str, value: Any) -> Iterator[Params]:  # noqa: D102
+        if isinstance(value, (list, tuple)) and self.shortest <= len(value) <= self.longest:
+            for found in _together((self.of, each, f"{name}.{n}") for n, each in enumerate(value)):
+                yield {f"{name}.length": len(value), **found}
 
 
 @dataclass(frozen=True)
@@ -168,30 +159,32 @@ def draw_inside(value: Any, name: str, trial: Draws) -> Any:
     return value
 
 
-def find_inside(template: Any, value: Any, name: str) -> Params | None:
-    """The draws with which ``template`` gives ``value``, which may have more keys: defaults."""
+def find_inside(template: Any, value: Any, name: str) -> Iterator[Params]:
+    """The draws with which ``template`` may give ``value``."""
     if isinstance(template, _PARAMETERS):
-        return template.find(name, value)
-    if isinstance(template, str) and isinstance(value, Mapping):
-        return {} if value.get("kind") == template else None  # A short form.
-    pairs: Iterable[tuple[Any, Any, Any]]
-    if isinstance(template, Mapping) and isinstance(value, Mapping):
-        if not template.keys() <= value.keys():
-            return None
-        pairs = ((key, each, value[key]) for key, each in template.items())
+        yield from template.find(name, value)
+    elif isinstance(template, Mapping) and isinstance(value, Mapping):
+        if template.keys() <= value.keys():
+            yield from _together((v, value[key], f"{name}.{key}") for key, v in template.items())
     elif isinstance(template, list) and isinstance(value, (list, tuple)):
-        if len(template) != len(value):
-            return None
-        pairs = ((n, *pair) for n, pair in enumerate(zip(template, value, strict=True)))
-    else:
-        return {} if template == value else None
-    params: Params = {}
-    for key, inner, own in pairs:
-        found = find_inside(inner, own, f"{name}.{key}")
-        if found is None:
-            return None
-        params |= found
-    return params
+        if len(template) == len(value):
+            pairs = enumerate(zip(template, value, strict=True))
+            yield from _together((each, own, f"{name}.{n}") for n, (each, own) in pairs)
+    elif _is_plainly(template, value):
+        yield {}
+
+
+def _together(parts: Iterable[tuple[Any, Any, str]]) -> Iterator[Params]:
+    """The draws that may give several values, each by its template and name."""
+    for found in product(*(list(find_inside(*part)) for part in parts)):
+        yield {name: value for each in found for name, value in each.items()}
+
+
+def _is_plainly(template: Any, value: Any) -> bool:
+    """Whether a plain value may be ``value``: true is not 1, and a word may be its kind."""
+    if isinstance(template, str) and isinstance(value, Mapping):
+        return value.get("kind") == template
+    return bool(template == value) and isinstance(template, bool) == isinstance(value, bool)
 
 
 _PARAMETERS = (Number, Categorical, Choice, List)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from search.parameters import (
@@ -31,26 +32,62 @@ def draw(space: Space, trial: Draws) -> dict[str, Any]:
     }
     for path, each in space.items():
         if isinstance(each, Complement):
-            # Rounded: 1 - 0.9 is to be 0.1, as one would write it.
-            drawn[path] = round(1.0 - drawn[each.path], 12)
+            drawn[path] = _rest(drawn[each.path])
     return {path: drawn[path] for path in space}
 
 
-def find(space: Space, values: Mapping[str, Any]) -> tuple[Params, tuple[str, ...]]:
-    """The draws that give ``values``, and the paths for which nothing does."""
-    params: Params = {}
-    missing = []
+def find(
+    space: Space,
+    spellings: Mapping[str, Sequence[Any]],
+    is_same: Callable[[str, Any], bool] | None = None,
+) -> tuple[Params, tuple[str, ...]]:
+    """The draws that give a value for each path, and the paths for which nothing does.
+
+    ``spellings`` of a value may have a kind for its short form, and more keys, defaults. So
+    ``is_same`` says whether what is drawn for a path is its value; by default it must be spelled
+    as the first one.
+    """
+
+    def is_spelled(path: str, drawn: Any) -> bool:
+        return _is_close(drawn, spellings[path][0])
+
+    same, params, drawn = is_same or is_spelled, Params(), dict[str, Any]()
     for path, each in space.items():
         if isinstance(each, Complement):
-            if not math.isclose(1.0 - values[each.path], values[path], abs_tol=1e-9):
-                missing.append(path)
             continue
-        found = each.find(path, values[path])
-        if found is None:
-            missing.append(path)
-        else:
-            params |= found
+        for found in chain.from_iterable(each.find(path, value) for value in spellings[path]):
+            value = each.draw(path, _Given(found))
+            if same(path, value):
+                params |= found
+                drawn[path] = value
+                break
+    missing = [
+        path
+        for path, each in space.items()
+        if (
+            # Of a path for which nothing is drawn, the complement is not missing beside it.
+            each.path in drawn and not same(path, _rest(drawn[each.path]))
+            if isinstance(each, Complement)
+            else path not in drawn
+        )
+    ]
     return params, tuple(missing)
+
+
+def _rest(share: float) -> float:
+    # Rounded: 1 - 0.9 is to be 0.1, as one would write it.
+    return round(1.0 - share, 12)
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    """Whether two plain values are equal, numbers up to the last digits."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_is_close(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_is_close, one, other))
+    if isinstance(one, float) and isinstance(other, (int, float)):
+        return math.isclose(one, other, abs_tol=1e-9)
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def corners(space: Space) -> dict[str, list[dict[str, Any]]]:
@@ -100,6 +137,22 @@ class _End:
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         label = self.labels.get(name)
         return choices[self.end] if label is None else label
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Draws the values that are given."""
+
+    params: Params
+
+    def suggest_int(self, name: str, *_: int, **__: object) -> int:
+        return int(self.params[name])
+
+    def suggest_float(self, name: str, *_: float, **__: object) -> float:
+        return float(self.params[name])
+
+    def suggest_categorical(self, name: str, _: Sequence[Any]) -> Any:
+        return self.params[name]
 
 
 def is_conditional(space: Space) -> bool:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import optuna
@@ -214,10 +215,11 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Which parts differ, each with both values where they are short."""
     parts: list[str] = []
     for name in sorted({*before, *now} - {"stages", "recipe"}):
-        parts += _differences(f"search.{name}", before.get(name), now.get(name))
+        place = name if name == "seed" else f"search.{name}"
+        parts += _differences(place, before.get(name), now.get(name))
     if before.get("stages") != now.get("stages"):
         old, new = before.get("recipe", {}), now.get("recipe", {})
-        for place in sorted({*old, *new}):
+        for place in sorted({*old, *new} - {"seed"}):
             parts += _differences(place, old.get(place), new.get(place))
     return "; ".join(parts) or "data or files that it names have changed"
 
@@ -228,6 +230,9 @@ def _differences(place: str, old: Any, new: Any) -> Iterator[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             yield from _differences(f"{place}.{key}", old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list) and _shown(old) == _shown(new):
+        for number, pair in enumerate(zip_longest(old, new)):
+            yield from _differences(f"{place}.{number}", *pair)
     else:
         yield f"`{place}` was {_shown(old)}, and is {_shown(new)}"
 
@@ -259,7 +264,7 @@ def _translated(trials: Iterable[FrozenTrial], spec: StudySpec) -> Iterator[Froz
             continue
         if not space.keys() <= values.keys():
             continue
-        params, missing = find(space, values)
+        params, missing = find(space, {path: [values[path]] for path in space})
         if missing:
             continue
         fixed = optuna.trial.FixedTrial(params)

@@ -31,10 +31,7 @@ def trial_recipe(
     Raises:
         RecipeProblems: everything that is wrong with it.
     """
-    values: dict[str, Any] = {**overrides, "controls": []}
-    if "search" in loaded.source:
-        values["search"] = None
-    trial = with_values(loaded, values)
+    trial = with_values(loaded, {**overrides, "controls": [], "search": None})
     more = {place: numbers.get(place, default) for place, default in _autos(trial.recipe, numbers)}
     return with_values(trial, more) if more else trial
 
@@ -119,9 +116,30 @@ def read_search(loaded: LoadedRecipe) -> RecipeSearch:
     if problems:
         raise RecipeProblems(problems, recipe.name)
     steps, plain = most_steps(config, [loaded, *trials]), printable(loaded)
-    own, outside = find(config.parameters, {p: find_value(plain, p) for p in config.space})
+    own, outside = _own_draws(loaded, config)
     rest = {name: section for name, section in plain.items() if name != "search"}
     return RecipeSearch(config, recipe.name, recipe.seed, steps, own, outside, rest)
+
+
+def _own_draws(
+    loaded: LoadedRecipe, config: SearchConfig
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The draws that give the recipe's own values, and the paths for which nothing does."""
+    own = printable(trial_recipe(loaded, {}, {}))
+
+    def is_own(path: str, value: Any) -> bool:
+        try:
+            return printable(trial_recipe(loaded, {path: value}, {})) == own
+        except RecipeProblems:
+            return False
+
+    # As they are written, and in full.
+    both = loaded.source, own
+    return find(
+        config.parameters,
+        {path: [find_value(each, path) for each in both] for path in config.space},
+        is_own,
+    )
 
 
 def refuse_more_than_all_gpus(graph: Graph, search: RecipeSearch, had: int) -> None:

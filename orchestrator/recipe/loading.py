@@ -65,12 +65,17 @@ def load_recipe(
 
 
 def with_values(loaded: LoadedRecipe, values: Mapping[str, Any]) -> LoadedRecipe:
-    """The recipe with other values at some dotted paths; None takes out what is there.
+    """The recipe with other values at some dotted paths; None takes out what is there, if anything
+    is.
 
     Raises:
         RecipeProblems: with everything that is wrong with it then.
     """
-    texts = [f"{path}={json.dumps(value)}" for path, value in values.items()]
+    texts = [
+        f"{path}={json.dumps(value)}"
+        for path, value in values.items()
+        if value is not None or find_value(loaded.source, path) is not None
+    ]
     data, problems = apply_overrides(loaded.source, texts)
     written = {
         path: text

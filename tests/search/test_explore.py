@@ -105,7 +105,7 @@ def test_each_point_is_taken_once_the_recipes_own_first(
 ) -> None:
     space = {"x": {"float": [0.0, 0.4], "step": 0.1}, "w": {"int": [1, 2]}}
     section = config(trials=40, sampler=sampler, space=space, parallel=parallel)
-    own, _ = find(section.parameters, {"x": 0.1 + 0.2, "w": 2})
+    own, _ = find(section.parameters, {"x": [0.1 + 0.2], "w": [2]})
     file = tmp_path / "study.db"
     with pytest.raises(KeyboardInterrupt):
         run(file, section, Quadratic(killed_after=19), own=own)

@@ -38,10 +38,11 @@ def test_find_gives_the_draws_of_every_value_that_is_drawn(seed: int) -> None:
     trial = study.ask()
     values = draw(SPACE, trial)
     assert list(values) == list(SPACE)
-    params, missing = find(SPACE, values)
+    params, missing = find(SPACE, {path: [value] for path, value in values.items()})
     assert missing == ()
     assert params == pytest.approx(trial.params), "in decimals: 0.6, not 0.6000000000000001"
-    assert find(SPACE, draw(SPACE, optuna.trial.FixedTrial(params))) == (params, ())
+    again = draw(SPACE, optuna.trial.FixedTrial(params))
+    assert find(SPACE, {path: [value] for path, value in again.items()}) == (params, ())
 
 
 @pytest.mark.parametrize(
@@ -54,22 +55,39 @@ def test_find_gives_the_draws_of_every_value_that_is_drawn(seed: int) -> None:
     ],
 )  # fmt: skip
 def test_what_no_draw_gives_is_missing(path: str, value: Any) -> None:
-    assert find({path: SPACE[path]}, {path: value}) == ({}, (path,))
+    assert find({path: SPACE[path]}, {path: [value]}) == ({}, (path,))
 
 
-def test_a_value_in_full_is_found_by_its_short_form() -> None:
+def test_a_value_in_full_is_found_by_its_short_form_if_that_is_the_same() -> None:
     space = {"schedule": SPACE["schedule"]}
-    full = {"kind": "offline", "more": 1}
-    assert find(space, {"schedule": full}) == ({"schedule": "direct"}, ())
+
+    def found(full: Any, *same: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+        return find(space, {"schedule": [full]}, lambda path, drawn: drawn in same)
+
+    full: dict[str, Any] = {"kind": "offline", "more": 1}
+    assert found(full, "offline") == ({"schedule": "direct"}, ())
+    assert found(full) == ({}, ("schedule",)), "its other keys are not the defaults"
+    assert find(space, {"schedule": [full]}) == ({}, ("schedule",))
     full = {"kind": "assistants", "candidates": [], "path": [{"hidden": [20], "dropout": 0.0}]}
     params = {"schedule": "path", "schedule[path].path.0.hidden.0": 20}
-    assert find(space, {"schedule": full}) == (params, ())
+    assert found(full, {"kind": "assistants", "path": [{"hidden": [20]}]}) == (params, ())
+
+
+def test_of_labels_that_may_give_a_value_the_one_that_does_is_found() -> None:
+    labels = {"x": {"kind": "mlp"}, "y": {"kind": "mlp", "n": {"int": [1, 3]}}, "z": "mlp"}
+    space = read_space({"model": {"choice": labels}})
+    params = {"model": "y", "model[y].n": 2}
+    assert find(space, {"model": [{"kind": "mlp", "n": 2}]}) == (params, ())
+    assert find(space, {"model": ["mlp", {"kind": "mlp", "n": 2}]}) == ({"model": "z"}, ())
 
 
 def test_a_complement_is_written_as_one_would() -> None:
     space = read_space({"share": {"float": [0.0, 1.0]}, "rest": {"complement": "share"}})
     assert draw(space, optuna.trial.FixedTrial({"share": 0.9})) == {"share": 0.9, "rest": 0.1}
-    assert find(space, {"share": 0.9, "rest": 0.2}) == ({"share": 0.9}, ("rest",))
+    assert find(space, {"share": [0.9], "rest": [0.1]}) == ({"share": 0.9}, ())
+    assert find(space, {"share": [0.9], "rest": [0.2]}) == ({"share": 0.9}, ("rest",))
+    assert find(space, {"share": [0.9], "rest": [None]}) == ({"share": 0.9}, ("rest",))
+    assert find(space, {"share": [None], "rest": [0.1]}) == ({}, ("share",))
 
 
 def test_corners_are_both_ends_of_each_path_and_all_together() -> None:

@@ -33,7 +33,8 @@ def opened(file: Path, name: str = "study", *, new: bool = False, **differs: Any
 @pytest.mark.parametrize(
     ("differs", "part"),
     [
-        ({"seed": 8}, "`search.seed` was 7, and is 8"),
+        ({"seed": 8, "stages": "abd", "recipe": {"seed": "8", "student.train.epochs": 3}},
+         "`seed` was 7, and is 8)"),
         ({"space": {**SPACE, "w": {"int": [1, 60], "log": True}}},
          "`search.space.w.int` was [1, 50], and is [1, 60]"),
         ({"space": {"x": SPACE["x"]}}, "`search.space.w` was {"),
@@ -53,6 +54,12 @@ def test_a_study_that_asks_something_else_says_what(
     assert opened(tmp_path / "study.db", new=True, **differs).name == "study-2"
     assert opened(tmp_path / "study.db", **differs).name == "study-2"
     assert opened(tmp_path / "study.db", new=True).name == "study", "it is there"
+
+
+def test_a_long_list_that_differs_at_its_end_is_named_by_its_entry(tmp_path: Path) -> None:
+    opened(tmp_path / "study.db", space={"w": {"categorical": [*range(31)]}})
+    with pytest.raises(StudyExists, match=r"`search\.space\.w\.categorical\.30` was 30, and is 31"):
+        opened(tmp_path / "study.db", space={"w": {"categorical": [*range(30), 31]}})
 
 
 def test_what_of_the_recipe_changes_no_stage_is_no_difference(tmp_path: Path) -> None:
@@ -83,6 +90,17 @@ def test_trials_of_another_study_are_taken_where_the_space_allows(tmp_path: Path
     run(file, config(trials=20), Quadratic())
     again = foreign_trials(stored, "study", spec)
     assert [trial.params for trial in again] == [trial.params for trial in taken]
+
+
+def test_a_value_with_other_settings_is_none_of_the_space(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    kinds = {"choice": {"all": {"kind": "born_again", "taught_by": "all"}, "none": "offline"}}
+    run(file, config(trials=8, space={"x": SPACE["x"], "w": SPACE["w"], "s": kinds}), Quadratic())
+    short = {**SPACE, "s": {"choice": {"all": {"kind": "born_again"}, "none": "offline"}}}
+    section = config(**{"from": "study"}, space=short)
+    stored = open_study(open_storage(f"sqlite:///{file}"), "next", section, {}, new=False)
+    taken = foreign_trials(stored, "study", StudySpec("next", section, 7, EPOCHS))
+    assert {trial.params["s"] for trial in taken} == {"none"}
 
 
 def test_a_study_from_one_that_is_none_leaves_nothing(tmp_path: Path) -> None:

@@ -172,3 +172,42 @@ def test_a_path_that_does_not_give_the_recipes_own_value_is_noted(tmp_path: Path
     space = {WEIGHT: SHARE, "student.train.epochs": {"int": [5, 9]}}
     [note] = read_search(small.loaded(tmp_path, data=recipe(space))).notes
     assert note.startswith("`search.space.student.train.epochs` does not give the recipe's own")
+
+
+@pytest.mark.parametrize(
+    ("space", "overrides", "params"),
+    [
+        # As it is written, in short forms inside of it.
+        ({"schedule": {"choice": {"one": ASSISTANT}}},
+         ("schedule={kind: assistants, path: [{kind: mlp, hidden: [40]}]}",),
+         {"schedule": "one", "schedule[one].path.0.hidden.0": 40}),
+        # In full, of which the space has the short form.
+        ({"schedule": {"categorical": ["offline", "born_again"]}}, (), {"schedule": "offline"}),
+        ({"student.train.lr_schedule": {"categorical": ["constant", "cosine"]}}, (),
+         {"student.train.lr_schedule": "cosine"}),
+        ({"student.objective.task": {"float": [0.0, 1.0]}}, ("student.objective.task=0.25",),
+         {"student.objective.task": 0.25}),
+        # The one of two labels whose other settings are the recipe's too.
+        ({"schedule": {"choice": {"short": {"kind": "born_again"},
+                                  "all": {"kind": "born_again", "taught_by": "all"}}}},
+         ("schedule={kind: born_again, taught_by: all}",), {"schedule": "all"}),
+        # A part that the recipe does not have.
+        ({"student.weights": {"choice": {"none": None, "file": "w.pt"}}}, (),
+         {"student.weights": "none"}),
+    ],
+)  # fmt: skip
+def test_the_recipes_own_values_are_found_however_they_are_written(
+    tmp_path: Path, space: dict[str, Any], overrides: tuple[str, ...], params: dict[str, Any]
+) -> None:
+    found = read_space(small.loaded(tmp_path, *overrides, data=recipe(space)))
+    assert (found.own, found.outside) == (params, ())
+
+
+def test_other_settings_than_the_recipes_are_not_its_own_values(tmp_path: Path) -> None:
+    space = {"schedule": {"choice": {"short": {"kind": "born_again"}}}}
+    data = recipe(space) | {"schedule": {"kind": "born_again", "taught_by": "all"}}
+    assert read_space(small.loaded(tmp_path, data=data)).outside == ("schedule",)
+    # A share, whose rest the recipe does not set.
+    data = recipe({WEIGHT: SHARE, TASK: {"complement": WEIGHT}})
+    data["student"] = {**data["student"], "objective": {"soft_targets": {"weight": 0.9}}}
+    assert read_space(small.loaded(tmp_path, data=data)).outside == (TASK,)
