@@ -109,11 +109,19 @@ def _drawings(study: optuna.Study, config: SearchConfig) -> dict[StudyFigure, Ca
         IMPORTANCES: plots.plot_param_importances,
         OPTIMIZATION: plots.plot_optimization_history,
         COORDINATES: partial(plots.plot_parallel_coordinate, params=common),
-        SLICE: plots.plot_slice,
+        SLICE: _slice,
     }
     if len(config.scores) == 1:
         del drawings[OPTIMIZATION]  # The caller's own one has references.
     return drawings
+
+
+def _slice(study: optuna.Study, *, target_name: str) -> Any:
+    panels = optuna.visualization.matplotlib.plot_slice(study, target_name=target_name)
+    for axes in getattr(panels, "flat", [panels]):
+        for points in axes.collections:  # Else each panel has a scale of its own.
+            points.set_clim(0, len(study.trials) - 1)
+    return panels
 
 
 def _study_of(

@@ -13,7 +13,7 @@ from orchestrator.formatting import counted
 from orchestrator.report.plot_elements import LINES, add_legend, label_axes, panels
 from orchestrator.report.plots import Drawing, Picture
 from orchestrator.report.render_study import main_score, reference_score
-from orchestrator.report.study_values import SCORE_NAMES, score_title
+from orchestrator.report.study_values import LEARNED, score_title
 from orchestrator.results.run_report import ModelReport
 from orchestrator.results.study_report import StudyReport, Winner
 
@@ -48,14 +48,14 @@ def study_drawings(report: StudyReport) -> tuple[Drawing, ...]:
 
 
 def front_figure(report: StudyReport) -> Figure:
-    """The first learned score against another one."""
+    """The first learned score against another one, of the architecture if one was asked for."""
     up = main_score(report)
-    across = next(name for name in report.scores if name != up)
+    across = min((name for name in report.scores if name != up), key=LEARNED.__contains__)
     figure, (axes,) = panels(FRONT.title, 7.5, height=5.0)
     places: list[tuple[float, float]] = []
     numbers: dict[tuple[float, float], list[str]] = {}  # Of the front, by place.
     for trial in sorted(report.best_first, key=lambda each: each.scores[across]):
-        place = (trial.scores[across], _shown(up, trial.scores[up]))
+        place = (_shown(across, trial.scores[across]), _shown(up, trial.scores[up]))
         if trial.number in report.front:
             numbers.setdefault(place, []).append(str(trial.number))
         else:
@@ -67,15 +67,15 @@ def front_figure(report: StudyReport) -> Figure:
         axes.annotate(", ".join(equal), place, xytext=(-6, 4), textcoords="offset points",
                       ha="right", fontsize=8, color=LINES[0])  # fmt: skip
     for winner in report.winners:
-        _draw_seeds(axes, winner.scores[across], winner, up)
+        _draw_seeds(axes, _shown(across, winner.scores[across]), winner, up)
     _draw_reference_points(axes, report.references, across, up)
     axes.margins(x=0.1, y=0.08)
     values = [_shown(up, trial.scores[up]) for trial in report.best_first]
     _draw_trials(axes, places, values, higher_is_better=report.scores[up] == "maximize")
     low, high = axes.dataLim.intervalx
-    if low > 0 and high / low > _WIDE_RANGE:
+    if across not in LEARNED and low > 0 and high / low > _WIDE_RANGE:
         axes.set_xscale("log")
-    label_axes(axes, SCORE_NAMES[across], score_title(up))
+    label_axes(axes, score_title(across), score_title(up))
     add_legend(figure, axes)
     return figure
 
@@ -159,7 +159,7 @@ def _draw_reference_points(
         x, value = reference_score(model, across), reference_score(model, up)
         if x is None or value is None:
             continue
-        colour, y = _COLOURS[model.role], _shown(up, value)
+        colour, x, y = _COLOURS[model.role], _shown(across, x), _shown(up, value)
         axes.scatter(x, y, s=50, color=colour, marker=_MARKERS[model.role],
                      label="untaught" if model.role == "control" else model.role,
                      zorder=3)  # fmt: skip

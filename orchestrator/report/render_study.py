@@ -77,7 +77,7 @@ def study_tables(report: StudyReport) -> tuple[Grid, ...]:
         means = f", mean over {report.seeds} seeds" if report.seeds > 1 else ""
         tables.append(trials_table(report, best, f"Leaderboard (validation part{means})"))
     if report.winners:
-        tables.append(_winners(report))
+        tables += [_winners(report, name) for name in _learned_scores(report)]
     if report.references:
         tables.append(_references(report))
     return tuple(tables)
@@ -130,33 +130,31 @@ def _learned_scores(report: StudyReport) -> tuple[str, ...]:
     return tuple(name for name in report.scores if name in LEARNED) or ("accuracy",)
 
 
-def _winners(report: StudyReport) -> Grid:
-    names, costs = _learned_scores(report), [n for n in report.scores if n not in LEARNED]
-    seeds = _seeds(report)
+def _winners(report: StudyReport, name: str) -> Grid:
+    """The winners by one score that only training shows."""
+    costs = [each for each in report.scores if each not in LEARNED]
+    seeds, test = _seeds(report), "test %" if name == "accuracy" else f"test {SCORE_NAMES[name]}"
     title = "Winners (trained again on the trial's seed alone)"
     if report.seeds > 1:
         title = "Winners (not trained on fresh seeds; test part: the student of the first seed)"
     if seeds:
         title = f"Winners (mean ± standard deviation over {counted(seeds, 'fresh seed')})"
-    headers = ["trial", *(SCORE_NAMES[name] for name in costs)]
-    for name in names:
-        headers.append(score_title(name))
-        headers += ["fresh seeds", "shrank by"] if seeds else []
-    headers.append("test %, fresh seeds" if seeds else "test %")
+    fresh = ("fresh seeds", "shrank by", f"{test}, fresh seeds") if seeds else (test,)
+    headers = ("trial", *(SCORE_NAMES[each] for each in costs), score_title(name), *fresh)
     rows = tuple(
         (
             f"{winner.trial} ({recipe_file(winner.trial)})",
-            *(format_score(name, winner.scores[name]) for name in costs),
-            *(cell for name in names for cell in _shrinkage(winner, name)),
-            _over_seeds("accuracy", winner.test_repeats["accuracy"])
+            *(format_score(cost, winner.scores[cost]) for cost in costs),
+            *_shrinkage(winner, name),
+            _over_seeds(name, winner.test_repeats[name])
             if seeds
-            else format_score("accuracy", winner.test.accuracy),
+            else format_score(name, getattr(winner.test, name)),
         )
         for trial in _front(report)
         for winner in report.winners
         if winner.trial == trial.number
     )
-    return Grid(title, tuple(headers), rows)
+    return Grid(title, headers, rows)
 
 
 def _seeds(report: StudyReport) -> int:
@@ -288,8 +286,11 @@ def _validation_accuracy(winner: Winner) -> float:
 def _sharing(report: StudyReport) -> Iterator[str]:
     shared = report.shared
     read, computed = shared.teacher_forwards_read, shared.teacher_forwards_computed
-    if read or computed or shared.stages_reused:
+    stages = counted(shared.stages_reused, "stage")
+    if read or computed:
         yield (
-            f"Shared by the trials: {counted(shared.stages_reused, 'stage')} reused; of "
-            f"{read + computed:,} teacher answers {computed:,} were computed, the others read."
+            f"Shared by the trials: {stages} reused; of {read + computed:,} teacher answers "
+            f"{computed:,} were computed, the others read."
         )
+    elif shared.stages_reused:
+        yield f"Shared by the trials: {stages} reused; no teacher answers were needed."

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from search.figures import Drawn, draw_figures
-from tests.search.objectives import Quadratic, config, run
+from search.figures import Drawn, _optunas_style, _slice, _study_of, draw_figures
+from tests.search.objectives import SPACE, Quadratic, config, run
 
 NAMES = {"x": "x", "w": "width"}
 OF = Drawn("accuracy", "validation accuracy, %", 100.0)
@@ -27,6 +27,17 @@ def test_all_figures_are_drawn_and_settings_of_figures_stay(tmp_path: Path) -> N
     ]
     assert all((tmp_path / each.file).stat().st_size > 5_000 for each in drawn)
     assert dict(mpl.rcParams) == before
+
+
+def test_all_panels_of_the_slices_have_one_scale_of_trials(tmp_path: Path) -> None:
+    sometimes = {"choice": {"a": "off", "b": {"k": {"int": [1, 9]}}}}
+    section = config(space={**SPACE, "c": sometimes}, sampler="random")
+    trials = run(tmp_path / "study.db", section, Quadratic())
+    names = {name: name for trial in trials for name in trial.frozen.params}
+    with _optunas_style():
+        panels = _slice(_study_of(trials, section, names, OF), target_name=OF.title)
+    assert len(panels) == 4
+    assert {points.get_clim() for axes in panels for points in axes.collections} == {(0, 11)}
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_sentence(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def _unexplored(space: Space) -> Iterator[str]:
     """Students are compared on one validation part, with one seed, on one machine."""
     for path in space:
         section, _, rest = path.partition(".")
-        if section not in Recipe.model_fields or section in _EXPLORED:
+        if section not in Recipe.model_fields:
+            continue
+        if section in _EXPLORED and not path.endswith(".train.seed"):
             continue
         if section != "transfer_set" or rest.split(".")[0] not in _OF_SAMPLES:
             yield (
@@ -78,7 +80,9 @@ def _nested(space: Space) -> Iterator[str]:
             without = [label for label, each in labels.items() if find_value(each, place) is None]
             why = "which draws all of it"
             if without:
-                why = f"whose value {listed(f'`{each}`' for each in without)} has no such place"
+                values, lack = ("value", "does") if len(without) == 1 else ("values", "do")
+                labels = listed(f"`{each}`" for each in without)
+                why = f"whose {values} {labels} {lack} not give it"
             yield (
                 f"`search.space.{path}` lies inside `search.space.{outer}`, {why}; write the "
                 "parameter inside the values that have it"

@@ -19,6 +19,21 @@ def test_the_front_shows_trials_winners_and_references() -> None:
     assert axes.get_xscale() == "log"
 
 
+def test_two_scores_of_training_are_drawn_in_their_units() -> None:
+    [axes] = front_figure(study(scores={"nll": "minimize", "accuracy": "maximize"})).axes
+    labels = axes.get_xlabel(), axes.get_ylabel()
+    assert labels == ("validation accuracy, %", "validation NLL")
+    assert axes.get_xscale() == "linear"
+    points = {each.get_label(): each.get_offsets()[0][0] for each in axes.collections}
+    assert (points["front"], points["trial"], points["untaught"]) == (90.0, 80.0, 84.0)
+
+
+def test_of_three_scores_the_architecture_is_drawn_across() -> None:
+    scores = {"nll": "minimize", "accuracy": "maximize", "parameters": "minimize"}
+    [axes] = front_figure(study(scores=scores)).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("parameters", "validation NLL")
+
+
 def test_a_trial_far_below_stands_at_the_border_and_is_counted() -> None:
     outlier, word = trial(5, 0.10, 700), "1 trial below the picture"
     figures = (

@@ -13,7 +13,7 @@ from orchestrator.report.render_study import (
     study_summary,
     study_tables,
 )
-from orchestrator.results.study_report import SeedScores, StudyReport
+from orchestrator.results.study_report import SeedScores, Shared, StudyReport
 from tests.orchestrator.study_samples import TRIALS, study, study_of_accuracy, winner
 
 
@@ -40,7 +40,20 @@ def test_winners_show_the_trial_the_fresh_seeds_and_by_how_much_they_shrank() ->
     assert winners.rows == (("2 (best-2.yaml)", "95.00", "93.00 ± 2.00", "+2.00", "93.00 ± 2.00"),)
     loss = study(scores={"nll": "minimize"}, front=(2,), winners=study_of_accuracy().winners)
     [row] = study_tables(loss)[1].rows
-    assert row[1:4] == ("0.0500", "0.0700 ± 0.0200", "+0.0200")
+    assert row[1:] == ("0.0500", "0.0700 ± 0.0200", "+0.0200", "0.0700 ± 0.0200")
+
+
+def test_each_score_of_training_has_a_table_of_winners() -> None:
+    scores = {"nll": "minimize", "accuracy": "maximize", "parameters": "minimize"}
+    _, losses, accuracies, _ = study_tables(study(scores=scores))
+    fresh = ("fresh seeds", "shrank by")
+    assert losses.headers == (
+        "trial", "parameters", "validation NLL", *fresh, "test NLL, fresh seeds"
+    )  # fmt: skip
+    assert accuracies.headers == (
+        "trial", "parameters", "validation accuracy, %", *fresh, "test %, fresh seeds"
+    )  # fmt: skip
+    assert [row[0] for row in losses.rows] == [row[0] for row in accuracies.rows]
 
 
 def test_winners_without_fresh_seeds_show_the_trials_own() -> None:
@@ -68,6 +81,14 @@ def test_sentences_say_what_was_luck_what_was_shared_and_what_is_remarkable() ->
     assert "Highest validation accuracy over fresh seeds: trial 2 (3,000 parameters)" in shown
     assert "9 stages reused; of 4,120 teacher answers 120 were computed" in shown
     assert shown.endswith("The space has 5 points.")
+
+
+def test_what_was_not_asked_of_teachers_is_no_count() -> None:
+    def shared(*counts: int) -> str:
+        return " ".join(study_summary(study(shared=Shared(*counts))))
+
+    assert "2 stages reused; no teacher answers were needed." in shared(0, 0, 2)
+    assert "Shared" not in shared(0, 0, 0)
 
 
 def test_the_winner_that_is_named_is_not_chosen_by_the_test_part() -> None:

@@ -57,7 +57,7 @@ def test_a_space_of_all_kinds_is_valid(tmp_path: Path) -> None:
          "is refused whatever is drawn for it: `studnt` is not a setting; did you mean `student`?"),
         ({"schedule": CHOICE, "schedule.path": {"categorical": [1, 2]}}, {},
          "search.space.schedule.path",
-         "lies inside `search.space.schedule`, whose value `direct` has no such place; write the "
+         "lies inside `search.space.schedule`, whose value `direct` does not give it; write the "
          "parameter inside the values that have it"),
         ({"student.model": {"choice": {"a": {"kind": "mlp", "hidden": [8]}}},
           "student.model.hidden": WIDTH}, {}, "search.space.student.model.hidden",
@@ -75,7 +75,12 @@ def test_a_space_of_all_kinds_is_valid(tmp_path: Path) -> None:
           "student.objective.near.teacher": {"categorical": ["deep", "broad"]}}, {},
          "search.space.student.objective.near.teacher",
          "allows 'broad', but then the rules refuse that: "),
+        ({"student.model": {"choice": {"a": {"kind": "mlp", "hidden": [8]}, "b": "mlp"}},
+          "student.model.depth": {"int": [1, 2]}}, {}, "search.space.student.model.depth",
+         "lies inside `search.space.student.model`, whose values `a` and `b` do not give it; "),
         ({"seed": {"int": [1, 9]}}, {}, "search.space.seed", "nothing that trials may differ in"),
+        ({"student.train.seed": {"int": [1, 9]}}, {}, "search.space.student.train.seed",
+         "nothing that trials may differ in"),
         ({"transfer_set.validation": {"float": [0.1, 0.2]}}, {},
          "search.space.transfer_set.validation",
          "(they may differ in teachers, ensemble, student and schedule, and in augment, "),
