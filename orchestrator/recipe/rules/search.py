@@ -81,8 +81,8 @@ def _nested(space: Space) -> Iterator[str]:
             why = "which draws all of it"
             if without:
                 values, lack = ("value", "does") if len(without) == 1 else ("values", "do")
-                labels = listed(f"`{each}`" for each in without)
-                why = f"whose {values} {labels} {lack} not give it"
+                named = listed(f"`{each}`" for each in without)
+                why = f"whose {values} {named} {lack} not give it"
             yield (
                 f"`search.space.{path}` lies inside `search.space.{outer}`, {why}; write the "
                 "parameter inside the values that have it"

@@ -204,15 +204,15 @@ def test_a_path_that_does_not_give_the_recipes_own_value_is_noted(tmp_path: Path
 def test_the_recipes_own_values_are_found_however_they_are_written(
     tmp_path: Path, space: dict[str, Any], overrides: tuple[str, ...], params: dict[str, Any]
 ) -> None:
-    found = read_space(small.loaded(tmp_path, *overrides, data=recipe(space)))
+    found = read_search(small.loaded(tmp_path, *overrides, data=recipe(space)))
     assert (found.own, found.outside) == (params, ())
 
 
 def test_other_settings_than_the_recipes_are_not_its_own_values(tmp_path: Path) -> None:
     space = {"schedule": {"choice": {"short": {"kind": "born_again"}}}}
     data = recipe(space) | {"schedule": {"kind": "born_again", "taught_by": "all"}}
-    assert read_space(small.loaded(tmp_path, data=data)).outside == ("schedule",)
+    assert read_search(small.loaded(tmp_path, data=data)).outside == ("schedule",)
     # A share, whose rest the recipe does not set.
     data = recipe({WEIGHT: SHARE, TASK: {"complement": WEIGHT}})
     data["student"] = {**data["student"], "objective": {"soft_targets": {"weight": 0.9}}}
-    assert read_space(small.loaded(tmp_path, data=data)).outside == (TASK,)
+    assert read_search(small.loaded(tmp_path, data=data)).outside == (TASK,)
