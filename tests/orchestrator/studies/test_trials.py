@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from rich.console import Console
 
 from orchestrator.cli import main
 from orchestrator.execution.session import Session
+from orchestrator.home.store import Store
 from orchestrator.recipe.loading import load_recipe
 from orchestrator.studies.run_study import run_study
+from orchestrator.studies.trial_records import TrialRecords
 from search.errors import StudyError
 from students.fault_injection import VARIABLE
 from students.storage.attempts import current_attempt
+from teachers.serving.evaluator import Evaluator
 from tests.faults import fault, plan_in
 from tests.orchestrator.studies import tiny
 from tests.running import Command
@@ -25,6 +29,8 @@ from tests.running import Command
 pytestmark = pytest.mark.slow
 
 LR = "student.train.optimizer.lr"
+SAMPLES = 116
+"""That the small recipe gives the student, all under one view."""
 
 
 def diverging(weights: list[float], rates: list[float], **search: Any) -> dict[str, Any]:
@@ -75,6 +81,45 @@ def test_equal_trials_are_one_student(tmp_path: Path) -> None:
     assert len({trial.scores["nll"] for trial in report.trials}) == 1
     stages = [each for each in (tmp_path / "home" / "stages").iterdir() if each.is_dir()]
     assert {current_attempt(stage) for stage in stages} == {1}
+
+
+def test_no_model_is_asked_for_the_same_answer_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By trials, winners on fresh seeds, and references; nor evaluated twice on the test part."""
+    tested, test = list[str](), Evaluator.test
+
+    @wraps(test)
+    def count(evaluator: Evaluator, name: str) -> None:
+        tested.append(evaluator.stage_folder.name)
+        test(evaluator, name)
+
+    monkeypatch.setattr(Evaluator, "test", count)
+    two = {"accuracy": "maximize", "parameters": "minimize"}
+    report = tiny.run(tmp_path, tiny.recipe(trials=4, repeats=2, scores=two))
+    assert report.winners
+    store, records = Store(tmp_path / "home"), TrialRecords(tmp_path / "home/studies/tiny")
+    of_trials = [records.stages(trial.number) for trial in report.trials]
+    assert of_trials[0]["teachers.wide"] in tested
+    assert len(tested) == len(set(tested))
+    teaching = {
+        stages[name]
+        for stages in of_trials
+        for name in ("teachers.wide", "assistants.1")
+        if name in stages
+    }
+    assert len(teaching) > 1
+    assert report.shared.teacher_forwards_computed == SAMPLES * len(teaching)
+    in_trials = {digest for stages in of_trials for digest in stages.values()}
+    fresh = [each.digest for each in store.stages() if each.digest not in in_trials]
+    counts = [
+        count.computed
+        for digest in fresh
+        for outcome in store.outcomes(digest).values()
+        for count in outcome.answers.values()
+    ]
+    assert counts
+    assert set(counts) == {0}
 
 
 def test_the_recipe_of_a_winner_with_an_assistant_gives_the_same_student(tmp_path: Path) -> None:
