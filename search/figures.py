@@ -108,7 +108,7 @@ def _drawings(study: optuna.Study, config: SearchConfig) -> dict[StudyFigure, Ca
     drawings: dict[StudyFigure, Callable[..., Any]] = {
         IMPORTANCES: plots.plot_param_importances,
         OPTIMIZATION: plots.plot_optimization_history,
-        COORDINATES: partial(plots.plot_parallel_coordinate, params=common),
+        COORDINATES: partial(_coordinates, params=common),
         SLICE: _slice,
     }
     if len(config.scores) == 1:
@@ -116,9 +116,19 @@ def _drawings(study: optuna.Study, config: SearchConfig) -> dict[StudyFigure, Ca
     return drawings
 
 
+def _coordinates(study: optuna.Study, *, params: list[str], target_name: str) -> Any:
+    plot = optuna.visualization.matplotlib.plot_parallel_coordinate
+    axes: Any = plot(study, params=params, target_name=target_name)
+    # Else the names of many values lie over each other.
+    axes.figure.set_size_inches(max(6.4, 1.1 * (len(params) + 3)), 4.8)
+    return axes
+
+
 def _slice(study: optuna.Study, *, target_name: str) -> Any:
     panels = optuna.visualization.matplotlib.plot_slice(study, target_name=target_name)
     for axes in getattr(panels, "flat", [panels]):
+        if axes.xaxis.have_units():  # Words, which lie over those of the next panel.
+            axes.tick_params(axis="x", labelrotation=30)
         for points in axes.collections:  # Else each panel has a scale of its own.
             points.set_clim(0, len(study.trials) - 1)
     return panels

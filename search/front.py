@@ -25,7 +25,7 @@ def is_eligible(trial: FinishedTrial) -> bool:
 
 def front_of(config: SearchConfig, known: Iterable[FinishedTrial]) -> list[FinishedTrial]:
     """The front of ``known`` trials, in the order of their numbers; with one score, the first of
-    the best ones."""
+    the best ones. A student that was drawn again is not on it twice."""
     return reduce(partial(extend_front, config), known, [])
 
 
@@ -38,6 +38,8 @@ def extend_front(
     own = config.signed(trial.result.scores)
     before = [config.signed(each.result.scores) for each in front]
     if any(dominates(each, own) or (each == own and len(own) == 1) for each in before):
+        return front
+    if any(trial.frozen.params == each.frozen.params for each in front):
         return front
     kept = [each for each, values in zip(front, before, strict=True) if not dominates(own, values)]
     return [*kept, trial]

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from orchestrator.formatting import counted
 from orchestrator.report.plot_elements import LINES, add_legend, label_axes, panels
 from orchestrator.report.plots import Drawing, Picture
-from orchestrator.report.render_study import main_score, reference_score
-from orchestrator.report.study_values import score_title
+from orchestrator.report.render_study import main_score
+from orchestrator.report.study_values import reference_score, score_title
 from orchestrator.results.run_report import ModelReport
 from orchestrator.results.study_report import StudyReport, Winner
 from search.config import LEARNED

@@ -16,11 +16,12 @@ from orchestrator.report.study_values import (
     SCORE_NAMES,
     drawn_text,
     format_score,
+    reference_score,
+    score_column,
     score_text,
     score_title,
     short_names,
 )
-from orchestrator.results.run_report import ModelReport
 from orchestrator.results.study_report import (
     COMPLETE,
     FAIL,
@@ -133,7 +134,7 @@ def _learned_scores(report: StudyReport) -> tuple[str, ...]:
 def _winners(report: StudyReport, name: str) -> Grid:
     """The winners by one score that only training shows."""
     costs = [each for each in report.scores if each not in LEARNED]
-    seeds, test = _seeds(report), "test %" if name == "accuracy" else f"test {SCORE_NAMES[name]}"
+    seeds, test = _seeds(report), f"test {score_column(name)}"
     title = "Winners (trained again on the trial's seed alone)"
     if report.seeds > 1:
         title = "Winners (not trained on fresh seeds; test part: the student of the first seed)"
@@ -188,26 +189,27 @@ def _over_seeds(name: str, scores: SeedScores) -> str:
 
 def _references(report: StudyReport) -> Grid:
     costs = [name for name in report.scores if name not in LEARNED] or ["parameters"]
-    headers = ("model", *(SCORE_NAMES[name] for name in costs), "validation %", "test %")
+    names = _learned_scores(report)
+    headers = ["model", *(SCORE_NAMES[name] for name in costs)]
+    headers += [f"{part} {score_column(name)}" for name in names for part in ("validation", "test")]
     rows = tuple(
         (
-            f"teacher {name}" if model.role == "teacher" else name,
+            f"teacher {label}" if model.role == "teacher" else label,
             *(format_score(cost, reference_score(model, cost)) for cost in costs),
-            format_score("accuracy", reference_score(model, "accuracy"))
-            + ("*" if model.seen_training else ""),
-            format_score("accuracy", model.test.accuracy),
+            *(
+                cell
+                for name in names
+                for cell in (
+                    format_score(name, reference_score(model, name))
+                    + ("*" if model.seen_training else ""),
+                    format_score(name, getattr(model.test, name)),
+                )
+            ),
         )
-        for name, model in report.references.items()
+        for label, model in report.references.items()
     )
-    return Grid("References (untaught: the student of the recipe's own values)", headers, rows)
-
-
-def reference_score(model: ModelReport, name: str) -> float | None:
-    """A score of a reference, of the validation part; none where it was not measured."""
-    if name in LEARNED:
-        value = getattr(model.validation, name, None)
-        return None if value is None else float(value)
-    return model.latency_ms.get("1") if name == "latency_ms" else float(getattr(model, name))
+    title = "References (untaught: the student of the recipe's own values)"
+    return Grid(title, tuple(headers), rows)
 
 
 def study_summary(report: StudyReport) -> tuple[str, ...]:

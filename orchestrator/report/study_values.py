@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orchestrator.results.run_report import ModelReport
 from search.config import LEARNED
 
 _PARTS = re.compile(r"[^.\[\]]+")
@@ -26,6 +27,19 @@ _COUNTS = ("parameters", "macs", "bytes")
 def score_title(name: str) -> str:
     """A score on an axis."""
     return f"validation {SCORE_NAMES[name]}" if name in LEARNED else SCORE_NAMES[name]
+
+
+def score_column(name: str) -> str:
+    """A score that only training shows, in a header after its part."""
+    return "%" if name == "accuracy" else SCORE_NAMES[name]
+
+
+def reference_score(model: ModelReport, name: str) -> float | None:
+    """A score of a reference, of the validation part; none where it was not measured."""
+    if name in LEARNED:
+        value = getattr(model.validation, name, None)
+        return None if value is None else float(value)
+    return model.latency_ms.get("1") if name == "latency_ms" else float(getattr(model, name))
 
 
 def format_score(name: str, value: float | None) -> str:

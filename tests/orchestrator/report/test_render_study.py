@@ -45,7 +45,7 @@ def test_winners_show_the_trial_the_fresh_seeds_and_by_how_much_they_shrank() ->
 
 def test_each_score_of_training_has_a_table_of_winners() -> None:
     scores = {"nll": "minimize", "accuracy": "maximize", "parameters": "minimize"}
-    _, losses, accuracies, _ = study_tables(study(scores=scores))
+    _, losses, accuracies, references = study_tables(study(scores=scores))
     fresh = ("fresh seeds", "shrank by")
     assert losses.headers == (
         "trial", "parameters", "validation NLL", *fresh, "test NLL, fresh seeds"
@@ -54,6 +54,9 @@ def test_each_score_of_training_has_a_table_of_winners() -> None:
         "trial", "parameters", "validation accuracy, %", *fresh, "test %, fresh seeds"
     )  # fmt: skip
     assert [row[0] for row in losses.rows] == [row[0] for row in accuracies.rows]
+    columns = ("validation NLL", "test NLL", "validation %", "test %")
+    assert references.headers == ("model", "parameters", *columns)
+    assert references.rows[-1] == ("untaught", "1,210", "0.3500", "0.3000", "84.00", "85.00")
 
 
 def test_winners_without_fresh_seeds_show_the_trials_own() -> None:
