@@ -121,9 +121,7 @@ class Proposer:
 
 def _grid(spec: StudySpec) -> Sequence[Mapping[str, Any]]:
     """All points that are not known from the start, the recipe's own first."""
-    known = [each.params for each in spec.foreign]
+    first = [] if spec.own is None else [dict(spec.own)]
+    known = [*first, *(each.params for each in spec.foreign)]
     points = grid_points(spec.config.parameters, spec.seed)
-    if spec.own is not None:
-        known.append(dict(spec.own))
-    first = [] if spec.own is None else [spec.own]
     return [*first, *(each for each in points if each not in known)]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from orchestrator.deep_check.deep_check import checked_plan
 from orchestrator.errors import RecipeProblems
 from orchestrator.execution.session import GraphFuture
 from orchestrator.planning.controls import UNTAUGHT
@@ -68,7 +67,7 @@ def _graph(objective: TrialObjective) -> tuple[Graph, tuple[str, ...]]:
     except RecipeProblems as refused:
         reasons = "; ".join(each.message.partition("; ")[0] for each in refused.problems)
         missing = (f"There is no untaught student to compare with: {reasons}.",)
-    graph, _ = checked_plan(own, objective.session.store, data=objective.data)
+    graph = objective.graph(own)
     roles = (StageRole.TEACHER, StageRole.CONTROL)
     nodes = tuple(stage for stage in graph.stages if stage.role in roles)
     return replace(graph, nodes=nodes, remarks=()), missing

@@ -95,7 +95,6 @@ def test_trials_have_numbers_for_every_auto_whatever_runs_beside(
     assert "auto" not in recipe
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("filled", [False, True])
 def test_killed_three_times_at_random_it_is_the_same(
     tmp_path: Path, undisturbed: Path, filled: bool

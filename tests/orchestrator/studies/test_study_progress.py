@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.studies.study_progress import StudyProgress
+from search.config import SearchConfig
 from search.front import front_of
 from search.trials import FinishedTrial, StudySpec
 from tests.search.objectives import EPOCHS, Quadratic, config, run
@@ -52,27 +53,34 @@ def test_a_terminal_shows_the_best_first_and_a_bar_for_what_is_under_way(
     assert re.search(r"winner 0 .*2/6 +seeds", whole)
 
 
+def rendered(progress: StudyProgress) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(progress._render())
+    return stream.getvalue()
+
+
+def numbers_shown(section: SearchConfig, known: list[FinishedTrial]) -> set[int]:
+    """The trials in the table when all ``known`` ones are finished."""
+    progress = StudyProgress(Console(file=io.StringIO()), StudySpec("digits", section, 7, EPOCHS))
+    for trial in known:
+        progress.on_finish(trial)
+    rows = [row.split() for row in rendered(progress).splitlines()]
+    return {int(row[0]) for row in rows if row and row[0].isdigit()}
+
+
 def test_a_step_of_a_trial_on_several_seeds_is_a_seed() -> None:
-    console = Console(file=io.StringIO(), width=100)
     section = config(pruner={"kind": "wilcoxon"}, scores={"accuracy": "maximize"})
-    progress = StudyProgress(console, StudySpec("digits", section, 7, section.seeds))
+    spec = StudySpec("digits", section, 7, section.seeds)
+    progress = StudyProgress(Console(file=io.StringIO()), spec)
     progress.on_begin(3, section.seeds)
     progress.on_step(3, 2, {"accuracy": 0.875, "nll": 0.5})
-    console.print(progress._render())
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert re.search(r"trial 3 .*2/5 +seeds", shown)
+    assert re.search(r"trial 3 .*2/5 +seeds", rendered(progress))
 
 
 def test_what_breaks_a_limit_is_not_among_the_best(tmp_path: Path) -> None:
     section = config(trials=6, scores={"accuracy": "maximize"}, limits={"accuracy": 0.9})
     known = run(tmp_path / "study.db", section, Quadratic())
-    progress = StudyProgress(Console(file=io.StringIO()), StudySpec("digits", section, 7, EPOCHS))
-    for trial in known:
-        progress.on_finish(trial)
-    rendered = io.StringIO()
-    Console(file=rendered, width=100).print(progress._render())
-    rows = [row.split() for row in rendered.getvalue().splitlines()]
-    numbers = {int(row[0]) for row in rows if row and row[0].isdigit()}
+    numbers = numbers_shown(section, known)
     assert numbers == {each.number for each in known if each.result.scores["accuracy"] >= 0.9}
     assert 0 < len(numbers) < len(known)
 
@@ -80,14 +88,7 @@ def test_what_breaks_a_limit_is_not_among_the_best(tmp_path: Path) -> None:
 def test_of_several_scores_the_front_is_shown(tmp_path: Path) -> None:
     section = config(trials=6, scores={"accuracy": "maximize", "parameters": "minimize"})
     known = run(tmp_path / "study.db", section, Quadratic())
-    console = Console(file=io.StringIO(), width=100)
-    progress = StudyProgress(console, StudySpec("digits", section, 7, EPOCHS))
-    for trial in known:
-        progress.on_finish(trial)
-    rendered = io.StringIO()
-    Console(file=rendered, width=100).print(progress._render())
-    _, _, *rows = rendered.getvalue().splitlines()
-    numbers = {int(row.split()[0]) for row in rows if row.split()[0].isdigit()}
+    numbers = numbers_shown(section, known)
     assert numbers == {trial.number for trial in front_of(section, known)}
     assert len(numbers) < len(known)
 

@@ -174,7 +174,6 @@ def test_the_trials_of_another_study_are_known_as_they_were(tmp_path: Path) -> N
     assert tiny.history(tmp_path, "second") == tiny.history(undisturbed, "second")
 
 
-@pytest.mark.slow
 def test_a_killed_process_is_the_sessions_to_recover(tmp_path: Path) -> None:
     data = tiny.recipe(trials=4, scores={"accuracy": "maximize"})
     tiny.run(tmp_path / "undisturbed", data)
