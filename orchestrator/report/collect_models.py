@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -57,20 +57,24 @@ def finished_models(results: Iterable[StageResult]) -> Iterator[FinishedModel]:
 
 @dataclass(frozen=True)
 class ModelFigures:
-    """Evaluates ``finished`` models, and an ``ensemble`` of teachers, if there is one."""
+    """Evaluates ``finished`` models of a ``graph``, and the ensembles of its teachers."""
 
     graph: Graph
     store: Store
     transfer_set: TransferSet
     finished: tuple[FinishedModel, ...]
-    latency: Latency
-    ensemble: EnsembleSpec | None
+    latency: Latency = field(default_factory=dict)
+
+    @property
+    def ensemble(self) -> EnsembleSpec | None:
+        """The teachers' ensemble, if there is one."""
+        return self.graph.ensembles.get("ensemble")
 
     def models(self) -> dict[StageRole, dict[str, ModelReport]]:
         """Every model by its role and its name."""
         models: dict[StageRole, dict[str, ModelReport]] = {role: {} for role in StageRole}
         for model in self.finished:
-            models[model.stage.role][model.name] = self._report(model)
+            models[model.stage.role][model.name] = self.report(model)
         return models
 
     def ensemble_report(
@@ -101,7 +105,8 @@ class ModelFigures:
         rows = tuple(tuple(row) for row in mean.nan_to_num(0.0).tolist())
         return SoftTargets(names, temperature, rows)
 
-    def _report(self, model: FinishedModel) -> ModelReport:
+    def report(self, model: FinishedModel) -> ModelReport:
+        """What is known of one model."""
         outcome, ref, own, corrected = model.outcome, model.ref, None, None
         if ref.classes is not None and len(ref.classes) < self.transfer_set.classes:
             own = tuple(sorted(ref.classes))

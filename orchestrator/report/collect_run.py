@@ -44,9 +44,7 @@ def collect_run(
     graph, results = done.graph, done.results
     own = [r for r in results if r.stage.repeat == repeat or r.stage.role.is_shared]
     finished = tuple(finished_models(own))
-    figures = ModelFigures(
-        graph, store, transfer_set, finished, latency, graph.ensembles.get("ensemble")
-    )
+    figures = ModelFigures(graph, store, transfer_set, finished, latency)
     models = figures.models()
     teachers, controls = models[StageRole.TEACHER], models[StageRole.CONTROL]
     generations = models[StageRole.GENERATION]

@@ -35,11 +35,10 @@ class References:
         finished = tuple(finished_models(self.future.result().results))
         data = session.transfer_set(graph.data)
         latency = latencies(finished, session.store, data, session.quiet) if measured else {}
-        spec = graph.ensembles.get("ensemble")
-        figures = ModelFigures(graph, session.store, data, finished, latency, spec)
+        figures = ModelFigures(graph, session.store, data, finished, latency)
         models = figures.models()
         teachers = models[StageRole.TEACHER]
-        ensemble = figures.ensemble_report("ensemble", spec, teachers.values())
+        ensemble = figures.ensemble_report("ensemble", figures.ensemble, teachers.values())
         return {
             **teachers,
             **({} if ensemble is None else {"ensemble": ensemble}),

@@ -16,10 +16,10 @@ from orchestrator.report.collect_models import ModelFigures, finished_models
 from orchestrator.report.compare_seeds import spread
 from orchestrator.results.run_report import PartScores
 from orchestrator.results.study_report import SeedScores, Winner, recipe_file
-from orchestrator.studies.objective import StudentWatcher, TrialObjective, student_of
+from orchestrator.studies.objective import StudentWatcher, TrialObjective
+from search.config import LEARNED
 from search.trials import FinishedTrial
 from students.durable_files import write_atomically
-from students.storage.outcome import TEST, VALIDATION
 
 
 @dataclass(frozen=True)
@@ -77,45 +77,37 @@ class WinnerTraining:
         return StudentWatcher(self.objective.session.store, lambda stage: count(), count)
 
     def _winner(self, trial: FinishedTrial, done: GraphResult, *, first: bool) -> Winner:
-        own = student_of(done)
-        fresh = [self._scores(student_of(done, repeat), done) for repeat in self._seeds]
+        session, graph = self.objective.session, done.graph
+        data, finished = session.transfer_set(graph.data), tuple(finished_models(done.results))
+        figures = ModelFigures(graph, session.store, data, finished)
+        students = {
+            model.stage.repeat: figures.report(model)
+            for model in finished
+            if model.stage.role is StageRole.STUDENT
+        }
+        own, fresh = students[0], [students[repeat] for repeat in self._seeds]
+        assert own.weights_sha256 is not None, "only an ensemble has none"
         recipe = self.folder / recipe_file(trial.number)
         text = dump_yaml(printable_anywhere(self.objective.trial(trial.overrides))).encode()
         write_atomically(recipe, text)
         if first:
             write_atomically(self.folder / "best.yaml", text)
-        [outcome] = own.outcomes.values()
         return Winner(
             trial=trial.number,
             overrides=trial.overrides,
             scores=trial.result.scores,
-            repeats=_over_seeds([scores[VALIDATION] for scores in fresh]),
-            test=self._scores(own, done)[TEST],
-            test_repeats=_over_seeds([scores[TEST] for scores in fresh]),
-            weights_sha256=outcome.weights_sha256,
+            repeats=_over_seeds([each.validation for each in fresh]),
+            test=own.test,
+            test_repeats=_over_seeds([each.test for each in fresh]),
+            weights_sha256=own.weights_sha256,
             recipe=str(recipe),
         )
 
-    def _scores(self, student: StageResult, done: GraphResult) -> Mapping[str, PartScores]:
-        """The scores of a student by part."""
-        session, graph = self.objective.session, done.graph
-        figures = ModelFigures(
-            graph,
-            session.store,
-            session.transfer_set(graph.data),
-            tuple(finished_models([student])),
-            {},
-            graph.ensembles.get("ensemble"),
-        )
-        [model] = figures.models()[StageRole.STUDENT].values()
-        assert model.validation is not None, "a study chooses by it"
-        return {VALIDATION: model.validation, TEST: model.test}
 
-
-def _over_seeds(scores: Sequence[PartScores]) -> Mapping[str, SeedScores]:
-    """Accuracy and nll over fresh seeds; empty where there are none."""
-    found = {}
-    for name in ("accuracy", "nll") if scores else ():
+def _over_seeds(scores: Sequence[PartScores | None]) -> Mapping[str, SeedScores]:
+    """The learned scores over fresh seeds; empty where there are none."""
+    found: dict[str, SeedScores] = {}
+    for name in LEARNED if scores else ():
         values = tuple(getattr(each, name) for each in scores)
         whole = spread(values)
         found[name] = SeedScores(whole.mean, whole.deviation, values)
