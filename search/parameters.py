@@ -136,16 +136,18 @@ class Complement:
     path: str
 
 
+def entries(value: Any) -> Iterable[tuple[Any, Any]]:
+    """What a section has by key, or a list by number; nothing of a plain value."""
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
 def parameters(value: Any) -> list[Any]:
     """The parameters inside a value, outermost ones alone."""
     if isinstance(value, _PARAMETERS):
         return [value]
-    inside: Iterable[Any] = ()
-    if isinstance(value, Mapping):
-        inside = value.values()
-    elif isinstance(value, list):
-        inside = value
-    return [found for each in inside for found in parameters(each)]
+    return [found for _, each in entries(value) for found in parameters(each)]
 
 
 def draw_inside(value: Any, name: str, trial: Draws) -> Any:

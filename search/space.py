@@ -17,6 +17,7 @@ from search.parameters import (
     Number,
     Parameter,
     Params,
+    entries,
     parameters,
 )
 
@@ -198,9 +199,6 @@ def _numbers(name: str, value: Any) -> Iterator[tuple[str, Number]]:
                 yield from _numbers(f"{name}[{label}]", inside)
         case List(of):
             yield from _numbers(name, of)
-        case Mapping():
-            for key, inside in value.items():
+        case _:
+            for key, inside in entries(value):
                 yield from _numbers(f"{name}.{key}", inside)
-        case list():
-            for number, inside in enumerate(value):
-                yield from _numbers(f"{name}.{number}", inside)
