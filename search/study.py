@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.config import SearchConfig, constraints
 from search.errors import StudyError, StudyExists
 from search.space import draw, find
-from search.trials import OVERRIDES, RESULT, FinishedTrial, Result, StudySpec, finish
+from search.trials import OVERRIDES, RESULT, FinishedTrial, Result, finish
 
 IDENTITY = "stillhouse.identity"
 """What a study asks, beside it in its storage."""
@@ -243,21 +243,20 @@ def _shown(value: Any) -> str:
 
 
 @used_storage()
-def foreign_trials(stored: StoredStudy, name: str, spec: StudySpec) -> tuple[FrozenTrial, ...]:
-    """The finished trials of study ``name`` that the space and the scores of ``spec`` allow; of
-    those that were finished when ``stored`` began, so that its history is the same each time.
-
-    Raises:
-        StudyError: there is no such study.
-    """
+def foreign_trials(stored: StoredStudy) -> tuple[FrozenTrial, ...]:
+    """The finished trials of the study `search.from`, if any, that space and scores allow; of those
+    that were finished when ``stored`` began, so that its history is the same each time."""
+    if (name := stored.config.from_) is None:
+        return ()
     study = optuna.load_study(study_name=name, storage=stored.study._storage)
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     numbers = set(stored.keep("foreign", [trial.number for trial in trials]))
-    return tuple(_translated((each for each in trials if each.number in numbers), spec))
+    known = (each for each in trials if each.number in numbers)
+    return tuple(_translated(known, stored.config))
 
 
-def _translated(trials: Iterable[FrozenTrial], spec: StudySpec) -> Iterator[FrozenTrial]:
-    space, scores = spec.config.parameters, spec.config.scores
+def _translated(trials: Iterable[FrozenTrial], config: SearchConfig) -> Iterator[FrozenTrial]:
+    space, scores = config.parameters, config.scores
     for trial in trials:
         stored, values = trial.user_attrs.get(RESULT), trial.user_attrs.get(OVERRIDES, {})
         if stored is None or not scores.keys() <= stored["scores"].keys():
@@ -273,5 +272,5 @@ def _translated(trials: Iterable[FrozenTrial], spec: StudySpec) -> Iterator[Froz
             values=[stored["scores"][name] for name in scores],
             params=params,
             distributions=fixed.distributions,
-            constraints=constraints(spec.config.limits, stored["scores"]) or None,
+            constraints=constraints(config.limits, stored["scores"]) or None,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -159,31 +159,26 @@ def _open(
 ) -> Iterator[Study]:
     """Opens the study, which no other process of this home may run meanwhile."""
     config, home = search.config, objective.session.store.home
-    storage = open_storage(config.storage or f"sqlite:///{home / 'study.db'}")
-    identity = {**_identity(search, graph), "recipe": flatten(search.values)}
-    stored = open_study(storage, search.name, config, identity, new=new)
-    # Another machine, which goes on with the study, may have other cores.
-    objective.numbers = stored.keep("numbers", dict(objective.numbers))
-    spec = StudySpec(
-        name=stored.name,
-        config=config,
-        seed=search.seed,
-        steps=search.steps,
-        own=None if search.outside else search.own,
-    )
-    if config.from_ is not None:
-        spec = replace(spec, foreign=foreign_trials(stored, config.from_, spec))
-    folder = home / "studies" / stored.name
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def on_wait() -> None:
-        say(f"study '{stored.name}': another process is running it; waiting for it")
-
-    try:
-        with hold_lock(folder / LOCK, threading.Event(), on_wait):
-            yield Study(search, spec, stored, folder, objective)
-    finally:
-        close_storage(storage)
+    with ExitStack() as stack:
+        storage = open_storage(config.storage or f"sqlite:///{home / 'study.db'}")
+        stack.callback(close_storage, storage)
+        identity = {**_identity(search, graph), "recipe": flatten(search.values)}
+        stored = open_study(storage, search.name, config, identity, new=new)
+        # Another machine, which goes on with the study, may have other cores.
+        objective.numbers = stored.keep("numbers", dict(objective.numbers))
+        spec = StudySpec(
+            name=stored.name,
+            config=config,
+            seed=search.seed,
+            steps=search.steps,
+            own=None if search.outside else search.own,
+            foreign=foreign_trials(stored),
+        )
+        folder = home / "studies" / stored.name
+        folder.mkdir(parents=True, exist_ok=True)
+        waiting = f"study '{stored.name}': another process is running it; waiting for it"
+        stack.enter_context(hold_lock(folder / LOCK, threading.Event(), lambda: say(waiting)))
+        yield Study(search, spec, stored, folder, objective)
 
 
 def _identity(search: RecipeSearch, graph: Graph) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from search.study import (
     open_study,
     redacted,
 )
-from search.trials import StudySpec
-from tests.search.objectives import EPOCHS, SPACE, Quadratic, config, run
+from tests.search.objectives import SPACE, Quadratic, config, run
 
 IDENTITY = {"space": SPACE, "seed": 7, "stages": "abc", "recipe": {"student.train.epochs": 3}}
 
@@ -83,12 +82,11 @@ def test_trials_of_another_study_are_taken_where_the_space_allows(tmp_path: Path
     run(file, config(), Quadratic())
     section = config(**{"from": "study"}, space={"x": {"float": [0.0, 0.5]}, "w": SPACE["w"]})
     stored = open_study(open_storage(f"sqlite:///{file}"), "next", section, {}, new=False)
-    spec = StudySpec("next", section, 7, EPOCHS)
-    taken = foreign_trials(stored, "study", spec)
+    taken = foreign_trials(stored)
     assert 0 < len(taken) < 12
     assert all(trial.params["x"] <= 0.5 for trial in taken)
     run(file, config(trials=20), Quadratic())
-    again = foreign_trials(stored, "study", spec)
+    again = foreign_trials(stored)
     assert [trial.params for trial in again] == [trial.params for trial in taken]
 
 
@@ -99,7 +97,7 @@ def test_a_value_with_other_settings_is_none_of_the_space(tmp_path: Path) -> Non
     short = {**SPACE, "s": {"choice": {"all": {"kind": "born_again"}, "none": "offline"}}}
     section = config(**{"from": "study"}, space=short)
     stored = open_study(open_storage(f"sqlite:///{file}"), "next", section, {}, new=False)
-    taken = foreign_trials(stored, "study", StudySpec("next", section, 7, EPOCHS))
+    taken = foreign_trials(stored)
     assert {trial.params["s"] for trial in taken} == {"none"}
 
 

@@ -24,7 +24,7 @@ from students.storage.attempts import current_attempt
 from teachers.serving.evaluator import Evaluator
 from tests.faults import fault, plan_in
 from tests.orchestrator.studies import tiny
-from tests.running import Command
+from tests.running import Command, copy_of
 
 pytestmark = pytest.mark.slow
 
@@ -163,13 +163,12 @@ def test_the_trials_of_another_study_are_known_as_they_were(tmp_path: Path) -> N
     with pytest.raises(StudyError, match=r"`search\.from` is 'other', which is no study here; "):
         tiny.run(tmp_path, tiny.recipe(space, **{"from": "other"}))
     tiny.run(tmp_path, first)
+    undisturbed = copy_of(tmp_path / "home", tmp_path / "undisturbed").parent
     second = {**tiny.recipe(space, trials=2, **{"from": "tiny"}), "name": "second"}
     tiny.run(tmp_path, second)
     tiny.run(tmp_path, tiny.recipe(space, trials=4))
     second["search"]["trials"] = 4
     tiny.run(tmp_path, second)
-    undisturbed = tmp_path / "undisturbed"
-    tiny.run(undisturbed, first)
     tiny.run(undisturbed, second)
     assert tiny.history(tmp_path, "second") == tiny.history(undisturbed, "second")
 
