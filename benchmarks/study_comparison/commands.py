@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import yaml
 
 from benchmarks.study_comparison.study_times import StudyTimes, read_times
 from benchmarks.study_comparison.work import StudyWork
-from benchmarks.throughput_comparison.our_runs import COMMAND, LONGEST, REPOSITORY
+from benchmarks.throughput_comparison.our_runs import COMMAND, run_program
 from benchmarks.throughput_comparison.peer_runs import PEERS, PeerRunner
 from benchmarks.throughput_comparison.results import REFERENCE
 from benchmarks.throughput_comparison.setting import TEACHERS
@@ -35,7 +34,7 @@ class Commands:
         """The study, from the command to its end."""
         with self._home() as home:
             path, began = _write(home / "study.yaml", self.work.study()), time.time()
-            _run([*COMMAND, "--home", str(home), "search", path, "--json"])
+            run_program([*COMMAND, "--home", str(home), "search", path, "--json"])
             return read_times(home, began, time.time(), self.work.parallel)
 
     def filling(self) -> float:
@@ -43,7 +42,7 @@ class Commands:
         with self._home() as home:
             warm_up = _write(home / "warm_up.yaml", self.work.linear_untaught())
             recipe = _write(home / "filling.yaml", self.work.filling())
-            output, _ = _run([*PART, "filling", str(home), warm_up, recipe])
+            output, _ = run_program([*PART, "filling", str(home), warm_up, recipe])
             return float(output.splitlines()[-1])
 
     def untaught(self) -> float:
@@ -51,13 +50,13 @@ class Commands:
         with self._home() as home:
             recipe = _write(home / "untaught.yaml", self.work.untaught())
             counts = str(self.work.trials), str(self.work.parallel)
-            return _run([*PART, "untaught", str(home), recipe, *counts])[1]
+            return run_program([*PART, "untaught", str(home), recipe, *counts])[1]
 
     def separate(self, seed: int) -> float:
         """Seconds of one run of ours."""
         with self._home() as home:
             recipe = _write(home / "separate.yaml", self.work.separate(seed))
-            return _run([*COMMAND, "--home", str(home), "run", recipe, "--json"])[1]
+            return run_program([*COMMAND, "--home", str(home), "run", recipe, "--json"])[1]
 
     def textbrewer(self, seed: int, loaders: int) -> float:
         """Seconds of one run of TextBrewer with so many DataLoader processes."""
@@ -90,18 +89,3 @@ def textbrewer_installed() -> bool:
 def _write(path: Path, recipe: Mapping[str, Any]) -> str:
     path.write_text(yaml.safe_dump(recipe))
     return str(path)
-
-
-def _run(command: Sequence[str]) -> tuple[str, float]:
-    """The standard output of ``command``, and its seconds.
-
-    Raises:
-        RuntimeError: it failed; the message is the end of its output.
-    """
-    began = time.monotonic()
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=LONGEST, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-1500:]}")
-    return done.stdout, time.monotonic() - began

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -142,18 +142,23 @@ def command(
         RuntimeError: it failed.
     """
     asked = arguments(run, work, seed=seed)
+    output, seconds = run_program([*asked, "--repeat", str(repeats)])
+    return json.loads(output), seconds
+
+
+def run_program(program: Sequence[str]) -> tuple[str, float]:
+    """What ``program`` prints on standard output, and its seconds.
+
+    Raises:
+        RuntimeError: it failed; the message is the end of its output.
+    """
     began = time.perf_counter()
     done = subprocess.run(
-        [*asked, "--repeat", str(repeats)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST,
+        program, cwd=REPOSITORY, capture_output=True, text=True, timeout=LONGEST, check=False
     )
-    seconds = time.perf_counter() - began
     if done.returncode != 0:
         raise RuntimeError(f"exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-1500:]}")
-    return json.loads(done.stdout), seconds
+    return done.stdout, time.perf_counter() - began
 
 
 def arguments(run: OurRun, work: Workload, *, seed: int) -> list[str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.throughput_comparison.our_runs import LONGEST, REPOSITORY
+from benchmarks.throughput_comparison.our_runs import run_program
 from benchmarks.throughput_comparison.results import BY_HAND, REFERENCE, Figures
 
 BY_HAND_TAUGHT, ONE_TEACHER = "by hand, 3 teachers", "TextBrewer, 1 teacher"
@@ -65,17 +63,8 @@ class PeerRunner:
         loaders, cores = self.loaders[PEERS[name].teachers], len(os.sched_getaffinity(0))
         module = (sys.executable, "-m", "benchmarks.throughput_comparison.run_peer")
         fixed = ("--cache", str(self.cache), "--loaders", str(loaders), "--threads", str(cores))
-        began = time.perf_counter()
-        done = subprocess.run(
-            [*module, name, str(self.root), *fixed, *options],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"exit {done.returncode}: {done.stderr[-1500:]}")
-        return {**json.loads(done.stdout.splitlines()[-1]), "wall": time.perf_counter() - began}
+        output, seconds = run_program([*module, name, str(self.root), *fixed, *options])
+        return {**json.loads(output.splitlines()[-1]), "wall": seconds}
 
 
 def best_loaders(root: Path, cache: Path, choices: Iterable[int]) -> dict[int, dict[int, float]]:
