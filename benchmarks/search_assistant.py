@@ -28,7 +28,6 @@ from orchestrator.execution.stored_predictions import StoredPredictions
 from orchestrator.recipe.loading import LoadedRecipe
 from orchestrator.report.compare_seeds import paired, spread
 from orchestrator.studies.objective import student_of
-from students.evaluation import metrics
 from students.specs import StageOutput
 from students.storage.outcome import TEST
 
@@ -88,9 +87,8 @@ def test_accuracies(seed: int, session: stillhouse.Session) -> dict[str, float]:
         student = student_of(future.result())
         [outcome] = student.outcomes
         data = session.transfer_set(graphs[name].data)
-        predictions = StoredPredictions(session.store, data)
-        logits = predictions.logits(StageOutput(student.stage.digest, outcome), TEST)
-        found[name] = 100 * metrics.accuracy(logits, predictions.targets(TEST))
+        output = StageOutput(student.stage.digest, outcome)
+        found[name] = 100 * StoredPredictions(session.store, data).accuracy(output, TEST)
     return found
 
 

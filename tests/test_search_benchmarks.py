@@ -30,8 +30,8 @@ def stage(loaded: LoadedRecipe, cache: Path, name: str) -> Stage:
 
 
 def draws(loaded: LoadedRecipe) -> list[dict[str, object]]:
-    space = read_search(loaded)
-    spec = StudySpec(space.name, space.config, space.seed, 1, own=space.own)
+    asked = read_search(loaded)
+    spec = StudySpec(asked.name, asked.config, asked.seed, 1, own=asked.own)
     return [each.params for each in Proposer(spec).propose([], range(2, 4))]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -221,5 +220,4 @@ class GraphRun:
         for _, work in self._under_way.values():
             self._session.works.leave(work, self._watcher)
         left = [work.future for _, work in self._under_way.values() if work.stopping.is_set()]
-        with suppress(BaseException):
-            wait(left, _SECONDS_TO_STOP)
+        wait(left, _SECONDS_TO_STOP)

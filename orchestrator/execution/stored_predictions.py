@@ -76,9 +76,9 @@ class StoredPredictions:
         data = self.transfer_set
         return data.test_ids if part == TEST else data.validation_ids
 
-    def accuracy(self, output: StageOutput) -> float:
-        """A model's accuracy on the validation part, from 0 to 1."""
-        return metrics.accuracy(self.logits(output, VALIDATION), self.targets(VALIDATION))
+    def accuracy(self, output: StageOutput, part: str = VALIDATION) -> float:
+        """A model's accuracy on one part, from 0 to 1."""
+        return metrics.accuracy(self.logits(output, part), self.targets(part))
 
     def divergence(self, teacher: TeacherRef, student: StageOutput) -> float:
         """The mean KL(teacher || student) in nats on the validation part, at temperature 1."""
