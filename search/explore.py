@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.config import LEARNED, constraints
+from search.config import LEARNED, SearchConfig, constraints
 from search.errors import StudyError, TrialFailed, TrialPruned
 from search.proposals import Proposer
 from search.pruners import Pruning
@@ -153,16 +153,9 @@ class _Batch:
         """What comes of a trial that is not worth a second of training; none if it is."""
         if checked.problems:
             return Result(TrialState.FAIL, checked.costs, reason="; ".join(checked.problems))
-        limits = self.spec.config.limits
-        excess = constraints(limits, checked.costs)
-        broken = [
-            f"{name} {checked.costs[name]:,.6g} is above the limit {limit:,.6g}"
-            for name, limit in limits.items()
-            if excess.get(name, 0.0) > 0
-        ]
-        if broken:
+        if broken := _broken_limits(self.spec.config, checked.costs):
             # Known to the sampler as pruned and by how much the limit is broken: it learns of that.
-            return Result(TrialState.PRUNED, checked.costs, reason="; ".join(broken))
+            return Result(TrialState.PRUNED, checked.costs, reason=broken)
         return None
 
     def _evaluate(self, number: int, check: TrialCheck, pruning: Pruning) -> Result:
@@ -188,7 +181,9 @@ class _Batch:
         began = time.monotonic()
         try:
             scores = self.objective.evaluate(number, overrides, observe, check.plan)
-            result = Result(TrialState.COMPLETE, {**costs, **scores}, curve)
+            scores = {**costs, **scores}
+            broken = _broken_limits(spec.config, scores)
+            result = Result(TrialState.COMPLETE, scores, curve, reason=broken)
         except TrialPruned as pruned:
             scores = (
                 curve[max(curve)] if spec.config.step == "epoch" else mean_scores(curve.values())
@@ -198,6 +193,18 @@ class _Batch:
             result = Result(TrialState.FAIL, costs, curve, reason=str(failed))
         seconds = time.monotonic() - began
         return replace(result, seconds=seconds, rungs=pruning.rungs, record=check.record)
+
+
+def _broken_limits(config: SearchConfig, scores: Mapping[str, float]) -> str | None:
+    """Which limits ``scores`` break, in words; none if they break none."""
+    excess = constraints(config.limits, scores)
+    broken = (
+        f"{name} {scores[name]:,.6g} is {'below' if name == 'accuracy' else 'above'} the limit "
+        f"{limit:,.6g}"
+        for name, limit in config.limits.items()
+        if excess.get(name, 0.0) > 0
+    )
+    return "; ".join(broken) or None
 
 
 def _wait_for(future: Future[Result]) -> Result:

@@ -135,7 +135,7 @@ def _winners(report: StudyReport, name: str) -> Grid:
     """The winners by one score that only training shows."""
     costs = [each for each in report.scores if each not in LEARNED]
     seeds, test = _seeds(report), f"test {score_column(name)}"
-    title = "Winners (trained again on the trial's seed alone)"
+    title = "Winners (not trained on fresh seeds)"
     if report.seeds > 1:
         title = "Winners (not trained on fresh seeds; test part: the student of the first seed)"
     if seeds:

@@ -68,7 +68,8 @@ class StudyReporting(StudyWatcher):
         seeds = {len(each.values) for winner in report.winners for each in winner.repeats.values()}
         known = study.stored.known()
         is_whole = (
-            (report.outcome, report.asked) == ("done", config.trials)
+            report.outcome == "done"
+            and report.asked == max(config.trials, len(known))
             and len(report.trials) == len(known)
             and report.front == tuple(trial.number for trial in front_of(config, known))
             and seeds <= {config.repeats}
@@ -115,7 +116,7 @@ class StudyReporting(StudyWatcher):
             outcome=outcome,
             seconds=time.monotonic() - self._began,
             scores={str(name): each for name, each in config.scores.items()},
-            asked=config.trials,
+            asked=max(config.trials, len(known)),  # Fewer than there are, if that was lowered.
             seeds=config.seeds,
             limits={str(name): each for name, each in config.limits.items()},
             trials=tuple(map(_trial, known)),

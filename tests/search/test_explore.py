@@ -96,6 +96,9 @@ def test_a_limit_that_only_training_shows_is_a_constraint(tmp_path: Path) -> Non
     for trial in trials:
         excess = trial.frozen.constraints["accuracy"]
         assert excess == pytest.approx(0.9 - trial.result.scores["accuracy"])
+    for trial in trials:
+        broken = trial.result.scores["accuracy"] < 0.9
+        assert ("is below the limit 0.9" in (trial.result.reason or "")) == broken
 
 
 @pytest.mark.parametrize("parallel", [1, 2])

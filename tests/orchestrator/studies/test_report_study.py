@@ -72,6 +72,9 @@ def test_the_same_study_again_trains_nothing_and_gives_the_same(done: SmallStudy
     again, before = json.loads(result.stdout), done.report.to_json()
     for name in ("trials", "front", "winners", "shared", "references", "artifacts", "remarks"):
         assert again[name] == before[name], name
+    fewer = command(done.home, "search", str(done.recipe), "--set", "search.trials=2")
+    assert fewer.stdout.startswith("searched: done, 5 of 5 trials")
+    assert fewer.stderr == "study 'searched': stored already\n"
 
 
 def test_the_terminal_shows_front_winners_and_paths(done: SmallStudy) -> None:
