@@ -197,12 +197,13 @@ def _train_winners(
     """The winners, the best by the first score first, and the digests of their stages."""
     config = study.spec.config
     front = best_first(config, front_of(config, known))
-    training = WinnerTraining(study.objective, config.repeats, study.folder)
+    training = WinnerTraining(study.objective, study.folder)
     winners, stages = list[Winner](), set[str]()
-    for winner, done in training.winners(front, progress.on_seed, progress.on_winner):
+    for winner, done in training.winners(front, progress.on_seed):
         if not winners:
             store, data = study.objective.session.store, study.objective.data
             tracking.add_student(student_of(done), store, data)
+        progress.on_winner(winner.trial)
         winners.append(winner)
         stages |= _digests(done.graph)
     return tuple(winners), stages

@@ -24,22 +24,17 @@ from students.durable_files import write_atomically
 
 @dataclass(frozen=True)
 class WinnerTraining:
-    """Trains winners with ``repeats`` fresh seeds, which follow those of the trial; writes their
-    recipes into ``folder``."""
+    """Trains winners on fresh seeds, which follow those of the trial; writes their recipes into
+    ``folder``."""
 
     objective: TrialObjective
-    repeats: int
     folder: Path
 
     def winners(
-        self,
-        front: list[FinishedTrial],
-        on_seed: Callable[[int, int, int], None],
-        on_done: Callable[[int], None],
+        self, front: Sequence[FinishedTrial], on_seed: Callable[[int, int, int], None]
     ) -> Iterator[tuple[Winner, GraphResult]]:
         """Each winner of ``front``, as soon as it is trained, with its stages. ``on_seed`` is
-        called with its number, how many of its seeds are trained, and how many it has; ``on_done``
-        with its number, when it was received."""
+        called with its number, how many of its seeds are trained, and how many it has."""
         session = self.objective.session
         graphs = {
             trial.number: self.objective.graph(
@@ -55,7 +50,6 @@ class WinnerTraining:
             for place, trial in enumerate(front):
                 done = futures[trial.number].result()
                 yield self._winner(trial, done, first=place == 0), done
-                on_done(trial.number)
         finally:
             for future in futures.values():
                 future.cancel()
@@ -63,8 +57,8 @@ class WinnerTraining:
     @property
     def _seeds(self) -> range:
         """The fresh ones, as repeats."""
-        own = self.objective.config.seeds
-        return range(own, own + self.repeats)
+        config = self.objective.config
+        return range(config.seeds, config.seeds + config.repeats)
 
     def _watcher(self, on_seed: Callable[[int, int], None]) -> StudentWatcher:
         trained = set[str]()
