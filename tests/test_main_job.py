@@ -189,6 +189,7 @@ def test_a_second_run_sends_mlflow_nothing_twice(finished: Finished, second: Fin
     assert len(runs_of(finished.home)) == 1 + len(STAGES)
 
 
+@pytest.mark.slow
 def test_another_width_and_another_seed_train_students_alone(
     finished: Finished, tmp_path: Path
 ) -> None:

@@ -55,7 +55,7 @@ def driver(
         process.communicate()
 
 
-@pytest.mark.parametrize("where", ["main", "threads"])
+@pytest.mark.parametrize("where", ["main", pytest.param("threads", marks=pytest.mark.slow)])
 def test_a_terminated_driver_calls_our_handler_and_leaves_nothing(
     tmp_path: Path, where: str
 ) -> None:

@@ -131,6 +131,7 @@ def make(input_shape, classes):
 """
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_users_code_is_not_tried_again_and_leaves_no_role(
     session: Session, tmp_path: Path
 ) -> None:

@@ -162,6 +162,7 @@ def test_the_command_prints_one_object_and_its_progress_on_standard_error(
     assert "The whole run should take about" in printed.stdout
 
 
+@pytest.mark.slow
 def test_a_stage_in_a_process_of_its_own_is_measured_with_its_start(
     tmp_path: Path, local_runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def test_an_import_is_blocked_on_one_thread_and_only_inside_the_context(tmp_path
     monkeypatch.delitem(sys.modules, "aside")
 
 
+@pytest.mark.slow
 def test_a_rank_that_imports_deepspeed_does_not_import_the_tracker():
     ran = subprocess.run(
         [

@@ -44,6 +44,7 @@ def test_pretrained_weights_fit_by_their_header(root: Path, depth: int) -> None:
     check_weights_header(empty, weights, path_in_recipe="teachers.deep.weights", folder=root)
 
 
+@pytest.mark.slow
 def test_pretrained_resnet_20_is_as_right_as_published_on_2000_test_pictures(root: Path) -> None:
     weights = Weights(path=f"weights/{FILES[20]}")
     model = build_model(config(20), input_shape=(3, 32, 32), classes=10, seed=0, folder=root)
