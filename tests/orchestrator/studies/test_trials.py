@@ -174,13 +174,13 @@ def test_the_trials_of_another_study_are_known_as_they_were(tmp_path: Path) -> N
 
 
 def test_a_killed_process_is_the_sessions_to_recover(tmp_path: Path) -> None:
-    data = tiny.recipe(trials=4, scores={"accuracy": "maximize"})
+    data = tiny.recipe(trials=3, scores={"accuracy": "maximize"})
     tiny.run(tmp_path / "undisturbed", data)
     del data["cluster"]
     tiny.written(tmp_path, data)
     plan = plan_in(tmp_path, fault("student", 7, "kill"), fault("teacher wide", 3, "kill"))
     arguments = ("--home", str(tmp_path / "home"), "search", "recipe.yaml")
     with Command(*arguments, folder=tmp_path, **{VARIABLE: str(plan)}) as command:
-        assert command.ends(240) == 0, command.said()
+        assert command.ends(160) == 0, command.said()
     assert {trial.state.name for trial in tiny.stored(tmp_path)} == {"COMPLETE"}
     assert tiny.history(tmp_path) == tiny.history(tmp_path / "undisturbed")
