@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -39,8 +39,8 @@ class StudyReporting(StudyWatcher):
     def __init__(self, study: Study, began: float) -> None:
         self._study = study
         self._began = began
-        self._known: list[FinishedTrial] = []
-        self._front: list[FinishedTrial] = []
+        self._known = study.stored.known()
+        self._front = front_of(study.spec.config, self._known)
         self._written = began
         self.records = TrialRecords(study.folder)
         if not study.stored.has_trials:  # Those there are of a study that was deleted.
@@ -48,15 +48,16 @@ class StudyReporting(StudyWatcher):
 
     def begin(self) -> None:
         """Writes the trials that were finished before."""
-        known = self._study.stored.known()
-        self._write(known, front_of(self._study.spec.config, known), "interrupted")
+        self._write("interrupted")
 
     def on_finish(self, trial: FinishedTrial) -> None:
         """Writes the trials that are finished, unless it was done moments ago."""
+        if trial.number < len(self._known):
+            return  # It was finished before.
         self._known.append(trial)
         self._front = extend_front(self._study.spec.config, self._front, trial)
         if time.monotonic() > self._written + _SECONDS_BETWEEN_WRITES:
-            self._write(self._known, self._front, "interrupted")
+            self._write("interrupted")
 
     def read_complete(self) -> StudyReport | None:
         """The report that is stored, if it is of all that is asked."""
@@ -66,12 +67,12 @@ class StudyReporting(StudyWatcher):
         except (OSError, ValueError, KeyError, TypeError):
             return None
         seeds = {len(each.values) for winner in report.winners for each in winner.repeats.values()}
-        known = study.stored.known()
+        known = len(self._known)
         is_whole = (
             report.outcome == "done"
-            and report.asked == max(config.trials, len(known))
-            and len(report.trials) == len(known)
-            and report.front == tuple(trial.number for trial in front_of(config, known))
+            and report.asked == max(config.trials, known)
+            and len(report.trials) == known
+            and report.front == tuple(trial.number for trial in self._front)
             and seeds <= {config.repeats}
             and all(bool(winner.repeats) == bool(config.repeats) for winner in report.winners)
         )
@@ -81,13 +82,11 @@ class StudyReporting(StudyWatcher):
         """Writes the report of a study that ``error`` has ended."""
         outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(StudyError, OSError):  # Why the study has ended is what the user must see.
-            self._write(self._known, self._front, outcome)
+            self._write(outcome)
 
     def finish(self, winners: tuple[Winner, ...], references: References) -> StudyReport:
         """Writes report, page and pictures; gives the report."""
         report = self._report(
-            self._known,
-            self._front,
             "done",
             winners=winners,
             shared=self.records.shared(trial.number for trial in self._known),
@@ -96,19 +95,11 @@ class StudyReporting(StudyWatcher):
         )
         return write_study_page(self._study.folder, report, self._draw)
 
-    def _write(
-        self, known: Sequence[FinishedTrial], front: Sequence[FinishedTrial], outcome: Outcome
-    ) -> None:
-        write_study(self._study.folder, self._report(known, front, outcome))
+    def _write(self, outcome: Outcome) -> None:
+        write_study(self._study.folder, self._report(outcome))
         self._written = time.monotonic()
 
-    def _report(
-        self,
-        known: Sequence[FinishedTrial],
-        front: Sequence[FinishedTrial],
-        outcome: Outcome,
-        **more: Any,
-    ) -> StudyReport:
+    def _report(self, outcome: Outcome, **more: Any) -> StudyReport:
         study, config = self._study, self._study.spec.config
         return StudyReport(
             name=study.search.name,
@@ -116,11 +107,12 @@ class StudyReporting(StudyWatcher):
             outcome=outcome,
             seconds=time.monotonic() - self._began,
             scores={str(name): each for name, each in config.scores.items()},
-            asked=max(config.trials, len(known)),  # Fewer than there are, if that was lowered.
+            # Fewer than there are, if that was lowered.
+            asked=max(config.trials, len(self._known)),
             seeds=config.seeds,
             limits={str(name): each for name, each in config.limits.items()},
-            trials=tuple(map(_trial, known)),
-            front=tuple(trial.number for trial in front),
+            trials=tuple(map(_trial, self._known)),
+            front=tuple(trial.number for trial in self._front),
             artifacts={"study.json": str(study.folder / "study.json")},
             **more,
         )
