@@ -8,12 +8,18 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 import stillhouse
+from orchestrator.planning.trials import read_search
 from orchestrator.results.study_report import read_study, recipe_file
+from orchestrator.studies.report_study import StudyReporting
+from orchestrator.studies.study import Study
 from search.config import LEARNED
 from search.errors import StudyExists
+from search.study import StoredStudy, close_storage, open_storage
+from search.trials import StudySpec
 from tests.orchestrator.command_line import stillhouse as command
 from tests.orchestrator.studies.conftest import SmallStudy
 
@@ -75,6 +81,21 @@ def test_the_same_study_again_trains_nothing_and_gives_the_same(done: SmallStudy
     fewer = command(done.home, "search", str(done.recipe), "--set", "search.trials=2")
     assert fewer.stdout.startswith("searched: done, 5 of 5 trials")
     assert fewer.stderr == "study 'searched': stored already\n"
+
+
+def test_one_that_is_interrupted_when_it_is_opened_again_reports_its_trials(
+    done: SmallStudy, tmp_path: Path
+) -> None:
+    search = read_search(stillhouse.load_recipe(done.recipe))
+    storage = open_storage(f"sqlite:///{done.home}/study.db")
+    study = optuna.load_study(study_name=done.report.study, storage=storage)
+    spec = StudySpec(done.report.study, search.config, search.seed, search.steps)
+    stored = StoredStudy(study, search.config)
+    opened = Study(search, spec, stored, tmp_path, None)  # type: ignore[arg-type]
+    StudyReporting(opened, began=0.0).fail(KeyboardInterrupt())
+    close_storage(storage)
+    report = read_study(tmp_path)
+    assert (report.outcome, report.trials) == ("interrupted", done.report.trials)
 
 
 def test_the_terminal_shows_front_winners_and_paths(done: SmallStudy) -> None:
