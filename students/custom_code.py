@@ -21,9 +21,10 @@ from students.errors import UserError
 _PREFIX = "_stillhouse_custom_"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
-_ONE_AT_A_TIME = threading.RLock()
-"""Else a thread could be given a module that another one still runs, or keep as the process's own
-what another one has changed."""
+ONE_AT_A_TIME = threading.RLock()
+"""Held by a thread that changes what the process has one of. Else another one could be given a
+module that is still run, keep as the process's own what was changed, or draw from a generator that
+is seeded for something else."""
 
 
 class EndsProcess(Exception):
@@ -59,7 +60,7 @@ def load_function(source: str, folder: Path, *, rerun: bool = False) -> Callable
     """
     path, text = _read(source, folder)
     name = source.rpartition(":")[2]
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         function = getattr(_module(source, path, text, rerun=rerun), name, None)
     if not callable(function):
         raise _problem(
@@ -79,7 +80,7 @@ def user_code(source: str = "") -> Iterator[None]:
     Raises:
         EndsProcess: it calls ``sys.exit`` or ends in another way.
     """
-    with _ONE_AT_A_TIME, ExitStack() as kept:
+    with ONE_AT_A_TIME, ExitStack() as kept:
         kept.enter_context(warnings.catch_warnings())
         kept.callback(setattr, sys, "argv", sys.argv)
         sys.argv = [source.rpartition(":")[0]]

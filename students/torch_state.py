@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from students.custom_code import ONE_AT_A_TIME
+
 
 @contextmanager
 def use_threads(threads: int) -> Iterator[None]:
@@ -23,12 +25,24 @@ def use_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def seed_generators(seed: int, device: torch.device) -> None:
-    """Seeds the CPU's generator, and the device's own where it is another.
+@contextmanager
+def use_seed(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds the CPU's generator, and the device's own where it is another; inside the context no
+    other thread draws from them.
 
     Not ``torch.manual_seed``: where no GPU is in use, it stores the seed and the whole call
     stack in a queue for later, at every call.
     """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+    with ONE_AT_A_TIME:
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def leave_generator() -> Iterator[None]:
+    """Leaves the CPU's generator as it was; inside the context no other thread draws from it, or
+    finds it changed."""
+    with ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        yield

@@ -14,6 +14,7 @@ from students.models.config import Model, Shape, Weights
 from students.models.network import Network, Preprocess, spread_of
 from students.models.weights import load_weights
 from students.randomness import seed_of
+from students.torch_state import leave_generator
 from students.transfer_sets.transfer_set import TransferSet
 
 
@@ -31,7 +32,7 @@ def build_model(
         ModelError: the model cannot be built; the message says why.
     """
     shape = config.model_shape(input_shape)
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    with leave_generator(), torch.device("cpu"):
         if config.initialises_itself:
             torch.manual_seed(seed_of(seed, "init"))
             return config.build(shape, classes, folder)
@@ -95,7 +96,7 @@ def initialise(model: nn.Module, seed: int) -> None:
         TypeError: a module has tensors of its own and is none of these.
     """
     for name, module in model.named_modules():
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with leave_generator(), torch.no_grad():
             torch.manual_seed(seed_of(seed, "init", name))
             _reset(module, name)
 
@@ -131,5 +132,5 @@ def build_on(device: str, config: Model, shape: Shape, classes: int, folder: Pat
     Raises:
         ModelError: the model cannot be built; the message says why.
     """
-    with torch.random.fork_rng(devices=[]), torch.device(device):
+    with leave_generator(), torch.device(device):
         return config.build(shape, classes, folder).to(device)

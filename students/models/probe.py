@@ -16,6 +16,7 @@ from students.errors import ModelError
 from students.models.build import build_on, skeleton
 from students.models.config import Model, Shape
 from students.models.network import evaluating
+from students.torch_state import leave_generator
 
 
 def probe(
@@ -126,7 +127,7 @@ class _Probe:
     def _output(self, model: nn.Module, samples: int, device: str) -> object:
         shape = self.config.model_shape(self.input_shape)
         known = dict(model.named_parameters())
-        with user_code(), torch.random.fork_rng(devices=[]):
+        with user_code(), leave_generator():
             output: object = model(torch.zeros(samples, *shape, device=device))
         made = [name for name, _ in model.named_parameters() if name not in known]
         if made:

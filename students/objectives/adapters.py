@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from students.errors import ObjectiveError
 from students.models.taps import reduced
 from students.randomness import seed_of
+from students.torch_state import leave_generator
 
 Shape = tuple[int, ...]
 
@@ -62,7 +63,7 @@ def build_adapter(
     if problem is not None:
         place = f"objective.{name}"
         raise ObjectiveError(f"`{place}` cannot be computed: {problem}.", path=place)
-    with torch.random.fork_rng(devices=[]):
+    with leave_generator():
         torch.manual_seed(seed_of(seed, "adapters", name))
         if len(hint_shape) == 3:
             return _between_maps(guided_shape, hint_shape)

@@ -37,7 +37,7 @@ from students.randomness import seed_of
 from students.specs import StudentSpec
 from students.storage.checkpoint import CheckpointFolder
 from students.storage.step_log import StepLogWriter, extend_segments
-from students.torch_state import seed_generators
+from students.torch_state import use_seed
 from students.training.parameter_constraints import GateFreeze, max_norm
 from students.training.questions import empty_knowledge, questions_of, total_answers
 from students.training.weighting_stats import WeightingStats
@@ -153,7 +153,10 @@ class Trainer:
             asked = time.perf_counter()
             answers = self._knowledge(micro_batch.question, knowledge)
             waited += time.perf_counter() - asked
-            measured, norms = self._compute_gradients(micro_batch, answers)
+            # Dropout is a function of the place in training, on whatever rank it is drawn.
+            seed = seed_of(self.spec.seed, "micro-batch", micro_batch.step, micro_batch.index)
+            with use_seed(seed, self.engine.device):
+                measured, norms = self._compute_gradients(micro_batch, answers)
             figures.append(measured)
             gradients |= norms
         outcome = self.engine.step(rate)
@@ -198,9 +201,6 @@ class Trainer:
         first micro-batch of an epoch the norms of these terms' gradients.
         """
         batch, epoch = self._batch(micro.question), micro.question.epoch
-        # Dropout is a function of the place in training, on whatever rank it is drawn.
-        seed = seed_of(self.spec.seed, "micro-batch", micro.step, micro.index)
-        seed_generators(seed, self.engine.device)
         outputs = self.engine.forward(batch.inputs)
         if micro.step == 0:
             check_logits(outputs["logits"].detach(), f"{self.spec.path}.model")
