@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -118,9 +119,7 @@ def history_figure(report: StudyReport) -> Figure:
     trials = sorted(report.best_first, key=lambda trial: trial.number)
     numbers = [trial.number for trial in trials]
     values = [_shown(name, trial.scores[name]) for trial in trials]
-    best, pick = [values[0]], max if direction == "maximize" else min
-    for value in values[1:]:
-        best.append(pick(best[-1], value))
+    best = list(accumulate(values, max if direction == "maximize" else min))
     for winner in report.winners:
         _draw_seeds(axes, len(report.trials), winner, name)
     for label, model in report.references.items():
