@@ -147,14 +147,16 @@ class StudyProgress(StudyWatcher):
             return ""
         short = short_names(each for trial in finished for each in trial.frozen.params)
         table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("front" if len(scores) > 1 else "trial", justify="right")
+        first = "front" if len(scores) > 1 else "trial"
+        table.add_column(first, justify="right", no_wrap=True)
         for score in scores:
             table.add_column(SCORE_NAMES[score], justify="right", no_wrap=True)
-        table.add_column("drawn", overflow="ellipsis", no_wrap=True)
+        table.add_column("drawn")  # The one that is cut where all are too wide.
         for trial in best[:_ROWS]:
             values = [format_score(each, trial.result.scores[each]) for each in scores]
             drawn = drawn_text(trial.frozen.params, short)
-            table.add_row(str(trial.number), *values, Text(drawn))
+            cut = Text(drawn, no_wrap=True, overflow="ellipsis")
+            table.add_row(str(trial.number), *values, cut)
         return table
 
 

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from orchestrator.report.study_values import format_score
 from orchestrator.studies.study_progress import StudyProgress
 from search.config import SearchConfig
 from search.front import front_of
 from search.trials import FinishedTrial, StudySpec
-from tests.search.objectives import EPOCHS, Quadratic, config, run
+from tests.search.objectives import EPOCHS, SPACE, Quadratic, config, run
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,21 @@ def test_of_several_scores_the_front_is_shown(tmp_path: Path) -> None:
     numbers = numbers_shown(section, known)
     assert numbers == {trial.number for trial in front_of(section, known)}
     assert len(numbers) < len(known)
+
+
+def test_where_much_is_drawn_the_scores_are_whole(tmp_path: Path) -> None:
+    space = {f"student.part{number}.value": SPACE["x"] for number in range(12)} | SPACE
+    scores = {"accuracy": "maximize", "parameters": "minimize"}
+    section = config(trials=2, space=space, scores=scores)
+    known = run(tmp_path / "study.db", section, Quadratic())
+    progress = StudyProgress(Console(file=io.StringIO()), StudySpec("digits", section, 7, EPOCHS))
+    progress.on_finish(known[0])
+    header, row = rendered(progress).splitlines()[1:3]
+    assert header.split()[:4] == ["front", "accuracy,", "%", "parameters"]
+    values = [format_score(name, known[0].result.scores[name]) for name in scores]
+    assert row.split()[:3] == ["0", *values]
+    assert row.rstrip().endswith("…")
+    assert len(row) == 100
 
 
 def test_elsewhere_each_trial_is_a_line(trials: list[FinishedTrial]) -> None:
