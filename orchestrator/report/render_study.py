@@ -240,7 +240,7 @@ def _without_winners(report: StudyReport) -> Iterator[str]:
 
 def _luck(report: StudyReport) -> Iterator[str]:
     """The winners' shrinkage: the best of many trials on the same seeds is partly luck."""
-    if not _seeds(report):
+    if not _seeds(report) or not set(report.scores) & set(LEARNED):
         return
     name, complete = _learned_scores(report)[0], len(report.best_first)
     mean = sum(shrinkage(winner, name) for winner in report.winners) / len(report.winners)

@@ -164,6 +164,7 @@ def describe(trial: FinishedTrial) -> str:
     """What came of a trial, in a line."""
     scores = ", ".join(score_text(name, value) for name, value in trial.result.scores.items())
     state = {"COMPLETE": "", "PRUNED": "pruned; ", "FAIL": "failed; "}[trial.result.state.name]
-    reason = "" if trial.result.reason is None else f" ({trial.result.reason})"
+    reason = trial.result.reason or ""
+    known = f"{scores} ({reason})" if scores and reason else scores or reason
     drawn = drawn_text(trial.frozen.params, short_names(trial.frozen.params))
-    return f"{state}{scores}{reason}; {drawn}"
+    return f"{state}{known}; {drawn}"

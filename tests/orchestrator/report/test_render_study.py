@@ -86,6 +86,11 @@ def test_sentences_say_what_was_luck_what_was_shared_and_what_is_remarkable() ->
     assert shown.endswith("The space has 5 points.")
 
 
+def test_what_is_chosen_by_its_architecture_alone_is_no_luck() -> None:
+    scores = {"parameters": "minimize"}
+    assert "luck" not in " ".join(study_summary(study(scores=scores, front=(0,))))
+
+
 def test_what_was_not_asked_of_teachers_is_no_count() -> None:
     def shared(*counts: int) -> str:
         return " ".join(study_summary(study(shared=Shared(*counts))))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from orchestrator.report.study_values import format_score
-from orchestrator.studies.study_progress import StudyProgress
+from orchestrator.studies.study_progress import StudyProgress, describe
 from search.config import SearchConfig
+from search.explore import TrialCheck
 from search.front import front_of
 from search.trials import FinishedTrial, StudySpec
 from tests.search.objectives import EPOCHS, SPACE, Quadratic, config, run
@@ -114,3 +117,15 @@ def test_elsewhere_each_trial_is_a_line(trials: list[FinishedTrial]) -> None:
     assert "trial 0 (1 of 4): " in whole
     assert "trial 2 (3 of 4): " in whole
     assert "winner 0: trained on all its seeds" in whole
+
+
+def test_a_trial_that_is_refused_has_its_reason_for_its_scores(tmp_path: Path) -> None:
+    class Refused(Quadratic):
+        def check(self, overrides: Mapping[str, Any]) -> TrialCheck:
+            return TrialCheck(("`w` is too large",))
+
+    [trial] = run(tmp_path / "study.db", config(trials=1), Refused())
+    drawn = ", ".join(f"{name} {value:.3g}" for name, value in trial.frozen.params.items())
+    assert describe(trial) == f"failed; `w` is too large; {drawn}"
+    [pruned] = run(tmp_path / "other.db", config(trials=1, limits={"parameters": 1}), Quadratic())
+    assert " parameters (parameters " in describe(pruned)
