@@ -13,6 +13,7 @@ from orchestrator.home.run_status import LOCK
 from orchestrator.recipe.message_text import listed
 from orchestrator.results.finished_run import REPORT, read_report
 from orchestrator.results.run_report import RunReport
+from orchestrator.results.study_report import STUDY
 
 LATEST = "latest"
 _NAMED = 3
@@ -63,11 +64,6 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
     Raises:
         RecipeProblems: it means none, or several.
     """
-    if not stored.runs and not stored.unreadable:
-        raise RecipeProblems.of(
-            f"`RUN` is '{word}', but '{stored.home}' has no run; run a recipe first, or "
-            "give another home with --home or STILLHOUSE_HOME"
-        )
     name, _, digest = word.partition("@")
     fitting = [
         run
@@ -80,6 +76,17 @@ def find_run(word: str, stored: StoredRuns) -> StoredRun:
         raise RecipeProblems.of(f"`RUN` is '{word}', which fits {titles}; give more of the digest")
     if fitting:
         return fitting[0]
+    study = stored.home / "studies" / word
+    if (study / STUDY).exists():
+        raise RecipeProblems.of(
+            f"`RUN` is '{word}', which is a study and no run; its page is in '{study}', and "
+            "`stillhouse list --studies` shows all"
+        )
+    if not stored.runs and not stored.unreadable:
+        raise RecipeProblems.of(
+            f"`RUN` is '{word}', but '{stored.home}' has no run; run a recipe first, or "
+            "give another home with --home or STILLHOUSE_HOME"
+        )
     damaged = [folder for folder in stored.unreadable if folder.name.startswith(word)]
     if damaged or not stored.runs:
         report = (damaged or stored.unreadable)[0] / REPORT

@@ -41,6 +41,19 @@ def test_word_means_one_run(home: Path, word: str, meant: str) -> None:
     assert find_run(word, find_runs(home)).report.recipe_digest == meant
 
 
+def test_a_study_is_no_run_and_its_page_is_named(tmp_path: Path) -> None:
+    study = tmp_path / "studies" / "searched"
+    study.mkdir(parents=True)
+    (study / "study.json").write_text("{}")
+    sentence = f"`RUN` is 'searched', which is a study and no run; its page is in '{study}'"
+    for name in ("digits", "searched"):  # Without any run too; a run of that name comes first.
+        with pytest.raises(RecipeProblems) as refusal:
+            find_run("searched", find_runs(tmp_path))
+        assert sentence in str(refusal.value)
+        add_run(tmp_path, name, FIRST)
+    assert find_run("searched", find_runs(tmp_path)).report.name == "searched"
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
