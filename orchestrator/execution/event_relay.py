@@ -6,6 +6,7 @@ or loss, by ``stopping``, or by the runtime being closed. Then for the other ran
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -25,6 +26,8 @@ SECONDS_FOR_REASON = 5.0
 """How long a rank may take to report why it ended, or that it lives, once one has failed."""
 
 _SECONDS_BETWEEN_LOOKS = 2.0
+
+_CONNECTION_LOST = re.compile("connection (closed|reset)|broken pipe", re.IGNORECASE)
 
 _REASONS = (UserError, AnswersGone, TeacherLost, TeacherSilent)
 """What a rank raises that knows why the attempt must end; the others then lose their connection."""
@@ -64,7 +67,7 @@ def _events(
     followers = [rank.call(StudentRank.follow) for rank in others]
     events = first.stream(EVENTS_AHEAD, StudentRank.train)
     patience = stage.timeouts.rank.total_seconds()
-    last = time.monotonic()
+    last, failed = time.monotonic(), None
     try:
         while not stopping.is_set():
             try:
@@ -74,8 +77,11 @@ def _events(
             except RoleSilent:
                 errors = [None, *(_error_of(follower, 0.0) for follower in followers)]
                 if any(error is not None for error in errors):
-                    raise _blame(stage, ranks, errors) from None
-                if time.monotonic() - last >= patience:
+                    # Perhaps because rank 0 is gone, which they may notice before the runtime does.
+                    failed = failed or time.monotonic()
+                    if time.monotonic() - failed >= SECONDS_FOR_REASON:
+                        raise _blame(stage, ranks, errors) from None
+                elif time.monotonic() - last >= patience:
                     raise _silent(stage, ranks, patience) from None
             except Exception as error:
                 errors = [error, *(_error_of(each, SECONDS_FOR_REASON) for each in followers)]
@@ -123,7 +129,7 @@ def _blame(
                 return RoleFailed(stage, rank, error)
     failed = [(rank, error) for rank, error in enumerate(errors) if error is not None]
     # A rank whose connection to another is closed has failed because of that other.
-    own = [(rank, error) for rank, error in failed if "Connection closed" not in str(error)]
+    own = [(rank, error) for rank, error in failed if not _CONNECTION_LOST.search(str(error))]
     return RoleFailed(stage, *(own or failed)[0])
 
 
