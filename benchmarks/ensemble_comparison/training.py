@@ -60,8 +60,8 @@ class ProgressMessages(Watcher):
     log: Callable[[str], None]
 
     def on_wait(self, stage: Stage) -> None:
-        """Another process works on this stage."""
-        self.log(f"{stage.title}: waiting for another process that works on it")
+        """The stage is under way elsewhere."""
+        self.log(f"{stage.title}: waiting for another run that works on it")
 
     def on_begin(self, stage: Stage, attempt: int) -> None:
         """Teachers take long; students are not logged."""

@@ -28,6 +28,7 @@ SECONDS_FOR_REASON = 5.0
 _SECONDS_BETWEEN_LOOKS = 2.0
 
 _CONNECTION_LOST = re.compile("connection (closed|reset)|broken pipe", re.IGNORECASE)
+"""What a rank raises whose connection to another one has ended with that one."""
 
 _REASONS = (UserError, AnswersGone, TeacherLost, TeacherSilent)
 """What a rank raises that knows why the attempt must end; the others then lose their connection."""
@@ -67,7 +68,7 @@ def _events(
     followers = [rank.call(StudentRank.follow) for rank in others]
     events = first.stream(EVENTS_AHEAD, StudentRank.train)
     patience = stage.timeouts.rank.total_seconds()
-    last, failed = time.monotonic(), None
+    last, failed_since = time.monotonic(), None
     try:
         while not stopping.is_set():
             try:
@@ -78,8 +79,8 @@ def _events(
                 errors = [None, *(_error_of(follower, 0.0) for follower in followers)]
                 if any(error is not None for error in errors):
                     # Perhaps because rank 0 is gone, which they may notice before the runtime does.
-                    failed = failed or time.monotonic()
-                    if time.monotonic() - failed >= SECONDS_FOR_REASON:
+                    failed_since = failed_since or time.monotonic()
+                    if time.monotonic() - failed_since >= SECONDS_FOR_REASON:
                         raise _blame(stage, ranks, errors) from None
                 elif time.monotonic() - last >= patience:
                     raise _silent(stage, ranks, patience) from None

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
+import pytest
 
 from search.figures import Drawn, _coordinates, _optunas_style, _slice, _study_of, draw_figures
 from tests.search.objectives import SPACE, Quadratic, config, run
@@ -42,7 +43,7 @@ def test_the_names_of_many_values_do_not_lie_over_each_other(tmp_path: Path) -> 
         few = _coordinates(study, params=["x", "w"], target_name=OF.title)
     starts = [box.x0 for box in boxes]
     assert min(later - sooner for sooner, later in pairwise(starts)) > boxes[0].height / 2
-    assert few.figure.get_size_inches()[0] == 6.4
+    assert few.figure.get_size_inches()[0] == pytest.approx(6.4)
 
 
 def test_all_panels_of_the_slices_have_one_scale_of_trials(tmp_path: Path) -> None:
